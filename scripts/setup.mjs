@@ -1,0 +1,68 @@
+// Installs what the checkout needs and builds the addon in release mode. Does nothing where nothing changed.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
+
+const MINIMUM_NODE = 20;
+
+function run(command, args, missing) {
+  try {
+    execFileSync(command, args, { stdio: "inherit", shell: process.platform === "win32" });
+  } catch (error) {
+    if (error.code === "ENOENT") fail(missing);
+    process.exit(error.status ?? 1);
+  }
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+function hashOf(path) {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function installPackages() {
+  const stamp = ".setup/package-lock";
+  const wanted = hashOf("package-lock.json");
+  const installed = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
+  if (installed === wanted && existsSync("node_modules")) return;
+  run("npm", ["ci", "--no-audit", "--no-fund"], "npm is missing: install Node.js with npm.");
+  mkdirSync(".setup", { recursive: true });
+  writeFileSync(stamp, wanted);
+}
+
+function platformOfBuild() {
+  const base = `${process.platform}-${process.arch}`;
+  if (process.platform === "win32") return { triple: `${base}-msvc`, library: "starkeep_sync_engine.dll" };
+  if (process.platform === "darwin") return { triple: base, library: "libstarkeep_sync_engine.dylib" };
+  const glibc = process.report.getReport().header.glibcVersionRuntime;
+  return { triple: `${base}-${glibc ? "gnu" : "musl"}`, library: "libstarkeep_sync_engine.so" };
+}
+
+function buildAddon() {
+  run(
+    "cargo",
+    ["build", "--release", "--locked", "--quiet"],
+    "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.88 or newer.",
+  );
+  const { triple, library } = platformOfBuild();
+  const target = process.env.CARGO_TARGET_DIR ?? "target";
+  const built = `${target}/release/${library}`;
+  const addon = `sync-engine.${triple}.node`;
+  if (existsSync(addon) && hashOf(addon) === hashOf(built)) return;
+  // Renamed into place: a process that has the old one loaded keeps it.
+  copyFileSync(built, `${addon}.new`);
+  renameSync(`${addon}.new`, addon);
+}
+
+if (Number(process.versions.node.split(".")[0]) < MINIMUM_NODE) {
+  fail(`Node.js ${MINIMUM_NODE} or newer is needed; this is ${process.versions.node}.`);
+}
+installPackages();
+buildAddon();

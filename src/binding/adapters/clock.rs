@@ -1,0 +1,40 @@
+//! The app's hybrid logical clock.
+
+use crate::binding::convert::{as_integer, write_hlc};
+use crate::binding::error::method;
+use crate::binding::executor::await_js;
+use crate::binding::js::{Key, Kept};
+use crate::engine::ports::Clock;
+use crate::error::Result;
+use crate::protocol::hlc::Hlc;
+
+/// A clock object: `{ now, send, receive }`.
+pub struct JsClock(pub Kept);
+
+impl Clock for JsClock {
+    async fn receive(&self, remote: &Hlc) -> Result<()> {
+        let realm = self.0.realm();
+        await_js(
+            realm,
+            "clock.receive",
+            |scope| {
+                let clock = self.0.value(scope)?;
+                let receive = method(scope, realm, clock, "clock", Key::Receive)?;
+                scope.call(clock, receive, &[write_hlc(scope, realm, remote)?])
+            },
+            |_, _| Ok(()),
+        )
+        .await
+    }
+
+    /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
+    fn system_ms(&self) -> u64 {
+        let realm = self.0.realm();
+        let now = realm.scope(|scope| {
+            let date = scope.get_named(scope.global()?, "Date")?;
+            let now = scope.get(realm, date, Key::Now)?;
+            Ok(scope.as_number(scope.call(date, now, &[])?))
+        });
+        now.ok().flatten().map(f64::floor).and_then(as_integer).unwrap_or_default()
+    }
+}

@@ -1,0 +1,18 @@
+//! The app's adapters as ports of the engine.
+//!
+//! Each port is an enum at the edge: an adapter of the app's, called where it lives, or a store of this
+//! package, reached without JavaScript between.
+
+mod blobs;
+mod clock;
+mod records;
+mod rows;
+mod side;
+mod state;
+
+pub use blobs::{AnyBlobs, JsBlobs};
+pub use clock::JsClock;
+pub use records::{AnyRecords, JsRecords};
+pub use rows::JsRows;
+pub use side::{Console, NodeSide};
+pub use state::{AnyState, JsState};

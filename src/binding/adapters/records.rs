@@ -1,0 +1,270 @@
+//! Stores of shared records.
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::binding::convert::{Body, HlcReader, read_hlc, read_record, read_watermarks, record_item};
+use crate::binding::error::{invalid, method, warn};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Key, Kept, Kind, Scope, Value};
+use crate::engine::ports::Records;
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// So many records of a backlog are asked for at one time.
+const FETCHES: usize = 32;
+
+/// A `DatabaseAdapter` object, and the option it came in.
+pub struct JsRecords {
+    adapter: Kept,
+    option: &'static str,
+    scan_page_size: f64,
+}
+
+/// A page of `query`, but for what was taken from it.
+struct Rest {
+    next: Option<Kept>,
+}
+
+impl JsRecords {
+    /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
+    pub fn new(adapter: Kept, option: &'static str, scan_page_size: f64) -> Self {
+        Self {
+            adapter,
+            option,
+            scan_page_size,
+        }
+    }
+
+    fn operation(&self, key: Key) -> String {
+        format!("{}.{}", self.option, key.name())
+    }
+
+    fn call<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
+        let adapter = self.adapter.value(scope)?;
+        let function = method(scope, self.adapter.realm(), adapter, self.option, key)?;
+        scope.call(adapter, function, args)
+    }
+
+    async fn coverage(&self) -> Result<Option<Watermarks>> {
+        let realm = self.adapter.realm();
+        let capable = realm.scope(|scope| {
+            let function = scope.get(realm, self.adapter.value(scope)?, Key::GetNodeWatermarks)?;
+            Ok(scope.kind(function)? == Kind::Function)
+        })?;
+        if !capable {
+            return Ok(None);
+        }
+        let operation = self.operation(Key::GetNodeWatermarks);
+        await_js(
+            realm,
+            &operation,
+            |scope| self.call(scope, Key::GetNodeWatermarks, &[]),
+            |scope, answer| {
+                let read = read_watermarks(scope, realm, answer)?;
+                read.map(Some).map_err(|what| invalid(&operation, &what))
+            },
+        )
+        .await
+    }
+
+    /// One full pass: keeps the page, and remembers the ids of what did not fit.
+    async fn scan(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+        let mut found = Page::new(Backlog::<Text>::CAPACITY);
+        let mut cursor: Option<Kept> = None;
+        loop {
+            let rest = await_js(
+                self.adapter.realm(),
+                &self.operation(Key::Query),
+                |scope| self.query(scope, cursor.as_ref()),
+                |scope, answer| self.read_page(scope, answer, ask, page, &mut found),
+            )
+            .await?;
+            match rest.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        let (found, _) = found.finish();
+        if found.len() > ask.limit {
+            backlog.remember(ask, found);
+        } else {
+            backlog.forget();
+        }
+        Ok(())
+    }
+
+    fn query<'s>(&self, scope: Scope<'s>, cursor: Option<&Kept>) -> Result<Value<'s>> {
+        let realm = self.adapter.realm();
+        let query = scope.object()?;
+        scope.set(realm, query, Key::Limit, scope.number(self.scan_page_size)?)?;
+        let cursor = match cursor {
+            Some(cursor) => cursor.value(scope)?,
+            None => scope.undefined()?,
+        };
+        scope.set(realm, query, Key::Cursor, cursor)?;
+        self.call(scope, Key::Query, &[query])
+    }
+
+    fn read_page(
+        &self,
+        scope: Scope<'_>,
+        answer: Value<'_>,
+        ask: &Ask,
+        page: &mut Page<Item<Body>>,
+        found: &mut Page<Text>,
+    ) -> Result<Rest> {
+        let realm = self.adapter.realm();
+        let wrong = |what| Err(invalid(&self.operation(Key::Query), what));
+        if scope.kind(answer)? != Kind::Object {
+            return wrong("answered no object");
+        }
+        let records = scope.get(realm, answer, Key::Records)?;
+        if !scope.is_array(records)? {
+            return wrong("answered no `records`");
+        }
+        for index in 0..scope.length(records)? {
+            // A scope per record: a page may be the whole table.
+            realm.scope(|scope| {
+                let record = scope.element(records, index)?;
+                self.offer(scope, record, ask, page, found)
+            })?;
+        }
+        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
+        let next = scope.get(realm, answer, Key::NextCursor)?;
+        let next = if has_more && !scope.is_nullish(next)? {
+            Some(realm.keep(scope, next)?)
+        } else {
+            None
+        };
+        Ok(Rest { next })
+    }
+
+    fn offer(
+        &self,
+        scope: Scope<'_>,
+        record: Value<'_>,
+        ask: &Ask,
+        page: &mut Page<Item<Body>>,
+        found: &mut Page<Text>,
+    ) -> Result<()> {
+        let realm = self.adapter.realm();
+        let updated_at = scope.get(realm, record, Key::UpdatedAt)?;
+        let Some(hlc) = HlcReader::new(scope, realm)?.read(scope, realm, updated_at)? else {
+            warn(realm, "a record without a valid `updatedAt` cannot be ordered and is left out", None);
+            return Ok(());
+        };
+        if !ask.wants(&hlc) {
+            return Ok(());
+        }
+        let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+            warn(realm, "a record without a string `id` is left out", None);
+            return Ok(());
+        };
+        found.offer(hlc.clone(), id.clone());
+        if page.admits(&hlc) {
+            let item = record_item(scope, realm, record, id, hlc.clone())?;
+            page.offer(hlc, item);
+        }
+        Ok(())
+    }
+
+    /// Fetches the page that an earlier pass already knows. What changed since has a later timestamp and
+    /// is found by a later pass.
+    async fn fetch(&self, known: Vec<(Hlc, Text)>, page: &mut Page<Item<Body>>) -> Result<()> {
+        let mut fetched = stream::iter(known)
+            .map(|(hlc, id)| async move {
+                let item = self.fetch_one(&id).await?;
+                Ok::<_, crate::error::Error>(item.filter(|item| item.hlc == hlc))
+            })
+            .buffered(FETCHES);
+        while let Some(item) = fetched.next().await {
+            if let Some(item) = item? {
+                page.offer(item.hlc.clone(), item);
+            }
+        }
+        page.left_out_more();
+        Ok(())
+    }
+
+    async fn fetch_one(&self, id: &Text) -> Result<Option<Item<Body>>> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            &self.operation(Key::Get),
+            |scope| self.call(scope, Key::Get, &[scope.string(id)?]),
+            |scope, record| {
+                if scope.is_nullish(record)? {
+                    return Ok(None);
+                }
+                Ok(read_record(scope, realm, record)?.ok())
+            },
+        )
+        .await
+    }
+
+    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            &self.operation(Key::Get),
+            |scope| self.call(scope, Key::Get, &[scope.string(id)?]),
+            |scope, record| {
+                if scope.is_nullish(record)? {
+                    return Ok(None);
+                }
+                read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)
+            },
+        )
+        .await
+    }
+
+    async fn put(&self, item: &Item<Body>) -> Result<()> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            &self.operation(Key::Put),
+            |scope| self.call(scope, Key::Put, &[item.body.to_js(scope, realm)?]),
+            |_, _| Ok(()),
+        )
+        .await
+    }
+}
+
+/// A store of shared records, of the app's or of this package.
+pub enum AnyRecords {
+    /// The app's.
+    Js(JsRecords),
+}
+
+impl Records<Body> for AnyRecords {
+    async fn coverage(&self) -> Result<Option<Watermarks>> {
+        match self {
+            Self::Js(records) => records.coverage().await,
+        }
+    }
+
+    async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+        match self {
+            Self::Js(records) => match backlog.next_page(ask) {
+                Some(known) => records.fetch(known, page).await,
+                None => records.scan(ask, backlog, page).await,
+            },
+        }
+    }
+
+    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+        match self {
+            Self::Js(records) => records.stored(id).await,
+        }
+    }
+
+    async fn put(&self, item: &Item<Body>) -> Result<()> {
+        match self {
+            Self::Js(records) => records.put(item).await,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The app rows of a channel.
+
+use crate::binding::convert::{Body, read_row, read_watermarks};
+use crate::binding::error::{invalid, method, warn};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Key, Kept, Kind, Scope, Value};
+use crate::engine::ports::AppRows;
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Page};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, Table};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// `{ namespaces, applier }` of an `appSyncableSource`.
+pub struct JsRows {
+    namespaces: Kept,
+    applier: Kept,
+    scan_page_size: f64,
+}
+
+impl JsRows {
+    /// The source's two objects; scans come in pages of `scan_page_size`.
+    pub fn new(namespaces: Kept, applier: Kept, scan_page_size: f64) -> Self {
+        Self {
+            namespaces,
+            applier,
+            scan_page_size,
+        }
+    }
+
+    fn call_applier<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
+        let applier = self.applier.value(scope)?;
+        let function = method(scope, self.applier.realm(), applier, "applier", key)?;
+        scope.call(applier, function, args)
+    }
+
+    fn applier_has(&self, key: Key) -> Result<bool> {
+        let realm = self.applier.realm();
+        realm.scope(|scope| {
+            let function = scope.get(realm, self.applier.value(scope)?, key)?;
+            Ok(scope.kind(function)? == Kind::Function)
+        })
+    }
+
+    fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
+        let realm = self.namespaces.realm();
+        let mut tables = Vec::new();
+        if !scope.is_array(namespaces)? {
+            return Err(invalid("namespaces.list", "answered no array"));
+        }
+        for index in 0..scope.length(namespaces)? {
+            let namespace = scope.element(namespaces, index)?;
+            let app = scope.as_text(scope.get(realm, namespace, Key::AppId)?);
+            let app = app.ok_or_else(|| invalid("namespaces.list", "a namespace's appId is a string"))?;
+            let mut names = scope.get(realm, namespace, Key::Tables)?;
+            if !scope.is_array(names)? {
+                names = scope.get(realm, namespace, Key::TableNames)?;
+            }
+            if !scope.is_array(names)? {
+                continue;
+            }
+            for index in 0..scope.length(names)? {
+                let table = scope.element(names, index)?;
+                let name = match scope.kind(table)? {
+                    Kind::Object => scope.as_text(scope.get(realm, table, Key::Name)?),
+                    _ => scope.as_text(table),
+                };
+                tables.extend(name.map(|name| Table { app: app.clone(), name }));
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Takes the wanted rows of one scan page. Answers the cursor of the next, or nothing where the scan
+    /// is over or no later row can get a place any more.
+    fn read_page(
+        &self,
+        scope: Scope<'_>,
+        answer: Value<'_>,
+        ask: &Ask,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<Option<Kept>> {
+        let realm = self.applier.realm();
+        let wrong = |what| Err(invalid("applier.scanSince", what));
+        if scope.kind(answer)? != Kind::Object {
+            return wrong("answered no object");
+        }
+        let rows = scope.get(realm, answer, Key::Rows)?;
+        if !scope.is_array(rows)? {
+            return wrong("answered no `rows`");
+        }
+        let mut past_the_page = false;
+        for index in 0..scope.length(rows)? {
+            realm.scope(|scope| {
+                let entry = scope.element(rows, index)?;
+                match read_row(scope, realm, entry)? {
+                    Ok(item) => {
+                        let hlc = item.hlc.clone();
+                        if ask.wants(&hlc) {
+                            page.offer(hlc.clone(), item);
+                        }
+                        past_the_page |= no_later_row_fits(page, &hlc);
+                    }
+                    Err(what) => warn(realm, &format!("{what}; a scanned row is left out"), None),
+                }
+                Ok(())
+            })?;
+        }
+        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
+        let next = scope.get(realm, answer, Key::NextCursor)?;
+        if past_the_page || !has_more || scope.is_nullish(next)? {
+            return Ok(None);
+        }
+        realm.keep(scope, next).map(Some)
+    }
+}
+
+/// Whether every row after `hlc` is later than a full page. Scans come in the order of the text form,
+/// in which counters and wall times sort by value only while they have the same number of digits, so
+/// the wall times have to decide, and both have to fit the form.
+fn no_later_row_fits(page: &Page<Item<Body>>, hlc: &Hlc) -> bool {
+    page.horizon().is_some_and(|end| {
+        end.wall_time_fits_text() && hlc.wall_time_fits_text() && hlc.wall_time > end.wall_time
+    })
+}
+
+impl AppRows<Body> for JsRows {
+    async fn tables(&self) -> Result<Vec<Table>> {
+        let realm = self.namespaces.realm();
+        await_js(
+            realm,
+            "namespaces.list",
+            |scope| {
+                let namespaces = self.namespaces.value(scope)?;
+                let list = method(scope, realm, namespaces, "namespaces", Key::List)?;
+                scope.call(namespaces, list, &[])
+            },
+            |scope, answer| self.read_tables(scope, answer),
+        )
+        .await
+    }
+
+    async fn knows(&self, app: &Text) -> Result<bool> {
+        let realm = self.namespaces.realm();
+        await_js(
+            realm,
+            "namespaces.get",
+            |scope| {
+                let namespaces = self.namespaces.value(scope)?;
+                let get = method(scope, realm, namespaces, "namespaces", Key::Get)?;
+                scope.call(namespaces, get, &[scope.string(app)?])
+            },
+            |scope, answer| Ok(!scope.is_nullish(answer)?),
+        )
+        .await
+    }
+
+    fn knows_coverage(&self) -> bool {
+        self.applier_has(Key::GetNodeWatermarks).unwrap_or(false)
+    }
+
+    async fn coverage(&self, table: &Table) -> Result<Watermarks> {
+        let realm = self.applier.realm();
+        await_js(
+            realm,
+            "applier.getNodeWatermarks",
+            |scope| {
+                let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
+                self.call_applier(scope, Key::GetNodeWatermarks, &[app, name])
+            },
+            |scope, answer| {
+                let read = read_watermarks(scope, realm, answer)?;
+                read.map_err(|what| invalid("applier.getNodeWatermarks", &what))
+            },
+        )
+        .await
+    }
+
+    async fn unseen(&self, table: &Table, floor: &Hlc, ask: &Ask, page: &mut Page<Item<Body>>) -> Result<()> {
+        // An answering side's applier need not be able to scan.
+        if !self.applier_has(Key::ScanSince)? {
+            return Ok(());
+        }
+        let realm = self.applier.realm();
+        let mut cursor: Option<Kept> = None;
+        loop {
+            let next = await_js(
+                realm,
+                "applier.scanSince",
+                |scope| {
+                    let options = scope.object()?;
+                    scope.set(realm, options, Key::Limit, scope.number(self.scan_page_size)?)?;
+                    let after = match &cursor {
+                        Some(cursor) => cursor.value(scope)?,
+                        None => scope.undefined()?,
+                    };
+                    scope.set(realm, options, Key::Cursor, after)?;
+                    let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
+                    let since = scope.string(&floor.to_text())?;
+                    self.call_applier(scope, Key::ScanSince, &[app, name, since, options])
+                },
+                |scope, answer| self.read_page(scope, answer, ask, page),
+            )
+            .await?;
+            match next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+        let realm = self.applier.realm();
+        await_js(
+            realm,
+            "applier.apply",
+            |scope| self.call_applier(scope, Key::Apply, &[item.body.to_js(scope, realm)?]),
+            |_, _| Ok(()),
+        )
+        .await
+    }
+}

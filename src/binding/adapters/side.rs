@@ -1,0 +1,52 @@
+//! One side's ports, put together.
+
+use std::rc::Rc;
+
+use super::{AnyRecords, JsClock, JsRows};
+use crate::binding::convert::Body;
+use crate::binding::error::warn;
+use crate::binding::js::Realm;
+use crate::engine::ports::{Log, Side};
+use crate::error::Error;
+
+/// The stores of a channel, as JavaScript passed them in.
+pub struct NodeSide {
+    /// Shared records, unless the channel carries none.
+    pub records: Option<AnyRecords>,
+    /// App rows, if the channel has any.
+    pub rows: Option<JsRows>,
+    /// The app's clock.
+    pub clock: JsClock,
+    /// The console.
+    pub log: Console,
+}
+
+/// Warnings go to the app's `console`.
+pub struct Console(pub Rc<Realm>);
+
+impl Log for Console {
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        warn(&self.0, message, error);
+    }
+}
+
+impl Side for NodeSide {
+    type Body = Body;
+    type Records = AnyRecords;
+    type Rows = JsRows;
+    type Clock = JsClock;
+    type Log = Console;
+
+    fn records(&self) -> Option<&AnyRecords> {
+        self.records.as_ref()
+    }
+    fn rows(&self) -> Option<&JsRows> {
+        self.rows.as_ref()
+    }
+    fn clock(&self) -> &JsClock {
+        &self.clock
+    }
+    fn log(&self) -> &Console {
+        &self.log
+    }
+}

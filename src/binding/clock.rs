@@ -1,0 +1,115 @@
+//! `createHLCClock(options)`: a hybrid logical clock for apps without the Starkeep peers.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::convert::{as_integer, read_hlc, write_hlc};
+use super::error::invalid;
+use super::js::{Call, Key, Kept, Realm, Scope, Value, function, mark};
+use super::options::Options;
+use crate::error::Result;
+use crate::protocol::hlc::{ClockState, Hlc, NodeId};
+use crate::protocol::text::Text;
+
+/// What is behind a clock object.
+pub struct NativeClock {
+    realm: Rc<Realm>,
+    node_id: NodeId,
+    wall_clock: Option<Kept>,
+    on_tick: Option<Kept>,
+    state: Cell<ClockState>,
+}
+
+/// Milliseconds since the epoch, by the system's clock.
+pub fn system_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl NativeClock {
+    fn physical(&self, scope: Scope<'_>) -> Result<u64> {
+        let Some(wall_clock) = &self.wall_clock else {
+            return Ok(system_ms());
+        };
+        let now = scope.call(scope.undefined()?, wall_clock.value(scope)?, &[])?;
+        let now = scope.as_number(now).map(f64::floor).and_then(as_integer);
+        now.ok_or_else(|| invalid("wallClockFunction", "answers milliseconds since the epoch"))
+    }
+
+    fn moved<'s>(&self, scope: Scope<'s>, state: ClockState) -> Result<Value<'s>> {
+        self.state.set(state);
+        if let Some(on_tick) = &self.on_tick {
+            let object = scope.object()?;
+            scope.set(&self.realm, object, Key::WallTime, scope.count(state.wall_time)?)?;
+            scope.set(&self.realm, object, Key::Counter, scope.count(state.counter)?)?;
+            scope.call(scope.undefined()?, on_tick.value(scope)?, &[object])?;
+        }
+        let stamp = Hlc::new(state.wall_time, state.counter, self.node_id.clone());
+        write_hlc(scope, &self.realm, &stamp)
+    }
+
+    fn tick<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        let physical = self.physical(scope)?;
+        self.moved(scope, self.state.get().tick(physical))
+    }
+
+    fn receive<'s>(&self, scope: Scope<'s>, remote: &Hlc) -> Result<Value<'s>> {
+        let physical = self.physical(scope)?;
+        self.moved(scope, self.state.get().receive(remote, physical))
+    }
+
+    /// Hears of a remote timestamp without JavaScript between.
+    pub fn hear(&self, remote: &Hlc) -> Result<()> {
+        if self.wall_clock.is_none() && self.on_tick.is_none() {
+            self.state.set(self.state.get().receive(remote, system_ms()));
+            return Ok(());
+        }
+        self.realm.scope(|scope| self.receive(scope, remote).map(|_| ()))
+    }
+}
+
+/// `createHLCClock(options)`
+pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createHLCClock")?;
+    let node_id: Option<Text> = scope.as_text(options.get("nodeId")?);
+    let clock = Rc::new(NativeClock {
+        realm: Rc::clone(realm),
+        node_id: node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?,
+        wall_clock: options.function("wallClockFunction")?,
+        on_tick: options.function("onTick")?,
+        state: Cell::new(initial_state(scope, realm, options.get("initialState")?)?),
+    });
+    let object = scope.object()?;
+    for name in ["now", "send"] {
+        let clock = Rc::clone(&clock);
+        let tick = function(scope, realm, name, move |call| clock.tick(call.scope))?;
+        scope.set_named(object, name, tick)?;
+    }
+    let receiving = Rc::clone(&clock);
+    let receive = function(scope, realm, "receive", move |call| {
+        let remote = read_hlc(call.scope, call.realm, call.arg(0))?
+            .ok_or_else(|| invalid("clock.receive(remote)", "is a timestamp"))?;
+        receiving.receive(call.scope, &remote)
+    })?;
+    scope.set(realm, object, Key::Receive, receive)?;
+    mark(scope, realm, object, clock)?;
+    Ok(object)
+}
+
+fn initial_state(scope: Scope<'_>, realm: &Realm, state: Value<'_>) -> Result<ClockState> {
+    if scope.is_nullish(state)? {
+        return Ok(ClockState::default());
+    }
+    let integer = |key| {
+        let number = scope.as_number(scope.get(realm, state, key)?).and_then(as_integer);
+        number.ok_or_else(|| {
+            invalid("createHLCClock(initialState)", "is { wallTime, counter }, both non-negative integers")
+        })
+    };
+    Ok(ClockState {
+        wall_time: integer(Key::WallTime)?,
+        counter: integer(Key::Counter)?,
+    })
+}

@@ -1,0 +1,220 @@
+//! Timestamps, watermarks and items across the border.
+
+use std::rc::Rc;
+
+use super::js::{Kept, Key, Kind, Realm, Scope, Value};
+use crate::error::Result;
+use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
+use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+use crate::store::Json;
+
+/// The body of an item, on whichever side of the border it came from.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A JavaScript object, carried by reference.
+    Js(Kept),
+    /// JSON text.
+    Json(Json),
+}
+
+impl Body {
+    /// The body as a JavaScript value.
+    pub fn to_js<'s>(&self, scope: Scope<'s>, realm: &Realm) -> Result<Value<'s>> {
+        match self {
+            Self::Js(kept) => kept.value(scope),
+            Self::Json(text) => parse_json(scope, realm, text),
+        }
+    }
+
+    /// The body as JSON text.
+    pub fn to_json(&self, realm: &Realm) -> Result<Json> {
+        match self {
+            Self::Json(text) => Ok(Json::clone(text)),
+            Self::Js(kept) => realm.scope(|scope| stringify(scope, realm, kept.value(scope)?)),
+        }
+    }
+}
+
+/// `JSON.parse`
+pub fn parse_json<'s>(scope: Scope<'s>, realm: &Realm, text: &str) -> Result<Value<'s>> {
+    let parse = realm.intrinsic(scope, "parse")?;
+    scope.call(scope.undefined()?, parse, &[scope.text(text)?])
+}
+
+/// `JSON.stringify`
+pub fn stringify(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Json> {
+    let stringify = realm.intrinsic(scope, "stringify")?;
+    let text = scope.call(scope.undefined()?, stringify, &[value])?;
+    let text = scope.as_text(text).map(|text| text.to_string());
+    Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
+}
+
+/// The names that a timestamp is read by, looked up once for many.
+#[derive(Clone, Copy)]
+pub struct HlcReader<'s> {
+    wall_time: Value<'s>,
+    counter: Value<'s>,
+    node_id: Value<'s>,
+}
+
+impl<'s> HlcReader<'s> {
+    /// A reader for `scope`.
+    pub fn new(scope: Scope<'s>, realm: &Realm) -> Result<Self> {
+        Ok(Self {
+            wall_time: realm.key(scope, Key::WallTime)?,
+            counter: realm.key(scope, Key::Counter)?,
+            node_id: realm.key(scope, Key::NodeId)?,
+        })
+    }
+
+    /// The timestamp, or `None` if the value is none: both numbers are non-negative safe integers and
+    /// the node id is a string.
+    pub fn read(&self, scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Option<Hlc>> {
+        if scope.kind(value)? != Kind::Object {
+            return Ok(None);
+        }
+        let integer = |name| Ok(scope.as_number(scope.property(value, name)?).and_then(as_integer));
+        let (Some(wall_time), Some(counter)) = (integer(self.wall_time)?, integer(self.counter)?) else {
+            return Ok(None);
+        };
+        let node = scope.property(value, self.node_id)?;
+        Ok(realm
+            .interned(scope, node)
+            .map(|node_id| Hlc::new(wall_time, counter, node_id)))
+    }
+}
+
+/// The non-negative safe integer that a number is.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "checked to be a safe integer")]
+pub fn as_integer(number: f64) -> Option<u64> {
+    let safe = number >= 0.0 && number <= MAX_SAFE_INTEGER as f64 && number.fract() == 0.0;
+    safe.then_some(number as u64)
+}
+
+/// A timestamp, or `None` if the value is none.
+pub fn read_hlc(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Option<Hlc>> {
+    HlcReader::new(scope, realm)?.read(scope, realm, value)
+}
+
+/// A timestamp as an object.
+pub fn write_hlc<'s>(scope: Scope<'s>, realm: &Realm, hlc: &Hlc) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    scope.set(realm, object, Key::WallTime, scope.count(hlc.wall_time)?)?;
+    scope.set(realm, object, Key::Counter, scope.count(hlc.counter)?)?;
+    scope.set(realm, object, Key::NodeId, scope.string(&hlc.node_id)?)?;
+    Ok(object)
+}
+
+/// A version vector. `Err` carries the node whose entry is no timestamp.
+pub fn read_watermarks(
+    scope: Scope<'_>,
+    realm: &Realm,
+    value: Value<'_>,
+) -> Result<std::result::Result<Watermarks, String>> {
+    if scope.kind(value)? != Kind::Object || scope.is_array(value)? {
+        return Ok(Err("watermarks are an object of timestamps by nodeId".to_owned()));
+    }
+    let reader = HlcReader::new(scope, realm)?;
+    let names = scope.own_names(value)?;
+    let mut watermarks = Watermarks::default();
+    for index in 0..scope.length(names)? {
+        let name = scope.element(names, index)?;
+        let entry = scope.property(value, name)?;
+        let Some(node) = scope.as_text(name) else { continue };
+        match reader.read(scope, realm, entry)? {
+            Some(hlc) => watermarks.set(node, Some(hlc)),
+            None => return Ok(Err(format!("the watermark of {:?} is no timestamp", node.to_string()))),
+        }
+    }
+    Ok(Ok(watermarks))
+}
+
+/// A version vector as an object.
+pub fn write_watermarks<'s>(scope: Scope<'s>, realm: &Realm, watermarks: &Watermarks) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    for (node, hlc) in watermarks.iter() {
+        scope.define(object, scope.string(node)?, write_hlc(scope, realm, hlc)?)?;
+    }
+    Ok(object)
+}
+
+/// Reads a shared record around its body. `Err` says what it lacks.
+pub fn read_record(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    record: Value<'_>,
+) -> Result<std::result::Result<Item<Body>, &'static str>> {
+    if scope.kind(record)? != Kind::Object {
+        return Ok(Err("a record is an object"));
+    }
+    let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+        return Ok(Err("a record's id is a string"));
+    };
+    let Some(hlc) = read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)? else {
+        return Ok(Err("a record's updatedAt is a timestamp"));
+    };
+    record_item(scope, realm, record, id, hlc).map(Ok)
+}
+
+/// A shared record whose id and timestamp were read already.
+pub fn record_item(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    record: Value<'_>,
+    id: Text,
+    hlc: Hlc,
+) -> Result<Item<Body>> {
+    let deleted = !scope.is_nullish(scope.get(realm, record, Key::DeletedAt)?)?;
+    let key = scope.as_text(scope.get(realm, record, Key::ObjectStorageKey)?);
+    let mime_type = scope.as_text(scope.get(realm, record, Key::MimeType)?);
+    Ok(Item {
+        hlc,
+        kind: ItemKind::Record(id),
+        blob: record_blob(key, deleted, mime_type),
+        body: Body::Js(realm.keep(scope, record)?),
+    })
+}
+
+/// Reads an app row's entry around its body. `Err` says what it lacks.
+pub fn read_row(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    entry: Value<'_>,
+) -> Result<std::result::Result<Item<Body>, &'static str>> {
+    if scope.kind(entry)? != Kind::Object {
+        return Ok(Err("an app row is an object"));
+    }
+    let Some(hlc) = read_hlc(scope, realm, scope.get(realm, entry, Key::Timestamp)?)? else {
+        return Ok(Err("an app row's timestamp is a timestamp"));
+    };
+    let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(realm, entry, key)?));
+    let (Some(app), Some(name)) = (text(Key::AppId)?, text(Key::Table)?) else {
+        return Ok(Err("an app row's appId and table are strings"));
+    };
+    let op = text(Key::Op)?.map(|op| op.to_string());
+    let deleted = match op.as_deref() {
+        Some("insert" | "update") => false,
+        Some("delete") => true,
+        _ => return Ok(Err("an app row's op is insert, update or delete")),
+    };
+    let row = scope.get(realm, entry, Key::Row)?;
+    let has_row = scope.kind(row)? == Kind::Object;
+    if !has_row && !scope.is_nullish(row)? {
+        return Ok(Err("an app row's row is an object"));
+    }
+    let table = Table { app, name };
+    let mut blob = None;
+    if has_row {
+        let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
+        let mime_type = scope.as_text(scope.get(realm, row, Key::MimeTypeColumn)?);
+        blob = row_blob(&table, deleted, key, mime_type);
+    }
+    Ok(Ok(Item {
+        hlc,
+        kind: ItemKind::Row(table),
+        blob,
+        body: Body::Js(realm.keep(scope, entry)?),
+    }))
+}

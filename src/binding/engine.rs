@@ -1,0 +1,163 @@
+//! `createSyncEngine(options)`
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsBlobs, JsClock, JsRecords, JsState, NodeSide};
+use super::convert::{Body, write_hlc};
+use super::error::{method, to_js};
+use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::js::{Call, Key, Kept, Realm, Scope, Value, function};
+use super::notifier::{create_notifier, emit};
+use super::options::Options;
+use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
+use crate::engine::ports::Events;
+use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
+use crate::engine::sweep::{Direction, Held};
+use crate::error::Result;
+use crate::protocol::item::ItemKind;
+use crate::protocol::message::DEFAULT_PAGE_LIMIT;
+use crate::protocol::text::Text;
+
+type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
+
+/// `createSyncEngine(options)`
+pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let notifier = create_notifier(scope, realm)?;
+    let engine = Rc::new(build(call, notifier)?);
+    let turns: Rc<Turns> = Rc::default();
+    let object = scope.object()?;
+    let exchange = function(scope, realm, "exchange", move |call| {
+        let (engine, turns, realm) = (Rc::clone(&engine), Rc::clone(&turns), Rc::clone(call.realm));
+        spawn(call.scope, call.realm, async move {
+            let _turn = turns.take(&realm).await?;
+            engine.round().await
+        })
+    })?;
+    scope.set(realm, object, Key::Exchange, exchange)?;
+    scope.set_named(object, "changeNotifier", notifier)?;
+    Ok(object)
+}
+
+fn build(call: &Call<'_>, notifier: Value<'_>) -> Result<NodeEngine> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
+    #[allow(clippy::cast_precision_loss, reason = "a page size")]
+    let scan_page_size = match options.count("scanPageSize", DEFAULT_SCAN_PAGE_SIZE)? {
+        usize::MAX => f64::INFINITY,
+        size => size as f64,
+    };
+    let records = if options.flag("syncSharedRecords", true)? {
+        let adapter = options.kept("localDatabaseAdapter")?;
+        Some(AnyRecords::Js(JsRecords::new(adapter, "localDatabaseAdapter", scan_page_size)))
+    } else {
+        None
+    };
+    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::Js(JsBlobs::new(options.kept(option)?, option)));
+    let clock = options.kept("clock")?;
+    Ok(Engine {
+        side: NodeSide {
+            records,
+            rows: options.rows(scan_page_size)?,
+            clock: JsClock(clock.clone()),
+            log: Console(Rc::clone(realm)),
+        },
+        local: blobs("localObjectStorage")?,
+        remote: blobs("remoteObjectStorage")?,
+        peer: Peer(options.kept("transport")?),
+        state: options.kept_if_given("syncState")?.map(|state| AnyState::Js(JsState(state))),
+        events: JsEvents {
+            clock,
+            notifier: realm.keep(scope, notifier)?,
+        },
+        options: RoundOptions {
+            page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
+            blob_concurrency: options.count("blobConcurrency", DEFAULT_BLOB_CONCURRENCY)?,
+            strict_order: options.flag("strictOrder", false)?,
+            max_clock_skew_ms: options.max_clock_skew()?,
+        },
+        sweep: RefCell::default(),
+    })
+}
+
+/// The engine's change notifier, and the clock that stamps its events.
+struct JsEvents {
+    clock: Kept,
+    notifier: Kept,
+}
+
+impl Events for JsEvents {
+    async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
+        let realm = self.clock.realm();
+        let stamp = await_js(
+            realm,
+            "clock.now",
+            |scope| {
+                let clock = self.clock.value(scope)?;
+                let now = method(scope, realm, clock, "clock", Key::Now)?;
+                scope.call(clock, now, &[])
+            },
+            |scope, stamp| realm.keep(scope, stamp),
+        )
+        .await?;
+        realm.scope(|scope| {
+            let event = scope.object()?;
+            scope.set_named(event, "eventType", scope.text("local-data-synced")?)?;
+            let list = scope.array()?;
+            for (index, id) in (0u32..).zip(&ids) {
+                realm.scope(|scope| scope.set_element(list, index, scope.string(id)?))?;
+            }
+            scope.set_named(event, "recordIds", list)?;
+            scope.set(realm, event, Key::Timestamp, stamp.value(scope)?)?;
+            emit(scope, realm, self.notifier.value(scope)?, event)
+        })
+    }
+}
+
+impl IntoJs for Report<Body> {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        scope.set(realm, object, Key::Applied, scope.count(self.applied as u64)?)?;
+        scope.set_named(object, "shipped", scope.count(self.shipped as u64)?)?;
+        scope.set(realm, object, Key::HasMore, scope.boolean(self.has_more)?)?;
+        let list = scope.array()?;
+        for (index, held) in (0u32..).zip(&self.held) {
+            scope.set_element(list, index, write_held(scope, realm, held)?)?;
+        }
+        // An app that compares a quiet round's result with the three fields of old finds them alone.
+        if self.held.is_empty() {
+            scope.define_hidden(object, "held", list)?;
+        } else {
+            scope.set_named(object, "held", list)?;
+        }
+        Ok(object)
+    }
+}
+
+fn write_held<'s>(scope: Scope<'s>, realm: &Rc<Realm>, held: &Held<Body>) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    scope.set(realm, object, Key::NodeId, scope.string(&held.node_id)?)?;
+    let direction = match held.direction {
+        Direction::Outbound => "outbound",
+        Direction::Inbound => "inbound",
+    };
+    scope.set_named(object, "direction", scope.text(direction)?)?;
+    let kind = match held.item.kind {
+        ItemKind::Record(_) => "record",
+        ItemKind::Row(_) => "appRow",
+    };
+    scope.set_named(object, "kind", scope.text(kind)?)?;
+    scope.set(realm, object, Key::Timestamp, write_hlc(scope, realm, &held.item.hlc)?)?;
+    scope.set_named(object, "item", held.item.body.to_js(scope, realm)?)?;
+    let key = match &held.item.blob {
+        Some(blob) => scope.string(&blob.key)?,
+        None => scope.null()?,
+    };
+    scope.set_named(object, "key", key)?;
+    scope.set(realm, object, Key::Code, scope.text(held.error.kind().code())?)?;
+    scope.set_named(object, "reason", scope.text(&held.error.to_string())?)?;
+    scope.set(realm, object, Key::Error, to_js(scope, realm, &held.error)?)?;
+    Ok(object)
+}
+

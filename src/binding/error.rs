@@ -1,0 +1,166 @@
+//! Errors across the border.
+//!
+//! What the app's code throws stays the same object. What this package reports becomes an error of the
+//! class that the app's entry knows, with `code` and `cause`.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::rc::Rc;
+
+use send_wrapper::SendWrapper;
+
+use super::js::{Kept, Key, Kind, Realm, Scope, Value};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A value that JavaScript threw. It never leaves its thread.
+#[derive(Debug)]
+pub struct Thrown {
+    value: SendWrapper<Kept>,
+    message: String,
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Thrown {}
+
+impl Thrown {
+    /// The error of a value that was just thrown.
+    pub fn error(scope: Scope<'_>, value: Value<'_>, operation: &'static str) -> Error {
+        let kept = Realm::of(scope).and_then(|realm| realm.keep(scope, value).ok());
+        match kept {
+            Some(kept) => Self::kept(kept, operation),
+            None => Error::new(ErrorKind::Internal, operation, "an exception could not be kept"),
+        }
+    }
+
+    /// The error of a value that was thrown, or that a promise was rejected with.
+    pub fn kept(value: Kept, operation: &str) -> Error {
+        let message = value.realm().clone().scope(|scope| message_of(scope, &value));
+        let message = message.unwrap_or_else(|_| "the app's code threw".to_owned());
+        Error::foreign(operation.to_owned(), Self {
+            value: SendWrapper::new(value),
+            message,
+        })
+    }
+
+    /// The same error, thrown in `operation`.
+    pub fn rename(error: Error, operation: &str) -> Error {
+        match thrown_in(&error) {
+            Some(value) => Self::kept(value, operation),
+            None => error,
+        }
+    }
+}
+
+fn message_of(scope: Scope<'_>, value: &Kept) -> Result<String> {
+    let value = value.value(scope)?;
+    if scope.kind(value)? == Kind::Object {
+        let message = scope.get_named(value, "message")?;
+        if let Some(text) = scope.as_text(message) {
+            return Ok(text.to_string());
+        }
+    }
+    Ok(scope.as_text(value).map_or_else(
+        || "the app's code threw something that is no error".to_owned(),
+        |text| text.to_string(),
+    ))
+}
+
+/// The value that the app's code threw, if that is what the error is about.
+pub fn thrown_in(error: &Error) -> Option<Kept> {
+    let cause: &(dyn StdError + 'static) = error.cause()?;
+    cause.downcast_ref::<Thrown>().map(|thrown| (*thrown.value).clone())
+}
+
+/// The error as JavaScript sees it.
+pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {
+    if error.kind() == ErrorKind::Foreign
+        && let Some(thrown) = thrown_in(error)
+    {
+        return thrown.value(scope);
+    }
+    let message = scope.text(&error.to_string())?;
+    let cause = cause_to_js(scope, realm, error)?;
+    if error.kind() == ErrorKind::Sync {
+        return scope.construct(realm.intrinsic(scope, "SyncError")?, &[message, cause]);
+    }
+    let code = scope.text(error.kind().code())?;
+    scope.construct(realm.intrinsic(scope, "StarkeepError")?, &[message, code, cause])
+}
+
+fn cause_to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {
+    if let Some(thrown) = thrown_in(error) {
+        return thrown.value(scope);
+    }
+    let Some(cause) = error.cause() else {
+        return scope.undefined();
+    };
+    let cause: &(dyn StdError + 'static) = cause;
+    match cause.downcast_ref::<Error>() {
+        Some(error) => to_js(scope, realm, error),
+        None => scope.error(&cause.to_string()),
+    }
+}
+
+/// A panic, caught at the border.
+pub fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let what = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Error::new(
+        ErrorKind::Internal,
+        "sync engine",
+        format!("a fault of @starkeep/sync-engine, please report it: {what}"),
+    )
+}
+
+/// Says a warning through the app's `console`.
+pub fn warn(realm: &Rc<Realm>, message: &str, error: Option<&Error>) {
+    // Where not even the console works, nobody can be told.
+    let _ = realm.scope(|scope| {
+        let console = scope.get_named(scope.global()?, "console")?;
+        let warn = scope.get_named(console, "warn")?;
+        if scope.kind(warn)? != Kind::Function {
+            return Ok(());
+        }
+        let text = scope.text(&format!("[starkeep sync] {message}"))?;
+        match error {
+            Some(error) => scope.call(console, warn, &[text, to_js(scope, realm, error)?])?,
+            None => scope.call(console, warn, &[text])?,
+        };
+        Ok(())
+    });
+}
+
+/// An argument or option that cannot be used.
+pub fn invalid(option: &str, what: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
+}
+
+/// `object[key]`, which has to be a function.
+pub fn method<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    object: Value<'s>,
+    owner: &str,
+    key: Key,
+) -> Result<Value<'s>> {
+    if !matches!(scope.kind(object)?, Kind::Object | Kind::Function) {
+        return Err(invalid(owner, "is missing, or is no object"));
+    }
+    let function = scope.get(realm, object, key)?;
+    if scope.kind(function)? == Kind::Function {
+        return Ok(function);
+    }
+    Err(invalid(
+        &format!("{owner}.{}", key.name()),
+        "is not a function; pass an adapter that has it",
+    ))
+}

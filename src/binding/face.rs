@@ -1,0 +1,82 @@
+//! What the package exports.
+//!
+//! Each entry of the package (ESM and CommonJS) asks for a face of its own and hands in its error
+//! classes, so that an app meets errors of the class that its own entry knows. Everything else is the
+//! same behind all faces of a process.
+
+use std::rc::Rc;
+
+use napi::bindgen_prelude::{Env, Object};
+use napi::JsValue;
+
+use super::clock::create_hlc_clock;
+use super::engine::create_sync_engine;
+use super::error::invalid;
+use super::files::{create_file_sync_engine, residency_of};
+use super::helpers;
+use super::js::{Call, Kind, Realm, Scope, Value, function};
+use super::notifier::create_change_notifier;
+use super::options::Options;
+use super::sqlite_state::create_over_app_database;
+use super::transport::create_in_process;
+use crate::error::Result;
+
+type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
+
+/// The functions of the package, by name.
+const FUNCTIONS: &[(&str, Body)] = &[
+    ("advanceWatermark", helpers::advance_watermark),
+    ("mergeWatermarks", helpers::merge_watermarks),
+    ("watermarkFor", helpers::watermark_for),
+    ("selectUnseen", helpers::select_unseen),
+    ("compareHLC", helpers::compare_hlc),
+    ("serializeHLC", helpers::serialize_hlc),
+    ("deserializeHLC", helpers::deserialize_hlc),
+    ("createHLCClock", create_hlc_clock),
+    ("createChangeNotifier", create_change_notifier),
+    ("createFileSyncEngine", create_file_sync_engine),
+    ("residencyOf", residency_of),
+    ("createSyncEngine", create_sync_engine),
+    ("createInProcessSyncTransport", create_in_process),
+    ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
+];
+
+fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let options = Options::new(call.scope, call.realm, call.arg(0), "createSqliteSyncStateStore")?;
+    create_over_app_database(call, &options)
+}
+
+/// Adds `face` to the addon's exports: `face({ StarkeepError, SyncError })` answers the package.
+#[napi_derive::napi(module_exports)]
+pub fn exports(exports: Object, env: Env) -> napi::Result<()> {
+    let scope = Scope::of_callback(env.raw());
+    let exports = scope.value(exports.raw());
+    add_face(scope, exports).map_err(|error| napi::Error::from_reason(error.to_string()))
+}
+
+fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
+    let realm = Realm::new(scope.env())?;
+    let make = function(scope, &realm, "face", |call| {
+        let realm = Realm::new(call.scope.env())?;
+        build_face(call.scope, &realm, call.arg(0))
+    })?;
+    scope.set_named(exports, "face", make)
+}
+
+fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, classes: Value<'s>) -> Result<Value<'s>> {
+    for name in ["SyncError", "StarkeepError"] {
+        let class = scope.get_named(classes, name)?;
+        if scope.kind(class)? != Kind::Function {
+            return Err(invalid("face", "takes the classes SyncError and StarkeepError"));
+        }
+        realm.set_intrinsic(scope, name, class)?;
+    }
+    let zero = helpers::zero_hlc(scope, realm)?;
+    realm.set_intrinsic(scope, "ZERO_HLC", zero)?;
+    let face = scope.object()?;
+    scope.set_named(face, "ZERO_HLC", zero)?;
+    for (name, body) in FUNCTIONS {
+        scope.set_named(face, name, function(scope, realm, name, *body)?)?;
+    }
+    Ok(face)
+}

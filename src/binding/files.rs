@@ -1,0 +1,184 @@
+//! `createFileSyncEngine()` and `residencyOf()`
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::adapters::{AnyBlobs, JsBlobs};
+use super::error::{invalid, method};
+use super::executor::{IntoJs, await_js, spawn};
+use super::js::{Call, Key, Kept, Kind, Realm, Scope, Value, function};
+use crate::engine::blobs::transfer;
+use crate::engine::ports::Blobs;
+use crate::error::Result;
+use crate::protocol::item::{Blob, Residency};
+use crate::protocol::text::Text;
+
+/// The keys that are on their way.
+#[derive(Default)]
+struct InFlight(RefCell<HashSet<Text>>);
+
+struct Flight {
+    keys: Rc<InFlight>,
+    key: Text,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.keys.0.borrow_mut().remove(&self.key);
+    }
+}
+
+/// `createFileSyncEngine()`
+pub fn create_file_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let keys: Rc<InFlight> = Rc::default();
+    let object = scope.object()?;
+    let asked = Rc::clone(&keys);
+    let is_in_flight = function(scope, realm, "isTransferInFlight", move |call| {
+        let key = call.scope.as_text(call.arg(0));
+        let running = key.is_some_and(|key| asked.0.borrow().contains(&key));
+        call.scope.boolean(running)
+    })?;
+    scope.set_named(object, "isTransferInFlight", is_in_flight)?;
+    let push = function(scope, realm, "getFilesToPush", |call| list_missing(call, 0, 1))?;
+    scope.set_named(object, "getFilesToPush", push)?;
+    let pull = function(scope, realm, "getFilesToPull", |call| list_missing(call, 1, 0))?;
+    scope.set_named(object, "getFilesToPull", pull)?;
+    let transfer = function(scope, realm, "transferFile", move |call| transfer_file(call, &keys))?;
+    scope.set_named(object, "transferFile", transfer)?;
+    Ok(object)
+}
+
+fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
+    let storage = call.realm.keep(call.scope, call.arg(index))?;
+    Ok(AnyBlobs::Js(JsBlobs::new(storage, option)))
+}
+
+fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let manifest = call.arg(0);
+    let blob = if scope.kind(manifest)? == Kind::Object {
+        let key = scope.as_text(scope.get(realm, manifest, Key::ObjectStorageKey)?);
+        let mime_type = scope.as_text(scope.get(realm, manifest, Key::MimeType)?);
+        key.map(|key| Blob { key, mime_type })
+    } else {
+        None
+    };
+    let (source, destination) = (storage(call, 1, "source")?, storage(call, 2, "destination")?);
+    let flight = blob.as_ref().filter(|blob| keys.0.borrow_mut().insert(blob.key.clone())).map(|blob| Flight {
+        keys: Rc::clone(keys),
+        key: blob.key.clone(),
+    });
+    spawn(scope, realm, async move {
+        let blob = blob.ok_or_else(|| invalid("transferFile(manifest)", "needs an `objectStorageKey`"))?;
+        match flight {
+            Some(_flight) => transfer(&source, &destination, &blob).await,
+            None => Ok(false),
+        }
+    })
+}
+
+/// The entries that one storage has and the other lacks, as manifests.
+struct Manifests(Vec<Kept>);
+
+impl IntoJs for Manifests {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Realm>) -> Result<Value<'s>> {
+        let list = scope.array()?;
+        for (index, manifest) in (0u32..).zip(&self.0) {
+            scope.set_element(list, index, manifest.value(scope)?)?;
+        }
+        Ok(list)
+    }
+}
+
+fn list_missing<'s>(call: &Call<'s>, has: usize, lacks: usize) -> Result<Value<'s>> {
+    let names = ["localStorage", "remoteStorage"];
+    let having = call.realm.keep(call.scope, call.arg(has))?;
+    let lacking = storage(call, lacks, names[lacks])?;
+    let entries = call.realm.keep(call.scope, call.arg(2))?;
+    let realm = Rc::clone(call.realm);
+    spawn(call.scope, call.realm, async move {
+        let entries = read_entries(&realm, &entries)?;
+        let mut manifests = Vec::new();
+        for (key, entry) in entries {
+            if !lacking.has(&key).await? {
+                manifests.extend(manifest(&realm, &having, names[has], &key, &entry).await?);
+            }
+        }
+        Ok(Manifests(manifests))
+    })
+}
+
+fn read_entries(realm: &Rc<Realm>, entries: &Kept) -> Result<Vec<(Text, Kept)>> {
+    realm.scope(|scope| {
+        let list = entries.value(scope)?;
+        if !scope.is_array(list)? {
+            return Err(invalid("entries", "is an array of { key, mimeType? }"));
+        }
+        let mut read = Vec::new();
+        for index in 0..scope.length(list)? {
+            let entry = scope.element(list, index)?;
+            let key = match scope.kind(entry)? {
+                Kind::Object => scope.as_text(scope.get_named(entry, "key")?),
+                _ => None,
+            };
+            let key = key.ok_or_else(|| invalid("entries", "every entry has a string `key`"))?;
+            read.push((key, realm.keep(scope, entry)?));
+        }
+        Ok(read)
+    })
+}
+
+/// The manifest of an object that the storage has.
+async fn manifest(realm: &Rc<Realm>, storage: &Kept, option: &str, key: &Text, entry: &Kept) -> Result<Option<Kept>> {
+    await_js(
+        realm,
+        &format!("{option}.get"),
+        |scope| {
+            let storage = storage.value(scope)?;
+            let get = method(scope, realm, storage, option, Key::Get)?;
+            scope.call(storage, get, &[scope.string(key)?])
+        },
+        |scope, object| {
+            if scope.is_nullish(object)? {
+                return Ok(None);
+            }
+            let manifest = scope.object()?;
+            scope.set_named(manifest, "fileHash", scope.string(key)?)?;
+            scope.set(realm, manifest, Key::ObjectStorageKey, scope.string(key)?)?;
+            scope.set_named(manifest, "sizeBytes", scope.get_named(object, "size")?)?;
+            let mime_type = scope.get(realm, entry.value(scope)?, Key::MimeType)?;
+            scope.set(realm, manifest, Key::MimeType, mime_type)?;
+            realm.keep(scope, manifest).map(Some)
+        },
+    )
+    .await
+}
+
+/// The name of a residency.
+struct Name(Residency);
+
+impl IntoJs for Name {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Realm>) -> Result<Value<'s>> {
+        scope.text(self.0.name())
+    }
+}
+
+/// `residencyOf(recordRow, localStorage)`
+pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let row = call.arg(0);
+    if scope.is_nullish(row)? {
+        return spawn(scope, realm, async { Ok(Name(Residency::Absent)) });
+    }
+    if !scope.is_nullish(scope.get(realm, row, Key::DeletedAtColumn)?)? {
+        return spawn(scope, realm, async { Ok(Name(Residency::Tombstoned)) });
+    }
+    let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
+    let storage = storage(call, 1, "localStorage")?;
+    spawn(scope, realm, async move {
+        let key = key.ok_or_else(|| invalid("residencyOf(recordRow)", "needs an `object_storage_key`"))?;
+        Ok(Name(Residency::of_live_row(storage.has(&key).await?)))
+    })
+}

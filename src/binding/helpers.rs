@@ -1,0 +1,130 @@
+//! The helpers on watermarks and timestamps.
+
+use super::convert::{HlcReader, read_hlc, read_watermarks, write_hlc};
+use super::error::invalid;
+use super::js::{Call, Key, Kind, Realm, Scope, Value};
+use crate::error::Result;
+use crate::protocol::hlc::Hlc;
+
+fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {
+    read_hlc(call.scope, call.realm, call.arg(index))?
+        .ok_or_else(|| invalid(argument, "is a timestamp { wallTime, counter, nodeId }"))
+}
+
+/// The own entry of a map under `name`, where there is one and it is a timestamp.
+fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<(Value<'s>, Hlc)>> {
+    let scope = call.scope;
+    if scope.kind(map)? != Kind::Object {
+        return Err(invalid("watermarks", "is an object of timestamps by nodeId"));
+    }
+    if !scope.has_own(map, name)? {
+        return Ok(None);
+    }
+    let value = scope.property(map, name)?;
+    Ok(read_hlc(scope, call.realm, value)?.map(|hlc| (value, hlc)))
+}
+
+/// `advanceWatermark(watermarks, hlc)`
+pub fn advance_watermark<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let hlc = hlc_arg(call, 1, "advanceWatermark(hlc)")?;
+    let name = call.scope.get(call.realm, call.arg(1), Key::NodeId)?;
+    let stands = entry(call, call.arg(0), name)?;
+    if stands.is_none_or(|(_, stands)| hlc > stands) {
+        call.scope.define(call.arg(0), name, call.arg(1))?;
+    }
+    call.scope.undefined()
+}
+
+/// `mergeWatermarks(into, incoming)`
+pub fn merge_watermarks<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let merged = scope.object()?;
+    for map in [call.arg(0), call.arg(1)] {
+        if scope.kind(map)? != Kind::Object {
+            return Err(invalid("mergeWatermarks", "takes two objects of timestamps by nodeId"));
+        }
+        let names = scope.own_names(map)?;
+        for index in 0..scope.length(names)? {
+            let name = scope.element(names, index)?;
+            let Some((value, hlc)) = entry(call, map, name)? else {
+                continue;
+            };
+            let stands = entry(call, merged, name)?;
+            if stands.is_none_or(|(_, stands)| hlc > stands) {
+                scope.define(merged, name, value)?;
+            }
+        }
+    }
+    Ok(merged)
+}
+
+/// `watermarkFor(watermarks, nodeId)`
+pub fn watermark_for<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, map, name) = (call.scope, call.arg(0), call.arg(1));
+    if scope.kind(map)? != Kind::Object {
+        return Err(invalid("watermarkFor(watermarks)", "is an object of timestamps by nodeId"));
+    }
+    if scope.has_own(map, name)? {
+        let value = scope.property(map, name)?;
+        if !scope.is_nullish(value)? {
+            return Ok(value);
+        }
+    }
+    call.realm.intrinsic(scope, "ZERO_HLC")
+}
+
+/// `selectUnseen(records, watermarks)`
+pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm, records) = (call.scope, call.realm, call.arg(0));
+    if !scope.is_array(records)? {
+        return Err(invalid("selectUnseen(records)", "is an array of records"));
+    }
+    let watermarks = read_watermarks(scope, realm, call.arg(1))?
+        .map_err(|what| invalid("selectUnseen(watermarks)", &what))?;
+    let unseen = scope.array()?;
+    let reader = HlcReader::new(scope, realm)?;
+    let updated_at = realm.key(scope, Key::UpdatedAt)?;
+    let zero = Hlc::zero();
+    let mut selected = 0;
+    for index in 0..scope.length(records)? {
+        realm.scope(|scope| {
+            let record = scope.element(records, index)?;
+            let stamp = scope.property(record, updated_at)?;
+            let Some(hlc) = reader.read(scope, realm, stamp)? else {
+                return Err(invalid(&format!("selectUnseen(records[{index}].updatedAt)"), "is no timestamp"));
+            };
+            if hlc > *watermarks.get(&hlc.node_id).unwrap_or(&zero) {
+                scope.set_element(unseen, selected, record)?;
+                selected += 1;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(unseen)
+}
+
+/// `compareHLC(a, b)`: negative, zero or positive.
+pub fn compare_hlc<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let order = hlc_arg(call, 0, "compareHLC(a)")?.cmp(&hlc_arg(call, 1, "compareHLC(b)")?);
+    call.scope.number(f64::from(order as i8))
+}
+
+/// `serializeHLC(hlc)`
+pub fn serialize_hlc<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let hlc = hlc_arg(call, 0, "serializeHLC(hlc)")?;
+    call.scope.string(&hlc.to_text())
+}
+
+/// `deserializeHLC(text)`
+pub fn deserialize_hlc<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let text = call.scope.as_text(call.arg(0));
+    let text = text.ok_or_else(|| invalid("deserializeHLC(text)", "is a string"))?;
+    write_hlc(call.scope, call.realm, &Hlc::parse_text(&text)?)
+}
+
+/// The zero timestamp, as a frozen object.
+pub fn zero_hlc<'s>(scope: Scope<'s>, realm: &Realm) -> Result<Value<'s>> {
+    let zero = write_hlc(scope, realm, &Hlc::zero())?;
+    let object = scope.get_named(scope.global()?, "Object")?;
+    scope.call(object, scope.get_named(object, "freeze")?, &[zero])
+}

@@ -1,0 +1,71 @@
+//! Names of properties, made once per environment.
+
+macro_rules! keys {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// A property name that exists once as a JavaScript string.
+        #[derive(Debug, Clone, Copy)]
+        #[repr(u32)]
+        pub enum Key { $($variant),* }
+
+        impl Key {
+            /// All names, in the order of the enum.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name.
+            pub fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
+            }
+        }
+    };
+}
+
+keys! {
+    AppId = "appId",
+    Applied = "applied",
+    Apply = "apply",
+    AppSyncableRows = "appSyncableRows",
+    Cause = "cause",
+    Code = "code",
+    ContentType = "contentType",
+    Counter = "counter",
+    Cursor = "cursor",
+    Data = "data",
+    DeletedAt = "deletedAt",
+    DeletedAtColumn = "deleted_at",
+    Error = "error",
+    Exchange = "exchange",
+    Get = "get",
+    GetNodeWatermarks = "getNodeWatermarks",
+    Has = "has",
+    HasMore = "hasMore",
+    Id = "id",
+    Limit = "limit",
+    List = "list",
+    Message = "message",
+    MimeType = "mimeType",
+    MimeTypeColumn = "mime_type",
+    Name = "name",
+    NextCursor = "nextCursor",
+    NodeId = "nodeId",
+    Now = "now",
+    ObjectStorageKey = "objectStorageKey",
+    ObjectStorageKeyColumn = "object_storage_key",
+    Op = "op",
+    Put = "put",
+    Query = "query",
+    Receive = "receive",
+    Records = "records",
+    ResponderWatermarks = "responderWatermarks",
+    Row = "row",
+    Rows = "rows",
+    ScanSince = "scanSince",
+    Table = "table",
+    TableNames = "tableNames",
+    Tables = "tables",
+    Then = "then",
+    Timestamp = "timestamp",
+    UpdatedAt = "updatedAt",
+    WallTime = "wallTime",
+    Watermarks = "watermarks",
+    Where = "where",
+}

@@ -1,0 +1,17 @@
+//! JavaScript values, as far as the border needs them.
+//!
+//! A [`Value`] lives in a [`Scope`] and cannot leave it; a [`Kept`] holds a value for as long as it is
+//! held. Every call into the engine's JavaScript opens a scope of its own, so that a round over any
+//! number of records leaves no handles behind.
+
+mod function;
+mod keys;
+mod native;
+mod realm;
+mod value;
+
+pub use function::{Call, function};
+pub use keys::Key;
+pub use native::{behind, mark};
+pub use realm::{Kept, Realm};
+pub use value::{Kind, Scope, Value};

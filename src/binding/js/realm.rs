@@ -1,0 +1,342 @@
+//! What one JavaScript environment has: its kept values, its executor's cells, its way to be woken.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::ffi::c_void;
+use std::fmt;
+use std::ptr;
+use std::rc::{Rc, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::sys;
+
+use super::keys::Key;
+use super::value::{Scope, Value};
+use crate::binding::executor::Executor;
+use crate::error::Result;
+use crate::protocol::text::Text;
+
+/// One JavaScript environment: the main thread's, or a worker's. Nothing is shared between two.
+pub struct Realm {
+    env: sys::napi_env,
+    alive: Cell<bool>,
+    slab: sys::napi_ref,
+    keys: sys::napi_ref,
+    slots: RefCell<Slots>,
+    /// The rounds of this environment.
+    pub executor: Executor,
+    /// The way to this environment from other threads.
+    pub remote: Arc<Remote>,
+    intrinsics: RefCell<HashMap<&'static str, Kept>>,
+    nodes: RefCell<HashSet<Text>>,
+}
+
+thread_local! {
+    /// The realms of this thread, to find one from a bare scope.
+    static REALMS: RefCell<Vec<Weak<Realm>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// So many node ids are remembered; a hostile peer's are not remembered for ever.
+const INTERNED_NODES: usize = 1024;
+
+#[derive(Default)]
+struct Slots {
+    len: u32,
+    free: Vec<u32>,
+    /// Free slots that still hold their last value.
+    stale: Vec<u32>,
+}
+
+impl Realm {
+    /// Sets up the environment. Must be called on its thread, inside a call from JavaScript.
+    pub fn new(env: sys::napi_env) -> Result<Rc<Self>> {
+        let scope = Scope::of_callback(env);
+        let slab = scope.reference(scope.array()?)?;
+        let names = scope.array()?;
+        for (index, name) in (0u32..).zip(Key::NAMES) {
+            scope.set_element(names, index, scope.text(name)?)?;
+        }
+        let keys = scope.reference(names)?;
+        let realm = Rc::new(Self {
+            env,
+            alive: Cell::new(true),
+            slab,
+            keys,
+            slots: RefCell::default(),
+            executor: Executor::default(),
+            remote: Remote::new(),
+            intrinsics: RefCell::default(),
+            nodes: RefCell::default(),
+        });
+        REALMS.with_borrow_mut(|realms| {
+            realms.retain(|realm| realm.strong_count() > 0);
+            realms.push(Rc::downgrade(&realm));
+        });
+        realm.remote.attach(&realm, scope)?;
+        realm.keep_intrinsics(scope)?;
+        realm.end_with_environment();
+        Ok(realm)
+    }
+
+    /// The realm of a scope's environment.
+    pub fn of(scope: Scope<'_>) -> Option<Rc<Self>> {
+        REALMS.with_borrow(|realms| {
+            let mut alive = realms.iter().filter_map(Weak::upgrade);
+            alive.find(|realm| realm.env == scope.env() && realm.is_alive())
+        })
+    }
+
+    /// A string as text that is shared with every equal one.
+    pub fn interned(&self, scope: Scope<'_>, value: Value<'_>) -> Option<Text> {
+        scope.with_units(value, |units| {
+            let mut nodes = self.nodes.borrow_mut();
+            if let Some(known) = nodes.get(units) {
+                return known.clone();
+            }
+            if nodes.len() >= INTERNED_NODES {
+                nodes.clear();
+            }
+            let text = Text::from_units(units);
+            nodes.insert(text.clone());
+            text
+        })
+    }
+
+    /// Promise and its `then` as they were when the package was loaded: rounds depend on them.
+    fn keep_intrinsics(self: &Rc<Self>, scope: Scope<'_>) -> Result<()> {
+        let promise = scope.get_named(scope.global()?, "Promise")?;
+        let prototype = scope.get_named(promise, "prototype")?;
+        let json = scope.get_named(scope.global()?, "JSON")?;
+        let mut kept = self.intrinsics.borrow_mut();
+        for (name, owner) in [("resolve", promise), ("then", prototype), ("parse", json), ("stringify", json)] {
+            kept.insert(name, self.keep(scope, scope.get_named(owner, name)?)?);
+        }
+        kept.insert("Promise", self.keep(scope, promise)?);
+        Ok(())
+    }
+
+    /// Keeps a class or function under a name.
+    pub fn set_intrinsic(self: &Rc<Self>, scope: Scope<'_>, name: &'static str, value: Value<'_>) -> Result<()> {
+        let kept = self.keep(scope, value)?;
+        self.intrinsics.borrow_mut().insert(name, kept);
+        Ok(())
+    }
+
+    /// One of `Promise`, `resolve`, `then`, `parse`, `stringify`, `SyncError`, `StarkeepError`.
+    pub fn intrinsic<'s>(&self, scope: Scope<'s>, name: &'static str) -> Result<Value<'s>> {
+        match self.intrinsics.borrow().get(name) {
+            Some(kept) => kept.value(scope),
+            None => scope.undefined(),
+        }
+    }
+
+    /// Opens a scope: the handles made in it end with it.
+    pub fn scope<R>(&self, body: impl for<'s> FnOnce(Scope<'s>) -> Result<R>) -> Result<R> {
+        Scope::open(self.env, body)
+    }
+
+    /// Whether the environment still runs.
+    pub fn is_alive(&self) -> bool {
+        self.alive.get()
+    }
+
+    /// A name of a property.
+    pub fn key<'s>(&self, scope: Scope<'s>, key: Key) -> Result<Value<'s>> {
+        scope.element(scope.dereference(self.keys)?, key as u32)
+    }
+
+    /// Holds a value until the answer is dropped.
+    pub fn keep(self: &Rc<Self>, scope: Scope<'_>, value: Value<'_>) -> Result<Kept> {
+        let index = {
+            let mut slots = self.slots.borrow_mut();
+            slots.stale.pop().or_else(|| slots.free.pop()).unwrap_or_else(|| {
+                slots.len += 1;
+                slots.len - 1
+            })
+        };
+        scope.set_element(scope.dereference(self.slab)?, index, value)?;
+        Ok(Kept(Rc::new(Slot {
+            realm: Rc::clone(self),
+            index,
+        })))
+    }
+
+    /// Lets go of what dropped [`Kept`]s held.
+    pub fn let_go(&self) -> Result<()> {
+        if self.slots.borrow().stale.is_empty() {
+            return Ok(());
+        }
+        self.scope(|scope| {
+            let slab = scope.dereference(self.slab)?;
+            let nothing = scope.undefined()?;
+            let mut slots = self.slots.borrow_mut();
+            while let Some(index) = slots.stale.pop() {
+                scope.set_element(slab, index, nothing)?;
+                slots.free.push(index);
+            }
+            Ok(())
+        })
+    }
+
+    fn end_with_environment(self: &Rc<Self>) {
+        unsafe extern "C" fn ended(data: *mut c_void) {
+            // SAFETY: `data` came from `Rc::into_raw` below, and a hook runs once.
+            let realm = unsafe { Rc::from_raw(data.cast::<Realm>().cast_const()) };
+            realm.alive.set(false);
+            realm.remote.detach();
+            realm.executor.end();
+            let intrinsics = std::mem::take(&mut *realm.intrinsics.borrow_mut());
+            drop(intrinsics);
+        }
+        let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
+        // SAFETY: the environment is alive, and `ended` takes back what it is given.
+        unsafe { sys::napi_add_env_cleanup_hook(self.env, Some(ended), data) };
+    }
+}
+
+struct Slot {
+    realm: Rc<Realm>,
+    index: u32,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Ok(mut slots) = self.realm.slots.try_borrow_mut() {
+            slots.stale.push(self.index);
+        }
+    }
+}
+
+/// A JavaScript value that outlives the scope it came from. Cheap to clone.
+#[derive(Clone)]
+pub struct Kept(Rc<Slot>);
+
+impl Kept {
+    /// The value, in `scope`.
+    pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        let realm = &self.0.realm;
+        scope.element(scope.dereference(realm.slab)?, self.0.index)
+    }
+
+    /// The environment it lives in.
+    pub fn realm(&self) -> &Rc<Realm> {
+        &self.0.realm
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({})", self.0.index)
+    }
+}
+
+/// The way to an environment from other threads: a bell that is rung there is heard here.
+///
+/// The thread-safe function behind it is referenced only while somebody waits for a bell, so that
+/// nothing but pending work keeps the process alive.
+pub struct Remote {
+    state: Mutex<RemoteState>,
+}
+
+#[derive(Default)]
+struct RemoteState {
+    function: Option<Tsfn>,
+    rung: Vec<u64>,
+}
+
+struct Tsfn(sys::napi_threadsafe_function);
+// SAFETY: a thread-safe function may be called from any thread; it is used under the mutex, and is
+// taken out of it before the environment frees it.
+unsafe impl Send for Tsfn {}
+
+impl Remote {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+        })
+    }
+
+    fn attach(self: &Arc<Self>, realm: &Rc<Realm>, scope: Scope<'_>) -> Result<()> {
+        unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+            // SAFETY: `data` came from `Rc::into_raw` below, and a finalizer runs once.
+            let realm = unsafe { Rc::from_raw(data.cast::<Realm>().cast_const()) };
+            realm.remote.detach();
+        }
+        unsafe extern "C" fn called(
+            env: sys::napi_env,
+            _: sys::napi_value,
+            context: *mut c_void,
+            _: *mut c_void,
+        ) {
+            if env.is_null() {
+                return;
+            }
+            // SAFETY: the context is the realm that `finalized` releases, and this runs before that.
+            let realm = unsafe { &*context.cast::<Realm>() };
+            let rung = std::mem::take(&mut realm.remote.lock().rung);
+            realm.executor.hear(realm, rung);
+        }
+        let name = scope.text("starkeep sync")?;
+        let context = Rc::into_raw(Rc::clone(realm)).cast_mut().cast::<c_void>();
+        let mut function = ptr::null_mut();
+        // SAFETY: all pointers are valid for the call; the realm lives until `finalized`.
+        scope.check(unsafe {
+            sys::napi_create_threadsafe_function(
+                realm.env,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                name.raw(),
+                0,
+                1,
+                context,
+                Some(finalized),
+                context,
+                Some(called),
+                &raw mut function,
+            )
+        })?;
+        // SAFETY: the function was just made, on this thread.
+        scope.check(unsafe { sys::napi_unref_threadsafe_function(realm.env, function) })?;
+        self.lock().function = Some(Tsfn(function));
+        Ok(())
+    }
+
+    fn detach(&self) {
+        self.lock().function = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, RemoteState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings a bell, from any thread.
+    pub fn ring(&self, bell: u64) {
+        let mut state = self.lock();
+        state.rung.push(bell);
+        if let Some(function) = &state.function {
+            // SAFETY: the function is valid while it stands in the mutex. A full queue or an ending
+            // environment refuses the call; nobody waits then.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    function.0,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                )
+            };
+        }
+    }
+
+    /// Keeps the process alive, or no longer. Only on the JS thread.
+    pub fn hold_process(&self, realm: &Realm, hold: bool) {
+        if let Some(function) = &self.lock().function {
+            // SAFETY: as in `ring`; the environment's own thread calls it.
+            unsafe {
+                if hold {
+                    sys::napi_ref_threadsafe_function(realm.env, function.0)
+                } else {
+                    sys::napi_unref_threadsafe_function(realm.env, function.0)
+                }
+            };
+        }
+    }
+}

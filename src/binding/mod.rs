@@ -1,0 +1,24 @@
+//! The border to JavaScript: the only folder that knows napi.
+//!
+//! - [`js`] is the language: values in their scopes, values kept for later, functions, promises.
+//! - [`executor`] polls rounds on the JS thread.
+//! - [`adapters`] makes the app's adapters, and this package's own stores, ports of the engine.
+//! - the other modules are what JavaScript sees.
+//!
+//! No rule of the protocol is decided here.
+
+mod adapters;
+mod clock;
+mod convert;
+mod engine;
+mod error;
+mod executor;
+mod face;
+mod files;
+mod helpers;
+mod js;
+mod messages;
+mod notifier;
+mod options;
+mod sqlite_state;
+mod transport;

@@ -1,0 +1,134 @@
+//! Reading the options objects that JavaScript passes in.
+
+use std::rc::Rc;
+
+use super::adapters::JsRows;
+use super::convert::as_integer;
+use super::error::invalid;
+use super::js::{Kept, Kind, Realm, Scope, Value};
+use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
+use crate::error::Result;
+
+/// An options object, and the function it was passed to.
+pub struct Options<'s> {
+    scope: Scope<'s>,
+    realm: Rc<Realm>,
+    object: Value<'s>,
+    function: &'static str,
+}
+
+impl<'s> Options<'s> {
+    /// The options of `function`.
+    pub fn new(
+        scope: Scope<'s>,
+        realm: &Rc<Realm>,
+        object: Value<'s>,
+        function: &'static str,
+    ) -> Result<Self> {
+        if scope.kind(object)? != Kind::Object {
+            return Err(invalid(function, "takes an options object"));
+        }
+        Ok(Self {
+            scope,
+            realm: Rc::clone(realm),
+            object,
+            function,
+        })
+    }
+
+    fn wrong(&self, name: &str, what: &str) -> crate::error::Error {
+        invalid(&format!("{}({name})", self.function), what)
+    }
+
+    /// An option as it stands.
+    pub fn get(&self, name: &str) -> Result<Value<'s>> {
+        self.scope.get_named(self.object, name)
+    }
+
+    /// An object that is called later. Whether it has what is called is found out then.
+    pub fn kept(&self, name: &str) -> Result<Kept> {
+        self.realm.keep(self.scope, self.get(name)?)
+    }
+
+    /// The same, or nothing where the option is not given.
+    pub fn kept_if_given(&self, name: &str) -> Result<Option<Kept>> {
+        let value = self.get(name)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(None);
+        }
+        self.realm.keep(self.scope, value).map(Some)
+    }
+
+    /// A function, or nothing where the option is not given.
+    pub fn function(&self, name: &str) -> Result<Option<Kept>> {
+        let value = self.get(name)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(None);
+        }
+        if self.scope.kind(value)? != Kind::Function {
+            return Err(self.wrong(name, "is a function"));
+        }
+        self.realm.keep(self.scope, value).map(Some)
+    }
+
+    /// A string, or nothing where the option is not given.
+    pub fn string(&self, name: &str) -> Result<Option<String>> {
+        let value = self.get(name)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(None);
+        }
+        let text = self.scope.as_text(value).and_then(|text| text.to_utf8());
+        text.map(Some).ok_or_else(|| self.wrong(name, "is a string"))
+    }
+
+    /// A boolean.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool> {
+        let value = self.get(name)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(default);
+        }
+        self.scope.as_boolean(value).ok_or_else(|| self.wrong(name, "is true or false"))
+    }
+
+    /// A count of at least one; `Infinity` is the greatest there is.
+    pub fn count(&self, name: &str, default: usize) -> Result<usize> {
+        let value = self.get(name)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(default);
+        }
+        let number = self.scope.as_number(value);
+        number.and_then(as_count).ok_or_else(|| self.wrong(name, "is a positive integer"))
+    }
+
+    /// `maxClockSkewMs`: milliseconds, `null` for no limit.
+    pub fn max_clock_skew(&self) -> Result<Option<u64>> {
+        let value = self.get("maxClockSkewMs")?;
+        match self.scope.kind(value)? {
+            Kind::Undefined => Ok(Some(DEFAULT_MAX_CLOCK_SKEW_MS)),
+            Kind::Null => Ok(None),
+            _ => match self.scope.as_number(value) {
+                Some(number) if number == f64::INFINITY => Ok(None),
+                Some(number) if number >= 0.0 => Ok(as_integer(number.floor())),
+                _ => Err(self.wrong("maxClockSkewMs", "is a number of milliseconds, or null")),
+            },
+        }
+    }
+
+    /// `appSyncableSource`: `{ namespaces, applier }`.
+    pub fn rows(&self, scan_page_size: f64) -> Result<Option<JsRows>> {
+        let source = self.get("appSyncableSource")?;
+        if self.scope.is_nullish(source)? {
+            return Ok(None);
+        }
+        let part = |name| self.realm.keep(self.scope, self.scope.get_named(source, name)?);
+        Ok(Some(JsRows::new(part("namespaces")?, part("applier")?, scan_page_size)))
+    }
+}
+
+/// The positive count that a number is.
+pub fn as_count(number: f64) -> Option<usize> {
+    if number == f64::INFINITY {
+        return Some(usize::MAX);
+    }
+    as_integer(number).filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok())
+}

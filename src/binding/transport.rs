@@ -1,0 +1,97 @@
+//! The answering side in this process, and the way to whichever transport the app passed in.
+
+use std::rc::Rc;
+
+use super::adapters::{AnyRecords, Console, JsClock, JsRecords, NodeSide};
+use super::convert::Body;
+use super::error::method;
+use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::js::{Call, Key, Kept, Realm, Scope, Value, behind, function, mark};
+use super::messages::{read_answer, read_request, write_answer, write_request};
+use super::options::Options;
+use crate::engine::ports::Exchange;
+use crate::engine::responder::Responder;
+use crate::error::Result;
+use crate::protocol::message::{Answer, Request};
+
+/// So many records a scan asks for at one time where nobody says otherwise.
+pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
+
+/// What is behind an in-process transport.
+pub struct InProcess {
+    responder: Responder<NodeSide>,
+    turns: Rc<Turns>,
+    realm: Rc<Realm>,
+}
+
+impl InProcess {
+    async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        let _turn = self.turns.take(&self.realm).await?;
+        self.responder.answer(request).await
+    }
+}
+
+impl IntoJs for Answer<Body> {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        write_answer(scope, realm, &self)
+    }
+}
+
+/// `createInProcessSyncTransport(options)`
+pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createInProcessSyncTransport")?;
+    #[allow(clippy::cast_precision_loss, reason = "a small constant")]
+    let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
+    let records = if options.flag("syncSharedRecords", true)? {
+        let adapter = options.kept("databaseAdapter")?;
+        Some(AnyRecords::Js(JsRecords::new(adapter, "databaseAdapter", scan_page_size)))
+    } else {
+        None
+    };
+    let side = NodeSide {
+        records,
+        rows: options.rows(scan_page_size)?,
+        clock: JsClock(options.kept("clock")?),
+        log: Console(Rc::clone(realm)),
+    };
+    let in_process = Rc::new(InProcess {
+        responder: Responder::new(side, options.max_clock_skew()?),
+        turns: Rc::default(),
+        realm: Rc::clone(realm),
+    });
+    let transport = scope.object()?;
+    let answering = Rc::clone(&in_process);
+    let exchange = function(scope, realm, "exchange", move |call| {
+        let request = read_request(call.scope, call.realm, call.arg(0));
+        let answering = Rc::clone(&answering);
+        spawn(call.scope, call.realm, async move { answering.answer(request?).await })
+    })?;
+    scope.set(realm, transport, Key::Exchange, exchange)?;
+    mark(scope, realm, transport, in_process)?;
+    Ok(transport)
+}
+
+/// Whichever transport the app passed in.
+pub struct Peer(pub Kept);
+
+impl Exchange<Body> for Peer {
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        let realm = self.0.realm();
+        let direct = realm.scope(|scope| behind::<InProcess>(scope, self.0.value(scope)?))?;
+        if let Some(in_process) = direct {
+            return in_process.answer(request).await;
+        }
+        await_js(
+            realm,
+            "transport.exchange",
+            |scope| {
+                let transport = self.0.value(scope)?;
+                let exchange = method(scope, realm, transport, "transport", Key::Exchange)?;
+                scope.call(transport, exchange, &[write_request(scope, realm, &request)?])
+            },
+            |scope, answer| read_answer(scope, realm, answer),
+        )
+        .await
+    }
+}

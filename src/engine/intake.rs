@@ -1,0 +1,211 @@
+//! Taking items in: one line per node, in the order of timestamps, records and rows together.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind};
+use crate::protocol::hlc::{NodeId, too_far_ahead};
+use crate::protocol::item::{Item, ItemKind};
+
+use super::ports::{AppRows, Clock, Log, Records, Side};
+
+/// An item on its way in.
+#[derive(Debug)]
+pub struct Arrival<B> {
+    /// The item.
+    pub item: Item<B>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of an arrival.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Not looked at yet.
+    Waiting,
+    /// It is stored now and was not before.
+    Applied,
+    /// What is stored is as new, or newer.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node failed, and nothing may pass it.
+    Behind,
+    /// The channel does not carry its kind: it is left out, and holds nothing up.
+    Dropped,
+}
+
+impl<B> Arrival<B> {
+    /// An item that nobody has looked at.
+    pub fn new(item: Item<B>) -> Self {
+        Self {
+            item,
+            outcome: Outcome::Waiting,
+        }
+    }
+
+    /// Notes what became of the item.
+    pub fn settle(&mut self, outcome: Outcome, line: &mut Line) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            line.failed(&self.item.hlc.node_id);
+        }
+        self.outcome = outcome;
+    }
+
+    /// Whether the item, or a newer version of it, is stored here.
+    pub fn is_here(&self) -> bool {
+        matches!(self.outcome, Outcome::Applied | Outcome::Stale)
+    }
+}
+
+/// Which nodes are stopped, and what stops one.
+#[derive(Debug, Default)]
+pub struct Line {
+    strict: bool,
+    known_apps_only: bool,
+    stopped: HashSet<NodeId>,
+}
+
+impl Line {
+    /// The line of a caller: a failure stops its node only if `strict`; `stopped` are stopped already.
+    pub fn of_caller(strict: bool, stopped: HashSet<NodeId>) -> Self {
+        Self {
+            strict,
+            known_apps_only: false,
+            stopped,
+        }
+    }
+
+    /// The line of an answering side: others pull from it, so nothing may pass a failure.
+    pub fn of_responder() -> Self {
+        Self {
+            strict: true,
+            known_apps_only: true,
+            stopped: HashSet::new(),
+        }
+    }
+
+    /// Whether rows of apps that are not registered fail without being shown to the store.
+    pub fn known_apps_only(&self) -> bool {
+        self.known_apps_only
+    }
+
+    /// Whether items of this node have to wait.
+    pub fn holds_back(&self, node: &NodeId) -> bool {
+        self.stopped.contains(node)
+    }
+
+    /// Notes that an item of this node failed.
+    pub fn failed(&mut self, node: &NodeId) {
+        if self.strict {
+            self.stopped.insert(node.clone());
+        }
+    }
+
+    /// The nodes that are stopped now.
+    pub fn into_stopped(self) -> HashSet<NodeId> {
+        self.stopped
+    }
+}
+
+/// Takes in `items`. Every arrival that comes back has its outcome.
+pub async fn take_in<S: Side>(
+    side: &S,
+    mut items: Vec<Item<S::Body>>,
+    max_clock_skew_ms: Option<u64>,
+    line: &mut Line,
+) -> Vec<Arrival<S::Body>> {
+    items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
+    let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
+    drop_foreign_planes(side, &mut arrivals);
+    let now_ms = side.clock().system_ms();
+    let refused = refuse_the_future(&mut arrivals, now_ms, max_clock_skew_ms);
+    let same_store = |a: &Arrival<S::Body>, b: &Arrival<S::Body>| {
+        is_record(a) == is_record(b) && is_waiting(a) == is_waiting(b)
+    };
+    for run in arrivals.chunk_by_mut(same_store) {
+        if !run.first().is_some_and(is_waiting) {
+            continue;
+        }
+        match (run.first().is_some_and(is_record), side.records(), side.rows()) {
+            (true, Some(records), _) => records.take_in(run, side.clock(), line).await,
+            (false, _, Some(rows)) => rows.take_in(run, side.clock(), line).await,
+            _ => run.iter_mut().for_each(|arrival| arrival.settle(no_store(), line)),
+        }
+    }
+    // Whatever a refused node sends later is later still: it waits only from here on.
+    refused.iter().for_each(|node| line.failed(node));
+    warn_of_failed_rows(side, &arrivals);
+    arrivals
+}
+
+fn is_record<B>(arrival: &Arrival<B>) -> bool {
+    matches!(arrival.item.kind, ItemKind::Record(_))
+}
+
+fn is_waiting<B>(arrival: &Arrival<B>) -> bool {
+    matches!(arrival.outcome, Outcome::Waiting)
+}
+
+fn no_store() -> Outcome {
+    Outcome::Failed(Error::new(
+        ErrorKind::UnknownApp,
+        "take in an app row",
+        "this side has no app rows; give it an `appSyncableSource`",
+    ))
+}
+
+/// A timestamp of the future is refused before anything is written or heard by the clock. It is never
+/// brought down to the present: two replicas would then disagree about it.
+fn refuse_the_future<B>(
+    arrivals: &mut [Arrival<B>],
+    now_ms: u64,
+    max_skew_ms: Option<u64>,
+) -> Vec<NodeId> {
+    let mut refused = Vec::new();
+    for arrival in arrivals.iter_mut().filter(|arrival| is_waiting(arrival)) {
+        if too_far_ahead(&arrival.item.hlc, now_ms, max_skew_ms) {
+            let message = format!(
+                "the timestamp {} of node {} lies more than {} ms ahead of this machine's clock; \
+                 set that node's clock right, or raise `maxClockSkewMs`",
+                arrival.item.hlc.wall_time,
+                arrival.item.hlc.node_id,
+                max_skew_ms.unwrap_or_default(),
+            );
+            let error = Error::new(ErrorKind::ClockAhead, "take in an item", message);
+            arrival.outcome = Outcome::Failed(error);
+            refused.push(arrival.item.hlc.node_id.clone());
+        }
+    }
+    refused
+}
+
+fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
+    if side.records().is_some() {
+        return;
+    }
+    let mut dropped = 0usize;
+    for arrival in arrivals.iter_mut().filter(|arrival| is_record(arrival)) {
+        arrival.outcome = Outcome::Dropped;
+        dropped += 1;
+    }
+    if dropped > 0 {
+        side.log().warn(
+            &format!("{dropped} shared records came over a channel that carries none (syncSharedRecords: false); they were dropped"),
+            None,
+        );
+    }
+}
+
+fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body>]) {
+    for arrival in arrivals {
+        if let (Outcome::Failed(error), ItemKind::Row(table)) = (&arrival.outcome, &arrival.item.kind) {
+            side.log().warn(
+                &format!(
+                    "a row of {}/{} could not be applied; it is tried again in a later sweep",
+                    table.app, table.name
+                ),
+                Some(error),
+            );
+        }
+    }
+}

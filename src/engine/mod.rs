@@ -1,0 +1,21 @@
+//! The round of data, over ports.
+//!
+//! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
+//! other has not seen through [`outbound`] and take in what comes through [`intake`]; [`blobs`] moves the
+//! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
+//! keeps nothing else from moving.
+//!
+//! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
+//!
+//! Invariants:
+//! - a persisted watermark never passes an item that was not taken in whole, nor one that was not shipped;
+//! - an item is shipped only once its object is at the other side;
+//! - nothing waits behind a held item but what the same node wrote after it.
+
+pub mod blobs;
+pub mod intake;
+pub mod outbound;
+pub mod ports;
+pub mod responder;
+pub mod round;
+pub mod sweep;

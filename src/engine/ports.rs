@@ -1,0 +1,201 @@
+//! What the engine asks of the world.
+//!
+//! Questions come in batches, so that a native store answers a page in one hop and a JavaScript
+//! adapter loops where it lives.
+
+#![allow(async_fn_in_trait, reason = "the crate's own callers name the concrete types")]
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::item::{Blob, Item, ItemKind, Table};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+use super::intake::{Arrival, Line, Outcome};
+
+/// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
+pub trait Side {
+    /// The body of an item as this side holds it.
+    type Body: Clone;
+    /// Shared records.
+    type Records: Records<Self::Body>;
+    /// App rows.
+    type Rows: AppRows<Self::Body>;
+    /// The hybrid logical clock.
+    type Clock: Clock;
+    /// Where warnings go.
+    type Log: Log;
+
+    /// The shared records.
+    fn records(&self) -> Option<&Self::Records>;
+    /// The app rows.
+    fn rows(&self) -> Option<&Self::Rows>;
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+    /// The log.
+    fn log(&self) -> &Self::Log;
+}
+
+/// A store of shared records.
+pub trait Records<B> {
+    /// Per node the greatest timestamp held, tombstones included; `None` if the store cannot know.
+    async fn coverage(&self) -> Result<Option<Watermarks>>;
+
+    /// Offers what `ask` wants to the page. `backlog` is for a store that can only find it by a full pass.
+    async fn unseen(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<B>>,
+    ) -> Result<()>;
+
+    /// The timestamp of the stored version of `id`.
+    async fn stored(&self, id: &Text) -> Result<Option<Hlc>>;
+
+    /// Stores this version, whatever stood there.
+    async fn put(&self, item: &Item<B>) -> Result<()>;
+
+    /// Takes in records that arrive in the order of timestamps, last writer wins.
+    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
+        for arrival in run {
+            if line.holds_back(&arrival.item.hlc.node_id) {
+                arrival.settle(Outcome::Behind, line);
+                continue;
+            }
+            let outcome = match take_in_record(self, &arrival.item, clock).await {
+                Ok(true) => Outcome::Applied,
+                Ok(false) => Outcome::Stale,
+                Err(error) => Outcome::Failed(error),
+            };
+            arrival.settle(outcome, line);
+        }
+    }
+}
+
+async fn take_in_record<B, R: Records<B> + ?Sized>(
+    records: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+) -> Result<bool> {
+    let ItemKind::Record(id) = &item.kind else {
+        return Ok(false);
+    };
+    let stored = records.stored(id).await?;
+    if !wins(&item.hlc, stored.as_ref()) {
+        return Ok(false);
+    }
+    clock.receive(&item.hlc).await?;
+    records.put(item).await?;
+    Ok(true)
+}
+
+/// The app rows of a channel.
+pub trait AppRows<B> {
+    /// Every table of every registered app.
+    async fn tables(&self) -> Result<Vec<Table>>;
+
+    /// Whether the app is registered.
+    async fn knows(&self, app: &Text) -> Result<bool>;
+
+    /// Whether the store can say what it holds per node, and per table.
+    fn knows_coverage(&self) -> bool;
+
+    /// Per node the greatest timestamp that the table holds.
+    async fn coverage(&self, table: &Table) -> Result<Watermarks>;
+
+    /// Offers the rows of `table` that `ask` wants to the page. Nothing wanted lies at or before `floor`.
+    async fn unseen(
+        &self,
+        table: &Table,
+        floor: &Hlc,
+        ask: &Ask,
+        page: &mut Page<Item<B>>,
+    ) -> Result<()>;
+
+    /// Applies this version of a row, last writer wins.
+    async fn apply(&self, item: &Item<B>) -> Result<()>;
+
+    /// Takes in rows that arrive in the order of timestamps.
+    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
+        for arrival in run {
+            if line.holds_back(&arrival.item.hlc.node_id) {
+                arrival.settle(Outcome::Behind, line);
+                continue;
+            }
+            let applied = apply_row(self, &arrival.item, clock, line).await;
+            arrival.settle(applied.map_or_else(Outcome::Failed, |()| Outcome::Applied), line);
+        }
+    }
+}
+
+async fn apply_row<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+    line: &Line,
+) -> Result<()> {
+    if let ItemKind::Row(table) = &item.kind
+        && line.known_apps_only()
+        && !rows.knows(&table.app).await?
+    {
+        return Err(Error::new(
+            ErrorKind::UnknownApp,
+            "apply an app row",
+            format!("the app {:?} is not registered on this side", table.app.to_string()),
+        ));
+    }
+    clock.receive(&item.hlc).await?;
+    rows.apply(item).await
+}
+
+/// A storage of objects.
+pub trait Blobs {
+    /// An object's bytes, or a way to them.
+    type Data;
+    /// Whether the object is there.
+    async fn has(&self, key: &Text) -> Result<bool>;
+    /// The object, if it is there.
+    async fn get(&self, key: &Text) -> Result<Option<Self::Data>>;
+    /// Stores the object.
+    async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
+}
+
+/// What an engine remembers between rounds.
+pub trait State {
+    /// What this side has fully taken in.
+    async fn watermarks(&self) -> Result<Watermarks>;
+    /// What the peer is known to hold.
+    async fn peer_watermarks(&self) -> Result<Watermarks>;
+    /// Persists the first.
+    async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
+    /// Persists the second.
+    async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
+}
+
+/// The app's hybrid logical clock, and the system's.
+pub trait Clock {
+    /// Hears of a remote timestamp.
+    async fn receive(&self, remote: &Hlc) -> Result<()>;
+    /// Milliseconds since the epoch, by the system's clock.
+    fn system_ms(&self) -> u64;
+}
+
+/// The other side.
+pub trait Exchange<B> {
+    /// One request and its answer.
+    async fn exchange(&self, request: Request<B>) -> Result<Answer<B>>;
+}
+
+/// Who wants to hear what a round did.
+pub trait Events {
+    /// These shared records were newly applied.
+    async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
+}
+
+/// Where the engine says what it could not do.
+pub trait Log {
+    /// A warning; the round goes on.
+    fn warn(&self, message: &str, error: Option<&Error>);
+}

@@ -1,0 +1,371 @@
+//! The caller's round.
+//!
+//! Read the watermarks, gather a page of what the peer lacks, bring its objects over, exchange, take in
+//! what came, fetch its objects, persist how far both sides got. How far that is, is decided in
+//! [`Sweep::learn`]; the round only does things.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::Runs;
+use crate::protocol::hlc::NodeId;
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::message::{DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::watermarks::Watermarks;
+
+use super::blobs::{Transfers, transfer_all};
+use super::intake::{Arrival, Line, Outcome, take_in};
+use super::outbound::{Gathered, gather};
+use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::sweep::{Direction, Held, Learned, Sweep};
+
+/// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
+pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How many objects are on their way at one time where nobody says otherwise.
+pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
+
+/// What an engine may be told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Items in a page, of either direction.
+    pub page_limit: usize,
+    /// Objects on their way at one time.
+    pub blob_concurrency: usize,
+    /// Whether an item that could not be applied stops its node until it lands; for a node that others
+    /// pull from.
+    pub strict_order: bool,
+    /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
+    pub max_clock_skew_ms: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            page_limit: DEFAULT_PAGE_LIMIT,
+            blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
+            strict_order: false,
+            max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+        }
+    }
+}
+
+/// What a round did.
+#[derive(Debug)]
+pub struct Report<B> {
+    /// Shared records that are new here, with their objects.
+    pub applied: usize,
+    /// Items sent.
+    pub shipped: usize,
+    /// Whether another round has something to do at once.
+    pub has_more: bool,
+    /// What is held in this sweep, the first item of each node and direction.
+    pub held: Vec<Held<B>>,
+}
+
+/// A caller: its side, its peer, and what it remembers.
+pub struct Engine<S: Side, O, X, T, E> {
+    /// The own stores.
+    pub side: S,
+    /// The own objects.
+    pub local: O,
+    /// The objects of the other side.
+    pub remote: O,
+    /// The way to the other side.
+    pub peer: X,
+    /// What is persisted; without it every sweep begins at nothing.
+    pub state: Option<T>,
+    /// Who hears of what was applied.
+    pub events: E,
+    /// See [`Options`].
+    pub options: Options,
+    /// See [`Sweep`].
+    pub sweep: RefCell<Sweep<S::Body>>,
+}
+
+/// A page on its way out: what may go, and what stopped each node that may not go on.
+struct Outbound<B> {
+    shipped: Vec<Item<B>>,
+    runs: Runs,
+    held: Vec<Held<B>>,
+}
+
+/// What came in, and what became of it.
+struct Inbound<B> {
+    arrivals: Vec<Arrival<B>>,
+    fetched: Transfers,
+}
+
+impl<S, O, X, T, E> Engine<S, O, X, T, E>
+where
+    S: Side,
+    O: Blobs,
+    X: Exchange<S::Body>,
+    T: State,
+    E: Events,
+{
+    /// One round. Rounds of one engine do not overlap; the caller sees to that.
+    ///
+    /// # Errors
+    /// What the stores, the state or the peer failed with: no watermark moved then, and the sweep stands
+    /// where it stood. Also the error of a record that could not be stored, if nothing at all was taken
+    /// in; the round is complete then, and the record is held.
+    pub async fn round(&self) -> Result<Report<S::Body>> {
+        let mut sweep = self.sweep.take();
+        let result = self.round_of(&mut sweep).await;
+        self.sweep.replace(sweep);
+        result
+    }
+
+    async fn round_of(&self, sweep: &mut Sweep<S::Body>) -> Result<Report<S::Body>> {
+        let (own, peer) = self.read_state().await?;
+        let (page, refused) = self.select(sweep, &peer).await?;
+        let horizon = page.items.last().map(|item| item.hlc.clone());
+        let outbound = self.bring_over(page.items).await;
+
+        let advertised = sweep.advertised(&own);
+        let request = Request {
+            watermarks: advertised.clone(),
+            items: outbound.shipped.clone(),
+            limit: self.options.page_limit,
+        };
+        let answer = self.peer.exchange(request).await?;
+        let news = answer.items.iter().any(|item| !advertised.covers(&item.hlc));
+
+        let mut line = Line::of_caller(self.options.strict_order, sweep.gapped.clone());
+        let skew = self.options.max_clock_skew_ms;
+        let arrivals = take_in(&self.side, answer.items, skew, &mut line).await;
+        let inbound = self.fetch(arrivals).await;
+
+        sweep.held.extend(outbound.held);
+        sweep.held.extend(inbound.held(&sweep.broken));
+        let learned = Learned {
+            shipped: outbound.runs,
+            received: inbound.arrivals.iter().map(|a| a.item.hlc.clone()).collect(),
+            taken_in: inbound.runs(),
+            gapped: line.into_stopped(),
+            coverage: answer.coverage,
+            horizon,
+            more: page.more,
+            blind: page.blind.is_some(),
+        };
+        let (own_after, peer_after) = sweep.learn(&own, &peer, learned);
+        if let Err(error) = self.write_state((&own, &own_after), (&peer, &peer_after)).await {
+            *sweep = Sweep::default();
+            return Err(error);
+        }
+        self.announce(&inbound).await?;
+
+        let has_more = page.more || (news && (answer.has_more || !refused.is_empty()));
+        if !has_more {
+            self.hold_what_the_peer_refused(sweep).await?;
+        }
+        let report = Report {
+            applied: inbound.applied(),
+            shipped: outbound.shipped.len(),
+            has_more,
+            held: sweep.held.clone(),
+        };
+        if !has_more {
+            *sweep = Sweep::default();
+        }
+        inbound.fatal().map_or(Ok(report), Err)
+    }
+
+    async fn read_state(&self) -> Result<(Watermarks, Watermarks)> {
+        match &self.state {
+            Some(state) => Ok((state.watermarks().await?, state.peer_watermarks().await?)),
+            None => Ok((Watermarks::default(), Watermarks::default())),
+        }
+    }
+
+    /// Writes what changed: a quiet round leaves the disk alone.
+    async fn write_state(
+        &self,
+        own: (&Watermarks, &Watermarks),
+        peer: (&Watermarks, &Watermarks),
+    ) -> Result<()> {
+        let Some(state) = &self.state else {
+            return Ok(());
+        };
+        if own.0 != own.1 {
+            state.set_watermarks(own.1).await?;
+        }
+        if peer.0 != peer.1 {
+            state.set_peer_watermarks(peer.1).await?;
+        }
+        Ok(())
+    }
+
+    /// The page to offer, and the nodes that are left out of it because the peer has not taken in what
+    /// it was sent of them in this sweep. What follows would hide the gap from the peer's own peers.
+    ///
+    /// A version that lost to a newer one leaves the peer behind too, but only until that newer version
+    /// has come in here and replaced ours. So a node counts as refused only while its items still stand.
+    async fn select(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        peer: &Watermarks,
+    ) -> Result<(Gathered<S::Body>, HashSet<NodeId>)> {
+        let mut ask = sweep.ask(peer, self.options.page_limit);
+        let mut refused = HashSet::new();
+        loop {
+            let page = gather(&self.side, &ask, &mut sweep.backlog).await?;
+            let again: HashSet<NodeId> = page
+                .items
+                .iter()
+                .filter(|item| sweep.shipped.covers(&item.hlc))
+                .map(|item| item.hlc.node_id.clone())
+                .collect();
+            if again.is_empty() {
+                return Ok((page, refused));
+            }
+            ask.skip.extend(again.iter().cloned());
+            refused.extend(again);
+        }
+    }
+
+    /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
+    /// first item whose object is not there.
+    async fn bring_over(&self, items: Vec<Item<S::Body>>) -> Outbound<S::Body> {
+        let window = self.options.blob_concurrency;
+        let sent = transfer_all(&self.local, &self.remote, items.iter(), window, true).await;
+        let mut runs = Runs::default();
+        for item in &items {
+            runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
+        }
+        let held = first_held(&items, &runs, Direction::Outbound, |item| match sent.of(item) {
+            Some(Err(error)) => Some(error),
+            _ => None,
+        });
+        let shipped = items.into_iter().filter(|item| runs.is_before_gap(&item.hlc)).collect();
+        Outbound { shipped, runs, held }
+    }
+
+    /// Fetches the objects of what is here now.
+    async fn fetch(&self, arrivals: Vec<Arrival<S::Body>>) -> Inbound<S::Body> {
+        let here = arrivals.iter().filter(|arrival| arrival.is_here()).map(|arrival| &arrival.item);
+        let window = self.options.blob_concurrency;
+        let fetched = transfer_all(&self.remote, &self.local, here, window, false).await;
+        Inbound { arrivals, fetched }
+    }
+
+    async fn announce(&self, inbound: &Inbound<S::Body>) -> Result<()> {
+        let ids: Vec<_> = inbound
+            .arrivals
+            .iter()
+            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter_map(|arrival| match &arrival.item.kind {
+                ItemKind::Record(id) => Some(id.clone()),
+                ItemKind::Row(_) => None,
+            })
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.events.records_applied(ids).await
+    }
+
+    /// At the end of a sweep, when every newer version has come in: whatever was shipped, still stands
+    /// here and is not reported by the peer was refused there.
+    async fn hold_what_the_peer_refused(&self, sweep: &mut Sweep<S::Body>) -> Result<()> {
+        let Some(ask) = sweep.ask_for_refused(self.options.page_limit) else {
+            return Ok(());
+        };
+        let page = gather(&self.side, &ask, &mut sweep.backlog).await?;
+        let mut runs = Runs::default();
+        for item in page.items.iter().filter(|item| sweep.shipped.covers(&item.hlc)) {
+            runs.gap(&item.hlc);
+        }
+        let refused = first_held(&page.items, &runs, Direction::Outbound, |item| {
+            Some(Error::new(
+                ErrorKind::Sync,
+                "exchange",
+                format!("the peer did not take in the item of {}; its own log says why", item.hlc),
+            ))
+        });
+        sweep.held.extend(refused);
+        Ok(())
+    }
+}
+
+impl<B: Clone> Inbound<B> {
+    /// Whether the item and its object are here; `Err` says why not, or nothing if it only waits.
+    fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
+        match &arrival.outcome {
+            Outcome::Applied | Outcome::Stale => match self.fetched.of(&arrival.item) {
+                Some(fetched) => fetched.map_err(Some),
+                None => Err(None),
+            },
+            Outcome::Failed(error) => Err(Some(error.clone())),
+            Outcome::Behind | Outcome::Waiting | Outcome::Dropped => Err(None),
+        }
+    }
+
+    fn runs(&self) -> Runs {
+        let mut runs = Runs::default();
+        for arrival in &self.arrivals {
+            if !matches!(arrival.outcome, Outcome::Dropped) {
+                runs.note(&arrival.item.hlc, self.whole(arrival).is_ok());
+            }
+        }
+        runs
+    }
+
+    fn held(&self, broken_before: &HashSet<NodeId>) -> Vec<Held<B>> {
+        let runs = self.runs();
+        let mut held = Vec::new();
+        for arrival in &self.arrivals {
+            let hlc = &arrival.item.hlc;
+            if broken_before.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
+                continue;
+            }
+            if let Err(Some(error)) = self.whole(arrival) {
+                held.push(Held::new(&arrival.item, Direction::Inbound, error));
+            }
+        }
+        held
+    }
+
+    fn applied(&self) -> usize {
+        self.arrivals
+            .iter()
+            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter(|arrival| matches!(arrival.item.kind, ItemKind::Record(_)))
+            .filter(|arrival| self.whole(arrival).is_ok())
+            .count()
+    }
+
+    /// The error of a record that could not be stored, where nothing at all was taken in.
+    fn fatal(self) -> Option<Error> {
+        if self.arrivals.iter().any(Arrival::is_here) {
+            return None;
+        }
+        self.arrivals.into_iter().find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
+            (ItemKind::Record(_), Outcome::Failed(error)) if error.kind() != ErrorKind::ClockAhead => Some(error),
+            _ => None,
+        })
+    }
+}
+
+/// Of each node the item at its gap, with the reason.
+fn first_held<B: Clone>(
+    items: &[Item<B>],
+    runs: &Runs,
+    direction: Direction,
+    reason: impl Fn(&Item<B>) -> Option<Error>,
+) -> Vec<Held<B>> {
+    let mut told = HashSet::new();
+    let mut held = Vec::new();
+    for item in items {
+        let node = &item.hlc.node_id;
+        if runs.gaps().get(node) == Some(&item.hlc)
+            && let Some(error) = reason(item)
+            && told.insert(node.clone())
+        {
+            held.push(Held::new(item, direction, error));
+        }
+    }
+    held
+}

@@ -1,0 +1,207 @@
+//! What a caller remembers between the rounds of one sweep.
+//!
+//! A sweep offers everything once. What was received is advertised as seen, held or not; what was
+//! shipped, or is held here, is not offered again. So an item that cannot be taken in, or whose object
+//! is lost, fills no second page. The sweep ends with the round after which neither side has more; the
+//! next one starts from the persisted watermarks and tries again what was held. None of this is
+//! persisted: after a restart a sweep begins.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::Error;
+use crate::protocol::delta::{Ask, Backlog, Runs};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::Item;
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// What stopped a node.
+#[derive(Debug, Clone)]
+pub struct Held<B> {
+    /// The node whose watermark waits.
+    pub node_id: NodeId,
+    /// Where it waits.
+    pub direction: Direction,
+    /// The first item that could not go on.
+    pub item: Item<B>,
+    /// Why.
+    pub error: Error,
+}
+
+impl<B: Clone> Held<B> {
+    /// `item` stopped its node.
+    pub(super) fn new(item: &Item<B>, direction: Direction, error: Error) -> Self {
+        Self {
+            node_id: item.hlc.node_id.clone(),
+            direction,
+            item: item.clone(),
+            error,
+        }
+    }
+}
+
+/// Which way an item was going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the peer.
+    Outbound,
+    /// From the peer.
+    Inbound,
+}
+
+/// See the [module page](self).
+#[derive(Debug)]
+pub struct Sweep<B> {
+    /// What was received, taken in or held.
+    pub(super) received: Watermarks,
+    /// What was shipped.
+    pub(super) shipped: Watermarks,
+    /// What the peer was last known to hold; `None` before the first round.
+    pub(super) known_at_peer: Option<Watermarks>,
+    /// Per node the first item that is held on its way out. Nothing of the node follows it.
+    pub(super) stopped: HashMap<NodeId, Hlc>,
+    /// Nodes whose run of taken-in items is broken.
+    pub(super) broken: HashSet<NodeId>,
+    /// Nodes that the strict order stops on their way in.
+    pub(super) gapped: HashSet<NodeId>,
+    /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
+    pub(super) blind: bool,
+    /// Everything that is held, first of its node and direction.
+    pub(super) held: Vec<Held<B>>,
+    /// What a full pass over the records found.
+    pub(super) backlog: Backlog<Text>,
+}
+
+impl<B> Default for Sweep<B> {
+    fn default() -> Self {
+        Self {
+            received: Watermarks::default(),
+            shipped: Watermarks::default(),
+            known_at_peer: None,
+            stopped: HashMap::new(),
+            broken: HashSet::new(),
+            gapped: HashSet::new(),
+            blind: false,
+            held: Vec::new(),
+            backlog: Backlog::default(),
+        }
+    }
+}
+
+/// What a round found out.
+pub(super) struct Learned {
+    /// The page that was offered: what went, and where each node stopped.
+    pub shipped: Runs,
+    /// Everything that the answer held.
+    pub received: Vec<Hlc>,
+    /// What of it is here whole.
+    pub taken_in: Runs,
+    /// Nodes that the strict order stops.
+    pub gapped: HashSet<NodeId>,
+    /// What the peer says it holds.
+    pub coverage: Option<Watermarks>,
+    /// The last item of the page that was offered.
+    pub horizon: Option<Hlc>,
+    /// Whether the page left items out.
+    pub more: bool,
+    /// Whether a table could not be scanned.
+    pub blind: bool,
+}
+
+impl<B> Sweep<B> {
+    /// What the request says was seen.
+    pub(super) fn advertised(&self, own: &Watermarks) -> Watermarks {
+        let mut advertised = own.clone();
+        advertised.merge(&self.received);
+        advertised
+    }
+
+    /// What the own stores are asked for, given the persisted `peer` watermarks.
+    pub(super) fn ask(&self, peer: &Watermarks, limit: usize) -> Ask {
+        Ask {
+            seen: self.known_at_peer.as_ref().unwrap_or(peer).clone(),
+            skip: self.stopped.keys().cloned().collect(),
+            limit,
+        }
+    }
+
+    /// The question for what the peer refused, if its coverage leaves room for the suspicion.
+    pub(super) fn ask_for_refused(&self, limit: usize) -> Option<Ask> {
+        let known = self.known_at_peer.as_ref()?;
+        if known.covers_all(&self.shipped) {
+            return None;
+        }
+        Some(self.ask(known, limit))
+    }
+
+    /// Takes in what a round found out. Answers the watermarks to persist, own and peer's, given those
+    /// that stand.
+    pub(super) fn learn(
+        &mut self,
+        own: &Watermarks,
+        peer: &Watermarks,
+        round: Learned,
+    ) -> (Watermarks, Watermarks) {
+        let mut own_after = own.clone();
+        for (node, reached) in round.taken_in.unbroken().iter() {
+            if !self.broken.contains(node) {
+                own_after.advance(reached);
+            }
+        }
+        let known = self.known_after(peer, &round);
+        self.shipped.merge(&round.shipped.unbroken());
+        self.received.merge(&newest(&round.received));
+        for (node, gap) in round.shipped.gaps() {
+            self.stopped.entry(node.clone()).or_insert_with(|| gap.clone());
+        }
+        self.broken.extend(round.taken_in.gaps().keys().cloned());
+        self.gapped = round.gapped;
+        self.blind |= round.blind;
+        let peer_after = self.bound_peer(peer, &known);
+        self.known_at_peer = Some(known);
+        (own_after, peer_after)
+    }
+
+    /// What the peer is known to hold after a round: what it says, or, of a peer that does not say, what
+    /// it was sent and what it sent. What it sent counts only up to the end of the offered page where the
+    /// page left items out, for those lie behind that end.
+    fn known_after(&self, peer: &Watermarks, round: &Learned) -> Watermarks {
+        if let Some(coverage) = &round.coverage {
+            return coverage.clone();
+        }
+        let mut known = self.known_at_peer.as_ref().unwrap_or(peer).clone();
+        known.merge(&round.shipped.unbroken());
+        for hlc in &round.received {
+            if !round.more || round.horizon.as_ref().is_some_and(|end| hlc <= end) {
+                known.advance(hlc);
+            }
+        }
+        known
+    }
+
+    /// The peer watermarks to persist: never past an item that is held on its way out, and not up at all
+    /// where a table could not be scanned.
+    fn bound_peer(&self, persisted: &Watermarks, known: &Watermarks) -> Watermarks {
+        let bound = |(node, hlc): (&NodeId, &Hlc)| {
+            let before = persisted.get(node);
+            let mut reached = Some(hlc);
+            if let Some(stop) = self.stopped.get(node).filter(|stop| hlc >= *stop) {
+                let known_before_stop = [before, self.shipped.get(node)].into_iter().flatten();
+                reached = known_before_stop.filter(|hlc| *hlc < stop).max();
+            }
+            if self.blind {
+                reached = reached.min(before);
+            }
+            reached.map(|hlc| (node.clone(), hlc.clone()))
+        };
+        known.iter().filter_map(bound).collect()
+    }
+}
+
+fn newest(hlcs: &[Hlc]) -> Watermarks {
+    let mut newest = Watermarks::default();
+    for hlc in hlcs {
+        newest.advance(hlc);
+    }
+    newest
+}

@@ -1,0 +1,154 @@
+//! One error type for the whole crate.
+//!
+//! An error says what kind it is (the `code` that JavaScript sees), which operation failed, what the
+//! user can do about it, and carries what caused it. Errors of the app's own code travel as a source
+//! of [`ErrorKind::Foreign`] and leave the addon as the very object that was thrown.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// What went wrong, in the terms a caller can act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The exchange with the peer failed, or one side sent what the protocol does not allow.
+    Sync,
+    /// An argument or option has the wrong type or an impossible value.
+    InvalidArgument,
+    /// A key that leaves the storage's root, or that the file system cannot hold.
+    InvalidKey,
+    /// The file is open elsewhere in this process; two SQLite libraries would corrupt it.
+    PathInUse,
+    /// The store was used after `close()`, or before it could be opened.
+    Closed,
+    /// Another writer kept the database locked past the busy timeout.
+    Busy,
+    /// The file is not a SQLite database, or is damaged.
+    NotADatabase,
+    /// The disk is full.
+    StorageFull,
+    /// The file or folder may not be written.
+    ReadOnly,
+    /// A constraint of the database refused the row.
+    Constraint,
+    /// The database failed in another way.
+    Database,
+    /// The file system failed.
+    Io,
+    /// A timestamp lies further ahead of this machine's clock than allowed.
+    ClockAhead,
+    /// An object is at neither end of a transfer.
+    BlobMissing,
+    /// A row belongs to an app or a table that this side does not know.
+    UnknownApp,
+    /// The app's own code threw; the source is the thrown value.
+    Foreign,
+    /// A fault of this package.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The `code` of the JavaScript error.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Sync => "SYNC_ERROR",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::InvalidKey => "INVALID_KEY",
+            Self::PathInUse => "PATH_IN_USE",
+            Self::Closed => "STORE_CLOSED",
+            Self::Busy => "STORE_BUSY",
+            Self::NotADatabase => "NOT_A_DATABASE",
+            Self::StorageFull => "STORAGE_FULL",
+            Self::ReadOnly => "READ_ONLY",
+            Self::Constraint => "CONSTRAINT_VIOLATION",
+            Self::Database => "DATABASE_ERROR",
+            Self::Io => "IO_ERROR",
+            Self::ClockAhead => "CLOCK_AHEAD",
+            Self::BlobMissing => "BLOB_MISSING",
+            Self::UnknownApp => "UNKNOWN_APP",
+            Self::Foreign => "APP_ERROR",
+            Self::Internal => "INTERNAL_ERROR",
+        }
+    }
+}
+
+/// Anything that can be the cause of an [`Error`].
+pub type Source = Arc<dyn StdError + Send + Sync>;
+
+/// See the [module page](self).
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    operation: Cow<'static, str>,
+    message: String,
+    source: Option<Source>,
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind` in `operation`; `message` says what is wrong and what to do.
+    pub fn new(
+        kind: ErrorKind,
+        operation: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            operation: operation.into(),
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What a peer or a transport did wrong.
+    pub fn sync(operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Sync, operation, message)
+    }
+
+    /// An error of the app's own code.
+    pub fn foreign(
+        operation: impl Into<Cow<'static, str>>,
+        thrown: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(ErrorKind::Foreign, operation, thrown.to_string()).caused_by(thrown)
+    }
+
+    /// The kind; its [`code`](ErrorKind::code) is what JavaScript sees.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The cause itself, for who wants to hand it on.
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.operation.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.operation, self.message)
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_ref()
+            .map(|s| &**s as &(dyn StdError + 'static))
+    }
+}

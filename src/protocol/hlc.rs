@@ -1,0 +1,282 @@
+//! Hybrid logical clock timestamps: order, text form, and the clock itself.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The id of a node, ordered as JavaScript orders strings.
+pub type NodeId = Text;
+
+/// The greatest integer that a JavaScript number holds exactly, 2^53 − 1.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// When something was written, and by whom. Ordered by wall time, counter, node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "Fields")]
+pub struct Hlc {
+    /// Milliseconds since the epoch.
+    pub wall_time: u64,
+    /// Counts what happened within one millisecond.
+    pub counter: u64,
+    /// Who wrote it.
+    pub node_id: NodeId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    wall_time: u64,
+    counter: u64,
+    node_id: NodeId,
+}
+
+impl TryFrom<Fields> for Hlc {
+    type Error = &'static str;
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        if fields.wall_time > MAX_SAFE_INTEGER || fields.counter > MAX_SAFE_INTEGER {
+            return Err("a timestamp's wallTime and counter are safe integers");
+        }
+        Ok(Self {
+            wall_time: fields.wall_time,
+            counter: fields.counter,
+            node_id: fields.node_id,
+        })
+    }
+}
+
+impl Hlc {
+    /// A timestamp; the caller vouches for safe integers.
+    pub fn new(wall_time: u64, counter: u64, node_id: NodeId) -> Self {
+        Self {
+            wall_time,
+            counter,
+            node_id,
+        }
+    }
+
+    /// Before everything that a clock ever stamps.
+    pub fn zero() -> Self {
+        Self::new(0, 0, Text::from(""))
+    }
+
+    /// Reads the text form: hexadecimal wall time, hexadecimal counter, node id, joined by colons. The
+    /// node id may contain colons itself.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where the text has another form or its numbers are no safe integers.
+    pub fn parse_text(text: &Text) -> Result<Self> {
+        let mut parts = text.units().splitn(3, |unit| *unit == u16::from(b':'));
+        let mut part = || parts.next().unwrap_or_default();
+        let (wall_time, counter, node_id) = (hex(part()), hex(part()), part());
+        let colons = text.units().iter().filter(|unit| **unit == u16::from(b':')).count();
+        match (wall_time, counter) {
+            (Some(wall_time), Some(counter)) if colons >= 2 => {
+                Ok(Self::new(wall_time, counter, Text::from_units(node_id)))
+            }
+            _ => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "read a text timestamp",
+                format!("{text:?} is not <hex wall time>:<hex counter>:<node id>"),
+            )),
+        }
+    }
+
+    /// [`Self::parse_text`] of UTF-8.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_text(&Text::from(text))
+    }
+
+    /// The text form: see [`Hlc::parse_text`].
+    pub fn to_text(&self) -> Text {
+        let prefix = text_prefix(self.wall_time, self.counter);
+        let mut units: Vec<u16> = prefix.encode_utf16().collect();
+        units.extend_from_slice(self.node_id.units());
+        Text::from_units(&units)
+    }
+
+    /// Whether the wall time needs no more than the twelve digits of the text form, so that text order
+    /// of wall times is their order.
+    pub fn wall_time_fits_text(&self) -> bool {
+        self.wall_time < 1 << 48
+    }
+}
+
+/// The safe integer that hexadecimal digits, and nothing else, spell.
+fn hex(digits: &[u16]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, unit| {
+        let digit = char::from_u32(u32::from(*unit))?.to_digit(16)?;
+        Some(number * 16 + u64::from(digit)).filter(|number| *number <= MAX_SAFE_INTEGER)
+    })
+}
+
+/// The part of the text form before the node id.
+pub fn text_prefix(wall_time: u64, counter: u64) -> String {
+    format!("{wall_time:012x}:{counter:04x}:")
+}
+
+impl Ord for Hlc {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.wall_time, self.counter)
+            .cmp(&(other.wall_time, other.counter))
+            .then_with(|| self.node_id.cmp(&other.node_id))
+    }
+}
+
+impl PartialOrd for Hlc {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Hlc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}",
+            text_prefix(self.wall_time, self.counter),
+            self.node_id
+        )
+    }
+}
+
+/// Last writer wins: whether `incoming` replaces what is stored under the same id.
+pub fn wins(incoming: &Hlc, stored: Option<&Hlc>) -> bool {
+    stored.is_none_or(|stored| incoming > stored)
+}
+
+/// Whether `hlc` lies more than `max_skew_ms` ahead of `now_ms`, both in milliseconds since the epoch.
+pub fn too_far_ahead(hlc: &Hlc, now_ms: u64, max_skew_ms: Option<u64>) -> bool {
+    max_skew_ms.is_some_and(|skew| hlc.wall_time > now_ms.saturating_add(skew))
+}
+
+/// The moving part of a hybrid logical clock. Pure: the physical time is an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockState {
+    /// The greatest wall time seen, in milliseconds.
+    pub wall_time: u64,
+    /// Events within that millisecond.
+    pub counter: u64,
+}
+
+impl ClockState {
+    /// The state after a local event at `physical` milliseconds.
+    #[must_use]
+    pub fn tick(self, physical: u64) -> Self {
+        if physical > self.wall_time {
+            Self {
+                wall_time: physical,
+                counter: 0,
+            }
+        } else {
+            self.next()
+        }
+    }
+
+    /// The state after hearing of `remote` at `physical` milliseconds.
+    #[must_use]
+    pub fn receive(self, remote: &Hlc, physical: u64) -> Self {
+        let heard = Self {
+            wall_time: remote.wall_time,
+            counter: remote.counter,
+        };
+        if physical > self.wall_time && physical > heard.wall_time {
+            return Self {
+                wall_time: physical,
+                counter: 0,
+            };
+        }
+        match self.wall_time.cmp(&heard.wall_time) {
+            Ordering::Greater => self.next(),
+            Ordering::Less => heard.next(),
+            Ordering::Equal => Self {
+                wall_time: self.wall_time,
+                counter: self.counter.max(heard.counter),
+            }
+            .next(),
+        }
+    }
+
+    /// One event later. A full counter moves into the wall time, so that both stay safe integers.
+    fn next(self) -> Self {
+        if self.counter < MAX_SAFE_INTEGER {
+            Self {
+                counter: self.counter + 1,
+                ..self
+            }
+        } else {
+            Self {
+                wall_time: self.wall_time + 1,
+                counter: 0,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_hlc() -> impl Strategy<Value = Hlc> {
+        (0..1u64 << 48, 0..0x1_0000u64, "[a-c:]{0,3}")
+            .prop_map(|(wall, counter, node)| Hlc::new(wall, counter, Text::from(node.as_str())))
+    }
+
+    proptest! {
+        #[test]
+        fn text_form_reads_back(hlc in any_hlc()) {
+            prop_assert_eq!(Hlc::parse_text(&hlc.to_text()).ok(), Some(hlc));
+        }
+
+        #[test]
+        fn text_order_is_hlc_order_while_the_counter_has_four_digits(a in any_hlc(), b in any_hlc()) {
+            prop_assert_eq!(a.to_string().cmp(&b.to_string()), a.cmp(&b));
+        }
+
+        #[test]
+        fn a_clock_never_goes_back(a in any_hlc(), physical in 0..1u64 << 48, wall in 0..1u64 << 48) {
+            let state = ClockState { wall_time: wall, counter: 7 };
+            let heard = state.receive(&a, physical);
+            prop_assert!((heard.wall_time, heard.counter) > (state.wall_time, state.counter));
+            prop_assert!((heard.wall_time, heard.counter) > (a.wall_time, a.counter));
+            let ticked = heard.tick(physical);
+            prop_assert!((ticked.wall_time, ticked.counter) > (heard.wall_time, heard.counter));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*") {
+            let _ = Hlc::parse(&text);
+        }
+    }
+
+    #[test]
+    fn malformed_text_is_refused() {
+        for text in ["", "1", "1:2", "x:2:n", "1:-2:n", "+1:2:n", ":2:n", "ffffffffffffffff:0:n"] {
+            assert!(Hlc::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_with_unsafe_numbers_is_refused() {
+        for json in [
+            r#"{"wallTime":-1,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":1.5,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":9007199254740992,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":1,"counter":0}"#,
+            r#"{"wallTime":1,"counter":0,"nodeId":7}"#,
+        ] {
+            assert!(serde_json::from_str::<Hlc>(json).is_err(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The two messages of an exchange.
+
+use super::item::Item;
+use super::watermarks::Watermarks;
+
+/// How many items a page has where nobody says otherwise.
+pub const DEFAULT_PAGE_LIMIT: usize = 1000;
+
+/// What the caller sends.
+#[derive(Debug)]
+pub struct Request<B> {
+    /// What the caller has seen.
+    pub watermarks: Watermarks,
+    /// What the caller believes the peer lacks, in the order of timestamps.
+    pub items: Vec<Item<B>>,
+    /// At most so many items are wanted back.
+    pub limit: usize,
+}
+
+/// What the answering side sends back.
+#[derive(Debug)]
+pub struct Answer<B> {
+    /// What the caller has not seen.
+    pub items: Vec<Item<B>>,
+    /// Whether unseen items were left out because of the limit.
+    pub has_more: bool,
+    /// Per node the greatest timestamp that the answering side holds, where it can know.
+    pub coverage: Option<Watermarks>,
+}

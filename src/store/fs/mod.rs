@@ -1,0 +1,212 @@
+//! Objects in a folder, as people expect to find them: `photos/x.jpg` lies at `<root>/photos/x.jpg`.
+//!
+//! ```text
+//! <root>/photos/x.jpg                    the bytes of the key photos/x.jpg
+//! <root>/.starkeep-store/nested/         the bytes of keys whose place is taken: where "a" is a file,
+//!                                        "a/b" lies here, and the other way round
+//! <root>/.starkeep-store/sidecars/       content types and metadata, see [`sidecar`]
+//! <root>/.starkeep-store/writing/        what is being written, see [`session`]
+//! ```
+//!
+//! What holds:
+//!
+//! - **A put is there as a whole or not at all**, also after a crash or a power cut: the bytes are
+//!   written and synced under another name, then renamed into place, then the folder is synced. A put
+//!   that fails leaves the object that was there before, and nothing else.
+//! - **Bytes and content type belong together.** A sidecar names the very version of the bytes that it
+//!   describes and is on disk before they are in place; a reader uses no other.
+//! - **Every allowed key works**, beside every other. A key is allowed if it is a relative path of plain
+//!   segments ([`key`]); it cannot leave the root, and no symbolic link below the root is followed.
+//! - Where an object lies in both places, after a crash between two steps, the one at the plain path is
+//!   the newer one and counts.
+//! - Two keys that the file system takes for the same name (on macOS and Windows, `a` and `A`) are the
+//!   same object.
+
+mod area;
+mod io;
+mod key;
+mod session;
+mod sidecar;
+mod tree;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::area::Area;
+use self::io::during;
+use self::key::Key;
+use super::blocking;
+use super::gate::Gate;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is kept about an object beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PutOptions {
+    /// The content type.
+    pub content_type: Option<String>,
+    /// Whatever else the app wants to keep with it.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// An object with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The bytes.
+    pub data: Vec<u8>,
+    /// The content type it was put with.
+    pub content_type: Option<String>,
+    /// The metadata it was put with.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// How many bytes there are.
+    pub size: u64,
+}
+
+/// One page of keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Keys in ascending order.
+    pub keys: Vec<String>,
+    /// The cursor of the next page, if there is one: the last of these keys.
+    pub next_cursor: Option<String>,
+    /// Whether there is a next page.
+    pub has_more: bool,
+}
+
+/// An object storage in a folder. See the [module page](self).
+#[derive(Debug, Clone)]
+pub struct FsObjects {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    area: Area,
+    gate: Gate,
+}
+
+impl FsObjects {
+    /// Opens the folder `root`, which is created if it is missing. Waits on the disk.
+    pub fn open(root: &Path) -> Result<Self> {
+        let inner = Inner {
+            area: Area::open(root)?,
+            gate: Gate::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The folder, as an absolute path without symbolic links.
+    pub fn root(&self) -> PathBuf {
+        self.inner.area.root().to_owned()
+    }
+
+    /// Puts `data` under `key`, in place of what was there.
+    pub async fn put<D>(&self, key: &str, data: D, options: PutOptions) -> Result<()>
+    where
+        D: AsRef<[u8]> + Send + 'static,
+    {
+        const OPERATION: &str = "put an object";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| {
+            let mut writer = area.begin_put(OPERATION, key)?;
+            writer.write(data.as_ref())?;
+            writer.commit(&options)
+        })
+        .await
+    }
+
+    /// The object under `key`.
+    pub async fn get(&self, key: &str) -> Result<Option<Object>> {
+        const OPERATION: &str = "get an object";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| {
+            let Some(mut open) = area.open_object(OPERATION, &key)? else {
+                return Ok(None);
+            };
+            let mut data = Vec::with_capacity(usize::try_from(open.size).unwrap_or(0));
+            open.file
+                .read_to_end(&mut data)
+                .map_err(during(OPERATION, key.as_str()))?;
+            Ok(Some(Object {
+                size: data.len() as u64,
+                data,
+                content_type: open.about.content_type,
+                metadata: open.about.metadata,
+            }))
+        })
+        .await
+    }
+
+    /// Whether there is an object under `key`.
+    pub async fn has(&self, key: &str) -> Result<bool> {
+        const OPERATION: &str = "look for an object";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| area.has(OPERATION, &key))
+            .await
+    }
+
+    /// Removes the object under `key`, if there is one.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        const OPERATION: &str = "delete an object";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| area.delete(OPERATION, &key))
+            .await
+    }
+
+    /// The keys that begin with `prefix` and come after `cursor`: at most `limit`, or all.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        limit: Option<usize>,
+        cursor: Option<String>,
+    ) -> Result<Listing> {
+        const OPERATION: &str = "list objects";
+        if limit == Some(0) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                OPERATION,
+                "limit must be at least 1; leave it out to get all keys",
+            ));
+        }
+        let prefix = prefix.to_owned();
+        self.run(OPERATION, move |area| {
+            area.list(OPERATION, &prefix, limit, cursor.as_deref())
+        })
+        .await
+    }
+
+    /// Whether objects can be written here now.
+    pub async fn health_check(&self) -> Result<bool> {
+        self.run("check the object storage", |area| Ok(area.is_writable()))
+            .await
+    }
+
+    /// Waits for what is running, then closes the store for good. Closing again does nothing.
+    pub async fn close(&self) -> Result<()> {
+        self.inner.gate.close().await;
+        let inner = Arc::clone(&self.inner);
+        blocking::run("close the object storage", move || {
+            inner.area.end_session();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn run<T, F>(&self, operation: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Area) -> Result<T> + Send + 'static,
+    {
+        let pass = self.inner.gate.enter(operation)?;
+        let inner = Arc::clone(&self.inner);
+        blocking::run(operation, move || {
+            let _inside = pass;
+            work(&inner.area)
+        })
+        .await
+    }
+}

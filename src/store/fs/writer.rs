@@ -1,0 +1,160 @@
+//! One object on its way to its place.
+//!
+//! The order is what makes it safe: bytes synced, sidecar synced, rename, folder synced, and only then
+//! the older version's sidecar and the copy in the other place removed. The rename is the moment in
+//! which the new version counts.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::PutOptions;
+use super::area::Area;
+use super::io::{during, sync_folder, unless_missing};
+use super::key::Key;
+use super::session::Session;
+use super::sidecar::{Version, version_at};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a place is looked for again because others change folders meanwhile.
+const ATTEMPTS: usize = 64;
+
+/// The coarsest times that file systems keep are two seconds.
+const NEXT_STAMP: Duration = Duration::from_secs(2);
+
+/// See the [module page](self). Dropped without a commit it leaves nothing.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    area: &'a Area,
+    operation: &'static str,
+    key: Key,
+    file: File,
+    path: PathBuf,
+    /// The version as which the bytes, and what is to be known about them, are on the disk.
+    version: Option<Version>,
+    /// The version that a sidecar was written for.
+    described: Option<Version>,
+    _session: Arc<Session>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn begin(area: &'a Area, operation: &'static str, key: Key) -> Result<Self> {
+        let session = area.session().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Closed,
+                operation,
+                "the store was closed; create it again",
+            )
+        })?;
+        let (path, file) = session
+            .new_file()
+            .map_err(during(operation, key.as_str()))?;
+        Ok(Self {
+            area,
+            operation,
+            key,
+            file,
+            path,
+            version: None,
+            described: None,
+            _session: session,
+        })
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(during(self.operation, self.key.as_str()))
+    }
+
+    /// Puts the object in place. When this returns it is there for good.
+    pub(super) fn commit(mut self, about: &PutOptions) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            match self.try_commit(about) {
+                Ok(()) => return Ok(()),
+                Err(error) if attempt < ATTEMPTS && place_changed(&error) => attempt += 1,
+                Err(error) => {
+                    if let Some(version) = self.described {
+                        self.area.sidecars.remove(&self.key, version);
+                    }
+                    self.area.prune(&self.key);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn try_commit(&mut self, about: &PutOptions) -> Result<()> {
+        let (place, is_plain) = self.area.make_place(self.operation, &self.key)?;
+        let before = version_at(&place).map_err(|error| self.fault(error))?;
+        self.describe(about, before)
+            .map_err(|error| self.fault(error))?;
+        fs::rename(&self.path, &place).map_err(|error| self.fault(error))?;
+        if let Some(folder) = place.parent() {
+            unless_missing(sync_folder(folder)).map_err(|error| self.fault(error))?;
+        }
+        if let Some(before) = before {
+            self.area.sidecars.remove(&self.key, before);
+        }
+        if is_plain && let Err(error) = self.area.delete_nested(self.operation, &self.key) {
+            tracing::warn!(%error, "an older copy stays in the second place, where nobody looks");
+        }
+        Ok(())
+    }
+
+    /// Brings the bytes to the disk, stamped with a time that the version in place does not have, and
+    /// then what is to be known about them.
+    fn describe(&mut self, about: &PutOptions, before: Option<Version>) -> io::Result<()> {
+        if self.version.is_some() && self.version != before {
+            return Ok(());
+        }
+        let mut time = SystemTime::now();
+        let version = loop {
+            self.file.set_modified(time)?;
+            self.file.sync_all()?;
+            let version = Version::of(&self.file.metadata()?)?;
+            if Some(version) != before {
+                break version;
+            }
+            time += NEXT_STAMP;
+        };
+        if *about != PutOptions::default() {
+            self.described = Some(version);
+            self.area.sidecars.write(&self.key, version, about)?;
+        }
+        self.version = Some(version);
+        Ok(())
+    }
+
+    fn fault(&self, error: io::Error) -> Error {
+        during(self.operation, self.key.as_str())(error)
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether it failed because somebody made or removed a folder meanwhile.
+fn place_changed(error: &Error) -> bool {
+    use io::ErrorKind as Kind;
+    let cause = error
+        .cause()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| {
+        matches!(
+            cause.kind(),
+            Kind::NotFound
+                | Kind::NotADirectory
+                | Kind::IsADirectory
+                | Kind::DirectoryNotEmpty
+                | Kind::AlreadyExists
+        )
+    })
+}

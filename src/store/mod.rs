@@ -1,0 +1,20 @@
+//! Stores of this crate's own: records and state in `SQLite`, objects in a folder.
+//!
+//! What holds for all of them:
+//!
+//! - **No caller waits on a disk.** Every method that touches one runs on a thread of its own
+//!   ([`blocking`]) and can be awaited from any executor.
+//! - **A handle is cheap to clone** and all clones are one store. After `close()` each of them answers
+//!   [`ErrorKind::Closed`](crate::error::ErrorKind::Closed), and `close()` returns once what was running
+//!   has ended ([`gate`]).
+//! - **All or nothing.** A call that fails, or a process that dies within one, leaves what was there
+//!   before. A future that is dropped does not tear its work: that runs to its end.
+//! - **Bodies are carried.** A record goes in and comes out as JSON text, unknown fields and all.
+
+mod blocking;
+pub mod fs;
+mod gate;
+pub mod sqlite;
+
+/// A body as JSON text.
+pub type Json = std::sync::Arc<str>;

@@ -1,0 +1,245 @@
+//! Which field of a record lies in which column, and how.
+//!
+//! A column that this package does not know is a field as well, by its name in camel case, so that what
+//! an app keeps beside a record goes along with it. A record that does not have such a field leaves the
+//! column as it is.
+
+use rusqlite::types::Value;
+use serde_json::value::RawValue;
+
+use crate::protocol::hlc::Hlc;
+
+/// How a field lies in its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    /// A timestamp, in its text form.
+    Time,
+    /// A field that only this table knows.
+    Foreign,
+}
+
+/// How an empty column reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Null,
+    Absent,
+}
+
+/// A column of the table and the field in it.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) field: String,
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) not_null: bool,
+    /// What the table itself puts in, as an SQL expression.
+    pub(super) default: Option<String>,
+    empty: Empty,
+}
+
+/// The columns of a file that this package creates, in the order of the fields.
+pub(super) const KNOWN: [(&str, &str, &str); 15] = [
+    ("id", "id", "TEXT PRIMARY KEY"),
+    ("type", "type", "TEXT NOT NULL"),
+    ("createdAt", "created_at", "TEXT NOT NULL"),
+    ("updatedAt", "updated_at", "TEXT NOT NULL"),
+    ("ownerId", "owner_id", "TEXT"),
+    ("deletedAt", "deleted_at", "TEXT"),
+    ("version", "version", "INTEGER NOT NULL DEFAULT 1"),
+    ("contentHash", "content_hash", "TEXT NOT NULL"),
+    ("objectStorageKey", "object_storage_key", "TEXT NOT NULL"),
+    ("mimeType", "mime_type", "TEXT"),
+    ("sizeBytes", "size_bytes", "INTEGER NOT NULL"),
+    ("originalFilename", "original_filename", "TEXT"),
+    ("originAppId", "origin_app_id", "TEXT NOT NULL"),
+    ("parentId", "parent_id", "TEXT"),
+    ("label", "label", "TEXT"),
+];
+
+/// Columns without which a table is not Starkeep's.
+pub(super) const NEEDED: [&str; 6] = [
+    "id",
+    "type",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "object_storage_key",
+];
+
+/// Fields that a record always has, and that every other copy of it computes from the same text.
+pub(super) fn is_known(field: &str) -> bool {
+    KNOWN.iter().any(|(known, _, _)| *known == field)
+}
+
+impl Column {
+    /// The column `name` as the table declares it.
+    pub(super) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
+        let known = KNOWN.iter().find(|(_, column, _)| *column == name);
+        let kind = match known.map(|(field, _, _)| *field) {
+            Some("createdAt" | "updatedAt" | "deletedAt") => Kind::Time,
+            Some("version" | "sizeBytes") => Kind::Integer,
+            Some(_) => Kind::Text,
+            None => Kind::Foreign,
+        };
+        let empty = match name.as_str() {
+            "owner_id" | "label" => Empty::Absent,
+            _ if known.is_none() => Empty::Absent,
+            _ => Empty::Null,
+        };
+        Self {
+            field: known.map_or_else(|| camel_case(&name), |(field, _, _)| (*field).to_owned()),
+            name,
+            kind,
+            not_null,
+            default,
+            empty,
+        }
+    }
+
+    /// What lies in the column for this JSON. Defined for any JSON, whether or not it can be read back.
+    pub(super) fn value_of(&self, json: Option<&RawValue>) -> Value {
+        let Some(json) = json.map(RawValue::get).filter(|json| *json != "null") else {
+            return self.empty_value();
+        };
+        match self.kind {
+            Kind::Text => Value::Text(string(json).unwrap_or_else(|| json.to_owned())),
+            Kind::Integer => match string(json) {
+                Some(text) => text.parse().map_or(Value::Text(text), Value::Integer),
+                None => number(json).unwrap_or_else(|| Value::Text(json.to_owned())),
+            },
+            Kind::Time => match serde_json::from_str::<Hlc>(json) {
+                Ok(hlc) => Value::Text(hlc.to_string()),
+                Err(_) => Value::Text(json.to_owned()),
+            },
+            Kind::Foreign => match json {
+                "true" => Value::Integer(1),
+                "false" => Value::Integer(0),
+                _ => string(json)
+                    .map(Value::Text)
+                    .or_else(|| number(json))
+                    .unwrap_or_else(|| Value::Text(json.to_owned())),
+            },
+        }
+    }
+
+    /// Writes what the column holds as JSON; answers whether the record has the field at all.
+    pub(super) fn write_json(&self, value: &Value, json: &mut String) -> bool {
+        use std::fmt::Write as _;
+        match value {
+            Value::Null if self.empty == Empty::Absent => return false,
+            Value::Null => json.push_str("null"),
+            Value::Integer(number) => {
+                let _ = write!(json, "{number}");
+            }
+            Value::Real(number) => match serde_json::Number::from_f64(*number) {
+                Some(number) => {
+                    let _ = write!(json, "{number}");
+                }
+                None => json.push_str("null"),
+            },
+            Value::Text(text) => match self.kind {
+                Kind::Time => write_time(text, json),
+                _ => write_string(text, json),
+            },
+            Value::Blob(_) => return false,
+        }
+        true
+    }
+
+    /// Whether only this table knows the field.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.kind == Kind::Foreign
+    }
+
+    /// The column's name within SQL.
+    pub(super) fn quoted(&self) -> String {
+        quote(&self.name)
+    }
+
+    fn empty_value(&self) -> Value {
+        match self.kind {
+            _ if !self.not_null => Value::Null,
+            Kind::Integer => Value::Integer(i64::from(self.name == "version")),
+            _ => Value::Text(String::new()),
+        }
+    }
+}
+
+/// Whether two values are the same but for the type that the column gave them.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Real(number) => Some(number.to_string()),
+        Value::Null | Value::Blob(_) => None,
+    };
+    a == b || text(a).is_some_and(|a| text(b) == Some(a))
+}
+
+/// A name within SQL.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Writes a JSON string.
+pub(super) fn write_string(text: &str, json: &mut String) {
+    match serde_json::to_string(text) {
+        Ok(string) => json.push_str(&string),
+        Err(_) => json.push_str("\"\""),
+    }
+}
+
+fn write_time(text: &str, json: &mut String) {
+    use std::fmt::Write as _;
+    let Ok(hlc) = Hlc::parse(text) else {
+        return write_string(text, json);
+    };
+    let Hlc {
+        wall_time, counter, ..
+    } = hlc;
+    let _ = write!(
+        json,
+        "{{\"wallTime\":{wall_time},\"counter\":{counter},\"nodeId\":"
+    );
+    write_string(&hlc.node_id.to_string(), json);
+    json.push('}');
+}
+
+fn string(json: &str) -> Option<String> {
+    serde_json::from_str(json).ok()
+}
+
+/// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.
+fn number(json: &str) -> Option<Value> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Ok(number) = json.parse::<i64>() {
+        return Some(Value::Integer(number));
+    }
+    let number: f64 = serde_json::from_str(json).ok()?;
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is whole and small enough"
+        )]
+        return Some(Value::Integer(number as i64));
+    }
+    Some(Value::Real(number))
+}
+
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut up = false;
+    for c in name.chars() {
+        match c {
+            '_' => up = !camel.is_empty(),
+            c if up => {
+                camel.extend(c.to_uppercase());
+                up = false;
+            }
+            c => camel.push(c),
+        }
+    }
+    camel
+}

@@ -1,0 +1,65 @@
+//! What `SQLite` says, in this crate's terms.
+
+use rusqlite::{Error as SqliteError, ErrorCode};
+
+use crate::error::{Error, ErrorKind};
+
+/// Turns what `SQLite` says into an error of `operation`.
+pub(super) fn during(operation: &'static str) -> impl Fn(SqliteError) -> Error {
+    move |error| fault(operation, error)
+}
+
+/// The one place in which `SQLite`'s codes are understood.
+fn fault(operation: &'static str, error: SqliteError) -> Error {
+    let (kind, remedy) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            ErrorKind::Busy,
+            "another process keeps the database locked; close it, or allow more time with busyTimeoutMs",
+        ),
+        Some(ErrorCode::NotADatabase) => (
+            ErrorKind::NotADatabase,
+            "the file is not a SQLite database; check the path",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            ErrorKind::NotADatabase,
+            "the database is damaged; restore it from a copy",
+        ),
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::StorageFull,
+            "the disk is full; free some space and try again",
+        ),
+        Some(
+            ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::AuthorizationForStatementDenied,
+        ) => (
+            ErrorKind::ReadOnly,
+            "the database may not be written; give this user the right to write the file and its folder",
+        ),
+        Some(ErrorCode::ConstraintViolation) => (
+            ErrorKind::Constraint,
+            "a constraint of the table refuses the row; change the row, or the constraint",
+        ),
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::Io,
+            "the database cannot be opened; check that its folder exists and may be read and written",
+        ),
+        Some(ErrorCode::SystemIoFailure) => {
+            (ErrorKind::Io, "the file system failed; look at the disk")
+        }
+        Some(ErrorCode::TooBig) => (
+            ErrorKind::InvalidArgument,
+            "the value is larger than SQLite can hold",
+        ),
+        _ => (ErrorKind::Database, "the database refused"),
+    };
+    Error::new(kind, operation, format!("{remedy} ({error})")).caused_by(error)
+}
+
+/// Whether the fault lies with one row, so that the others of its page can still be written.
+pub(super) fn is_of_one_row(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Constraint | ErrorKind::InvalidArgument | ErrorKind::Database
+    )
+}

@@ -1,0 +1,169 @@
+//! A record as JSON, and as a row.
+//!
+//! What goes in comes out, whatever the columns can hold. A field that its column would not give back as
+//! it was (a number with a fraction, a null where nulls are not allowed, a field that this table has no
+//! column for) is kept as it was in `extra_json` as well. That copy counts as long as the column still
+//! holds what belongs to it; where somebody has changed the column since, the column counts.
+//!
+//! `extra_json` is an object of such fields. Where a field is missing that its column would show, it is
+//! a pair instead: that object, and the names of the missing fields.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use serde_json::value::RawValue;
+
+use super::columns::{same, write_string};
+use super::schema::Shape;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::Hlc;
+
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+/// A record as a row.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) id: String,
+    pub(super) updated_at: Hlc,
+    /// In the order of the shape's columns.
+    pub(super) values: Vec<Value>,
+    pub(super) extra: Option<String>,
+    /// For each foreign column, whether the record has that field.
+    pub(super) has_foreign: Vec<bool>,
+}
+
+/// Reads a record; what cannot be a record is refused.
+pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Result<Encoded> {
+    let fields: Fields<'_> = serde_json::from_str(json)
+        .map_err(|error| refuse(operation, "a record is an object of JSON").caused_by(error))?;
+    let (id, updated_at) = check(operation, &fields)?;
+    let mut extra = Fields::new();
+    let mut missing = Vec::new();
+    let mut values = Vec::with_capacity(shape.columns.len());
+    let mut has_foreign = Vec::new();
+    let mut scratch = String::new();
+    for column in &shape.columns {
+        let json = fields.get(&column.field).copied();
+        let value = column.value_of(json);
+        scratch.clear();
+        let reads_back = column.write_json(&value, &mut scratch);
+        match json {
+            Some(json) if !(reads_back && same_json(&scratch, json.get())) => {
+                extra.insert(column.field.clone(), json);
+            }
+            None if reads_back && !column.is_foreign() => missing.push(column.field.as_str()),
+            _ => {}
+        }
+        if column.is_foreign() {
+            has_foreign.push(json.is_some());
+        }
+        values.push(value);
+    }
+    for (name, json) in &fields {
+        if name != "kind" && shape.column_of(name).is_none() {
+            extra.insert(name.clone(), json);
+        }
+    }
+    Ok(Encoded {
+        id,
+        updated_at,
+        values,
+        extra: write_extra(&extra, &missing),
+        has_foreign,
+    })
+}
+
+/// Writes a row as the record that it is.
+pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> String {
+    let (extra, missing) = extra.map(read_extra).unwrap_or_default();
+    let mut json = String::with_capacity(640);
+    json.push_str("{\"kind\":\"data\"");
+    for (column, value) in shape.columns.iter().zip(values) {
+        let counts =
+            |kept: Option<&RawValue>| *value == Value::Null || same(&column.value_of(kept), value);
+        let before = json.len();
+        json.push(',');
+        write_string(&column.field, &mut json);
+        json.push(':');
+        match extra.get(&column.field).filter(|kept| counts(Some(kept))) {
+            Some(kept) => json.push_str(kept.get()),
+            None if missing.contains(&column.field) && counts(None) => json.truncate(before),
+            None if !column.write_json(value, &mut json) => json.truncate(before),
+            None => {}
+        }
+    }
+    for (name, kept) in extra {
+        if name != "kind" && shape.column_of(&name).is_none() {
+            json.push(',');
+            write_string(&name, &mut json);
+            json.push(':');
+            json.push_str(kept.get());
+        }
+    }
+    json.push('}');
+    json
+}
+
+/// What every record has, in a form that the exchange can rely on.
+fn check(operation: &'static str, fields: &Fields<'_>) -> Result<(String, Hlc)> {
+    let given = |name: &str| {
+        fields
+            .get(name)
+            .map(|json| json.get())
+            .filter(|json| *json != "null")
+    };
+    let text = |name: &str| given(name).map(serde_json::from_str::<String>);
+    let time = |name: &str| given(name).map(serde_json::from_str::<Hlc>);
+    let Some(Ok(id)) = text("id").filter(|id| !matches!(id, Ok(id) if id.is_empty())) else {
+        return Err(refuse(
+            operation,
+            "a record needs an id, a text that is not empty",
+        ));
+    };
+    let fault = |what: &str| {
+        Err(refuse(
+            operation,
+            &format!("the record {id:?} needs {what}"),
+        ))
+    };
+    if !matches!(text("type"), Some(Ok(_))) {
+        return fault("a type, a text");
+    }
+    if matches!(text("objectStorageKey"), Some(Err(_))) {
+        return fault("a well-formed text as objectStorageKey");
+    }
+    if !matches!(time("createdAt"), Some(Ok(_))) || matches!(time("deletedAt"), Some(Err(_))) {
+        return fault("timestamps { wallTime, counter, nodeId } as createdAt and deletedAt");
+    }
+    match time("updatedAt") {
+        Some(Ok(updated_at)) => Ok((id, updated_at)),
+        _ => fault("a timestamp { wallTime, counter, nodeId } as updatedAt"),
+    }
+}
+
+fn refuse(operation: &'static str, message: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, operation, message)
+}
+
+fn same_json(a: &str, b: &str) -> bool {
+    let value = |json| serde_json::from_str::<serde_json::Value>(json).ok();
+    a == b || value(a).is_some_and(|a| value(b) == Some(a))
+}
+
+fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
+    let written = match (fields.is_empty(), missing.is_empty()) {
+        (true, true) => return None,
+        (_, true) => serde_json::to_string(fields),
+        (_, false) => serde_json::to_string(&(fields, missing)),
+    };
+    written.ok()
+}
+
+/// What somebody else wrote there and cannot be read counts as nothing.
+fn read_extra(extra: &str) -> (Fields<'_>, Vec<String>) {
+    if extra.starts_with('[') {
+        serde_json::from_str(extra).unwrap_or_default()
+    } else {
+        (serde_json::from_str(extra).unwrap_or_default(), Vec::new())
+    }
+}

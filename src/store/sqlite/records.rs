@@ -1,0 +1,308 @@
+//! The shared records of a file.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::database::{Database, Options};
+use super::fault::{during, is_of_one_row};
+use super::query::{self, Query, QueryResult};
+use super::record::encode;
+use super::registry::Role;
+use super::schema::Shape;
+use super::transaction::SqliteTransaction;
+use super::{delta, metadata, rows};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::Ask;
+use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+use crate::store::Json;
+
+/// One step of a batch.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Stores a record, whatever stood there.
+    Put(Json),
+    /// Marks a record as deleted.
+    Delete {
+        /// Its id.
+        id: String,
+        /// When it was deleted.
+        hlc: Hlc,
+    },
+}
+
+/// What became of an item that was to be taken in.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is stored.
+    Applied,
+    /// What is stored is not older.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node could not be stored, and order is strict.
+    Behind,
+}
+
+/// A store of shared records. All clones are one store.
+#[derive(Debug, Clone)]
+pub struct SqliteRecords {
+    database: Database,
+    shape: Arc<Shape>,
+}
+
+impl SqliteRecords {
+    /// Opens the file at `path`, which is created if it is missing; its folder is not. Waits on the disk.
+    pub fn open(path: &Path, options: Options) -> Result<Self> {
+        let (database, shape) = Database::open(path, Role::Records, options, Shape::prepare)?;
+        Ok(Self {
+            database,
+            shape: Arc::new(shape),
+        })
+    }
+
+    /// Stores a record, whatever stood there.
+    pub async fn put(&self, record: Json) -> Result<()> {
+        const OPERATION: &str = "put a record";
+        self.write(OPERATION, move |connection, shape| {
+            let record = encode(OPERATION, shape, &record)?;
+            rows::put(OPERATION, connection, shape, &record)
+        })
+        .await
+    }
+
+    /// The record with this id, deleted or not.
+    pub async fn get(&self, id: &str) -> Result<Option<Json>> {
+        const OPERATION: &str = "get a record";
+        let id = id.to_owned();
+        self.read(OPERATION, move |connection, shape| {
+            rows::get(OPERATION, connection, shape, &id)
+        })
+        .await
+    }
+
+    /// When the stored version of a record was written.
+    pub async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+        const OPERATION: &str = "look for a record";
+        let Some(id) = id.to_utf8() else {
+            return Ok(None);
+        };
+        self.read(OPERATION, move |connection, _| {
+            rows::stored_time(OPERATION, connection, &id)
+        })
+        .await
+    }
+
+    /// Marks a record as deleted at `hlc`. One that is not there stays so.
+    pub async fn delete(&self, id: &str, hlc: Hlc) -> Result<()> {
+        const OPERATION: &str = "delete a record";
+        let id = id.to_owned();
+        self.write(OPERATION, move |connection, shape| {
+            rows::delete(OPERATION, connection, shape, &id, &hlc)
+        })
+        .await
+    }
+
+    /// The records for which the query holds, in its order.
+    pub async fn query(&self, query: Query) -> Result<QueryResult> {
+        self.read("query records", move |connection, shape| {
+            query::run(connection, shape, &query)
+        })
+        .await
+    }
+
+    /// All of these, or none.
+    pub async fn batch(&self, operations: Vec<Operation>) -> Result<()> {
+        const OPERATION: &str = "run a batch";
+        self.write(OPERATION, move |connection, shape| {
+            let transaction = begin(OPERATION, connection)?;
+            for operation in operations {
+                match operation {
+                    Operation::Put(record) => {
+                        let record = encode(OPERATION, shape, &record)?;
+                        rows::put(OPERATION, &transaction, shape, &record)?;
+                    }
+                    Operation::Delete { id, hlc } => {
+                        rows::delete(OPERATION, &transaction, shape, &id, &hlc)?;
+                    }
+                }
+            }
+            transaction.commit().map_err(during(OPERATION))
+        })
+        .await
+    }
+
+    /// Begins a transaction, which keeps all other writers waiting until it ends.
+    pub async fn transaction(&self) -> Result<SqliteTransaction> {
+        let turn = self.database.turn("begin a transaction").await?;
+        SqliteTransaction::begin(turn, Arc::clone(&self.shape)).await
+    }
+
+    /// Keeps a row of metadata, as JSON, in place of what was there.
+    pub async fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Result<()> {
+        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
+        self.database
+            .write("put metadata", move |connection| {
+                metadata::put(connection, &type_id, &record_id, &row)
+            })
+            .await
+    }
+
+    /// The row of metadata of a record.
+    pub async fn get_metadata(&self, type_id: &str, record_id: &str) -> Result<Option<Json>> {
+        let found = self
+            .get_metadata_by_ids(type_id, vec![record_id.to_owned()])
+            .await?;
+        Ok(found.into_values().next())
+    }
+
+    /// The rows of metadata of those of these records that have one.
+    pub async fn get_metadata_by_ids(
+        &self,
+        type_id: &str,
+        record_ids: Vec<String>,
+    ) -> Result<HashMap<String, Json>> {
+        let type_id = type_id.to_owned();
+        self.database
+            .read("get metadata", move |connection| {
+                metadata::get(connection, &type_id, record_ids)
+            })
+            .await
+    }
+
+    /// Removes the row of metadata of a record.
+    pub async fn delete_metadata(&self, type_id: &str, record_id: &str) -> Result<()> {
+        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
+        self.database
+            .write("delete metadata", move |connection| {
+                metadata::delete(connection, &type_id, &record_id)
+            })
+            .await
+    }
+
+    /// Whether the file can be read.
+    pub async fn health_check(&self) -> Result<bool> {
+        self.read("check the database", |connection, _| {
+            Ok(connection
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+                .is_ok())
+        })
+        .await
+    }
+
+    /// Per node the greatest timestamp of all records, deleted ones too.
+    pub async fn node_watermarks(&self) -> Result<Watermarks> {
+        const OPERATION: &str = "read the watermarks of the records";
+        self.read(OPERATION, |connection, shape| {
+            delta::watermarks(OPERATION, connection, shape)
+        })
+        .await
+    }
+
+    /// The smallest timestamps that `ask` wants, in order, and whether any were left out.
+    pub async fn unseen(&self, ask: Ask) -> Result<(Vec<Item<Json>>, bool)> {
+        const OPERATION: &str = "find unseen records";
+        self.read(OPERATION, move |connection, shape| {
+            delta::unseen(OPERATION, connection, shape, &ask)
+        })
+        .await
+    }
+
+    /// Takes in records that come in the order of timestamps, last writer wins, in one transaction. Says
+    /// of each what became of it. An error means that nothing of it is stored.
+    pub async fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Result<Vec<Taken>> {
+        self.write(TAKE_IN, move |connection, shape| {
+            let transaction = begin(TAKE_IN, connection)?;
+            let mut stopped = HashSet::new();
+            let mut outcomes = Vec::with_capacity(items.len());
+            for item in &items {
+                if strict && stopped.contains(&item.hlc.node_id) {
+                    outcomes.push(Taken::Behind);
+                    continue;
+                }
+                outcomes.push(match take_in_one(&transaction, shape, item) {
+                    Ok(true) => Taken::Applied,
+                    Ok(false) => Taken::Stale,
+                    // A statement that fails leaves the others of its transaction alone, unless the
+                    // database has given up the transaction as a whole.
+                    Err(error) if is_of_one_row(&error) && !transaction.is_autocommit() => {
+                        stopped.insert(&item.hlc.node_id);
+                        Taken::Failed(error)
+                    }
+                    Err(error) => return Err(error),
+                });
+            }
+            transaction.commit().map_err(during(TAKE_IN))?;
+            Ok(outcomes)
+        })
+        .await
+    }
+
+    /// Waits for what is running, then closes the store for good. Closing again does nothing.
+    pub async fn close(&self) -> Result<()> {
+        self.database.close().await
+    }
+
+    async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
+    {
+        let shape = Arc::clone(&self.shape);
+        self.database
+            .read(operation, move |connection| work(connection, &shape))
+            .await
+    }
+
+    async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection, &Shape) -> Result<T> + Send + 'static,
+    {
+        let shape = Arc::clone(&self.shape);
+        self.database
+            .write(operation, move |connection| work(connection, &shape))
+            .await
+    }
+}
+
+const TAKE_IN: &str = "take in a record";
+
+fn begin<'a>(
+    operation: &'static str,
+    connection: &'a mut Connection,
+) -> Result<rusqlite::Transaction<'a>> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(during(operation))
+}
+
+/// Whether the item is the newer version, and stored now.
+fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<bool> {
+    let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
+    let ItemKind::Record(id) = &item.kind else {
+        return Err(refuse(
+            "a row of an app is no record; a store of app rows takes it in",
+        ));
+    };
+    let id = id
+        .to_utf8()
+        .ok_or_else(|| refuse("a record's id is a well-formed text"))?;
+    let stored = rows::stored_time(TAKE_IN, connection, &id)?;
+    if !wins(&item.hlc, stored.as_ref()) {
+        return Ok(false);
+    }
+    let record = encode(TAKE_IN, shape, &item.body)?;
+    if record.id != id || record.updated_at != item.hlc {
+        return Err(refuse(
+            "the record inside has another id or updatedAt than its envelope says",
+        ));
+    }
+    rows::put(TAKE_IN, connection, shape, &record)?;
+    Ok(true)
+}
