@@ -42,13 +42,13 @@ function loadBinary() {
 const binary = loadBinary();
 
 /** What stands in for the peer package's error class where that package is not installed. */
-class OwnStarkeepError extends Error {
+const OwnStarkeepError = class StarkeepError extends Error {
   constructor(message, code, cause) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "StarkeepError";
     this.code = code;
   }
-}
+};
 
 /**
  * The package as one of its entries shows it, with the error classes of the peer package that this

@@ -154,9 +154,10 @@ for (const [face, { SyncError }] of Object.entries({ import: sync, require: requ
     assert.equal(error.cause, cause);
     assert.equal(new SyncError('alone').cause, undefined);
     assert.match(error.stack, /went wrong/);
-    const parent = Object.getPrototypeOf(SyncError);
-    assert.equal(parent.name, 'StarkeepError', 'it extends the class of the app, or one like it');
-    assert.ok(error instanceof parent);
+    const Parent = Object.getPrototypeOf(SyncError);
+    const plain = new Parent('of the parent', 'SOME_CODE', cause);
+    assert.ok(error instanceof Parent && plain instanceof Error && !(plain instanceof SyncError));
+    assert.deepEqual([plain.message, plain.code, plain.cause], ['of the parent', 'SOME_CODE', cause]);
     class Own extends SyncError {}
     assert.ok(new Own('mine') instanceof SyncError);
   });
@@ -175,13 +176,28 @@ test('an engine made by import throws the SyncError of import, and one by requir
   }
 });
 
-test('a factory without its options, or with a wrong one, says which', () => {
+test('a factory without its options throws', () => {
   for (const factory of ['createSyncEngine', 'createInProcessSyncTransport', 'createSqliteDatabaseAdapter', 'createFsObjectStorage']) {
+    assert.equal(typeof sync[factory], 'function');
     assert.throws(() => sync[factory](), Error);
   }
-  const node = { localObjectStorage: memoryObjects(), remoteObjectStorage: memoryObjects(), transport: makeCloud().transport, clock: clockFor('a') };
-  assert.throws(() => sync.createSyncEngine({ ...node, localDatabaseAdapter: 5 }), /localDatabaseAdapter/);
-  assert.throws(() => sync.createSyncEngine({ ...node, localDatabaseAdapter: memoryDatabase(), clock: undefined }), /clock/);
+});
+
+test('an option of a wrong kind is named, at the latest when it is first used', async () => {
+  const right = {
+    localDatabaseAdapter: memoryDatabase(),
+    localObjectStorage: memoryObjects(),
+    remoteObjectStorage: memoryObjects(),
+    transport: makeCloud().transport,
+    clock: clockFor('a'),
+  };
+  const wrongs = { localDatabaseAdapter: [5, null, {}], transport: ['http://x', {}], clock: [undefined, 7], pageLimit: [0, -1, 'many'], syncState: [5] };
+  for (const [option, values] of Object.entries(wrongs)) {
+    for (const value of values) {
+      const attempt = async () => sync.createSyncEngine({ ...right, [option]: value }).exchange();
+      await assert.rejects(attempt, (error) => error instanceof Error && error.message.includes(option), `${option}: ${String(value)}`);
+    }
+  }
 });
 
 test('an option given as undefined is as good as left out', async () => {

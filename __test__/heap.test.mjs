@@ -13,11 +13,11 @@ const gc = runInNewContext('gc');
 const COUNT = 100_000;
 const MEGABYTE = 1024 * 1024;
 
-/** Live bytes: a first collection lets finalizers run, a second takes what they let go. */
+/** Live bytes: one collection lets finalizers run, the next takes what they let go, and so on. */
 async function liveBytes() {
-  for (let i = 0; i < 3; i += 1) {
+  for (let i = 0; i < 8; i += 1) {
     gc();
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 2));
   }
   return process.memoryUsage().heapUsed;
 }
@@ -57,6 +57,22 @@ test('a hundred thousand records go across, and later rounds do not grow the hea
   for (let i = 0; i < 6; i += 1) assert.equal((await engine.exchange()).hasMore, false);
   const grown = (await liveBytes()) - before;
   assert.ok(grown < 4 * MEGABYTE, `six quiet rounds over ${COUNT} records left ${(grown / MEGABYTE).toFixed(1)} MB`);
+});
+
+test('an engine that is let go lets go of the adapters that it was given', { timeout: 120_000 }, async () => {
+  const gone = new Set();
+  const registry = new FinalizationRegistry((name) => gone.add(name));
+  const use = async () => {
+    const { here, there, engine } = pair();
+    registry.register(engine, 'engine');
+    registry.register(here, 'adapter of the engine');
+    registry.register(there, 'adapter of the transport');
+    await here.put(record('1', { wallTime: EPOCH, counter: 0, nodeId: 'a' }));
+    await engine.exchange();
+  };
+  for (let i = 0; i < 5; i += 1) await use();
+  for (let i = 0; i < 5; i += 1) await liveBytes();
+  assert.deepEqual([...gone].sort(), ['adapter of the engine', 'adapter of the transport', 'engine']);
 });
 
 test('engines that are let go are let go whole', { timeout: 120_000 }, async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { at, compare } from './support/hlc.mjs';
-import { APP, assertSettled, contents, drain, ids, lastTurn, makeCloud, makeNode, makeWorld, settle, write } from './support/index.mjs';
+import { APP, QUIET, assertSettled, contents, drain, ids, lastTurn, makeCloud, makeNode, makeWorld, settle, write } from './support/index.mjs';
 
 const stampsOf = ({ records = [], appSyncableRows = [] }) =>
   [...records.map((r) => r.updatedAt), ...appSyncableRows.map((r) => r.timestamp)].sort(compare);
@@ -41,7 +41,7 @@ for (const coverage of [true, false]) {
         backlog(world.nodes[0], 'a', kinds);
         backlog(world.nodes[1], 'b', kinds);
         backlog(world.cloud, 'z', kinds, 3);
-        await settle(world.nodes, 2);
+        await settle(world.nodes, 4);
         assertSettled(world);
       });
     }
@@ -164,3 +164,19 @@ test('rows of several apps and tables share one page', async () => {
   assert.deepEqual(sent, [[1, 2], [3, 4], [5, 6]]);
   assert.equal(world.cloud.rows.rows('other', 'aa').length, 2);
 });
+
+for (const kind of ['SR', 'AW']) {
+  for (const coverage of [true, false]) {
+    test(`${kind}: an item that loses at the peer does not keep its node's later items from going, ${coverage ? 'with' : 'without'} coverage`, async () => {
+      const world = makeWorld(['a'], { coverage, engine: { pageLimit: 1 } });
+      const [a] = world.nodes;
+      for (const [i, id] of ['1', '2', '3'].entries()) {
+        write(a, kind, id, { stamp: at(i, 'a') });
+        if (id !== '3') write(world.cloud, kind, id, { stamp: at(50 + i, 'z') });
+      }
+      await settle([a], 3);
+      assertSettled(world);
+      assert.deepEqual(await a.engine.exchange(), QUIET);
+    });
+  }
+}

@@ -61,7 +61,6 @@ const report = (thrown) => {
     thrownIsPeers: Peer ? thrown instanceof Peer : null,
     thrownIsOurs: thrown instanceof sync.SyncError,
     name: made.name, code: made.code, message: made.message,
-    parent: Object.getPrototypeOf(sync.SyncError).name,
   }));
 };
 engine.exchange().then(() => report(null), report);
@@ -87,7 +86,6 @@ for (const [file, head] of [
       name: 'SyncError',
       code: 'SYNC_ERROR',
       message: 'made',
-      parent: 'StarkeepError',
     });
   });
 
@@ -99,7 +97,6 @@ for (const [file, head] of [
       name: 'SyncError',
       code: 'SYNC_ERROR',
       message: 'made',
-      parent: 'StarkeepError',
     });
   });
 }

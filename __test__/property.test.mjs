@@ -45,7 +45,7 @@ const scene = fc.record({
   scanPageSize: fc.integer({ min: 1, max: 4 }),
   blobConcurrency: fc.integer({ min: 1, max: 3 }),
   strictOrder: fc.boolean(),
-  steps: fc.array(step, { maxLength: 60 }),
+  steps: fc.array(step, { maxLength: 60, size: 'max' }),
 });
 
 let fresh = 0;
@@ -118,11 +118,17 @@ function heal({ cloud, nodes }) {
   for (const side of [cloud, ...nodes]) for (const coat of Object.values(side.via)) for (const method of Object.keys(coat.plan)) delete coat.plan[method];
 }
 
-async function assertAllQuiet({ nodes }) {
-  for (const one of nodes) {
-    const result = await one.engine.exchange();
-    assert.deepEqual([{ ...result }, result.held], [{ applied: 0, shipped: 0, hasMore: false }, []], `${one.name} is quiet`);
+const isQuiet = ([first, ...more]) =>
+  more.length === 0 && first.applied === 0 && first.shipped === 0 && first.held.length === 0;
+
+/** Drains all nodes in turn until a pass finds nothing left to do; fails where that takes long. */
+async function settleWholly({ nodes }, bound = 25) {
+  for (let pass = 0; pass < bound; pass += 1) {
+    let quiet = true;
+    for (const one of nodes) quiet = isQuiet(await drain(one, 150)) && quiet;
+    if (quiet) return;
   }
+  assert.fail(`something is still moving after ${bound} passes`);
 }
 
 async function play({ nodes: count, coverage, steps, ...engine }) {
@@ -135,11 +141,9 @@ async function play({ nodes: count, coverage, steps, ...engine }) {
     if (one.do === 'exchange') assertHonest(world);
   }
   heal(world);
-  // The first pass may end a sweep that began under faults; the second starts afresh.
-  for (let pass = 0; pass < 3; pass += 1) for (const one of world.nodes) await drain(one, 150);
+  await settleWholly(world);
   assertHonest(world);
   assertSettled(world);
-  await assertAllQuiet(world);
 }
 
 const silently = (t) => {
@@ -148,11 +152,11 @@ const silently = (t) => {
 
 test('whatever happens, all sides settle to the winners once the faults stop', { timeout: 600_000 }, async (t) => {
   silently(t);
-  await fc.assert(fc.asyncProperty(scene, play), { numRuns: RUNS });
+  await fc.assert(fc.asyncProperty(scene, play), { numRuns: RUNS, includeErrorInReport: true });
 });
 
 test('without faults, every drain ends and every watermark is honest', { timeout: 600_000 }, async (t) => {
   silently(t);
   const calm = scene.map((one) => ({ ...one, steps: one.steps.filter((s) => s.do !== 'fault') }));
-  await fc.assert(fc.asyncProperty(calm, play), { numRuns: RUNS });
+  await fc.assert(fc.asyncProperty(calm, play), { numRuns: RUNS, includeErrorInReport: true });
 });

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::convert::{as_integer, read_hlc, write_hlc};
 use super::error::invalid;
-use super::js::{Call, Key, Kept, Realm, Scope, Value, function, mark};
+use super::js::{Call, Handle, Holder, Key, Realm, Scope, Value, bound, mark};
 use super::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
@@ -16,8 +16,9 @@ use crate::protocol::text::Text;
 pub struct NativeClock {
     realm: Rc<Realm>,
     node_id: NodeId,
-    wall_clock: Option<Kept>,
-    on_tick: Option<Kept>,
+    holder: Rc<Holder>,
+    wall_clock: Option<Handle>,
+    on_tick: Option<Handle>,
     state: Cell<ClockState>,
 }
 
@@ -59,13 +60,14 @@ impl NativeClock {
         self.moved(scope, self.state.get().receive(remote, physical))
     }
 
-    /// Hears of a remote timestamp without JavaScript between.
-    pub fn hear(&self, remote: &Hlc) -> Result<()> {
-        if self.wall_clock.is_none() && self.on_tick.is_none() {
-            self.state.set(self.state.get().receive(remote, system_ms()));
-            return Ok(());
+    /// Hears of a remote timestamp without JavaScript between. `false` where the clock has functions of
+    /// the app's, which only its own functions can call.
+    pub fn hear(&self, remote: &Hlc) -> bool {
+        if self.wall_clock.is_some() || self.on_tick.is_some() {
+            return false;
         }
-        self.realm.scope(|scope| self.receive(scope, remote).map(|_| ()))
+        self.state.set(self.state.get().receive(remote, system_ms()));
+        true
     }
 }
 
@@ -74,7 +76,9 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createHLCClock")?;
     let node_id: Option<Text> = scope.as_text(options.get("nodeId")?);
+    let (holder, array) = options.holder();
     let clock = Rc::new(NativeClock {
+        holder,
         realm: Rc::clone(realm),
         node_id: node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?,
         wall_clock: options.function("wallClockFunction")?,
@@ -84,17 +88,21 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let object = scope.object()?;
     for name in ["now", "send"] {
         let clock = Rc::clone(&clock);
-        let tick = function(scope, realm, name, move |call| clock.tick(call.scope))?;
+        let tick = bound(scope, realm, name, array, move |call| {
+            let _entered = clock.holder.enter(call)?;
+            clock.tick(call.scope)
+        })?;
         scope.set_named(object, name, tick)?;
     }
     let receiving = Rc::clone(&clock);
-    let receive = function(scope, realm, "receive", move |call| {
+    let receive = bound(scope, realm, "receive", array, move |call| {
+        let _entered = receiving.holder.enter(call)?;
         let remote = read_hlc(call.scope, call.realm, call.arg(0))?
             .ok_or_else(|| invalid("clock.receive(remote)", "is a timestamp"))?;
         receiving.receive(call.scope, &remote)
     })?;
     scope.set(realm, object, Key::Receive, receive)?;
-    mark(scope, realm, object, clock)?;
+    mark(scope, realm, object, clock, Some(array))?;
     Ok(object)
 }
 

@@ -7,7 +7,7 @@ use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsBlobs, JsClock,
 use super::convert::{Body, write_hlc};
 use super::error::{method, to_js};
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Key, Kept, Realm, Scope, Value, function};
+use super::js::{Call, Handle, Key, Realm, Scope, Value, bound};
 use super::notifier::{create_notifier, emit};
 use super::options::Options;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
@@ -25,12 +25,16 @@ type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let notifier = create_notifier(scope, realm)?;
-    let engine = Rc::new(build(call, notifier)?);
+    let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
+    let engine = Rc::new(build(call, &options, notifier)?);
+    let (holder, array) = options.holder();
     let turns: Rc<Turns> = Rc::default();
     let object = scope.object()?;
-    let exchange = function(scope, realm, "exchange", move |call| {
+    let exchange = bound(scope, realm, "exchange", array, move |call| {
         let (engine, turns, realm) = (Rc::clone(&engine), Rc::clone(&turns), Rc::clone(call.realm));
+        let entered = holder.enter(call)?;
         spawn(call.scope, call.realm, async move {
+            let _entered = entered;
             let _turn = turns.take(&realm).await?;
             engine.round().await
         })
@@ -40,22 +44,21 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(object)
 }
 
-fn build(call: &Call<'_>, notifier: Value<'_>) -> Result<NodeEngine> {
-    let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
+fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Result<NodeEngine> {
+    let realm = call.realm;
     #[allow(clippy::cast_precision_loss, reason = "a page size")]
     let scan_page_size = match options.count("scanPageSize", DEFAULT_SCAN_PAGE_SIZE)? {
         usize::MAX => f64::INFINITY,
         size => size as f64,
     };
     let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.kept("localDatabaseAdapter")?;
+        let adapter = options.handle("localDatabaseAdapter")?;
         Some(AnyRecords::Js(JsRecords::new(adapter, "localDatabaseAdapter", scan_page_size)))
     } else {
         None
     };
-    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::Js(JsBlobs::new(options.kept(option)?, option)));
-    let clock = options.kept("clock")?;
+    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::Js(JsBlobs::new(options.handle(option)?, option)));
+    let clock = options.handle("clock")?;
     Ok(Engine {
         side: NodeSide {
             records,
@@ -65,11 +68,11 @@ fn build(call: &Call<'_>, notifier: Value<'_>) -> Result<NodeEngine> {
         },
         local: blobs("localObjectStorage")?,
         remote: blobs("remoteObjectStorage")?,
-        peer: Peer(options.kept("transport")?),
-        state: options.kept_if_given("syncState")?.map(|state| AnyState::Js(JsState(state))),
+        peer: Peer(options.handle("transport")?),
+        state: options.handle_if_given("syncState")?.map(|state| AnyState::Js(JsState(state))),
         events: JsEvents {
             clock,
-            notifier: realm.keep(scope, notifier)?,
+            notifier: options.hang(notifier)?,
         },
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
@@ -83,8 +86,8 @@ fn build(call: &Call<'_>, notifier: Value<'_>) -> Result<NodeEngine> {
 
 /// The engine's change notifier, and the clock that stamps its events.
 struct JsEvents {
-    clock: Kept,
-    notifier: Kept,
+    clock: Handle,
+    notifier: Handle,
 }
 
 impl Events for JsEvents {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::adapters::{AnyBlobs, JsBlobs};
 use super::error::{invalid, method};
 use super::executor::{IntoJs, await_js, spawn};
-use super::js::{Call, Key, Kept, Kind, Realm, Scope, Value, function};
+use super::js::{Call, Handle, Key, Kept, Kind, Realm, Scope, Value, function};
 use crate::engine::blobs::transfer;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
@@ -52,7 +52,7 @@ pub fn create_file_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 
 fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
     let storage = call.realm.keep(call.scope, call.arg(index))?;
-    Ok(AnyBlobs::Js(JsBlobs::new(storage, option)))
+    Ok(AnyBlobs::Js(JsBlobs::new(Handle::Kept(storage), option)))
 }
 
 fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> {

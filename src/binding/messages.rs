@@ -55,7 +55,8 @@ pub fn read_request(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Re
         limit.ok_or_else(|| malformed.error("limit is a positive integer"))?
     };
     Ok(Request {
-        watermarks: watermarks(scope, realm, value, Key::Watermarks, &malformed)?.unwrap_or_default(),
+        watermarks: watermarks(scope, realm, value, Key::Watermarks, &malformed)?
+            .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
         items: items(scope, realm, value, &malformed)?,
         limit,
     })
@@ -83,6 +84,11 @@ pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Res
     let malformed = Malformed("malformed exchange answer");
     if scope.kind(value)? != Kind::Object {
         return Err(malformed.error("an answer is an object"));
+    }
+    let records = scope.get(realm, value, Key::Records)?;
+    let rows = scope.get(realm, value, Key::AppSyncableRows)?;
+    if !scope.is_array(records)? && !scope.is_array(rows)? {
+        return Err(malformed.error("an answer has `records`, `appSyncableRows` or both"));
     }
     let has_more = scope.get(realm, value, Key::HasMore)?;
     let has_more = if scope.is_nullish(has_more)? {

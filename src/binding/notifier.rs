@@ -1,86 +1,58 @@
 //! `createChangeNotifier()`
+//!
+//! The listeners are in a `Set` that is bound to the notifier's functions: it keeps the order of
+//! subscription, knows a listener that is subscribed twice, and the garbage collector sees through it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::error::{invalid, warn};
-use super::js::{Call, Kept, Kind, Realm, Scope, Value, function};
+use super::js::{Call, Kind, Realm, Scope, Value, bound};
 use crate::error::Result;
 
-/// Listeners in the order of subscription.
-#[derive(Default)]
-struct Listeners {
-    next: Cell<u64>,
-    by_order: RefCell<BTreeMap<u64, Kept>>,
+fn call_set<'s>(scope: Scope<'s>, set: Value<'s>, name: &str, argument: Value<'s>) -> Result<Value<'s>> {
+    scope.call(set, scope.get_named(set, name)?, &[argument])
 }
 
-impl Listeners {
-    /// The place of a listener that is subscribed already.
-    fn place(&self, scope: Scope<'_>, listener: Value<'_>) -> Result<Option<u64>> {
-        for (place, known) in &*self.by_order.borrow() {
-            if scope.same(known.value(scope)?, listener)? {
-                return Ok(Some(*place));
-            }
-        }
-        Ok(None)
+fn subscribe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, listeners, listener) = (call.scope, call.this, call.arg(0));
+    if scope.kind(listener)? != Kind::Function {
+        return Err(invalid("subscribe(listener)", "takes a function"));
     }
+    call_set(scope, listeners, "add", listener)?;
+    let subscription = scope.array()?;
+    scope.set_element(subscription, 0, listeners)?;
+    scope.set_element(subscription, 1, listener)?;
+    bound(scope, call.realm, "unsubscribe", subscription, |call| {
+        let (listeners, listener) = (call.scope.element(call.this, 0)?, call.scope.element(call.this, 1)?);
+        call_set(call.scope, listeners, "delete", listener)?;
+        call.scope.undefined()
+    })
+}
 
-    fn subscribe(&self, call: &Call<'_>) -> Result<()> {
-        if self.place(call.scope, call.arg(0))?.is_none() {
-            let place = self.next.replace(self.next.get() + 1);
-            let listener = call.realm.keep(call.scope, call.arg(0))?;
-            self.by_order.borrow_mut().insert(place, listener);
+/// Calls every listener. One that throws is warned of, and keeps no other from hearing.
+fn emit_to_all<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let event = scope.array()?;
+    scope.set_element(event, 0, call.arg(0))?;
+    let tell = bound(scope, call.realm, "", event, |call| {
+        let (scope, listener) = (call.scope, call.arg(0));
+        let event = scope.element(call.this, 0)?;
+        if let Err(error) = scope.call(scope.undefined()?, listener, &[event]) {
+            warn(call.realm, "a change listener threw", Some(&error));
         }
-        Ok(())
-    }
-
-    fn unsubscribe(&self, scope: Scope<'_>, listener: Value<'_>) -> Result<()> {
-        if let Some(place) = self.place(scope, listener)? {
-            self.by_order.borrow_mut().remove(&place);
-        }
-        Ok(())
-    }
-
-    /// Calls every listener. One that throws is warned of, and keeps no other from hearing.
-    fn emit(&self, call: &Call<'_>) -> Result<()> {
-        let scope = call.scope;
-        let mut from = 0;
-        loop {
-            let next = self.by_order.borrow().range(from..).next().map(|(place, listener)| (*place, listener.clone()));
-            let Some((place, listener)) = next else {
-                return Ok(());
-            };
-            from = place + 1;
-            if let Err(error) = scope.call(scope.undefined()?, listener.value(scope)?, &[call.arg(0)]) {
-                warn(call.realm, "a change listener threw", Some(&error));
-            }
-        }
-    }
+        scope.undefined()
+    })?;
+    call_set(scope, call.this, "forEach", tell)?;
+    scope.undefined()
 }
 
 /// A notifier object: `{ subscribe, emit }`.
 pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
-    let listeners: Rc<Listeners> = Rc::default();
+    let set = scope.get_named(scope.global()?, "Set")?;
+    let listeners = scope.construct(set, &[])?;
     let object = scope.object()?;
-    let subscribing = Rc::clone(&listeners);
-    let subscribe = function(scope, realm, "subscribe", move |call| {
-        if call.scope.kind(call.arg(0))? != Kind::Function {
-            return Err(invalid("subscribe(listener)", "takes a function"));
-        }
-        subscribing.subscribe(call)?;
-        let (listeners, listener) = (Rc::clone(&subscribing), call.realm.keep(call.scope, call.arg(0))?);
-        function(call.scope, call.realm, "unsubscribe", move |call| {
-            listeners.unsubscribe(call.scope, listener.value(call.scope)?)?;
-            call.scope.undefined()
-        })
-    })?;
-    scope.set_named(object, "subscribe", subscribe)?;
-    let emit = function(scope, realm, "emit", move |call| {
-        listeners.emit(call)?;
-        call.scope.undefined()
-    })?;
-    scope.set_named(object, "emit", emit)?;
+    scope.set_named(object, "subscribe", bound(scope, realm, "subscribe", listeners, subscribe)?)?;
+    scope.set_named(object, "emit", bound(scope, realm, "emit", listeners, emit_to_all)?)?;
     Ok(object)
 }
 

@@ -5,16 +5,17 @@ use std::rc::Rc;
 use super::adapters::JsRows;
 use super::convert::as_integer;
 use super::error::invalid;
-use super::js::{Kept, Kind, Realm, Scope, Value};
+use super::js::{Handle, Holder, Kind, Realm, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
 
 /// An options object, and the function it was passed to.
 pub struct Options<'s> {
     scope: Scope<'s>,
-    realm: Rc<Realm>,
     object: Value<'s>,
     function: &'static str,
+    holder: Rc<Holder>,
+    array: Value<'s>,
 }
 
 impl<'s> Options<'s> {
@@ -28,11 +29,13 @@ impl<'s> Options<'s> {
         if scope.kind(object)? != Kind::Object {
             return Err(invalid(function, "takes an options object"));
         }
+        let (holder, array) = Holder::new(scope, realm)?;
         Ok(Self {
             scope,
-            realm: Rc::clone(realm),
             object,
             function,
+            holder,
+            array,
         })
     }
 
@@ -45,22 +48,35 @@ impl<'s> Options<'s> {
         self.scope.get_named(self.object, name)
     }
 
-    /// An object that is called later. Whether it has what is called is found out then.
-    pub fn kept(&self, name: &str) -> Result<Kept> {
-        self.realm.keep(self.scope, self.get(name)?)
+    /// Where the values hang that [`Self::handle`] and its like answered, and the array to bind.
+    pub fn holder(&self) -> (Rc<Holder>, Value<'s>) {
+        (Rc::clone(&self.holder), self.array)
+    }
+
+    /// Hangs a value on the holder.
+    pub fn hang(&self, value: Value<'s>) -> Result<Handle> {
+        self.holder.hang(self.scope, self.array, value)
+    }
+
+    /// An object that is called later. Whether it is there, and has what is called, is found out then.
+    pub fn handle(&self, name: &str) -> Result<Handle> {
+        let value = self.get(name)?;
+        if matches!(self.scope.kind(value)?, Kind::Boolean | Kind::Number | Kind::String | Kind::Other) {
+            return Err(self.wrong(name, "is an object"));
+        }
+        self.hang(value)
     }
 
     /// The same, or nothing where the option is not given.
-    pub fn kept_if_given(&self, name: &str) -> Result<Option<Kept>> {
-        let value = self.get(name)?;
-        if self.scope.is_nullish(value)? {
+    pub fn handle_if_given(&self, name: &str) -> Result<Option<Handle>> {
+        if self.scope.is_nullish(self.get(name)?)? {
             return Ok(None);
         }
-        self.realm.keep(self.scope, value).map(Some)
+        self.handle(name).map(Some)
     }
 
     /// A function, or nothing where the option is not given.
-    pub fn function(&self, name: &str) -> Result<Option<Kept>> {
+    pub fn function(&self, name: &str) -> Result<Option<Handle>> {
         let value = self.get(name)?;
         if self.scope.is_nullish(value)? {
             return Ok(None);
@@ -68,7 +84,7 @@ impl<'s> Options<'s> {
         if self.scope.kind(value)? != Kind::Function {
             return Err(self.wrong(name, "is a function"));
         }
-        self.realm.keep(self.scope, value).map(Some)
+        self.hang(value).map(Some)
     }
 
     /// A string, or nothing where the option is not given.
@@ -120,7 +136,7 @@ impl<'s> Options<'s> {
         if self.scope.is_nullish(source)? {
             return Ok(None);
         }
-        let part = |name| self.realm.keep(self.scope, self.scope.get_named(source, name)?);
+        let part = |name| self.hang(self.scope.get_named(source, name)?);
         Ok(Some(JsRows::new(part("namespaces")?, part("applier")?, scan_page_size)))
     }
 }

@@ -6,7 +6,7 @@ use super::adapters::{AnyRecords, Console, JsClock, JsRecords, NodeSide};
 use super::convert::Body;
 use super::error::method;
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Key, Kept, Realm, Scope, Value, behind, function, mark};
+use super::js::{Call, Handle, Holder, Key, Realm, Scope, Value, behind, bound, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
 use crate::engine::ports::Exchange;
@@ -22,6 +22,7 @@ pub struct InProcess {
     responder: Responder<NodeSide>,
     turns: Rc<Turns>,
     realm: Rc<Realm>,
+    holder: Rc<Holder>,
 }
 
 impl InProcess {
@@ -44,7 +45,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     #[allow(clippy::cast_precision_loss, reason = "a small constant")]
     let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
     let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.kept("databaseAdapter")?;
+        let adapter = options.handle("databaseAdapter")?;
         Some(AnyRecords::Js(JsRecords::new(adapter, "databaseAdapter", scan_page_size)))
     } else {
         None
@@ -52,34 +53,48 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let side = NodeSide {
         records,
         rows: options.rows(scan_page_size)?,
-        clock: JsClock(options.kept("clock")?),
+        clock: JsClock(options.handle("clock")?),
         log: Console(Rc::clone(realm)),
     };
+    let (holder, array) = options.holder();
     let in_process = Rc::new(InProcess {
         responder: Responder::new(side, options.max_clock_skew()?),
         turns: Rc::default(),
         realm: Rc::clone(realm),
+        holder,
     });
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
-    let exchange = function(scope, realm, "exchange", move |call| {
+    let exchange = bound(scope, realm, "exchange", array, move |call| {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
-        spawn(call.scope, call.realm, async move { answering.answer(request?).await })
+        let entered = answering.holder.enter(call)?;
+        spawn(call.scope, call.realm, async move {
+            let _entered = entered;
+            answering.answer(request?).await
+        })
     })?;
     scope.set(realm, transport, Key::Exchange, exchange)?;
-    mark(scope, realm, transport, in_process)?;
+    mark(scope, realm, transport, in_process, Some(array))?;
     Ok(transport)
 }
 
 /// Whichever transport the app passed in.
-pub struct Peer(pub Kept);
+pub struct Peer(pub Handle);
 
 impl Exchange<Body> for Peer {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let realm = self.0.realm();
-        let direct = realm.scope(|scope| behind::<InProcess>(scope, self.0.value(scope)?))?;
-        if let Some(in_process) = direct {
+        let direct = realm.scope(|scope| {
+            let transport = self.0.value(scope)?;
+            let Some(in_process) = behind::<InProcess>(scope, realm, transport)? else {
+                return Ok(None);
+            };
+            let array = realm.holder_of(scope, transport)?;
+            let entered = in_process.holder.enter_with(scope, array)?;
+            Ok(Some((in_process, entered)))
+        })?;
+        if let Some((in_process, _entered)) = direct {
             return in_process.answer(request).await;
         }
         await_js(

@@ -1,6 +1,7 @@
 //! The page and the unbroken run: the two rules that keep a watermark from passing an item.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use super::hlc::{Hlc, NodeId};
 use super::watermarks::Watermarks;
@@ -197,7 +198,7 @@ impl<I> Default for Backlog<I> {
     }
 }
 
-impl<I: Clone> Backlog<I> {
+impl<I: Clone + Eq + Hash> Backlog<I> {
     /// So many pairs are remembered at most; more is found by another pass.
     pub const CAPACITY: usize = 100_000;
 
@@ -205,6 +206,11 @@ impl<I: Clone> Backlog<I> {
     pub fn remember(&mut self, ask: &Ask, found: Vec<(Hlc, I)>) {
         self.known_from = Some(ask.clone());
         self.rest = found;
+    }
+
+    /// Forgets items that are not what the pass found any more.
+    pub fn gone(&mut self, items: &HashSet<(Hlc, I)>) {
+        self.rest.retain(|item| !items.contains(item));
     }
 
     /// Forgets everything.

@@ -55,7 +55,10 @@ impl Home {
 
     /// Runs SQL on the file while no store has it open.
     pub fn sql(&self, sql: &str) {
-        rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+        rusqlite::Connection::open(self.path())
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap();
     }
 
     pub fn records(&self) -> SqliteRecords {

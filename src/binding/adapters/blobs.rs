@@ -2,7 +2,7 @@
 
 use crate::binding::error::{invalid, method};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Key, Kept, Kind};
+use crate::binding::js::{Handle, Kept, Key, Kind};
 use crate::engine::ports::Blobs;
 use crate::error::Result;
 use crate::protocol::item::Blob;
@@ -10,13 +10,13 @@ use crate::protocol::text::Text;
 
 /// An `ObjectStorageAdapter` object, and the option it came in.
 pub struct JsBlobs {
-    storage: Kept,
+    storage: Handle,
     option: &'static str,
 }
 
 impl JsBlobs {
     /// The storage that came in as `option`.
-    pub fn new(storage: Kept, option: &'static str) -> Self {
+    pub fn new(storage: Handle, option: &'static str) -> Self {
         Self { storage, option }
     }
 

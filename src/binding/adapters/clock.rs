@@ -3,17 +3,25 @@
 use crate::binding::convert::{as_integer, write_hlc};
 use crate::binding::error::method;
 use crate::binding::executor::await_js;
-use crate::binding::js::{Key, Kept};
+use crate::binding::clock::NativeClock;
+use crate::binding::js::{Handle, Key, behind};
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 
 /// A clock object: `{ now, send, receive }`.
-pub struct JsClock(pub Kept);
+pub struct JsClock(pub Handle);
 
 impl Clock for JsClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {
         let realm = self.0.realm();
+        let heard = realm.scope(|scope| {
+            let native = behind::<NativeClock>(scope, realm, self.0.value(scope)?)?;
+            Ok(native.is_some_and(|clock| clock.hear(remote)))
+        })?;
+        if heard {
+            return Ok(());
+        }
         await_js(
             realm,
             "clock.receive",

@@ -1,11 +1,13 @@
 //! Stores of shared records.
 
+use std::collections::HashSet;
+
 use futures_util::stream::{self, StreamExt};
 
 use crate::binding::convert::{Body, HlcReader, read_hlc, read_record, read_watermarks, record_item};
 use crate::binding::error::{invalid, method, warn};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Key, Kept, Kind, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::engine::ports::Records;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -19,7 +21,7 @@ const FETCHES: usize = 32;
 
 /// A `DatabaseAdapter` object, and the option it came in.
 pub struct JsRecords {
-    adapter: Kept,
+    adapter: Handle,
     option: &'static str,
     scan_page_size: f64,
 }
@@ -31,7 +33,7 @@ struct Rest {
 
 impl JsRecords {
     /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
-    pub fn new(adapter: Kept, option: &'static str, scan_page_size: f64) -> Self {
+    pub fn new(adapter: Handle, option: &'static str, scan_page_size: f64) -> Self {
         Self {
             adapter,
             option,
@@ -172,22 +174,34 @@ impl JsRecords {
         Ok(())
     }
 
-    /// Fetches the page that an earlier pass already knows. What changed since has a later timestamp and
-    /// is found by a later pass.
-    async fn fetch(&self, known: Vec<(Hlc, Text)>, page: &mut Page<Item<Body>>) -> Result<()> {
-        let mut fetched = stream::iter(known)
-            .map(|(hlc, id)| async move {
-                let item = self.fetch_one(&id).await?;
-                Ok::<_, crate::error::Error>(item.filter(|item| item.hlc == hlc))
-            })
-            .buffered(FETCHES);
-        while let Some(item) = fetched.next().await {
-            if let Some(item) = item? {
-                page.offer(item.hlc.clone(), item);
+    /// Fetches the page that an earlier pass knows of, or answers `false` where none does. What changed
+    /// since has a later timestamp, and is found by a later pass.
+    async fn fetch(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<bool> {
+        while let Some(known) = backlog.next_page(ask) {
+            let mut gone = HashSet::new();
+            let mut any = false;
+            let mut fetched = stream::iter(known)
+                .map(|(hlc, id)| async move { (self.fetch_one(&id).await, hlc, id) })
+                .buffered(FETCHES);
+            while let Some((item, hlc, id)) = fetched.next().await {
+                match item?.filter(|item| item.hlc == hlc) {
+                    Some(item) => {
+                        any = true;
+                        page.offer(hlc, item);
+                    }
+                    None => {
+                        gone.insert((hlc, id));
+                    }
+                }
+            }
+            drop(fetched);
+            backlog.gone(&gone);
+            if any {
+                page.left_out_more();
+                return Ok(true);
             }
         }
-        page.left_out_more();
-        Ok(())
+        Ok(false)
     }
 
     async fn fetch_one(&self, id: &Text) -> Result<Option<Item<Body>>> {
@@ -249,10 +263,12 @@ impl Records<Body> for AnyRecords {
 
     async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
         match self {
-            Self::Js(records) => match backlog.next_page(ask) {
-                Some(known) => records.fetch(known, page).await,
-                None => records.scan(ask, backlog, page).await,
-            },
+            Self::Js(records) => {
+                if records.fetch(ask, backlog, page).await? {
+                    return Ok(());
+                }
+                records.scan(ask, backlog, page).await
+            }
         }
     }
 

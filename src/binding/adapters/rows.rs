@@ -3,7 +3,7 @@
 use crate::binding::convert::{Body, read_row, read_watermarks};
 use crate::binding::error::{invalid, method, warn};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Key, Kept, Kind, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::engine::ports::AppRows;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
@@ -14,14 +14,14 @@ use crate::protocol::watermarks::Watermarks;
 
 /// `{ namespaces, applier }` of an `appSyncableSource`.
 pub struct JsRows {
-    namespaces: Kept,
-    applier: Kept,
+    namespaces: Handle,
+    applier: Handle,
     scan_page_size: f64,
 }
 
 impl JsRows {
     /// The source's two objects; scans come in pages of `scan_page_size`.
-    pub fn new(namespaces: Kept, applier: Kept, scan_page_size: f64) -> Self {
+    pub fn new(namespaces: Handle, applier: Handle, scan_page_size: f64) -> Self {
         Self {
             namespaces,
             applier,

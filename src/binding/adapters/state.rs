@@ -5,13 +5,13 @@ use std::rc::Rc;
 use crate::binding::convert::{read_watermarks, write_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Kept, Kind, Realm};
+use crate::binding::js::{Handle, Kind, Realm};
 use crate::engine::ports::State;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
 
 /// A `SyncStateStore` object.
-pub struct JsState(pub Kept);
+pub struct JsState(pub Handle);
 
 /// Wherever the state is.
 pub enum AnyState {

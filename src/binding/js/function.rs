@@ -20,6 +20,8 @@ pub struct Call<'s> {
     pub scope: Scope<'s>,
     /// The environment.
     pub realm: &'s Rc<Realm>,
+    /// `this`
+    pub this: Value<'s>,
     args: [sys::napi_value; MAX_ARGS],
 }
 
@@ -84,15 +86,22 @@ pub fn function<'s>(
 unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
     // SAFETY: `data` came from `Box::into_raw`, and a finalizer runs once.
     let data = unsafe { Box::from_raw(data.cast::<Data>()) };
-    // A panic in a destructor must not unwind into Node.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(data)));
+    let realm = Rc::clone(&data.realm);
+    // A panic in a destructor must not unwind into Node. What the function held is let go of here: no
+    // round may follow that would.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        drop(data);
+        if realm.is_alive() {
+            let _ = realm.let_go();
+        }
+    }));
 }
 
 unsafe extern "C" fn called(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let scope = Scope::of_callback(env);
     let mut args = [ptr::null_mut(); MAX_ARGS];
     let mut count = MAX_ARGS;
-    let mut data = ptr::null_mut();
+    let (mut this, mut data) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: napi fills all `MAX_ARGS` places, with `undefined` past what was given.
     let status = unsafe {
         sys::napi_get_cb_info(
@@ -100,7 +109,7 @@ unsafe extern "C" fn called(env: sys::napi_env, info: sys::napi_callback_info) -
             info,
             &raw mut count,
             args.as_mut_ptr(),
-            ptr::null_mut(),
+            &raw mut this,
             &raw mut data,
         )
     };
@@ -112,6 +121,7 @@ unsafe extern "C" fn called(env: sys::napi_env, info: sys::napi_callback_info) -
     let call = Call {
         scope,
         realm: &data.realm,
+        this: scope.value(this),
         args,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| (data.body)(&call)))

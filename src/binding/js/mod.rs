@@ -5,12 +5,14 @@
 //! number of records leaves no handles behind.
 
 mod function;
+mod handle;
 mod keys;
 mod native;
 mod realm;
 mod value;
 
 pub use function::{Call, function};
+pub use handle::{Handle, Holder, bound};
 pub use keys::Key;
 pub use native::{behind, mark};
 pub use realm::{Kept, Realm};

@@ -5,28 +5,45 @@
 //! replaces one of them, in place or in a copy, is called like any other adapter.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 
 use napi::sys;
 
-use super::realm::{Kept, Realm};
+use super::realm::Realm;
 use super::value::{Kind, Scope, Value};
 use crate::error::Result;
 
-static TAG: sys::napi_type_tag = sys::napi_type_tag {
-    lower: 0x5354_4152_4B45_4550,
-    upper: 0x5359_4E43_454E_4731,
+/// The tag of the objects that this package made.
+static OBJECT: sys::napi_type_tag = sys::napi_type_tag {
+    lower: FAMILY,
+    upper: 0,
 };
+const FAMILY: u64 = 0x5354_4152_4B45_4550;
+
+thread_local! {
+    /// Numbers the functions of this thread. Tags are how a function is known again without being
+    /// rooted.
+    static FUNCTIONS: Cell<u64> = const { Cell::new(1) };
+}
 
 struct Mark {
     behind: Rc<dyn Any>,
-    functions: Vec<(String, Kept)>,
+    realm: Rc<Realm>,
+    functions: Vec<(String, sys::napi_type_tag)>,
 }
 
-/// Puts `behind` behind `object`, whose functions stand as they are now.
-pub fn mark(scope: Scope<'_>, realm: &Rc<Realm>, object: Value<'_>, behind: Rc<dyn Any>) -> Result<()> {
+/// Puts `behind` behind `object`, whose functions stand as they are now. `array` is the holder's that
+/// they are bound to, if they are.
+pub fn mark<'s>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    object: Value<'s>,
+    behind: Rc<dyn Any>,
+    array: Option<Value<'s>>,
+) -> Result<()> {
     unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
         // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
         drop(unsafe { Box::from_raw(data.cast::<Mark>()) });
@@ -37,10 +54,20 @@ pub fn mark(scope: Scope<'_>, realm: &Rc<Realm>, object: Value<'_>, behind: Rc<d
         let name = scope.element(names, index)?;
         let value = scope.property(object, name)?;
         if let (Some(name), Kind::Function) = (scope.as_text(name), scope.kind(value)?) {
-            functions.push((name.to_string(), realm.keep(scope, value)?));
+            let tag = sys::napi_type_tag {
+                lower: FAMILY,
+                upper: FUNCTIONS.replace(FUNCTIONS.get() + 1),
+            };
+            // SAFETY: the function lives in an open scope and was not tagged before.
+            scope.check(unsafe { sys::napi_type_tag_object(scope.env(), value.raw(), &raw const tag) })?;
+            functions.push((name.to_string(), tag));
         }
     }
-    let data = Box::into_raw(Box::new(Mark { behind, functions }));
+    if let Some(array) = array {
+        realm.set_holder(scope, object, array)?;
+    }
+    let realm = Rc::clone(realm);
+    let data = Box::into_raw(Box::new(Mark { behind, realm, functions }));
     // SAFETY: the object is new and unwrapped; the finalizer takes back the box.
     let wrapped = scope.check(unsafe {
         sys::napi_wrap(
@@ -58,20 +85,26 @@ pub fn mark(scope: Scope<'_>, realm: &Rc<Realm>, object: Value<'_>, behind: Rc<d
         return Err(error);
     }
     // SAFETY: the object lives in an open scope.
-    scope.check(unsafe { sys::napi_type_tag_object(scope.env(), object.raw(), &raw const TAG) })
+    scope.check(unsafe { sys::napi_type_tag_object(scope.env(), object.raw(), &raw const OBJECT) })
 }
 
-/// What is behind an object of this package, while its functions are its own.
-pub fn behind<T: 'static>(scope: Scope<'_>, object: Value<'_>) -> Result<Option<Rc<T>>> {
-    if scope.kind(object)? != Kind::Object {
-        return Ok(None);
-    }
-    let mut ours = false;
-    // SAFETY: the object lives in an open scope.
+fn has_tag(scope: Scope<'_>, value: Value<'_>, tag: &sys::napi_type_tag) -> bool {
+    let mut has = false;
+    // SAFETY: the value lives in an open scope; what is no object is a status.
     let status = unsafe {
-        sys::napi_check_object_type_tag(scope.env(), object.raw(), &raw const TAG, &raw mut ours)
+        sys::napi_check_object_type_tag(scope.env(), value.raw(), &raw const *tag, &raw mut has)
     };
-    if status != sys::Status::napi_ok || !ours {
+    status == sys::Status::napi_ok && has
+}
+
+/// What is behind an object of this package, while its functions are its own. `None` also for an object
+/// of another entry of the package: its rounds are not of this realm.
+pub fn behind<T: 'static>(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    object: Value<'_>,
+) -> Result<Option<Rc<T>>> {
+    if scope.kind(object)? != Kind::Object || !has_tag(scope, object, &OBJECT) {
         return Ok(None);
     }
     let mut data = ptr::null_mut();
@@ -79,9 +112,12 @@ pub fn behind<T: 'static>(scope: Scope<'_>, object: Value<'_>) -> Result<Option<
     scope.check(unsafe { sys::napi_unwrap(scope.env(), object.raw(), &raw mut data) })?;
     // SAFETY: the wrapped box lives as long as the object.
     let mark = unsafe { &*data.cast::<Mark>() };
-    for (name, function) in &mark.functions {
+    if !Rc::ptr_eq(&mark.realm, realm) {
+        return Ok(None);
+    }
+    for (name, tag) in &mark.functions {
         let stands = scope.get_named(object, name)?;
-        if !scope.same(stands, function.value(scope)?)? {
+        if scope.kind(stands)? != Kind::Function || !has_tag(scope, stands, tag) {
             return Ok(None);
         }
     }

@@ -112,6 +112,12 @@ impl Realm {
             kept.insert(name, self.keep(scope, scope.get_named(owner, name)?)?);
         }
         kept.insert("Promise", self.keep(scope, promise)?);
+        let weak_map = scope.get_named(scope.global()?, "WeakMap")?;
+        let holders = scope.construct(weak_map, &[])?;
+        kept.insert("holders", self.keep(scope, holders)?);
+        for (name, function) in [("hold", "set"), ("held", "get")] {
+            kept.insert(name, self.keep(scope, scope.get_named(holders, function)?)?);
+        }
         Ok(())
     }
 
@@ -120,6 +126,19 @@ impl Realm {
         let kept = self.keep(scope, value)?;
         self.intrinsics.borrow_mut().insert(name, kept);
         Ok(())
+    }
+
+    /// Remembers the array that the functions of `object` are bound to, for as long as `object` lives.
+    pub fn set_holder(&self, scope: Scope<'_>, object: Value<'_>, array: Value<'_>) -> Result<()> {
+        let holders = self.intrinsic(scope, "holders")?;
+        scope.call(holders, self.intrinsic(scope, "hold")?, &[object, array])?;
+        Ok(())
+    }
+
+    /// The array that [`Self::set_holder`] remembered.
+    pub fn holder_of<'s>(&self, scope: Scope<'s>, object: Value<'_>) -> Result<Value<'s>> {
+        let holders = self.intrinsic(scope, "holders")?;
+        scope.call(holders, self.intrinsic(scope, "held")?, &[object])
     }
 
     /// One of `Promise`, `resolve`, `then`, `parse`, `stringify`, `SyncError`, `StarkeepError`.

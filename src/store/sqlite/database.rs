@@ -91,6 +91,10 @@ impl Shared {
                 ),
             ));
         }
+        // A connection that has changed the mode keeps a lock on the log until it reads for the first time.
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(during(OPEN))?;
         connection
             .pragma_update(None, "synchronous", "FULL")
             .map_err(during(OPEN))?;
@@ -125,12 +129,12 @@ impl Shared {
         })
     }
 
-    /// Moves what is in the log into the file. Another process that reads just now is no reason to fail.
+    /// Moves what is in the log into the file, as far as other processes that read just now allow.
     fn checkpoint(&self) -> Result<()> {
         let Ok(writer) = self.writer.try_lock() else {
             return Ok(());
         };
-        match writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        match writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DatabaseBusy) => {
                 Err(during("close a database")(error))
             }

@@ -306,3 +306,46 @@ fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Res
     rows::put(TAKE_IN, connection, shape, &record)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn item(id: &str, wall_time: u64, note: &str) -> Item<Json> {
+        let hlc = Hlc::new(wall_time, 0, Text::from("n"));
+        let (time, kind) = (serde_json::json!(hlc), ItemKind::Record(Text::from(id)));
+        let body = serde_json::json!({
+            "id": id, "type": "t", "createdAt": time, "updatedAt": time, "note": note,
+        });
+        Item {
+            hlc,
+            kind,
+            blob: None,
+            body: body.to_string().into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_the_disk_has_no_room_for_is_not_taken_in_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let records = SqliteRecords::open(&folder.path().join("r.db"), Options::default()).unwrap();
+        let limit = |pages: u32| {
+            records.database.write("limit", move |connection| {
+                connection
+                    .query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()))
+                    .map_err(during("limit"))
+            })
+        };
+        limit(30).await.unwrap();
+        let page = || vec![item("small", 1, ""), item("big", 2, &"x".repeat(500_000))];
+        let error = records.take_in(page(), false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(records.node_watermarks().await.unwrap().is_empty());
+        limit(100_000).await.unwrap();
+        assert!(matches!(
+            records.take_in(page(), false).await.unwrap()[..],
+            [Taken::Applied, Taken::Applied]
+        ));
+    }
+}
