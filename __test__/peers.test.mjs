@@ -1,12 +1,12 @@
 // The package beside the app's own peers, which each build of theirs gives another class.
-import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { folderFor } from './support/native.mjs';
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { folderFor } from "./support/native.mjs";
 
 const run = promisify(execFile);
 const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -16,23 +16,23 @@ const PEER_CLASS = `class StarkeepError extends Error {
 }`;
 
 const PEER_MANIFEST = {
-  name: '@starkeep/protocol-primitives',
-  version: '0.1.0',
-  exports: { '.': { import: './esm.mjs', require: './cjs.cjs' } },
+  name: "@starkeep/protocol-primitives",
+  version: "0.1.0",
+  exports: { ".": { import: "./esm.mjs", require: "./cjs.cjs" } },
 };
 
 /** An app folder with this package in it, and with the peer package where `peer` says so. */
 function appFolder(t, peer) {
   const folder = folderFor(t);
-  const scope = join(folder, 'node_modules', '@starkeep');
+  const scope = join(folder, "node_modules", "@starkeep");
   mkdirSync(scope, { recursive: true });
-  symlinkSync(packageRoot, join(scope, 'sync-engine'), 'junction');
+  symlinkSync(packageRoot, join(scope, "sync-engine"), "junction");
   if (peer) {
-    const home = join(scope, 'protocol-primitives');
+    const home = join(scope, "protocol-primitives");
     mkdirSync(home);
-    writeFileSync(join(home, 'package.json'), JSON.stringify(PEER_MANIFEST));
-    writeFileSync(join(home, 'esm.mjs'), `export ${PEER_CLASS}\n`);
-    writeFileSync(join(home, 'cjs.cjs'), `${PEER_CLASS}\nmodule.exports = { StarkeepError };\n`);
+    writeFileSync(join(home, "package.json"), JSON.stringify(PEER_MANIFEST));
+    writeFileSync(join(home, "esm.mjs"), `export ${PEER_CLASS}\n`);
+    writeFileSync(join(home, "cjs.cjs"), `${PEER_CLASS}\nmodule.exports = { StarkeepError };\n`);
   }
   return folder;
 }
@@ -40,7 +40,7 @@ function appFolder(t, peer) {
 /** Runs `program` as `app.mjs` or `app.cjs` of the folder, and answers the JSON that it prints. */
 async function runApp(folder, file, program) {
   writeFileSync(join(folder, file), program);
-  const flags = ['--preserve-symlinks', '--preserve-symlinks-main'];
+  const flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
   const { stdout } = await run(process.execPath, [...flags, join(folder, file)], { cwd: folder });
   return JSON.parse(stdout);
 }
@@ -68,24 +68,24 @@ engine.exchange().then(() => report(null), report);
 
 const ESM_HEAD = (peer) =>
   `import * as sync from '@starkeep/sync-engine';\n` +
-  (peer ? `import * as peer from '@starkeep/protocol-primitives';\n` : 'const peer = null;\n');
+  (peer ? `import * as peer from '@starkeep/protocol-primitives';\n` : "const peer = null;\n");
 
 const CJS_HEAD = (peer) =>
   `const sync = require('@starkeep/sync-engine');\n` +
-  (peer ? `const peer = require('@starkeep/protocol-primitives');\n` : 'const peer = null;\n');
+  (peer ? `const peer = require('@starkeep/protocol-primitives');\n` : "const peer = null;\n");
 
 for (const [file, head] of [
-  ['app.mjs', ESM_HEAD],
-  ['app.cjs', CJS_HEAD],
+  ["app.mjs", ESM_HEAD],
+  ["app.cjs", CJS_HEAD],
 ]) {
   test(`in ${file}, SyncError is the StarkeepError that the app itself gets from its peer`, async (t) => {
     assert.deepEqual(await runApp(appFolder(t, true), file, head(true) + REPORT), {
       madeIsPeers: true,
       thrownIsPeers: true,
       thrownIsOurs: true,
-      name: 'SyncError',
-      code: 'SYNC_ERROR',
-      message: 'made',
+      name: "SyncError",
+      code: "SYNC_ERROR",
+      message: "made",
     });
   });
 
@@ -94,14 +94,14 @@ for (const [file, head] of [
       madeIsPeers: null,
       thrownIsPeers: null,
       thrownIsOurs: true,
-      name: 'SyncError',
-      code: 'SYNC_ERROR',
-      message: 'made',
+      name: "SyncError",
+      code: "SYNC_ERROR",
+      message: "made",
     });
   });
 }
 
-test('where one process uses both builds, each face matches its own', async (t) => {
+test("where one process uses both builds, each face matches its own", async (t) => {
   const program = `
 import { createRequire } from 'node:module';
 import * as esm from '@starkeep/sync-engine';
@@ -114,11 +114,11 @@ console.log(JSON.stringify({
   cjs: new cjs.SyncError('c') instanceof cjsPeer.StarkeepError,
 }));
 `;
-  assert.deepEqual(await runApp(appFolder(t, true), 'both.mjs', program), { esm: true, cjs: true });
+  assert.deepEqual(await runApp(appFolder(t, true), "both.mjs", program), { esm: true, cjs: true });
 });
 
-test('a process that only loads the package, and made an engine, ends by itself', async (t) => {
+test("a process that only loads the package, and made an engine, ends by itself", async (t) => {
   const program = `${ESM_HEAD(false)}${REPORT}`;
-  const started = await runApp(appFolder(t, false), 'app.mjs', program);
+  const started = await runApp(appFolder(t, false), "app.mjs", program);
   assert.equal(started.thrownIsOurs, true);
 });

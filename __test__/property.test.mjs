@@ -1,15 +1,15 @@
 // Whatever is written, in whatever order nodes sync, whatever fails meanwhile: once the
 // failures stop, everybody holds what the model says, within a bounded number of rounds.
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import fc from 'fast-check';
-import { compare, entryOf } from './support/hlc.mjs';
-import { KINDS } from './support/model.mjs';
-import { assertSettled, contents, drain, makeWorld, remove, write } from './support/index.mjs';
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { compare, entryOf } from "./support/hlc.mjs";
+import { KINDS } from "./support/model.mjs";
+import { assertSettled, contents, drain, makeWorld, remove, write } from "./support/index.mjs";
 
-const NAMES = ['a', 'b', 'c'];
+const NAMES = ["a", "b", "c"];
 const RUNS = Number(process.env.SYNC_PROPERTY_RUNS ?? 150);
-const FAULT = new Error('planned');
+const FAULT = new Error("planned");
 
 const node = fc.nat(2);
 const kind = fc.constantFrom(...KINDS);
@@ -17,25 +17,46 @@ const id = fc.nat(4).map(String);
 
 /** Where a fault can strike: the coat of an adapter, by node or of the cloud, and its method. */
 const PLACES = [
-  ...['get', 'put', 'has'].flatMap((method) => [['objects', method], ['remote', method]]),
-  ['db', 'put'],
-  ['db', 'get'],
-  ['applier', 'apply'],
-  ['transport', 'exchange'],
-  ['transport', 'lost answer'],
-  ['state', 'setWatermarks'],
-  ['state', 'setPeerWatermarks'],
-  ['cloud db', 'put'],
-  ['cloud applier', 'apply'],
+  ...["get", "put", "has"].flatMap((method) => [
+    ["objects", method],
+    ["remote", method],
+  ]),
+  ["db", "put"],
+  ["db", "get"],
+  ["applier", "apply"],
+  ["transport", "exchange"],
+  ["transport", "lost answer"],
+  ["state", "setWatermarks"],
+  ["state", "setPeerWatermarks"],
+  ["cloud db", "put"],
+  ["cloud applier", "apply"],
 ];
 
 const step = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('write'), node, kind, id, blob: fc.constantFrom('none', 'new', 'kept') }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('remove'), node, kind, id }) },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('exchange'), node }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('fault'), node, place: fc.constantFrom(...PLACES), skip: fc.nat(3), times: fc.integer({ min: 1, max: 6 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart'), node }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait'), node, by: fc.nat(50) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("write"),
+      node,
+      kind,
+      id,
+      blob: fc.constantFrom("none", "new", "kept"),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("remove"), node, kind, id }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("exchange"), node }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("fault"),
+      node,
+      place: fc.constantFrom(...PLACES),
+      skip: fc.nat(3),
+      times: fc.integer({ min: 1, max: 6 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("restart"), node }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("wait"), node, by: fc.nat(50) }) },
 );
 
 const scene = fc.record({
@@ -45,16 +66,16 @@ const scene = fc.record({
   scanPageSize: fc.integer({ min: 1, max: 4 }),
   blobConcurrency: fc.integer({ min: 1, max: 3 }),
   strictOrder: fc.boolean(),
-  steps: fc.array(step, { maxLength: 60, size: 'max' }),
+  steps: fc.array(step, { maxLength: 60, size: "max" }),
 });
 
 let fresh = 0;
 
 function keyFor(one, what, itemId, blob) {
-  if (what === 'AW' || blob === 'none') return {};
-  const before = contents(one, what).get(itemId)?.key ?? '';
+  if (what === "AW" || blob === "none") return {};
+  const before = contents(one, what).get(itemId)?.key ?? "";
   // A new version of an item whose bytes are the old ones writes no blob.
-  if (blob === 'kept') return before === '' ? {} : { key: before, lost: true };
+  if (blob === "kept") return before === "" ? {} : { key: before, lost: true };
   fresh += 1;
   return { key: `blob-${fresh}` };
 }
@@ -63,27 +84,37 @@ function keyFor(one, what, itemId, blob) {
 function strike(coat, method, skip, times) {
   let left = skip + times;
   const due = () => left > 0 && (left -= 1) < times;
-  if (method !== 'lost answer') coat.plan[method] = { error: FAULT, throws: due };
-  else coat.plan.exchange = { answers: (_call, [request]) => (due() ? { value: coat.lose(request) } : undefined) };
+  if (method !== "lost answer") coat.plan[method] = { error: FAULT, throws: due };
+  else
+    coat.plan.exchange = {
+      answers: (_call, [request]) => (due() ? { value: coat.lose(request) } : undefined),
+    };
 }
 
-const coatOf = (world, one, name) => (name.startsWith('cloud ') ? world.cloud.via[name.slice(6)] : one.via[name]);
+const coatOf = (world, one, name) =>
+  name.startsWith("cloud ") ? world.cloud.via[name.slice(6)] : one.via[name];
 
 async function exchange(one) {
   try {
     await one.engine.exchange();
   } catch (error) {
-    assert.equal(error, FAULT, `${one.name} failed with something that nobody planned: ${error?.stack}`);
+    assert.equal(
+      error,
+      FAULT,
+      `${one.name} failed with something that nobody planned: ${error?.stack}`,
+    );
   }
 }
 
 const ACTIONS = {
-  write: (_world, one, { kind: what, id: itemId, blob }) => void write(one, what, itemId, keyFor(one, what, itemId, blob)),
+  write: (_world, one, { kind: what, id: itemId, blob }) =>
+    void write(one, what, itemId, keyFor(one, what, itemId, blob)),
   remove: (_world, one, { kind: what, id: itemId }) => {
     if (contents(one, what).get(itemId)?.dead === false) remove(one, what, itemId);
   },
   exchange: (_world, one) => exchange(one),
-  fault: (world, one, { place: [name, method], skip, times }) => strike(coatOf(world, one, name), method, skip, times),
+  fault: (world, one, { place: [name, method], skip, times }) =>
+    strike(coatOf(world, one, name), method, skip, times),
   restart: (_world, one) => one.restart(),
   wait: (_world, one, { by }) => void (one.clock.wall += by),
 };
@@ -100,9 +131,15 @@ function assertCovered(claim, watermarks, offered, holder) {
     for (const [itemId, version] of contents(offered, what)) {
       if (!reaches(watermarks, version.stamp)) continue;
       const copy = held.get(itemId);
-      assert.ok(copy !== undefined && compare(copy.stamp, version.stamp) >= 0, `${claim} passed ${what} ${itemId}`);
-      if (compare(copy.stamp, version.stamp) !== 0 || version.dead || version.key === '') continue;
-      assert.ok(holder.objects.keys().includes(version.key), `${claim} passed the blob of ${what} ${itemId}`);
+      assert.ok(
+        copy !== undefined && compare(copy.stamp, version.stamp) >= 0,
+        `${claim} passed ${what} ${itemId}`,
+      );
+      if (compare(copy.stamp, version.stamp) !== 0 || version.dead || version.key === "") continue;
+      assert.ok(
+        holder.objects.keys().includes(version.key),
+        `${claim} passed the blob of ${what} ${itemId}`,
+      );
     }
   }
 }
@@ -115,7 +152,9 @@ function assertHonest({ cloud, nodes }) {
 }
 
 function heal({ cloud, nodes }) {
-  for (const side of [cloud, ...nodes]) for (const coat of Object.values(side.via)) for (const method of Object.keys(coat.plan)) delete coat.plan[method];
+  for (const side of [cloud, ...nodes])
+    for (const coat of Object.values(side.via))
+      for (const method of Object.keys(coat.plan)) delete coat.plan[method];
 }
 
 const isQuiet = ([first, ...more]) =>
@@ -134,11 +173,12 @@ async function settleWholly({ nodes }, bound = 25) {
 async function play({ nodes: count, coverage, steps, ...engine }) {
   const world = makeWorld(NAMES.slice(0, count), { coverage, engine });
   for (const one of world.nodes) {
-    one.via.transport.lose = (request) => world.cloud.transport.exchange(request).then(() => Promise.reject(FAULT));
+    one.via.transport.lose = (request) =>
+      world.cloud.transport.exchange(request).then(() => Promise.reject(FAULT));
   }
   for (const one of steps) {
     await ACTIONS[one.do](world, world.nodes[one.node % count], one);
-    if (one.do === 'exchange') assertHonest(world);
+    if (one.do === "exchange") assertHonest(world);
   }
   heal(world);
   await settleWholly(world);
@@ -147,16 +187,24 @@ async function play({ nodes: count, coverage, steps, ...engine }) {
 }
 
 const silently = (t) => {
-  for (const name of ['warn', 'error']) t.mock.method(console, name, () => {});
+  for (const name of ["warn", "error"]) t.mock.method(console, name, () => {});
 };
 
-test('whatever happens, all sides settle to the winners once the faults stop', { timeout: 600_000 }, async (t) => {
-  silently(t);
-  await fc.assert(fc.asyncProperty(scene, play), { numRuns: RUNS, includeErrorInReport: true });
-});
+test(
+  "whatever happens, all sides settle to the winners once the faults stop",
+  { timeout: 600_000 },
+  async (t) => {
+    silently(t);
+    await fc.assert(fc.asyncProperty(scene, play), { numRuns: RUNS, includeErrorInReport: true });
+  },
+);
 
-test('without faults, every drain ends and every watermark is honest', { timeout: 600_000 }, async (t) => {
-  silently(t);
-  const calm = scene.map((one) => ({ ...one, steps: one.steps.filter((s) => s.do !== 'fault') }));
-  await fc.assert(fc.asyncProperty(calm, play), { numRuns: RUNS, includeErrorInReport: true });
-});
+test(
+  "without faults, every drain ends and every watermark is honest",
+  { timeout: 600_000 },
+  async (t) => {
+    silently(t);
+    const calm = scene.map((one) => ({ ...one, steps: one.steps.filter((s) => s.do !== "fault") }));
+    await fc.assert(fc.asyncProperty(calm, play), { numRuns: RUNS, includeErrorInReport: true });
+  },
+);

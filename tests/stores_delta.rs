@@ -17,7 +17,9 @@ use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, item, item_of, record, text
 
 fn marks(all: &[Hlc]) -> Watermarks {
     let mut marks = Watermarks::default();
-    all.iter().for_each(|hlc| marks.advance(hlc));
+    for hlc in all {
+        marks.advance(hlc);
+    }
     marks
 }
 

@@ -1,6 +1,6 @@
 // The double of an app's own tables: a namespace store and an applier.
-import { promised } from './faulty.mjs';
-import { compare, parse, text, watermarksOf } from './hlc.mjs';
+import { promised } from "./faulty.mjs";
+import { compare, parse, text, watermarksOf } from "./hlc.mjs";
 
 const stampOf = (row) => parse(row.updated_at);
 const newer = (row, stored) => stored === undefined || compare(stampOf(row), stampOf(stored)) > 0;
@@ -13,7 +13,8 @@ function namespaceOf(appId, tables, filesEnabled) {
 function memoryTable({ pkColumns }) {
   const rows = new Map();
   const keyOf = (row) => JSON.stringify(pkColumns.map((column) => row[column]));
-  const matches = (row, where) => Object.keys(where).every((column) => row[column] === where[column]);
+  const matches = (row, where) =>
+    Object.keys(where).every((column) => row[column] === where[column]);
   const change = (where, updatedAt, columns) => {
     for (const [key, stored] of rows) {
       const row = { ...stored, ...columns, updated_at: updatedAt };
@@ -47,7 +48,7 @@ const entryOf = (appId, table, row) => ({
   timestamp: stampOf(row),
   appId,
   table,
-  op: row.deleted_at === null || row.deleted_at === undefined ? 'insert' : 'delete',
+  op: row.deleted_at === null || row.deleted_at === undefined ? "insert" : "delete",
   row,
 });
 

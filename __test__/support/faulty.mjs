@@ -4,7 +4,7 @@
 export function promised(methods) {
   const wrapped = {};
   for (const [name, method] of Object.entries(methods)) {
-    wrapped[name] = typeof method === 'function' ? async (...args) => method(...args) : method;
+    wrapped[name] = typeof method === "function" ? async (...args) => method(...args) : method;
   }
   return wrapped;
 }
@@ -36,7 +36,7 @@ export function faulty(adapter, plan = {}) {
   const calls = {};
   const log = [];
   const wrapped = { ...adapter };
-  for (const name of Object.keys(adapter).filter((key) => typeof adapter[key] === 'function')) {
+  for (const name of Object.keys(adapter).filter((key) => typeof adapter[key] === "function")) {
     calls[name] = 0;
     wrapped[name] = (...args) => {
       calls[name] += 1;
@@ -81,7 +81,7 @@ export function needingThis(adapter) {
   const strict = {};
   for (const [name, value] of Object.entries(adapter)) {
     strict[name] =
-      typeof value !== 'function'
+      typeof value !== "function"
         ? value
         : function (...args) {
             if (this !== strict) throw new Error(`${name} was called without its own this`);

@@ -6,7 +6,7 @@
 /** A moment well in the past, so that no guard against clocks that run ahead sees it. */
 export const EPOCH = 1_700_000_000_000;
 
-export const ZERO = Object.freeze({ wallTime: 0, counter: 0, nodeId: '' });
+export const ZERO = Object.freeze({ wallTime: 0, counter: 0, nodeId: "" });
 
 /** @returns {Hlc} a timestamp `offset` milliseconds after the epoch of these tests */
 export function at(offset, nodeId, counter = 0) {
@@ -30,13 +30,13 @@ export function greatest(stamps) {
 
 /** @param {Hlc} hlc */
 export function text({ wallTime, counter, nodeId }) {
-  return `${wallTime.toString(16).padStart(12, '0')}:${counter.toString(16).padStart(4, '0')}:${nodeId}`;
+  return `${wallTime.toString(16).padStart(12, "0")}:${counter.toString(16).padStart(4, "0")}:${nodeId}`;
 }
 
 /** @param {string} written @returns {Hlc} */
 export function parse(written) {
-  const first = written.indexOf(':');
-  const second = written.indexOf(':', first + 1);
+  const first = written.indexOf(":");
+  const second = written.indexOf(":", first + 1);
   return {
     wallTime: Number.parseInt(written.slice(0, first), 16),
     counter: Number.parseInt(written.slice(first + 1, second), 16),

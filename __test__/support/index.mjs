@@ -1,5 +1,5 @@
 // One door to the doubles and the small worlds.
-export * from './faulty.mjs';
-export * from './memory.mjs';
-export { KINDS } from './model.mjs';
-export * from './world.mjs';
+export * from "./faulty.mjs";
+export * from "./memory.mjs";
+export { KINDS } from "./model.mjs";
+export * from "./world.mjs";

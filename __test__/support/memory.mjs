@@ -1,11 +1,11 @@
 // In-memory doubles in the shape of the two peer packages. Each is written as
 // functions that answer at once; `promised` turns them into the usual kind.
-import { promised } from './faulty.mjs';
-import { compare, text, watermarksOf } from './hlc.mjs';
+import { promised } from "./faulty.mjs";
+import { compare, text, watermarksOf } from "./hlc.mjs";
 
-export { clockFor } from './hlc.mjs';
-export { memoryAppRows } from './app-rows.mjs';
-export { faulty, promised } from './faulty.mjs';
+export { clockFor } from "./hlc.mjs";
+export { memoryAppRows } from "./app-rows.mjs";
+export { faulty, promised } from "./faulty.mjs";
 
 const shaped = (methods, plain) => (plain ? methods : promised(methods));
 
@@ -43,7 +43,8 @@ function placeAfter(sorted, cursor) {
 }
 
 const orderOf = (a, b) => {
-  if (a !== null && typeof a === 'object' && b !== null && typeof b === 'object') return compare(a, b);
+  if (a !== null && typeof a === "object" && b !== null && typeof b === "object")
+    return compare(a, b);
   if (a === b) return 0;
   return a < b ? -1 : 1;
 };
@@ -51,7 +52,7 @@ const orderOf = (a, b) => {
 function sortedBy(records, sort) {
   return [...records].sort((a, b) => {
     for (const { field, direction } of sort) {
-      const order = orderOf(a[field], b[field]) * (direction === 'desc' ? -1 : 1);
+      const order = orderOf(a[field], b[field]) * (direction === "desc" ? -1 : 1);
       if (order !== 0) return order;
     }
     return orderOf(a.id, b.id);
@@ -68,7 +69,11 @@ function page(rows, { type, sort, limit = Infinity, cursor }) {
     found.push(...all.slice(start, start + limit + 1));
   } else {
     const ids = rows.keys();
-    for (let i = cursor ? placeAfter(ids, cursor) : 0; i < ids.length && found.length <= limit; i += 1) {
+    for (
+      let i = cursor ? placeAfter(ids, cursor) : 0;
+      i < ids.length && found.length <= limit;
+      i += 1
+    ) {
       const record = rows.map.get(ids[i]);
       if (wanted(record)) found.push(record);
     }
@@ -109,7 +114,7 @@ export function memoryDatabase({ nodeWatermarks = false, plain = false } = {}) {
     query: (query) => page(rows, query ?? {}),
     batch(operations) {
       for (const step of operations) {
-        if (step.type === 'put') core.put(step.record);
+        if (step.type === "put") core.put(step.record);
         else core.delete(step.id, step.hlc);
       }
     },
@@ -144,7 +149,9 @@ export function memoryObjects({ plain = false } = {}) {
     has: (key) => objects.map.has(key),
     delete: (key) => objects.delete(key),
     list(prefix, { limit = Infinity, cursor } = {}) {
-      const keys = objects.keys().filter((key) => key.startsWith(prefix) && (!cursor || key > cursor));
+      const keys = objects
+        .keys()
+        .filter((key) => key.startsWith(prefix) && (!cursor || key > cursor));
       const hasMore = keys.length > limit;
       const shown = hasMore ? keys.slice(0, limit) : keys;
       return { keys: shown, nextCursor: hasMore ? shown[shown.length - 1] : null, hasMore };
@@ -186,19 +193,19 @@ export function record(id, updatedAt, fields = {}) {
   made += 1;
   return Object.freeze({
     id,
-    kind: 'data',
-    type: 'note',
+    kind: "data",
+    type: "note",
     createdAt: Object.freeze({ ...updatedAt }),
     updatedAt: Object.freeze({ ...updatedAt }),
-    ownerId: 'owner',
+    ownerId: "owner",
     deletedAt: null,
     version: 1,
-    contentHash: '',
-    objectStorageKey: '',
-    mimeType: 'text/plain',
+    contentHash: "",
+    objectStorageKey: "",
+    mimeType: "text/plain",
     sizeBytes: 0,
     originalFilename: `file-${made}.txt`,
-    originAppId: 'drive',
+    originAppId: "drive",
     parentId: null,
     ...fields,
   });
@@ -212,8 +219,14 @@ export const blobFields = (key, size = 4) => ({
 });
 
 /** An app row as an entry on the wire. */
-export function entry(appId, table, timestamp, row, op = 'insert') {
-  return { timestamp, appId, table, op, row: { updated_at: text(timestamp), deleted_at: null, ...row } };
+export function entry(appId, table, timestamp, row, op = "insert") {
+  return {
+    timestamp,
+    appId,
+    table,
+    op,
+    row: { updated_at: text(timestamp), deleted_at: null, ...row },
+  };
 }
 
 /** Some bytes that tell where they came from. */

@@ -1,8 +1,8 @@
 // Small worlds: some nodes and one cloud, all in memory, every adapter behind a
 // `faulty` coat through which the engine reaches it (`node.via.db`, …).
-import assert from 'node:assert/strict';
-import * as sync from '@starkeep/sync-engine';
-import { parse, text } from './hlc.mjs';
+import assert from "node:assert/strict";
+import * as sync from "@starkeep/sync-engine";
+import { parse, text } from "./hlc.mjs";
 import {
   blobFields,
   bytes,
@@ -14,18 +14,18 @@ import {
   memoryObjects,
   memoryState,
   record,
-} from './memory.mjs';
-import { assertOutcome, createModel } from './model.mjs';
+} from "./memory.mjs";
+import { assertOutcome, createModel } from "./model.mjs";
 
-export const APP = 'photos';
-export const FILES = '_starkeep_sync_records';
-export const NOTES = 'notes';
+export const APP = "photos";
+export const FILES = "_starkeep_sync_records";
+export const NOTES = "notes";
 export const TABLES = [
-  { name: FILES, pkColumns: ['id'] },
-  { name: NOTES, pkColumns: ['id'] },
+  { name: FILES, pkColumns: ["id"] },
+  { name: NOTES, pkColumns: ["id"] },
 ];
 
-const tableOf = (kind) => (kind === 'AR' ? FILES : NOTES);
+const tableOf = (kind) => (kind === "AR" ? FILES : NOTES);
 
 function makeStores(coverage) {
   const rows = memoryAppRows({ nodeWatermarks: coverage });
@@ -38,7 +38,13 @@ function makeStores(coverage) {
  * `options` go to `createInProcessSyncTransport`.
  */
 export function makeCloud({ coverage = true, options = {} } = {}) {
-  const cloud = { name: 'cloud', coverage, clock: clockFor('cloud'), model: createModel(), ...makeStores(coverage) };
+  const cloud = {
+    name: "cloud",
+    coverage,
+    clock: clockFor("cloud"),
+    model: createModel(),
+    ...makeStores(coverage),
+  };
   cloud.via = { db: faulty(cloud.db), applier: faulty(cloud.rows.applier) };
   cloud.transport = sync.createInProcessSyncTransport({
     databaseAdapter: cloud.via.db,
@@ -88,7 +94,7 @@ export function makeNode(name, cloud, { coverage = cloud.coverage, start, engine
       clock: node.clock,
       syncState: node.via.state,
       appSyncableSource: { namespaces: node.rows.namespaces, applier: node.via.applier },
-      ...(typeof engine === 'function' ? engine(node) : engine),
+      ...(typeof engine === "function" ? engine(node) : engine),
     });
     node.engine.changeNotifier.subscribe((event) => node.events.push(event));
   };
@@ -97,7 +103,10 @@ export function makeNode(name, cloud, { coverage = cloud.coverage, start, engine
 }
 
 /** A cloud and as many nodes as there are names; `options` as for `makeCloud` and `makeNode`. */
-export function makeWorld(names, { coverage = true, cloud: options = {}, engine = {}, start } = {}) {
+export function makeWorld(
+  names,
+  { coverage = true, cloud: options = {}, engine = {}, start } = {},
+) {
   const cloud = makeCloud({ coverage, options });
   const nodes = names.map((name) => makeNode(name, cloud, { engine, start }));
   return { cloud, nodes };
@@ -105,8 +114,8 @@ export function makeWorld(names, { coverage = true, cloud: options = {}, engine 
 
 const fileColumns = (key) => ({
   object_storage_key: key,
-  content_hash: key === '' ? '' : `sha256:${key}`,
-  mime_type: 'text/plain',
+  content_hash: key === "" ? "" : `sha256:${key}`,
+  mime_type: "text/plain",
   size_bytes: key.length,
   original_filename: null,
   origin_app_id: APP,
@@ -116,12 +125,19 @@ const fileColumns = (key) => ({
  * A write on one side: an insert, or an update where the item is there already. With
  * `key` it has a blob, which is put beside it unless it is `lost`. Returns the stamp.
  */
-export function write(side, kind, id, { stamp = side.clock.now(), key = '', lost = false, fields = {} } = {}) {
-  if (key !== '' && !lost) side.objects.put(key, bytes(key), { contentType: 'text/plain' });
-  if (kind === 'SR') {
-    side.db.put(record(id, stamp, { ...(key === '' ? {} : blobFields(key, key.length)), ...fields }));
+export function write(
+  side,
+  kind,
+  id,
+  { stamp = side.clock.now(), key = "", lost = false, fields = {} } = {},
+) {
+  if (key !== "" && !lost) side.objects.put(key, bytes(key), { contentType: "text/plain" });
+  if (kind === "SR") {
+    side.db.put(
+      record(id, stamp, { ...(key === "" ? {} : blobFields(key, key.length)), ...fields }),
+    );
   } else {
-    const columns = kind === 'AR' ? fileColumns(key) : { body: `${id} by ${side.name}` };
+    const columns = kind === "AR" ? fileColumns(key) : { body: `${id} by ${side.name}` };
     side.rows.apply(entry(APP, tableOf(kind), stamp, { id, ...columns, ...fields }));
   }
   side.model.note(kind, id, { stamp, dead: false, key });
@@ -130,33 +146,37 @@ export function write(side, kind, id, { stamp = side.clock.now(), key = '', lost
 
 /** A soft delete of an item that the side holds. Returns the stamp. */
 export function remove(side, kind, id, { stamp = side.clock.now() } = {}) {
-  if (kind === 'SR') {
+  if (kind === "SR") {
     side.db.delete(id, stamp);
   } else {
     const row = side.rows.rows(APP, tableOf(kind)).find((one) => one.id === id);
     const dead = { ...row, updated_at: text(stamp), deleted_at: text(stamp) };
-    side.rows.apply(entry(APP, tableOf(kind), stamp, dead, 'delete'));
+    side.rows.apply(entry(APP, tableOf(kind), stamp, dead, "delete"));
   }
-  side.model.note(kind, id, { stamp, dead: true, key: '' });
+  side.model.note(kind, id, { stamp, dead: true, key: "" });
   return stamp;
 }
 
 /** What a side holds of one kind, by id. */
 export function contents(side, kind) {
-  if (kind === 'SR') {
-    const told = (r) => ({ stamp: r.updatedAt, dead: r.deletedAt !== null, key: r.objectStorageKey });
+  if (kind === "SR") {
+    const told = (r) => ({
+      stamp: r.updatedAt,
+      dead: r.deletedAt !== null,
+      key: r.objectStorageKey,
+    });
     return new Map(side.db.all().map((r) => [r.id, told(r)]));
   }
   const told = (row) => ({
     stamp: parse(row.updated_at),
     dead: row.deleted_at !== null,
-    key: row.object_storage_key ?? '',
+    key: row.object_storage_key ?? "",
   });
   return new Map(side.rows.rows(APP, tableOf(kind)).map((row) => [row.id, told(row)]));
 }
 
 /** The ids that a side holds of one kind, sorted. */
-export const ids = (side, kind = 'SR') => [...contents(side, kind).keys()].sort();
+export const ids = (side, kind = "SR") => [...contents(side, kind).keys()].sort();
 
 /** Rounds until nobody has more; fails where that takes more than `bound` of them. */
 export async function drain(node, bound = 100) {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsBlobs, JsClock, JsRecords, JsState, NodeSide};
+use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
 use super::error::{method, to_js};
 use super::executor::{IntoJs, Turns, await_js, spawn};
@@ -36,12 +36,21 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
             let _turn = turns.take(&realm).await?;
+            look(&engine)?;
             engine.round().await
         })
     })?;
     scope.set(realm, object, Key::Exchange, exchange)?;
     scope.set_named(object, "changeNotifier", notifier)?;
     Ok(object)
+}
+
+/// Finds out which of the adapters are this package's own.
+fn look(engine: &NodeEngine) -> Result<()> {
+    engine.side.look()?;
+    engine.local.look()?;
+    engine.remote.look()?;
+    engine.state.as_ref().map_or(Ok(()), AnyState::look)
 }
 
 fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Result<NodeEngine> {
@@ -53,11 +62,11 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
     };
     let records = if options.flag("syncSharedRecords", true)? {
         let adapter = options.handle("localDatabaseAdapter")?;
-        Some(AnyRecords::Js(JsRecords::new(adapter, "localDatabaseAdapter", scan_page_size)))
+        Some(AnyRecords::new(adapter, "localDatabaseAdapter", scan_page_size))
     } else {
         None
     };
-    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::Js(JsBlobs::new(options.handle(option)?, option)));
+    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::new(options.handle(option)?, option));
     let clock = options.handle("clock")?;
     Ok(Engine {
         side: NodeSide {
@@ -69,7 +78,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         local: blobs("localObjectStorage")?,
         remote: blobs("remoteObjectStorage")?,
         peer: Peer(options.handle("transport")?),
-        state: options.handle_if_given("syncState")?.map(|state| AnyState::Js(JsState(state))),
+        state: options.handle_if_given("syncState")?.map(AnyState::new),
         events: JsEvents {
             clock,
             notifier: options.hang(notifier)?,

@@ -16,8 +16,9 @@ use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
 use super::js::{Call, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
-use super::options::Options;
-use super::sqlite_state::create_over_app_database;
+use super::stores::{
+    create_fs_object_storage, create_sqlite_database_adapter, create_sqlite_sync_state_store,
+};
 use super::transport::create_in_process;
 use crate::error::Result;
 
@@ -39,12 +40,9 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
     ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
+    ("createSqliteDatabaseAdapter", create_sqlite_database_adapter),
+    ("createFsObjectStorage", create_fs_object_storage),
 ];
-
-fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let options = Options::new(call.scope, call.realm, call.arg(0), "createSqliteSyncStateStore")?;
-    create_over_app_database(call, &options)
-}
 
 /// Adds `face` to the addon's exports: `face({ StarkeepError, SyncError })` answers the package.
 #[napi_derive::napi(module_exports)]

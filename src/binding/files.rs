@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::adapters::{AnyBlobs, JsBlobs};
+use super::adapters::AnyBlobs;
 use super::error::{invalid, method};
 use super::executor::{IntoJs, await_js, spawn};
 use super::js::{Call, Handle, Key, Kept, Kind, Realm, Scope, Value, function};
@@ -52,7 +52,9 @@ pub fn create_file_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 
 fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
     let storage = call.realm.keep(call.scope, call.arg(index))?;
-    Ok(AnyBlobs::Js(JsBlobs::new(Handle::Kept(storage), option)))
+    let storage = AnyBlobs::new(Handle::Kept(storage), option);
+    storage.look()?;
+    Ok(storage)
 }
 
 fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> {

@@ -21,4 +21,5 @@ mod messages;
 mod notifier;
 mod options;
 mod sqlite_state;
+mod stores;
 mod transport;

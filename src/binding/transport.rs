@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::adapters::{AnyRecords, Console, JsClock, JsRecords, NodeSide};
+use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::Body;
 use super::error::method;
 use super::executor::{IntoJs, Turns, await_js, spawn};
@@ -28,6 +28,7 @@ pub struct InProcess {
 impl InProcess {
     async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let _turn = self.turns.take(&self.realm).await?;
+        self.responder.side.look()?;
         self.responder.answer(request).await
     }
 }
@@ -46,7 +47,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
     let records = if options.flag("syncSharedRecords", true)? {
         let adapter = options.handle("databaseAdapter")?;
-        Some(AnyRecords::Js(JsRecords::new(adapter, "databaseAdapter", scan_page_size)))
+        Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
     } else {
         None
     };

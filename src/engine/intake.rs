@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, ErrorKind};
-use crate::protocol::hlc::{NodeId, too_far_ahead};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind};
 
 use super::ports::{AppRows, Clock, Log, Records, Side};
@@ -89,6 +89,11 @@ impl Line {
         self.known_apps_only
     }
 
+    /// Whether a failure stops its node.
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Whether items of this node have to wait.
     pub fn holds_back(&self, node: &NodeId) -> bool {
         self.stopped.contains(node)
@@ -105,6 +110,44 @@ impl Line {
     pub fn into_stopped(self) -> HashSet<NodeId> {
         self.stopped
     }
+}
+
+/// Takes records in, each on its own: for a store that knows no pages.
+pub async fn take_in_one_by_one<B, R: Records<B> + ?Sized>(
+    records: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+) {
+    for arrival in run {
+        if line.holds_back(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, line);
+            continue;
+        }
+        let outcome = match take_in_record(records, &arrival.item, clock).await {
+            Ok(true) => Outcome::Applied,
+            Ok(false) => Outcome::Stale,
+            Err(error) => Outcome::Failed(error),
+        };
+        arrival.settle(outcome, line);
+    }
+}
+
+async fn take_in_record<B, R: Records<B> + ?Sized>(
+    records: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+) -> Result<bool> {
+    let ItemKind::Record(id) = &item.kind else {
+        return Ok(false);
+    };
+    let stored = records.stored(id).await?;
+    if !wins(&item.hlc, stored.as_ref()) {
+        return Ok(false);
+    }
+    clock.receive(&item.hlc).await?;
+    records.put(item).await?;
+    Ok(true)
 }
 
 /// Takes in `items`. Every arrival that comes back has its outcome.

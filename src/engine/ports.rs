@@ -7,13 +7,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Backlog, Page};
-use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item, ItemKind, Table};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::intake::{Arrival, Line, Outcome};
+use super::intake::{Arrival, Line, Outcome, take_in_one_by_one};
 
 /// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
 pub trait Side {
@@ -59,36 +59,8 @@ pub trait Records<B> {
 
     /// Takes in records that arrive in the order of timestamps, last writer wins.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        for arrival in run {
-            if line.holds_back(&arrival.item.hlc.node_id) {
-                arrival.settle(Outcome::Behind, line);
-                continue;
-            }
-            let outcome = match take_in_record(self, &arrival.item, clock).await {
-                Ok(true) => Outcome::Applied,
-                Ok(false) => Outcome::Stale,
-                Err(error) => Outcome::Failed(error),
-            };
-            arrival.settle(outcome, line);
-        }
+        take_in_one_by_one(self, run, clock, line).await;
     }
-}
-
-async fn take_in_record<B, R: Records<B> + ?Sized>(
-    records: &R,
-    item: &Item<B>,
-    clock: &impl Clock,
-) -> Result<bool> {
-    let ItemKind::Record(id) = &item.kind else {
-        return Ok(false);
-    };
-    let stored = records.stored(id).await?;
-    if !wins(&item.hlc, stored.as_ref()) {
-        return Ok(false);
-    }
-    clock.receive(&item.hlc).await?;
-    records.put(item).await?;
-    Ok(true)
 }
 
 /// The app rows of a channel.

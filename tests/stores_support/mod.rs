@@ -1,5 +1,5 @@
 //! What the tests of the stores share.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::path::PathBuf;
 

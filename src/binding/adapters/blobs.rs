@@ -1,25 +1,25 @@
 //! Object storages.
 
+use std::rc::Rc;
+
+use super::direct::Direct;
 use crate::binding::error::{invalid, method};
-use crate::binding::executor::await_js;
-use crate::binding::js::{Handle, Kept, Key, Kind};
+use crate::binding::executor::{await_js, on_threads};
+use crate::binding::js::{Handle, Kept, Key, Kind, Realm};
+use crate::binding::stores::{NativeBlobs, utf8};
 use crate::engine::ports::Blobs;
 use crate::error::Result;
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
+use crate::store::fs::PutOptions;
 
 /// An `ObjectStorageAdapter` object, and the option it came in.
-pub struct JsBlobs {
+struct JsBlobs {
     storage: Handle,
     option: &'static str,
 }
 
 impl JsBlobs {
-    /// The storage that came in as `option`.
-    pub fn new(storage: Handle, option: &'static str) -> Self {
-        Self { storage, option }
-    }
-
     fn operation(&self, key: Key) -> String {
         format!("{}.{}", self.option, key.name())
     }
@@ -85,35 +85,78 @@ impl JsBlobs {
 }
 
 /// An object storage, of the app's or of this package.
-pub enum AnyBlobs {
-    /// The app's.
-    Js(JsBlobs),
+pub struct AnyBlobs {
+    js: JsBlobs,
+    direct: Direct<NativeBlobs>,
 }
 
 /// An object's bytes, where they are.
 pub enum Data {
     /// A `Uint8Array`.
     Js(Kept),
+    /// On the native side.
+    Bytes(Vec<u8>),
+}
+
+impl AnyBlobs {
+    /// The storage that came in as `option`.
+    pub fn new(storage: Handle, option: &'static str) -> Self {
+        Self {
+            js: JsBlobs { storage, option },
+            direct: Direct::new(),
+        }
+    }
+
+    /// Finds out whose storage it is. Once a round.
+    pub fn look(&self) -> Result<()> {
+        self.direct.look(&self.js.storage)
+    }
+
+    fn realm(&self) -> &Rc<Realm> {
+        self.js.storage.realm()
+    }
 }
 
 impl Blobs for AnyBlobs {
     type Data = Data;
 
     async fn has(&self, key: &Text) -> Result<bool> {
-        match self {
-            Self::Js(storage) => storage.has(key).await,
-        }
+        let Some(native) = self.direct.get() else {
+            return self.js.has(key).await;
+        };
+        let (store, key) = (native.0.clone(), utf8(key, "object key")?);
+        on_threads(self.realm(), async move { store.has(&key).await }).await
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Data>> {
-        match self {
-            Self::Js(storage) => Ok(storage.get(key).await?.map(Data::Js)),
-        }
+        let Some(native) = self.direct.get() else {
+            return Ok(self.js.get(key).await?.map(Data::Js));
+        };
+        let (store, key) = (native.0.clone(), utf8(key, "object key")?);
+        let found = on_threads(self.realm(), async move { store.get(&key).await }).await?;
+        Ok(found.map(|object| Data::Bytes(object.data)))
     }
 
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
-        match (self, data) {
-            (Self::Js(storage), Data::Js(data)) => storage.put(blob, &data).await,
-        }
+        let realm = self.realm();
+        let Some(native) = self.direct.get() else {
+            let data = match data {
+                Data::Js(data) => data,
+                Data::Bytes(bytes) => realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?,
+            };
+            return self.js.put(blob, &data).await;
+        };
+        let bytes = match data {
+            Data::Bytes(bytes) => bytes,
+            Data::Js(data) => realm
+                .scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?
+                .ok_or_else(|| invalid("an object's data", "is a Uint8Array"))?,
+        };
+        let (store, key) = (native.0.clone(), utf8(&blob.key, "object key")?);
+        let options = PutOptions {
+            content_type: blob.mime_type.as_ref().map(ToString::to_string),
+            metadata: None,
+        };
+        on_threads(realm, async move { store.put(&key, bytes, options).await }).await
     }
 }

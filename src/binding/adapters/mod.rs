@@ -3,16 +3,18 @@
 //! Each port is an enum at the edge: an adapter of the app's, called where it lives, or a store of this
 //! package, reached without JavaScript between.
 
+mod any_records;
 mod blobs;
 mod clock;
+mod direct;
 mod records;
 mod rows;
 mod side;
 mod state;
 
-pub use blobs::{AnyBlobs, JsBlobs};
+pub use any_records::AnyRecords;
+pub use blobs::AnyBlobs;
 pub use clock::JsClock;
-pub use records::{AnyRecords, JsRecords};
 pub use rows::JsRows;
 pub use side::{Console, NodeSide};
-pub use state::{AnyState, JsState};
+pub use state::AnyState;

@@ -1,4 +1,4 @@
-//! Stores of shared records.
+//! The app's own store of shared records.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,6 @@ use crate::binding::convert::{Body, HlcReader, read_hlc, read_record, read_water
 use crate::binding::error::{invalid, method, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
-use crate::engine::ports::Records;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
@@ -51,7 +50,8 @@ impl JsRecords {
         scope.call(adapter, function, args)
     }
 
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
+    /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
+    pub async fn coverage(&self) -> Result<Option<Watermarks>> {
         let realm = self.adapter.realm();
         let capable = realm.scope(|scope| {
             let function = scope.get(realm, self.adapter.value(scope)?, Key::GetNodeWatermarks)?;
@@ -71,6 +71,14 @@ impl JsRecords {
             },
         )
         .await
+    }
+
+    /// Offers what `ask` wants to the page.
+    pub async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+        if self.fetch(ask, backlog, page).await? {
+            return Ok(());
+        }
+        self.scan(ask, backlog, page).await
     }
 
     /// One full pass: keeps the page, and remembers the ids of what did not fit.
@@ -220,7 +228,8 @@ impl JsRecords {
         .await
     }
 
-    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+    /// The timestamp of the stored version.
+    pub async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
         let realm = self.adapter.realm();
         await_js(
             realm,
@@ -236,7 +245,8 @@ impl JsRecords {
         .await
     }
 
-    async fn put(&self, item: &Item<Body>) -> Result<()> {
+    /// Stores this version.
+    pub async fn put(&self, item: &Item<Body>) -> Result<()> {
         let realm = self.adapter.realm();
         await_js(
             realm,
@@ -245,42 +255,5 @@ impl JsRecords {
             |_, _| Ok(()),
         )
         .await
-    }
-}
-
-/// A store of shared records, of the app's or of this package.
-pub enum AnyRecords {
-    /// The app's.
-    Js(JsRecords),
-}
-
-impl Records<Body> for AnyRecords {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
-        match self {
-            Self::Js(records) => records.coverage().await,
-        }
-    }
-
-    async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
-        match self {
-            Self::Js(records) => {
-                if records.fetch(ask, backlog, page).await? {
-                    return Ok(());
-                }
-                records.scan(ask, backlog, page).await
-            }
-        }
-    }
-
-    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        match self {
-            Self::Js(records) => records.stored(id).await,
-        }
-    }
-
-    async fn put(&self, item: &Item<Body>) -> Result<()> {
-        match self {
-            Self::Js(records) => records.put(item).await,
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::binding::convert::Body;
 use crate::binding::error::warn;
 use crate::binding::js::Realm;
 use crate::engine::ports::{Log, Side};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The stores of a channel, as JavaScript passed them in.
 pub struct NodeSide {
@@ -27,6 +27,13 @@ pub struct Console(pub Rc<Realm>);
 impl Log for Console {
     fn warn(&self, message: &str, error: Option<&Error>) {
         warn(&self.0, message, error);
+    }
+}
+
+impl NodeSide {
+    /// Finds out whose stores they are. Once a round.
+    pub fn look(&self) -> Result<()> {
+        self.records.as_ref().map_or(Ok(()), AnyRecords::look)
     }
 }
 

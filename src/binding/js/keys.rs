@@ -24,7 +24,6 @@ keys! {
     Applied = "applied",
     Apply = "apply",
     AppSyncableRows = "appSyncableRows",
-    Cause = "cause",
     Code = "code",
     ContentType = "contentType",
     Counter = "counter",
@@ -41,7 +40,6 @@ keys! {
     Id = "id",
     Limit = "limit",
     List = "list",
-    Message = "message",
     MimeType = "mimeType",
     MimeTypeColumn = "mime_type",
     Name = "name",
@@ -67,5 +65,4 @@ keys! {
     UpdatedAt = "updatedAt",
     WallTime = "wallTime",
     Watermarks = "watermarks",
-    Where = "where",
 }

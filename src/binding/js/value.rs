@@ -286,14 +286,6 @@ impl<'s> Scope<'s> {
         Ok(is)
     }
 
-    /// `===`.
-    pub fn same(self, a: Value<'_>, b: Value<'_>) -> Result<bool> {
-        let mut is = false;
-        // SAFETY: the values live in open scopes.
-        self.check(unsafe { sys::napi_strict_equals(self.env, a.0, b.0, &raw mut is) })?;
-        Ok(is)
-    }
-
     /// The length of an array.
     pub fn length(self, array: Value<'_>) -> Result<u32> {
         let mut length = 0;

@@ -1,0 +1,169 @@
+//! `createFsObjectStorage({ root })`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::{promise, string_arg};
+use crate::binding::error::invalid;
+use crate::binding::executor::IntoJs;
+use crate::binding::js::{Call, Key, Kind, Realm, Scope, Value, function, mark};
+use crate::binding::options::{Options, as_count};
+use crate::error::Result;
+use crate::store::fs::{FsObjects, Listing, Object, PutOptions};
+
+/// What is behind the storage object.
+pub struct NativeBlobs(pub FsObjects);
+
+/// `createFsObjectStorage({ root })`
+pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createFsObjectStorage")?;
+    let root = options
+        .string("root")?
+        .filter(|root| !root.is_empty())
+        .ok_or_else(|| invalid("createFsObjectStorage(root)", "is the path of a folder"))?;
+    let store = FsObjects::open(Path::new(&root))?;
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let store = store.clone();
+        let method = function(scope, realm, name, move |call| body(call, &store))?;
+        scope.set_named(object, name, method)?;
+    }
+    mark(scope, realm, object, Rc::new(NativeBlobs(store)), None)?;
+    Ok(object)
+}
+
+type Method = for<'c> fn(&Call<'c>, &FsObjects) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("init", |call, _| promise(call, Ok(async { Ok(()) }))),
+    ("close", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.close().await }))
+    }),
+    ("healthCheck", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.health_check().await }))
+    }),
+    ("put", put),
+    ("get", |call, store| {
+        let store = store.clone();
+        let key = string_arg(call, 0, "get(key)");
+        promise(call, key.map(|key| async move { store.get(&key).await.map(Found) }))
+    }),
+    ("has", |call, store| {
+        let store = store.clone();
+        let key = string_arg(call, 0, "has(key)");
+        promise(call, key.map(|key| async move { store.has(&key).await }))
+    }),
+    ("delete", |call, store| {
+        let store = store.clone();
+        let key = string_arg(call, 0, "delete(key)");
+        promise(call, key.map(|key| async move { store.delete(&key).await }))
+    }),
+    ("list", list),
+];
+
+fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
+    let store = store.clone();
+    let arguments = || -> Result<_> {
+        let key = string_arg(call, 0, "put(key)")?;
+        let data = call.scope.as_bytes(call.arg(1));
+        let data = data.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
+        Ok((key, data, put_options(call)?))
+    };
+    let work = arguments().map(|(key, data, options)| async move { store.put(&key, data, options).await });
+    promise(call, work)
+}
+
+fn put_options(call: &Call<'_>) -> Result<PutOptions> {
+    let (scope, value) = (call.scope, call.arg(2));
+    if scope.is_nullish(value)? {
+        return Ok(PutOptions::default());
+    }
+    let content_type = scope.get(call.realm, value, Key::ContentType)?;
+    let metadata = scope.get_named(value, "metadata")?;
+    Ok(PutOptions {
+        content_type: scope.as_text(content_type).map(|text| text.to_string()),
+        metadata: read_metadata(scope, metadata)?,
+    })
+}
+
+fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<String, String>>> {
+    if scope.kind(value)? != Kind::Object {
+        return Ok(None);
+    }
+    let names = scope.own_names(value)?;
+    let mut metadata = BTreeMap::new();
+    for index in 0..scope.length(names)? {
+        let name = scope.element(names, index)?;
+        let text = scope.as_text(scope.property(value, name)?);
+        let text = text.ok_or_else(|| invalid("put(options.metadata)", "has strings as values"))?;
+        metadata.extend(scope.as_text(name).map(|name| (name.to_string(), text.to_string())));
+    }
+    Ok(Some(metadata))
+}
+
+fn list<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
+    let store = store.clone();
+    let arguments = || -> Result<_> {
+        let prefix = string_arg(call, 0, "list(prefix)")?;
+        let (scope, options) = (call.scope, call.arg(1));
+        if scope.is_nullish(options)? {
+            return Ok((prefix, None, None));
+        }
+        let limit = scope.get(call.realm, options, Key::Limit)?;
+        let limit = match scope.as_number(limit) {
+            Some(number) => Some(as_count(number).ok_or_else(|| invalid("list(limit)", "is a positive integer"))?),
+            None => None,
+        };
+        let cursor = scope.as_text(scope.get(call.realm, options, Key::Cursor)?);
+        Ok((prefix, limit, cursor.map(|cursor| cursor.to_string())))
+    };
+    let work = arguments().map(|(prefix, limit, cursor)| async move { store.list(&prefix, limit, cursor).await });
+    promise(call, work)
+}
+
+/// An object that was asked for.
+struct Found(Option<Object>);
+
+impl IntoJs for Found {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let Some(found) = self.0 else {
+            return scope.null();
+        };
+        let object = scope.object()?;
+        scope.set(realm, object, Key::Data, scope.bytes(&found.data)?)?;
+        if let Some(content_type) = &found.content_type {
+            scope.set(realm, object, Key::ContentType, scope.text(content_type)?)?;
+        }
+        if let Some(metadata) = &found.metadata {
+            let entries = scope.object()?;
+            for (name, value) in metadata {
+                scope.set_named(entries, name, scope.text(value)?)?;
+            }
+            scope.set_named(object, "metadata", entries)?;
+        }
+        scope.set_named(object, "size", scope.count(found.size)?)?;
+        Ok(object)
+    }
+}
+
+impl IntoJs for Listing {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        let keys = scope.array()?;
+        for (index, key) in (0u32..).zip(&self.keys) {
+            scope.set_element(keys, index, scope.text(key)?)?;
+        }
+        scope.set_named(object, "keys", keys)?;
+        let next = match &self.next_cursor {
+            Some(cursor) => scope.text(cursor)?,
+            None => scope.null()?,
+        };
+        scope.set(realm, object, Key::NextCursor, next)?;
+        scope.set(realm, object, Key::HasMore, scope.boolean(self.has_more)?)?;
+        Ok(object)
+    }
+}

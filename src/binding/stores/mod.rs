@@ -1,0 +1,62 @@
+//! This package's own stores as plain objects of the peers' interfaces.
+
+mod fs;
+mod records;
+mod state;
+mod transaction;
+
+use std::future::Future;
+use std::rc::Rc;
+
+use super::convert::{parse_json, read_hlc, stringify};
+use super::error::invalid;
+use super::executor::{IntoJs, on_threads, spawn};
+use super::js::{Call, Realm, Scope, Value};
+use crate::error::Result;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::text::Text;
+use crate::store::Json;
+
+pub use fs::{NativeBlobs, create_fs_object_storage};
+pub use records::{NativeRecords, create_sqlite_database_adapter};
+pub use state::{NativeState, create_sqlite_sync_state_store};
+
+/// Does `work` on the native threads and answers the promise of it. What is wrong with the arguments
+/// rejects the promise, as in an async function.
+fn promise<'s, T, W>(call: &Call<'s>, work: Result<W>) -> Result<Value<'s>>
+where
+    T: IntoJs + Send,
+    W: Future<Output = Result<T>> + Send + 'static,
+{
+    let realm = Rc::clone(call.realm);
+    spawn(call.scope, call.realm, async move { on_threads(&realm, work?).await })
+}
+
+/// A string as UTF-8.
+pub fn utf8(text: &Text, what: &str) -> Result<String> {
+    text.to_utf8().ok_or_else(|| invalid(what, "is not well-formed Unicode"))
+}
+
+fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
+    let text = call.scope.as_text(call.arg(index)).ok_or_else(|| invalid(what, "is a string"))?;
+    utf8(&text, what)
+}
+
+fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {
+    stringify(call.scope, call.realm, call.arg(index))
+}
+
+fn hlc_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Hlc> {
+    read_hlc(call.scope, call.realm, call.arg(index))?
+        .ok_or_else(|| invalid(what, "is a timestamp { wallTime, counter, nodeId }"))
+}
+
+/// JSON that becomes a value; nothing becomes `null`.
+impl IntoJs for Option<Json> {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        match self {
+            Some(text) => parse_json(scope, realm, &text),
+            None => scope.null(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `createSqliteDatabaseAdapter({ path })`
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::transaction::transaction;
+use super::{hlc_arg, json_arg, promise, string_arg, utf8};
+use crate::binding::convert::{parse_json, write_watermarks};
+use crate::binding::error::invalid;
+use crate::binding::executor::IntoJs;
+use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
+use crate::binding::options::Options;
+use crate::error::Result;
+use crate::protocol::watermarks::Watermarks;
+use crate::store::Json;
+use crate::store::sqlite::{Operation, Options as DatabaseOptions, Query, QueryResult, SqliteRecords};
+
+/// What is behind the adapter object.
+pub struct NativeRecords(pub SqliteRecords);
+
+/// `createSqliteDatabaseAdapter({ path })`
+pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createSqliteDatabaseAdapter")?;
+    let path = path_option(&options, "createSqliteDatabaseAdapter(path)")?;
+    let store = SqliteRecords::open(Path::new(&path), DatabaseOptions::default())?;
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let store = store.clone();
+        let method = function(scope, realm, name, move |call| body(call, &store))?;
+        scope.set_named(object, name, method)?;
+    }
+    mark(scope, realm, object, Rc::new(NativeRecords(store)), None)?;
+    Ok(object)
+}
+
+/// The `path` of a SQLite file.
+pub fn path_option(options: &Options<'_>, what: &str) -> Result<String> {
+    let path = options.string("path")?.filter(|path| !path.is_empty());
+    path.ok_or_else(|| invalid(what, "is the path of a SQLite file"))
+}
+
+type Method = for<'c> fn(&Call<'c>, &SqliteRecords) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("init", |call, _| promise(call, Ok(async { Ok(()) }))),
+    ("close", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.close().await }))
+    }),
+    ("healthCheck", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.health_check().await }))
+    }),
+    ("put", |call, store| {
+        let store = store.clone();
+        promise(call, json_arg(call, 0).map(|record| async move { store.put(record).await }))
+    }),
+    ("get", |call, store| {
+        let store = store.clone();
+        let id = string_arg(call, 0, "get(id)");
+        promise(call, id.map(|id| async move { store.get(&id).await }))
+    }),
+    ("delete", |call, store| {
+        let store = store.clone();
+        let arguments = string_arg(call, 0, "delete(id)").and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
+        promise(call, arguments.map(|(id, hlc)| async move { store.delete(&id, hlc).await }))
+    }),
+    ("query", |call, store| {
+        let store = store.clone();
+        promise(call, query_arg(call, 0).map(|query| async move { store.query(query).await }))
+    }),
+    ("batch", |call, store| {
+        let store = store.clone();
+        promise(call, operations(call).map(|steps| async move { store.batch(steps).await }))
+    }),
+    ("transaction", |call, store| transaction(call, store)),
+    ("putMetadata", |call, store| {
+        let store = store.clone();
+        let arguments = || -> Result<_> {
+            let type_id = string_arg(call, 0, "putMetadata(typeId)")?;
+            let record_id = call.scope.get_named(call.arg(1), "recordId")?;
+            let record_id = call.scope.as_text(record_id);
+            let record_id = record_id.ok_or_else(|| invalid("putMetadata(row)", "has a string `recordId`"))?;
+            Ok((type_id, utf8(&record_id, "recordId")?, json_arg(call, 1)?))
+        };
+        let work = arguments().map(|(type_id, id, row)| async move { store.put_metadata(&type_id, &id, row).await });
+        promise(call, work)
+    }),
+    ("getMetadata", |call, store| {
+        let store = store.clone();
+        let work = metadata_key(call).map(|(type_id, id)| async move { store.get_metadata(&type_id, &id).await });
+        promise(call, work)
+    }),
+    ("getMetadataByIds", |call, store| {
+        let store = store.clone();
+        let arguments = string_arg(call, 0, "typeId").and_then(|type_id| Ok((type_id, ids_arg(call)?)));
+        let work = arguments.map(|(type_id, ids)| async move {
+            let found = store.get_metadata_by_ids(&type_id, ids).await?;
+            Ok(MetadataRows(found.into_iter().collect()))
+        });
+        promise(call, work)
+    }),
+    ("deleteMetadata", |call, store| {
+        let store = store.clone();
+        let work = metadata_key(call).map(|(type_id, id)| async move { store.delete_metadata(&type_id, &id).await });
+        promise(call, work)
+    }),
+    ("getNodeWatermarks", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.node_watermarks().await }))
+    }),
+];
+
+fn metadata_key(call: &Call<'_>) -> Result<(String, String)> {
+    Ok((string_arg(call, 0, "typeId")?, string_arg(call, 1, "recordId")?))
+}
+
+fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
+    let (scope, list) = (call.scope, call.arg(1));
+    if !scope.is_array(list)? {
+        return Err(invalid("getMetadataByIds(recordIds)", "is an array"));
+    }
+    let mut ids = Vec::new();
+    for index in 0..scope.length(list)? {
+        let id = scope.as_text(scope.element(list, index)?);
+        ids.push(utf8(&id.ok_or_else(|| invalid("recordIds", "are strings"))?, "recordId")?);
+    }
+    Ok(ids)
+}
+
+/// A query; nothing at all asks for everything.
+pub fn query_arg(call: &Call<'_>, index: usize) -> Result<Query> {
+    if call.scope.is_nullish(call.arg(index))? {
+        return Ok(Query::default());
+    }
+    Query::from_json(&json_arg(call, index)?)
+}
+
+fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
+    let (scope, realm, list) = (call.scope, call.realm, call.arg(0));
+    if !scope.is_array(list)? {
+        return Err(invalid("batch(operations)", "is an array"));
+    }
+    let mut operations = Vec::new();
+    for index in 0..scope.length(list)? {
+        let step = scope.element(list, index)?;
+        let kind = scope.as_text(scope.get_named(step, "type")?).map(|kind| kind.to_string());
+        operations.push(match kind.as_deref() {
+            Some("put") => {
+                let record = scope.get_named(step, "record")?;
+                Operation::Put(crate::binding::convert::stringify(scope, realm, record)?)
+            }
+            Some("delete") => {
+                let id = scope.as_text(scope.get(realm, step, Key::Id)?);
+                let id = id.ok_or_else(|| invalid("batch(delete)", "has a string `id`"))?;
+                let hlc = crate::binding::convert::read_hlc(scope, realm, scope.get_named(step, "hlc")?)?;
+                Operation::Delete {
+                    id: utf8(&id, "id")?,
+                    hlc: hlc.ok_or_else(|| invalid("batch(delete)", "has a timestamp `hlc`"))?,
+                }
+            }
+            _ => return Err(invalid("batch(operations)", "are of type put or delete")),
+        });
+    }
+    Ok(operations)
+}
+
+impl IntoJs for Watermarks {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        write_watermarks(scope, realm, &self)
+    }
+}
+
+impl IntoJs for QueryResult {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        let records = scope.array()?;
+        for (index, record) in (0u32..).zip(&self.records) {
+            realm.scope(|scope| scope.set_element(records, index, parse_json(scope, realm, record)?))?;
+        }
+        scope.set(realm, object, Key::Records, records)?;
+        let next = match &self.next_cursor {
+            Some(cursor) => scope.text(cursor)?,
+            None => scope.null()?,
+        };
+        scope.set(realm, object, Key::NextCursor, next)?;
+        scope.set(realm, object, Key::HasMore, scope.boolean(self.has_more)?)?;
+        Ok(object)
+    }
+}
+
+/// Rows of metadata by record id, as a `Map`.
+struct MetadataRows(HashMap<String, Json>);
+
+impl IntoJs for MetadataRows {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let map = scope.construct(scope.get_named(scope.global()?, "Map")?, &[])?;
+        let set = scope.get_named(map, "set")?;
+        for (id, row) in &self.0 {
+            scope.call(map, set, &[scope.text(id)?, parse_json(scope, realm, row)?])?;
+        }
+        Ok(map)
+    }
+}
