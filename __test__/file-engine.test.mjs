@@ -98,7 +98,7 @@ test("getFilesToPush lists, in order, what here is and there is not", async () =
   ];
   const push = await files.getFilesToPush(local, remote, entries);
   assert.deepEqual(
-    push.map(({ mimeType, ...rest }) => rest),
+    push.map(({ mimeType: _type, ...rest }) => rest),
     ["c", "a"].map((key) => ({
       fileHash: key,
       objectStorageKey: key,

@@ -45,16 +45,32 @@ for (const coverage of [true, false]) {
     assertSettled({ cloud, nodes: [a] });
   });
 
-  test(`an early timestamp of another node that turns up while a backlog drains is taken in by the next sweep at the latest, ${mode}`, async () => {
-    const cloud = makeCloud({ coverage });
-    const a = makeNode("n", cloud, { engine: { pageLimit: 2 } });
-    for (let i = 10; i < 16; i += 1) write(cloud, "SR", `${i}`, { stamp: at(i, "a") });
-    await a.engine.exchange();
-    write(cloud, "SR", "early", { stamp: at(1, "slow") });
-    write(cloud, "AW", "early", { stamp: at(2, "slow") });
-    await drain(a);
-    await drain(a);
-    assertSettled({ cloud, nodes: [a] });
+  test(`items that another node brings while a backlog drains are not missed, however early their time, ${mode}`, async () => {
+    const world = makeWorld(["n", "slow"], { coverage, engine: { pageLimit: 2 } });
+    const [n, slow] = world.nodes;
+    for (let i = 10; i < 16; i += 1) write(world.cloud, "SR", `${i}`, { stamp: at(i, "a") });
+    await n.engine.exchange();
+    write(slow, "SR", "early", { stamp: at(1, "slow") });
+    write(slow, "AW", "early", { stamp: at(2, "slow") });
+    await slow.engine.exchange();
+    for (let sweep = 0; sweep < 2; sweep += 1) await drain(n);
+    assertSettled({ cloud: world.cloud, nodes: [n] });
+  });
+
+  test(`records that another node brings while a backlog drains are not missed, ${mode}`, async () => {
+    const world = makeWorld(["n", "slow"], { coverage, engine: { pageLimit: 2 } });
+    const [n, slow] = world.nodes;
+    for (let i = 10; i < 16; i += 1)
+      write(world.cloud, "SR", `${i}`, { stamp: at(i, i % 2 ? "slow" : "a") });
+    await n.engine.exchange();
+    write(slow, "SR", "first", { stamp: at(1, "b") });
+    write(slow, "SR", "second", { stamp: at(12, "b") });
+    await slow.engine.exchange();
+    await n.engine.exchange();
+    write(slow, "AR", "third", { stamp: at(13, "b") });
+    await slow.engine.exchange();
+    for (let sweep = 0; sweep < 2; sweep += 1) await drain(n);
+    assertSettled({ cloud: world.cloud, nodes: [n] });
   });
 
   test(`callers that drain one cloud in turns each get everything, ${mode}`, async () => {

@@ -8,7 +8,7 @@ import { KINDS } from "./support/model.mjs";
 import { assertSettled, contents, drain, makeWorld, remove, write } from "./support/index.mjs";
 
 const NAMES = ["a", "b", "c"];
-const RUNS = Number(process.env.SYNC_PROPERTY_RUNS ?? 150);
+const RUNS = Number(process.env.SYNC_PROPERTY_RUNS ?? 300);
 const FAULT = new Error("planned");
 
 const node = fc.nat(2);

@@ -12,7 +12,6 @@ import {
   makeCloud,
   makeNode,
   makeWorld,
-  record,
   throwing,
   write,
 } from "./support/index.mjs";

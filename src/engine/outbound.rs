@@ -24,6 +24,12 @@ pub struct Gathered<B> {
 
 /// The page that `ask` wants from `side`.
 ///
+/// The stores are read one after the other while the app writes. An item that is written in between, and
+/// met, must not carry a watermark past an earlier one that was written where the reading had already
+/// been. So the page ends, per node, at what was there before the reading began: at what all stores
+/// reported then, or, where one of them cannot, at what a first reading met. Only one reading of a
+/// single store needs no such bound.
+///
 /// A table whose scan fails is left out. Where it can say which nodes it is ahead of, those nodes are
 /// left out as a whole: their other items would carry a watermark past the rows that were not read.
 pub async fn gather<S: Side>(
@@ -32,58 +38,124 @@ pub async fn gather<S: Side>(
     backlog: &mut Backlog<Text>,
 ) -> Result<Gathered<S::Body>> {
     let mut ask = ask.clone();
+    let mut met = None;
     loop {
-        let mut unread = HashSet::new();
-        let page = gather_once(side, &ask, backlog, &mut unread).await?;
-        if unread.is_empty() {
-            return Ok(page);
+        let streams = Streams::of(side).await?;
+        let remembered = backlog.complete_upto(&ask).cloned();
+        let bounded = remembered.is_some() || streams.held.is_some() || met.is_some();
+        ask.upto = remembered.clone().or(met.take()).or_else(|| streams.held.clone());
+        let reading = read(side, &streams, &ask, backlog).await?;
+        if !reading.unread.is_empty() {
+            ask.skip.extend(reading.unread);
+            continue;
         }
-        ask.skip.extend(unread);
+        let survey = reading.page.survey();
+        let at_one_moment = streams.count() == 1 && survey.reads <= 1;
+        if !bounded && !at_one_moment && !survey.newest.is_empty() {
+            met = Some(survey.newest.clone());
+            backlog.forget();
+            continue;
+        }
+        let too_late = survey.too_late.clone();
+        let (items, more) = reading.page.finish();
+        if remembered.is_some() && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end)) {
+            // Something new belongs before what is remembered.
+            backlog.forget();
+            continue;
+        }
+        return Ok(Gathered {
+            items: items.into_iter().map(|(_, item)| item).collect(),
+            more,
+            blind: reading.blind,
+        });
     }
 }
 
-async fn gather_once<S: Side>(
+/// The streams of a side, and what each of them holds where it can say.
+struct Streams {
+    records: Option<Option<Watermarks>>,
+    tables: Vec<(Table, Option<Watermarks>)>,
+    /// What all of them hold, if all of them can say.
+    held: Option<Watermarks>,
+}
+
+impl Streams {
+    async fn of<S: Side>(side: &S) -> Result<Self> {
+        let mut records = None;
+        if let Some(store) = side.records() {
+            records = Some(store.coverage().await.unwrap_or_else(|error| {
+                side.log().warn("getNodeWatermarks of the records failed; they are scanned", Some(&error));
+                None
+            }));
+        }
+        let mut tables = Vec::new();
+        if let Some(rows) = side.rows() {
+            for table in rows.tables().await? {
+                let coverage = table_coverage(side, rows, &table).await;
+                tables.push((table, coverage));
+            }
+        }
+        let mut held = Some(Watermarks::default());
+        for coverage in records.iter().chain(tables.iter().map(|(_, coverage)| coverage)) {
+            match (&mut held, coverage) {
+                (Some(held), Some(coverage)) => held.merge(coverage),
+                _ => held = None,
+            }
+        }
+        Ok(Self { records, tables, held })
+    }
+
+    fn count(&self) -> usize {
+        self.tables.len() + usize::from(self.records.is_some())
+    }
+}
+
+/// One reading of all streams that may hold something wanted.
+struct Reading<B> {
+    page: Page<Item<B>>,
+    unread: HashSet<NodeId>,
+    blind: Option<Error>,
+}
+
+async fn read<S: Side>(
     side: &S,
+    streams: &Streams,
     ask: &Ask,
     backlog: &mut Backlog<Text>,
-    unread: &mut HashSet<NodeId>,
-) -> Result<Gathered<S::Body>> {
-    let mut page = Page::new(ask.limit);
-    if let Some(records) = side.records() {
-        let coverage = records.coverage().await.unwrap_or_else(|error| {
-            side.log().warn("getNodeWatermarks of the records failed; they are scanned", Some(&error));
-            None
-        });
-        if coverage.is_none_or(|coverage| ask.is_behind(&coverage)) {
-            records.unseen(ask, backlog, &mut page).await?;
-        }
+) -> Result<Reading<S::Body>> {
+    let mut reading = Reading {
+        page: Page::new(ask.limit),
+        unread: HashSet::new(),
+        blind: None,
+    };
+    if let (Some(records), Some(coverage)) = (side.records(), &streams.records)
+        && coverage.as_ref().is_none_or(|coverage| ask.is_behind(coverage))
+    {
+        records.unseen(ask, backlog, &mut reading.page).await?;
     }
-    let mut blind = None;
-    if let Some(rows) = side.rows() {
-        for table in rows.tables().await? {
-            let coverage = table_coverage(side, rows, &table).await;
-            let floor = match &coverage {
-                Some(coverage) if !ask.is_behind(coverage) => continue,
-                Some(coverage) => ask.scan_floor(coverage),
-                None => Hlc::zero(),
-            };
-            let mut rows_page = Page::new(ask.limit);
-            match rows.unseen(&table, &floor, ask, &mut rows_page).await {
-                Ok(()) => pour(rows_page, &mut page),
-                Err(error) => {
-                    let message = format!("{}/{} could not be scanned and is left out", table.app, table.name);
-                    side.log().warn(&message, Some(&error));
-                    match coverage {
-                        Some(coverage) => unread.extend(ask.ahead(&coverage).cloned()),
-                        None => blind = Some(error),
-                    }
+    let Some(rows) = side.rows() else {
+        return Ok(reading);
+    };
+    for (table, coverage) in &streams.tables {
+        let floor = match coverage {
+            Some(coverage) if !ask.is_behind(coverage) => continue,
+            Some(coverage) => ask.scan_floor(coverage),
+            None => Hlc::zero(),
+        };
+        let mut page = Page::new(ask.limit);
+        match rows.unseen(table, &floor, ask, &mut page).await {
+            Ok(()) => reading.page.absorb(page),
+            Err(error) => {
+                let message = format!("{}/{} could not be scanned and is left out", table.app, table.name);
+                side.log().warn(&message, Some(&error));
+                match coverage {
+                    Some(coverage) => reading.unread.extend(ask.ahead(coverage).cloned()),
+                    None => reading.blind = Some(error),
                 }
             }
         }
     }
-    let (items, more) = page.finish();
-    let items = items.into_iter().map(|(_, item)| item).collect();
-    Ok(Gathered { items, more, blind })
+    Ok(reading)
 }
 
 async fn table_coverage<S: Side>(side: &S, rows: &S::Rows, table: &Table) -> Option<Watermarks> {
@@ -97,16 +169,6 @@ async fn table_coverage<S: Side>(side: &S, rows: &S::Rows, table: &Table) -> Opt
             side.log().warn(&message, Some(&error));
             None
         }
-    }
-}
-
-fn pour<T>(from: Page<T>, into: &mut Page<T>) {
-    let (items, more) = from.finish();
-    for (hlc, item) in items {
-        into.offer(hlc, item);
-    }
-    if more {
-        into.left_out_more();
     }
 }
 

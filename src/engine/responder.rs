@@ -47,6 +47,7 @@ impl<S: Side> Responder<S> {
                 None
             }
         };
+        let took_in = arrivals.iter().any(|arrival| matches!(arrival.outcome, Outcome::Applied));
         let failed: Option<Error> = arrivals.into_iter().find_map(|arrival| match arrival.outcome {
             Outcome::Failed(error) => Some(error),
             _ => None,
@@ -60,6 +61,9 @@ impl<S: Side> Responder<S> {
             ..Ask::default()
         };
         let mut backlog = self.backlog.take();
+        if took_in {
+            backlog.forget();
+        }
         let page = gather(&self.side, &ask, &mut backlog).await;
         self.backlog.replace(backlog);
         let page = page?;

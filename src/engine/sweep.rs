@@ -121,6 +121,7 @@ impl<B> Sweep<B> {
         Ask {
             seen: self.known_at_peer.as_ref().unwrap_or(peer).clone(),
             skip: self.stopped.keys().cloned().collect(),
+            upto: None,
             limit,
         }
     }

@@ -13,19 +13,47 @@ pub struct Ask {
     pub seen: Watermarks,
     /// Nodes whose items stay out, seen or not.
     pub skip: HashSet<NodeId>,
+    /// Where given, what is newer than this stays out: it was written while the stores were being read.
+    pub upto: Option<Watermarks>,
     /// At most so many items.
     pub limit: usize,
 }
 
+/// Where an item stands to an [`Ask`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It belongs in the answer, if there is room.
+    Wanted,
+    /// It was written too late for this answer.
+    TooLate,
+    /// It was seen, or its node stays out.
+    Unwanted,
+}
+
 impl Ask {
+    /// Where an item with this timestamp stands.
+    pub fn standing(&self, hlc: &Hlc) -> Standing {
+        if !self.is_unseen(hlc) {
+            Standing::Unwanted
+        } else if self.upto.as_ref().is_none_or(|upto| upto.covers(hlc)) {
+            Standing::Wanted
+        } else {
+            Standing::TooLate
+        }
+    }
+
     /// Whether an item with this timestamp belongs in the answer, if there is room.
     pub fn wants(&self, hlc: &Hlc) -> bool {
+        self.standing(hlc) == Standing::Wanted
+    }
+
+    fn is_unseen(&self, hlc: &Hlc) -> bool {
         !self.seen.covers(hlc) && (self.skip.is_empty() || !self.skip.contains(&hlc.node_id))
     }
 
     /// The nodes that a store with this `coverage` holds something wanted of.
     pub fn ahead<'a>(&'a self, coverage: &'a Watermarks) -> impl Iterator<Item = &'a NodeId> {
-        coverage.iter().filter(|(_, hlc)| self.wants(hlc)).map(|(node, _)| node)
+        coverage.iter().filter(|(_, hlc)| self.is_unseen(hlc)).map(|(node, _)| node)
     }
 
     /// Whether a store with this `coverage` holds anything wanted.
@@ -54,6 +82,18 @@ pub struct Page<T> {
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
     more: bool,
+    survey: Survey,
+}
+
+/// What the reading of the stores met, beside what got a place.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// How often a store was asked.
+    pub reads: usize,
+    /// Per node the greatest wanted timestamp.
+    pub newest: Watermarks,
+    /// The smallest timestamp that came too late.
+    pub too_late: Option<Hlc>,
 }
 
 impl<T> Page<T> {
@@ -64,6 +104,7 @@ impl<T> Page<T> {
             groups: BTreeMap::new(),
             len: 0,
             more: false,
+            survey: Survey::default(),
         }
     }
 
@@ -73,6 +114,48 @@ impl<T> Page<T> {
             || self.groups.last_key_value().is_none_or(|(last, _)| hlc <= last);
         self.more |= !admitted;
         admitted
+    }
+
+    /// Notes that a store is asked. What one reading answers, it saw at one moment.
+    pub fn begin_read(&mut self) {
+        self.survey.reads += 1;
+    }
+
+    /// What the reading met.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Meets an item of a store: whether `ask` wants it and it would get a place.
+    pub fn meets(&mut self, ask: &Ask, hlc: &Hlc) -> bool {
+        match ask.standing(hlc) {
+            Standing::Unwanted => false,
+            Standing::TooLate => {
+                self.more = true;
+                if self.survey.too_late.as_ref().is_none_or(|first| hlc < first) {
+                    self.survey.too_late = Some(hlc.clone());
+                }
+                false
+            }
+            Standing::Wanted => {
+                self.survey.newest.advance(hlc);
+                self.admits(hlc)
+            }
+        }
+    }
+
+    /// Takes over what another page holds and met.
+    pub fn absorb(&mut self, other: Self) {
+        self.survey.reads += other.survey.reads;
+        self.survey.newest.merge(&other.survey.newest);
+        let earlier = [self.survey.too_late.take(), other.survey.too_late];
+        self.survey.too_late = earlier.into_iter().flatten().min();
+        self.more |= other.more;
+        for (hlc, group) in other.groups {
+            for item in group {
+                self.offer(hlc.clone(), item);
+            }
+        }
     }
 
     /// Offers an item.
@@ -186,6 +269,7 @@ impl Runs {
 #[derive(Debug)]
 pub struct Backlog<I> {
     known_from: Option<Ask>,
+    known_upto: Watermarks,
     rest: Vec<(Hlc, I)>,
 }
 
@@ -193,6 +277,7 @@ impl<I> Default for Backlog<I> {
     fn default() -> Self {
         Self {
             known_from: None,
+            known_upto: Watermarks::default(),
             rest: Vec::new(),
         }
     }
@@ -202,10 +287,21 @@ impl<I: Clone + Eq + Hash> Backlog<I> {
     /// So many pairs are remembered at most; more is found by another pass.
     pub const CAPACITY: usize = 100_000;
 
-    /// Remembers what a pass for `ask` found, in the order of timestamps.
-    pub fn remember(&mut self, ask: &Ask, found: Vec<(Hlc, I)>) {
+    /// Remembers what a pass for `ask` found, in the order of timestamps. `upto` is what the pass met.
+    pub fn remember(&mut self, ask: &Ask, upto: Watermarks, found: Vec<(Hlc, I)>) {
         self.known_from = Some(ask.clone());
+        self.known_upto = ask.upto.clone().unwrap_or(upto);
         self.rest = found;
+    }
+
+    /// Per node how far the backlog is complete, if it may answer `ask`. Nothing newer may go with it.
+    pub fn complete_upto(&self, ask: &Ask) -> Option<&Watermarks> {
+        self.may_answer(ask).then_some(&self.known_upto)
+    }
+
+    fn may_answer(&self, ask: &Ask) -> bool {
+        let known = self.known_from.as_ref();
+        known.is_some_and(|known| ask.seen.covers_all(&known.seen) && known.skip.is_subset(&ask.skip))
     }
 
     /// Forgets items that are not what the pass found any more.
@@ -222,12 +318,12 @@ impl<I: Clone + Eq + Hash> Backlog<I> {
     /// The next page for `ask`, if the last pass answers it and knows of more than that page: then
     /// nothing before the page's end can be missing.
     pub fn next_page(&mut self, ask: &Ask) -> Option<Vec<(Hlc, I)>> {
-        let known = self.known_from.as_ref()?;
-        if !ask.seen.covers_all(&known.seen) || !known.skip.is_subset(&ask.skip) {
+        if !self.may_answer(ask) {
             self.forget();
             return None;
         }
         self.rest.retain(|(hlc, _)| ask.wants(hlc));
+        self.known_from = Some(ask.clone());
         let mut page = Page::new(ask.limit);
         for (hlc, id) in &self.rest {
             if !page.admits(hlc) {
@@ -293,7 +389,7 @@ mod tests {
             let mut backlog = Backlog::default();
             let mut all: Vec<_> = walls.iter().map(|w| (at(*w), *w)).collect();
             all.sort();
-            backlog.remember(&ask, all);
+            backlog.remember(&ask, Watermarks::default(), all);
             while let Some(page) = backlog.next_page(&ask) {
                 let unseen: Vec<_> = walls.iter().copied().filter(|w| ask.wants(&at(*w))).collect();
                 let (fresh, more) = select(limit, &unseen);
@@ -303,6 +399,19 @@ mod tests {
             }
             let unseen: Vec<_> = walls.iter().copied().filter(|w| ask.wants(&at(*w))).collect();
             prop_assert!(!select(limit, &unseen).1);
+        }
+
+        #[test]
+        fn a_backlog_answers_nobody_who_has_seen_less_than_its_last_asker(walls in prop::collection::vec(0u64..40, 4..30)) {
+            let mut ask = Ask { limit: 1, ..Ask::default() };
+            let mut backlog = Backlog::default();
+            let mut all: Vec<_> = walls.iter().map(|w| (at(*w), *w)).collect();
+            all.sort();
+            backlog.remember(&ask, Watermarks::default(), all.clone());
+            ask.seen.advance(&all[0].0);
+            if backlog.next_page(&ask).is_some() {
+                prop_assert!(backlog.next_page(&Ask { limit: 1, ..Ask::default() }).is_none());
+            }
         }
 
         #[test]

@@ -86,9 +86,11 @@ impl Records<Body> for AnyRecords {
         let Some(store) = self.native() else {
             return self.js.unseen(ask, backlog, page).await;
         };
+        page.begin_read();
         let ask = ask.clone();
         let (items, more) = on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
         for item in items {
+            page.meets(&Ask::default(), &item.hlc);
             page.offer(item.hlc.clone(), Item {
                 hlc: item.hlc,
                 kind: item.kind,

@@ -86,6 +86,7 @@ impl JsRecords {
         let mut found = Page::new(Backlog::<Text>::CAPACITY);
         let mut cursor: Option<Kept> = None;
         loop {
+            page.begin_read();
             let rest = await_js(
                 self.adapter.realm(),
                 &self.operation(Key::Query),
@@ -100,7 +101,7 @@ impl JsRecords {
         }
         let (found, _) = found.finish();
         if found.len() > ask.limit {
-            backlog.remember(ask, found);
+            backlog.remember(ask, page.survey().newest.clone(), found);
         } else {
             backlog.forget();
         }
@@ -167,7 +168,8 @@ impl JsRecords {
             warn(realm, "a record without a valid `updatedAt` cannot be ordered and is left out", None);
             return Ok(());
         };
-        if !ask.wants(&hlc) {
+        let has_place = page.meets(ask, &hlc);
+        if !has_place && !ask.wants(&hlc) {
             return Ok(());
         }
         let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
@@ -175,7 +177,7 @@ impl JsRecords {
             return Ok(());
         };
         found.offer(hlc.clone(), id.clone());
-        if page.admits(&hlc) {
+        if has_place {
             let item = record_item(scope, realm, record, id, hlc.clone())?;
             page.offer(hlc, item);
         }

@@ -97,7 +97,7 @@ impl JsRows {
                 match read_row(scope, realm, entry)? {
                     Ok(item) => {
                         let hlc = item.hlc.clone();
-                        if ask.wants(&hlc) {
+                        if page.meets(ask, &hlc) {
                             page.offer(hlc.clone(), item);
                         }
                         past_the_page |= no_later_row_fits(page, &hlc);
@@ -185,6 +185,7 @@ impl AppRows<Body> for JsRows {
         let realm = self.applier.realm();
         let mut cursor: Option<Kept> = None;
         loop {
+            page.begin_read();
             let next = await_js(
                 realm,
                 "applier.scanSince",
