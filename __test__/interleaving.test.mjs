@@ -104,6 +104,21 @@ for (const coverage of [true, false]) {
     assert.deepEqual(await ask({ z: at(0, "z") }), ["1", "2"]);
   });
 
+  for (const way of ["up", "down"]) {
+    test(`what an update takes off a page makes no room for rows that are later than the rest, ${way}, ${mode}`, async () => {
+      const world = makeWorld(["a"], { coverage, engine: { pageLimit: 2, scanPageSize: 1 } });
+      const [a] = world.nodes;
+      const side = way === "up" ? a : world.cloud;
+      for (let i = 0; i < 5; i += 1) write(side, "SR", `${i}`, { stamp: at(i, "n") });
+      write(side, "AW", "late", { stamp: at(5, "n") });
+      await a.engine.exchange();
+      write(side, "SR", "3", { stamp: at(7, "n") });
+      await a.engine.exchange();
+      for (let sweep = 0; sweep < 2; sweep += 1) await drain(a);
+      assertSettled(world);
+    });
+  }
+
   test(`local writes between the rounds of a node are sent in their turn, ${mode}`, async () => {
     const world = makeWorld(["a"], { coverage, engine: { pageLimit: 2, scanPageSize: 1 } });
     const [a] = world.nodes;

@@ -77,31 +77,31 @@ for (const [what, open] of Object.entries(OPENERS)) {
       db.close();
     },
   );
-
-  test(
-    `a native ${what} is refused over a file that the package itself has open, by any name`,
-    tellsOpenFiles,
-    async (t) => {
-      const folder = folderFor(t);
-      const path = join(folder, "app.db");
-      await made(path);
-      const first = await OPENERS.database(path);
-      symlinkSync(path, join(folder, "soft.db"));
-      linkSync(path, join(folder, "hard.db"));
-      mkdirSync(join(folder, "sub"));
-      for (const name of [
-        path,
-        join(folder, "soft.db"),
-        join(folder, "hard.db"),
-        `${folder}/sub/../app.db`,
-      ]) {
-        await assert.rejects(async () => open(name), refusal, name);
-      }
-      await first.put(record("2", at(2, "a")));
-      await first.close();
-    },
-  );
 }
+
+test(
+  "a native database is refused over a file that another one has open, by any name",
+  tellsOpenFiles,
+  async (t) => {
+    const folder = folderFor(t);
+    const path = join(folder, "app.db");
+    await made(path);
+    const first = await OPENERS.database(path);
+    symlinkSync(path, join(folder, "soft.db"));
+    linkSync(path, join(folder, "hard.db"));
+    mkdirSync(join(folder, "sub"));
+    for (const name of [
+      path,
+      join(folder, "soft.db"),
+      join(folder, "hard.db"),
+      `${folder}/sub/../app.db`,
+    ]) {
+      await assert.rejects(async () => OPENERS.database(name), refusal, name);
+    }
+    await first.put(record("2", at(2, "a")));
+    await first.close();
+  },
+);
 
 test("once it is closed, the file may be opened again, by anybody", both, async (t) => {
   const path = join(folderFor(t), "app.db");

@@ -73,9 +73,9 @@ let fresh = 0;
 
 function keyFor(one, what, itemId, blob) {
   if (what === "AW" || blob === "none") return {};
-  const before = contents(one, what).get(itemId)?.key ?? "";
-  // A new version of an item whose bytes are the old ones writes no blob.
-  if (blob === "kept") return before === "" ? {} : { key: before, lost: true };
+  const before = contents(one, what).get(itemId);
+  // A new version of a live item whose bytes are the old ones writes no blob.
+  if (blob === "kept") return before && !before.dead ? { key: before.key, lost: true } : {};
   fresh += 1;
   return { key: `blob-${fresh}` };
 }

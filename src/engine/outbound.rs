@@ -9,7 +9,7 @@ use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::ports::{AppRows, Log, Records, Side};
+use super::ports::{AppRows, Clock, Log, Records, Side};
 
 /// A page of unseen items.
 #[derive(Debug)]
@@ -27,8 +27,9 @@ pub struct Gathered<B> {
 /// The stores are read one after the other while the app writes. An item that is written in between, and
 /// met, must not carry a watermark past an earlier one that was written where the reading had already
 /// been. So the page ends, per node, at what was there before the reading began: at what all stores
-/// reported then, or, where one of them cannot, at what a first reading met. Only one reading of a
-/// single store needs no such bound.
+/// reported then, or, where one of them cannot, at what a first reading met. No such bound is needed
+/// where one reading of a single store saw everything at one moment, nor where `writers` say that
+/// nothing on the page can have been written meanwhile.
 ///
 /// A table whose scan fails is left out. Where it can say which nodes it is ahead of, those nodes are
 /// left out as a whole: their other items would carry a watermark past the rows that were not read.
@@ -36,9 +37,11 @@ pub async fn gather<S: Side>(
     side: &S,
     ask: &Ask,
     backlog: &mut Backlog<Text>,
+    writers: Writers,
 ) -> Result<Gathered<S::Body>> {
     let mut ask = ask.clone();
     let mut met = None;
+    let began_ms = side.clock().system_ms();
     loop {
         let streams = Streams::of(side).await?;
         let remembered = backlog.complete_upto(&ask).cloned();
@@ -51,7 +54,7 @@ pub async fn gather<S: Side>(
         }
         let survey = reading.page.survey();
         let at_one_moment = streams.count() == 1 && survey.reads <= 1;
-        if !bounded && !at_one_moment && !survey.newest.is_empty() {
+        if !bounded && !at_one_moment && writers.may_have_written(&survey.newest, began_ms) {
             met = Some(survey.newest.clone());
             backlog.forget();
             continue;
@@ -68,6 +71,27 @@ pub async fn gather<S: Side>(
             more,
             blind: reading.blind,
         });
+    }
+}
+
+/// Who else writes to the stores while they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// The app alone, with timestamps of one node and of now.
+    App,
+    /// Other callers too, with timestamps of any node and any time.
+    Anyone,
+}
+
+impl Writers {
+    /// Whether items up to `newest` can have been written after `began_ms`, in milliseconds since the
+    /// epoch.
+    fn may_have_written(self, newest: &Watermarks, began_ms: u64) -> bool {
+        let mut stamps = newest.iter().map(|(_, hlc)| hlc);
+        match self {
+            Self::Anyone => stamps.next().is_some(),
+            Self::App => newest.len() > 1 || stamps.any(|hlc| hlc.wall_time >= began_ms),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 
 use super::intake::{Line, Outcome, take_in};
-use super::outbound::{coverage, gather};
+use super::outbound::{Writers, coverage, gather};
 use super::ports::{Log, Side};
 
 /// Answers requests over a side's stores.
@@ -64,7 +64,7 @@ impl<S: Side> Responder<S> {
         if took_in {
             backlog.forget();
         }
-        let page = gather(&self.side, &ask, &mut backlog).await;
+        let page = gather(&self.side, &ask, &mut backlog, Writers::Anyone).await;
         self.backlog.replace(backlog);
         let page = page?;
         if let Some(error) = page.blind {

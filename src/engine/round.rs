@@ -16,7 +16,7 @@ use crate::protocol::watermarks::Watermarks;
 
 use super::blobs::{Transfers, transfer_all};
 use super::intake::{Arrival, Line, Outcome, take_in};
-use super::outbound::{Gathered, gather};
+use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::sweep::{Direction, Held, Learned, Sweep};
 
@@ -211,7 +211,7 @@ where
         let mut ask = sweep.ask(peer, self.options.page_limit);
         let mut refused = HashSet::new();
         loop {
-            let page = gather(&self.side, &ask, &mut sweep.backlog).await?;
+            let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
             let again: HashSet<NodeId> = page
                 .items
                 .iter()
@@ -273,7 +273,7 @@ where
         let Some(ask) = sweep.ask_for_refused(self.options.page_limit) else {
             return Ok(());
         };
-        let page = gather(&self.side, &ask, &mut sweep.backlog).await?;
+        let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
         let mut runs = Runs::default();
         for item in page.items.iter().filter(|item| sweep.shipped.covers(&item.hlc)) {
             runs.gap(&item.hlc);

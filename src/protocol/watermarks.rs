@@ -63,6 +63,11 @@ impl Watermarks {
         self.0.iter()
     }
 
+    /// How many nodes have an entry.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether no node has an entry.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
