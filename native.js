@@ -1,5 +1,7 @@
 "use strict";
 
+const { marshal } = require("./marshal.js");
+
 const NAME = "@starkeep/sync-engine";
 
 /** The platform in the words of the packages that carry the binaries. */
@@ -63,5 +65,5 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  return { SyncError, ...binary.face({ SyncError, StarkeepError }) };
+  return { SyncError, ...binary.face({ SyncError, StarkeepError, ...marshal() }) };
 };

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::convert::{as_integer, read_hlc, write_hlc};
 use super::error::invalid;
-use super::js::{Call, Handle, Holder, Key, Realm, Scope, Value, bound, mark};
+use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, mark};
 use super::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
@@ -16,7 +16,6 @@ use crate::protocol::text::Text;
 pub struct NativeClock {
     realm: Rc<Realm>,
     node_id: NodeId,
-    holder: Rc<Holder>,
     wall_clock: Option<Handle>,
     on_tick: Option<Handle>,
     state: Cell<ClockState>,
@@ -76,9 +75,8 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createHLCClock")?;
     let node_id: Option<Text> = scope.as_text(options.get("nodeId")?);
-    let (holder, array) = options.holder();
+    let array = options.array();
     let clock = Rc::new(NativeClock {
-        holder,
         realm: Rc::clone(realm),
         node_id: node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?,
         wall_clock: options.function("wallClockFunction")?,
@@ -89,20 +87,18 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     for name in ["now", "send"] {
         let clock = Rc::clone(&clock);
         let tick = bound(scope, realm, name, array, move |call| {
-            let _entered = clock.holder.enter(call)?;
             clock.tick(call.scope)
         })?;
         scope.set_named(object, name, tick)?;
     }
     let receiving = Rc::clone(&clock);
     let receive = bound(scope, realm, "receive", array, move |call| {
-        let _entered = receiving.holder.enter(call)?;
         let remote = read_hlc(call.scope, call.realm, call.arg(0))?
             .ok_or_else(|| invalid("clock.receive(remote)", "is a timestamp"))?;
         receiving.receive(call.scope, &remote)
     })?;
     scope.set(realm, object, Key::Receive, receive)?;
-    mark(scope, realm, object, clock, Some(array))?;
+    mark(scope, realm, object, clock)?;
     Ok(object)
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::js::{Kept, Key, Kind, Realm, Scope, Value};
+use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
 use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
@@ -39,13 +39,13 @@ impl Body {
 
 /// `JSON.parse`
 pub fn parse_json<'s>(scope: Scope<'s>, realm: &Realm, text: &str) -> Result<Value<'s>> {
-    let parse = realm.intrinsic(scope, "parse")?;
+    let parse = realm.intrinsic(scope, Intrinsic::Parse)?;
     scope.call(scope.undefined()?, parse, &[scope.text(text)?])
 }
 
 /// `JSON.stringify`
 pub fn stringify(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Json> {
-    let stringify = realm.intrinsic(scope, "stringify")?;
+    let stringify = realm.intrinsic(scope, Intrinsic::Stringify)?;
     let text = scope.call(scope.undefined()?, stringify, &[value])?;
     let text = scope.as_text(text).map(|text| text.to_string());
     Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
@@ -100,11 +100,48 @@ pub fn read_hlc(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Opt
 
 /// A timestamp as an object.
 pub fn write_hlc<'s>(scope: Scope<'s>, realm: &Realm, hlc: &Hlc) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    scope.set(realm, object, Key::WallTime, scope.count(hlc.wall_time)?)?;
-    scope.set(realm, object, Key::Counter, scope.count(hlc.counter)?)?;
-    scope.set(realm, object, Key::NodeId, scope.string(&hlc.node_id)?)?;
-    Ok(object)
+    let make = realm.intrinsic(scope, Intrinsic::MakeHlc)?;
+    let fields = [
+        scope.count(hlc.wall_time)?,
+        scope.count(hlc.counter)?,
+        scope.string(&hlc.node_id)?,
+    ];
+    scope.call(scope.undefined()?, make, &fields)
+}
+
+/// The timestamps that the items of an array have under `field`; `None` for an item without one.
+pub fn read_hlcs(
+    scope: Scope<'_>,
+    realm: &Realm,
+    items: Value<'_>,
+    field: Key,
+) -> Result<Vec<Option<Hlc>>> {
+    const HEADER: usize = 1;
+    const STRIDE: usize = 3;
+    let length = scope.length(items)? as usize;
+    let pack = realm.intrinsic(scope, Intrinsic::PackHlcs)?;
+    let packed = scope.call(scope.undefined()?, pack, &[items, realm.key(scope, field)?])?;
+    let numbers = scope.doubles(scope.element(packed, 0)?, HEADER + STRIDE * length)?;
+    let mut known = realm.packed_names.borrow_mut();
+    if numbers.first() != Some(&known.generation) {
+        known.generation = numbers.first().copied().unwrap_or_default();
+        known.names.clear();
+    }
+    let names = scope.element(packed, 1)?;
+    for index in (0..scope.length(names)?).skip(known.names.len()) {
+        let name = scope.as_text(scope.element(names, index)?);
+        known.names.extend(name);
+    }
+    let hlc = |numbers: &[f64]| match numbers {
+        [wall_time, counter, name] => Some(Hlc::new(
+            as_integer(*wall_time)?,
+            as_integer(*counter)?,
+            known.names.get(usize::try_from(as_integer(*name)?).ok()?)?.clone(),
+        )),
+        _ => None,
+    };
+    let stamps = numbers.get(HEADER..).unwrap_or_default().chunks_exact(STRIDE);
+    Ok(stamps.map(hlc).collect())
 }
 
 /// A version vector. `Err` carries the node whose entry is no timestamp.

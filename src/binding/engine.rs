@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
-use super::error::{method, to_js};
+use super::error::{call_method, to_js};
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Handle, Key, Realm, Scope, Value, bound};
+use super::js::{Call, Handle, Intrinsic, Key, Realm, Scope, Value, bound, enter};
 use super::notifier::{create_notifier, emit};
 use super::options::Options;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
@@ -27,12 +27,12 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let notifier = create_notifier(scope, realm)?;
     let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
     let engine = Rc::new(build(call, &options, notifier)?);
-    let (holder, array) = options.holder();
+    let array = options.array();
     let turns: Rc<Turns> = Rc::default();
     let object = scope.object()?;
     let exchange = bound(scope, realm, "exchange", array, move |call| {
         let (engine, turns, realm) = (Rc::clone(&engine), Rc::clone(&turns), Rc::clone(call.realm));
-        let entered = holder.enter(call)?;
+        let entered = enter(call)?;
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
             let _turn = turns.take(&realm).await?;
@@ -107,8 +107,7 @@ impl Events for JsEvents {
             "clock.now",
             |scope| {
                 let clock = self.clock.value(scope)?;
-                let now = method(scope, realm, clock, "clock", Key::Now)?;
-                scope.call(clock, now, &[])
+                call_method(scope, realm, (clock, "clock"), Key::Now, &[])
             },
             |scope, stamp| realm.keep(scope, stamp),
         )
@@ -129,21 +128,17 @@ impl Events for JsEvents {
 
 impl IntoJs for Report<Body> {
     fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
-        let object = scope.object()?;
-        scope.set(realm, object, Key::Applied, scope.count(self.applied as u64)?)?;
-        scope.set_named(object, "shipped", scope.count(self.shipped as u64)?)?;
-        scope.set(realm, object, Key::HasMore, scope.boolean(self.has_more)?)?;
         let list = scope.array()?;
         for (index, held) in (0u32..).zip(&self.held) {
             scope.set_element(list, index, write_held(scope, realm, held)?)?;
         }
-        // An app that compares a quiet round's result with the three fields of old finds them alone.
-        if self.held.is_empty() {
-            scope.define_hidden(object, "held", list)?;
-        } else {
-            scope.set_named(object, "held", list)?;
-        }
-        Ok(object)
+        let fields = [
+            scope.count(self.applied as u64)?,
+            scope.count(self.shipped as u64)?,
+            scope.boolean(self.has_more)?,
+            list,
+        ];
+        scope.call(scope.undefined()?, realm.intrinsic(scope, Intrinsic::MakeResult)?, &fields)
     }
 }
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use send_wrapper::SendWrapper;
 
-use super::js::{Kept, Key, Kind, Realm, Scope, Value};
+use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that JavaScript threw. It never leaves its thread.
@@ -87,10 +87,10 @@ pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<V
     let message = scope.text(&error.to_string())?;
     let cause = cause_to_js(scope, realm, error)?;
     if error.kind() == ErrorKind::Sync {
-        return scope.construct(realm.intrinsic(scope, "SyncError")?, &[message, cause]);
+        return scope.construct(realm.intrinsic(scope, Intrinsic::SyncError)?, &[message, cause]);
     }
     let code = scope.text(error.kind().code())?;
-    scope.construct(realm.intrinsic(scope, "StarkeepError")?, &[message, code, cause])
+    scope.construct(realm.intrinsic(scope, Intrinsic::StarkeepError)?, &[message, code, cause])
 }
 
 fn cause_to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {
@@ -144,23 +144,23 @@ pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
 }
 
-/// `object[key]`, which has to be a function.
-pub fn method<'s>(
+/// `object[key](...args)` of an adapter that came in as `owner`.
+pub fn call_method<'s>(
     scope: Scope<'s>,
     realm: &Realm,
-    object: Value<'s>,
-    owner: &str,
+    (object, owner): (Value<'s>, &str),
     key: Key,
+    args: &[Value<'_>],
 ) -> Result<Value<'s>> {
-    if !matches!(scope.kind(object)?, Kind::Object | Kind::Function) {
-        return Err(invalid(owner, "is missing, or is no object"));
-    }
-    let function = scope.get(realm, object, key)?;
-    if scope.kind(function)? == Kind::Function {
-        return Ok(function);
-    }
-    Err(invalid(
-        &format!("{owner}.{}", key.name()),
-        "is not a function; pass an adapter that has it",
-    ))
+    let called = scope
+        .get(realm, object, key)
+        .and_then(|function| scope.call(object, function, args));
+    called.map_err(|error| match error.kind() {
+        // Not an exception: there was nothing to call.
+        ErrorKind::Internal => invalid(
+            &format!("{owner}.{}", key.name()),
+            "is not a function; pass an adapter that has it",
+        ),
+        _ => error,
+    })
 }

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::error::{Thrown, panicked, to_js};
-use super::js::{Call, Key, Kept, Kind, Realm, Scope, Value, function};
+use super::js::{Call, Intrinsic, Kept, Key, Kind, Realm, Scope, Value, function};
 use crate::error::{Error, ErrorKind, Result};
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -44,6 +44,9 @@ pub struct Executor {
     next_bell: Cell<u64>,
     away: Cell<usize>,
 }
+
+/// So many values may stay held without a use while a round goes on.
+const LEFT_HELD: usize = 32;
 
 struct Task {
     realm: Rc<Realm>,
@@ -85,8 +88,9 @@ impl Task {
         }
         self.realm.executor.current.replace(before);
         self.polling.set(false);
+        let few = if self.future.borrow().is_some() { LEFT_HELD } else { 0 };
         // What could not be let go of is let go of after a later poll.
-        let _ = self.realm.let_go();
+        let _ = self.realm.let_go(few);
     }
 }
 
@@ -145,8 +149,8 @@ pub fn spawn<'s, T: IntoJs>(
     let wait = Wait::idle(scope, realm)?;
     wait.arm(task);
     let nothing = scope.undefined()?;
-    let resolve = realm.intrinsic(scope, "resolve")?;
-    let now = scope.call(realm.intrinsic(scope, "Promise")?, resolve, &[nothing])?;
+    let resolve = realm.intrinsic(scope, Intrinsic::Resolve)?;
+    let now = scope.call(realm.intrinsic(scope, Intrinsic::Promise)?, resolve, &[nothing])?;
     wait.attach(scope, now)?;
     Ok(promise)
 }
@@ -185,11 +189,25 @@ struct Wait {
 }
 
 /// How a promise settled.
-pub enum Settlement {
-    /// With this value.
-    Fulfilled(Kept),
-    /// For this reason.
-    Rejected(Kept),
+struct Settlement {
+    fulfilled: bool,
+    value: SettledValue,
+}
+
+/// What a promise settled with. A task that is polled in the reaction itself reads the reaction's own
+/// argument; only for one that is not is the value kept.
+enum SettledValue {
+    OfReaction(sys::napi_value),
+    Kept(Kept),
+}
+
+impl SettledValue {
+    fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        match self {
+            Self::OfReaction(raw) => Ok(scope.value(*raw)),
+            Self::Kept(kept) => kept.value(scope),
+        }
+    }
 }
 
 impl Wait {
@@ -230,7 +248,7 @@ impl Wait {
         let Some((fulfilled, rejected)) = reactions.as_ref() else {
             return Ok(());
         };
-        let then = self.realm.intrinsic(scope, "then")?;
+        let then = self.realm.intrinsic(scope, Intrinsic::Then)?;
         scope.call(promise, then, &[fulfilled.value(scope)?, rejected.value(scope)?])?;
         // From here on the reaction keeps the wait: see `settle`.
         std::mem::forget(Rc::clone(self));
@@ -244,11 +262,9 @@ impl Wait {
         if self.abandoned.get() {
             self.rest();
         } else {
-            let value = call.realm.keep(call.scope, call.arg(0))?;
-            self.settled.replace(Some(if fulfilled {
-                Settlement::Fulfilled(value)
-            } else {
-                Settlement::Rejected(value)
+            self.settled.replace(Some(Settlement {
+                fulfilled,
+                value: SettledValue::OfReaction(call.arg(0).raw()),
             }));
             if let Some(waker) = self.waker.replace(None) {
                 waker.wake();
@@ -256,6 +272,9 @@ impl Wait {
         }
         if let Some(task) = task {
             task.run();
+        }
+        if let Some(unread) = self.settled.borrow_mut().as_mut() {
+            unread.value = SettledValue::Kept(call.realm.keep(call.scope, call.arg(0))?);
         }
         Ok(())
     }
@@ -322,8 +341,11 @@ pub async fn await_js<R>(
     match begun {
         Begun::Done(result) => Ok(result),
         Begun::Pending(waiting, read) => match waiting.await {
-            Settlement::Fulfilled(value) => realm.scope(|scope| read(scope, value.value(scope)?)),
-            Settlement::Rejected(reason) => Err(Thrown::kept(reason, operation)),
+            Settlement { fulfilled: true, value } => realm.scope(|scope| read(scope, value.value(scope)?)),
+            Settlement { value, .. } => realm.scope(|scope| {
+                let reason = realm.keep(scope, value.value(scope)?)?;
+                Err(Thrown::kept(reason, operation))
+            }),
         },
     }
 }
@@ -333,18 +355,18 @@ fn as_promise<'s>(
     realm: &Rc<Realm>,
     answer: Value<'s>,
 ) -> Result<Option<Value<'s>>> {
-    if !matches!(scope.kind(answer)?, Kind::Object | Kind::Function) {
-        return Ok(None);
-    }
     if scope.is_promise(answer)? {
         return Ok(Some(answer));
+    }
+    if !matches!(scope.kind(answer)?, Kind::Object | Kind::Function) {
+        return Ok(None);
     }
     let then = scope.get(realm, answer, Key::Then)?;
     if scope.kind(then)? != Kind::Function {
         return Ok(None);
     }
-    let resolve = realm.intrinsic(scope, "resolve")?;
-    scope.call(realm.intrinsic(scope, "Promise")?, resolve, &[answer]).map(Some)
+    let resolve = realm.intrinsic(scope, Intrinsic::Resolve)?;
+    scope.call(realm.intrinsic(scope, Intrinsic::Promise)?, resolve, &[answer]).map(Some)
 }
 
 fn wait_for(scope: Scope<'_>, realm: &Rc<Realm>, promise: Value<'_>) -> Result<Waiting> {

@@ -14,7 +14,7 @@ use super::engine::create_sync_engine;
 use super::error::invalid;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
-use super::js::{Call, Kind, Realm, Scope, Value, function};
+use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
     create_fs_object_storage, create_sqlite_database_adapter, create_sqlite_sync_state_store,
@@ -44,7 +44,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("createFsObjectStorage", create_fs_object_storage),
 ];
 
-/// Adds `face` to the addon's exports: `face({ StarkeepError, SyncError })` answers the package.
+/// Adds `face` to the addon's exports: given what [`FROM_ENTRY`] names, it answers the package.
 #[napi_derive::napi(module_exports)]
 pub fn exports(exports: Object, env: Env) -> napi::Result<()> {
     let scope = Scope::of_callback(env.raw());
@@ -61,16 +61,25 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
     scope.set_named(exports, "face", make)
 }
 
-fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, classes: Value<'s>) -> Result<Value<'s>> {
-    for name in ["SyncError", "StarkeepError"] {
-        let class = scope.get_named(classes, name)?;
-        if scope.kind(class)? != Kind::Function {
-            return Err(invalid("face", "takes the classes SyncError and StarkeepError"));
+/// What an entry hands in, and where it is kept.
+const FROM_ENTRY: &[(&str, Intrinsic)] = &[
+    ("SyncError", Intrinsic::SyncError),
+    ("StarkeepError", Intrinsic::StarkeepError),
+    ("packHlcs", Intrinsic::PackHlcs),
+    ("makeHlc", Intrinsic::MakeHlc),
+    ("makeResult", Intrinsic::MakeResult),
+];
+
+fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Result<Value<'s>> {
+    for (name, intrinsic) in FROM_ENTRY {
+        let function = scope.get_named(entry, name)?;
+        if scope.kind(function)? != Kind::Function {
+            return Err(invalid("face", "is called by the package's own entries"));
         }
-        realm.set_intrinsic(scope, name, class)?;
+        realm.set_intrinsic(scope, *intrinsic, function)?;
     }
     let zero = helpers::zero_hlc(scope, realm)?;
-    realm.set_intrinsic(scope, "ZERO_HLC", zero)?;
+    realm.set_intrinsic(scope, Intrinsic::ZeroHlc, zero)?;
     let face = scope.object()?;
     scope.set_named(face, "ZERO_HLC", zero)?;
     for (name, body) in FUNCTIONS {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::adapters::AnyBlobs;
-use super::error::{invalid, method};
+use super::error::{call_method, invalid};
 use super::executor::{IntoJs, await_js, spawn};
 use super::js::{Call, Handle, Key, Kept, Kind, Realm, Scope, Value, function};
 use crate::engine::blobs::transfer;
@@ -139,8 +139,7 @@ async fn manifest(realm: &Rc<Realm>, storage: &Kept, option: &str, key: &Text, e
         &format!("{option}.get"),
         |scope| {
             let storage = storage.value(scope)?;
-            let get = method(scope, realm, storage, option, Key::Get)?;
-            scope.call(storage, get, &[scope.string(key)?])
+            call_method(scope, realm, (storage, option), Key::Get, &[scope.string(key)?])
         },
         |scope, object| {
             if scope.is_nullish(object)? {

@@ -1,8 +1,8 @@
 //! The helpers on watermarks and timestamps.
 
-use super::convert::{HlcReader, read_hlc, read_watermarks, write_hlc};
+use super::convert::{read_hlc, read_hlcs, read_watermarks, write_hlc};
 use super::error::invalid;
-use super::js::{Call, Key, Kind, Realm, Scope, Value};
+use super::js::{Call, Intrinsic, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 
@@ -70,7 +70,7 @@ pub fn watermark_for<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             return Ok(value);
         }
     }
-    call.realm.intrinsic(scope, "ZERO_HLC")
+    call.realm.intrinsic(scope, Intrinsic::ZeroHlc)
 }
 
 /// `selectUnseen(records, watermarks)`
@@ -82,23 +82,16 @@ pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let watermarks = read_watermarks(scope, realm, call.arg(1))?
         .map_err(|what| invalid("selectUnseen(watermarks)", &what))?;
     let unseen = scope.array()?;
-    let reader = HlcReader::new(scope, realm)?;
-    let updated_at = realm.key(scope, Key::UpdatedAt)?;
     let zero = Hlc::zero();
     let mut selected = 0;
-    for index in 0..scope.length(records)? {
-        realm.scope(|scope| {
-            let record = scope.element(records, index)?;
-            let stamp = scope.property(record, updated_at)?;
-            let Some(hlc) = reader.read(scope, realm, stamp)? else {
-                return Err(invalid(&format!("selectUnseen(records[{index}].updatedAt)"), "is no timestamp"));
-            };
-            if hlc > *watermarks.get(&hlc.node_id).unwrap_or(&zero) {
-                scope.set_element(unseen, selected, record)?;
-                selected += 1;
-            }
-            Ok(())
-        })?;
+    for (index, stamp) in (0u32..).zip(read_hlcs(scope, realm, records, Key::UpdatedAt)?) {
+        let Some(hlc) = stamp else {
+            return Err(invalid(&format!("selectUnseen(records[{index}].updatedAt)"), "is no timestamp"));
+        };
+        if hlc > *watermarks.get(&hlc.node_id).unwrap_or(&zero) {
+            realm.scope(|scope| scope.set_element(unseen, selected, scope.element(records, index)?))?;
+            selected += 1;
+        }
     }
     Ok(unseen)
 }

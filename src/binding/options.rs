@@ -1,11 +1,12 @@
 //! Reading the options objects that JavaScript passes in.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::adapters::JsRows;
 use super::convert::as_integer;
 use super::error::invalid;
-use super::js::{Handle, Holder, Kind, Realm, Scope, Value};
+use super::js::{Handle, Kind, Realm, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
 
@@ -14,7 +15,8 @@ pub struct Options<'s> {
     scope: Scope<'s>,
     object: Value<'s>,
     function: &'static str,
-    holder: Rc<Holder>,
+    realm: Rc<Realm>,
+    hung: Cell<u32>,
     array: Value<'s>,
 }
 
@@ -29,13 +31,13 @@ impl<'s> Options<'s> {
         if scope.kind(object)? != Kind::Object {
             return Err(invalid(function, "takes an options object"));
         }
-        let (holder, array) = Holder::new(scope, realm)?;
         Ok(Self {
             scope,
             object,
             function,
-            holder,
-            array,
+            realm: Rc::clone(realm),
+            hung: Cell::new(0),
+            array: scope.array()?,
         })
     }
 
@@ -48,14 +50,15 @@ impl<'s> Options<'s> {
         self.scope.get_named(self.object, name)
     }
 
-    /// Where the values hang that [`Self::handle`] and its like answered, and the array to bind.
-    pub fn holder(&self) -> (Rc<Holder>, Value<'s>) {
-        (Rc::clone(&self.holder), self.array)
+    /// The array to bind, on which the values hang that [`Self::handle`] and its like answered.
+    pub fn array(&self) -> Value<'s> {
+        self.array
     }
 
-    /// Hangs a value on the holder.
+    /// Hangs a value on the array.
     pub fn hang(&self, value: Value<'s>) -> Result<Handle> {
-        self.holder.hang(self.scope, self.array, value)
+        let index = self.hung.replace(self.hung.get() + 1);
+        Handle::hang(self.scope, &self.realm, (self.array, index), value)
     }
 
     /// An object that is called later. Whether it is there, and has what is called, is found out then.

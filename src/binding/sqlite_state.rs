@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::convert::{parse_json, stringify};
 use super::error::invalid;
 use super::executor::{IntoJs, spawn};
-use super::js::{Call, Handle, Holder, Kept, Kind, Realm, Scope, Value, bound};
+use super::js::{Call, Handle, Kept, Kind, Realm, Scope, Value, bound};
 use super::options::Options;
 use crate::error::Result;
 use crate::store::Json;
@@ -32,7 +32,6 @@ pub const METHODS: [(&str, &str, &str, &str); 3] = [
 
 struct AppDatabase {
     db: Handle,
-    holder: Rc<Holder>,
 }
 
 impl AppDatabase {
@@ -81,27 +80,21 @@ impl AppDatabase {
 /// The store over `{ db }`.
 pub fn create_over_app_database<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let (holder, array) = options.holder();
+    let array = options.array();
     let database = Rc::new(AppDatabase {
         db: options.handle("db")?,
-        holder,
     });
-    {
-        let _entered = database.holder.enter_with(scope, array)?;
-        database.exec(scope, CREATE_TABLE)?;
-    }
+    database.exec(scope, CREATE_TABLE)?;
     let object = scope.object()?;
     for (get, set, key, missing) in METHODS {
         let reading = Rc::clone(&database);
         let getter = bound(scope, realm, get, array, move |call| {
-            let _entered = reading.holder.enter(call)?;
             let read = reading.read(call.scope, call.realm, key, missing);
             settled(call, read)
         })?;
         scope.set_named(object, get, getter)?;
         let writing = Rc::clone(&database);
         let setter = bound(scope, realm, set, array, move |call| {
-            let _entered = writing.holder.enter(call)?;
             let written = stringify(call.scope, call.realm, call.arg(0))
                 .and_then(|json| writing.write(call.scope, key, &json));
             settled(call, written)

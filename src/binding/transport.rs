@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::Body;
-use super::error::method;
+use super::error::call_method;
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Handle, Holder, Key, Realm, Scope, Value, behind, bound, mark};
+use super::js::{Call, Handle, Key, Realm, Scope, Value, behind, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
 use crate::engine::ports::Exchange;
@@ -22,7 +22,6 @@ pub struct InProcess {
     responder: Responder<NodeSide>,
     turns: Rc<Turns>,
     realm: Rc<Realm>,
-    holder: Rc<Holder>,
 }
 
 impl InProcess {
@@ -57,26 +56,25 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         clock: JsClock(options.handle("clock")?),
         log: Console(Rc::clone(realm)),
     };
-    let (holder, array) = options.holder();
+    let array = options.array();
     let in_process = Rc::new(InProcess {
         responder: Responder::new(side, options.max_clock_skew()?),
         turns: Rc::default(),
         realm: Rc::clone(realm),
-        holder,
     });
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
     let exchange = bound(scope, realm, "exchange", array, move |call| {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
-        let entered = answering.holder.enter(call)?;
+        let entered = enter(call)?;
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
             answering.answer(request?).await
         })
     })?;
     scope.set(realm, transport, Key::Exchange, exchange)?;
-    mark(scope, realm, transport, in_process, Some(array))?;
+    mark(scope, realm, transport, in_process)?;
     Ok(transport)
 }
 
@@ -88,14 +86,10 @@ impl Exchange<Body> for Peer {
         let realm = self.0.realm();
         let direct = realm.scope(|scope| {
             let transport = self.0.value(scope)?;
-            let Some(in_process) = behind::<InProcess>(scope, realm, transport)? else {
-                return Ok(None);
-            };
-            let array = realm.holder_of(scope, transport)?;
-            let entered = in_process.holder.enter_with(scope, array)?;
-            Ok(Some((in_process, entered)))
+            // The caller keeps the transport, and the transport what it needs.
+            behind::<InProcess>(scope, realm, transport)
         })?;
-        if let Some((in_process, _entered)) = direct {
+        if let Some(in_process) = direct {
             return in_process.answer(request).await;
         }
         await_js(
@@ -103,8 +97,8 @@ impl Exchange<Body> for Peer {
             "transport.exchange",
             |scope| {
                 let transport = self.0.value(scope)?;
-                let exchange = method(scope, realm, transport, "transport", Key::Exchange)?;
-                scope.call(transport, exchange, &[write_request(scope, realm, &request)?])
+                let request = write_request(scope, realm, &request)?;
+                call_method(scope, realm, (transport, "transport"), Key::Exchange, &[request])
             },
             |scope, answer| read_answer(scope, realm, answer),
         )

@@ -160,8 +160,10 @@ pub async fn take_in<S: Side>(
     items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
-    let now_ms = side.clock().system_ms();
-    let refused = refuse_the_future(&mut arrivals, now_ms, max_clock_skew_ms);
+    let mut refused = Vec::new();
+    if max_clock_skew_ms.is_some() && arrivals.iter().any(is_waiting) {
+        refused = refuse_the_future(&mut arrivals, side.clock().app_ms(), max_clock_skew_ms);
+    }
     let same_store = |a: &Arrival<S::Body>, b: &Arrival<S::Body>| {
         is_record(a) == is_record(b) && is_waiting(a) == is_waiting(b)
     };

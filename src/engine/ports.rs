@@ -150,7 +150,9 @@ pub trait State {
 pub trait Clock {
     /// Hears of a remote timestamp.
     async fn receive(&self, remote: &Hlc) -> Result<()>;
-    /// Milliseconds since the epoch, by the system's clock.
+    /// Milliseconds since the epoch, as the app sees the system's clock.
+    fn app_ms(&self) -> u64;
+    /// Milliseconds since the epoch, by the system's clock itself.
     fn system_ms(&self) -> u64;
 }
 

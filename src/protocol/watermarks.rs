@@ -1,6 +1,6 @@
 //! The version vector: per node the greatest timestamp that a side has fully taken in.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::hlc::{Hlc, NodeId};
 /// One timestamp per node. A node without an entry has not been seen at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Watermarks(HashMap<NodeId, Hlc>);
+pub struct Watermarks(BTreeMap<NodeId, Hlc>);
 
 impl Watermarks {
     /// The entry of `node`.
@@ -58,7 +58,7 @@ impl Watermarks {
         };
     }
 
-    /// The entries, in no particular order.
+    /// The entries, in the order of nodes.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Hlc)> {
         self.0.iter()
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::direct::Direct;
-use crate::binding::error::{invalid, method};
+use crate::binding::error::{call_method, invalid};
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm};
 use crate::binding::stores::{NativeBlobs, utf8};
@@ -31,8 +31,7 @@ impl JsBlobs {
             &self.operation(Key::Has),
             |scope| {
                 let storage = self.storage.value(scope)?;
-                let has = method(scope, realm, storage, self.option, Key::Has)?;
-                scope.call(storage, has, &[scope.string(key)?])
+                call_method(scope, realm, (storage, self.option), Key::Has, &[scope.string(key)?])
             },
             |scope, answer| Ok(scope.as_boolean(answer).unwrap_or(false)),
         )
@@ -46,8 +45,7 @@ impl JsBlobs {
             &self.operation(Key::Get),
             |scope| {
                 let storage = self.storage.value(scope)?;
-                let get = method(scope, realm, storage, self.option, Key::Get)?;
-                scope.call(storage, get, &[scope.string(key)?])
+                call_method(scope, realm, (storage, self.option), Key::Get, &[scope.string(key)?])
             },
             |scope, answer| {
                 if scope.is_nullish(answer)? {
@@ -69,14 +67,14 @@ impl JsBlobs {
             &self.operation(Key::Put),
             |scope| {
                 let storage = self.storage.value(scope)?;
-                let put = method(scope, realm, storage, self.option, Key::Put)?;
                 let options = scope.object()?;
                 let content_type = match &blob.mime_type {
                     Some(mime_type) => scope.string(mime_type)?,
                     None => scope.undefined()?,
                 };
                 scope.set(realm, options, Key::ContentType, content_type)?;
-                scope.call(storage, put, &[scope.string(&blob.key)?, data.value(scope)?, options])
+                let args = [scope.string(&blob.key)?, data.value(scope)?, options];
+                call_method(scope, realm, (storage, self.option), Key::Put, &args)
             },
             |_, _| Ok(()),
         )

@@ -1,9 +1,9 @@
 //! The app's hybrid logical clock.
 
 use crate::binding::convert::{as_integer, write_hlc};
-use crate::binding::error::method;
+use crate::binding::error::call_method;
 use crate::binding::executor::await_js;
-use crate::binding::clock::NativeClock;
+use crate::binding::clock::{NativeClock, system_ms};
 use crate::binding::js::{Handle, Key, behind};
 use crate::engine::ports::Clock;
 use crate::error::Result;
@@ -27,8 +27,7 @@ impl Clock for JsClock {
             "clock.receive",
             |scope| {
                 let clock = self.0.value(scope)?;
-                let receive = method(scope, realm, clock, "clock", Key::Receive)?;
-                scope.call(clock, receive, &[write_hlc(scope, realm, remote)?])
+                call_method(scope, realm, (clock, "clock"), Key::Receive, &[write_hlc(scope, realm, remote)?])
             },
             |_, _| Ok(()),
         )
@@ -36,7 +35,7 @@ impl Clock for JsClock {
     }
 
     /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
-    fn system_ms(&self) -> u64 {
+    fn app_ms(&self) -> u64 {
         let realm = self.0.realm();
         let now = realm.scope(|scope| {
             let date = scope.get_named(scope.global()?, "Date")?;
@@ -44,5 +43,9 @@ impl Clock for JsClock {
             Ok(scope.as_number(scope.call(date, now, &[])?))
         });
         now.ok().flatten().map(f64::floor).and_then(as_integer).unwrap_or_default()
+    }
+
+    fn system_ms(&self) -> u64 {
+        system_ms()
     }
 }

@@ -1,11 +1,11 @@
 //! The app's own store of shared records.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::binding::convert::{Body, HlcReader, read_hlc, read_record, read_watermarks, record_item};
-use crate::binding::error::{invalid, method, warn};
+use crate::binding::convert::{Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item};
+use crate::binding::error::{call_method, invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::error::Result;
@@ -46,8 +46,7 @@ impl JsRecords {
 
     fn call<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
         let adapter = self.adapter.value(scope)?;
-        let function = method(scope, self.adapter.realm(), adapter, self.option, key)?;
-        scope.call(adapter, function, args)
+        call_method(scope, self.adapter.realm(), (adapter, self.option), key, args)
     }
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
@@ -137,12 +136,20 @@ impl JsRecords {
         if !scope.is_array(records)? {
             return wrong("answered no `records`");
         }
-        for index in 0..scope.length(records)? {
-            // A scope per record: a page may be the whole table.
-            realm.scope(|scope| {
-                let record = scope.element(records, index)?;
-                self.offer(scope, record, ask, page, found)
-            })?;
+        let stamps = read_hlcs(scope, realm, records, Key::UpdatedAt)?;
+        for (index, stamp) in (0u32..).zip(stamps) {
+            let Some(hlc) = stamp else {
+                warn(realm, "a record without a valid `updatedAt` cannot be ordered and is left out", None);
+                continue;
+            };
+            let has_place = page.meets(ask, &hlc);
+            if has_place || ask.wants(&hlc) {
+                // A scope per record: a page may be the whole table.
+                realm.scope(|scope| {
+                    let record = scope.element(records, index)?;
+                    self.offer(scope, record, (hlc, has_place), page, found)
+                })?;
+            }
         }
         let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
         let next = scope.get(realm, answer, Key::NextCursor)?;
@@ -158,20 +165,11 @@ impl JsRecords {
         &self,
         scope: Scope<'_>,
         record: Value<'_>,
-        ask: &Ask,
+        (hlc, has_place): (Hlc, bool),
         page: &mut Page<Item<Body>>,
         found: &mut Page<Text>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let updated_at = scope.get(realm, record, Key::UpdatedAt)?;
-        let Some(hlc) = HlcReader::new(scope, realm)?.read(scope, realm, updated_at)? else {
-            warn(realm, "a record without a valid `updatedAt` cannot be ordered and is left out", None);
-            return Ok(());
-        };
-        let has_place = page.meets(ask, &hlc);
-        if !has_place && !ask.wants(&hlc) {
-            return Ok(());
-        }
         let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
             warn(realm, "a record without a string `id` is left out", None);
             return Ok(());
@@ -185,31 +183,35 @@ impl JsRecords {
     }
 
     /// Fetches the page that an earlier pass knows of, or answers `false` where none does. What changed
-    /// since has a later timestamp, and is found by a later pass.
+    /// since has a later timestamp and is found by a later pass; what follows it takes its place, for
+    /// items of other streams must find the page as full as it was meant.
     async fn fetch(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<bool> {
+        let mut fetched: HashMap<(Hlc, Text), Item<Body>> = HashMap::new();
         while let Some(known) = backlog.next_page(ask) {
-            let mut gone = HashSet::new();
-            let mut any = false;
-            let mut fetched = stream::iter(known)
-                .map(|(hlc, id)| async move { (self.fetch_one(&id).await, hlc, id) })
+            let missing: Vec<_> = known.iter().filter(|item| !fetched.contains_key(item)).cloned().collect();
+            let mut answers = stream::iter(missing)
+                .map(|item| async move { (self.fetch_one(&item.1).await, item) })
                 .buffered(FETCHES);
-            while let Some((item, hlc, id)) = fetched.next().await {
-                match item?.filter(|item| item.hlc == hlc) {
+            let mut gone = HashSet::new();
+            while let Some((answer, known)) = answers.next().await {
+                match answer?.filter(|item| item.hlc == known.0) {
                     Some(item) => {
-                        any = true;
-                        page.offer(hlc, item);
+                        fetched.insert(known, item);
                     }
                     None => {
-                        gone.insert((hlc, id));
+                        gone.insert(known);
                     }
                 }
             }
-            drop(fetched);
-            backlog.gone(&gone);
-            if any {
+            drop(answers);
+            if gone.is_empty() {
+                for item in known.iter().filter_map(|known| fetched.remove(known)) {
+                    page.offer(item.hlc.clone(), item);
+                }
                 page.left_out_more();
                 return Ok(true);
             }
+            backlog.gone(&gone);
         }
         Ok(false)
     }

@@ -1,7 +1,7 @@
 //! The app rows of a channel.
 
-use crate::binding::convert::{Body, read_row, read_watermarks};
-use crate::binding::error::{invalid, method, warn};
+use crate::binding::convert::{Body, read_hlcs, read_row, read_watermarks};
+use crate::binding::error::{call_method, invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::engine::ports::AppRows;
@@ -31,8 +31,7 @@ impl JsRows {
 
     fn call_applier<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
         let applier = self.applier.value(scope)?;
-        let function = method(scope, self.applier.realm(), applier, "applier", key)?;
-        scope.call(applier, function, args)
+        call_method(scope, self.applier.realm(), (applier, "applier"), key, args)
     }
 
     fn applier_has(&self, key: Key) -> Result<bool> {
@@ -91,21 +90,22 @@ impl JsRows {
             return wrong("answered no `rows`");
         }
         let mut past_the_page = false;
-        for index in 0..scope.length(rows)? {
-            realm.scope(|scope| {
-                let entry = scope.element(rows, index)?;
-                match read_row(scope, realm, entry)? {
-                    Ok(item) => {
-                        let hlc = item.hlc.clone();
-                        if page.meets(ask, &hlc) {
-                            page.offer(hlc.clone(), item);
-                        }
-                        past_the_page |= no_later_row_fits(page, &hlc);
+        let stamps = read_hlcs(scope, realm, rows, Key::Timestamp)?;
+        for (index, stamp) in (0u32..).zip(stamps) {
+            let Some(hlc) = stamp else {
+                warn(realm, "a scanned row without a valid `timestamp` is left out", None);
+                continue;
+            };
+            if page.meets(ask, &hlc) {
+                realm.scope(|scope| {
+                    match read_row(scope, realm, scope.element(rows, index)?)? {
+                        Ok(item) => page.offer(hlc.clone(), item),
+                        Err(what) => warn(realm, &format!("{what}; a scanned row is left out"), None),
                     }
-                    Err(what) => warn(realm, &format!("{what}; a scanned row is left out"), None),
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                })?;
+            }
+            past_the_page |= no_later_row_fits(page, &hlc);
         }
         let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
         let next = scope.get(realm, answer, Key::NextCursor)?;
@@ -133,8 +133,7 @@ impl AppRows<Body> for JsRows {
             "namespaces.list",
             |scope| {
                 let namespaces = self.namespaces.value(scope)?;
-                let list = method(scope, realm, namespaces, "namespaces", Key::List)?;
-                scope.call(namespaces, list, &[])
+                call_method(scope, realm, (namespaces, "namespaces"), Key::List, &[])
             },
             |scope, answer| self.read_tables(scope, answer),
         )
@@ -148,8 +147,7 @@ impl AppRows<Body> for JsRows {
             "namespaces.get",
             |scope| {
                 let namespaces = self.namespaces.value(scope)?;
-                let get = method(scope, realm, namespaces, "namespaces", Key::Get)?;
-                scope.call(namespaces, get, &[scope.string(app)?])
+                call_method(scope, realm, (namespaces, "namespaces"), Key::Get, &[scope.string(app)?])
             },
             |scope, answer| Ok(!scope.is_nullish(answer)?),
         )

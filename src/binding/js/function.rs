@@ -92,7 +92,7 @@ unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_vo
     let _ = catch_unwind(AssertUnwindSafe(|| {
         drop(data);
         if realm.is_alive() {
-            let _ = realm.let_go();
+            let _ = realm.let_go(0);
         }
     }));
 }

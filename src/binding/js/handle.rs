@@ -2,95 +2,85 @@
 //!
 //! An engine needs the app's adapters whenever it is called. Were they kept by a root, an adapter that
 //! refers back to its engine, as one that syncs after a write does, could never be collected. So they
-//! hang on a [`Holder`]: an array that is bound to the object's functions as their `this`, which the
-//! garbage collector sees like any other reference. The native side gets at it only during a call.
+//! hang on an array that is bound to the object's functions as their `this`, which the garbage collector
+//! sees like any other reference. The native side refers to them weakly, and keeps the array for the
+//! time of a call.
 
-use std::cell::{Cell, RefCell};
+use std::ptr;
 use std::rc::Rc;
+
+use napi::sys;
 
 use super::function::{Call, function};
 use super::realm::{Kept, Realm};
-use super::value::{Scope, Value};
+use super::value::{Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
-
-/// The values of one object of ours.
-pub struct Holder {
-    realm: Rc<Realm>,
-    array: RefCell<Option<Kept>>,
-    calls: Cell<usize>,
-    len: Cell<u32>,
-}
-
-/// A call during which the values can be reached.
-pub struct Entered(Rc<Holder>);
-
-impl Holder {
-    /// An empty holder, and its array.
-    pub fn new<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<(Rc<Self>, Value<'s>)> {
-        let holder = Self {
-            realm: Rc::clone(realm),
-            array: RefCell::new(None),
-            calls: Cell::new(0),
-            len: Cell::new(0),
-        };
-        Ok((Rc::new(holder), scope.array()?))
-    }
-
-    /// Hangs a value on the array.
-    pub fn hang(self: &Rc<Self>, scope: Scope<'_>, array: Value<'_>, value: Value<'_>) -> Result<Handle> {
-        let index = self.len.replace(self.len.get() + 1);
-        scope.set_element(array, index, value)?;
-        Ok(Handle::Hung(Rc::clone(self), index))
-    }
-
-    /// Makes the values reachable until the answer is dropped. The call is one to a function that
-    /// [`bound`] made with this holder's array.
-    pub fn enter(self: &Rc<Self>, call: &Call<'_>) -> Result<Entered> {
-        self.enter_with(call.scope, call.this)
-    }
-
-    /// The same for who has the array.
-    pub fn enter_with(self: &Rc<Self>, scope: Scope<'_>, array: Value<'_>) -> Result<Entered> {
-        if self.calls.get() == 0 {
-            *self.array.borrow_mut() = Some(self.realm.keep(scope, array)?);
-        }
-        self.calls.set(self.calls.get() + 1);
-        Ok(Entered(Rc::clone(self)))
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let left = self.0.calls.get() - 1;
-        self.0.calls.set(left);
-        if left == 0 {
-            self.0.array.replace(None);
-        }
-    }
-}
 
 /// A value that outlives the scope it came from.
 #[derive(Clone)]
 pub enum Handle {
     /// Rooted for as long as the handle lives.
     Kept(Kept),
-    /// Reachable during calls of the holder's functions.
-    Hung(Rc<Holder>, u32),
+    /// Reachable while the array that it hangs on is.
+    Hung(Rc<Weak>),
+    /// `undefined`
+    Missing(Rc<Realm>),
+}
+
+/// A weak reference.
+pub struct Weak {
+    realm: Rc<Realm>,
+    reference: sys::napi_ref,
+}
+
+impl Drop for Weak {
+    fn drop(&mut self) {
+        if self.realm.is_alive() {
+            // SAFETY: the environment is alive, this is its thread, and nobody else has the reference.
+            unsafe { sys::napi_delete_reference(self.realm.env(), self.reference) };
+        }
+    }
 }
 
 impl Handle {
+    /// Hangs a value on an array, at `index`.
+    pub fn hang(
+        scope: Scope<'_>,
+        realm: &Rc<Realm>,
+        (array, index): (Value<'_>, u32),
+        value: Value<'_>,
+    ) -> Result<Self> {
+        if !matches!(scope.kind(value)?, Kind::Object | Kind::Function) {
+            return Ok(Self::Missing(Rc::clone(realm)));
+        }
+        scope.set_element(array, index, value)?;
+        let mut reference = ptr::null_mut();
+        // SAFETY: the value is an object in an open scope; a count of zero makes the reference weak.
+        scope.check(unsafe {
+            sys::napi_create_reference(scope.env(), value.raw(), 0, &raw mut reference)
+        })?;
+        Ok(Self::Hung(Rc::new(Weak {
+            realm: Rc::clone(realm),
+            reference,
+        })))
+    }
+
     /// The value, in `scope`.
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         match self {
             Self::Kept(kept) => kept.value(scope),
-            Self::Hung(holder, index) => match &*holder.array.borrow() {
-                Some(array) => scope.element(array.value(scope)?, *index),
-                None => Err(Error::new(
-                    ErrorKind::Internal,
-                    "reach an adapter",
-                    "no call of its owner is running",
-                )),
-            },
+            Self::Missing(_) => scope.undefined(),
+            Self::Hung(weak) => {
+                let value = scope.dereference(weak.reference)?;
+                if value.raw().is_null() {
+                    return Err(Error::new(
+                        ErrorKind::Internal,
+                        "reach an adapter",
+                        "no call of its owner is running",
+                    ));
+                }
+                Ok(value)
+            }
         }
     }
 
@@ -98,9 +88,15 @@ impl Handle {
     pub fn realm(&self) -> &Rc<Realm> {
         match self {
             Self::Kept(kept) => kept.realm(),
-            Self::Hung(holder, _) => &holder.realm,
+            Self::Hung(weak) => &weak.realm,
+            Self::Missing(realm) => realm,
         }
     }
+}
+
+/// Keeps what hangs on the array of a [`bound`] function until the answer is dropped.
+pub fn enter(call: &Call<'_>) -> Result<Kept> {
+    call.realm.keep(call.scope, call.this)
 }
 
 /// Makes a function whose `this` is `this`, however it is called.

@@ -21,7 +21,6 @@ macro_rules! keys {
 
 keys! {
     AppId = "appId",
-    Applied = "applied",
     Apply = "apply",
     AppSyncableRows = "appSyncableRows",
     Code = "code",

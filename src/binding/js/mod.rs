@@ -12,8 +12,8 @@ mod realm;
 mod value;
 
 pub use function::{Call, function};
-pub use handle::{Handle, Holder, bound};
+pub use handle::{Handle, bound, enter};
 pub use keys::Key;
 pub use native::{behind, mark};
-pub use realm::{Kept, Realm};
+pub use realm::{Intrinsic, Kept, Realm};
 pub use value::{Kind, Scope, Value};

@@ -35,14 +35,12 @@ struct Mark {
     functions: Vec<(String, sys::napi_type_tag)>,
 }
 
-/// Puts `behind` behind `object`, whose functions stand as they are now. `array` is the holder's that
-/// they are bound to, if they are.
+/// Puts `behind` behind `object`, whose functions stand as they are now.
 pub fn mark<'s>(
     scope: Scope<'s>,
     realm: &Rc<Realm>,
     object: Value<'s>,
     behind: Rc<dyn Any>,
-    array: Option<Value<'s>>,
 ) -> Result<()> {
     unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
         // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
@@ -62,9 +60,6 @@ pub fn mark<'s>(
             scope.check(unsafe { sys::napi_type_tag_object(scope.env(), value.raw(), &raw const tag) })?;
             functions.push((name.to_string(), tag));
         }
-    }
-    if let Some(array) = array {
-        realm.set_holder(scope, object, array)?;
     }
     let realm = Rc::clone(realm);
     let data = Box::into_raw(Box::new(Mark { behind, realm, functions }));
@@ -104,7 +99,7 @@ pub fn behind<T: 'static>(
     realm: &Rc<Realm>,
     object: Value<'_>,
 ) -> Result<Option<Rc<T>>> {
-    if scope.kind(object)? != Kind::Object || !has_tag(scope, object, &OBJECT) {
+    if !has_tag(scope, object, &OBJECT) {
         return Ok(None);
     }
     let mut data = ptr::null_mut();
@@ -117,7 +112,7 @@ pub fn behind<T: 'static>(
     }
     for (name, tag) in &mark.functions {
         let stands = scope.get_named(object, name)?;
-        if scope.kind(stands)? != Kind::Function || !has_tag(scope, stands, tag) {
+        if !has_tag(scope, stands, tag) {
             return Ok(None);
         }
     }

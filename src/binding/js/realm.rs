@@ -1,7 +1,7 @@
 //! What one JavaScript environment has: its kept values, its executor's cells, its way to be woken.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr;
@@ -27,8 +27,19 @@ pub struct Realm {
     pub executor: Executor,
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
-    intrinsics: RefCell<HashMap<&'static str, Kept>>,
+    intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
     nodes: RefCell<HashSet<Text>>,
+    /// The node names behind the indexes of packed timestamps.
+    pub packed_names: RefCell<PackedNames>,
+}
+
+/// Names as `marshal.js` numbered them.
+#[derive(Default)]
+pub struct PackedNames {
+    /// Changes when the numbering begins anew.
+    pub generation: f64,
+    /// By number.
+    pub names: Vec<Text>,
 }
 
 thread_local! {
@@ -38,6 +49,37 @@ thread_local! {
 
 /// So many node ids are remembered; a hostile peer's are not remembered for ever.
 const INTERNED_NODES: usize = 1024;
+
+/// Classes, functions and objects that an environment has once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intrinsic {
+    /// `Promise`
+    Promise,
+    /// `Promise.prototype.then`
+    Then,
+    /// `Promise.resolve`
+    Resolve,
+    /// `JSON.parse`
+    Parse,
+    /// `JSON.stringify`
+    Stringify,
+    /// The class of the entry that the app uses.
+    SyncError,
+    /// Its parent.
+    StarkeepError,
+    /// The zero timestamp.
+    ZeroHlc,
+    /// See `marshal.js`.
+    MakeHlc,
+    /// See `marshal.js`.
+    PackHlcs,
+    /// See `marshal.js`.
+    MakeResult,
+}
+
+impl Intrinsic {
+    const COUNT: usize = Self::MakeResult as usize + 1;
+}
 
 #[derive(Default)]
 struct Slots {
@@ -65,8 +107,9 @@ impl Realm {
             slots: RefCell::default(),
             executor: Executor::default(),
             remote: Remote::new(),
-            intrinsics: RefCell::default(),
+            intrinsics: Default::default(),
             nodes: RefCell::default(),
+            packed_names: RefCell::default(),
         });
         REALMS.with_borrow_mut(|realms| {
             realms.retain(|realm| realm.strong_count() > 0);
@@ -102,51 +145,35 @@ impl Realm {
         })
     }
 
-    /// Promise and its `then` as they were when the package was loaded: rounds depend on them.
-    fn keep_intrinsics(self: &Rc<Self>, scope: Scope<'_>) -> Result<()> {
+    /// What rounds depend on, as it was when the package was loaded.
+    fn keep_intrinsics(&self, scope: Scope<'_>) -> Result<()> {
         let promise = scope.get_named(scope.global()?, "Promise")?;
-        let prototype = scope.get_named(promise, "prototype")?;
         let json = scope.get_named(scope.global()?, "JSON")?;
-        let mut kept = self.intrinsics.borrow_mut();
-        for (name, owner) in [("resolve", promise), ("then", prototype), ("parse", json), ("stringify", json)] {
-            kept.insert(name, self.keep(scope, scope.get_named(owner, name)?)?);
-        }
-        kept.insert("Promise", self.keep(scope, promise)?);
-        let weak_map = scope.get_named(scope.global()?, "WeakMap")?;
-        let holders = scope.construct(weak_map, &[])?;
-        kept.insert("holders", self.keep(scope, holders)?);
-        for (name, function) in [("hold", "set"), ("held", "get")] {
-            kept.insert(name, self.keep(scope, scope.get_named(holders, function)?)?);
-        }
+        self.set_intrinsic(scope, Intrinsic::Promise, promise)?;
+        let then = scope.get_named(scope.get_named(promise, "prototype")?, "then")?;
+        self.set_intrinsic(scope, Intrinsic::Then, then)?;
+        self.set_intrinsic(scope, Intrinsic::Resolve, scope.get_named(promise, "resolve")?)?;
+        self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)?;
+        self.set_intrinsic(scope, Intrinsic::Stringify, scope.get_named(json, "stringify")?)
+    }
+
+    /// Keeps a class, function or object of the environment.
+    pub fn set_intrinsic(&self, scope: Scope<'_>, which: Intrinsic, value: Value<'_>) -> Result<()> {
+        self.intrinsics[which as usize].set(Some(scope.reference(value)?));
         Ok(())
     }
 
-    /// Keeps a class or function under a name.
-    pub fn set_intrinsic(self: &Rc<Self>, scope: Scope<'_>, name: &'static str, value: Value<'_>) -> Result<()> {
-        let kept = self.keep(scope, value)?;
-        self.intrinsics.borrow_mut().insert(name, kept);
-        Ok(())
-    }
-
-    /// Remembers the array that the functions of `object` are bound to, for as long as `object` lives.
-    pub fn set_holder(&self, scope: Scope<'_>, object: Value<'_>, array: Value<'_>) -> Result<()> {
-        let holders = self.intrinsic(scope, "holders")?;
-        scope.call(holders, self.intrinsic(scope, "hold")?, &[object, array])?;
-        Ok(())
-    }
-
-    /// The array that [`Self::set_holder`] remembered.
-    pub fn holder_of<'s>(&self, scope: Scope<'s>, object: Value<'_>) -> Result<Value<'s>> {
-        let holders = self.intrinsic(scope, "holders")?;
-        scope.call(holders, self.intrinsic(scope, "held")?, &[object])
-    }
-
-    /// One of `Promise`, `resolve`, `then`, `parse`, `stringify`, `SyncError`, `StarkeepError`.
-    pub fn intrinsic<'s>(&self, scope: Scope<'s>, name: &'static str) -> Result<Value<'s>> {
-        match self.intrinsics.borrow().get(name) {
-            Some(kept) => kept.value(scope),
+    /// What was kept; `undefined` where nothing was.
+    pub fn intrinsic<'s>(&self, scope: Scope<'s>, which: Intrinsic) -> Result<Value<'s>> {
+        match self.intrinsics[which as usize].get() {
+            Some(reference) => scope.dereference(reference),
             None => scope.undefined(),
         }
+    }
+
+    /// For calls to napi.
+    pub fn env(&self) -> sys::napi_env {
+        self.env
     }
 
     /// Opens a scope: the handles made in it end with it.
@@ -180,9 +207,9 @@ impl Realm {
         })))
     }
 
-    /// Lets go of what dropped [`Kept`]s held.
-    pub fn let_go(&self) -> Result<()> {
-        if self.slots.borrow().stale.is_empty() {
+    /// Lets go of what dropped [`Kept`]s held, if it is more than `few`: their places are used again.
+    pub fn let_go(&self, few: usize) -> Result<()> {
+        if self.slots.borrow().stale.len() <= few {
             return Ok(());
         }
         self.scope(|scope| {
@@ -204,8 +231,6 @@ impl Realm {
             realm.alive.set(false);
             realm.remote.detach();
             realm.executor.end();
-            let intrinsics = std::mem::take(&mut *realm.intrinsics.borrow_mut());
-            drop(intrinsics);
         }
         let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
         // SAFETY: the environment is alive, and `ended` takes back what it is given.

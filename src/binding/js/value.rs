@@ -270,6 +270,20 @@ impl<'s> Scope<'s> {
         Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) }.to_vec())
     }
 
+    /// The first `length` numbers of a `Float64Array`, copied.
+    pub fn doubles(self, value: Value<'_>, length: usize) -> Result<Vec<f64>> {
+        let (mut kind, mut there, mut data, mut buffer, mut offset) = (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
+        // SAFETY: the value lives in an open scope; another type is a status.
+        self.check(unsafe {
+            sys::napi_get_typedarray_info(self.env, value.0, &raw mut kind, &raw mut there, &raw mut data, &raw mut buffer, &raw mut offset)
+        })?;
+        if kind != sys::TypedarrayType::float64_array || there < length || length == 0 {
+            return Ok(Vec::new());
+        }
+        // SAFETY: napi gave `there` numbers at `data`, aligned as typed arrays are.
+        Ok(unsafe { std::slice::from_raw_parts(data.cast::<f64>(), length) }.to_vec())
+    }
+
     /// Whether the value is an array.
     pub fn is_array(self, value: Value<'_>) -> Result<bool> {
         let mut is = false;

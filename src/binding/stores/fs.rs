@@ -30,7 +30,7 @@ pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let method = function(scope, realm, name, move |call| body(call, &store))?;
         scope.set_named(object, name, method)?;
     }
-    mark(scope, realm, object, Rc::new(NativeBlobs(store)), None)?;
+    mark(scope, realm, object, Rc::new(NativeBlobs(store)))?;
     Ok(object)
 }
 

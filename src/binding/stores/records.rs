@@ -31,7 +31,7 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         let method = function(scope, realm, name, move |call| body(call, &store))?;
         scope.set_named(object, name, method)?;
     }
-    mark(scope, realm, object, Rc::new(NativeRecords(store)), None)?;
+    mark(scope, realm, object, Rc::new(NativeRecords(store)))?;
     Ok(object)
 }
 

@@ -48,6 +48,6 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         promise(call, Ok(async move { store.close().await }))
     })?;
     scope.set_named(object, "close", close)?;
-    mark(scope, realm, object, Rc::new(NativeState(store)), None)?;
+    mark(scope, realm, object, Rc::new(NativeState(store)))?;
     Ok(object)
 }

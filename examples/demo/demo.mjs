@@ -1,0 +1,164 @@
+// Two laptops and a cloud: the first laptop turns a folder into records and objects, the cloud
+// receives them, the second laptop pulls them; then every file is compared by its hash.
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { DemoError, quoted } from "./errors.mjs";
+import { listFolder, listTracked } from "./folder.mjs";
+import { openCloud, openLaptop } from "./node.mjs";
+import { startProgress } from "./progress.mjs";
+import { bytesText, renderTable } from "./table.mjs";
+import { verify } from "./verify.mjs";
+import { createWorkspace, stopOnSignals } from "./workspace.mjs";
+
+const USAGE = `Usage: npm run demo [-- --folder DIR]
+
+Syncs a folder from one laptop by way of a cloud to a second laptop, all in a temporary folder.
+Without --folder it takes this repository's own tracked files. The folder itself is only read.`;
+
+const OWN_REPOSITORY = resolve(fileURLToPath(new URL("../..", import.meta.url)));
+const SHOWN_DIFFERENCES = 10;
+const BAR_STEPS = 20;
+const MEMORY = 256 << 20;
+
+const signal = stopOnSignals();
+try {
+  const { folder, help } = readArguments();
+  if (help) console.log(USAGE);
+  else await run(folder);
+} catch (error) {
+  process.exitCode ||= 1;
+  const isExpected = error instanceof DemoError || error?.code !== undefined;
+  console.error(isExpected ? `✗ ${error.message}` : error);
+}
+
+function readArguments() {
+  const options = { folder: { type: "string" }, help: { type: "boolean", short: "h" } };
+  try {
+    const { values } = parseArgs({ options });
+    if (values.folder === "") throw new Error("--folder needs the path of a folder.");
+    // npm changes to the package's folder first; a path means the one that the command came from.
+    const from = (process.env.npm_lifecycle_event === "demo" && process.env.INIT_CWD) || ".";
+    const folder = values.folder === undefined ? OWN_REPOSITORY : resolve(from, values.folder);
+    return { folder, help: values.help };
+  } catch (error) {
+    throw new DemoError(`${error.message}\n\n${USAGE}`);
+  }
+}
+
+async function run(folder) {
+  const { files, skipped } = await list(folder);
+  const alsoSkipped = skipped === 0 ? "" : `, ${skipped} skipped that are no regular files`;
+  if (files.length === 0)
+    throw new DemoError(`There are no files to sync in ${quoted(folder)}${alsoSkipped}.`);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  console.log(`${quoted(folder)}: ${files.length} files, ${bytesText(bytes)}${alsoSkipped}\n`);
+
+  const workspace = createWorkspace();
+  const opened = [];
+  const kept = (node) => (opened.push(node), node);
+  try {
+    const at = (name) => join(workspace.folder, name);
+    const pace = paceFor(files);
+    const cloud = kept(await openCloud(at("cloud")));
+    const first = kept(await openLaptop(at("laptop-1"), "laptop-1", cloud.connection, pace));
+    const second = kept(await openLaptop(at("laptop-2"), "laptop-2", cloud.connection, pace));
+    await sync(files, { cloud, first, second });
+  } finally {
+    for (const node of opened.reverse()) await node.close();
+    workspace.remove();
+  }
+}
+
+/**
+ * Rounds small enough for the bar to move, and so many objects at one time as fit in memory. An app
+ * leaves both at their defaults, 1000 and 8.
+ */
+function paceFor(files) {
+  const largest = files.reduce((most, { size }) => Math.max(most, size), 1);
+  return {
+    pageLimit: clamped(files.length / BAR_STEPS, 50),
+    blobConcurrency: clamped(MEMORY / largest, 8),
+  };
+}
+
+function clamped(value, most) {
+  return Math.max(1, Math.min(most, Math.ceil(value)));
+}
+
+async function list(folder) {
+  if (folder !== OWN_REPOSITORY) return listFolder(folder, { signal });
+  const tracked = await listTracked(folder);
+  return tracked ?? listFolder(folder, { signal, alsoSkipped: ["target"] });
+}
+
+async function sync(files, { cloud, first, second }) {
+  const table = [];
+  const step = async (title, total, work) => {
+    const progress = startProgress(title, total);
+    const begun = performance.now();
+    try {
+      return await work({ signal, onProgress: progress.advance });
+    } finally {
+      table.push({ step: title, seconds: (performance.now() - begun) / 1000 });
+      progress.end();
+    }
+  };
+  const note = (what) => Object.assign(table.at(-1), what);
+  const count = files.length;
+
+  const ids = await step("folder → laptop 1", count, (options) => first.takeIn(files, options));
+  note(await first.inventory());
+  const pushed = await step("laptop 1 → cloud", count, first.settle);
+  note({ ...(await cloud.inventory()), rounds: pushed.rounds });
+  const pulled = await step("cloud → laptop 2", count, second.settle);
+  const received = await second.inventory();
+  note({ ...received, rounds: pulled.rounds });
+  const differences = await step("check by hash", count, (options) =>
+    verify(second, files, ids, options),
+  );
+  note(received);
+  const quiet = [];
+  for (const [name, laptop] of Object.entries({ "laptop 1": first, "laptop 2": second })) {
+    const last = await step(`last round, ${name}`, 0, laptop.settle);
+    note({ records: last.shipped + last.applied, objects: 0, bytes: 0, rounds: last.rounds });
+    quiet.push({ name, ...last });
+  }
+
+  console.log(`\n${renderTable(table)}\n`);
+  conclude([
+    ...differencesText(differences, count),
+    verdict(
+      received.records === count,
+      `laptop 2 has ${received.records} records for ${count} files`,
+    ),
+    ...quiet.map(({ name, shipped, applied, rounds }) =>
+      verdict(
+        shipped === 0 && applied === 0 && rounds === 1,
+        `${name} has nothing left to do: shipped ${shipped}, applied ${applied}`,
+      ),
+    ),
+  ]);
+}
+
+function differencesText(differences, count) {
+  if (differences.length === 0)
+    return [verdict(true, `all ${count} files at laptop 2 are those of the folder, byte for byte`)];
+  const shown = differences.slice(0, SHOWN_DIFFERENCES).map((text) => `    ${text}`);
+  return [
+    verdict(
+      false,
+      `${differences.length} of ${count} files at laptop 2 are not those of the folder`,
+    ),
+    ...shown.map((text) => ({ held: false, text })),
+  ];
+}
+
+function verdict(held, text) {
+  return { held, text: `${held ? "✓" : "✗"} ${text}` };
+}
+
+function conclude(verdicts) {
+  for (const { text } of verdicts) console.log(text);
+  if (!verdicts.every(({ held }) => held)) process.exitCode = 1;
+}

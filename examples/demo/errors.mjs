@@ -1,0 +1,31 @@
+/** What the person at the terminal can do something about: shown as it is, without a stack. */
+export class DemoError extends Error {
+  name = "DemoError";
+}
+
+const REASONS = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  ENOENT: "it does not exist",
+  ENOTDIR: "it is not a folder",
+  ELOOP: "too many symbolic links on the way to it",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "its name is too long",
+};
+
+/** Why the file system refused, in words. */
+export function reasonOf(error) {
+  return REASONS[error.code] ?? error.message;
+}
+
+/** Characters that a terminal might obey, or that turn the direction of what follows. */
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A name from somebody's disk, so that it can do no harm to a terminal. */
+export function quoted(name) {
+  return `"${name.replace(UNSAFE, escaped)}"`;
+}
+
+function escaped(character) {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DemoError } from "./errors.mjs";
+
+/** What a shell expects of a program that a signal ended. */
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+/** A temporary folder that goes away with this process, however it ends. */
+export function createWorkspace() {
+  const folder = mkdtempSync(join(tmpdir(), "starkeep-demo-"));
+  const remove = () => {
+    try {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      console.error(`${folder} could not be removed: ${error.message}`);
+    }
+  };
+  process.once("exit", remove);
+  return { folder, remove };
+}
+
+/** Stops the work at the first Ctrl-C or the like; the second one ends the process at once. */
+export function stopOnSignals() {
+  const controller = new AbortController();
+  for (const [name, code] of Object.entries(EXIT_CODES)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(code);
+      process.exitCode = code;
+      controller.abort(new DemoError("Stopped; nothing is left behind."));
+    });
+  }
+  return controller.signal;
+}
