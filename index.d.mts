@@ -37,176 +37,172 @@ type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorag
 // @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
 
-/** {@link HLCTimestamp} where `@starkeep/protocol-primitives` is not installed. */
-interface OwnHLCTimestamp {
-  /** Milliseconds since the Unix epoch, a non-negative safe integer. */
-  readonly wallTime: number;
-  /** Tells timestamps of one millisecond apart: a non-negative safe integer, from 0. */
-  readonly counter: number;
-  /** The node that stamped it. Any string; compared as JavaScript compares strings. */
-  readonly nodeId: string;
+/** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
+declare namespace ProtocolPrimitives {
+  interface HLCTimestamp {
+    /** Milliseconds since the Unix epoch, a non-negative safe integer. */
+    readonly wallTime: number;
+    /** Tells timestamps of one millisecond apart: a non-negative safe integer, from 0. */
+    readonly counter: number;
+    /** The node that stamped it. Any string; compared as JavaScript compares strings. */
+    readonly nodeId: string;
+  }
+
+  interface HLCClock {
+    /** A new timestamp, greater than all that this clock gave or heard of. */
+    now(): HLCTimestamp;
+    /** A new timestamp for a message to another node. The same as `now()`. */
+    send(): HLCTimestamp;
+    /** Hears of another node's timestamp: the answer, and all that follow, are greater than it. */
+    receive(remote: HLCTimestamp): HLCTimestamp;
+  }
+
+  type StarkeepId = string & { readonly __brand: "StarkeepId" };
+
+  interface DataRecord {
+    /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
+    readonly id: StarkeepId;
+    readonly kind: "data";
+    /** The record's type, in the words of the app. */
+    readonly type: string;
+    readonly createdAt: HLCTimestamp;
+    /** When this version was written. The greater one wins. */
+    updatedAt: HLCTimestamp;
+    readonly ownerId: string;
+    /** When the record was deleted; `null` while it lives. */
+    deletedAt: HLCTimestamp | null;
+    version: number;
+    /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+    contentHash: string;
+    /** The key of the record's object; empty where it has none. */
+    objectStorageKey: string;
+    /** The media type of the object. */
+    mimeType: string;
+    /** The size of the object, in bytes. */
+    sizeBytes: number;
+    originalFilename: string | null;
+    /** The app that wrote the record. */
+    originAppId: string;
+    /** The record that this one belongs to. */
+    parentId: StarkeepId | null;
+  }
+
+  type AnyRecord = DataRecord;
+
+  class StarkeepError extends Error {
+    /** What went wrong, for code to compare with. */
+    readonly code: string;
+    /** What caused it. */
+    readonly cause?: unknown;
+    constructor(message: string, code: string, cause?: unknown);
+  }
 }
 
-/** {@link HLCClock} where `@starkeep/protocol-primitives` is not installed. */
-interface OwnHLCClock {
-  /** A new timestamp, greater than all that this clock gave or heard of. */
-  now(): HLCTimestamp;
-  /** A new timestamp for a message to another node. The same as `now()`. */
-  send(): HLCTimestamp;
-  /** Hears of another node's timestamp: the answer, and all that follow, are greater than it. */
-  receive(remote: HLCTimestamp): HLCTimestamp;
-}
+/** The types of `@starkeep/storage-adapter`, for where that package is not installed. */
+declare namespace StorageAdapter {
+  interface Query {
+    /** Only records of this type. */
+    type?: string;
+    /** Only records for which all of these hold. */
+    filters?: { field: string; operator: string; value?: unknown }[];
+    /** The order; by id where it is left out. */
+    sort?: { field: string; direction: "asc" | "desc" }[];
+    /** At most so many records, at least 1. */
+    limit?: number;
+    /** The `nextCursor` of the page before: the id of its last record. */
+    cursor?: string;
+  }
 
-/** {@link StarkeepId} where `@starkeep/protocol-primitives` is not installed. */
-type OwnStarkeepId = string & { readonly __brand: "StarkeepId" };
+  interface QueryResult {
+    records: AnyRecord[];
+    /** The `cursor` of the next page, or `null` where there is none. */
+    nextCursor: string | null;
+    /** Whether there is a next page. */
+    hasMore: boolean;
+  }
 
-/** {@link AnyRecord} where `@starkeep/protocol-primitives` is not installed. */
-interface OwnDataRecord {
-  /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
-  readonly id: StarkeepId;
-  /** Always `"data"`. */
-  readonly kind: "data";
-  /** The record's type, in the words of the app. */
-  readonly type: string;
-  /** When the record was created. */
-  readonly createdAt: HLCTimestamp;
-  /** When this version was written. The greater one wins. */
-  updatedAt: HLCTimestamp;
-  /** Whose record it is. */
-  readonly ownerId: string;
-  /** When the record was deleted; `null` while it lives. */
-  deletedAt: HLCTimestamp | null;
-  /** The number of this version. */
-  version: number;
-  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
-  contentHash: string;
-  /** The key of the record's object; empty where it has none. */
-  objectStorageKey: string;
-  /** The media type of the object. */
-  mimeType: string;
-  /** The size of the object, in bytes. */
-  sizeBytes: number;
-  /** The name of the file that the object came from. */
-  originalFilename: string | null;
-  /** The app that wrote the record. */
-  originAppId: string;
-  /** The record that this one belongs to. */
-  parentId: StarkeepId | null;
-}
+  type BatchOperation =
+    { type: "put"; record: AnyRecord } | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
 
-/** {@link StarkeepError} where `@starkeep/protocol-primitives` is not installed. */
-declare class OwnStarkeepError extends Error {
-  /** What went wrong, for code to compare with. */
-  readonly code: string;
-  /** What caused it. */
-  readonly cause?: unknown;
-  constructor(message: string, code: string, cause?: unknown);
-}
+  /** What the callback of {@link DatabaseAdapter.transaction} is given. */
+  interface Transaction {
+    put(record: AnyRecord): Promise<void>;
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    query(query: Query): Promise<QueryResult>;
+  }
 
-/** A question to {@link OwnDatabaseAdapter.query}. */
-interface OwnQuery {
-  /** Only records of this type. */
-  type?: string;
-  /** Only records for which all of these hold. */
-  filters?: { field: string; operator: string; value?: unknown }[];
-  /** The order; by id where it is left out. */
-  sort?: { field: string; direction: "asc" | "desc" }[];
-  /** At most so many records, at least 1. */
-  limit?: number;
-  /** The `nextCursor` of the page before: the id of its last record. */
-  cursor?: string;
-}
+  /** A row of metadata that belongs to a record. */
+  interface MetadataRow {
+    recordId: StarkeepId;
+    [column: string]: unknown;
+  }
 
-/** One page of records. */
-interface OwnQueryResult {
-  /** The records of this page. */
-  records: AnyRecord[];
-  /** The `cursor` of the next page, or `null` where there is none. */
-  nextCursor: string | null;
-  /** Whether there is a next page. */
-  hasMore: boolean;
-}
+  interface DatabaseAdapter {
+    /** Makes the store ready. */
+    init(): Promise<void>;
+    /** Lets go of the store. */
+    close(): Promise<void>;
+    /** Whether the store works now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores a record, whatever version stood there. */
+    put(record: AnyRecord): Promise<void>;
+    /** The record, deleted or not, or `null` where there is none. */
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    /** Stamps `deletedAt` and `updatedAt` with `hlc`. The record stays as a tombstone. */
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    /** A page of records, tombstones too; by id where the query has no `sort`. */
+    query(query: Query): Promise<QueryResult>;
+    /** All of these, or none. */
+    batch(operations: BatchOperation[]): Promise<void>;
+    /** Commits what the callback did once its promise is fulfilled; undoes it where it rejects. */
+    transaction<T>(callback: (transaction: Transaction) => Promise<T>): Promise<T>;
+    putMetadata(typeId: string, row: MetadataRow): Promise<void>;
+    getMetadata(typeId: string, recordId: StarkeepId): Promise<MetadataRow | null>;
+    getMetadataByIds(
+      typeId: string,
+      recordIds: StarkeepId[],
+    ): Promise<Map<StarkeepId, MetadataRow>>;
+    deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
+    /** See {@link NodeWatermarksCapable}. */
+    getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
+  }
 
-/** One step of {@link OwnDatabaseAdapter.batch}. */
-type OwnBatchOperation =
-  | { type: "put"; record: AnyRecord }
-  | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
+  interface PutOptions {
+    /** The media type of the object. */
+    contentType?: string;
+    metadata?: Record<string, string>;
+  }
 
-/** What the callback of {@link OwnDatabaseAdapter.transaction} is given. */
-interface OwnTransaction {
-  put(record: AnyRecord): Promise<void>;
-  get(id: StarkeepId): Promise<AnyRecord | null>;
-  delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
-  query(query: OwnQuery): Promise<OwnQueryResult>;
-}
-
-/** A row of metadata that belongs to a record. */
-interface OwnMetadataRow {
-  recordId: StarkeepId;
-  [column: string]: unknown;
-}
-
-/** {@link DatabaseAdapter} where `@starkeep/storage-adapter` is not installed. */
-interface OwnDatabaseAdapter {
-  /** Makes the store ready. */
-  init(): Promise<void>;
-  /** Lets go of the store. */
-  close(): Promise<void>;
-  /** Whether the store works now. */
-  healthCheck(): Promise<boolean>;
-  /** Stores a record, whatever version stood there. */
-  put(record: AnyRecord): Promise<void>;
-  /** The record, deleted or not, or `null` where there is none. */
-  get(id: StarkeepId): Promise<AnyRecord | null>;
-  /** Stamps `deletedAt` and `updatedAt` with `hlc`. The record stays as a tombstone. */
-  delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
-  /** A page of records, tombstones too; by id where the query has no `sort`. */
-  query(query: OwnQuery): Promise<OwnQueryResult>;
-  /** All of these, or none. */
-  batch(operations: OwnBatchOperation[]): Promise<void>;
-  /** Commits what the callback did once its promise is fulfilled, and undoes it where it rejects. */
-  transaction<T>(callback: (transaction: OwnTransaction) => Promise<T>): Promise<T>;
-  putMetadata(typeId: string, row: OwnMetadataRow): Promise<void>;
-  getMetadata(typeId: string, recordId: StarkeepId): Promise<OwnMetadataRow | null>;
-  getMetadataByIds(
-    typeId: string,
-    recordIds: StarkeepId[],
-  ): Promise<Map<StarkeepId, OwnMetadataRow>>;
-  deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
-  /** See {@link NodeWatermarksCapable}. */
-  getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
-}
-
-/** {@link ObjectStorageAdapter} where `@starkeep/storage-adapter` is not installed. */
-interface OwnObjectStorageAdapter {
-  /** Makes the storage ready. */
-  init(): Promise<void>;
-  /** Lets go of the storage. */
-  close(): Promise<void>;
-  /** Whether objects can be written now. */
-  healthCheck(): Promise<boolean>;
-  /** Stores an object in place of what was under the key. */
-  put(
-    key: string,
-    data: Uint8Array,
-    options?: { contentType?: string; metadata?: Record<string, string> },
-  ): Promise<void>;
-  /** The object, or `null` where there is none. `size` is in bytes. */
-  get(key: string): Promise<{
+  interface GetResult {
     data: Uint8Array;
     contentType?: string;
     metadata?: Record<string, string>;
+    /** In bytes. */
     size: number;
-  } | null>;
-  /** Whether there is an object under the key. */
-  has(key: string): Promise<boolean>;
-  /** Deletes the object. Where there is none, nothing happens. */
-  delete(key: string): Promise<void>;
-  /** The keys that begin with `prefix`, at most `limit`, after the page that ended with `cursor`. */
-  list(
-    prefix: string,
-    options?: { limit?: number; cursor?: string },
-  ): Promise<{ keys: string[]; nextCursor: string | null; hasMore: boolean }>;
+  }
+
+  interface ObjectStorageAdapter {
+    /** Makes the storage ready. */
+    init(): Promise<void>;
+    /** Lets go of the storage. */
+    close(): Promise<void>;
+    /** Whether objects can be written now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores an object in place of what was under the key. */
+    put(key: string, data: Uint8Array, options?: PutOptions): Promise<void>;
+    /** The object, or `null` where there is none. */
+    get(key: string): Promise<GetResult | null>;
+    /** Whether there is an object under the key. */
+    has(key: string): Promise<boolean>;
+    /** Deletes the object. Where there is none, nothing happens. */
+    delete(key: string): Promise<void>;
+    /** The keys that begin with `prefix`, at most `limit`, after the page that ended with `cursor`. */
+    list(
+      prefix: string,
+      options?: { limit?: number; cursor?: string },
+    ): Promise<{ keys: string[]; nextCursor: string | null; hasMore: boolean }>;
+  }
 }
 
 /** What is used of a `DatabaseSync` where the types of Node.js do not have it. */
@@ -221,28 +217,34 @@ interface OwnDatabaseSync {
 type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
 
 /** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
-type HLCTimestamp = Installed<PeerHLCTimestamp, OwnHLCTimestamp>;
+type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>;
 
 /** A hybrid logical clock. {@link createHLCClock} makes one. */
-type HLCClock = Installed<PeerHLCClock, OwnHLCClock>;
+type HLCClock = Installed<PeerHLCClock, ProtocolPrimitives.HLCClock>;
 
 /** The id of a record. A string at run time; a plain `string` is not assignable to it. */
-type StarkeepId = Installed<PeerStarkeepId, OwnStarkeepId>;
+type StarkeepId = Installed<PeerStarkeepId, ProtocolPrimitives.StarkeepId>;
 
 /** A shared record. Fields that are not declared go through unchanged. */
-type AnyRecord = Installed<PeerAnyRecord, OwnDataRecord>;
+type AnyRecord = Installed<PeerAnyRecord, ProtocolPrimitives.AnyRecord>;
 
 /** A store of shared records. {@link createSqliteDatabaseAdapter} makes one. */
-type DatabaseAdapter = Installed<PeerDatabaseAdapter, OwnDatabaseAdapter>;
+type DatabaseAdapter = Installed<PeerDatabaseAdapter, StorageAdapter.DatabaseAdapter>;
 
 /** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
-type ObjectStorageAdapter = Installed<PeerObjectStorageAdapter, OwnObjectStorageAdapter>;
+type ObjectStorageAdapter = Installed<
+  PeerObjectStorageAdapter,
+  StorageAdapter.ObjectStorageAdapter
+>;
 
 /* ------------------------------------------------------------------------------------------------
  * Errors
  */
 
-declare const StarkeepErrorClass: Installed<PeerStarkeepErrorClass, typeof OwnStarkeepError>;
+declare const StarkeepErrorClass: Installed<
+  PeerStarkeepErrorClass,
+  typeof ProtocolPrimitives.StarkeepError
+>;
 
 /** The class of all errors of this package; that of the peer package where it is installed. */
 type StarkeepError = InstanceType<typeof StarkeepErrorClass>;
@@ -577,8 +579,7 @@ declare function createFileSyncEngine(): FileSyncEngine;
  */
 
 /** What happened. An engine emits `local-data-synced`; the others are the app's to emit. */
-type ChangeEventType =
-  "remote-update-available" | "local-data-synced" | "local-change-recorded";
+type ChangeEventType = "remote-update-available" | "local-data-synced" | "local-change-recorded";
 
 /** Something that happened to records. */
 interface ChangeEvent {
@@ -767,9 +768,11 @@ interface SyncEngine {
    * 4. Fetches the objects of what was taken in.
    * 5. Persists how far both sides got. No watermark passes an item that is not there in full.
    *
-   * Rejects with what the transport, the state store or a scan of the records throws, with the same
-   * object, and with a {@link SyncError} where the answer is malformed; no watermark moves then. Rejects
-   * too where a record could not be stored and nothing at all was taken in.
+   * Rejects with the very object that an adapter, the transport or the state store throws, and with a
+   * {@link SyncError} where the answer is malformed; before step 5 no watermark has moved. A record or
+   * row that cannot be stored, and an object that cannot be moved, do not reject the round: the item is
+   * held. Only where a record could not be stored and nothing at all was taken in, the round rejects
+   * with that error once it is over.
    */
   exchange(): Promise<ExchangeResult>;
   /** Emits `local-data-synced` after a round in which shared records were newly applied. */
@@ -959,6 +962,7 @@ export {
   type NativeSyncEngine,
   type NodeWatermarksCapable,
   type ObjectStorageAdapter,
+  type ProtocolPrimitives,
   type RecordResidency,
   type ScanCapableApplier,
   type ScanSinceOptions,
@@ -968,6 +972,7 @@ export {
   type SqliteSyncStateStoreOptions,
   type StarkeepError,
   type StarkeepId,
+  type StorageAdapter,
   type SyncEngine,
   type SyncEngineOptions,
   SyncError,

@@ -1,7 +1,27 @@
-//! x
+//! The native core of `@starkeep/sync-engine`.
+//!
+//! Starkeep keeps people's files and their apps' data on their own laptop and in their own cloud account.
+//! One round of this engine compares, per node, what two sides have seen, ships what the other lacks
+//! together with its objects, takes in what it lacks itself, last writer wins.
+//!
+//! | layer | knows | does not know |
+//! |---|---|---|
+//! | [`protocol`] | timestamps, watermarks, pages: the rules | I/O, async, clocks |
+//! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
+//! | [`store`] | SQLite files, folders | who asks |
+//! | `binding` | JavaScript | any rule |
+//!
+//! What holds, whatever fails:
+//!
+//! - No persisted watermark passes an item that was not taken in whole, or that was not shipped.
+//! - An item is shipped only once its object is at the other side.
+//! - An item that is held keeps nothing from moving but what its own node wrote after it.
+
+pub mod engine;
 pub mod error;
 pub mod protocol;
-pub mod engine;
 pub mod store;
-#[cfg(feature = "binding")]
+
+// The border has no tests of its own here: it is tested from JavaScript.
+#[cfg(all(feature = "binding", not(test)))]
 mod binding;

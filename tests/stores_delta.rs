@@ -236,7 +236,7 @@ proptest! {
             assert_eq!(records.node_watermarks().await.unwrap(), marks(&all));
 
             let skip = skip.into_iter().map(Text::from).collect();
-            let ask = Ask { seen: marks(&seen), skip, limit };
+            let ask = Ask { seen: marks(&seen), skip, upto: None, limit };
             let mut page = Page::new(limit);
             for (id, hlc) in model.iter().filter(|(_, hlc)| ask.wants(hlc)) {
                 page.offer(hlc.clone(), id.clone());

@@ -66,7 +66,7 @@ async function run(folder) {
     await sync(files, { cloud, first, second });
   } finally {
     for (const node of opened.reverse()) await node.close();
-    workspace.remove();
+    await workspace.remove();
   }
 }
 

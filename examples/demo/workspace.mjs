@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DemoError } from "./errors.mjs";
@@ -9,15 +10,15 @@ const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 /** A temporary folder that goes away with this process, however it ends. */
 export function createWorkspace() {
   const folder = mkdtempSync(join(tmpdir(), "starkeep-demo-"));
-  const remove = () => {
+  const options = { recursive: true, force: true, maxRetries: 5 };
+  process.once("exit", () => {
     try {
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(folder, options);
     } catch (error) {
       console.error(`${folder} could not be removed: ${error.message}`);
     }
-  };
-  process.once("exit", remove);
-  return { folder, remove };
+  });
+  return { folder, remove: () => rm(folder, options) };
 }
 
 /** Stops the work at the first Ctrl-C or the like; the second one ends the process at once. */

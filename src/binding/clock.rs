@@ -23,7 +23,9 @@ pub struct NativeClock {
 
 /// Milliseconds since the epoch, by the system's clock.
 pub fn system_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -41,8 +43,18 @@ impl NativeClock {
         self.state.set(state);
         if let Some(on_tick) = &self.on_tick {
             let object = scope.object()?;
-            scope.set(&self.realm, object, Key::WallTime, scope.count(state.wall_time)?)?;
-            scope.set(&self.realm, object, Key::Counter, scope.count(state.counter)?)?;
+            scope.set(
+                &self.realm,
+                object,
+                Key::WallTime,
+                scope.count(state.wall_time)?,
+            )?;
+            scope.set(
+                &self.realm,
+                object,
+                Key::Counter,
+                scope.count(state.counter)?,
+            )?;
             scope.call(scope.undefined()?, on_tick.value(scope)?, &[object])?;
         }
         let stamp = Hlc::new(state.wall_time, state.counter, self.node_id.clone());
@@ -65,7 +77,8 @@ impl NativeClock {
         if self.wall_clock.is_some() || self.on_tick.is_some() {
             return false;
         }
-        self.state.set(self.state.get().receive(remote, system_ms()));
+        self.state
+            .set(self.state.get().receive(remote, system_ms()));
         true
     }
 }
@@ -107,9 +120,14 @@ fn initial_state(scope: Scope<'_>, realm: &Realm, state: Value<'_>) -> Result<Cl
         return Ok(ClockState::default());
     }
     let integer = |key| {
-        let number = scope.as_number(scope.get(realm, state, key)?).and_then(as_integer);
+        let number = scope
+            .as_number(scope.get(realm, state, key)?)
+            .and_then(as_integer);
         number.ok_or_else(|| {
-            invalid("createHLCClock(initialState)", "is { wallTime, counter }, both non-negative integers")
+            invalid(
+                "createHLCClock(initialState)",
+                "is { wallTime, counter }, both non-negative integers",
+            )
         })
     };
     Ok(ClockState {

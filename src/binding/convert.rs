@@ -75,8 +75,13 @@ impl<'s> HlcReader<'s> {
         if scope.kind(value)? != Kind::Object {
             return Ok(None);
         }
-        let integer = |name| Ok(scope.as_number(scope.property(value, name)?).and_then(as_integer));
-        let (Some(wall_time), Some(counter)) = (integer(self.wall_time)?, integer(self.counter)?) else {
+        let integer = |name| {
+            Ok(scope
+                .as_number(scope.property(value, name)?)
+                .and_then(as_integer))
+        };
+        let (Some(wall_time), Some(counter)) = (integer(self.wall_time)?, integer(self.counter)?)
+        else {
             return Ok(None);
         };
         let node = scope.property(value, self.node_id)?;
@@ -87,7 +92,12 @@ impl<'s> HlcReader<'s> {
 }
 
 /// The non-negative safe integer that a number is.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "checked to be a safe integer")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "checked to be a safe integer"
+)]
 pub fn as_integer(number: f64) -> Option<u64> {
     let safe = number >= 0.0 && number <= MAX_SAFE_INTEGER as f64 && number.fract() == 0.0;
     safe.then_some(number as u64)
@@ -136,11 +146,17 @@ pub fn read_hlcs(
         [wall_time, counter, name] => Some(Hlc::new(
             as_integer(*wall_time)?,
             as_integer(*counter)?,
-            known.names.get(usize::try_from(as_integer(*name)?).ok()?)?.clone(),
+            known
+                .names
+                .get(usize::try_from(as_integer(*name)?).ok()?)?
+                .clone(),
         )),
         _ => None,
     };
-    let stamps = numbers.get(HEADER..).unwrap_or_default().chunks_exact(STRIDE);
+    let stamps = numbers
+        .get(HEADER..)
+        .unwrap_or_default()
+        .chunks_exact(STRIDE);
     Ok(stamps.map(hlc).collect())
 }
 
@@ -151,7 +167,9 @@ pub fn read_watermarks(
     value: Value<'_>,
 ) -> Result<std::result::Result<Watermarks, String>> {
     if scope.kind(value)? != Kind::Object || scope.is_array(value)? {
-        return Ok(Err("watermarks are an object of timestamps by nodeId".to_owned()));
+        return Ok(Err(
+            "watermarks are an object of timestamps by nodeId".to_owned()
+        ));
     }
     let reader = HlcReader::new(scope, realm)?;
     let names = scope.own_names(value)?;
@@ -159,17 +177,28 @@ pub fn read_watermarks(
     for index in 0..scope.length(names)? {
         let name = scope.element(names, index)?;
         let entry = scope.property(value, name)?;
-        let Some(node) = scope.as_text(name) else { continue };
+        let Some(node) = scope.as_text(name) else {
+            continue;
+        };
         match reader.read(scope, realm, entry)? {
             Some(hlc) => watermarks.set(node, Some(hlc)),
-            None => return Ok(Err(format!("the watermark of {:?} is no timestamp", node.to_string()))),
+            None => {
+                return Ok(Err(format!(
+                    "the watermark of {:?} is no timestamp",
+                    node.to_string()
+                )));
+            }
         }
     }
     Ok(Ok(watermarks))
 }
 
 /// A version vector as an object.
-pub fn write_watermarks<'s>(scope: Scope<'s>, realm: &Realm, watermarks: &Watermarks) -> Result<Value<'s>> {
+pub fn write_watermarks<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    watermarks: &Watermarks,
+) -> Result<Value<'s>> {
     let object = scope.object()?;
     for (node, hlc) in watermarks.iter() {
         scope.define(object, scope.string(node)?, write_hlc(scope, realm, hlc)?)?;

@@ -62,11 +62,16 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
     };
     let records = if options.flag("syncSharedRecords", true)? {
         let adapter = options.handle("localDatabaseAdapter")?;
-        Some(AnyRecords::new(adapter, "localDatabaseAdapter", scan_page_size))
+        Some(AnyRecords::new(
+            adapter,
+            "localDatabaseAdapter",
+            scan_page_size,
+        ))
     } else {
         None
     };
-    let blobs = |option| Ok::<_, crate::error::Error>(AnyBlobs::new(options.handle(option)?, option));
+    let blobs =
+        |option| Ok::<_, crate::error::Error>(AnyBlobs::new(options.handle(option)?, option));
     let clock = options.handle("clock")?;
     Ok(Engine {
         side: NodeSide {
@@ -138,7 +143,11 @@ impl IntoJs for Report<Body> {
             scope.boolean(self.has_more)?,
             list,
         ];
-        scope.call(scope.undefined()?, realm.intrinsic(scope, Intrinsic::MakeResult)?, &fields)
+        scope.call(
+            scope.undefined()?,
+            realm.intrinsic(scope, Intrinsic::MakeResult)?,
+            &fields,
+        )
     }
 }
 
@@ -155,16 +164,25 @@ fn write_held<'s>(scope: Scope<'s>, realm: &Rc<Realm>, held: &Held<Body>) -> Res
         ItemKind::Row(_) => "appRow",
     };
     scope.set_named(object, "kind", scope.text(kind)?)?;
-    scope.set(realm, object, Key::Timestamp, write_hlc(scope, realm, &held.item.hlc)?)?;
+    scope.set(
+        realm,
+        object,
+        Key::Timestamp,
+        write_hlc(scope, realm, &held.item.hlc)?,
+    )?;
     scope.set_named(object, "item", held.item.body.to_js(scope, realm)?)?;
     let key = match &held.item.blob {
         Some(blob) => scope.string(&blob.key)?,
         None => scope.null()?,
     };
     scope.set_named(object, "key", key)?;
-    scope.set(realm, object, Key::Code, scope.text(held.error.kind().code())?)?;
+    scope.set(
+        realm,
+        object,
+        Key::Code,
+        scope.text(held.error.kind().code())?,
+    )?;
     scope.set_named(object, "reason", scope.text(&held.error.to_string())?)?;
     scope.set(realm, object, Key::Error, to_js(scope, realm, &held.error)?)?;
     Ok(object)
 }
-

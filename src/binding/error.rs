@@ -34,18 +34,28 @@ impl Thrown {
         let kept = Realm::of(scope).and_then(|realm| realm.keep(scope, value).ok());
         match kept {
             Some(kept) => Self::kept(kept, operation),
-            None => Error::new(ErrorKind::Internal, operation, "an exception could not be kept"),
+            None => Error::new(
+                ErrorKind::Internal,
+                operation,
+                "an exception could not be kept",
+            ),
         }
     }
 
     /// The error of a value that was thrown, or that a promise was rejected with.
     pub fn kept(value: Kept, operation: &str) -> Error {
-        let message = value.realm().clone().scope(|scope| message_of(scope, &value));
+        let message = value
+            .realm()
+            .clone()
+            .scope(|scope| message_of(scope, &value));
         let message = message.unwrap_or_else(|_| "the app's code threw".to_owned());
-        Error::foreign(operation.to_owned(), Self {
-            value: SendWrapper::new(value),
-            message,
-        })
+        Error::foreign(
+            operation.to_owned(),
+            Self {
+                value: SendWrapper::new(value),
+                message,
+            },
+        )
     }
 
     /// The same error, thrown in `operation`.
@@ -74,7 +84,9 @@ fn message_of(scope: Scope<'_>, value: &Kept) -> Result<String> {
 /// The value that the app's code threw, if that is what the error is about.
 pub fn thrown_in(error: &Error) -> Option<Kept> {
     let cause: &(dyn StdError + 'static) = error.cause()?;
-    cause.downcast_ref::<Thrown>().map(|thrown| (*thrown.value).clone())
+    cause
+        .downcast_ref::<Thrown>()
+        .map(|thrown| (*thrown.value).clone())
 }
 
 /// The error as JavaScript sees it.
@@ -87,10 +99,16 @@ pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<V
     let message = scope.text(&error.to_string())?;
     let cause = cause_to_js(scope, realm, error)?;
     if error.kind() == ErrorKind::Sync {
-        return scope.construct(realm.intrinsic(scope, Intrinsic::SyncError)?, &[message, cause]);
+        return scope.construct(
+            realm.intrinsic(scope, Intrinsic::SyncError)?,
+            &[message, cause],
+        );
     }
     let code = scope.text(error.kind().code())?;
-    scope.construct(realm.intrinsic(scope, Intrinsic::StarkeepError)?, &[message, code, cause])
+    scope.construct(
+        realm.intrinsic(scope, Intrinsic::StarkeepError)?,
+        &[message, code, cause],
+    )
 }
 
 fn cause_to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {

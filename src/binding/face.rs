@@ -6,8 +6,8 @@
 
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{Env, Object};
 use napi::JsValue;
+use napi::bindgen_prelude::{Env, Object};
 
 use super::clock::create_hlc_clock;
 use super::engine::create_sync_engine;
@@ -40,7 +40,10 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
     ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
-    ("createSqliteDatabaseAdapter", create_sqlite_database_adapter),
+    (
+        "createSqliteDatabaseAdapter",
+        create_sqlite_database_adapter,
+    ),
     ("createFsObjectStorage", create_fs_object_storage),
 ];
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::adapters::AnyBlobs;
 use super::error::{call_method, invalid};
 use super::executor::{IntoJs, await_js, spawn};
-use super::js::{Call, Handle, Key, Kept, Kind, Realm, Scope, Value, function};
+use super::js::{Call, Handle, Kept, Key, Kind, Realm, Scope, Value, function};
 use crate::engine::blobs::transfer;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
@@ -41,11 +41,17 @@ pub fn create_file_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         call.scope.boolean(running)
     })?;
     scope.set_named(object, "isTransferInFlight", is_in_flight)?;
-    let push = function(scope, realm, "getFilesToPush", |call| list_missing(call, 0, 1))?;
+    let push = function(scope, realm, "getFilesToPush", |call| {
+        list_missing(call, 0, 1)
+    })?;
     scope.set_named(object, "getFilesToPush", push)?;
-    let pull = function(scope, realm, "getFilesToPull", |call| list_missing(call, 1, 0))?;
+    let pull = function(scope, realm, "getFilesToPull", |call| {
+        list_missing(call, 1, 0)
+    })?;
     scope.set_named(object, "getFilesToPull", pull)?;
-    let transfer = function(scope, realm, "transferFile", move |call| transfer_file(call, &keys))?;
+    let transfer = function(scope, realm, "transferFile", move |call| {
+        transfer_file(call, &keys)
+    })?;
     scope.set_named(object, "transferFile", transfer)?;
     Ok(object)
 }
@@ -67,13 +73,20 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
     } else {
         None
     };
-    let (source, destination) = (storage(call, 1, "source")?, storage(call, 2, "destination")?);
-    let flight = blob.as_ref().filter(|blob| keys.0.borrow_mut().insert(blob.key.clone())).map(|blob| Flight {
-        keys: Rc::clone(keys),
-        key: blob.key.clone(),
-    });
+    let (source, destination) = (
+        storage(call, 1, "source")?,
+        storage(call, 2, "destination")?,
+    );
+    let flight = blob
+        .as_ref()
+        .filter(|blob| keys.0.borrow_mut().insert(blob.key.clone()))
+        .map(|blob| Flight {
+            keys: Rc::clone(keys),
+            key: blob.key.clone(),
+        });
     spawn(scope, realm, async move {
-        let blob = blob.ok_or_else(|| invalid("transferFile(manifest)", "needs an `objectStorageKey`"))?;
+        let blob =
+            blob.ok_or_else(|| invalid("transferFile(manifest)", "needs an `objectStorageKey`"))?;
         match flight {
             Some(_flight) => transfer(&source, &destination, &blob).await,
             None => Ok(false),
@@ -133,13 +146,25 @@ fn read_entries(realm: &Rc<Realm>, entries: &Kept) -> Result<Vec<(Text, Kept)>> 
 }
 
 /// The manifest of an object that the storage has.
-async fn manifest(realm: &Rc<Realm>, storage: &Kept, option: &str, key: &Text, entry: &Kept) -> Result<Option<Kept>> {
+async fn manifest(
+    realm: &Rc<Realm>,
+    storage: &Kept,
+    option: &str,
+    key: &Text,
+    entry: &Kept,
+) -> Result<Option<Kept>> {
     await_js(
         realm,
         &format!("{option}.get"),
         |scope| {
             let storage = storage.value(scope)?;
-            call_method(scope, realm, (storage, option), Key::Get, &[scope.string(key)?])
+            call_method(
+                scope,
+                realm,
+                (storage, option),
+                Key::Get,
+                &[scope.string(key)?],
+            )
         },
         |scope, object| {
             if scope.is_nullish(object)? {
@@ -179,7 +204,8 @@ pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
     let storage = storage(call, 1, "localStorage")?;
     spawn(scope, realm, async move {
-        let key = key.ok_or_else(|| invalid("residencyOf(recordRow)", "needs an `object_storage_key`"))?;
+        let key =
+            key.ok_or_else(|| invalid("residencyOf(recordRow)", "needs an `object_storage_key`"))?;
         Ok(Name(Residency::of_live_row(storage.has(&key).await?)))
     })
 }

@@ -15,7 +15,10 @@ fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {
 fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<(Value<'s>, Hlc)>> {
     let scope = call.scope;
     if scope.kind(map)? != Kind::Object {
-        return Err(invalid("watermarks", "is an object of timestamps by nodeId"));
+        return Err(invalid(
+            "watermarks",
+            "is an object of timestamps by nodeId",
+        ));
     }
     if !scope.has_own(map, name)? {
         return Ok(None);
@@ -41,7 +44,10 @@ pub fn merge_watermarks<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let merged = scope.object()?;
     for map in [call.arg(0), call.arg(1)] {
         if scope.kind(map)? != Kind::Object {
-            return Err(invalid("mergeWatermarks", "takes two objects of timestamps by nodeId"));
+            return Err(invalid(
+                "mergeWatermarks",
+                "takes two objects of timestamps by nodeId",
+            ));
         }
         let names = scope.own_names(map)?;
         for index in 0..scope.length(names)? {
@@ -62,7 +68,10 @@ pub fn merge_watermarks<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 pub fn watermark_for<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, map, name) = (call.scope, call.arg(0), call.arg(1));
     if scope.kind(map)? != Kind::Object {
-        return Err(invalid("watermarkFor(watermarks)", "is an object of timestamps by nodeId"));
+        return Err(invalid(
+            "watermarkFor(watermarks)",
+            "is an object of timestamps by nodeId",
+        ));
     }
     if scope.has_own(map, name)? {
         let value = scope.property(map, name)?;
@@ -86,10 +95,15 @@ pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let mut selected = 0;
     for (index, stamp) in (0u32..).zip(read_hlcs(scope, realm, records, Key::UpdatedAt)?) {
         let Some(hlc) = stamp else {
-            return Err(invalid(&format!("selectUnseen(records[{index}].updatedAt)"), "is no timestamp"));
+            return Err(invalid(
+                &format!("selectUnseen(records[{index}].updatedAt)"),
+                "is no timestamp",
+            ));
         };
         if hlc > *watermarks.get(&hlc.node_id).unwrap_or(&zero) {
-            realm.scope(|scope| scope.set_element(unseen, selected, scope.element(records, index)?))?;
+            realm.scope(|scope| {
+                scope.set_element(unseen, selected, scope.element(records, index)?)
+            })?;
             selected += 1;
         }
     }

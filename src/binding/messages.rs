@@ -20,13 +20,21 @@ impl Malformed {
 }
 
 /// A request as `SyncTransport.exchange` takes it. Lists without items are left `undefined`.
-pub fn write_request<'s>(scope: Scope<'s>, realm: &Realm, request: &Request<Body>) -> Result<Value<'s>> {
+pub fn write_request<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    request: &Request<Body>,
+) -> Result<Value<'s>> {
     let object = scope.object()?;
     let watermarks = write_watermarks(scope, realm, &request.watermarks)?;
     scope.set(realm, object, Key::Watermarks, watermarks)?;
     let (records, rows) = write_items(scope, realm, &request.items)?;
     for (key, list) in [(Key::Records, records), (Key::AppSyncableRows, rows)] {
-        let list = if scope.length(list)? == 0 { scope.undefined()? } else { list };
+        let list = if scope.length(list)? == 0 {
+            scope.undefined()?
+        } else {
+            list
+        };
         scope.set(realm, object, key, list)?;
     }
     let limit = if request.limit == usize::MAX {
@@ -42,7 +50,11 @@ pub fn write_request<'s>(scope: Scope<'s>, realm: &Realm, request: &Request<Body
 ///
 /// # Errors
 /// `Sync` where it is malformed.
-pub fn read_request(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Result<Request<Body>> {
+pub fn read_request(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    value: Value<'_>,
+) -> Result<Request<Body>> {
     let malformed = Malformed("malformed exchange request");
     if scope.kind(value)? != Kind::Object {
         return Err(malformed.error("a request is an object"));
@@ -63,7 +75,11 @@ pub fn read_request(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Re
 }
 
 /// An answer as `SyncTransport.exchange` gives it.
-pub fn write_answer<'s>(scope: Scope<'s>, realm: &Realm, answer: &Answer<Body>) -> Result<Value<'s>> {
+pub fn write_answer<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    answer: &Answer<Body>,
+) -> Result<Value<'s>> {
     let object = scope.object()?;
     let (records, rows) = write_items(scope, realm, &answer.items)?;
     scope.set(realm, object, Key::Records, records)?;
@@ -94,7 +110,9 @@ pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Res
     let has_more = if scope.is_nullish(has_more)? {
         false
     } else {
-        scope.as_boolean(has_more).ok_or_else(|| malformed.error("hasMore is true or false"))?
+        scope
+            .as_boolean(has_more)
+            .ok_or_else(|| malformed.error("hasMore is true or false"))?
     };
     Ok(Answer {
         items: items(scope, realm, value, &malformed)?,
@@ -103,7 +121,11 @@ pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Res
     })
 }
 
-fn write_items<'s>(scope: Scope<'s>, realm: &Realm, items: &[Item<Body>]) -> Result<(Value<'s>, Value<'s>)> {
+fn write_items<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    items: &[Item<Body>],
+) -> Result<(Value<'s>, Value<'s>)> {
     let (records, rows) = (scope.array()?, scope.array()?);
     let (mut record_count, mut row_count) = (0, 0);
     for item in items {
@@ -129,10 +151,12 @@ fn watermarks(
         return Ok(None);
     }
     let read = read_watermarks(scope, realm, value)?;
-    read.map(Some).map_err(|what| malformed.error(&format!("{}: {what}", key.name())))
+    read.map(Some)
+        .map_err(|what| malformed.error(&format!("{}: {what}", key.name())))
 }
 
-type Reader = fn(Scope<'_>, &Rc<Realm>, Value<'_>) -> Result<std::result::Result<Item<Body>, &'static str>>;
+type Reader =
+    fn(Scope<'_>, &Rc<Realm>, Value<'_>) -> Result<std::result::Result<Item<Body>, &'static str>>;
 
 fn items(
     scope: Scope<'_>,
@@ -141,7 +165,10 @@ fn items(
     malformed: &Malformed,
 ) -> Result<Vec<Item<Body>>> {
     let mut items = Vec::new();
-    for (key, read) in [(Key::Records, read_record as Reader), (Key::AppSyncableRows, read_row)] {
+    for (key, read) in [
+        (Key::Records, read_record as Reader),
+        (Key::AppSyncableRows, read_row),
+    ] {
         let list = scope.get(realm, message, key)?;
         if scope.is_nullish(list)? {
             continue;
@@ -151,7 +178,9 @@ fn items(
         }
         for index in 0..scope.length(list)? {
             let item = realm.scope(|scope| read(scope, realm, scope.element(list, index)?))?;
-            items.push(item.map_err(|what| malformed.error(&format!("{}[{index}]: {what}", key.name())))?);
+            items.push(
+                item.map_err(|what| malformed.error(&format!("{}[{index}]: {what}", key.name())))?,
+            );
         }
     }
     Ok(items)

@@ -9,7 +9,12 @@ use super::error::{invalid, warn};
 use super::js::{Call, Kind, Realm, Scope, Value, bound};
 use crate::error::Result;
 
-fn call_set<'s>(scope: Scope<'s>, set: Value<'s>, name: &str, argument: Value<'s>) -> Result<Value<'s>> {
+fn call_set<'s>(
+    scope: Scope<'s>,
+    set: Value<'s>,
+    name: &str,
+    argument: Value<'s>,
+) -> Result<Value<'s>> {
     scope.call(set, scope.get_named(set, name)?, &[argument])
 }
 
@@ -23,7 +28,10 @@ fn subscribe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     scope.set_element(subscription, 0, listeners)?;
     scope.set_element(subscription, 1, listener)?;
     bound(scope, call.realm, "unsubscribe", subscription, |call| {
-        let (listeners, listener) = (call.scope.element(call.this, 0)?, call.scope.element(call.this, 1)?);
+        let (listeners, listener) = (
+            call.scope.element(call.this, 0)?,
+            call.scope.element(call.this, 1)?,
+        );
         call_set(call.scope, listeners, "delete", listener)?;
         call.scope.undefined()
     })
@@ -51,8 +59,16 @@ pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<
     let set = scope.get_named(scope.global()?, "Set")?;
     let listeners = scope.construct(set, &[])?;
     let object = scope.object()?;
-    scope.set_named(object, "subscribe", bound(scope, realm, "subscribe", listeners, subscribe)?)?;
-    scope.set_named(object, "emit", bound(scope, realm, "emit", listeners, emit_to_all)?)?;
+    scope.set_named(
+        object,
+        "subscribe",
+        bound(scope, realm, "subscribe", listeners, subscribe)?,
+    )?;
+    scope.set_named(
+        object,
+        "emit",
+        bound(scope, realm, "emit", listeners, emit_to_all)?,
+    )?;
     Ok(object)
 }
 
@@ -62,7 +78,12 @@ pub fn create_change_notifier<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 }
 
 /// Emits an event through a notifier object, by whatever its `emit` is now.
-pub fn emit(scope: Scope<'_>, realm: &Rc<Realm>, notifier: Value<'_>, event: Value<'_>) -> Result<()> {
+pub fn emit(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    notifier: Value<'_>,
+    event: Value<'_>,
+) -> Result<()> {
     let emit = scope.get_named(notifier, "emit")?;
     if let Err(error) = scope.call(notifier, emit, &[event]) {
         warn(realm, "the change notifier threw", Some(&error));

@@ -64,7 +64,10 @@ impl<'s> Options<'s> {
     /// An object that is called later. Whether it is there, and has what is called, is found out then.
     pub fn handle(&self, name: &str) -> Result<Handle> {
         let value = self.get(name)?;
-        if matches!(self.scope.kind(value)?, Kind::Boolean | Kind::Number | Kind::String | Kind::Other) {
+        if matches!(
+            self.scope.kind(value)?,
+            Kind::Boolean | Kind::Number | Kind::String | Kind::Other
+        ) {
             return Err(self.wrong(name, "is an object"));
         }
         self.hang(value)
@@ -97,7 +100,8 @@ impl<'s> Options<'s> {
             return Ok(None);
         }
         let text = self.scope.as_text(value).and_then(|text| text.to_utf8());
-        text.map(Some).ok_or_else(|| self.wrong(name, "is a string"))
+        text.map(Some)
+            .ok_or_else(|| self.wrong(name, "is a string"))
     }
 
     /// A boolean.
@@ -106,7 +110,9 @@ impl<'s> Options<'s> {
         if self.scope.is_nullish(value)? {
             return Ok(default);
         }
-        self.scope.as_boolean(value).ok_or_else(|| self.wrong(name, "is true or false"))
+        self.scope
+            .as_boolean(value)
+            .ok_or_else(|| self.wrong(name, "is true or false"))
     }
 
     /// A count of at least one; `Infinity` is the greatest there is.
@@ -116,7 +122,9 @@ impl<'s> Options<'s> {
             return Ok(default);
         }
         let number = self.scope.as_number(value);
-        number.and_then(as_count).ok_or_else(|| self.wrong(name, "is a positive integer"))
+        number
+            .and_then(as_count)
+            .ok_or_else(|| self.wrong(name, "is a positive integer"))
     }
 
     /// `maxClockSkewMs`: milliseconds, `null` for no limit.
@@ -140,7 +148,11 @@ impl<'s> Options<'s> {
             return Ok(None);
         }
         let part = |name| self.hang(self.scope.get_named(source, name)?);
-        Ok(Some(JsRows::new(part("namespaces")?, part("applier")?, scan_page_size)))
+        Ok(Some(JsRows::new(
+            part("namespaces")?,
+            part("applier")?,
+            scan_page_size,
+        )))
     }
 }
 
@@ -149,5 +161,7 @@ pub fn as_count(number: f64) -> Option<usize> {
     if number == f64::INFINITY {
         return Some(usize::MAX);
     }
-    as_integer(number).filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok())
+    as_integer(number)
+        .filter(|n| *n > 0)
+        .and_then(|n| usize::try_from(n).ok())
 }

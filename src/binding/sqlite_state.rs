@@ -26,7 +26,12 @@ const UPSERT_VALUE: &str = "INSERT INTO sync_state (key, value_json) VALUES (?1,
 /// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
 pub const METHODS: [(&str, &str, &str, &str); 3] = [
     ("getWatermarks", "setWatermarks", "watermarks", "{}"),
-    ("getPeerWatermarks", "setPeerWatermarks", "peer_watermarks", "{}"),
+    (
+        "getPeerWatermarks",
+        "setPeerWatermarks",
+        "peer_watermarks",
+        "{}",
+    ),
     ("getHlcClockState", "setHlcClockState", "hlc_clock", "null"),
 ];
 
@@ -41,7 +46,10 @@ impl AppDatabase {
             _ => scope.undefined()?,
         };
         if scope.kind(method)? != Kind::Function {
-            return Err(invalid("createSqliteSyncStateStore({ db })", "is a DatabaseSync of node:sqlite"));
+            return Err(invalid(
+                "createSqliteSyncStateStore({ db })",
+                "is a DatabaseSync of node:sqlite",
+            ));
         }
         Ok(method)
     }

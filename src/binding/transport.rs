@@ -98,7 +98,13 @@ impl Exchange<Body> for Peer {
             |scope| {
                 let transport = self.0.value(scope)?;
                 let request = write_request(scope, realm, &request)?;
-                call_method(scope, realm, (transport, "transport"), Key::Exchange, &[request])
+                call_method(
+                    scope,
+                    realm,
+                    (transport, "transport"),
+                    Key::Exchange,
+                    &[request],
+                )
             },
             |scope, answer| read_answer(scope, realm, answer),
         )

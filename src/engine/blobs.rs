@@ -74,7 +74,11 @@ pub async fn transfer_all<'a, S: Blobs, B: 'a>(
         };
         let outcome = done.and_then(|there| if there { Ok(()) } else { Err(missing(blob)) });
         if outcome.is_err() && stop_nodes {
-            owners.get(&blob.key).into_iter().flatten().for_each(|hlc| failed.gap(hlc));
+            owners
+                .get(&blob.key)
+                .into_iter()
+                .flatten()
+                .for_each(|hlc| failed.gap(hlc));
         }
         transfers.outcomes.insert(blob.key.clone(), outcome);
     }
@@ -84,6 +88,9 @@ fn missing(blob: &Blob) -> Error {
     Error::new(
         ErrorKind::BlobMissing,
         "transfer an object",
-        format!("the source storage has no object under {:?}", blob.key.to_string()),
+        format!(
+            "the source storage has no object under {:?}",
+            blob.key.to_string()
+        ),
     )
 }

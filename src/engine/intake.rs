@@ -171,14 +171,22 @@ pub async fn take_in<S: Side>(
         if !run.first().is_some_and(is_waiting) {
             continue;
         }
-        match (run.first().is_some_and(is_record), side.records(), side.rows()) {
+        match (
+            run.first().is_some_and(is_record),
+            side.records(),
+            side.rows(),
+        ) {
             (true, Some(records), _) => records.take_in(run, side.clock(), line).await,
             (false, _, Some(rows)) => rows.take_in(run, side.clock(), line).await,
-            _ => run.iter_mut().for_each(|arrival| arrival.settle(no_store(), line)),
+            _ => run
+                .iter_mut()
+                .for_each(|arrival| arrival.settle(no_store(), line)),
         }
     }
     // Whatever a refused node sends later is later still: it waits only from here on.
-    refused.iter().for_each(|node| line.failed(node));
+    for node in &refused {
+        line.failed(node);
+    }
     warn_of_failed_rows(side, &arrivals);
     arrivals
 }
@@ -243,7 +251,9 @@ fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
 
 fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body>]) {
     for arrival in arrivals {
-        if let (Outcome::Failed(error), ItemKind::Row(table)) = (&arrival.outcome, &arrival.item.kind) {
+        if let (Outcome::Failed(error), ItemKind::Row(table)) =
+            (&arrival.outcome, &arrival.item.kind)
+        {
             side.log().warn(
                 &format!(
                     "a row of {}/{} could not be applied; it is tried again in a later sweep",

@@ -46,7 +46,10 @@ pub async fn gather<S: Side>(
         let streams = Streams::of(side).await?;
         let remembered = backlog.complete_upto(&ask).cloned();
         let bounded = remembered.is_some() || streams.held.is_some() || met.is_some();
-        ask.upto = remembered.clone().or(met.take()).or_else(|| streams.held.clone());
+        ask.upto = remembered
+            .clone()
+            .or(met.take())
+            .or_else(|| streams.held.clone());
         let reading = read(side, &streams, &ask, backlog).await?;
         if !reading.unread.is_empty() {
             ask.skip.extend(reading.unread);
@@ -61,7 +64,9 @@ pub async fn gather<S: Side>(
         }
         let too_late = survey.too_late.clone();
         let (items, more) = reading.page.finish();
-        if remembered.is_some() && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end)) {
+        if remembered.is_some()
+            && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end))
+        {
             // Something new belongs before what is remembered.
             backlog.forget();
             continue;
@@ -97,7 +102,8 @@ impl Writers {
 
 /// The streams of a side, and what each of them holds where it can say.
 struct Streams {
-    records: Option<Option<Watermarks>>,
+    has_records: bool,
+    records: Option<Watermarks>,
     tables: Vec<(Table, Option<Watermarks>)>,
     /// What all of them hold, if all of them can say.
     held: Option<Watermarks>,
@@ -105,13 +111,15 @@ struct Streams {
 
 impl Streams {
     async fn of<S: Side>(side: &S) -> Result<Self> {
-        let mut records = None;
-        if let Some(store) = side.records() {
-            records = Some(store.coverage().await.unwrap_or_else(|error| {
-                side.log().warn("getNodeWatermarks of the records failed; they are scanned", Some(&error));
+        let records = match side.records() {
+            Some(store) => store.coverage().await.unwrap_or_else(|error| {
+                let message = "getNodeWatermarks of the records failed; they are scanned";
+                side.log().warn(message, Some(&error));
                 None
-            }));
-        }
+            }),
+            None => None,
+        };
+        let has_records = side.records().is_some();
         let mut tables = Vec::new();
         if let Some(rows) = side.rows() {
             for table in rows.tables().await? {
@@ -119,18 +127,27 @@ impl Streams {
                 tables.push((table, coverage));
             }
         }
+        let of_records = has_records.then_some(&records);
         let mut held = Some(Watermarks::default());
-        for coverage in records.iter().chain(tables.iter().map(|(_, coverage)| coverage)) {
+        for coverage in of_records
+            .into_iter()
+            .chain(tables.iter().map(|(_, coverage)| coverage))
+        {
             match (&mut held, coverage) {
                 (Some(held), Some(coverage)) => held.merge(coverage),
                 _ => held = None,
             }
         }
-        Ok(Self { records, tables, held })
+        Ok(Self {
+            has_records,
+            records,
+            tables,
+            held,
+        })
     }
 
     fn count(&self) -> usize {
-        self.tables.len() + usize::from(self.records.is_some())
+        self.tables.len() + usize::from(self.has_records)
     }
 }
 
@@ -152,8 +169,11 @@ async fn read<S: Side>(
         unread: HashSet::new(),
         blind: None,
     };
-    if let (Some(records), Some(coverage)) = (side.records(), &streams.records)
-        && coverage.as_ref().is_none_or(|coverage| ask.is_behind(coverage))
+    if let Some(records) = side.records()
+        && streams
+            .records
+            .as_ref()
+            .is_none_or(|coverage| ask.is_behind(coverage))
     {
         records.unseen(ask, backlog, &mut reading.page).await?;
     }
@@ -170,7 +190,10 @@ async fn read<S: Side>(
         match rows.unseen(table, &floor, ask, &mut page).await {
             Ok(()) => reading.page.absorb(page),
             Err(error) => {
-                let message = format!("{}/{} could not be scanned and is left out", table.app, table.name);
+                let message = format!(
+                    "{}/{} could not be scanned and is left out",
+                    table.app, table.name
+                );
                 side.log().warn(&message, Some(&error));
                 match coverage {
                     Some(coverage) => reading.unread.extend(ask.ahead(coverage).cloned()),

@@ -3,7 +3,10 @@
 //! Questions come in batches, so that a native store answers a page in one hop and a JavaScript
 //! adapter loops where it lives.
 
-#![allow(async_fn_in_trait, reason = "the crate's own callers name the concrete types")]
+#![allow(
+    async_fn_in_trait,
+    reason = "the crate's own callers name the concrete types"
+)]
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -97,7 +100,10 @@ pub trait AppRows<B> {
                 continue;
             }
             let applied = apply_row(self, &arrival.item, clock, line).await;
-            arrival.settle(applied.map_or_else(Outcome::Failed, |()| Outcome::Applied), line);
+            arrival.settle(
+                applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
+                line,
+            );
         }
     }
 }
@@ -115,7 +121,10 @@ async fn apply_row<B, R: AppRows<B> + ?Sized>(
         return Err(Error::new(
             ErrorKind::UnknownApp,
             "apply an app row",
-            format!("the app {:?} is not registered on this side", table.app.to_string()),
+            format!(
+                "the app {:?} is not registered on this side",
+                table.app.to_string()
+            ),
         ));
     }
     clock.receive(&item.hlc).await?;

@@ -43,15 +43,23 @@ impl<S: Side> Responder<S> {
         let coverage = match coverage(&self.side).await {
             Ok(coverage) => coverage,
             Err(error) => {
-                self.side.log().warn("getNodeWatermarks failed; the answer reports no coverage", Some(&error));
+                self.side.log().warn(
+                    "getNodeWatermarks failed; the answer reports no coverage",
+                    Some(&error),
+                );
                 None
             }
         };
-        let took_in = arrivals.iter().any(|arrival| matches!(arrival.outcome, Outcome::Applied));
-        let failed: Option<Error> = arrivals.into_iter().find_map(|arrival| match arrival.outcome {
-            Outcome::Failed(error) => Some(error),
-            _ => None,
-        });
+        let took_in = arrivals
+            .iter()
+            .any(|arrival| matches!(arrival.outcome, Outcome::Applied));
+        let failed: Option<Error> =
+            arrivals
+                .into_iter()
+                .find_map(|arrival| match arrival.outcome {
+                    Outcome::Failed(error) => Some(error),
+                    _ => None,
+                });
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }

@@ -131,7 +131,10 @@ where
             limit: self.options.page_limit,
         };
         let answer = self.peer.exchange(request).await?;
-        let news = answer.items.iter().any(|item| !advertised.covers(&item.hlc));
+        let news = answer
+            .items
+            .iter()
+            .any(|item| !advertised.covers(&item.hlc));
 
         let mut line = Line::of_caller(self.options.strict_order, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
@@ -142,7 +145,11 @@ where
         sweep.held.extend(inbound.held(&sweep.broken));
         let learned = Learned {
             shipped: outbound.runs,
-            received: inbound.arrivals.iter().map(|a| a.item.hlc.clone()).collect(),
+            received: inbound
+                .arrivals
+                .iter()
+                .map(|a| a.item.hlc.clone())
+                .collect(),
             taken_in: inbound.runs(),
             gapped: line.into_stopped(),
             coverage: answer.coverage,
@@ -151,7 +158,10 @@ where
             blind: page.blind.is_some(),
         };
         let (own_after, peer_after) = sweep.learn(&own, &peer, learned);
-        if let Err(error) = self.write_state((&own, &own_after), (&peer, &peer_after)).await {
+        if let Err(error) = self
+            .write_state((&own, &own_after), (&peer, &peer_after))
+            .await
+        {
             *sweep = Sweep::default();
             return Err(error);
         }
@@ -235,17 +245,29 @@ where
         for item in &items {
             runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
         }
-        let held = first_held(&items, &runs, Direction::Outbound, |item| match sent.of(item) {
-            Some(Err(error)) => Some(error),
-            _ => None,
+        let held = first_held(&items, &runs, Direction::Outbound, |item| {
+            match sent.of(item) {
+                Some(Err(error)) => Some(error),
+                _ => None,
+            }
         });
-        let shipped = items.into_iter().filter(|item| runs.is_before_gap(&item.hlc)).collect();
-        Outbound { shipped, runs, held }
+        let shipped = items
+            .into_iter()
+            .filter(|item| runs.is_before_gap(&item.hlc))
+            .collect();
+        Outbound {
+            shipped,
+            runs,
+            held,
+        }
     }
 
     /// Fetches the objects of what is here now.
     async fn fetch(&self, arrivals: Vec<Arrival<S::Body>>) -> Inbound<S::Body> {
-        let here = arrivals.iter().filter(|arrival| arrival.is_here()).map(|arrival| &arrival.item);
+        let here = arrivals
+            .iter()
+            .filter(|arrival| arrival.is_here())
+            .map(|arrival| &arrival.item);
         let window = self.options.blob_concurrency;
         let fetched = transfer_all(&self.remote, &self.local, here, window, false).await;
         Inbound { arrivals, fetched }
@@ -275,14 +297,21 @@ where
         };
         let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
         let mut runs = Runs::default();
-        for item in page.items.iter().filter(|item| sweep.shipped.covers(&item.hlc)) {
+        for item in page
+            .items
+            .iter()
+            .filter(|item| sweep.shipped.covers(&item.hlc))
+        {
             runs.gap(&item.hlc);
         }
         let refused = first_held(&page.items, &runs, Direction::Outbound, |item| {
             Some(Error::new(
                 ErrorKind::Sync,
                 "exchange",
-                format!("the peer did not take in the item of {}; its own log says why", item.hlc),
+                format!(
+                    "the peer did not take in the item of {}; its own log says why",
+                    item.hlc
+                ),
             ))
         });
         sweep.held.extend(refused);
@@ -342,10 +371,16 @@ impl<B: Clone> Inbound<B> {
         if self.arrivals.iter().any(Arrival::is_here) {
             return None;
         }
-        self.arrivals.into_iter().find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
-            (ItemKind::Record(_), Outcome::Failed(error)) if error.kind() != ErrorKind::ClockAhead => Some(error),
-            _ => None,
-        })
+        self.arrivals
+            .into_iter()
+            .find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
+                (ItemKind::Record(_), Outcome::Failed(error))
+                    if error.kind() != ErrorKind::ClockAhead =>
+                {
+                    Some(error)
+                }
+                _ => None,
+            })
     }
 }
 

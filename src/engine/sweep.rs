@@ -153,7 +153,9 @@ impl<B> Sweep<B> {
         self.shipped.merge(&round.shipped.unbroken());
         self.received.merge(&newest(&round.received));
         for (node, gap) in round.shipped.gaps() {
-            self.stopped.entry(node.clone()).or_insert_with(|| gap.clone());
+            self.stopped
+                .entry(node.clone())
+                .or_insert_with(|| gap.clone());
         }
         self.broken.extend(round.taken_in.gaps().keys().cloned());
         self.gapped = round.gapped;

@@ -72,7 +72,11 @@ impl Hlc {
         let mut parts = text.units().splitn(3, |unit| *unit == u16::from(b':'));
         let mut part = || parts.next().unwrap_or_default();
         let (wall_time, counter, node_id) = (hex(part()), hex(part()), part());
-        let colons = text.units().iter().filter(|unit| **unit == u16::from(b':')).count();
+        let colons = text
+            .units()
+            .iter()
+            .filter(|unit| **unit == u16::from(b':'))
+            .count();
         match (wall_time, counter) {
             (Some(wall_time), Some(counter)) if colons >= 2 => {
                 Ok(Self::new(wall_time, counter, Text::from_units(node_id)))
@@ -262,7 +266,16 @@ mod tests {
 
     #[test]
     fn malformed_text_is_refused() {
-        for text in ["", "1", "1:2", "x:2:n", "1:-2:n", "+1:2:n", ":2:n", "ffffffffffffffff:0:n"] {
+        for text in [
+            "",
+            "1",
+            "1:2",
+            "x:2:n",
+            "1:-2:n",
+            "+1:2:n",
+            ":2:n",
+            "ffffffffffffffff:0:n",
+        ] {
             assert!(Hlc::parse(text).is_err(), "{text}");
         }
     }

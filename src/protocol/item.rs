@@ -60,7 +60,12 @@ pub fn row_blob(
     key: Option<Text>,
     mime_type: Option<Text>,
 ) -> Option<Blob> {
-    let carries = table.name.units().iter().copied().eq(FILE_RECORDS_TABLE.encode_utf16());
+    let carries = table
+        .name
+        .units()
+        .iter()
+        .copied()
+        .eq(FILE_RECORDS_TABLE.encode_utf16());
     record_blob(key.filter(|_| carries), deleted, mime_type)
 }
 

@@ -24,9 +24,9 @@ impl Watermarks {
 
     /// Whether everything in `other` is covered.
     pub fn covers_all(&self, other: &Self) -> bool {
-        other.iter().all(|(node, hlc)| {
-            self.0.get(node).is_some_and(|seen| hlc <= seen)
-        })
+        other
+            .iter()
+            .all(|(node, hlc)| self.0.get(node).is_some_and(|seen| hlc <= seen))
     }
 
     /// Moves the entry of `hlc`'s node up to `hlc`, never down.

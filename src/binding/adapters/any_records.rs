@@ -77,26 +77,37 @@ impl AnyRecords {
 impl Records<Body> for AnyRecords {
     async fn coverage(&self) -> Result<Option<Watermarks>> {
         match self.native() {
-            Some(store) => on_threads(self.realm(), async move { store.node_watermarks().await }).await.map(Some),
+            Some(store) => on_threads(self.realm(), async move { store.node_watermarks().await })
+                .await
+                .map(Some),
             None => self.js.coverage().await,
         }
     }
 
-    async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+    async fn unseen(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
         let Some(store) = self.native() else {
             return self.js.unseen(ask, backlog, page).await;
         };
         page.begin_read();
         let ask = ask.clone();
-        let (items, more) = on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
+        let (items, more) =
+            on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
         for item in items {
             page.meets(&Ask::default(), &item.hlc);
-            page.offer(item.hlc.clone(), Item {
-                hlc: item.hlc,
-                kind: item.kind,
-                blob: item.blob,
-                body: Body::Json(item.body),
-            });
+            page.offer(
+                item.hlc.clone(),
+                Item {
+                    hlc: item.hlc,
+                    kind: item.kind,
+                    blob: item.blob,
+                    body: Body::Json(item.body),
+                },
+            );
         }
         if more {
             page.left_out_more();
@@ -128,10 +139,15 @@ impl Records<Body> for AnyRecords {
         let Some(store) = self.native() else {
             return take_in_one_by_one(self, run, clock, line).await;
         };
-        let (waiting, mut free): (Vec<_>, Vec<_>) =
-            run.iter_mut().partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
-        waiting.into_iter().for_each(|arrival| arrival.settle(Outcome::Behind, line));
-        let taken = self.take_in_natively(store, &free, clock, line.is_strict()).await;
+        let (waiting, mut free): (Vec<_>, Vec<_>) = run
+            .iter_mut()
+            .partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
+        for arrival in waiting {
+            arrival.settle(Outcome::Behind, line);
+        }
+        let taken = self
+            .take_in_natively(store, &free, clock, line.is_strict())
+            .await;
         let mut taken = taken.map(Vec::into_iter);
         for arrival in &mut free {
             let outcome = match &mut taken {

@@ -31,7 +31,13 @@ impl JsBlobs {
             &self.operation(Key::Has),
             |scope| {
                 let storage = self.storage.value(scope)?;
-                call_method(scope, realm, (storage, self.option), Key::Has, &[scope.string(key)?])
+                call_method(
+                    scope,
+                    realm,
+                    (storage, self.option),
+                    Key::Has,
+                    &[scope.string(key)?],
+                )
             },
             |scope, answer| Ok(scope.as_boolean(answer).unwrap_or(false)),
         )
@@ -45,16 +51,27 @@ impl JsBlobs {
             &self.operation(Key::Get),
             |scope| {
                 let storage = self.storage.value(scope)?;
-                call_method(scope, realm, (storage, self.option), Key::Get, &[scope.string(key)?])
+                call_method(
+                    scope,
+                    realm,
+                    (storage, self.option),
+                    Key::Get,
+                    &[scope.string(key)?],
+                )
             },
             |scope, answer| {
                 if scope.is_nullish(answer)? {
                     return Ok(None);
                 }
                 if scope.kind(answer)? != Kind::Object {
-                    return Err(invalid(&self.operation(Key::Get), "answered neither an object nor null"));
+                    return Err(invalid(
+                        &self.operation(Key::Get),
+                        "answered neither an object nor null",
+                    ));
                 }
-                realm.keep(scope, scope.get(realm, answer, Key::Data)?).map(Some)
+                realm
+                    .keep(scope, scope.get(realm, answer, Key::Data)?)
+                    .map(Some)
             },
         )
         .await
@@ -140,7 +157,9 @@ impl Blobs for AnyBlobs {
         let Some(native) = self.direct.get() else {
             let data = match data {
                 Data::Js(data) => data,
-                Data::Bytes(bytes) => realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?,
+                Data::Bytes(bytes) => {
+                    realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?
+                }
             };
             return self.js.put(blob, &data).await;
         };

@@ -1,9 +1,9 @@
 //! The app's hybrid logical clock.
 
+use crate::binding::clock::{NativeClock, system_ms};
 use crate::binding::convert::{as_integer, write_hlc};
 use crate::binding::error::call_method;
 use crate::binding::executor::await_js;
-use crate::binding::clock::{NativeClock, system_ms};
 use crate::binding::js::{Handle, Key, behind};
 use crate::engine::ports::Clock;
 use crate::error::Result;
@@ -27,7 +27,13 @@ impl Clock for JsClock {
             "clock.receive",
             |scope| {
                 let clock = self.0.value(scope)?;
-                call_method(scope, realm, (clock, "clock"), Key::Receive, &[write_hlc(scope, realm, remote)?])
+                call_method(
+                    scope,
+                    realm,
+                    (clock, "clock"),
+                    Key::Receive,
+                    &[write_hlc(scope, realm, remote)?],
+                )
             },
             |_, _| Ok(()),
         )
@@ -42,7 +48,11 @@ impl Clock for JsClock {
             let now = scope.get(realm, date, Key::Now)?;
             Ok(scope.as_number(scope.call(date, now, &[])?))
         });
-        now.ok().flatten().map(f64::floor).and_then(as_integer).unwrap_or_default()
+        now.ok()
+            .flatten()
+            .map(f64::floor)
+            .and_then(as_integer)
+            .unwrap_or_default()
     }
 
     fn system_ms(&self) -> u64 {

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::binding::convert::{Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item};
+use crate::binding::convert::{
+    Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
+};
 use crate::binding::error::{call_method, invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
@@ -46,7 +48,13 @@ impl JsRecords {
 
     fn call<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
         let adapter = self.adapter.value(scope)?;
-        call_method(scope, self.adapter.realm(), (adapter, self.option), key, args)
+        call_method(
+            scope,
+            self.adapter.realm(),
+            (adapter, self.option),
+            key,
+            args,
+        )
     }
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
@@ -73,7 +81,12 @@ impl JsRecords {
     }
 
     /// Offers what `ask` wants to the page.
-    pub async fn unseen(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+    pub async fn unseen(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
         if self.fetch(ask, backlog, page).await? {
             return Ok(());
         }
@@ -81,7 +94,12 @@ impl JsRecords {
     }
 
     /// One full pass: keeps the page, and remembers the ids of what did not fit.
-    async fn scan(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<()> {
+    async fn scan(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
         let mut found = Page::new(Backlog::<Text>::CAPACITY);
         let mut cursor: Option<Kept> = None;
         loop {
@@ -139,7 +157,11 @@ impl JsRecords {
         let stamps = read_hlcs(scope, realm, records, Key::UpdatedAt)?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
-                warn(realm, "a record without a valid `updatedAt` cannot be ordered and is left out", None);
+                warn(
+                    realm,
+                    "a record without a valid `updatedAt` cannot be ordered and is left out",
+                    None,
+                );
                 continue;
             };
             let has_place = page.meets(ask, &hlc);
@@ -151,7 +173,9 @@ impl JsRecords {
                 })?;
             }
         }
-        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
+        let has_more = scope
+            .as_boolean(scope.get(realm, answer, Key::HasMore)?)
+            .unwrap_or(false);
         let next = scope.get(realm, answer, Key::NextCursor)?;
         let next = if has_more && !scope.is_nullish(next)? {
             Some(realm.keep(scope, next)?)
@@ -185,10 +209,19 @@ impl JsRecords {
     /// Fetches the page that an earlier pass knows of, or answers `false` where none does. What changed
     /// since has a later timestamp and is found by a later pass; what follows it takes its place, for
     /// items of other streams must find the page as full as it was meant.
-    async fn fetch(&self, ask: &Ask, backlog: &mut Backlog<Text>, page: &mut Page<Item<Body>>) -> Result<bool> {
+    async fn fetch(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<bool> {
         let mut fetched: HashMap<(Hlc, Text), Item<Body>> = HashMap::new();
         while let Some(known) = backlog.next_page(ask) {
-            let missing: Vec<_> = known.iter().filter(|item| !fetched.contains_key(item)).cloned().collect();
+            let missing: Vec<_> = known
+                .iter()
+                .filter(|item| !fetched.contains_key(item))
+                .cloned()
+                .collect();
             let mut answers = stream::iter(missing)
                 .map(|item| async move { (self.fetch_one(&item.1).await, item) })
                 .buffered(FETCHES);

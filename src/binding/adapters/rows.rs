@@ -29,7 +29,12 @@ impl JsRows {
         }
     }
 
-    fn call_applier<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
+    fn call_applier<'s>(
+        &self,
+        scope: Scope<'s>,
+        key: Key,
+        args: &[Value<'_>],
+    ) -> Result<Value<'s>> {
         let applier = self.applier.value(scope)?;
         call_method(scope, self.applier.realm(), (applier, "applier"), key, args)
     }
@@ -51,7 +56,8 @@ impl JsRows {
         for index in 0..scope.length(namespaces)? {
             let namespace = scope.element(namespaces, index)?;
             let app = scope.as_text(scope.get(realm, namespace, Key::AppId)?);
-            let app = app.ok_or_else(|| invalid("namespaces.list", "a namespace's appId is a string"))?;
+            let app =
+                app.ok_or_else(|| invalid("namespaces.list", "a namespace's appId is a string"))?;
             let mut names = scope.get(realm, namespace, Key::Tables)?;
             if !scope.is_array(names)? {
                 names = scope.get(realm, namespace, Key::TableNames)?;
@@ -65,7 +71,10 @@ impl JsRows {
                     Kind::Object => scope.as_text(scope.get(realm, table, Key::Name)?),
                     _ => scope.as_text(table),
                 };
-                tables.extend(name.map(|name| Table { app: app.clone(), name }));
+                tables.extend(name.map(|name| Table {
+                    app: app.clone(),
+                    name,
+                }));
             }
         }
         Ok(tables)
@@ -93,21 +102,29 @@ impl JsRows {
         let stamps = read_hlcs(scope, realm, rows, Key::Timestamp)?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
-                warn(realm, "a scanned row without a valid `timestamp` is left out", None);
+                warn(
+                    realm,
+                    "a scanned row without a valid `timestamp` is left out",
+                    None,
+                );
                 continue;
             };
             if page.meets(ask, &hlc) {
                 realm.scope(|scope| {
                     match read_row(scope, realm, scope.element(rows, index)?)? {
                         Ok(item) => page.offer(hlc.clone(), item),
-                        Err(what) => warn(realm, &format!("{what}; a scanned row is left out"), None),
+                        Err(what) => {
+                            warn(realm, &format!("{what}; a scanned row is left out"), None);
+                        }
                     }
                     Ok(())
                 })?;
             }
             past_the_page |= no_later_row_fits(page, &hlc);
         }
-        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?).unwrap_or(false);
+        let has_more = scope
+            .as_boolean(scope.get(realm, answer, Key::HasMore)?)
+            .unwrap_or(false);
         let next = scope.get(realm, answer, Key::NextCursor)?;
         if past_the_page || !has_more || scope.is_nullish(next)? {
             return Ok(None);
@@ -147,7 +164,13 @@ impl AppRows<Body> for JsRows {
             "namespaces.get",
             |scope| {
                 let namespaces = self.namespaces.value(scope)?;
-                call_method(scope, realm, (namespaces, "namespaces"), Key::Get, &[scope.string(app)?])
+                call_method(
+                    scope,
+                    realm,
+                    (namespaces, "namespaces"),
+                    Key::Get,
+                    &[scope.string(app)?],
+                )
             },
             |scope, answer| Ok(!scope.is_nullish(answer)?),
         )
@@ -175,7 +198,13 @@ impl AppRows<Body> for JsRows {
         .await
     }
 
-    async fn unseen(&self, table: &Table, floor: &Hlc, ask: &Ask, page: &mut Page<Item<Body>>) -> Result<()> {
+    async fn unseen(
+        &self,
+        table: &Table,
+        floor: &Hlc,
+        ask: &Ask,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
         // An answering side's applier need not be able to scan.
         if !self.applier_has(Key::ScanSince)? {
             return Ok(());
@@ -189,7 +218,12 @@ impl AppRows<Body> for JsRows {
                 "applier.scanSince",
                 |scope| {
                     let options = scope.object()?;
-                    scope.set(realm, options, Key::Limit, scope.number(self.scan_page_size)?)?;
+                    scope.set(
+                        realm,
+                        options,
+                        Key::Limit,
+                        scope.number(self.scan_page_size)?,
+                    )?;
                     let after = match &cursor {
                         Some(cursor) => cursor.value(scope)?,
                         None => scope.undefined()?,

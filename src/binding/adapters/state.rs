@@ -92,10 +92,16 @@ impl AnyState {
         let Some(json) = json else {
             return Ok(Watermarks::default());
         };
-        Ok(serde_json::from_str(&json).unwrap_or_else(|error| start_over(realm, name, &error.to_string())))
+        Ok(serde_json::from_str(&json)
+            .unwrap_or_else(|error| start_over(realm, name, &error.to_string())))
     }
 
-    async fn write(&self, name: &'static str, key: &'static str, watermarks: &Watermarks) -> Result<()> {
+    async fn write(
+        &self,
+        name: &'static str,
+        key: &'static str,
+        watermarks: &Watermarks,
+    ) -> Result<()> {
         let Some(native) = self.direct.get() else {
             return self.js.write(name, watermarks).await;
         };
@@ -103,13 +109,21 @@ impl AnyState {
             invalid(name, "a nodeId is no well-formed Unicode").caused_by(error)
         })?;
         let store = native.0.clone();
-        on_threads(self.js.realm(), async move { store.set(key, json.into()).await }).await
+        on_threads(
+            self.js.realm(),
+            async move { store.set(key, json.into()).await },
+        )
+        .await
     }
 }
 
 /// Watermarks that cannot be read are none. Nothing is lost by it: what was seen is exchanged once more.
 fn start_over(realm: &Rc<Realm>, name: &str, what: &str) -> Watermarks {
-    warn(realm, &format!("syncState.{name}: {what}; starting from none"), None);
+    warn(
+        realm,
+        &format!("syncState.{name}: {what}; starting from none"),
+        None,
+    );
     Watermarks::default()
 }
 
@@ -124,6 +138,7 @@ impl State for AnyState {
         self.write("setWatermarks", "watermarks", watermarks).await
     }
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write("setPeerWatermarks", "peer_watermarks", watermarks).await
+        self.write("setPeerWatermarks", "peer_watermarks", watermarks)
+            .await
     }
 }

@@ -5,6 +5,7 @@ macro_rules! keys {
         /// A property name that exists once as a JavaScript string.
         #[derive(Debug, Clone, Copy)]
         #[repr(u32)]
+        #[allow(clippy::enum_variant_names, reason = "named as the properties are")]
         pub enum Key { $($variant),* }
 
         impl Key {

@@ -7,7 +7,10 @@
 mod function;
 mod handle;
 mod keys;
+mod make;
 mod native;
+mod object;
+mod read;
 mod realm;
 mod value;
 

@@ -57,12 +57,18 @@ pub fn mark<'s>(
                 upper: FUNCTIONS.replace(FUNCTIONS.get() + 1),
             };
             // SAFETY: the function lives in an open scope and was not tagged before.
-            scope.check(unsafe { sys::napi_type_tag_object(scope.env(), value.raw(), &raw const tag) })?;
+            scope.check(unsafe {
+                sys::napi_type_tag_object(scope.env(), value.raw(), &raw const tag)
+            })?;
             functions.push((name.to_string(), tag));
         }
     }
     let realm = Rc::clone(realm);
-    let data = Box::into_raw(Box::new(Mark { behind, realm, functions }));
+    let data = Box::into_raw(Box::new(Mark {
+        behind,
+        realm,
+        functions,
+    }));
     // SAFETY: the object is new and unwrapped; the finalizer takes back the box.
     let wrapped = scope.check(unsafe {
         sys::napi_wrap(

@@ -152,13 +152,26 @@ impl Realm {
         self.set_intrinsic(scope, Intrinsic::Promise, promise)?;
         let then = scope.get_named(scope.get_named(promise, "prototype")?, "then")?;
         self.set_intrinsic(scope, Intrinsic::Then, then)?;
-        self.set_intrinsic(scope, Intrinsic::Resolve, scope.get_named(promise, "resolve")?)?;
+        self.set_intrinsic(
+            scope,
+            Intrinsic::Resolve,
+            scope.get_named(promise, "resolve")?,
+        )?;
         self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)?;
-        self.set_intrinsic(scope, Intrinsic::Stringify, scope.get_named(json, "stringify")?)
+        self.set_intrinsic(
+            scope,
+            Intrinsic::Stringify,
+            scope.get_named(json, "stringify")?,
+        )
     }
 
     /// Keeps a class, function or object of the environment.
-    pub fn set_intrinsic(&self, scope: Scope<'_>, which: Intrinsic, value: Value<'_>) -> Result<()> {
+    pub fn set_intrinsic(
+        &self,
+        scope: Scope<'_>,
+        which: Intrinsic,
+        value: Value<'_>,
+    ) -> Result<()> {
         self.intrinsics[which as usize].set(Some(scope.reference(value)?));
         Ok(())
     }
@@ -195,10 +208,14 @@ impl Realm {
     pub fn keep(self: &Rc<Self>, scope: Scope<'_>, value: Value<'_>) -> Result<Kept> {
         let index = {
             let mut slots = self.slots.borrow_mut();
-            slots.stale.pop().or_else(|| slots.free.pop()).unwrap_or_else(|| {
-                slots.len += 1;
-                slots.len - 1
-            })
+            slots
+                .stale
+                .pop()
+                .or_else(|| slots.free.pop())
+                .unwrap_or_else(|| {
+                    slots.len += 1;
+                    slots.len - 1
+                })
         };
         scope.set_element(scope.dereference(self.slab)?, index, value)?;
         Ok(Kept(Rc::new(Slot {

@@ -50,7 +50,10 @@ const METHODS: &[(&str, Method)] = &[
     ("get", |call, store| {
         let store = store.clone();
         let key = string_arg(call, 0, "get(key)");
-        promise(call, key.map(|key| async move { store.get(&key).await.map(Found) }))
+        promise(
+            call,
+            key.map(|key| async move { store.get(&key).await.map(Found) }),
+        )
     }),
     ("has", |call, store| {
         let store = store.clone();
@@ -73,7 +76,8 @@ fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
         let data = data.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
         Ok((key, data, put_options(call)?))
     };
-    let work = arguments().map(|(key, data, options)| async move { store.put(&key, data, options).await });
+    let work =
+        arguments().map(|(key, data, options)| async move { store.put(&key, data, options).await });
     promise(call, work)
 }
 
@@ -100,7 +104,11 @@ fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<S
         let name = scope.element(names, index)?;
         let text = scope.as_text(scope.property(value, name)?);
         let text = text.ok_or_else(|| invalid("put(options.metadata)", "has strings as values"))?;
-        metadata.extend(scope.as_text(name).map(|name| (name.to_string(), text.to_string())));
+        metadata.extend(
+            scope
+                .as_text(name)
+                .map(|name| (name.to_string(), text.to_string())),
+        );
     }
     Ok(Some(metadata))
 }
@@ -115,13 +123,16 @@ fn list<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
         }
         let limit = scope.get(call.realm, options, Key::Limit)?;
         let limit = match scope.as_number(limit) {
-            Some(number) => Some(as_count(number).ok_or_else(|| invalid("list(limit)", "is a positive integer"))?),
+            Some(number) => Some(
+                as_count(number).ok_or_else(|| invalid("list(limit)", "is a positive integer"))?,
+            ),
             None => None,
         };
         let cursor = scope.as_text(scope.get(call.realm, options, Key::Cursor)?);
         Ok((prefix, limit, cursor.map(|cursor| cursor.to_string())))
     };
-    let work = arguments().map(|(prefix, limit, cursor)| async move { store.list(&prefix, limit, cursor).await });
+    let work = arguments()
+        .map(|(prefix, limit, cursor)| async move { store.list(&prefix, limit, cursor).await });
     promise(call, work)
 }
 

@@ -29,16 +29,22 @@ where
     W: Future<Output = Result<T>> + Send + 'static,
 {
     let realm = Rc::clone(call.realm);
-    spawn(call.scope, call.realm, async move { on_threads(&realm, work?).await })
+    spawn(call.scope, call.realm, async move {
+        on_threads(&realm, work?).await
+    })
 }
 
 /// A string as UTF-8.
 pub fn utf8(text: &Text, what: &str) -> Result<String> {
-    text.to_utf8().ok_or_else(|| invalid(what, "is not well-formed Unicode"))
+    text.to_utf8()
+        .ok_or_else(|| invalid(what, "is not well-formed Unicode"))
 }
 
 fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
-    let text = call.scope.as_text(call.arg(index)).ok_or_else(|| invalid(what, "is a string"))?;
+    let text = call
+        .scope
+        .as_text(call.arg(index))
+        .ok_or_else(|| invalid(what, "is a string"))?;
     utf8(&text, what)
 }
 

@@ -14,7 +14,9 @@ use crate::binding::options::Options;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
-use crate::store::sqlite::{Operation, Options as DatabaseOptions, Query, QueryResult, SqliteRecords};
+use crate::store::sqlite::{
+    Operation, Options as DatabaseOptions, Query, QueryResult, SqliteRecords,
+};
 
 /// What is behind the adapter object.
 pub struct NativeRecords(pub SqliteRecords);
@@ -55,7 +57,10 @@ const METHODS: &[(&str, Method)] = &[
     }),
     ("put", |call, store| {
         let store = store.clone();
-        promise(call, json_arg(call, 0).map(|record| async move { store.put(record).await }))
+        promise(
+            call,
+            json_arg(call, 0).map(|record| async move { store.put(record).await }),
+        )
     }),
     ("get", |call, store| {
         let store = store.clone();
@@ -64,16 +69,26 @@ const METHODS: &[(&str, Method)] = &[
     }),
     ("delete", |call, store| {
         let store = store.clone();
-        let arguments = string_arg(call, 0, "delete(id)").and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
-        promise(call, arguments.map(|(id, hlc)| async move { store.delete(&id, hlc).await }))
+        let arguments = string_arg(call, 0, "delete(id)")
+            .and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
+        promise(
+            call,
+            arguments.map(|(id, hlc)| async move { store.delete(&id, hlc).await }),
+        )
     }),
     ("query", |call, store| {
         let store = store.clone();
-        promise(call, query_arg(call, 0).map(|query| async move { store.query(query).await }))
+        promise(
+            call,
+            query_arg(call, 0).map(|query| async move { store.query(query).await }),
+        )
     }),
     ("batch", |call, store| {
         let store = store.clone();
-        promise(call, operations(call).map(|steps| async move { store.batch(steps).await }))
+        promise(
+            call,
+            operations(call).map(|steps| async move { store.batch(steps).await }),
+        )
     }),
     ("transaction", |call, store| transaction(call, store)),
     ("putMetadata", |call, store| {
@@ -82,20 +97,24 @@ const METHODS: &[(&str, Method)] = &[
             let type_id = string_arg(call, 0, "putMetadata(typeId)")?;
             let record_id = call.scope.get_named(call.arg(1), "recordId")?;
             let record_id = call.scope.as_text(record_id);
-            let record_id = record_id.ok_or_else(|| invalid("putMetadata(row)", "has a string `recordId`"))?;
+            let record_id =
+                record_id.ok_or_else(|| invalid("putMetadata(row)", "has a string `recordId`"))?;
             Ok((type_id, utf8(&record_id, "recordId")?, json_arg(call, 1)?))
         };
-        let work = arguments().map(|(type_id, id, row)| async move { store.put_metadata(&type_id, &id, row).await });
+        let work = arguments()
+            .map(|(type_id, id, row)| async move { store.put_metadata(&type_id, &id, row).await });
         promise(call, work)
     }),
     ("getMetadata", |call, store| {
         let store = store.clone();
-        let work = metadata_key(call).map(|(type_id, id)| async move { store.get_metadata(&type_id, &id).await });
+        let work = metadata_key(call)
+            .map(|(type_id, id)| async move { store.get_metadata(&type_id, &id).await });
         promise(call, work)
     }),
     ("getMetadataByIds", |call, store| {
         let store = store.clone();
-        let arguments = string_arg(call, 0, "typeId").and_then(|type_id| Ok((type_id, ids_arg(call)?)));
+        let arguments =
+            string_arg(call, 0, "typeId").and_then(|type_id| Ok((type_id, ids_arg(call)?)));
         let work = arguments.map(|(type_id, ids)| async move {
             let found = store.get_metadata_by_ids(&type_id, ids).await?;
             Ok(MetadataRows(found.into_iter().collect()))
@@ -104,7 +123,8 @@ const METHODS: &[(&str, Method)] = &[
     }),
     ("deleteMetadata", |call, store| {
         let store = store.clone();
-        let work = metadata_key(call).map(|(type_id, id)| async move { store.delete_metadata(&type_id, &id).await });
+        let work = metadata_key(call)
+            .map(|(type_id, id)| async move { store.delete_metadata(&type_id, &id).await });
         promise(call, work)
     }),
     ("getNodeWatermarks", |call, store| {
@@ -114,7 +134,10 @@ const METHODS: &[(&str, Method)] = &[
 ];
 
 fn metadata_key(call: &Call<'_>) -> Result<(String, String)> {
-    Ok((string_arg(call, 0, "typeId")?, string_arg(call, 1, "recordId")?))
+    Ok((
+        string_arg(call, 0, "typeId")?,
+        string_arg(call, 1, "recordId")?,
+    ))
 }
 
 fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
@@ -125,7 +148,10 @@ fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for index in 0..scope.length(list)? {
         let id = scope.as_text(scope.element(list, index)?);
-        ids.push(utf8(&id.ok_or_else(|| invalid("recordIds", "are strings"))?, "recordId")?);
+        ids.push(utf8(
+            &id.ok_or_else(|| invalid("recordIds", "are strings"))?,
+            "recordId",
+        )?);
     }
     Ok(ids)
 }
@@ -146,7 +172,9 @@ fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
     let mut operations = Vec::new();
     for index in 0..scope.length(list)? {
         let step = scope.element(list, index)?;
-        let kind = scope.as_text(scope.get_named(step, "type")?).map(|kind| kind.to_string());
+        let kind = scope
+            .as_text(scope.get_named(step, "type")?)
+            .map(|kind| kind.to_string());
         operations.push(match kind.as_deref() {
             Some("put") => {
                 let record = scope.get_named(step, "record")?;
@@ -155,7 +183,8 @@ fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
             Some("delete") => {
                 let id = scope.as_text(scope.get(realm, step, Key::Id)?);
                 let id = id.ok_or_else(|| invalid("batch(delete)", "has a string `id`"))?;
-                let hlc = crate::binding::convert::read_hlc(scope, realm, scope.get_named(step, "hlc")?)?;
+                let hlc =
+                    crate::binding::convert::read_hlc(scope, realm, scope.get_named(step, "hlc")?)?;
                 Operation::Delete {
                     id: utf8(&id, "id")?,
                     hlc: hlc.ok_or_else(|| invalid("batch(delete)", "has a timestamp `hlc`"))?,
@@ -178,7 +207,9 @@ impl IntoJs for QueryResult {
         let object = scope.object()?;
         let records = scope.array()?;
         for (index, record) in (0u32..).zip(&self.records) {
-            realm.scope(|scope| scope.set_element(records, index, parse_json(scope, realm, record)?))?;
+            realm.scope(|scope| {
+                scope.set_element(records, index, parse_json(scope, realm, record)?)
+            })?;
         }
         scope.set(realm, object, Key::Records, records)?;
         let next = match &self.next_cursor {

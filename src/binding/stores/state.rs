@@ -29,16 +29,22 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         let reading = store.clone();
         let getter = function(scope, realm, get, move |call| {
             let store = reading.clone();
-            promise(call, Ok(async move {
-                let value = store.get(key).await?;
-                Ok(Some(value.unwrap_or_else(|| Json::from(missing))))
-            }))
+            promise(
+                call,
+                Ok(async move {
+                    let value = store.get(key).await?;
+                    Ok(Some(value.unwrap_or_else(|| Json::from(missing))))
+                }),
+            )
         })?;
         scope.set_named(object, get, getter)?;
         let writing = store.clone();
         let setter = function(scope, realm, set, move |call| {
             let store = writing.clone();
-            promise(call, json_arg(call, 0).map(|value| async move { store.set(key, value).await }))
+            promise(
+                call,
+                json_arg(call, 0).map(|value| async move { store.set(key, value).await }),
+            )
         })?;
         scope.set_named(object, set, setter)?;
     }

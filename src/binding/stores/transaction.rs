@@ -51,18 +51,28 @@ type Method = for<'c> fn(&Call<'c>, Arc<SqliteTransaction>) -> Result<Value<'c>>
 
 const METHODS: &[(&str, Method)] = &[
     ("put", |call, transaction| {
-        promise(call, json_arg(call, 0).map(|record| async move { transaction.put(record).await }))
+        promise(
+            call,
+            json_arg(call, 0).map(|record| async move { transaction.put(record).await }),
+        )
     }),
     ("get", |call, transaction| {
         let id = string_arg(call, 0, "get(id)");
         promise(call, id.map(|id| async move { transaction.get(&id).await }))
     }),
     ("delete", |call, transaction| {
-        let arguments = string_arg(call, 0, "delete(id)").and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
-        promise(call, arguments.map(|(id, hlc)| async move { transaction.delete(&id, hlc).await }))
+        let arguments = string_arg(call, 0, "delete(id)")
+            .and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
+        promise(
+            call,
+            arguments.map(|(id, hlc)| async move { transaction.delete(&id, hlc).await }),
+        )
     }),
     ("query", |call, transaction| {
-        promise(call, query_arg(call, 0).map(|query| async move { transaction.query(query).await }))
+        promise(
+            call,
+            query_arg(call, 0).map(|query| async move { transaction.query(query).await }),
+        )
     }),
 ];
 
@@ -74,7 +84,9 @@ fn transaction_object<'s>(
     let object = scope.object()?;
     for (name, body) in METHODS {
         let transaction = Arc::clone(transaction);
-        let method = function(scope, realm, name, move |call| body(call, Arc::clone(&transaction)))?;
+        let method = function(scope, realm, name, move |call| {
+            body(call, Arc::clone(&transaction))
+        })?;
         scope.set_named(object, name, method)?;
     }
     Ok(object)

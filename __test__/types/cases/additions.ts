@@ -1,0 +1,123 @@
+// What is new since 0.1.0, as an app with the peer packages uses it.
+import {
+  type ErrorCode,
+  type ExchangeResult,
+  type HeldItem,
+  type SyncEngine,
+  type SyncEngineOptions,
+  type SyncExchangeResponse,
+  ZERO_HLC,
+  compareHLC,
+  createFsObjectStorage,
+  createHLCClock,
+  createInProcessSyncTransport,
+  createSqliteDatabaseAdapter,
+  createSqliteSyncStateStore,
+  createSyncEngine,
+  deserializeHLC,
+  serializeHLC,
+} from "@starkeep/sync-engine";
+import type { AnyRecord, HLCTimestamp } from "@starkeep/protocol-primitives";
+
+const clock = createHLCClock({
+  nodeId: "laptop",
+  wallClockFunction: () => 1,
+  initialState: null,
+  onTick: ({ wallTime, counter }) => void (wallTime + counter),
+});
+const database = createSqliteDatabaseAdapter({ path: "records.db" });
+const objects = createFsObjectStorage({ root: "objects" });
+const state = createSqliteSyncStateStore({ path: "state.db" });
+
+const options: SyncEngineOptions = {
+  localDatabaseAdapter: database,
+  localObjectStorage: objects,
+  remoteObjectStorage: objects,
+  transport: createInProcessSyncTransport({
+    databaseAdapter: database,
+    clock,
+    objectStorage: objects,
+    maxClockSkewMs: null,
+  }),
+  clock,
+  syncState: state,
+  maxClockSkewMs: 60_000,
+  blobConcurrency: 2,
+  strictOrder: true,
+};
+const engine = createSyncEngine(options);
+
+function describe(held: HeldItem): string {
+  const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
+  if (held.kind === "record") {
+    const record: AnyRecord = held.item;
+    return `${where} ${record.id}`;
+  }
+  return `${where} ${held.item.appId}/${held.item.table}`;
+}
+
+async function round(): Promise<string[]> {
+  const result = await engine.exchange();
+  const codes: ErrorCode[] = result.held.map((held) => held.code);
+  const optional: ExchangeResult = result;
+  const wider: SyncEngine = engine;
+  const maybe: readonly HeldItem[] | undefined = (await wider.exchange()).held;
+  // @ts-expect-error: an engine of the app's need not answer it
+  void (await wider.exchange()).held.length;
+  // @ts-expect-error: the list is not the app's to change
+  result.held.push(...(optional.held ?? []));
+  await state.close();
+  await database.getNodeWatermarks();
+  return [...codes, ...result.held.map(describe), ...(maybe ?? []).map(describe)];
+}
+
+const text: string = serializeHLC(ZERO_HLC);
+const hlc: HLCTimestamp = deserializeHLC(text);
+const order: number = compareHLC(hlc, clock.now());
+const response: SyncExchangeResponse = {
+  records: [],
+  appSyncableRows: [],
+  hasMore: false,
+  responderWatermarks: { laptop: hlc },
+};
+
+// What does not fit
+
+// @ts-expect-error: the options are needed
+createSyncEngine();
+// @ts-expect-error: so are most of them
+createSyncEngine({ clock });
+// @ts-expect-error: no such option
+createSyncEngine({ ...options, pageSize: 5 });
+// @ts-expect-error: a number
+createSyncEngine({ ...options, pageLimit: "5" });
+// @ts-expect-error: milliseconds
+createSyncEngine({ ...options, maxClockSkewMs: "1h" });
+// @ts-expect-error: a boolean
+createSyncEngine({ ...options, strictOrder: 1 });
+// @ts-expect-error: only maxClockSkewMs may be null
+createSyncEngine({ ...options, blobConcurrency: null });
+// @ts-expect-error: the applier of an engine has to scan
+createSyncEngine({ ...options, appSyncableSource: { namespaces, applier: { apply() {} } } });
+// @ts-expect-error: options cannot be changed
+options.pageLimit = 5;
+// @ts-expect-error: a clock has a nodeId
+createHLCClock({});
+// @ts-expect-error: the clock's state is two numbers
+createHLCClock({ nodeId: "a", initialState: { wallTime: 1 } });
+// @ts-expect-error: a path is a string
+createSqliteDatabaseAdapter({ path: 5 });
+// @ts-expect-error: this one has no `db`
+createSqliteDatabaseAdapter({ db: 5 });
+// @ts-expect-error: a folder is needed
+createFsObjectStorage({});
+// @ts-expect-error: one of `db` and `path`
+createSqliteSyncStateStore({});
+// @ts-expect-error: a timestamp, not its text
+compareHLC(text, text);
+// @ts-expect-error: frozen
+ZERO_HLC.wallTime = 5;
+
+declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
+
+export { order, response, round };

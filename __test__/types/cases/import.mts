@@ -1,0 +1,15 @@
+// How ES modules reach the package.
+import { SyncError, createHLCClock, type HLCClock } from "@starkeep/sync-engine";
+import * as sync from "@starkeep/sync-engine";
+
+const clock: HLCClock = createHLCClock({ nodeId: "a" });
+const later: Promise<typeof sync> = import("@starkeep/sync-engine");
+const error: sync.SyncError = new SyncError("lost");
+
+// @ts-expect-error: there is no default export
+import byDefault from "@starkeep/sync-engine";
+
+// @ts-expect-error: the package has no other entry
+import type * as other from "@starkeep/sync-engine/native.js";
+
+export { byDefault, clock, error, later, type other };

@@ -1,0 +1,183 @@
+// Compiles the cases of this folder against the declarations of the package, installed as an app would
+// have them: with and without the peer packages and @types/node, in every way of resolving modules.
+//
+//   node __test__/types/run.mjs [--typescript VERSION] [--only WORD]…
+//
+// Takes the TypeScript of the checkout unless another version is named, which npx then fetches. Ends
+// with 1 where something failed.
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { makeProject } from "./install.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+const ALL = ["node16", "nodenext", "exact", "bundler", "preserve"];
+const PEERS = ["primitives 0.1", "storage 0.1"];
+const LATER_PEERS = ["primitives 0.2", "storage 0.2"];
+const NODE = "@types/node";
+
+/** What the package exports when it runs has to be what it declares, name by name. */
+function namesCase(exported) {
+  const names = Object.keys(exported).filter(
+    (name) => name !== "default" && name !== "module.exports",
+  );
+  return [
+    'import * as sync from "@starkeep/sync-engine";',
+    "const names: Record<keyof typeof sync, true> = {",
+    ...names.map((name) => `  ${name}: true,`),
+    "};",
+    "export { names };",
+    "",
+  ].join("\n");
+}
+
+async function listProjects() {
+  const names = namesCase(await import("../../index.mjs"));
+  return [
+    {
+      name: "surface of 0.1.0",
+      cases: ["surface.ts"],
+      installed: [...PEERS, NODE, "old engine"],
+      layouts: ["shared", "dual"],
+    },
+    {
+      name: "surface of 0.1.0 over later peers",
+      cases: ["surface.ts"],
+      installed: [...LATER_PEERS, NODE, "old engine"],
+    },
+    {
+      name: "types of the peers",
+      cases: ["peers.ts"],
+      installed: PEERS,
+      layouts: ["shared", "dual", "esm"],
+    },
+    {
+      name: "types of later peers",
+      cases: ["peers.ts"],
+      installed: LATER_PEERS,
+      layouts: ["shared", "dual"],
+    },
+    {
+      name: "an app of 0.1.0",
+      cases: ["app.ts"],
+      installed: [...PEERS, NODE],
+      layouts: ["shared", "dual"],
+      configs: [...ALL, "emit"],
+    },
+    {
+      name: "additions",
+      cases: ["additions.ts"],
+      installed: PEERS,
+      layouts: ["shared", "dual"],
+      configs: [...ALL, "emit"],
+    },
+    { name: "additions over later peers", cases: ["additions.ts"], installed: LATER_PEERS },
+    { name: "no peers, no @types/node", cases: ["alone.ts"], configs: [...ALL, "emit"] },
+    { name: "no peers", cases: ["node.ts"], installed: [NODE] },
+    {
+      name: "one peer of two",
+      cases: ["half.ts"],
+      installed: ["primitives 0.1"],
+      configs: [...ALL, "emit"],
+    },
+    { name: "import", cases: ["import.mts"] },
+    // `import … = require(…)` is no syntax of `module: esnext`.
+    {
+      name: "require",
+      cases: ["require.cts"],
+      configs: ALL.filter((config) => config !== "bundler"),
+    },
+    {
+      name: "exported names",
+      written: { "names.mts": names, "names.cts": names },
+    },
+  ];
+}
+
+/** The projects, one for each layout of the installed packages. */
+async function* eachProject(folder) {
+  let number = 0;
+  for (const project of await listProjects()) {
+    const { name, cases = [], installed = [], layouts = ["shared"], configs = ALL } = project;
+    for (const layout of layouts) {
+      const place = join(folder, `${(number += 1)}`);
+      makeProject(place, { cases, configs, installed, layout, written: project.written });
+      const title = layouts.length > 1 ? `${name}, ${layout} declarations` : name;
+      yield* configs.map((config) => ({ title: `${title}: ${config}`, place, config }));
+    }
+  }
+}
+
+function run([command, ...args], place) {
+  const options = { cwd: place, shell: process.platform === "win32" && command === "npx" };
+  return new Promise((resolve) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      resolve({ failed: error !== null, output: stdout, trouble: stderr });
+    });
+  });
+}
+
+/** The command of the wanted compiler. */
+function compiler(version) {
+  if (version === undefined) {
+    const manifest = createRequire(import.meta.url).resolve("typescript/package.json");
+    return [process.execPath, join(dirname(manifest), "bin", "tsc")];
+  }
+  if (!/^[\w.-]+$/.test(version)) throw new Error(`${version} is no version of TypeScript`);
+  return ["npx", "-y", "-p", `typescript@${version}`, "tsc"];
+}
+
+function sameTextInBothEntries() {
+  const [cjs, esm] = ["index.d.ts", "index.d.mts"].map((file) =>
+    readFileSync(join(root, file), "utf8"),
+  );
+  return { failed: cjs !== esm, output: "index.d.mts is not the text of index.d.ts: copy it.\n" };
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      typescript: { type: "string" },
+      only: { type: "string", multiple: true, default: [] },
+    },
+  });
+  const tsc = compiler(values.typescript);
+  const folder = mkdtempSync(join(tmpdir(), "sync-engine-types-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+  const version = await run([...tsc, "--version"], folder);
+  if (version.failed)
+    throw new Error(`TypeScript does not run: ${version.output}${version.trouble}`);
+  console.log(`TypeScript ${version.output.trim()}`);
+
+  const counts = { passed: 0, failed: 0 };
+  const report = (title, { failed, output }) => {
+    counts[failed ? "failed" : "passed"] += 1;
+    console.log(`${failed ? "FAILED" : "ok    "} ${title}`);
+    if (failed) console.log(output.replace(/^(?=.)/gm, "       "));
+  };
+
+  const waiting = [];
+  for await (const project of eachProject(folder)) {
+    const wanted =
+      values.only.length === 0 || values.only.some((word) => project.title.includes(word));
+    if (wanted) waiting.push(project);
+  }
+  if (values.only.length === 0) report("one text in both entries", sameTextInBothEntries());
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const command = [...tsc, "--pretty", "false", "-p", `tsconfig.${next.config}.json`];
+      report(next.title, await run(command, next.place));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+await main();

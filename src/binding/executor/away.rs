@@ -1,0 +1,138 @@
+//! What rounds wait for that is no promise of the app's: other threads, and their turn.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::wait::{Waiting, wait_for};
+use crate::binding::js::Realm;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A promise of this package's own, made in the context of the current round.
+pub struct Bell {
+    realm: Rc<Realm>,
+    id: u64,
+    waiting: Waiting,
+}
+
+impl Bell {
+    /// A bell for the current round.
+    pub fn new(realm: &Rc<Realm>) -> Result<Self> {
+        realm.scope(|scope| {
+            let (deferred, promise) = scope.promise()?;
+            let waiting = wait_for(scope, realm, promise)?;
+            let executor = &realm.executor;
+            let id = executor.next_bell.get();
+            executor.next_bell.set(id + 1);
+            executor.bells.borrow_mut().insert(id, deferred);
+            Ok(Self {
+                realm: Rc::clone(realm),
+                id,
+                waiting,
+            })
+        })
+    }
+
+    /// What it is rung by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits until it is rung.
+    pub async fn rung(self) {
+        let _ = self.waiting.await;
+        let _ = self.realm;
+    }
+}
+
+/// Runs `work` on the threads of the native side, and comes back to the round's context when it is done.
+pub async fn on_threads<T: Send + 'static>(
+    realm: &Rc<Realm>,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    struct Away<'r>(&'r Rc<Realm>);
+    impl Drop for Away<'_> {
+        fn drop(&mut self) {
+            if self.0.is_alive() {
+                self.0.executor.away(self.0, -1);
+            }
+        }
+    }
+    let (done, mut answer) = oneshot::channel();
+    let bell = Bell::new(realm)?;
+    let (remote, id) = (Arc::clone(&realm.remote), bell.id());
+    realm.executor.away(realm, 1);
+    let _away = Away(realm);
+    threads()?.spawn(async move {
+        // Nobody listens if the environment ended meanwhile.
+        let _ = done.send(work.await);
+        remote.ring(id);
+    });
+    bell.rung().await;
+    answer.try_recv().unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Internal,
+            "work on a thread",
+            "the work panicked; please report it",
+        ))
+    })
+}
+
+/// The threads of the native side, shared by all environments of the process: they hold no state.
+fn threads() -> Result<&'static Runtime> {
+    static THREADS: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    let started = THREADS.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("starkeep-sync")
+            .build()
+    });
+    started
+        .as_ref()
+        .map_err(|error| Error::new(ErrorKind::Io, "start threads", error.to_string()))
+}
+
+/// One at a time, in the order of asking.
+#[derive(Default)]
+pub struct Turns {
+    taken: Cell<bool>,
+    waiting: RefCell<VecDeque<u64>>,
+}
+
+/// Somebody's turn; the next one's begins when it is dropped.
+pub struct Turn {
+    realm: Rc<Realm>,
+    turns: Rc<Turns>,
+}
+
+impl Turns {
+    /// Waits for a turn.
+    pub async fn take(self: &Rc<Self>, realm: &Rc<Realm>) -> Result<Turn> {
+        if self.taken.replace(true) {
+            let bell = Bell::new(realm)?;
+            self.waiting.borrow_mut().push_back(bell.id());
+            bell.rung().await;
+        }
+        Ok(Turn {
+            realm: Rc::clone(realm),
+            turns: Rc::clone(self),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = self.turns.waiting.borrow_mut().pop_front();
+        match next {
+            Some(bell) if self.realm.is_alive() => {
+                self.realm.executor.hear(&self.realm, vec![bell]);
+            }
+            _ => self.turns.taken.set(false),
+        }
+    }
+}

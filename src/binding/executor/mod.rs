@@ -1,0 +1,228 @@
+//! Rounds on the JS thread.
+//!
+//! A round is a Rust future. It is polled when it begins and after each promise that it waits for has
+//! settled, from the reaction to that very promise. A reaction runs in the asynchronous context in which
+//! it was attached, so whatever a round calls sees the context that the round was begun in
+//! (`AsyncLocalStorage`), and so do its promises in turn. An executor with one queue of ready tasks could
+//! not promise that, which is why this one has none.
+//!
+//! What is not a promise is made one: work on another thread, and the turn in a queue, end by ringing a
+//! [`away::Bell`], a promise that was made in the round's context.
+//!
+//! A round that begins while another is being polled (an adapter that calls `exchange()` of another
+//! engine) begins in a reaction of its own; polls never nest.
+
+mod away;
+mod wait;
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use napi::sys;
+
+use super::error::{panicked, to_js};
+use super::js::{Intrinsic, Kept, Realm, Scope, Value};
+use crate::error::Result;
+
+pub use away::{Turns, on_threads};
+pub use wait::await_js;
+
+use wait::Wait;
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The tasks of one environment.
+#[derive(Default)]
+pub struct Executor {
+    current: RefCell<Option<Rc<Task>>>,
+    tasks: RefCell<Vec<Weak<Task>>>,
+    idle: RefCell<Vec<Rc<Wait>>>,
+    bells: RefCell<HashMap<u64, sys::napi_deferred>>,
+    next_bell: Cell<u64>,
+    away: Cell<usize>,
+}
+
+/// So many values may stay held without a use while a round goes on.
+const LEFT_HELD: usize = 32;
+
+struct Task {
+    realm: Rc<Realm>,
+    future: RefCell<Option<LocalFuture>>,
+    polling: Cell<bool>,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Task {
+    fn run(self: &Rc<Self>) {
+        if self.polling.replace(true) {
+            return;
+        }
+        let before = self.realm.executor.current.replace(Some(Rc::clone(self)));
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.woken.0.store(false, Ordering::Release);
+            let mut slot = self.future.borrow_mut();
+            let Some(future) = slot.as_mut() else { break };
+            if future.as_mut().poll(&mut context).is_ready() {
+                let finished = slot.take();
+                drop(slot);
+                drop(finished);
+                break;
+            }
+            drop(slot);
+            if !self.woken.0.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        self.realm.executor.current.replace(before);
+        self.polling.set(false);
+        let few = if self.future.borrow().is_some() {
+            LEFT_HELD
+        } else {
+            0
+        };
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.realm.let_go(few);
+    }
+}
+
+/// What can be handed to JavaScript.
+pub trait IntoJs: 'static {
+    /// The value.
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>>;
+}
+
+impl IntoJs for () {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Realm>) -> Result<Value<'s>> {
+        scope.undefined()
+    }
+}
+
+impl IntoJs for bool {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Realm>) -> Result<Value<'s>> {
+        scope.boolean(self)
+    }
+}
+
+impl IntoJs for Kept {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Realm>) -> Result<Value<'s>> {
+        self.value(scope)
+    }
+}
+
+/// Begins a task. Answers the promise of its outcome.
+pub fn spawn<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
+    let (deferred, promise) = scope.promise()?;
+    let for_outcome = Rc::clone(realm);
+    let future = async move {
+        let outcome = CatchPanics(work).await;
+        settle(&for_outcome, deferred, outcome);
+    };
+    let task = Rc::new(Task {
+        realm: Rc::clone(realm),
+        future: RefCell::new(Some(Box::pin(future))),
+        polling: Cell::new(false),
+        woken: Arc::new(Woken(AtomicBool::new(false))),
+    });
+    let executor = &realm.executor;
+    {
+        let mut tasks = executor.tasks.borrow_mut();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(Rc::downgrade(&task));
+    }
+    if executor.current.borrow().is_none() {
+        task.run();
+        return Ok(promise);
+    }
+    let wait = Wait::idle(scope, realm)?;
+    wait.arm(task);
+    let nothing = scope.undefined()?;
+    let resolve = realm.intrinsic(scope, Intrinsic::Resolve)?;
+    let now = scope.call(
+        realm.intrinsic(scope, Intrinsic::Promise)?,
+        resolve,
+        &[nothing],
+    )?;
+    wait.attach(scope, now)?;
+    Ok(promise)
+}
+
+fn settle<T: IntoJs>(realm: &Rc<Realm>, deferred: sys::napi_deferred, outcome: Result<T>) {
+    // The environment is ending where this fails: nobody is left to be told.
+    let _ = realm.scope(|scope| {
+        let outcome = outcome.and_then(|value| value.into_js(scope, realm));
+        match outcome {
+            Ok(value) => scope.settle(deferred, Ok(value)),
+            Err(error) => scope.settle(deferred, Err(to_js(scope, realm, &error)?)),
+        }
+    });
+}
+
+struct CatchPanics<F>(F);
+
+impl<T, F: Future<Output = Result<T>>> Future for CatchPanics<F> {
+    type Output = Result<T>;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        // SAFETY: the field is pinned with the struct and never moved out.
+        let inner = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        catch_unwind(AssertUnwindSafe(|| inner.poll(context)))
+            .unwrap_or_else(|payload: Box<dyn Any + Send>| Poll::Ready(Err(panicked(&*payload))))
+    }
+}
+
+impl Executor {
+    /// Rings bells, on the JS thread.
+    pub fn hear(&self, realm: &Realm, bells: Vec<u64>) {
+        for bell in bells {
+            let Some(deferred) = self.bells.borrow_mut().remove(&bell) else {
+                continue;
+            };
+            // Fails only where the environment is ending.
+            let _ = realm.scope(|scope| scope.settle(deferred, Ok(scope.undefined()?)));
+        }
+    }
+
+    /// The environment ends: rounds are dropped where they stand.
+    pub fn end(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
+        for task in tasks.iter().filter_map(Weak::upgrade) {
+            if let Ok(mut future) = task.future.try_borrow_mut() {
+                let dropped = future.take();
+                drop(future);
+                drop(dropped);
+            }
+        }
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        drop(idle);
+    }
+
+    fn away(&self, realm: &Realm, step: isize) {
+        let before = self.away.get();
+        let after = before.saturating_add_signed(step);
+        self.away.set(after);
+        if (before == 0) != (after == 0) {
+            realm.remote.hold_process(realm, after > 0);
+        }
+    }
+}

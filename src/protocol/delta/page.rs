@@ -1,0 +1,155 @@
+//! The page: which of the unseen items go next.
+
+use std::collections::BTreeMap;
+
+use super::ask::{Ask, Standing};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::watermarks::Watermarks;
+
+/// The smallest timestamps of everything that is offered to it, at most `limit` of them.
+///
+/// Items with one and the same timestamp are never parted: a watermark at that timestamp covers them
+/// all. A group that does not fit waits for the next page; only a group that is larger than a whole
+/// page makes the page larger.
+#[derive(Debug)]
+pub struct Page<T> {
+    limit: usize,
+    groups: BTreeMap<Hlc, Vec<T>>,
+    len: usize,
+    more: bool,
+    survey: Survey,
+}
+
+/// What the reading of the stores met, beside what got a place.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// How often a store was asked.
+    pub reads: usize,
+    /// Per node the greatest wanted timestamp.
+    pub newest: Watermarks,
+    /// The smallest timestamp that came too late.
+    pub too_late: Option<Hlc>,
+}
+
+impl<T> Page<T> {
+    /// An empty page for `limit` items.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            groups: BTreeMap::new(),
+            len: 0,
+            more: false,
+            survey: Survey::default(),
+        }
+    }
+
+    /// Whether an item with this timestamp would get a place. Where not, something was left out.
+    pub fn admits(&mut self, hlc: &Hlc) -> bool {
+        let admitted = self.len < self.limit
+            || self
+                .groups
+                .last_key_value()
+                .is_none_or(|(last, _)| hlc <= last);
+        self.more |= !admitted;
+        admitted
+    }
+
+    /// Notes that a store is asked. What one reading answers, it saw at one moment.
+    pub fn begin_read(&mut self) {
+        self.survey.reads += 1;
+    }
+
+    /// What the reading met.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Meets an item of a store: whether `ask` wants it and it would get a place.
+    pub fn meets(&mut self, ask: &Ask, hlc: &Hlc) -> bool {
+        match ask.standing(hlc) {
+            Standing::Unwanted => false,
+            Standing::TooLate => {
+                self.more = true;
+                if self
+                    .survey
+                    .too_late
+                    .as_ref()
+                    .is_none_or(|first| hlc < first)
+                {
+                    self.survey.too_late = Some(hlc.clone());
+                }
+                false
+            }
+            Standing::Wanted => {
+                self.survey.newest.advance(hlc);
+                self.admits(hlc)
+            }
+        }
+    }
+
+    /// Takes over what another page holds and met.
+    pub fn absorb(&mut self, other: Self) {
+        self.survey.reads += other.survey.reads;
+        self.survey.newest.merge(&other.survey.newest);
+        let earlier = [self.survey.too_late.take(), other.survey.too_late];
+        self.survey.too_late = earlier.into_iter().flatten().min();
+        self.more |= other.more;
+        for (hlc, group) in other.groups {
+            for item in group {
+                self.offer(hlc.clone(), item);
+            }
+        }
+    }
+
+    /// Offers an item.
+    pub fn offer(&mut self, hlc: Hlc, item: T) {
+        if !self.admits(&hlc) {
+            return;
+        }
+        self.groups.entry(hlc).or_default().push(item);
+        self.len += 1;
+        while self.len - self.last_group() >= self.limit {
+            self.drop_last_group();
+        }
+    }
+
+    /// Notes that whoever offered had more than it offered.
+    pub fn left_out_more(&mut self) {
+        self.more = true;
+    }
+
+    /// Once the page is full and something was left out: the greatest timestamp that can still get a
+    /// place. Nothing later needs to be looked at.
+    pub fn horizon(&self) -> Option<&Hlc> {
+        if !self.more || self.len < self.limit {
+            return None;
+        }
+        self.groups.last_key_value().map(|(hlc, _)| hlc)
+    }
+
+    /// The items in the order of their timestamps, and whether any were left out.
+    pub fn finish(mut self) -> (Vec<(Hlc, T)>, bool) {
+        if self.len > self.limit && self.groups.len() > 1 {
+            self.drop_last_group();
+        }
+        let items = self
+            .groups
+            .into_iter()
+            .flat_map(|(hlc, group)| group.into_iter().map(move |item| (hlc.clone(), item)))
+            .collect();
+        (items, self.more)
+    }
+
+    fn last_group(&self) -> usize {
+        self.groups
+            .last_key_value()
+            .map_or(0, |(_, group)| group.len())
+    }
+
+    fn drop_last_group(&mut self) {
+        if let Some((_, group)) = self.groups.pop_last() {
+            self.len -= group.len();
+            self.more = true;
+        }
+    }
+}
