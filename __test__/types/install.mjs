@@ -78,17 +78,28 @@ const PACKAGES = {
 function copyCase(project, file) {
   const source = join(here, "cases", file);
   const names = file.endsWith(".ts")
-    ? [file.replace(/ts$/, "mts"), file.replace(/ts$/, "cts")]
+    ? [".mts", ".cts"].map((kind) => file.replace(/\.ts$/, kind))
     : [file];
   for (const name of names) cpSync(source, join(project, name));
   return names;
 }
 
+/** Whether a file can be compiled with a config. */
+function fits(file, config, layout) {
+  if (!file.endsWith(".cts")) return true;
+  // CommonJS cannot import what is only there as ES modules.
+  if (layout === "esm") return false;
+  // `import … = require(…)` is no syntax of `module: esnext`.
+  if (file === "require.cts") return config !== "bundler";
+  // A bundler's `require` finds `index.d.ts`, whose own imports are resolved as a bundler's `import`.
+  return layout !== "dual" || !["bundler", "preserve"].includes(config);
+}
+
 /**
  * Makes a project of `cases` in the folder `project`, with a `tsconfig.<config>.json` for each of the
- * `configs`. `written` are files with their text, in place of cases.
+ * `configs`. `written` are more files, with their text.
  */
-export function makeProject(project, { cases, configs, installed, layout, written = {} }) {
+export function makeProject(project, { cases, configs, installed, layout, written }) {
   mkdirSync(project, { recursive: true });
   installEngine(project);
   for (const name of installed) PACKAGES[name](project, layout);
@@ -103,7 +114,7 @@ export function makeProject(project, { cases, configs, installed, layout, writte
     writeJson(join(project, `tsconfig.${config}.json`), {
       extends: `./configs/${config}.json`,
       compilerOptions: { types },
-      files,
+      files: files.filter((file) => fits(file, config, layout)),
     });
   }
 }

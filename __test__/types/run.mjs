@@ -16,7 +16,7 @@ import { makeProject } from "./install.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-const ALL = ["node16", "nodenext", "exact", "bundler", "preserve"];
+const CONFIGS = ["node16", "nodenext", "exact", "bundler", "preserve"];
 const PEERS = ["primitives 0.1", "storage 0.1"];
 const LATER_PEERS = ["primitives 0.2", "storage 0.2"];
 const NODE = "@types/node";
@@ -38,79 +38,77 @@ function namesCase(exported) {
 
 async function listProjects() {
   const names = namesCase(await import("../../index.mjs"));
+  const withPeers = ["surface.ts", "app.ts", "additions.ts", "peers.ts", "node.ts"];
   return [
     {
-      name: "surface of 0.1.0",
-      cases: ["surface.ts"],
+      name: "peers, @types/node",
+      cases: withPeers,
       installed: [...PEERS, NODE, "old engine"],
-      layouts: ["shared", "dual"],
+      configs: [...CONFIGS, "emit"],
     },
     {
-      name: "surface of 0.1.0 over later peers",
-      cases: ["surface.ts"],
+      name: "peers with declarations for import and for require, @types/node",
+      cases: withPeers,
+      installed: [...PEERS, NODE, "old engine"],
+      layout: "dual",
+    },
+    {
+      name: "later peers, @types/node",
+      cases: withPeers,
       installed: [...LATER_PEERS, NODE, "old engine"],
     },
     {
-      name: "types of the peers",
-      cases: ["peers.ts"],
+      name: "peers",
+      cases: ["additions.ts", "peers.ts"],
       installed: PEERS,
-      layouts: ["shared", "dual", "esm"],
+      configs: ["nodenext", "bundler"],
     },
     {
-      name: "types of later peers",
-      cases: ["peers.ts"],
-      installed: LATER_PEERS,
-      layouts: ["shared", "dual"],
-    },
-    {
-      name: "an app of 0.1.0",
-      cases: ["app.ts"],
-      installed: [...PEERS, NODE],
-      layouts: ["shared", "dual"],
-      configs: [...ALL, "emit"],
-    },
-    {
-      name: "additions",
-      cases: ["additions.ts"],
+      name: "peers of ES modules only",
+      cases: ["additions.ts", "peers.ts"],
       installed: PEERS,
-      layouts: ["shared", "dual"],
-      configs: [...ALL, "emit"],
+      layout: "esm",
+      configs: ["node16", "nodenext", "bundler"],
     },
-    { name: "additions over later peers", cases: ["additions.ts"], installed: LATER_PEERS },
-    { name: "no peers, no @types/node", cases: ["alone.ts"], configs: [...ALL, "emit"] },
-    { name: "no peers", cases: ["node.ts"], installed: [NODE] },
     {
       name: "one peer of two",
       cases: ["half.ts"],
       installed: ["primitives 0.1"],
-      configs: [...ALL, "emit"],
-    },
-    { name: "import", cases: ["import.mts"] },
-    // `import … = require(…)` is no syntax of `module: esnext`.
-    {
-      name: "require",
-      cases: ["require.cts"],
-      configs: ALL.filter((config) => config !== "bundler"),
+      configs: ["nodenext", "bundler", "emit"],
     },
     {
-      name: "exported names",
+      name: "@types/node",
+      cases: ["node.ts"],
+      installed: [NODE],
+      configs: ["node16", "nodenext", "bundler"],
+    },
+    {
+      name: "nothing",
+      cases: ["alone.ts", "import.mts", "require.cts"],
       written: { "names.mts": names, "names.cts": names },
+      configs: [...CONFIGS, "emit"],
     },
   ];
 }
 
-/** The projects, one for each layout of the installed packages. */
-async function* eachProject(folder) {
-  let number = 0;
-  for (const project of await listProjects()) {
-    const { name, cases = [], installed = [], layouts = ["shared"], configs = ALL } = project;
-    for (const layout of layouts) {
-      const place = join(folder, `${(number += 1)}`);
-      makeProject(place, { cases, configs, installed, layout, written: project.written });
-      const title = layouts.length > 1 ? `${name}, ${layout} declarations` : name;
-      yield* configs.map((config) => ({ title: `${title}: ${config}`, place, config }));
-    }
+/** Every project with every config. */
+async function listRuns(folder) {
+  const runs = [];
+  for (const [number, project] of (await listProjects()).entries()) {
+    const place = join(folder, `${number}`);
+    const { name, configs = CONFIGS, layout = "shared", written = {} } = project;
+    makeProject(place, {
+      ...project,
+      installed: project.installed ?? [],
+      configs,
+      layout,
+      written,
+    });
+    runs.push(
+      ...configs.map((config) => ({ title: `${config}, installed: ${name}`, place, config })),
+    );
   }
+  return runs;
 }
 
 function run([command, ...args], place) {
@@ -162,12 +160,9 @@ async function main() {
     if (failed) console.log(output.replace(/^(?=.)/gm, "       "));
   };
 
-  const waiting = [];
-  for await (const project of eachProject(folder)) {
-    const wanted =
-      values.only.length === 0 || values.only.some((word) => project.title.includes(word));
-    if (wanted) waiting.push(project);
-  }
+  const all = await listRuns(folder);
+  const isWanted = ({ title }) => values.only.every((word) => title.includes(word));
+  const waiting = all.filter(isWanted);
   if (values.only.length === 0) report("one text in both entries", sameTextInBothEntries());
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

@@ -52,7 +52,7 @@ async function run(folder) {
   if (files.length === 0)
     throw new DemoError(`There are no files to sync in ${quoted(folder)}${alsoSkipped}.`);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  console.log(`${quoted(folder)}: ${files.length} files, ${bytesText(bytes)}${alsoSkipped}\n`);
+  console.log(`${quoted(folder)}: ${filesText(files.length)}, ${bytesText(bytes)}${alsoSkipped}\n`);
 
   const workspace = createWorkspace();
   const opened = [];
@@ -130,7 +130,7 @@ async function sync(files, { cloud, first, second }) {
     ...differencesText(differences, count),
     verdict(
       received.records === count,
-      `laptop 2 has ${received.records} records for ${count} files`,
+      `${received.records} records at laptop 2 for ${filesText(count)}`,
     ),
     ...quiet.map(({ name, shipped, applied, rounds }) =>
       verdict(
@@ -143,15 +143,16 @@ async function sync(files, { cloud, first, second }) {
 
 function differencesText(differences, count) {
   if (differences.length === 0)
-    return [verdict(true, `all ${count} files at laptop 2 are those of the folder, byte for byte`)];
+    return [verdict(true, `${filesText(count)} at laptop 2, byte for byte those of the folder`)];
   const shown = differences.slice(0, SHOWN_DIFFERENCES).map((text) => `    ${text}`);
   return [
-    verdict(
-      false,
-      `${differences.length} of ${count} files at laptop 2 are not those of the folder`,
-    ),
+    verdict(false, `${differences.length} of ${filesText(count)} differ at laptop 2:`),
     ...shown.map((text) => ({ held: false, text })),
   ];
+}
+
+function filesText(count) {
+  return `${count} ${count === 1 ? "file" : "files"}`;
 }
 
 function verdict(held, text) {

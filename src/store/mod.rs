@@ -14,6 +14,7 @@
 mod blocking;
 pub mod fs;
 mod gate;
+pub mod memory;
 pub mod sqlite;
 
 /// A body as JSON text.

@@ -52,7 +52,8 @@ check<Identical<OldStateStore, sync.SqliteSyncStateStoreOptions>>();
 // Values. Each `Unfit…` names the exports that do not fit.
 
 type Later = "createHttpSyncHandler" | "createHttpSyncTransport";
-type OldValues = Omit<typeof old, Later>;
+// Where ES modules import CommonJS, the whole of it is there once more as `default`.
+type OldValues = Omit<typeof old, Later | "default">;
 type NewValues = typeof sync;
 
 type Missing = Exclude<keyof OldValues, keyof NewValues>;

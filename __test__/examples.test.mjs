@@ -1,0 +1,265 @@
+// The examples and the demo, as somebody at a terminal runs them.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { listFolder, readAndHash } from "../examples/demo/folder.mjs";
+import { startProgress } from "../examples/demo/progress.mjs";
+import { ulid } from "../examples/demo/ulid.mjs";
+import { verify } from "../examples/demo/verify.mjs";
+import { folderFor } from "./support/native.mjs";
+
+const DEMO = "examples/demo/demo.mjs";
+const notOnWindows = {
+  skip: process.platform === "win32" ? "Windows has no such names and signals" : false,
+};
+const notForRoot = {
+  skip: notOnWindows.skip || (process.getuid?.() === 0 ? "nothing is unreadable for root" : false),
+};
+
+/**
+ * Runs a script of this repository with a temporary folder of its own.
+ *
+ * @returns {Promise<{ code: number, signal: string, out: string, err: string, left: string[] }>}
+ */
+function run(t, script, args = [], onOutput = () => {}) {
+  const temporary = folderFor(t);
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: fileURLToPath(new URL("..", import.meta.url)),
+    env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [out, err] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    out += text;
+    onOutput(child);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => (err += text));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) =>
+      resolve({ code, signal, out, err, left: readdirSync(temporary) }),
+    );
+  });
+}
+
+/** The rows of the demo's table: per step its records, objects and rounds. */
+function tableOf(out) {
+  const rows = out.split("\n").filter((line) => /\d\.\d\d$/.test(line));
+  return rows.map((row) => {
+    const [step, records, objects, , rounds] = row.split(/ {2,}/);
+    return [step, records, objects, rounds];
+  });
+}
+
+function tableFor({ records, objects, rounds }) {
+  const [some, different, exchanged] = [records, objects, rounds].map(String);
+  return [
+    ["folder → laptop 1", some, different, "–"],
+    ["laptop 1 → cloud", some, different, exchanged],
+    ["cloud → laptop 2", some, different, exchanged],
+    ["check by hash", some, different, "–"],
+    ["last round, laptop 1", "0", "0", "1"],
+    ["last round, laptop 2", "0", "0", "1"],
+  ];
+}
+
+/** Makes the files of `contents`, by their paths below a new folder. */
+function folderOf(t, contents) {
+  const folder = folderFor(t);
+  for (const [name, content] of Object.entries(contents)) {
+    const path = join(folder, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, content);
+  }
+  return folder;
+}
+
+const numbered = (count) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i % 7}/${i}.txt`, `${i}`]));
+
+for (const script of ["examples/esm.mjs", "examples/commonjs.cjs"]) {
+  test(`${script} takes a note from the laptop to the phone`, async (t) => {
+    const result = await run(t, script);
+    assert.deepEqual(result, {
+      code: 0,
+      signal: null,
+      out: [
+        "laptop: { applied: 0, shipped: 1, hasMore: false }",
+        "phone: { applied: 1, shipped: 0, hasMore: false }",
+        "on the phone: Buy milk\n",
+      ].join("\n"),
+      err: "",
+      left: [],
+    });
+  });
+}
+
+test("the demo syncs a folder with copies, an empty file and folders of tools", async (t) => {
+  const folder = folderOf(t, {
+    "a.txt": "the same",
+    "sub folder/deeper/b.txt": "the same",
+    "sub folder/c": "the same",
+    empty: "",
+    "ünï 🪐 (1).md": "unicode",
+    ".hidden": "hidden",
+    "-rf": "not an option",
+    ".git/config": "not synced",
+    "sub folder/node_modules/x.js": "not synced",
+  });
+  const { code, out, err, left } = await run(t, DEMO, ["--folder", folder]);
+  assert.deepEqual([code, err, left], [0, "", []], out + err);
+  assert.deepEqual(tableOf(out), tableFor({ records: 7, objects: 5, rounds: 7 }));
+  assert.match(out, /✓ 7 files at laptop 2, byte for byte/);
+  assert.match(out, /✓ laptop 1 has nothing left to do: shipped 0, applied 0/);
+  assert.match(out, /✓ laptop 2 has nothing left to do: shipped 0, applied 0/);
+  assert.doesNotMatch(out, /[\r\x1b]/);
+});
+
+test("the demo syncs names that are no text, and follows no link", notOnWindows, async (t) => {
+  const folder = folderOf(t, {
+    "two\nlines\x1b[31m": "1",
+    'quo"te\\': "2",
+    ["x".repeat(255)]: "3",
+  });
+  symlinkSync("/", join(folder, "link"));
+  symlinkSync("nowhere", join(folder, "dangling"));
+  let files = 3;
+  if (process.platform === "linux") {
+    const raw = (byte) => Buffer.concat([Buffer.from(`${folder}/raw`), Buffer.from([byte])]);
+    for (const byte of [0xfe, 0xff]) writeFileSync(raw(byte), `${byte}`);
+    files += 2;
+  }
+  const { code, out, err, left } = await run(t, DEMO, ["--folder", folder]);
+  assert.deepEqual([code, err, left], [0, "", []], out + err);
+  assert.deepEqual(tableOf(out), tableFor({ records: files, objects: files, rounds: files }));
+  assert.match(out, /2 skipped that are no regular files/);
+});
+
+test("the demo syncs more files than a round or a query takes", async (t) => {
+  const { code, out, err } = await run(t, DEMO, ["--folder", folderOf(t, numbered(1001))]);
+  assert.deepEqual([code, err], [0, ""], out + err);
+  assert.deepEqual(tableOf(out), tableFor({ records: 1001, objects: 1001, rounds: 21 }));
+});
+
+const MISTAKES = {
+  "a missing folder": (t) => [["--folder", join(folderFor(t), "nowhere")], /does not exist/],
+  "a file instead of a folder": () => [
+    ["--folder", fileURLToPath(import.meta.url)],
+    /no.* a folder/,
+  ],
+  "an empty folder": (t) => [["--folder", folderFor(t)], /no files to sync/],
+  "a folder with nothing but empty folders": (t) => {
+    const folder = folderFor(t);
+    mkdirSync(join(folder, "a", "b"), { recursive: true });
+    return [["--folder", folder], /no files to sync/];
+  },
+  "an option that it does not have": () => [["--forder", "x"], /--forder[^]*Usage: npm run demo/],
+  "a folder without the option": () => [["somewhere"], /somewhere[^]*Usage: npm run demo/],
+  "an option without a folder": () => [["--folder"], /Usage: npm run demo/],
+};
+
+for (const [mistake, prepare] of Object.entries(MISTAKES)) {
+  test(`the demo fails clearly on ${mistake}`, async (t) => {
+    const [args, message] = prepare(t);
+    const { code, out, err, left } = await run(t, DEMO, args);
+    assert.deepEqual([code, out, left], [1, "", []]);
+    assert.match(err, message);
+    assert.match(err, /^✗ /);
+    assert.doesNotMatch(err, /^\s+at /m, "there is no stack");
+  });
+}
+
+test("the demo names a file that it may not read", notForRoot, async (t) => {
+  const folder = folderOf(t, { open: "x", secret: "x" });
+  chmodSync(join(folder, "secret"), 0);
+  const { code, err, left } = await run(t, DEMO, ["--folder", folder]);
+  assert.deepEqual([code, left], [1, []]);
+  assert.match(err, /^✗ The file "secret" cannot be read: permission denied\.$/m);
+});
+
+test("the demo explains itself", async (t) => {
+  const { code, out } = await run(t, DEMO, ["--help"]);
+  assert.equal(code, 0);
+  assert.match(out, /^Usage: npm run demo \[-- --folder DIR\]/);
+});
+
+for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
+  test(`the demo leaves nothing behind on ${signal}`, notOnWindows, async (t) => {
+    const folder = folderOf(t, numbered(1000));
+    let sent = false;
+    const result = await run(t, DEMO, ["--folder", folder], (child) => {
+      if (!sent) child.kill(signal);
+      sent = true;
+    });
+    assert.deepEqual([result.code, result.left], [code, []]);
+    assert.match(result.err, /^✗ Stopped/);
+  });
+}
+
+test("the demo leaves nothing behind where Ctrl-C is pressed again", notOnWindows, async (t) => {
+  const folder = folderOf(t, numbered(1000));
+  const again = (child) => child.kill("SIGINT");
+  const { code, left } = await run(t, DEMO, ["--folder", folder], (child) => {
+    again(child);
+    setTimeout(again, 5, child);
+  });
+  assert.deepEqual([code, left], [130, []]);
+});
+
+test("the check by hash tells every difference", async (t) => {
+  const contents = { equal: "1", missing: "2", renamed: "3", longer: "4", changed: "5" };
+  const signal = new AbortController().signal;
+  const { files } = await listFolder(folderOf(t, contents), { signal });
+  const have = async ({ name }) => {
+    const hash = createHash("sha256").update(contents[name]).digest("hex");
+    const right = { name, size: 1, hash };
+    if (name === "missing") return null;
+    if (name === "renamed") return { ...right, name: "other" };
+    if (name === "longer") return { ...right, size: 2 };
+    return name === "changed" ? { ...right, hash: "0".repeat(64) } : right;
+  };
+  const ids = files.map(({ name }) => `id of ${name}`);
+  const laptop = { examine: (id) => have({ name: id.slice("id of ".length) }) };
+  let checked = 0;
+  const options = { signal, onProgress: (count) => (checked += count) };
+  const differences = await verify(laptop, files, ids, options);
+  assert.equal(checked, 5);
+  assert.deepEqual(differences.map((text) => text.split(" ").slice(0, 3).join(" ")).sort(), [
+    '"changed" has the',
+    '"longer" has 2',
+    '"missing" is missing',
+    '"renamed" has another',
+  ]);
+});
+
+test("a file that is larger than a piece of reading is hashed whole", async (t) => {
+  const content = Buffer.alloc(5_000_001, "starkeep");
+  const folder = folderOf(t, { large: content });
+  const { data, hash } = await readAndHash({ path: Buffer.from(join(folder, "large")), name: "" });
+  assert.ok(data.equals(content));
+  assert.equal(hash, createHash("sha256").update(content).digest("hex"));
+});
+
+test("ids are ULIDs in the order of their time", () => {
+  assert.match(ulid(), /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
+  assert.equal(ulid(1469918176385).slice(0, 10), "01ARYZ6S41");
+  assert.ok(ulid(1) < ulid(2));
+});
+
+test("on a terminal the progress is a bar that fits into the line", () => {
+  for (const columns of [80, 40, 20]) {
+    const written = [];
+    const out = { isTTY: true, columns, write: (text) => written.push(text) };
+    const progress = startProgress("step", 10, out);
+    progress.advance(10);
+    progress.end();
+    assert.match(written[0], /^\rstep +░* +0\/10\x1b\[K$/);
+    assert.match(written.at(-2), /^\rstep +█* +10\/10\x1b\[K$/);
+    assert.equal(written.at(-1), "\n");
+    if (columns > 30) assert.ok(written.every((text) => text.length <= columns + 4));
+  }
+});

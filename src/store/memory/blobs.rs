@@ -1,0 +1,122 @@
+//! Objects.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::faults::{Faults, Operation, pause};
+use crate::engine::ports::Blobs;
+use crate::error::Result;
+use crate::protocol::item::Blob;
+use crate::protocol::text::Text;
+
+#[derive(Debug, Default)]
+struct Storage {
+    objects: RefCell<BTreeMap<Text, Arc<[u8]>>>,
+    puts: RefCell<Vec<Text>>,
+    running: Cell<usize>,
+    most_at_once: Cell<usize>,
+}
+
+/// A storage of objects. All clones are one storage.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryBlobs {
+    storage: Rc<Storage>,
+    faults: Faults,
+}
+
+impl MemoryBlobs {
+    /// An empty storage.
+    pub fn new(faults: Faults) -> Self {
+        Self {
+            storage: Rc::default(),
+            faults,
+        }
+    }
+
+    /// The same storage over a way with faults of its own.
+    #[must_use]
+    pub fn seen_through(&self, faults: Faults) -> Self {
+        Self {
+            storage: Rc::clone(&self.storage),
+            faults,
+        }
+    }
+
+    /// Stores an object as the app does: at once.
+    pub fn write(&self, key: &str, data: &[u8]) {
+        let key = Text::from(key);
+        self.storage.objects.borrow_mut().insert(key, data.into());
+    }
+
+    /// Whether an object is there, without asking the plan.
+    pub fn holds(&self, key: &Text) -> bool {
+        self.storage.objects.borrow().contains_key(key)
+    }
+
+    /// Loses everything.
+    pub fn wipe(&self) {
+        self.storage.objects.borrow_mut().clear();
+    }
+
+    /// The keys of what was put, in that order.
+    pub fn puts(&self) -> Vec<Text> {
+        self.storage.puts.borrow().clone()
+    }
+
+    /// How many puts were on their way at one time at most.
+    pub fn most_at_once(&self) -> usize {
+        self.storage.most_at_once.get()
+    }
+}
+
+/// Counts a put for as long as it runs, also one that is dropped in the middle.
+struct Running<'a>(&'a Storage);
+
+impl<'a> Running<'a> {
+    fn begin(storage: &'a Storage) -> Self {
+        let now = storage.running.get() + 1;
+        storage.running.set(now);
+        let most = storage.most_at_once.get().max(now);
+        storage.most_at_once.set(most);
+        Self(storage)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.set(self.0.running.get() - 1);
+    }
+}
+
+impl Blobs for MemoryBlobs {
+    type Data = Arc<[u8]>;
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        self.faults.meet(Operation::HasBlob, Some(key)).await?;
+        let holds = self.holds(key);
+        pause().await;
+        Ok(holds)
+    }
+
+    async fn get(&self, key: &Text) -> Result<Option<Arc<[u8]>>> {
+        self.faults.meet(Operation::GetBlob, Some(key)).await?;
+        let found = self.storage.objects.borrow().get(key).cloned();
+        pause().await;
+        Ok(found)
+    }
+
+    async fn put(&self, blob: &Blob, data: Arc<[u8]>) -> Result<()> {
+        let _running = Running::begin(&self.storage);
+        self.faults
+            .meet(Operation::PutBlob, Some(&blob.key))
+            .await?;
+        self.storage.puts.borrow_mut().push(blob.key.clone());
+        let mut objects = self.storage.objects.borrow_mut();
+        objects.insert(blob.key.clone(), data);
+        drop(objects);
+        pause().await;
+        Ok(())
+    }
+}

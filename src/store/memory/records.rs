@@ -1,0 +1,135 @@
+//! Shared records.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::body::Body;
+use super::faults::{Faults, Operation, pause};
+use super::pass;
+use crate::engine::ports::Records;
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// How unseen records are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// By a pass over all of them; nobody can say what is held.
+    Scanned,
+    /// By a pass over all of them, which what is held can spare.
+    Covered,
+    /// By an index, all at one moment.
+    Indexed,
+}
+
+/// A store of shared records. All clones are one store.
+#[derive(Debug, Clone)]
+pub struct MemoryRecords {
+    items: Rc<RefCell<BTreeMap<Text, Item<Body>>>>,
+    access: Access,
+    scan_page_size: usize,
+    faults: Faults,
+}
+
+impl MemoryRecords {
+    /// An empty store, scanned in pages of `scan_page_size`.
+    pub fn new(access: Access, scan_page_size: usize, faults: Faults) -> Self {
+        Self {
+            items: Rc::default(),
+            access,
+            scan_page_size: scan_page_size.max(1),
+            faults,
+        }
+    }
+
+    /// Writes as the app does: at once.
+    pub fn write(&self, item: Item<Body>) {
+        self.items.borrow_mut().insert(item.body.id.clone(), item);
+    }
+
+    /// Everything that is stored, in the order of ids.
+    pub fn all(&self) -> Vec<Item<Body>> {
+        self.items.borrow().values().cloned().collect()
+    }
+
+    /// Puts these in the place of everything that is stored.
+    pub fn replace(&self, items: Vec<Item<Body>>) {
+        let items = items.into_iter().map(|item| (item.body.id.clone(), item));
+        *self.items.borrow_mut() = items.collect();
+    }
+
+    /// The records that follow `after` in the order of ids, at most a page.
+    pub(super) async fn scan(&self, after: Option<&Text>) -> Result<Vec<Item<Body>>> {
+        self.faults.meet(Operation::ScanRecords, None).await?;
+        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
+        let page = self
+            .items
+            .borrow()
+            .range((from, Bound::Unbounded))
+            .take(self.scan_page_size)
+            .map(|(_, item)| item.clone())
+            .collect();
+        pause().await;
+        Ok(page)
+    }
+
+    /// The record with this id.
+    pub(super) async fn get(&self, id: &Text) -> Result<Option<Item<Body>>> {
+        self.faults.meet(Operation::GetRecord, Some(id)).await?;
+        let found = self.items.borrow().get(id).cloned();
+        pause().await;
+        Ok(found)
+    }
+}
+
+impl Records<Body> for MemoryRecords {
+    async fn coverage(&self) -> Result<Option<Watermarks>> {
+        if self.access == Access::Scanned {
+            return Ok(None);
+        }
+        self.faults.meet(Operation::CoverRecords, None).await?;
+        let mut held = Watermarks::default();
+        for item in self.items.borrow().values() {
+            held.advance(&item.hlc);
+        }
+        pause().await;
+        Ok(Some(held))
+    }
+
+    async fn unseen(
+        &self,
+        ask: &Ask,
+        backlog: &mut Backlog<Text>,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
+        if self.access != Access::Indexed {
+            return pass::unseen(self, ask, backlog, page).await;
+        }
+        self.faults.meet(Operation::ScanRecords, None).await?;
+        page.begin_read();
+        for item in self.items.borrow().values() {
+            if page.meets(ask, &item.hlc) {
+                page.offer(item.hlc.clone(), item.clone());
+            }
+        }
+        pause().await;
+        Ok(())
+    }
+
+    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+        Ok(self.get(id).await?.map(|item| item.hlc))
+    }
+
+    async fn put(&self, item: &Item<Body>) -> Result<()> {
+        let id = Some(&item.body.id);
+        self.faults.meet(Operation::PutRecord, id).await?;
+        self.write(item.clone());
+        pause().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! App rows, table by table.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::body::Body;
+use super::faults::{Faults, Operation, pause};
+use crate::engine::ports::AppRows;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::{Ask, Page};
+use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+type Rows = BTreeMap<Text, Item<Body>>;
+
+/// The rows of a channel. All clones are one store.
+#[derive(Debug, Clone)]
+pub struct MemoryRows {
+    tables: Rc<RefCell<Vec<(Table, Rows)>>>,
+    knows_coverage: bool,
+    scan_page_size: usize,
+    faults: Faults,
+}
+
+impl MemoryRows {
+    /// A store without tables, scanned in pages of `scan_page_size`.
+    pub fn new(knows_coverage: bool, scan_page_size: usize, faults: Faults) -> Self {
+        Self {
+            tables: Rc::default(),
+            knows_coverage,
+            scan_page_size: scan_page_size.max(1),
+            faults,
+        }
+    }
+
+    /// Adds a table, if it is not there, and with it its app.
+    pub fn register(&self, table: &Table) {
+        let mut tables = self.tables.borrow_mut();
+        if tables.iter().all(|(known, _)| known != table) {
+            tables.push((table.clone(), Rows::new()));
+        }
+    }
+
+    /// Writes as the app does: at once, whatever stood there. `false` where the table is not there.
+    pub fn write(&self, item: Item<Body>) -> bool {
+        self.with_rows_of(&item.kind, |rows| {
+            rows.insert(item.body.id.clone(), item.clone());
+        })
+        .is_some()
+    }
+
+    /// Everything that is stored.
+    pub fn all(&self) -> Vec<Item<Body>> {
+        let tables = self.tables.borrow();
+        let rows = tables.iter().flat_map(|(_, rows)| rows.values());
+        rows.cloned().collect()
+    }
+
+    /// Puts these in the place of everything that is stored; the tables stay.
+    pub fn replace(&self, items: Vec<Item<Body>>) {
+        for (_, rows) in self.tables.borrow_mut().iter_mut() {
+            rows.clear();
+        }
+        for item in items {
+            self.write(item);
+        }
+    }
+
+    fn with_rows_of<T>(&self, kind: &ItemKind, act: impl FnOnce(&mut Rows) -> T) -> Option<T> {
+        let ItemKind::Row(table) = kind else {
+            return None;
+        };
+        let mut tables = self.tables.borrow_mut();
+        let rows = tables.iter_mut().find(|(known, _)| known == table);
+        rows.map(|(_, rows)| act(rows))
+    }
+
+    /// The rows after `from`, which is a timestamp and an id, in that order, at most a page.
+    fn page_after(&self, table: &Table, from: &(Hlc, Option<Text>)) -> Vec<Item<Body>> {
+        let tables = self.tables.borrow();
+        let rows = tables.iter().filter(|(known, _)| known == table);
+        let mut after: Vec<_> = rows
+            .flat_map(|(_, rows)| rows.values())
+            .filter(|item| match &from.1 {
+                None => item.hlc > from.0,
+                Some(id) => (&item.hlc, &item.body.id) > (&from.0, id),
+            })
+            .cloned()
+            .collect();
+        after.sort_by(|a, b| (&a.hlc, &a.body.id).cmp(&(&b.hlc, &b.body.id)));
+        after.truncate(self.scan_page_size);
+        after
+    }
+}
+
+impl AppRows<Body> for MemoryRows {
+    async fn tables(&self) -> Result<Vec<Table>> {
+        self.faults.meet(Operation::ListTables, None).await?;
+        let tables = self.tables.borrow();
+        Ok(tables.iter().map(|(table, _)| table.clone()).collect())
+    }
+
+    async fn knows(&self, app: &Text) -> Result<bool> {
+        pause().await;
+        Ok(self
+            .tables
+            .borrow()
+            .iter()
+            .any(|(table, _)| table.app == *app))
+    }
+
+    fn knows_coverage(&self) -> bool {
+        self.knows_coverage
+    }
+
+    async fn coverage(&self, table: &Table) -> Result<Watermarks> {
+        let name = Some(&table.name);
+        self.faults.meet(Operation::CoverRows, name).await?;
+        let mut held = Watermarks::default();
+        self.with_rows_of(&ItemKind::Row(table.clone()), |rows| {
+            rows.values().for_each(|item| held.advance(&item.hlc));
+        });
+        pause().await;
+        Ok(held)
+    }
+
+    async fn unseen(
+        &self,
+        table: &Table,
+        floor: &Hlc,
+        ask: &Ask,
+        page: &mut Page<Item<Body>>,
+    ) -> Result<()> {
+        let mut from = (floor.clone(), None);
+        loop {
+            page.begin_read();
+            let name = Some(&table.name);
+            self.faults.meet(Operation::ScanRows, name).await?;
+            let rows = self.page_after(table, &from);
+            pause().await;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            from = (last.hlc.clone(), Some(last.body.id.clone()));
+            for item in rows {
+                if page.meets(ask, &item.hlc) {
+                    page.offer(item.hlc.clone(), item);
+                }
+            }
+            if page.horizon().is_some_and(|end| from.0 > *end) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+        let id = Some(&item.body.id);
+        self.faults.meet(Operation::ApplyRow, id).await?;
+        let applied = self.with_rows_of(&item.kind, |rows| {
+            if wins(&item.hlc, rows.get(&item.body.id).map(|row| &row.hlc)) {
+                rows.insert(item.body.id.clone(), item.clone());
+            }
+        });
+        pause().await;
+        applied.ok_or_else(|| {
+            let message = "the table is not registered on this side";
+            Error::new(ErrorKind::UnknownApp, "apply an app row", message)
+        })
+    }
+}
