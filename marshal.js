@@ -15,8 +15,8 @@ const HEADER = 1;
 const STRIDE = 3;
 
 /**
- * `pack(items, field)` answers `[numbers, names]`: the timestamps under `field`, `NaN` where an item has
- * none. Indexes into `names` hold until the generation changes.
+ * `pack(items, field)` answers `[numbers, names]`: the timestamps under `field`, or that the items are
+ * themselves; `NaN` where there is none. Indexes into `names` hold until the generation changes.
  */
 function createPacker() {
   const indexes = new Map();
@@ -50,7 +50,7 @@ function createPacker() {
     numbers[0] = generation;
     let at = HEADER;
     for (let i = 0; i < items.length; i += 1) {
-      const stamp = items[i]?.[field];
+      const stamp = field === undefined ? items[i] : items[i]?.[field];
       const wallTime = stamp?.wallTime;
       const counter = stamp?.counter;
       const nodeId = stamp?.nodeId;
@@ -69,6 +69,46 @@ function makeHlc(wallTime, counter, nodeId) {
   return { wallTime, counter, nodeId };
 }
 
+function entriesOf(map) {
+  return [Object.keys(map), Object.values(map)];
+}
+
+/** Own, whatever name it is: `__proto__` is a name like any other. */
+function setOwn(map, name, value) {
+  Object.defineProperty(map, name, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+}
+
+function setEntry(map, name, wallTime, counter, nodeId) {
+  setOwn(map, name, { wallTime, counter, nodeId });
+}
+
+/** Listeners that come while they are called are called too, those that go are not. */
+function callEach(listeners, event, threw) {
+  for (const listener of listeners) {
+    try {
+      listener(event);
+    } catch (error) {
+      threw(error);
+    }
+  }
+}
+
+/** `advanceWatermark` around the comparison, which is the native side's. */
+function createAdvance(isLater) {
+  return function advanceWatermark(watermarks, hlc) {
+    const { wallTime, counter, nodeId } = hlc;
+    const stands = Object.hasOwn(watermarks, nodeId) ? watermarks[nodeId] : undefined;
+    if (isLater(wallTime, counter, nodeId, stands?.wallTime, stands?.counter, stands?.nodeId)) {
+      setOwn(watermarks, nodeId, hlc);
+    }
+  };
+}
+
 /** An app that compares a quiet round's result with the three fields of old finds them alone. */
 function makeResult(applied, shipped, hasMore, held) {
   return Object.defineProperty({ applied, shipped, hasMore }, "held", {
@@ -79,4 +119,54 @@ function makeResult(applied, shipped, hasMore, held) {
   });
 }
 
-exports.marshal = () => ({ packHlcs: createPacker(), makeHlc, makeResult });
+/** Answered instead of a value: the promise is watched, or there was nothing to call. */
+const WAITING = Object.freeze({ waiting: true });
+const NOT_CALLABLE = Object.freeze({ callable: false });
+
+/**
+ * Calls of adapters. Where the answer is a promise, `settle(id, fulfilled, value)` is called when it
+ * settles, from a reaction that was attached here, in the asynchronous context of the call.
+ *
+ * Promise and its `then` are taken as they were when the package was loaded.
+ */
+function createCaller(settle) {
+  const { apply } = Reflect;
+  const { then } = Promise.prototype;
+  const resolve = Promise.resolve.bind(Promise);
+  const reactions = [];
+
+  function watch(id, promise) {
+    reactions[id] ??= [(value) => settle(id, true, value), (reason) => settle(id, false, reason)];
+    apply(then, promise, reactions[id]);
+    return WAITING;
+  }
+
+  function take(id, answer) {
+    if (answer === null || (typeof answer !== "object" && typeof answer !== "function")) {
+      return answer;
+    }
+    if (answer instanceof Promise) return watch(id, answer);
+    return typeof answer.then === "function" ? watch(id, resolve(answer)) : answer;
+  }
+
+  return {
+    callMethod(id, object, name, ...args) {
+      const method = object?.[name];
+      return typeof method === "function" ? take(id, apply(method, object, args)) : NOT_CALLABLE;
+    },
+    take,
+    waiting: WAITING,
+    notCallable: NOT_CALLABLE,
+  };
+}
+
+exports.createAdvance = createAdvance;
+exports.marshal = () => ({
+  packHlcs: createPacker(),
+  makeHlc,
+  makeResult,
+  entriesOf,
+  setEntry,
+  callEach,
+  createCaller,
+});

@@ -1,6 +1,6 @@
 "use strict";
 
-const { marshal } = require("./marshal.js");
+const { createAdvance, marshal } = require("./marshal.js");
 
 const NAME = "@starkeep/sync-engine";
 
@@ -65,5 +65,6 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  return { SyncError, ...binary.face({ SyncError, StarkeepError, ...marshal() }) };
+  const { isLater, ...functions } = binary.face({ SyncError, StarkeepError, ...marshal() });
+  return { SyncError, advanceWatermark: createAdvance(isLater), ...functions };
 };

@@ -116,7 +116,7 @@ test("the demo syncs a folder with copies, an empty file and folders of tools", 
   assert.match(out, /✓ 7 files at laptop 2, byte for byte/);
   assert.match(out, /✓ laptop 1 has nothing left to do: shipped 0, applied 0/);
   assert.match(out, /✓ laptop 2 has nothing left to do: shipped 0, applied 0/);
-  assert.doesNotMatch(out, /[\r\x1b]/);
+  assert.ok(!out.includes("\r") && !out.includes("\x1b"), "there are plain lines only");
 });
 
 test("the demo syncs names that are no text, and follows no link", notOnWindows, async (t) => {
@@ -139,10 +139,10 @@ test("the demo syncs names that are no text, and follows no link", notOnWindows,
   assert.match(out, /2 skipped that are no regular files/);
 });
 
-test("the demo syncs more files than a round or a query takes", async (t) => {
-  const { code, out, err } = await run(t, DEMO, ["--folder", folderOf(t, numbered(1001))]);
+test("the demo syncs more files than one round or query takes", async (t) => {
+  const { code, out, err } = await run(t, DEMO, ["--folder", folderOf(t, numbered(501))]);
   assert.deepEqual([code, err], [0, ""], out + err);
-  assert.deepEqual(tableOf(out), tableFor({ records: 1001, objects: 1001, rounds: 21 }));
+  assert.deepEqual(tableOf(out), tableFor({ records: 501, objects: 501, rounds: 20 }));
 });
 
 const MISTAKES = {
@@ -189,7 +189,7 @@ test("the demo explains itself", async (t) => {
 
 for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
   test(`the demo leaves nothing behind on ${signal}`, notOnWindows, async (t) => {
-    const folder = folderOf(t, numbered(1000));
+    const folder = folderOf(t, numbered(300));
     let sent = false;
     const result = await run(t, DEMO, ["--folder", folder], (child) => {
       if (!sent) child.kill(signal);
@@ -201,7 +201,7 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
 }
 
 test("the demo leaves nothing behind where Ctrl-C is pressed again", notOnWindows, async (t) => {
-  const folder = folderOf(t, numbered(1000));
+  const folder = folderOf(t, numbered(300));
   const again = (child) => child.kill("SIGINT");
   const { code, left } = await run(t, DEMO, ["--folder", folder], (child) => {
     again(child);
@@ -257,8 +257,8 @@ test("on a terminal the progress is a bar that fits into the line", () => {
     const progress = startProgress("step", 10, out);
     progress.advance(10);
     progress.end();
-    assert.match(written[0], /^\rstep +░* +0\/10\x1b\[K$/);
-    assert.match(written.at(-2), /^\rstep +█* +10\/10\x1b\[K$/);
+    assert.match(written[0], /^\rstep +░* +0\/10\p{Cc}\[K$/u);
+    assert.match(written.at(-2), /^\rstep +█* +10\/10\p{Cc}\[K$/u);
     assert.equal(written.at(-1), "\n");
     if (columns > 30) assert.ok(written.every((text) => text.length <= columns + 4));
   }

@@ -1,5 +1,5 @@
 // Lays out a folder as if packages had been installed in it.
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,8 +49,9 @@ function installDouble(project, name, source, layout) {
 function installEngine(project) {
   const folder = join(project, "node_modules", "@starkeep", "sync-engine");
   mkdirSync(folder, { recursive: true });
-  const { files } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  for (const file of ["package.json", ...files]) cpSync(join(root, file), join(folder, file));
+  for (const file of ["package.json", "index.d.ts", "index.d.mts"]) {
+    cpSync(join(root, file), join(folder, file));
+  }
 }
 
 function installNodeTypes(project) {

@@ -19,7 +19,7 @@ export function reasonOf(error) {
 }
 
 /** Characters that a terminal might obey, or that turn the direction of what follows. */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
 
 /** A name from somebody's disk, so that it can do no harm to a terminal. */
 export function quoted(name) {

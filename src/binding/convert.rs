@@ -119,18 +119,23 @@ pub fn write_hlc<'s>(scope: Scope<'s>, realm: &Realm, hlc: &Hlc) -> Result<Value
     scope.call(scope.undefined()?, make, &fields)
 }
 
-/// The timestamps that the items of an array have under `field`; `None` for an item without one.
+/// The timestamps that the items of an array have under `field`, or that they are; `None` where there is
+/// none.
 pub fn read_hlcs(
     scope: Scope<'_>,
     realm: &Realm,
     items: Value<'_>,
-    field: Key,
+    field: Option<Key>,
 ) -> Result<Vec<Option<Hlc>>> {
     const HEADER: usize = 1;
     const STRIDE: usize = 3;
     let length = scope.length(items)? as usize;
     let pack = realm.intrinsic(scope, Intrinsic::PackHlcs)?;
-    let packed = scope.call(scope.undefined()?, pack, &[items, realm.key(scope, field)?])?;
+    let field = match field {
+        Some(field) => realm.key(scope, field)?,
+        None => scope.undefined()?,
+    };
+    let packed = scope.call(scope.undefined()?, pack, &[items, field])?;
     let numbers = scope.doubles(scope.element(packed, 0)?, HEADER + STRIDE * length)?;
     let mut known = realm.packed_names.borrow_mut();
     if numbers.first() != Some(&known.generation) {
@@ -171,16 +176,16 @@ pub fn read_watermarks(
             "watermarks are an object of timestamps by nodeId".to_owned()
         ));
     }
-    let reader = HlcReader::new(scope, realm)?;
-    let names = scope.own_names(value)?;
+    let entries = realm.intrinsic(scope, Intrinsic::EntriesOf)?;
+    let entries = scope.call(scope.undefined()?, entries, &[value])?;
+    let (names, stamps) = (scope.element(entries, 0)?, scope.element(entries, 1)?);
     let mut watermarks = Watermarks::default();
-    for index in 0..scope.length(names)? {
+    for (index, hlc) in (0u32..).zip(read_hlcs(scope, realm, stamps, None)?) {
         let name = scope.element(names, index)?;
-        let entry = scope.property(value, name)?;
-        let Some(node) = scope.as_text(name) else {
+        let Some(node) = realm.interned(scope, name) else {
             continue;
         };
-        match reader.read(scope, realm, entry)? {
+        match hlc {
             Some(hlc) => watermarks.set(node, Some(hlc)),
             None => {
                 return Ok(Err(format!(
@@ -200,8 +205,18 @@ pub fn write_watermarks<'s>(
     watermarks: &Watermarks,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
+    let set = realm.intrinsic(scope, Intrinsic::SetEntry)?;
     for (node, hlc) in watermarks.iter() {
-        scope.define(object, scope.string(node)?, write_hlc(scope, realm, hlc)?)?;
+        realm.scope(|scope| {
+            let entry = [
+                object,
+                scope.string(node)?,
+                scope.count(hlc.wall_time)?,
+                scope.count(hlc.counter)?,
+                scope.string(&hlc.node_id)?,
+            ];
+            scope.call(scope.undefined()?, set, &entry).map(|_| ())
+        })?;
     }
     Ok(object)
 }

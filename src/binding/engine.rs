@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
-use super::error::{call_method, to_js};
+use super::error::to_js;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::js::{Call, Handle, Intrinsic, Key, Realm, Scope, Value, bound, enter};
 use super::notifier::{create_notifier, emit};
@@ -110,9 +110,9 @@ impl Events for JsEvents {
         let stamp = await_js(
             realm,
             "clock.now",
-            |scope| {
+            |scope, invoke| {
                 let clock = self.clock.value(scope)?;
-                call_method(scope, realm, (clock, "clock"), Key::Now, &[])
+                invoke.method(scope, (clock, "clock"), Key::Now, &[])
             },
             |scope, stamp| realm.keep(scope, stamp),
         )

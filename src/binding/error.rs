@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use send_wrapper::SendWrapper;
 
-use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
+use super::js::{Intrinsic, Kept, Kind, Realm, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that JavaScript threw. It never leaves its thread.
@@ -160,25 +160,4 @@ pub fn warn(realm: &Rc<Realm>, message: &str, error: Option<&Error>) {
 /// An argument or option that cannot be used.
 pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
-}
-
-/// `object[key](...args)` of an adapter that came in as `owner`.
-pub fn call_method<'s>(
-    scope: Scope<'s>,
-    realm: &Realm,
-    (object, owner): (Value<'s>, &str),
-    key: Key,
-    args: &[Value<'_>],
-) -> Result<Value<'s>> {
-    let called = scope
-        .get(realm, object, key)
-        .and_then(|function| scope.call(object, function, args));
-    called.map_err(|error| match error.kind() {
-        // Not an exception: there was nothing to call.
-        ErrorKind::Internal => invalid(
-            &format!("{owner}.{}", key.name()),
-            "is not a function; pass an adapter that has it",
-        ),
-        _ => error,
-    })
 }

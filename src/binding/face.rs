@@ -12,6 +12,7 @@ use napi::bindgen_prelude::{Env, Object};
 use super::clock::create_hlc_clock;
 use super::engine::create_sync_engine;
 use super::error::invalid;
+use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
@@ -26,7 +27,7 @@ type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
 
 /// The functions of the package, by name.
 const FUNCTIONS: &[(&str, Body)] = &[
-    ("advanceWatermark", helpers::advance_watermark),
+    ("isLater", helpers::is_later),
     ("mergeWatermarks", helpers::merge_watermarks),
     ("watermarkFor", helpers::watermark_for),
     ("selectUnseen", helpers::select_unseen),
@@ -71,6 +72,9 @@ const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("packHlcs", Intrinsic::PackHlcs),
     ("makeHlc", Intrinsic::MakeHlc),
     ("makeResult", Intrinsic::MakeResult),
+    ("entriesOf", Intrinsic::EntriesOf),
+    ("setEntry", Intrinsic::SetEntry),
+    ("callEach", Intrinsic::CallEach),
 ];
 
 fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Result<Value<'s>> {
@@ -81,6 +85,7 @@ fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Resu
         }
         realm.set_intrinsic(scope, *intrinsic, function)?;
     }
+    set_up_calls(scope, realm, scope.get_named(entry, "createCaller")?)?;
     let zero = helpers::zero_hlc(scope, realm)?;
     realm.set_intrinsic(scope, Intrinsic::ZeroHlc, zero)?;
     let face = scope.object()?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::adapters::AnyBlobs;
-use super::error::{call_method, invalid};
+use super::error::invalid;
 use super::executor::{IntoJs, await_js, spawn};
 use super::js::{Call, Handle, Kept, Key, Kind, Realm, Scope, Value, function};
 use crate::engine::blobs::transfer;
@@ -156,15 +156,9 @@ async fn manifest(
     await_js(
         realm,
         &format!("{option}.get"),
-        |scope| {
+        |scope, invoke| {
             let storage = storage.value(scope)?;
-            call_method(
-                scope,
-                realm,
-                (storage, option),
-                Key::Get,
-                &[scope.string(key)?],
-            )
+            invoke.method(scope, (storage, option), Key::Get, &[scope.string(key)?])
         },
         |scope, object| {
             if scope.is_nullish(object)? {

@@ -1,10 +1,10 @@
 //! The helpers on watermarks and timestamps.
 
-use super::convert::{read_hlc, read_hlcs, read_watermarks, write_hlc};
+use super::convert::{as_integer, read_hlc, read_hlcs, read_watermarks, write_hlc};
 use super::error::invalid;
 use super::js::{Call, Intrinsic, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, wins};
 
 fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {
     read_hlc(call.scope, call.realm, call.arg(index))?
@@ -27,15 +27,21 @@ fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<
     Ok(read_hlc(scope, call.realm, value)?.map(|hlc| (value, hlc)))
 }
 
-/// `advanceWatermark(watermarks, hlc)`
-pub fn advance_watermark<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let hlc = hlc_arg(call, 1, "advanceWatermark(hlc)")?;
-    let name = call.scope.get(call.realm, call.arg(1), Key::NodeId)?;
-    let stands = entry(call, call.arg(0), name)?;
-    if stands.is_none_or(|(_, stands)| hlc > stands) {
-        call.scope.define(call.arg(0), name, call.arg(1))?;
-    }
-    call.scope.undefined()
+/// `isLater(wallTime, counter, nodeId, …)`: whether the first timestamp is later than the second, or the
+/// second is none.
+pub fn is_later<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let stamp = |first: usize| {
+        let integer = |index| call.scope.as_number(call.arg(index)).and_then(as_integer);
+        let node_id = call.realm.interned(call.scope, call.arg(first + 2))?;
+        Some(Hlc::new(integer(first)?, integer(first + 1)?, node_id))
+    };
+    let incoming = stamp(0).ok_or_else(|| {
+        invalid(
+            "advanceWatermark(hlc)",
+            "is a timestamp { wallTime, counter, nodeId }",
+        )
+    })?;
+    call.scope.boolean(wins(&incoming, stamp(3).as_ref()))
 }
 
 /// `mergeWatermarks(into, incoming)`
@@ -93,7 +99,7 @@ pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let unseen = scope.array()?;
     let zero = Hlc::zero();
     let mut selected = 0;
-    for (index, stamp) in (0u32..).zip(read_hlcs(scope, realm, records, Key::UpdatedAt)?) {
+    for (index, stamp) in (0u32..).zip(read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?) {
         let Some(hlc) = stamp else {
             return Err(invalid(
                 &format!("selectUnseen(records[{index}].updatedAt)"),

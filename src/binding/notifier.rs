@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use super::error::{invalid, warn};
-use super::js::{Call, Kind, Realm, Scope, Value, bound};
+use super::error::{Thrown, invalid, warn};
+use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, bound, function};
 use crate::error::Result;
 
 fn call_set<'s>(
@@ -40,17 +40,9 @@ fn subscribe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// Calls every listener. One that throws is warned of, and keeps no other from hearing.
 fn emit_to_all<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let event = scope.array()?;
-    scope.set_element(event, 0, call.arg(0))?;
-    let tell = bound(scope, call.realm, "", event, |call| {
-        let (scope, listener) = (call.scope, call.arg(0));
-        let event = scope.element(call.this, 0)?;
-        if let Err(error) = scope.call(scope.undefined()?, listener, &[event]) {
-            warn(call.realm, "a change listener threw", Some(&error));
-        }
-        scope.undefined()
-    })?;
-    call_set(scope, call.this, "forEach", tell)?;
+    let (listeners, threw) = (scope.element(call.this, 0)?, scope.element(call.this, 1)?);
+    let each = call.realm.intrinsic(scope, Intrinsic::CallEach)?;
+    scope.call(scope.undefined()?, each, &[listeners, call.arg(0), threw])?;
     scope.undefined()
 }
 
@@ -64,11 +56,19 @@ pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<
         "subscribe",
         bound(scope, realm, "subscribe", listeners, subscribe)?,
     )?;
-    scope.set_named(
-        object,
-        "emit",
-        bound(scope, realm, "emit", listeners, emit_to_all)?,
-    )?;
+    let threw = function(scope, realm, "", |call| {
+        let error = Thrown::kept(
+            call.realm.keep(call.scope, call.arg(0))?,
+            "a change listener",
+        );
+        warn(call.realm, "a change listener threw", Some(&error));
+        call.scope.undefined()
+    })?;
+    let emission = scope.array()?;
+    scope.set_element(emission, 0, listeners)?;
+    scope.set_element(emission, 1, threw)?;
+    let emit = bound(scope, realm, "emit", emission, emit_to_all)?;
+    scope.set_named(object, "emit", emit)?;
     Ok(object)
 }
 

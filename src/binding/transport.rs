@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::Body;
-use super::error::call_method;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::js::{Call, Handle, Key, Realm, Scope, Value, behind, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
@@ -95,16 +94,10 @@ impl Exchange<Body> for Peer {
         await_js(
             realm,
             "transport.exchange",
-            |scope| {
+            |scope, invoke| {
                 let transport = self.0.value(scope)?;
                 let request = write_request(scope, realm, &request)?;
-                call_method(
-                    scope,
-                    realm,
-                    (transport, "transport"),
-                    Key::Exchange,
-                    &[request],
-                )
+                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
             },
             |scope, answer| read_answer(scope, realm, answer),
         )

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::direct::Direct;
-use crate::binding::error::{call_method, invalid};
+use crate::binding::error::invalid;
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm};
 use crate::binding::stores::{NativeBlobs, utf8};
@@ -29,11 +29,10 @@ impl JsBlobs {
         await_js(
             realm,
             &self.operation(Key::Has),
-            |scope| {
+            |scope, invoke| {
                 let storage = self.storage.value(scope)?;
-                call_method(
+                invoke.method(
                     scope,
-                    realm,
                     (storage, self.option),
                     Key::Has,
                     &[scope.string(key)?],
@@ -49,11 +48,10 @@ impl JsBlobs {
         await_js(
             realm,
             &self.operation(Key::Get),
-            |scope| {
+            |scope, invoke| {
                 let storage = self.storage.value(scope)?;
-                call_method(
+                invoke.method(
                     scope,
-                    realm,
                     (storage, self.option),
                     Key::Get,
                     &[scope.string(key)?],
@@ -82,7 +80,7 @@ impl JsBlobs {
         await_js(
             realm,
             &self.operation(Key::Put),
-            |scope| {
+            |scope, invoke| {
                 let storage = self.storage.value(scope)?;
                 let options = scope.object()?;
                 let content_type = match &blob.mime_type {
@@ -91,7 +89,7 @@ impl JsBlobs {
                 };
                 scope.set(realm, options, Key::ContentType, content_type)?;
                 let args = [scope.string(&blob.key)?, data.value(scope)?, options];
-                call_method(scope, realm, (storage, self.option), Key::Put, &args)
+                invoke.method(scope, (storage, self.option), Key::Put, &args)
             },
             |_, _| Ok(()),
         )

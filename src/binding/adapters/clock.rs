@@ -2,7 +2,6 @@
 
 use crate::binding::clock::{NativeClock, system_ms};
 use crate::binding::convert::{as_integer, write_hlc};
-use crate::binding::error::call_method;
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Key, behind};
 use crate::engine::ports::Clock;
@@ -25,11 +24,10 @@ impl Clock for JsClock {
         await_js(
             realm,
             "clock.receive",
-            |scope| {
+            |scope, invoke| {
                 let clock = self.0.value(scope)?;
-                call_method(
+                invoke.method(
                     scope,
-                    realm,
                     (clock, "clock"),
                     Key::Receive,
                     &[write_hlc(scope, realm, remote)?],

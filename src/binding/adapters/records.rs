@@ -7,8 +7,8 @@ use futures_util::stream::{self, StreamExt};
 use crate::binding::convert::{
     Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
 };
-use crate::binding::error::{call_method, invalid, warn};
-use crate::binding::executor::await_js;
+use crate::binding::error::{invalid, warn};
+use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -46,15 +46,15 @@ impl JsRecords {
         format!("{}.{}", self.option, key.name())
     }
 
-    fn call<'s>(&self, scope: Scope<'s>, key: Key, args: &[Value<'_>]) -> Result<Value<'s>> {
+    fn call<'s>(
+        &self,
+        scope: Scope<'s>,
+        invoke: &Invocation<'_>,
+        key: Key,
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
         let adapter = self.adapter.value(scope)?;
-        call_method(
-            scope,
-            self.adapter.realm(),
-            (adapter, self.option),
-            key,
-            args,
-        )
+        invoke.method(scope, (adapter, self.option), key, args)
     }
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
@@ -71,7 +71,7 @@ impl JsRecords {
         await_js(
             realm,
             &operation,
-            |scope| self.call(scope, Key::GetNodeWatermarks, &[]),
+            |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
             |scope, answer| {
                 let read = read_watermarks(scope, realm, answer)?;
                 read.map(Some).map_err(|what| invalid(&operation, &what))
@@ -107,7 +107,7 @@ impl JsRecords {
             let rest = await_js(
                 self.adapter.realm(),
                 &self.operation(Key::Query),
-                |scope| self.query(scope, cursor.as_ref()),
+                |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
                 |scope, answer| self.read_page(scope, answer, ask, page, &mut found),
             )
             .await?;
@@ -125,7 +125,12 @@ impl JsRecords {
         Ok(())
     }
 
-    fn query<'s>(&self, scope: Scope<'s>, cursor: Option<&Kept>) -> Result<Value<'s>> {
+    fn query<'s>(
+        &self,
+        scope: Scope<'s>,
+        invoke: &Invocation<'_>,
+        cursor: Option<&Kept>,
+    ) -> Result<Value<'s>> {
         let realm = self.adapter.realm();
         let query = scope.object()?;
         scope.set(realm, query, Key::Limit, scope.number(self.scan_page_size)?)?;
@@ -134,7 +139,7 @@ impl JsRecords {
             None => scope.undefined()?,
         };
         scope.set(realm, query, Key::Cursor, cursor)?;
-        self.call(scope, Key::Query, &[query])
+        self.call(scope, invoke, Key::Query, &[query])
     }
 
     fn read_page(
@@ -154,7 +159,7 @@ impl JsRecords {
         if !scope.is_array(records)? {
             return wrong("answered no `records`");
         }
-        let stamps = read_hlcs(scope, realm, records, Key::UpdatedAt)?;
+        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
                 warn(
@@ -254,7 +259,7 @@ impl JsRecords {
         await_js(
             realm,
             &self.operation(Key::Get),
-            |scope| self.call(scope, Key::Get, &[scope.string(id)?]),
+            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
                     return Ok(None);
@@ -271,7 +276,7 @@ impl JsRecords {
         await_js(
             realm,
             &self.operation(Key::Get),
-            |scope| self.call(scope, Key::Get, &[scope.string(id)?]),
+            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
                     return Ok(None);
@@ -288,7 +293,7 @@ impl JsRecords {
         await_js(
             realm,
             &self.operation(Key::Put),
-            |scope| self.call(scope, Key::Put, &[item.body.to_js(scope, realm)?]),
+            |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, realm)?]),
             |_, _| Ok(()),
         )
         .await

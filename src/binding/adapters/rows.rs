@@ -1,8 +1,8 @@
 //! The app rows of a channel.
 
 use crate::binding::convert::{Body, read_hlcs, read_row, read_watermarks};
-use crate::binding::error::{call_method, invalid, warn};
-use crate::binding::executor::await_js;
+use crate::binding::error::{invalid, warn};
+use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::engine::ports::AppRows;
 use crate::error::Result;
@@ -32,11 +32,12 @@ impl JsRows {
     fn call_applier<'s>(
         &self,
         scope: Scope<'s>,
+        invoke: &Invocation<'_>,
         key: Key,
-        args: &[Value<'_>],
+        args: &[Value<'s>],
     ) -> Result<Value<'s>> {
         let applier = self.applier.value(scope)?;
-        call_method(scope, self.applier.realm(), (applier, "applier"), key, args)
+        invoke.method(scope, (applier, "applier"), key, args)
     }
 
     fn applier_has(&self, key: Key) -> Result<bool> {
@@ -99,7 +100,7 @@ impl JsRows {
             return wrong("answered no `rows`");
         }
         let mut past_the_page = false;
-        let stamps = read_hlcs(scope, realm, rows, Key::Timestamp)?;
+        let stamps = read_hlcs(scope, realm, rows, Some(Key::Timestamp))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
                 warn(
@@ -148,9 +149,9 @@ impl AppRows<Body> for JsRows {
         await_js(
             realm,
             "namespaces.list",
-            |scope| {
+            |scope, invoke| {
                 let namespaces = self.namespaces.value(scope)?;
-                call_method(scope, realm, (namespaces, "namespaces"), Key::List, &[])
+                invoke.method(scope, (namespaces, "namespaces"), Key::List, &[])
             },
             |scope, answer| self.read_tables(scope, answer),
         )
@@ -162,11 +163,10 @@ impl AppRows<Body> for JsRows {
         await_js(
             realm,
             "namespaces.get",
-            |scope| {
+            |scope, invoke| {
                 let namespaces = self.namespaces.value(scope)?;
-                call_method(
+                invoke.method(
                     scope,
-                    realm,
                     (namespaces, "namespaces"),
                     Key::Get,
                     &[scope.string(app)?],
@@ -186,9 +186,9 @@ impl AppRows<Body> for JsRows {
         await_js(
             realm,
             "applier.getNodeWatermarks",
-            |scope| {
+            |scope, invoke| {
                 let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
-                self.call_applier(scope, Key::GetNodeWatermarks, &[app, name])
+                self.call_applier(scope, invoke, Key::GetNodeWatermarks, &[app, name])
             },
             |scope, answer| {
                 let read = read_watermarks(scope, realm, answer)?;
@@ -216,7 +216,7 @@ impl AppRows<Body> for JsRows {
             let next = await_js(
                 realm,
                 "applier.scanSince",
-                |scope| {
+                |scope, invoke| {
                     let options = scope.object()?;
                     scope.set(
                         realm,
@@ -231,7 +231,7 @@ impl AppRows<Body> for JsRows {
                     scope.set(realm, options, Key::Cursor, after)?;
                     let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
                     let since = scope.string(&floor.to_text())?;
-                    self.call_applier(scope, Key::ScanSince, &[app, name, since, options])
+                    self.call_applier(scope, invoke, Key::ScanSince, &[app, name, since, options])
                 },
                 |scope, answer| self.read_page(scope, answer, ask, page),
             )
@@ -248,7 +248,9 @@ impl AppRows<Body> for JsRows {
         await_js(
             realm,
             "applier.apply",
-            |scope| self.call_applier(scope, Key::Apply, &[item.body.to_js(scope, realm)?]),
+            |scope, invoke| {
+                self.call_applier(scope, invoke, Key::Apply, &[item.body.to_js(scope, realm)?])
+            },
             |_, _| Ok(()),
         )
         .await

@@ -6,7 +6,7 @@ use super::direct::Direct;
 use crate::binding::convert::{read_watermarks, write_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{await_js, on_threads};
-use crate::binding::js::{Handle, Kind, Realm};
+use crate::binding::js::{Handle, Key, Realm};
 use crate::binding::stores::NativeState;
 use crate::engine::ports::State;
 use crate::error::Result;
@@ -20,42 +20,36 @@ impl JsState {
         self.0.realm()
     }
 
-    async fn read(&self, name: &'static str) -> Result<Watermarks> {
+    async fn read(&self, method: Key) -> Result<Watermarks> {
         let realm = self.realm();
         await_js(
             realm,
-            name,
-            |scope| {
-                let state = self.0.value(scope)?;
-                let read = scope.get_named(state, name)?;
-                if scope.kind(read)? != Kind::Function {
-                    return Err(invalid(&format!("syncState.{name}"), "is not a function"));
-                }
-                scope.call(state, read, &[])
-            },
+            method.name(),
+            |scope, invoke| invoke.method(scope, (self.0.value(scope)?, "syncState"), method, &[]),
             |scope, value| {
                 if scope.is_nullish(value)? {
                     return Ok(Watermarks::default());
                 }
                 let read = read_watermarks(scope, realm, value)?;
-                Ok(read.unwrap_or_else(|what| start_over(realm, name, &what)))
+                Ok(read.unwrap_or_else(|what| start_over(realm, method.name(), &what)))
             },
         )
         .await
     }
 
-    async fn write(&self, name: &'static str, watermarks: &Watermarks) -> Result<()> {
+    async fn write(&self, method: Key, watermarks: &Watermarks) -> Result<()> {
         let realm = self.realm();
         await_js(
             realm,
-            name,
-            |scope| {
-                let state = self.0.value(scope)?;
-                let write = scope.get_named(state, name)?;
-                if scope.kind(write)? != Kind::Function {
-                    return Err(invalid(&format!("syncState.{name}"), "is not a function"));
-                }
-                scope.call(state, write, &[write_watermarks(scope, realm, watermarks)?])
+            method.name(),
+            |scope, invoke| {
+                let watermarks = write_watermarks(scope, realm, watermarks)?;
+                invoke.method(
+                    scope,
+                    (self.0.value(scope)?, "syncState"),
+                    method,
+                    &[watermarks],
+                )
             },
             |_, _| Ok(()),
         )
@@ -83,9 +77,9 @@ impl AnyState {
         self.direct.look(&self.js.0)
     }
 
-    async fn read(&self, name: &'static str, key: &'static str) -> Result<Watermarks> {
+    async fn read(&self, method: Key, key: &'static str) -> Result<Watermarks> {
         let Some(native) = self.direct.get() else {
-            return self.js.read(name).await;
+            return self.js.read(method).await;
         };
         let (realm, store) = (self.js.realm(), native.0.clone());
         let json = on_threads(realm, async move { store.get(key).await }).await?;
@@ -93,20 +87,15 @@ impl AnyState {
             return Ok(Watermarks::default());
         };
         Ok(serde_json::from_str(&json)
-            .unwrap_or_else(|error| start_over(realm, name, &error.to_string())))
+            .unwrap_or_else(|error| start_over(realm, method.name(), &error.to_string())))
     }
 
-    async fn write(
-        &self,
-        name: &'static str,
-        key: &'static str,
-        watermarks: &Watermarks,
-    ) -> Result<()> {
+    async fn write(&self, method: Key, key: &'static str, watermarks: &Watermarks) -> Result<()> {
         let Some(native) = self.direct.get() else {
-            return self.js.write(name, watermarks).await;
+            return self.js.write(method, watermarks).await;
         };
         let json = serde_json::to_string(watermarks).map_err(|error| {
-            invalid(name, "a nodeId is no well-formed Unicode").caused_by(error)
+            invalid(method.name(), "a nodeId is no well-formed Unicode").caused_by(error)
         })?;
         let store = native.0.clone();
         on_threads(
@@ -129,16 +118,17 @@ fn start_over(realm: &Rc<Realm>, name: &str, what: &str) -> Watermarks {
 
 impl State for AnyState {
     async fn watermarks(&self) -> Result<Watermarks> {
-        self.read("getWatermarks", "watermarks").await
+        self.read(Key::GetWatermarks, "watermarks").await
     }
     async fn peer_watermarks(&self) -> Result<Watermarks> {
-        self.read("getPeerWatermarks", "peer_watermarks").await
+        self.read(Key::GetPeerWatermarks, "peer_watermarks").await
     }
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write("setWatermarks", "watermarks", watermarks).await
+        self.write(Key::SetWatermarks, "watermarks", watermarks)
+            .await
     }
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write("setPeerWatermarks", "peer_watermarks", watermarks)
+        self.write(Key::SetPeerWatermarks, "peer_watermarks", watermarks)
             .await
     }
 }

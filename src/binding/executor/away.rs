@@ -23,9 +23,13 @@ pub struct Bell {
 impl Bell {
     /// A bell for the current round.
     pub fn new(realm: &Rc<Realm>) -> Result<Self> {
+        let task = realm.executor.current.borrow().clone();
+        let task = task.ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "wait", "nothing but a round may wait")
+        })?;
         realm.scope(|scope| {
             let (deferred, promise) = scope.promise()?;
-            let waiting = wait_for(scope, realm, promise)?;
+            let waiting = wait_for(scope, realm, task, promise)?;
             let executor = &realm.executor;
             let id = executor.next_bell.get();
             executor.next_bell.set(id + 1);

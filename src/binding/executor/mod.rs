@@ -29,13 +29,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use napi::sys;
 
 use super::error::{panicked, to_js};
-use super::js::{Intrinsic, Kept, Realm, Scope, Value};
+use super::js::{Kept, Realm, Scope, Value};
 use crate::error::Result;
 
 pub use away::{Turns, on_threads};
-pub use wait::await_js;
+pub use wait::{Invocation, await_js, set_up_calls};
 
-use wait::Wait;
+use wait::{Waits, wait_for};
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -44,7 +44,7 @@ type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
 pub struct Executor {
     current: RefCell<Option<Rc<Task>>>,
     tasks: RefCell<Vec<Weak<Task>>>,
-    idle: RefCell<Vec<Rc<Wait>>>,
+    waits: Waits,
     bells: RefCell<HashMap<u64, sys::napi_deferred>>,
     next_bell: Cell<u64>,
     away: Cell<usize>,
@@ -155,17 +155,22 @@ pub fn spawn<'s, T: IntoJs>(
         task.run();
         return Ok(promise);
     }
-    let wait = Wait::idle(scope, realm)?;
-    wait.arm(task);
-    let nothing = scope.undefined()?;
-    let resolve = realm.intrinsic(scope, Intrinsic::Resolve)?;
-    let now = scope.call(
-        realm.intrinsic(scope, Intrinsic::Promise)?,
-        resolve,
-        &[nothing],
-    )?;
-    wait.attach(scope, now)?;
+    let (begin, now) = scope.promise()?;
+    begin_in_reaction(scope, realm, task, now)?;
+    scope.settle(begin, Ok(scope.undefined()?))?;
     Ok(promise)
+}
+
+/// Begins a task in a reaction to `promise`, in the context of the caller.
+fn begin_in_reaction(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    task: Rc<Task>,
+    promise: Value<'_>,
+) -> Result<()> {
+    // The task is run by the reaction whatever it waits for.
+    drop(wait_for(scope, realm, task, promise)?);
+    Ok(())
 }
 
 fn settle<T: IntoJs>(realm: &Rc<Realm>, deferred: sys::napi_deferred, outcome: Result<T>) {
@@ -213,8 +218,7 @@ impl Executor {
                 drop(dropped);
             }
         }
-        let idle = std::mem::take(&mut *self.idle.borrow_mut());
-        drop(idle);
+        self.waits.end();
     }
 
     fn away(&self, realm: &Realm, step: isize) {

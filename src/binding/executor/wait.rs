@@ -9,18 +9,110 @@ use std::task::{Context, Poll, Waker};
 use napi::sys;
 
 use super::Task;
-use crate::binding::error::Thrown;
-use crate::binding::js::{Call, Intrinsic, Kept, Key, Kind, Realm, Scope, Value, function};
+use crate::binding::convert::as_integer;
+use crate::binding::error::{Thrown, invalid};
+use crate::binding::js::{Call, Intrinsic, Kept, Key, Realm, Scope, Value, function};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A promise that is waited for. The two reactions are made once and used again.
+/// A promise that is waited for. Known to `marshal.js` by its number, and used again.
 pub(super) struct Wait {
-    realm: Rc<Realm>,
-    reactions: RefCell<Option<(Kept, Kept)>>,
+    id: u32,
     task: RefCell<Option<Rc<Task>>>,
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
     abandoned: Cell<bool>,
+}
+
+/// The waits of one environment.
+#[derive(Default)]
+pub(super) struct Waits {
+    all: RefCell<Vec<Rc<Wait>>>,
+    idle: RefCell<Vec<Rc<Wait>>>,
+}
+
+impl Waits {
+    /// A wait for `task`.
+    pub(super) fn arm(&self, task: Rc<Task>) -> Rc<Wait> {
+        let wait = self.idle.borrow_mut().pop().unwrap_or_else(|| {
+            let mut all = self.all.borrow_mut();
+            let wait = Rc::new(Wait {
+                id: u32::try_from(all.len()).unwrap_or(u32::MAX),
+                task: RefCell::new(None),
+                waker: RefCell::new(None),
+                settled: RefCell::new(None),
+                abandoned: Cell::new(false),
+            });
+            all.push(Rc::clone(&wait));
+            wait
+        });
+        wait.abandoned.set(false);
+        wait.settled.replace(None);
+        wait.task.replace(Some(task));
+        wait
+    }
+
+    fn rest(&self, wait: &Rc<Wait>) {
+        wait.task.replace(None);
+        self.idle.borrow_mut().push(Rc::clone(wait));
+    }
+
+    /// `settle(id, fulfilled, value)` of `marshal.js`.
+    fn settle(&self, call: &Call<'_>) -> Result<()> {
+        let id = call.scope.as_number(call.arg(0)).and_then(as_integer);
+        let id = id.and_then(|id| usize::try_from(id).ok());
+        let wait = id.and_then(|id| self.all.borrow().get(id).cloned());
+        let Some(wait) = wait else { return Ok(()) };
+        let task = wait.task.replace(None);
+        if wait.abandoned.get() {
+            self.rest(&wait);
+        } else {
+            wait.settled.replace(Some(Settlement {
+                fulfilled: call.scope.as_boolean(call.arg(1)).unwrap_or(false),
+                value: SettledValue::OfReaction(call.arg(2).raw()),
+            }));
+            if let Some(waker) = wait.waker.replace(None) {
+                waker.wake();
+            }
+        }
+        if let Some(task) = task {
+            task.run();
+        }
+        if let Some(unread) = wait.settled.borrow_mut().as_mut() {
+            unread.value = SettledValue::Kept(call.realm.keep(call.scope, call.arg(2))?);
+        }
+        Ok(())
+    }
+
+    /// The environment ends.
+    pub(super) fn end(&self) {
+        let (all, idle) = (
+            std::mem::take(&mut *self.all.borrow_mut()),
+            std::mem::take(&mut *self.idle.borrow_mut()),
+        );
+        for wait in &all {
+            wait.task.replace(None);
+        }
+        drop((all, idle));
+    }
+}
+
+/// Sets up the calls of adapters in an environment: `create` is `createCaller` of `marshal.js`.
+pub fn set_up_calls(scope: Scope<'_>, realm: &Rc<Realm>, create: Value<'_>) -> Result<()> {
+    let settle = function(scope, realm, "settle", |call| {
+        call.realm.executor.waits.settle(call)?;
+        call.scope.undefined()
+    })?;
+    let caller = scope.call(scope.undefined()?, create, &[settle])?;
+    let parts = [
+        ("callMethod", Intrinsic::CallMethod),
+        ("take", Intrinsic::TakeAnswer),
+        ("waiting", Intrinsic::Waiting),
+        ("notCallable", Intrinsic::NotCallable),
+    ];
+    for (name, intrinsic) in parts {
+        realm.set_intrinsic(scope, intrinsic, scope.get_named(caller, name)?)?;
+    }
+    Ok(())
 }
 
 /// How a promise settled.
@@ -45,121 +137,117 @@ impl SettledValue {
     }
 }
 
-impl Wait {
-    pub(super) fn idle(scope: Scope<'_>, realm: &Rc<Realm>) -> Result<Rc<Self>> {
-        if let Some(wait) = realm.executor.idle.borrow_mut().pop() {
-            return Ok(wait);
-        }
-        let wait = Rc::new(Self {
-            realm: Rc::clone(realm),
-            reactions: RefCell::new(None),
-            task: RefCell::new(None),
-            waker: RefCell::new(None),
-            settled: RefCell::new(None),
-            abandoned: Cell::new(false),
-        });
-        let reaction = |fulfilled: bool| {
-            let wait = Rc::downgrade(&wait);
-            let made = function(scope, realm, "", move |call| {
-                if let Some(wait) = wait.upgrade() {
-                    wait.settle(call, fulfilled)?;
-                }
-                call.scope.undefined()
-            })?;
-            realm.keep(scope, made)
-        };
-        *wait.reactions.borrow_mut() = Some((reaction(true)?, reaction(false)?));
-        Ok(wait)
-    }
-
-    pub(super) fn arm(self: &Rc<Self>, task: Rc<Task>) {
-        self.abandoned.set(false);
-        self.settled.replace(None);
-        self.task.replace(Some(task));
-    }
-
-    pub(super) fn attach(self: &Rc<Self>, scope: Scope<'_>, promise: Value<'_>) -> Result<()> {
-        let reactions = self.reactions.borrow();
-        let Some((fulfilled, rejected)) = reactions.as_ref() else {
-            return Ok(());
-        };
-        let then = self.realm.intrinsic(scope, Intrinsic::Then)?;
-        scope.call(
-            promise,
-            then,
-            &[fulfilled.value(scope)?, rejected.value(scope)?],
-        )?;
-        // From here on the reaction keeps the wait: see `settle`.
-        std::mem::forget(Rc::clone(self));
-        Ok(())
-    }
-
-    fn settle(self: &Rc<Self>, call: &Call<'_>, fulfilled: bool) -> Result<()> {
-        // SAFETY: takes back the count that `attach` left with the reaction; a promise settles once.
-        unsafe { Rc::decrement_strong_count(Rc::as_ptr(self)) };
-        let task = self.task.replace(None);
-        if self.abandoned.get() {
-            self.rest();
-        } else {
-            self.settled.replace(Some(Settlement {
-                fulfilled,
-                value: SettledValue::OfReaction(call.arg(0).raw()),
-            }));
-            if let Some(waker) = self.waker.replace(None) {
-                waker.wake();
-            }
-        }
-        if let Some(task) = task {
-            task.run();
-        }
-        if let Some(unread) = self.settled.borrow_mut().as_mut() {
-            unread.value = SettledValue::Kept(call.realm.keep(call.scope, call.arg(0))?);
-        }
-        Ok(())
-    }
-
-    /// Goes back to be used again.
-    fn rest(self: &Rc<Self>) {
-        self.realm.executor.idle.borrow_mut().push(Rc::clone(self));
-    }
-}
-
 /// Waits for a promise.
-pub(super) struct Waiting(Option<Rc<Wait>>);
+pub(super) struct Waiting {
+    realm: Rc<Realm>,
+    wait: Option<Rc<Wait>>,
+}
 
 impl Future for Waiting {
     type Output = Settlement;
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settlement> {
-        let Some(wait) = self.0.as_ref() else {
+        let Some(wait) = self.wait.as_ref() else {
             return Poll::Pending;
         };
         let Some(settlement) = wait.settled.replace(None) else {
             wait.waker.replace(Some(context.waker().clone()));
             return Poll::Pending;
         };
-        wait.rest();
-        self.0 = None;
+        self.realm.executor.waits.rest(wait);
+        self.wait = None;
         Poll::Ready(settlement)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(wait) = self.0.take() {
+        if let Some(wait) = self.wait.take() {
             wait.abandoned.set(true);
             if wait.settled.replace(None).is_some() {
-                wait.rest();
+                self.realm.executor.waits.rest(&wait);
             }
         }
     }
 }
 
-/// Awaits whatever an adapter answered: `read` gets the value, or what the promise was fulfilled with.
+/// One call of the app's code by a round.
+pub struct Invocation<'r> {
+    realm: &'r Rc<Realm>,
+    waiting: RefCell<Option<Waiting>>,
+}
+
+impl Invocation<'_> {
+    /// `object[key](...args)` of an adapter that came in as `owner`.
+    pub fn method<'s>(
+        &self,
+        scope: Scope<'s>,
+        (object, owner): (Value<'s>, &str),
+        key: Key,
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
+        let key_value = self.realm.key(scope, key)?;
+        let answer = self.with_wait(scope, Intrinsic::CallMethod, &[object, key_value], args)?;
+        let waits = self.waiting.borrow().is_some();
+        if !waits && scope.same(answer, self.realm.intrinsic(scope, Intrinsic::NotCallable)?)? {
+            return Err(invalid(
+                &format!("{owner}.{}", key.name()),
+                "is not a function; pass an adapter that has it",
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// Takes whatever a function of the app's answered.
+    pub fn take<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
+        self.with_wait(scope, Intrinsic::TakeAnswer, &[answer], &[])
+    }
+
+    fn with_wait<'s>(
+        &self,
+        scope: Scope<'s>,
+        caller: Intrinsic,
+        head: &[Value<'s>],
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
+        let task = self.realm.executor.current.borrow().clone();
+        let task = task.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "call an adapter",
+                "nothing but a round may wait",
+            )
+        })?;
+        let waits = &self.realm.executor.waits;
+        let wait = waits.arm(task);
+        let mut all = Vec::with_capacity(1 + head.len() + args.len());
+        all.push(scope.count(u64::from(wait.id))?);
+        all.extend_from_slice(head);
+        all.extend_from_slice(args);
+        let caller = self.realm.intrinsic(scope, caller)?;
+        let answer = scope.call(scope.undefined()?, caller, &all);
+        let is_waiting = match &answer {
+            Ok(answer) => scope.same(*answer, self.realm.intrinsic(scope, Intrinsic::Waiting)?)?,
+            Err(_) => false,
+        };
+        if is_waiting {
+            let realm = Rc::clone(self.realm);
+            *self.waiting.borrow_mut() = Some(Waiting {
+                realm,
+                wait: Some(wait),
+            });
+        } else {
+            waits.rest(&wait);
+        }
+        answer
+    }
+}
+
+/// Awaits whatever an adapter answers: `read` gets the value, or what the promise was fulfilled with.
 /// `begin` is called at once, in a scope of its own.
 pub async fn await_js<R>(
     realm: &Rc<Realm>,
     operation: &str,
-    begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
+    begin: impl for<'s> FnOnce(Scope<'s>, &Invocation<'_>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
     enum Begun<R, F> {
@@ -167,63 +255,47 @@ pub async fn await_js<R>(
         Pending(Waiting, F),
     }
     let state = realm.scope(|scope| {
-        let answer = begin(scope).map_err(|error| Thrown::rename(error, operation))?;
-        match as_promise(scope, realm, answer)? {
+        let invocation = Invocation {
+            realm,
+            waiting: RefCell::new(None),
+        };
+        let answer = begin(scope, &invocation).map_err(|error| Thrown::rename(error, operation))?;
+        match invocation.waiting.take() {
             None => read(scope, answer).map(Begun::Done),
-            Some(promise) => Ok(Begun::Pending(wait_for(scope, realm, promise)?, read)),
+            Some(waiting) => Ok(Begun::Pending(waiting, read)),
         }
     })?;
     match state {
         Begun::Done(result) => Ok(result),
-        Begun::Pending(waiting, read) => match waiting.await {
-            Settlement {
-                fulfilled: true,
-                value,
-            } => realm.scope(|scope| read(scope, value.value(scope)?)),
-            Settlement { value, .. } => realm.scope(|scope| {
-                let reason = realm.keep(scope, value.value(scope)?)?;
-                Err(Thrown::kept(reason, operation))
-            }),
-        },
+        Begun::Pending(waiting, read) => {
+            let Settlement { fulfilled, value } = waiting.await;
+            realm.scope(|scope| {
+                let value = value.value(scope)?;
+                if fulfilled {
+                    return read(scope, value);
+                }
+                Err(Thrown::kept(realm.keep(scope, value)?, operation))
+            })
+        }
     }
 }
 
-fn as_promise<'s>(
-    scope: Scope<'s>,
+/// Waits for a promise of this package's own, in the name of `task`.
+pub(super) fn wait_for(
+    scope: Scope<'_>,
     realm: &Rc<Realm>,
-    answer: Value<'s>,
-) -> Result<Option<Value<'s>>> {
-    if scope.is_promise(answer)? {
-        return Ok(Some(answer));
-    }
-    if !matches!(scope.kind(answer)?, Kind::Object | Kind::Function) {
-        return Ok(None);
-    }
-    let then = scope.get(realm, answer, Key::Then)?;
-    if scope.kind(then)? != Kind::Function {
-        return Ok(None);
-    }
-    let resolve = realm.intrinsic(scope, Intrinsic::Resolve)?;
-    scope
-        .call(
-            realm.intrinsic(scope, Intrinsic::Promise)?,
-            resolve,
-            &[answer],
-        )
-        .map(Some)
-}
-
-pub(super) fn wait_for(scope: Scope<'_>, realm: &Rc<Realm>, promise: Value<'_>) -> Result<Waiting> {
-    let task = realm.executor.current.borrow().clone();
-    let Some(task) = task else {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "wait for a promise",
-            "nothing but a round may wait",
-        ));
-    };
-    let wait = Wait::idle(scope, realm)?;
-    wait.arm(task);
-    wait.attach(scope, promise)?;
-    Ok(Waiting(Some(wait)))
+    task: Rc<Task>,
+    promise: Value<'_>,
+) -> Result<Waiting> {
+    let wait = realm.executor.waits.arm(task);
+    let take = realm.intrinsic(scope, Intrinsic::TakeAnswer)?;
+    scope.call(
+        scope.undefined()?,
+        take,
+        &[scope.count(u64::from(wait.id))?, promise],
+    )?;
+    Ok(Waiting {
+        realm: Rc::clone(realm),
+        wait: Some(wait),
+    })
 }

@@ -12,7 +12,7 @@ use super::value::{Scope, Value};
 use crate::binding::error::{panicked, to_js};
 use crate::error::{Error, Result};
 
-const MAX_ARGS: usize = 4;
+const MAX_ARGS: usize = 6;
 
 /// A call from JavaScript.
 pub struct Call<'s> {

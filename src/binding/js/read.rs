@@ -31,6 +31,16 @@ impl Scope<'_> {
         Ok(matches!(self.kind(value)?, Kind::Undefined | Kind::Null))
     }
 
+    /// `===`
+    pub fn same(self, a: Value<'_>, b: Value<'_>) -> Result<bool> {
+        let mut same = false;
+        // SAFETY: the values live in open scopes.
+        self.check(unsafe {
+            sys::napi_strict_equals(self.env(), a.raw(), b.raw(), &raw mut same)
+        })?;
+        Ok(same)
+    }
+
     /// The number, if it is one.
     pub fn as_number(self, value: Value<'_>) -> Option<f64> {
         let mut number = 0.0;
@@ -160,14 +170,6 @@ impl Scope<'_> {
         let mut is = false;
         // SAFETY: the value lives in an open scope.
         self.check(unsafe { sys::napi_is_array(self.env(), value.raw(), &raw mut is) })?;
-        Ok(is)
-    }
-
-    /// Whether the value is a promise.
-    pub fn is_promise(self, value: Value<'_>) -> Result<bool> {
-        let mut is = false;
-        // SAFETY: the value lives in an open scope.
-        self.check(unsafe { sys::napi_is_promise(self.env(), value.raw(), &raw mut is) })?;
         Ok(is)
     }
 

@@ -53,12 +53,6 @@ const INTERNED_NODES: usize = 1024;
 /// Classes, functions and objects that an environment has once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intrinsic {
-    /// `Promise`
-    Promise,
-    /// `Promise.prototype.then`
-    Then,
-    /// `Promise.resolve`
-    Resolve,
     /// `JSON.parse`
     Parse,
     /// `JSON.stringify`
@@ -75,10 +69,24 @@ pub enum Intrinsic {
     PackHlcs,
     /// See `marshal.js`.
     MakeResult,
+    /// See `marshal.js`.
+    CallMethod,
+    /// See `marshal.js`.
+    TakeAnswer,
+    /// See `marshal.js`.
+    EntriesOf,
+    /// See `marshal.js`.
+    SetEntry,
+    /// See `marshal.js`.
+    CallEach,
+    /// What [`Self::CallMethod`] answers where a promise is watched.
+    Waiting,
+    /// What [`Self::CallMethod`] answers where there is nothing to call.
+    NotCallable,
 }
 
 impl Intrinsic {
-    const COUNT: usize = Self::MakeResult as usize + 1;
+    const COUNT: usize = Self::NotCallable as usize + 1;
 }
 
 #[derive(Default)]
@@ -147,16 +155,7 @@ impl Realm {
 
     /// What rounds depend on, as it was when the package was loaded.
     fn keep_intrinsics(&self, scope: Scope<'_>) -> Result<()> {
-        let promise = scope.get_named(scope.global()?, "Promise")?;
         let json = scope.get_named(scope.global()?, "JSON")?;
-        self.set_intrinsic(scope, Intrinsic::Promise, promise)?;
-        let then = scope.get_named(scope.get_named(promise, "prototype")?, "then")?;
-        self.set_intrinsic(scope, Intrinsic::Then, then)?;
-        self.set_intrinsic(
-            scope,
-            Intrinsic::Resolve,
-            scope.get_named(promise, "resolve")?,
-        )?;
         self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)?;
         self.set_intrinsic(
             scope,

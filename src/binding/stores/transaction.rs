@@ -26,9 +26,10 @@ pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'
         let result = await_js(
             &realm,
             "transaction",
-            |scope| {
+            |scope, invoke| {
                 let object = transaction_object(scope, &realm, &transaction)?;
-                scope.call(scope.undefined()?, callback.value(scope)?, &[object])
+                let answer = scope.call(scope.undefined()?, callback.value(scope)?, &[object])?;
+                invoke.take(scope, answer)
             },
             |scope, result| realm.keep(scope, result),
         )

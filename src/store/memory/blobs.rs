@@ -46,8 +46,11 @@ impl MemoryBlobs {
 
     /// Stores an object as the app does: at once.
     pub fn write(&self, key: &str, data: &[u8]) {
-        let key = Text::from(key);
-        self.storage.objects.borrow_mut().insert(key, data.into());
+        self.insert(&Text::from(key), data.into());
+    }
+
+    fn insert(&self, key: &Text, data: Arc<[u8]>) {
+        self.storage.objects.borrow_mut().insert(key.clone(), data);
     }
 
     /// Whether an object is there, without asking the plan.
@@ -113,9 +116,7 @@ impl Blobs for MemoryBlobs {
             .meet(Operation::PutBlob, Some(&blob.key))
             .await?;
         self.storage.puts.borrow_mut().push(blob.key.clone());
-        let mut objects = self.storage.objects.borrow_mut();
-        objects.insert(blob.key.clone(), data);
-        drop(objects);
+        self.insert(&blob.key, data);
         pause().await;
         Ok(())
     }

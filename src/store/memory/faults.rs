@@ -145,7 +145,9 @@ impl Faults {
                 }
             }
         }
-        actions.into_iter().for_each(|action| action());
+        for action in actions {
+            action();
+        }
         if fails {
             let key = key.map_or_else(String::new, |key| format!(" of {key}"));
             let message = format!("{operation:?}{key} fails as planned");

@@ -11,7 +11,7 @@ use super::pass;
 use crate::engine::ports::Records;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -33,6 +33,7 @@ pub struct MemoryRecords {
     items: Rc<RefCell<BTreeMap<Text, Item<Body>>>>,
     access: Access,
     scan_page_size: usize,
+    keeps_newer: bool,
     faults: Faults,
 }
 
@@ -43,7 +44,18 @@ impl MemoryRecords {
             items: Rc::default(),
             access,
             scan_page_size: scan_page_size.max(1),
+            keeps_newer: false,
             faults,
+        }
+    }
+
+    /// The same store, which puts no version in the place of a newer one: what the app writes between an
+    /// engine's look and its put is safe then.
+    #[must_use]
+    pub fn keeping_newer(self) -> Self {
+        Self {
+            keeps_newer: true,
+            ..self
         }
     }
 
@@ -61,6 +73,10 @@ impl MemoryRecords {
     pub fn replace(&self, items: Vec<Item<Body>>) {
         let items = items.into_iter().map(|item| (item.body.id.clone(), item));
         *self.items.borrow_mut() = items.collect();
+    }
+
+    fn time_of(&self, id: &Text) -> Option<Hlc> {
+        self.items.borrow().get(id).map(|item| item.hlc.clone())
     }
 
     /// The records that follow `after` in the order of ids, at most a page.
@@ -128,7 +144,9 @@ impl Records<Body> for MemoryRecords {
     async fn put(&self, item: &Item<Body>) -> Result<()> {
         let id = Some(&item.body.id);
         self.faults.meet(Operation::PutRecord, id).await?;
-        self.write(item.clone());
+        if !self.keeps_newer || wins(&item.hlc, self.time_of(&item.body.id).as_ref()) {
+            self.write(item.clone());
+        }
         pause().await;
         Ok(())
     }

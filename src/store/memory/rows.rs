@@ -45,7 +45,7 @@ impl MemoryRows {
     }
 
     /// Writes as the app does: at once, whatever stood there. `false` where the table is not there.
-    pub fn write(&self, item: Item<Body>) -> bool {
+    pub fn write(&self, item: &Item<Body>) -> bool {
         self.with_rows_of(&item.kind, |rows| {
             rows.insert(item.body.id.clone(), item.clone());
         })
@@ -65,7 +65,7 @@ impl MemoryRows {
             rows.clear();
         }
         for item in items {
-            self.write(item);
+            self.write(&item);
         }
     }
 
@@ -121,7 +121,9 @@ impl AppRows<Body> for MemoryRows {
         self.faults.meet(Operation::CoverRows, name).await?;
         let mut held = Watermarks::default();
         self.with_rows_of(&ItemKind::Row(table.clone()), |rows| {
-            rows.values().for_each(|item| held.advance(&item.hlc));
+            for item in rows.values() {
+                held.advance(&item.hlc);
+            }
         });
         pause().await;
         Ok(held)

@@ -1,0 +1,85 @@
+//! Many small worlds, each made from a seed, in which everything goes wrong that can.
+//!
+//! `SIM_SEED=n` replays one seed with its dialogue and shortens it; `SIM_SEEDS=n` says how many fresh
+//! seeds are played beside the fixed ones. The first fresh seed is printed: `SIM_FIRST=n` plays from there.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod checks;
+mod courier;
+mod executor;
+mod generate;
+mod model;
+mod node;
+mod rng;
+mod scenario;
+mod shrink;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use scenario::Scenario;
+use world::World;
+
+const FIXED_SEEDS: u64 = 300;
+const FRESH_SEEDS: u64 = 300;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What is wrong with a scenario, if anything, and how it went.
+fn play(scenario: &Scenario) -> (Option<String>, Vec<String>) {
+    let world = World::new(scenario);
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    let panicked = played.is_err().then(|| "a panic".to_owned());
+    let first = world.violations.borrow().first().cloned();
+    (first.or(panicked), world.trace.take())
+}
+
+fn report(seed: u64) -> Option<String> {
+    let scenario = generate::scenario(seed);
+    let (violation, _) = play(&scenario);
+    let violation = violation?;
+    let small = shrink::shrink(scenario, |candidate| play(candidate).0.is_some());
+    let (smaller, trace) = play(&small);
+    Some(format!(
+        "seed {seed}: {violation}\nshortened: {smaller:?}\n{:#?}\n{}\nreplay with SIM_SEED={seed}",
+        small.places.iter().map(|place| format!("{place:?}")).collect::<Vec<_>>(),
+        trace.join("\n")
+    ))
+}
+
+fn play_all(seeds: impl Iterator<Item = u64>) {
+    let failing: Vec<_> = seeds
+        .filter_map(|seed| Some((seed, play(&generate::scenario(seed)).0?)))
+        .collect();
+    if let Some((seed, _)) = failing.first() {
+        let report = report(*seed).unwrap_or_default();
+        panic!("{report}\nfailing seeds: {failing:#?}");
+    }
+}
+
+#[test]
+fn every_fixed_seed_ends_with_all_places_equal() {
+    match number("SIM_SEED") {
+        Some(seed) => {
+            if let Some(report) = report(seed) {
+                panic!("{report}");
+            }
+        }
+        None => play_all(0..FIXED_SEEDS),
+    }
+}
+
+#[test]
+fn every_fresh_seed_ends_with_all_places_equal() {
+    if number("SIM_SEED").is_some() {
+        return;
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = number("SIM_FIRST").unwrap_or(since.as_secs() << 20);
+    let count = number("SIM_SEEDS").unwrap_or(FRESH_SEEDS);
+    println!("fresh seeds {first}..{}", first + count);
+    play_all(first..first + count);
+}

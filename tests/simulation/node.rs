@@ -1,0 +1,281 @@
+//! A place at work: its stores, its engine, and what it does when a scenario says so.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use starkeep_sync_engine::engine::responder::Responder;
+use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options};
+use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
+use starkeep_sync_engine::protocol::text::Text;
+use starkeep_sync_engine::protocol::watermarks::Watermarks;
+use starkeep_sync_engine::store::memory::{
+    Body, Faults, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords, MemoryRows,
+    MemorySide, MemoryState, record, row,
+};
+
+use super::courier::{Courier, Inbox};
+use super::model::{Held, Key, Version};
+use super::scenario::{Place, Reach, Stream, Write};
+
+pub type SimEngine = Engine<MemorySide, MemoryBlobs, Courier, MemoryState, MemoryEvents>;
+
+/// Physical time at the beginning.
+pub const BEGIN_MS: u64 = 1_000_000;
+
+/// The table of an app that is not registered everywhere.
+pub const LATE: usize = 3;
+
+pub struct Node {
+    pub index: usize,
+    pub place: Place,
+    pub is_parent: bool,
+    pub side: MemorySide,
+    pub records: MemoryRecords,
+    pub rows: MemoryRows,
+    pub blobs: MemoryBlobs,
+    pub state: MemoryState,
+    pub local: Faults,
+    pub network: Faults,
+    pub inbox: Inbox,
+    pub received: Rc<Cell<usize>>,
+    /// Counts what changes the stores beside the answering side.
+    pub other_writes: Cell<usize>,
+    pub running_rounds: Cell<usize>,
+    pub engine: RefCell<Option<Rc<SimEngine>>>,
+    pub responder: RefCell<Rc<Responder<MemorySide>>>,
+    copy: RefCell<Option<Copy>>,
+}
+
+struct Copy {
+    records: Vec<Item<Body>>,
+    rows: Vec<Item<Body>>,
+    state: (Watermarks, Watermarks),
+}
+
+pub fn id_name(id: usize) -> String {
+    format!("i{id}")
+}
+
+pub fn blob_name(blob: usize) -> String {
+    format!("b{blob}")
+}
+
+pub fn table(index: usize) -> Table {
+    let (app, name) = match index {
+        0 => ("notes", "pages"),
+        1 => ("notes", "tags"),
+        2 => ("files", FILE_RECORDS_TABLE),
+        _ => ("late", "things"),
+    };
+    Table {
+        app: Text::from(app),
+        name: Text::from(name),
+    }
+}
+
+pub fn key_of(item: &Item<Body>) -> Key {
+    let place = match &item.kind {
+        ItemKind::Record(_) => "records".to_owned(),
+        ItemKind::Row(table) => format!("{}/{}", table.app, table.name),
+    };
+    (place, item.body.id.to_string())
+}
+
+pub fn version_of(item: &Item<Body>) -> Version {
+    Version {
+        hlc: item.hlc.clone(),
+        blob: item.blob.as_ref().map(|blob| blob.key.clone()),
+        deleted: item.body.deleted,
+    }
+}
+
+impl Node {
+    pub fn new(index: usize, place: Place, is_parent: bool, now_ms: u64) -> Self {
+        let (local, network) = (Faults::default(), Faults::default());
+        let size = place.scan_page_size;
+        let records = MemoryRecords::new(place.access, size, local.clone()).keeping_newer();
+        let rows = MemoryRows::new(place.rows_know_coverage, size, local.clone());
+        for index in 0..LATE {
+            rows.register(&table(index));
+        }
+        let side = MemorySide {
+            records: Some(records.clone()),
+            rows: Some(rows.clone()),
+            clock: MemoryClock::new(&format!("n{index}"), now_ms, local.clone()),
+            log: MemoryLog::default(),
+        };
+        Self {
+            index,
+            is_parent,
+            responder: RefCell::new(responder(&side)),
+            side,
+            records,
+            rows,
+            blobs: MemoryBlobs::new(local.clone()),
+            state: MemoryState::new(local.clone()),
+            local,
+            network,
+            inbox: Inbox::default(),
+            received: Rc::default(),
+            other_writes: Cell::default(),
+            running_rounds: Cell::default(),
+            engine: RefCell::default(),
+            copy: RefCell::default(),
+            place,
+        }
+    }
+
+    /// Starts, or starts again after a crash: only what was persisted is left.
+    pub fn start(&self, parent: &Self) {
+        *self.responder.borrow_mut() = responder(&self.side);
+        if self.index == parent.index {
+            return;
+        }
+        let engine = Engine {
+            side: self.side.clone(),
+            local: self.blobs.clone(),
+            remote: parent.blobs.seen_through(self.network.clone()),
+            peer: Courier {
+                from: self.index,
+                inbox: parent.inbox.clone(),
+                faults: self.network.clone(),
+                received: Rc::clone(&self.received),
+            },
+            state: Some(self.state.clone()),
+            events: MemoryEvents::default(),
+            options: Options {
+                page_limit: self.place.page_limit,
+                blob_concurrency: self.place.blob_concurrency,
+                strict_order: self.is_parent,
+                max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+            },
+            sweep: RefCell::default(),
+        };
+        *self.engine.borrow_mut() = Some(Rc::new(engine));
+    }
+
+    pub fn faults(&self, reach: Reach) -> &Faults {
+        match reach {
+            Reach::Local => &self.local,
+            Reach::Network => &self.network,
+        }
+    }
+
+    pub fn heal(&self) {
+        self.local.heal();
+        self.network.heal();
+    }
+
+    /// What the app writes: the objects first, then the items, all at one moment.
+    pub fn write(&self, write: &Write) -> Vec<Item<Body>> {
+        self.other_writes.set(self.other_writes.get() + 1);
+        let hlc = self.side.clock.now();
+        let mut written = vec![self.item(write, write.stream, write.id, &hlc)];
+        if let Some((stream, id)) = write.twin {
+            written.push(self.item(write, stream, id, &hlc));
+        }
+        for item in &written {
+            if let Some(blob) = &item.blob {
+                let key = blob.key.to_string();
+                self.blobs.write(&key, key.as_bytes());
+            }
+            match &item.kind {
+                ItemKind::Record(_) => self.records.write(item.clone()),
+                ItemKind::Row(table) => {
+                    self.rows.register(table);
+                    assert!(self.rows.write(item));
+                }
+            }
+        }
+        written
+    }
+
+    fn item(&self, write: &Write, stream: Stream, id: usize, hlc: &Hlc) -> Item<Body> {
+        let id = id_name(id);
+        let body = if write.deleted {
+            Body::tombstone(&id)
+        } else {
+            Body::new(&id, &format!("{hlc}"))
+        };
+        let key = write.blob.map(blob_name);
+        match stream {
+            Stream::Records => record(hlc.clone(), body, key.as_deref()),
+            Stream::Rows(index) => row(&table(index), hlc.clone(), body, key.as_deref()),
+        }
+    }
+
+    pub fn held(&self) -> Held {
+        let items = self.records.all().into_iter().chain(self.rows.all());
+        items
+            .map(|item| (key_of(&item), version_of(&item)))
+            .collect()
+    }
+
+    /// Persisted own and peer watermarks, as plain maps.
+    pub fn persisted(&self) -> (BTreeMap<Text, Hlc>, BTreeMap<Text, Hlc>) {
+        let (own, peer) = self.state.persisted();
+        (plain(&own), plain(&peer))
+    }
+
+    pub fn copy(&self) {
+        *self.copy.borrow_mut() = Some(Copy {
+            records: self.records.all(),
+            rows: self.rows.all(),
+            state: self.state.persisted(),
+        });
+    }
+
+    /// Goes back to the copy. The clock stays: a place that stamps the past again is lost anyway.
+    pub fn restore(&self) -> bool {
+        let Some(copy) = self.copy.borrow_mut().take() else {
+            return false;
+        };
+        self.records.replace(copy.records);
+        self.rows.replace(copy.rows);
+        self.state.replace(copy.state);
+        true
+    }
+
+    pub fn wipe(&self) {
+        self.records.replace(Vec::new());
+        self.rows.replace(Vec::new());
+        self.blobs.wipe();
+        self.state.replace(Default::default());
+    }
+}
+
+/// Timestamps in few letters.
+pub fn brief(marks: &BTreeMap<Text, Hlc>) -> String {
+    let entries = marks.values().map(short);
+    entries.collect::<Vec<_>>().join(" ")
+}
+
+pub fn short(hlc: &Hlc) -> String {
+    let wall = i128::from(hlc.wall_time) - i128::from(BEGIN_MS);
+    format!("{}@{wall}.{}", hlc.node_id, hlc.counter)
+}
+
+pub fn list(items: &[Item<Body>]) -> String {
+    let names = items.iter().map(|item| {
+        let (table, id) = key_of(item);
+        let blob = item.blob.as_ref().map_or(String::new(), |b| format!("+{}", b.key));
+        format!("{table}/{id}{blob}={}", short(&item.hlc))
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+pub fn plain(marks: &Watermarks) -> BTreeMap<Text, Hlc> {
+    let entries = marks.iter();
+    entries
+        .map(|(node, hlc)| (node.clone(), hlc.clone()))
+        .collect()
+}
+
+fn responder(side: &MemorySide) -> Rc<Responder<MemorySide>> {
+    Rc::new(Responder::new(
+        side.clone(),
+        Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+    ))
+}

@@ -1,0 +1,121 @@
+//! What happens in a simulation, as data: it can be made from a seed, printed, replayed and shortened.
+
+use starkeep_sync_engine::store::memory::{Access, Operation, When};
+
+/// A place with stores. The first is the hub; every other calls its parent.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub parent: usize,
+    pub access: Access,
+    pub rows_know_coverage: bool,
+    pub scan_page_size: usize,
+    pub page_limit: usize,
+    pub blob_concurrency: usize,
+}
+
+impl Place {
+    pub fn reports_coverage(&self) -> bool {
+        self.access != Access::Scanned && self.rows_know_coverage
+    }
+}
+
+/// Where an item is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Records,
+    Rows(usize),
+}
+
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub place: usize,
+    pub stream: Stream,
+    pub id: usize,
+    pub blob: Option<usize>,
+    pub deleted: bool,
+    /// Another item that is written with the same timestamp.
+    pub twin: Option<(Stream, usize)>,
+}
+
+/// Which of a place's plans a fault goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Local,
+    Network,
+}
+
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub place: usize,
+    pub reach: Reach,
+    pub operation: Operation,
+    pub key: Option<String>,
+    pub when: When,
+}
+
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub place: usize,
+    pub rounds: usize,
+    pub crashes_after: Option<usize>,
+}
+
+/// Rounds that run at the same time, and what is written meanwhile.
+#[derive(Debug, Clone)]
+pub struct Rounds {
+    pub interleaving: u64,
+    pub callers: Vec<Caller>,
+    pub meanwhile: Vec<(usize, Write)>,
+    /// An answering place that crashes after so many steps.
+    pub crash: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Step {
+    Write(Write),
+    Fault(Fault),
+    CutAnswer {
+        place: usize,
+        items: usize,
+    },
+    Heal(usize),
+    Rounds(Rounds),
+    /// The physical clock of one place is set.
+    Jump {
+        place: usize,
+        ms: i64,
+    },
+    /// Time goes by.
+    Wait(u64),
+    LoseWatermarks(usize),
+    Copy(usize),
+    Restore(usize),
+    /// All comes to rest, the hub loses everything, and every place makes one quiet round.
+    WipeHub,
+    RegisterLateApp(usize),
+}
+
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub seed: u64,
+    pub places: Vec<Place>,
+    pub steps: Vec<Step>,
+    /// Faults that stay while everything else has to go on.
+    pub lasting: Vec<Fault>,
+    /// Nothing goes wrong at all.
+    pub clean: bool,
+}
+
+impl Scenario {
+    pub fn is_parent(&self, place: usize) -> bool {
+        self.places
+            .iter()
+            .skip(1)
+            .any(|child| child.parent == place)
+    }
+
+    /// Places in the order in which what they wrote gets up to the hub.
+    pub fn callers_upwards(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        (1..self.places.len()).rev()
+    }
+}

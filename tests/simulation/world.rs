@@ -1,0 +1,356 @@
+//! A scenario at work.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::store::memory::pause;
+
+use super::courier::Post;
+use super::executor::{Task, run};
+use super::model::{Held, Key, Model};
+use super::node::{BEGIN_MS, LATE, Node, brief, key_of, list, plain, table, version_of};
+use super::rng::Rng;
+use super::scenario::{Caller, Fault, Rounds, Scenario, Step, Write};
+
+/// More than any clock is ahead.
+const UNTIL_ALL_CLOCKS_ARE_PAST_MS: u64 = 10 * 24 * 60 * 60 * 1000;
+
+/// What a round came to.
+#[derive(Debug, Clone)]
+pub struct Done {
+    pub place: usize,
+    pub outcome: Result<Round, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    pub applied: usize,
+    pub shipped: usize,
+    pub has_more: bool,
+    pub held: Vec<String>,
+}
+
+pub struct World {
+    pub scenario: Scenario,
+    pub nodes: Vec<Node>,
+    pub model: RefCell<Model>,
+    pub violations: RefCell<Vec<String>>,
+    pub trace: RefCell<Vec<String>>,
+    /// How often each version went from each place to its parent.
+    pub shipments: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
+    now_ms: Cell<u64>,
+    skews: RefCell<Vec<i64>>,
+}
+
+impl World {
+    pub fn new(scenario: &Scenario) -> Self {
+        let places = scenario.places.iter().cloned().enumerate();
+        let nodes: Vec<_> = places
+            .map(|(i, place)| Node::new(i, place, scenario.is_parent(i), BEGIN_MS))
+            .collect();
+        for node in &nodes {
+            node.start(&nodes[node.place.parent]);
+            if scenario.clean {
+                node.rows.register(&table(LATE));
+            }
+        }
+        Self {
+            skews: RefCell::new(vec![0; nodes.len()]),
+            nodes,
+            scenario: scenario.clone(),
+            model: RefCell::default(),
+            violations: RefCell::default(),
+            trace: RefCell::default(),
+            shipments: RefCell::default(),
+            now_ms: Cell::new(BEGIN_MS),
+        }
+    }
+
+    /// Plays the scenario, then lets the lasting faults stand alone, then heals everything.
+    pub fn play(&self) {
+        for (index, step) in self.scenario.steps.iter().enumerate() {
+            self.note(|| format!("--- {index}: {step:?}"));
+            self.step(step);
+            self.check_always();
+            if self.failed() {
+                return;
+            }
+        }
+        self.note(|| format!("--- lasting: {:?}", self.scenario.lasting));
+        self.all_is_well_but(&self.scenario.lasting);
+        self.sync_all();
+        self.check_always();
+        self.check_nothing_starves();
+        self.note(|| "--- all is well".to_owned());
+        self.settle();
+        self.check_quiet();
+    }
+
+    pub fn failed(&self) -> bool {
+        !self.violations.borrow().is_empty()
+    }
+
+    pub fn violation(&self, what: String) {
+        self.note(|| format!("!!! {what}"));
+        self.violations.borrow_mut().push(what);
+    }
+
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        self.trace.borrow_mut().push(line());
+    }
+
+    pub fn held_everywhere(&self) -> Vec<Held> {
+        self.nodes.iter().map(Node::held).collect()
+    }
+
+    fn step(&self, step: &Step) {
+        self.wait(1);
+        match step {
+            Step::Write(write) => self.write(write),
+            Step::Fault(fault) => self.plan(fault),
+            Step::CutAnswer { place, items } => {
+                self.nodes[*place].network.cut_next_answer(*items);
+            }
+            Step::Heal(place) => self.nodes[*place].heal(),
+            Step::Rounds(rounds) => drop(self.rounds(rounds)),
+            Step::Jump { place, ms } => {
+                self.skews.borrow_mut()[*place] = *ms;
+                self.wait(0);
+            }
+            Step::Wait(ms) => self.wait(*ms),
+            Step::LoseWatermarks(place) => {
+                let node = &self.nodes[*place];
+                node.state.replace(Default::default());
+                node.start(&self.nodes[node.place.parent]);
+            }
+            Step::Copy(place) => self.nodes[*place].copy(),
+            Step::Restore(place) => {
+                let node = &self.nodes[*place];
+                if node.restore() {
+                    node.start(&self.nodes[node.place.parent]);
+                    let held = self.held_everywhere();
+                    self.model.borrow_mut().forget_all_but(&held);
+                }
+            }
+            Step::WipeHub => self.wipe_hub(),
+            Step::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
+        }
+    }
+
+    fn wait(&self, ms: u64) {
+        self.now_ms.set(self.now_ms.get() + ms);
+        for (node, skew) in self.nodes.iter().zip(self.skews.borrow().iter()) {
+            let physical = self.now_ms.get().saturating_add_signed(*skew);
+            node.side.clock.set_physical(physical);
+        }
+    }
+
+    fn write(&self, write: &Write) {
+        for item in self.nodes[write.place].write(write) {
+            self.note(|| format!("n{} writes {}", write.place, list(std::slice::from_ref(&item))));
+            let mut model = self.model.borrow_mut();
+            model.write(key_of(&item), version_of(&item));
+        }
+    }
+
+    fn plan(&self, fault: &Fault) {
+        let faults = self.nodes[fault.place].faults(fault.reach);
+        faults.fail(fault.operation, fault.key.as_deref(), fault.when);
+    }
+
+    fn all_is_well_but(&self, lasting: &[Fault]) {
+        for node in &self.nodes {
+            node.heal();
+            node.rows.register(&table(LATE));
+        }
+        self.skews.borrow_mut().fill(0);
+        self.wait(UNTIL_ALL_CLOCKS_ARE_PAST_MS);
+        for fault in lasting {
+            self.plan(fault);
+        }
+    }
+
+    /// Lets all places sync, one after the other, until everything has had the time to get everywhere.
+    fn sync_all(&self) {
+        for _ in 0..2 * self.nodes.len() + 1 {
+            for place in self.scenario.callers_upwards() {
+                self.sync(place);
+            }
+            for place in self.scenario.callers_upwards().rev() {
+                self.sync(place);
+            }
+        }
+    }
+
+    /// Rounds until there is no more to do, as an app would.
+    fn sync(&self, place: usize) {
+        let node = &self.nodes[place];
+        let most = 3 * (node.held().len() + self.model.borrow().len()) / node.place.page_limit + 8;
+        for _ in 0..most {
+            let done = self.one_round(place);
+            if !matches!(done.outcome, Ok(Round { has_more: true, .. })) {
+                return;
+            }
+        }
+        self.violation(format!("n{place} still has more after {most} rounds"));
+    }
+
+    pub fn one_round(&self, place: usize) -> Done {
+        self.wait(1);
+        let done = self.rounds(&Rounds {
+            interleaving: self.now_ms.get(),
+            callers: vec![Caller {
+                place,
+                rounds: 1,
+                crashes_after: None,
+            }],
+            meanwhile: Vec::new(),
+            crash: None,
+        });
+        let hung = Done {
+            place,
+            outcome: Err("the round did not end".to_owned()),
+        };
+        done.into_iter().next().unwrap_or(hung)
+    }
+
+    /// All faults are gone: everything gets everywhere.
+    fn settle(&self) {
+        if self.failed() {
+            return;
+        }
+        self.all_is_well_but(&[]);
+        self.sync_all();
+        self.check_always();
+        self.check_equal();
+    }
+
+    fn wipe_hub(&self) {
+        let hub = &self.nodes[0];
+        if !hub.place.reports_coverage() {
+            return;
+        }
+        self.settle();
+        if self.failed() {
+            return;
+        }
+        hub.wipe();
+        hub.start(hub);
+        for child in self.nodes.iter().skip(1).filter(|n| n.place.parent == 0) {
+            self.one_round(child.index);
+        }
+    }
+
+    fn rounds(&self, rounds: &Rounds) -> Vec<Done> {
+        let done = RefCell::new(Vec::new());
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.is_parent) {
+            node.inbox.open();
+            let crash = rounds.crash.filter(|(place, _)| *place == node.index);
+            let serve = Task::new(self.serve(node)).serving();
+            tasks.push(serve.dying_after(crash.map(|(_, steps)| steps), || {
+                self.note(|| format!("n{} crashes while it answers", node.index));
+                node.inbox.break_down();
+            }));
+        }
+        for caller in &rounds.callers {
+            let node = &self.nodes[caller.place];
+            let call = Task::new(self.call(node, caller.rounds, &done));
+            tasks.push(call.dying_after(caller.crashes_after, || {
+                self.note(|| format!("n{} crashes", node.index));
+                node.running_rounds.set(0);
+            }));
+        }
+        let app = async {
+            for (pauses, write) in &rounds.meanwhile {
+                for _ in 0..*pauses {
+                    pause().await;
+                }
+                self.write(write);
+            }
+        };
+        tasks.push(Task::new(app));
+        let close = || self.nodes.iter().for_each(|node| node.inbox.close());
+        let ended = run(tasks, &mut Rng::new(rounds.interleaving), close);
+        if !ended {
+            self.violation("the rounds do not come to an end".to_owned());
+        }
+        let crashed = rounds.callers.iter().filter(|c| c.crashes_after.is_some());
+        for place in crashed.map(|c| c.place).chain(rounds.crash.map(|c| c.0)) {
+            let node = &self.nodes[place];
+            node.start(&self.nodes[node.place.parent]);
+        }
+        done.into_inner()
+    }
+
+    async fn call(&self, node: &Node, rounds: usize, done: &RefCell<Vec<Done>>) {
+        for _ in 0..rounds {
+            let Some(engine) = node.engine.borrow().clone() else {
+                return;
+            };
+            node.running_rounds.set(1);
+            node.other_writes.set(node.other_writes.get() + 1);
+            let outcome = engine.round().await;
+            node.running_rounds.set(0);
+            let outcome = match outcome {
+                Ok(report) => Ok(Round {
+                    applied: report.applied,
+                    shipped: report.shipped,
+                    has_more: report.has_more,
+                    held: report
+                        .held
+                        .iter()
+                        .map(|h| format!("{:?} {:?} {}", h.direction, key_of(&h.item), h.error))
+                        .collect(),
+                }),
+                Err(error) => Err(error.to_string()),
+            };
+            self.note(|| {
+                let (own, peer) = node.persisted();
+                format!(
+                    "n{} round: {outcome:?}\n      own {own:?}\n      peer {peer:?}",
+                    node.index
+                )
+            });
+            done.borrow_mut().push(Done {
+                place: node.index,
+                outcome,
+            });
+        }
+    }
+
+    fn serve<'a>(&'a self, node: &'a Node) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        let responder = Rc::clone(&node.responder.borrow());
+        Box::pin(async move {
+            while let Some(post) = node.inbox.next().await {
+                let Post { from, request, .. } = &*post;
+                let Some(request) = request.take() else {
+                    continue;
+                };
+                let arrived = self.check_request(node, *from, &request);
+                let answer = responder.answer(request).await;
+                self.check_answer(node, &arrived, answer.as_ref().ok());
+                self.note(|| match &answer {
+                    Ok(answer) => format!(
+                        "n{} <- n{}: {:?} more {} coverage {:?}",
+                        from,
+                        node.index,
+                        answer
+                            .items
+                            .iter()
+                            .map(|i| (key_of(i), i.hlc.to_string()))
+                            .collect::<Vec<_>>(),
+                        answer.has_more,
+                        answer.coverage,
+                    ),
+                    Err(error) => format!("n{from} <- n{}: {error}", node.index),
+                });
+                *post.reply.borrow_mut() = Some(answer);
+            }
+        })
+    }
+}
