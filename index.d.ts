@@ -857,6 +857,8 @@ interface SqliteSyncStateStoreFileOptions {
    * process may open it.
    */
   readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
   readonly db?: never;
 }
 
@@ -894,6 +896,8 @@ interface SqliteDatabaseAdapterOptions {
    * at a time may have it, and no other SQLite library of this process.
    */
   readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
 }
 
 /**

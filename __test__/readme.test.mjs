@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
 function example(name) {
-  const [, code] = readme.match(new RegExp(`<!-- example: ${name} -->\\s+\`\`\`js\\n([^]*?)\`\`\``)) ?? [];
+  const [, code] =
+    readme.match(new RegExp(`<!-- example: ${name} -->\\s+\`\`\`js\\n([^]*?)\`\`\``)) ?? [];
   assert.ok(code, `the README has the example ${name}`);
   return code;
 }

@@ -9,7 +9,11 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const RULES = [
   [/^(?!binding\/)/, /\bnapi(_derive)?\b(?!")/, "only binding/ knows napi"],
   [/^protocol\//, /\b(tokio|rusqlite|std::(fs|net|thread|time)|SystemTime|async fn)\b/, "protocol/ is pure"],
-  [/^engine\//, /\bcrate::(store|transport|binding)\b|\b(tokio|rusqlite)\b/, "engine/ sees the world through its ports"],
+  [
+    /^engine\//,
+    /\bcrate::(store|transport|binding)\b|\b(tokio|rusqlite)\b/,
+    "engine/ sees the world through its ports",
+  ],
   [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
   [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
 ];

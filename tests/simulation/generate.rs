@@ -32,7 +32,6 @@ pub fn scenario(seed: u64) -> Scenario {
     };
     let places = places(rng, &weather);
     let mut scenario = Scenario {
-        seed,
         places,
         steps: Vec::new(),
         lasting: Vec::new(),

@@ -43,10 +43,12 @@ fn report(seed: u64) -> Option<String> {
     let violation = violation?;
     let small = shrink::shrink(scenario, |candidate| play(candidate).0.is_some());
     let (smaller, trace) = play(&small);
+    let places: Vec<_> = small.places.iter().map(|p| format!("{p:?}")).collect();
     Some(format!(
-        "seed {seed}: {violation}\nshortened: {smaller:?}\n{:#?}\n{}\nreplay with SIM_SEED={seed}",
-        small.places.iter().map(|place| format!("{place:?}")).collect::<Vec<_>>(),
-        trace.join("\n")
+        "seed {seed}: {violation}\nshortened: {}\n{}\n{}\nreplay with SIM_SEED={seed}",
+        smaller.unwrap_or_default(),
+        places.join("\n"),
+        trace.join("\n"),
     ))
 }
 

@@ -5,6 +5,7 @@
 //! versions up to a limit, where versions with one and the same timestamp are not parted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::text::Text;
@@ -15,11 +16,18 @@ pub type Key = (String, String);
 /// The versions that a place holds.
 pub type Held = BTreeMap<Key, Version>;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     pub hlc: Hlc,
     pub blob: Option<Text>,
     pub deleted: bool,
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let deleted = if self.deleted { ", deleted" } else { "" };
+        write!(f, "{}, object {:?}{deleted}", self.hlc, self.blob)
+    }
 }
 
 /// What was written anywhere and has to be everywhere in the end.

@@ -260,7 +260,10 @@ pub fn short(hlc: &Hlc) -> String {
 pub fn list(items: &[Item<Body>]) -> String {
     let names = items.iter().map(|item| {
         let (table, id) = key_of(item);
-        let blob = item.blob.as_ref().map_or(String::new(), |b| format!("+{}", b.key));
+        let blob = item
+            .blob
+            .as_ref()
+            .map_or(String::new(), |b| format!("+{}", b.key));
         format!("{table}/{id}{blob}={}", short(&item.hlc))
     });
     names.collect::<Vec<_>>().join(", ")

@@ -97,7 +97,6 @@ pub enum Step {
 
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    pub seed: u64,
     pub places: Vec<Place>,
     pub steps: Vec<Step>,
     /// Faults that stay while everything else has to go on.

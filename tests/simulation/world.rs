@@ -22,7 +22,6 @@ const UNTIL_ALL_CLOCKS_ARE_PAST_MS: u64 = 10 * 24 * 60 * 60 * 1000;
 /// What a round came to.
 #[derive(Debug, Clone)]
 pub struct Done {
-    pub place: usize,
     pub outcome: Result<Round, String>,
 }
 
@@ -42,6 +41,7 @@ pub struct World {
     pub trace: RefCell<Vec<String>>,
     /// How often each version went from each place to its parent.
     pub shipments: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
+    hub_was_wiped: Cell<bool>,
     now_ms: Cell<u64>,
     skews: RefCell<Vec<i64>>,
 }
@@ -66,6 +66,7 @@ impl World {
             violations: RefCell::default(),
             trace: RefCell::default(),
             shipments: RefCell::default(),
+            hub_was_wiped: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
         }
     }
@@ -150,8 +151,20 @@ impl World {
     }
 
     fn write(&self, write: &Write) {
+        // A wiped hub that stamps anew hides what its old self wrote.
+        let mut write = write.clone();
+        if write.place == 0 && self.hub_was_wiped.get() {
+            write.place = 1;
+        }
+        let write = &write;
         for item in self.nodes[write.place].write(write) {
-            self.note(|| format!("n{} writes {}", write.place, list(std::slice::from_ref(&item))));
+            self.note(|| {
+                format!(
+                    "n{} writes {}",
+                    write.place,
+                    list(std::slice::from_ref(&item))
+                )
+            });
             let mut model = self.model.borrow_mut();
             model.write(key_of(&item), version_of(&item));
         }
@@ -212,7 +225,6 @@ impl World {
             crash: None,
         });
         let hung = Done {
-            place,
             outcome: Err("the round did not end".to_owned()),
         };
         done.into_iter().next().unwrap_or(hung)
@@ -239,6 +251,7 @@ impl World {
             return;
         }
         hub.wipe();
+        self.hub_was_wiped.set(true);
         hub.start(hub);
         for child in self.nodes.iter().skip(1).filter(|n| n.place.parent == 0) {
             self.one_round(child.index);
@@ -296,6 +309,7 @@ impl World {
             node.other_writes.set(node.other_writes.get() + 1);
             let outcome = engine.round().await;
             node.running_rounds.set(0);
+            node.other_writes.set(node.other_writes.get() + 1);
             let outcome = match outcome {
                 Ok(report) => Ok(Round {
                     applied: report.applied,
@@ -312,14 +326,13 @@ impl World {
             self.note(|| {
                 let (own, peer) = node.persisted();
                 format!(
-                    "n{} round: {outcome:?}\n      own {own:?}\n      peer {peer:?}",
-                    node.index
+                    "n{} round: {outcome:?}, own: {}, peer: {}",
+                    node.index,
+                    brief(&own),
+                    brief(&peer),
                 )
             });
-            done.borrow_mut().push(Done {
-                place: node.index,
-                outcome,
-            });
+            done.borrow_mut().push(Done { outcome });
         }
     }
 
@@ -336,16 +349,11 @@ impl World {
                 self.check_answer(node, &arrived, answer.as_ref().ok());
                 self.note(|| match &answer {
                     Ok(answer) => format!(
-                        "n{} <- n{}: {:?} more {} coverage {:?}",
-                        from,
+                        "n{from} <- n{}: [{}], more: {}, coverage: {:?}",
                         node.index,
-                        answer
-                            .items
-                            .iter()
-                            .map(|i| (key_of(i), i.hlc.to_string()))
-                            .collect::<Vec<_>>(),
+                        list(&answer.items),
                         answer.has_more,
-                        answer.coverage,
+                        answer.coverage.as_ref().map(|c| brief(&plain(c))),
                     ),
                     Err(error) => format!("n{from} <- n{}: {error}", node.index),
                 });

@@ -90,6 +90,10 @@ pub fn mark<'s>(
 }
 
 fn has_tag(scope: Scope<'_>, value: Value<'_>, tag: &sys::napi_type_tag) -> bool {
+    // A value that is no object would be converted to one, which throws for some.
+    if !matches!(scope.kind(value), Ok(Kind::Object | Kind::Function)) {
+        return false;
+    }
     let mut has = false;
     // SAFETY: the value lives in an open scope; what is no object is a status.
     let status = unsafe {

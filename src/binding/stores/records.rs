@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::transaction::transaction;
 use super::{hlc_arg, json_arg, promise, string_arg, utf8};
@@ -26,7 +27,7 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createSqliteDatabaseAdapter")?;
     let path = path_option(&options, "createSqliteDatabaseAdapter(path)")?;
-    let store = SqliteRecords::open(Path::new(&path), DatabaseOptions::default())?;
+    let store = SqliteRecords::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
     for (name, body) in METHODS {
         let store = store.clone();
@@ -41,6 +42,16 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
 pub fn path_option(options: &Options<'_>, what: &str) -> Result<String> {
     let path = options.string("path")?.filter(|path| !path.is_empty());
     path.ok_or_else(|| invalid(what, "is the path of a SQLite file"))
+}
+
+/// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.
+pub fn database_options(options: &Options<'_>) -> Result<DatabaseOptions> {
+    let default = DatabaseOptions::default();
+    let default_ms = usize::try_from(default.busy_timeout.as_millis()).unwrap_or(usize::MAX);
+    let ms = options.count("busyTimeoutMs", default_ms)?;
+    Ok(DatabaseOptions {
+        busy_timeout: Duration::from_millis(ms as u64),
+    })
 }
 
 type Method = for<'c> fn(&Call<'c>, &SqliteRecords) -> Result<Value<'c>>;

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::records::path_option;
+use super::records::{database_options, path_option};
 use super::{json_arg, promise};
 use crate::binding::js::{Call, Value, function, mark};
 use crate::binding::options::Options;
 use crate::binding::sqlite_state::{METHODS, create_over_app_database};
 use crate::error::Result;
 use crate::store::Json;
-use crate::store::sqlite::{Options as DatabaseOptions, SqliteState};
+use crate::store::sqlite::SqliteState;
 
 /// What is behind the store object.
 pub struct NativeState(pub SqliteState);
@@ -23,7 +23,7 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         return create_over_app_database(call, &options);
     }
     let path = path_option(&options, "createSqliteSyncStateStore(path)")?;
-    let store = SqliteState::open(Path::new(&path), DatabaseOptions::default())?;
+    let store = SqliteState::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
     for (get, set, key, missing) in METHODS {
         let reading = store.clone();
