@@ -18,6 +18,8 @@ pub struct Gathered<B> {
     pub items: Vec<Item<B>>,
     /// Whether unseen items were left out because of the limit.
     pub more: bool,
+    /// Per node the greatest timestamp that the reading met.
+    pub met: Watermarks,
     /// A table could not be scanned, and nobody knows of which nodes it has rows: any may be missing.
     pub blind: Option<Error>,
 }
@@ -37,19 +39,33 @@ pub async fn gather<S: Side>(
     side: &S,
     ask: &Ask,
     backlog: &mut Backlog<Text>,
-    writers: Writers,
+    writers: Writers<'_>,
 ) -> Result<Gathered<S::Body>> {
     let mut ask = ask.clone();
     let mut met = None;
     let began_ms = side.clock().system_ms();
     loop {
-        let streams = Streams::of(side).await?;
+        let mut streams = Streams::of(side).await?;
         let remembered = backlog.complete_upto(&ask).cloned();
         let bounded = remembered.is_some() || streams.held.is_some() || met.is_some();
         ask.upto = remembered
             .clone()
             .or(met.take())
             .or_else(|| streams.held.clone());
+        if streams.count() > 1
+            && streams
+                .held
+                .as_ref()
+                .is_some_and(|held| ask.is_behind(held))
+        {
+            // What bounds the page was told one stream after the other. Which streams can be passed over,
+            // and where to begin, is judged by what they tell once all of that is there.
+            let held = streams.held.take();
+            streams = Streams {
+                held,
+                ..Streams::of(side).await?
+            };
+        }
         let reading = read(side, &streams, &ask, backlog).await?;
         if !reading.unread.is_empty() {
             ask.skip.extend(reading.unread);
@@ -62,7 +78,7 @@ pub async fn gather<S: Side>(
             backlog.forget();
             continue;
         }
-        let too_late = survey.too_late.clone();
+        let (too_late, newest) = (survey.too_late.clone(), survey.newest.clone());
         let (items, more) = reading.page.finish();
         if remembered.is_some()
             && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end))
@@ -74,28 +90,32 @@ pub async fn gather<S: Side>(
         return Ok(Gathered {
             items: items.into_iter().map(|(_, item)| item).collect(),
             more,
+            met: newest,
             blind: reading.blind,
         });
     }
 }
 
 /// Who else writes to the stores while they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writers {
+#[derive(Debug, Clone, Copy)]
+pub enum Writers<'a> {
     /// The app alone, with timestamps of one node and of now.
     App,
-    /// Other callers too, with timestamps of any node and any time.
-    Anyone,
+    /// Other callers too, with timestamps of any node and any time. So much is known to have been there
+    /// before.
+    Anyone(&'a Watermarks),
 }
 
-impl Writers {
+impl Writers<'_> {
     /// Whether items up to `newest` can have been written after `began_ms`, in milliseconds since the
     /// epoch.
     fn may_have_written(self, newest: &Watermarks, began_ms: u64) -> bool {
-        let mut stamps = newest.iter().map(|(_, hlc)| hlc);
         match self {
-            Self::Anyone => stamps.next().is_some(),
-            Self::App => newest.len() > 1 || stamps.any(|hlc| hlc.wall_time >= began_ms),
+            Self::Anyone(before) => !before.covers_all(newest),
+            Self::App => {
+                let mut stamps = newest.iter().map(|(_, hlc)| hlc);
+                newest.len() > 1 || stamps.any(|hlc| hlc.wall_time >= began_ms)
+            }
         }
     }
 }

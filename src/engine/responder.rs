@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
 
-use super::intake::{Line, Outcome, take_in};
+use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Writers, coverage, gather};
 use super::ports::{Log, Side};
 
@@ -18,7 +19,12 @@ pub struct Responder<S: Side> {
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
     pub max_clock_skew_ms: Option<u64>,
     backlog: RefCell<Backlog<Text>>,
+    /// Per node a timestamp up to which everything was there already. It spares a second reading.
+    known: RefCell<Watermarks>,
 }
+
+/// So many nodes are remembered; a hostile caller's are not remembered for ever.
+const KNOWN_NODES: usize = 4096;
 
 impl<S: Side> Responder<S> {
     /// A responder over `side`.
@@ -27,6 +33,7 @@ impl<S: Side> Responder<S> {
             side,
             max_clock_skew_ms,
             backlog: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -50,9 +57,7 @@ impl<S: Side> Responder<S> {
                 None
             }
         };
-        let took_in = arrivals
-            .iter()
-            .any(|arrival| matches!(arrival.outcome, Outcome::Applied));
+        self.note_taken_in(&arrivals);
         let failed: Option<Error> =
             arrivals
                 .into_iter()
@@ -68,20 +73,33 @@ impl<S: Side> Responder<S> {
             limit: request.limit,
             ..Ask::default()
         };
-        let mut backlog = self.backlog.take();
-        if took_in {
-            backlog.forget();
-        }
-        let page = gather(&self.side, &ask, &mut backlog, Writers::Anyone).await;
+        let (mut backlog, known) = (self.backlog.take(), self.known.take());
+        let page = gather(&self.side, &ask, &mut backlog, Writers::Anyone(&known)).await;
         self.backlog.replace(backlog);
+        self.known.replace(known);
         let page = page?;
         if let Some(error) = page.blind {
             return Err(error);
         }
+        self.known.borrow_mut().merge(&page.met);
         Ok(Answer {
             items: page.items,
             has_more: page.more,
             coverage,
         })
+    }
+    /// What was taken in is there before anything is gathered. A record that is new belongs among those
+    /// that a backlog remembers.
+    fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
+        let mut known = self.known.borrow_mut();
+        if known.len() > KNOWN_NODES {
+            *known = Watermarks::default();
+        }
+        for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
+            known.advance(&arrival.item.hlc);
+            if matches!(arrival.outcome, Outcome::Applied) {
+                self.backlog.borrow_mut().forget();
+            }
+        }
     }
 }

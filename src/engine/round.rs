@@ -9,9 +9,10 @@ use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Runs;
-use crate::protocol::hlc::NodeId;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::blobs::{Transfers, transfer_all};
@@ -141,6 +142,7 @@ where
         let arrivals = take_in(&self.side, answer.items, skew, &mut line).await;
         let inbound = self.fetch(arrivals).await;
 
+        sweep.superseded.extend(inbound.not_stored());
         sweep.held.extend(outbound.held);
         sweep.held.extend(inbound.held(&sweep.broken));
         let learned = Learned {
@@ -222,14 +224,21 @@ where
         let mut refused = HashSet::new();
         loop {
             let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
-            let again: HashSet<NodeId> = page
+            let shipped = page
                 .items
                 .iter()
-                .filter(|item| sweep.shipped.covers(&item.hlc))
+                .filter(|item| sweep.shipped.covers(&item.hlc));
+            let (lost, again): (Vec<_>, Vec<_>) =
+                shipped.partition(|item| sweep.is_superseded(item));
+            if lost.is_empty() && again.is_empty() {
+                return Ok((page, refused));
+            }
+            let again: HashSet<NodeId> = again
+                .into_iter()
                 .map(|item| item.hlc.node_id.clone())
                 .collect();
-            if again.is_empty() {
-                return Ok((page, refused));
+            for item in lost {
+                ask.seen.advance(&item.hlc);
             }
             ask.skip.extend(again.iter().cloned());
             refused.extend(again);
@@ -297,11 +306,7 @@ where
         };
         let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
         let mut runs = Runs::default();
-        for item in page
-            .items
-            .iter()
-            .filter(|item| sweep.shipped.covers(&item.hlc))
-        {
+        for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
             runs.gap(&item.hlc);
         }
         let refused = first_held(&page.items, &runs, Direction::Outbound, |item| {
@@ -355,6 +360,17 @@ impl<B: Clone> Inbound<B> {
             }
         }
         held
+    }
+
+    /// The records that could not be stored.
+    fn not_stored(&self) -> impl Iterator<Item = (Text, Hlc)> {
+        self.arrivals
+            .iter()
+            .filter(|arrival| !arrival.is_here())
+            .filter_map(|arrival| match &arrival.item.kind {
+                ItemKind::Record(id) => Some((id.clone(), arrival.item.hlc.clone())),
+                ItemKind::Row(_) => None,
+            })
     }
 
     fn applied(&self) -> usize {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::Error;
 use crate::protocol::delta::{Ask, Backlog, Runs};
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -64,6 +64,9 @@ pub struct Sweep<B> {
     pub(super) broken: HashSet<NodeId>,
     /// Nodes that the strict order stops on their way in.
     pub(super) gapped: HashSet<NodeId>,
+    /// Records whose newer version came in and could not be stored: what was shipped of them lost at the
+    /// peer, which is no refusal.
+    pub(super) superseded: HashMap<Text, Hlc>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
     /// Everything that is held, first of its node and direction.
@@ -81,6 +84,7 @@ impl<B> Default for Sweep<B> {
             stopped: HashMap::new(),
             broken: HashSet::new(),
             gapped: HashSet::new(),
+            superseded: HashMap::new(),
             blind: false,
             held: Vec::new(),
             backlog: Backlog::default(),
@@ -109,6 +113,23 @@ pub(super) struct Learned {
 }
 
 impl<B> Sweep<B> {
+    /// Whether the peer has been sent this item in this sweep, holds less of its node, and nothing newer
+    /// explains it.
+    pub(super) fn looks_refused(&self, item: &Item<B>) -> bool {
+        self.shipped.covers(&item.hlc) && !self.is_superseded(item)
+    }
+
+    /// Whether a newer version of this record came in, stored or not.
+    pub(super) fn is_superseded(&self, item: &Item<B>) -> bool {
+        match &item.kind {
+            ItemKind::Record(id) => self
+                .superseded
+                .get(id)
+                .is_some_and(|newer| *newer > item.hlc),
+            ItemKind::Row(_) => false,
+        }
+    }
+
     /// What the request says was seen.
     pub(super) fn advertised(&self, own: &Watermarks) -> Watermarks {
         let mut advertised = own.clone();

@@ -6,7 +6,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::memory::{Body, Operation};
+use starkeep_sync_engine::store::memory::{Access, Body, Operation};
 
 use super::model::{self, Held, Key, Version, has, is_seen};
 use super::node::{Node, brief, key_of, list, plain};
@@ -53,7 +53,8 @@ impl World {
     }
 
     /// An answer against the page of the model, where nobody else wrote meanwhile and nothing failed. It
-    /// may be shorter, if it says so: what is remembered of an earlier pass does not know the newest.
+    /// may be another one, if it says that there is more: what is remembered of an earlier pass does not know
+    /// the newest. Even then it leaves nothing out before an item of the same node.
     pub fn check_answer(&self, parent: &Node, asked: &Asked, answer: Option<&Answer<Body>>) {
         let undisturbed = parent.other_writes.get() == asked.other_writes
             && parent.running_rounds.get() == 0
@@ -63,8 +64,10 @@ impl World {
         };
         let sent: Vec<_> = answer.items.iter().map(|item| item.hlc.clone()).collect();
         let (page, more) = model::page(&parent.held(), &asked.seen, asked.limit);
-        let begins_it = !sent.is_empty() && answer.has_more && page.starts_with(&sent);
-        if !begins_it && (sent != page || answer.has_more != more) {
+        let remembers = parent.place.access != Access::Indexed && answer.has_more;
+        let all = model::page(&parent.held(), &asked.seen, usize::MAX).0;
+        let is_sound = !sent.is_empty() && model::leaves_no_gap(&sent, &all);
+        if !(remembers && is_sound) && (sent != page || answer.has_more != more) {
             self.violation(format!(
                 "n{} answers {sent:?} (more: {}), the model {page:?} (more: {more})",
                 parent.index, answer.has_more
@@ -108,8 +111,10 @@ impl World {
                     ));
                 }
             }
+            // What has lost elsewhere need not get there any more.
+            let stands = |key, version| self.model.borrow().is_winner(key, version);
             for (key, version) in here.iter().filter(|(_, v)| is_seen(&peer, &v.hlc)) {
-                if !has(there, key, version) {
+                if !has(there, key, version) && stands(key, version) {
                     let place = child.index;
                     self.violation(format!(
                         "peer watermark of n{place} is past {key:?} {version:?}"
@@ -167,9 +172,7 @@ impl World {
             let (here, there) = (child.held(), parent.held());
             // Without a report of coverage an item that is refused fails the exchange as a whole.
             let answers = parent.place.reports_coverage()
-                || !here
-                    .iter()
-                    .any(|(k, v)| !has(&there, k, v) && self.is_refused(parent, k));
+                || !here.keys().any(|key| self.is_refused(parent, key));
             if !answers {
                 continue;
             }
@@ -185,8 +188,11 @@ impl World {
             }
             for (key, version) in &here {
                 let stopped = |k: &Key, v: &Version| {
-                    !has(&there, k, v)
-                        && (self.is_refused(parent, k) || self.lacks_object(child, v))
+                    // What lost there, and whose winner is refused here, looks like refused there.
+                    let lost = there.get(k).is_some_and(|winner| winner.hlc > v.hlc);
+                    self.is_refused(parent, k)
+                        || self.lacks_object(child, v)
+                        || (lost && self.is_refused(child, k))
                 };
                 let waits = waits_behind(&here, version, stopped);
                 if !has(&there, key, version) && !waits {

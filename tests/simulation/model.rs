@@ -66,6 +66,10 @@ impl Model {
         lacking.map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
+    pub fn is_winner(&self, key: &Key, version: &Version) -> bool {
+        self.winners.get(key) == Some(version)
+    }
+
     pub fn len(&self) -> usize {
         self.winners.len()
     }
@@ -92,6 +96,19 @@ pub fn page(held: &Held, seen: &BTreeMap<Text, Hlc>, limit: usize) -> (Vec<Hlc>,
     let more = len < unseen.len();
     unseen.truncate(len);
     (unseen, more)
+}
+
+/// Whether `sent` is, node by node, the beginning of `unseen`; both are in order.
+pub fn leaves_no_gap(sent: &[Hlc], unseen: &[Hlc]) -> bool {
+    let of_node = |all: &[Hlc], node: &Text| -> Vec<Hlc> {
+        let own = all.iter().filter(|hlc| hlc.node_id == *node);
+        own.cloned().collect()
+    };
+    let is_whole = |node| {
+        let (sent, unseen) = (of_node(sent, node), of_node(unseen, node));
+        unseen.starts_with(&sent) && sent.last() != unseen.get(sent.len())
+    };
+    sent.iter().all(|hlc| is_whole(&hlc.node_id))
 }
 
 /// The smaller held version of one item is no reason to miss the greater: whether `held` has this or newer.

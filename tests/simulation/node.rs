@@ -233,14 +233,14 @@ impl Node {
             return false;
         };
         self.records.replace(copy.records);
-        self.rows.replace(copy.rows);
+        self.rows.replace(&copy.rows);
         self.state.replace(copy.state);
         true
     }
 
     pub fn wipe(&self) {
         self.records.replace(Vec::new());
-        self.rows.replace(Vec::new());
+        self.rows.replace(&[]);
         self.blobs.wipe();
         self.state.replace(Default::default());
     }

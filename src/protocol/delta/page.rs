@@ -17,6 +17,10 @@ pub struct Page<T> {
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
     more: bool,
+    /// Something wanted was left out for want of room.
+    cut: bool,
+    /// Nothing later may stay: a stream left out what follows.
+    end: Option<Hlc>,
     survey: Survey,
 }
 
@@ -39,6 +43,8 @@ impl<T> Page<T> {
             groups: BTreeMap::new(),
             len: 0,
             more: false,
+            cut: false,
+            end: None,
             survey: Survey::default(),
         }
     }
@@ -51,6 +57,7 @@ impl<T> Page<T> {
                 .last_key_value()
                 .is_none_or(|(last, _)| hlc <= last);
         self.more |= !admitted;
+        self.cut |= !admitted;
         admitted
     }
 
@@ -94,6 +101,9 @@ impl<T> Page<T> {
         let earlier = [self.survey.too_late.take(), other.survey.too_late];
         self.survey.too_late = earlier.into_iter().flatten().min();
         self.more |= other.more;
+        let last = other.groups.last_key_value().map(|(hlc, _)| hlc.clone());
+        let ends = [self.end.take(), other.end, last.filter(|_| other.cut)];
+        self.end = ends.into_iter().flatten().min();
         for (hlc, group) in other.groups {
             for item in group {
                 self.offer(hlc.clone(), item);
@@ -113,9 +123,13 @@ impl<T> Page<T> {
         }
     }
 
-    /// Notes that whoever offered had more than it offered.
+    /// Notes that the stream that offered last has more, all of it later than what it offered. What
+    /// other streams have beyond that has to wait, even if there is room: a page that ends before equal
+    /// timestamps is shorter than its limit.
     pub fn left_out_more(&mut self) {
         self.more = true;
+        let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
+        self.end = [self.end.take(), last].into_iter().flatten().min();
     }
 
     /// Once the page is full and something was left out: the greatest timestamp that can still get a
@@ -131,6 +145,15 @@ impl<T> Page<T> {
     pub fn finish(mut self) -> (Vec<(Hlc, T)>, bool) {
         if self.len > self.limit && self.groups.len() > 1 {
             self.drop_last_group();
+        }
+        if let Some(end) = self.end.take() {
+            while self
+                .groups
+                .last_key_value()
+                .is_some_and(|(hlc, _)| *hlc > end)
+            {
+                self.drop_last_group();
+            }
         }
         let items = self
             .groups
@@ -150,6 +173,7 @@ impl<T> Page<T> {
         if let Some((_, group)) = self.groups.pop_last() {
             self.len -= group.len();
             self.more = true;
+            self.cut = true;
         }
     }
 }

@@ -60,12 +60,12 @@ impl MemoryRows {
     }
 
     /// Puts these in the place of everything that is stored; the tables stay.
-    pub fn replace(&self, items: Vec<Item<Body>>) {
+    pub fn replace(&self, items: &[Item<Body>]) {
         for (_, rows) in self.tables.borrow_mut().iter_mut() {
             rows.clear();
         }
         for item in items {
-            self.write(&item);
+            self.write(item);
         }
     }
 

@@ -1,0 +1,252 @@
+//! A node and a hub over the stores in memory.
+#![allow(dead_code, clippy::unwrap_used, clippy::must_use_candidate)]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use starkeep_sync_engine::engine::responder::Responder;
+use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options, Report};
+use starkeep_sync_engine::error::Result;
+use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
+use starkeep_sync_engine::protocol::text::Text;
+use starkeep_sync_engine::protocol::watermarks::Watermarks;
+use starkeep_sync_engine::store::memory::{
+    Access, Body, Faults, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords,
+    MemoryRows, MemorySide, MemoryState, MemoryWire, record, row,
+};
+
+/// The physical time of every clock at the beginning.
+pub const NOW_MS: u64 = 1_000_000;
+
+/// How both sides are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub access: Access,
+    pub rows_know_coverage: bool,
+    pub scan_page_size: usize,
+    pub page_limit: usize,
+    pub blob_concurrency: usize,
+    pub strict_order: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            access: Access::Covered,
+            rows_know_coverage: true,
+            scan_page_size: 2,
+            page_limit: 1000,
+            blob_concurrency: 8,
+            strict_order: false,
+        }
+    }
+}
+
+type MemoryEngine = Engine<MemorySide, MemoryBlobs, MemoryWire, MemoryState, MemoryEvents>;
+
+/// One side with everything in it. All clones are one side.
+#[derive(Clone)]
+pub struct Node {
+    pub side: MemorySide,
+    pub records: MemoryRecords,
+    pub rows: MemoryRows,
+    pub blobs: MemoryBlobs,
+    pub state: MemoryState,
+    pub events: MemoryEvents,
+    pub local: Faults,
+    pub network: Faults,
+    wire: MemoryWire,
+    engine: Option<Rc<MemoryEngine>>,
+}
+
+/// A node called "node" and a hub called "hub".
+pub fn setup(setup: Setup) -> (Node, Node) {
+    let hub = Node::hub("hub", setup);
+    (Node::new("node", &hub, setup), hub)
+}
+
+pub fn table(app: &str, name: &str) -> Table {
+    Table {
+        app: Text::from(app),
+        name: Text::from(name),
+    }
+}
+
+/// The tables that every side has.
+pub fn usual_table(index: usize) -> Table {
+    match index {
+        0 => table("notes", "pages"),
+        _ => table("files", FILE_RECORDS_TABLE),
+    }
+}
+
+pub fn body(id: &str) -> Body {
+    Body::new(id, "")
+}
+
+/// The ids of everything that a side holds, in order.
+pub fn ids(node: &Node) -> Vec<String> {
+    let mut ids = ids_at(&node.all());
+    ids.sort();
+    ids
+}
+
+pub fn ids_at(items: &[Item<Body>]) -> Vec<String> {
+    items.iter().map(|item| item.body.id.to_string()).collect()
+}
+
+pub fn marks(all: &[Hlc]) -> Watermarks {
+    let mut marks = Watermarks::default();
+    all.iter().for_each(|hlc| marks.advance(hlc));
+    marks
+}
+
+impl Node {
+    fn hub(name: &str, setup: Setup) -> Self {
+        let (local, network) = (Faults::default(), Faults::default());
+        let records = MemoryRecords::new(setup.access, setup.scan_page_size, local.clone());
+        let rows = MemoryRows::new(
+            setup.rows_know_coverage,
+            setup.scan_page_size,
+            local.clone(),
+        );
+        rows.register(&usual_table(0));
+        rows.register(&usual_table(1));
+        let side = MemorySide {
+            records: Some(records.clone()),
+            rows: Some(rows.clone()),
+            clock: MemoryClock::new(name, NOW_MS, local.clone()),
+            log: MemoryLog::default(),
+        };
+        let responder = Responder::new(side.clone(), Some(DEFAULT_MAX_CLOCK_SKEW_MS));
+        Self {
+            records,
+            rows,
+            side,
+            blobs: MemoryBlobs::new(local.clone()),
+            state: MemoryState::new(local.clone()),
+            events: MemoryEvents::default(),
+            wire: MemoryWire::new(Rc::new(responder), network.clone()),
+            local,
+            network,
+            engine: None,
+        }
+    }
+
+    /// A side that calls `hub`.
+    pub fn new(name: &str, hub: &Self, setup: Setup) -> Self {
+        let mut node = Self::hub(name, setup);
+        node.engine = Some(Rc::new(Engine {
+            side: node.side.clone(),
+            local: node.blobs.clone(),
+            remote: hub.blobs.seen_through(node.network.clone()),
+            peer: hub.wire.seen_through(node.network.clone()),
+            state: Some(node.state.clone()),
+            events: node.events.clone(),
+            options: Options {
+                page_limit: setup.page_limit,
+                blob_concurrency: setup.blob_concurrency,
+                strict_order: setup.strict_order,
+                max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+            },
+            sweep: RefCell::default(),
+        }));
+        node
+    }
+
+    /// The way to this side's answering half.
+    pub fn wire(&self) -> MemoryWire {
+        self.wire.clone()
+    }
+
+    pub async fn round(&self) -> Result<Report<Body>> {
+        self.engine.as_ref().unwrap().round().await
+    }
+
+    /// Rounds as an app makes them: two sweeps, whatever fails.
+    pub async fn sync(&self) {
+        for _ in 0..2 {
+            for _ in 0..60 {
+                if !self.round().await.is_ok_and(|report| report.has_more) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Writes a record, and its object if it has one.
+    pub fn write_record(&self, id: &str, key: Option<&str>) -> Item<Body> {
+        let item = record(self.side.clock.now(), body(id), key);
+        self.write_object(key);
+        self.records.write(item.clone());
+        item
+    }
+
+    pub fn delete_record(&self, id: &str, key: Option<&str>) {
+        let item = record(self.side.clock.now(), Body::tombstone(id), key);
+        self.records.write(item);
+    }
+
+    /// Stores a record as it is.
+    pub fn put_record(&self, item: Item<Body>) {
+        self.records.write(item);
+    }
+
+    /// Writes a record that another node wrote, at the beginning of time.
+    pub fn write_foreign(&self, node: &str, id: &str, key: Option<&str>) {
+        let count = self.records.all().len() as u64;
+        let hlc = Hlc::new(NOW_MS - 100, count, Text::from(node));
+        self.write_object(key);
+        self.records.write(record(hlc, body(id), key));
+    }
+
+    pub fn write_row(&self, table: usize, id: &str) {
+        self.write_row_of(&usual_table(table), id);
+    }
+
+    pub fn write_row_of(&self, table: &Table, id: &str) {
+        let item = row(table, self.side.clock.now(), body(id), None);
+        assert!(self.rows.write(&item));
+    }
+
+    fn write_object(&self, key: Option<&str>) {
+        if let Some(key) = key {
+            self.blobs.write(key, key.as_bytes());
+        }
+    }
+
+    /// Lets a second go by.
+    pub fn later(&self) {
+        self.side.clock.set_physical(NOW_MS + 1000);
+    }
+
+    pub fn all(&self) -> Vec<Item<Body>> {
+        let mut all = self.records.all();
+        all.extend(self.rows.all());
+        all
+    }
+
+    pub fn time_of(&self, id: &str) -> Hlc {
+        let all = self.all();
+        let found = all.iter().find(|item| item.body.id == Text::from(id));
+        found.unwrap().hlc.clone()
+    }
+
+    /// Loses everything.
+    pub fn wipe(&self) {
+        self.records.replace(Vec::new());
+        self.rows.replace(&[]);
+        self.blobs.wipe();
+    }
+
+    /// No persisted peer watermark is past an item that `hub` lacks.
+    pub fn check_peer_watermarks(&self, hub: &Self) {
+        let there = ids(hub);
+        let peer = self.state.persisted().1;
+        for item in self.all().iter().filter(|item| peer.covers(&item.hlc)) {
+            let id = item.body.id.to_string();
+            assert!(there.contains(&id), "{id} was passed");
+        }
+    }
+}
