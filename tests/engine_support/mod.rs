@@ -98,7 +98,9 @@ pub fn ids_at(items: &[Item<Body>]) -> Vec<String> {
 
 pub fn marks(all: &[Hlc]) -> Watermarks {
     let mut marks = Watermarks::default();
-    all.iter().for_each(|hlc| marks.advance(hlc));
+    for hlc in all {
+        marks.advance(hlc);
+    }
     marks
 }
 
@@ -195,10 +197,18 @@ impl Node {
 
     /// Writes a record that another node wrote, at the beginning of time.
     pub fn write_foreign(&self, node: &str, id: &str, key: Option<&str>) {
-        let count = self.records.all().len() as u64;
-        let hlc = Hlc::new(NOW_MS - 100, count, Text::from(node));
         self.write_object(key);
-        self.records.write(record(hlc, body(id), key));
+        self.records.write(record(self.early(node), body(id), key));
+    }
+
+    /// The same with a row.
+    pub fn write_foreign_row(&self, node: &str, table: usize, id: &str) {
+        let item = row(&usual_table(table), self.early(node), body(id), None);
+        assert!(self.rows.write(&item));
+    }
+
+    fn early(&self, node: &str) -> Hlc {
+        Hlc::new(NOW_MS - 100, self.all().len() as u64, Text::from(node))
     }
 
     pub fn write_row(&self, table: usize, id: &str) {

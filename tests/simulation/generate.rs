@@ -8,6 +8,7 @@ use super::scenario::{Caller, Fault, Place, Reach, Rounds, Scenario, Step, Strea
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What may go wrong in one scenario: some mishaps exclude each other, for the protocol says so.
+#[allow(clippy::struct_excessive_bools, reason = "each stands alone")]
 struct Weather {
     clean: bool,
     /// Items that share a timestamp: only where no answering side takes in half of them.

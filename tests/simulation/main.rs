@@ -22,7 +22,7 @@ use scenario::Scenario;
 use world::World;
 
 const FIXED_SEEDS: u64 = 300;
-const FRESH_SEEDS: u64 = 300;
+const FRESH_SEEDS: u64 = 400;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -44,14 +44,6 @@ impl Model {
         }
     }
 
-    /// After a place has lost what it held, what nobody else holds is gone for good.
-    pub fn forget_all_but(&mut self, places: &[Held]) {
-        self.winners = Held::default();
-        for (key, version) in places.iter().flatten() {
-            self.write(key.clone(), version.clone());
-        }
-    }
-
     /// Winners that no place holds.
     pub fn lost(&self, places: &[Held]) -> Held {
         let holds = |held: &Held, key, version| held.get(key) == Some(version);

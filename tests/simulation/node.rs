@@ -94,9 +94,9 @@ pub fn version_of(item: &Item<Body>) -> Version {
 impl Node {
     pub fn new(index: usize, place: Place, is_parent: bool, now_ms: u64) -> Self {
         let (local, network) = (Faults::default(), Faults::default());
-        let size = place.scan_page_size;
-        let records = MemoryRecords::new(place.access, size, local.clone()).keeping_newer();
-        let rows = MemoryRows::new(place.rows_know_coverage, size, local.clone());
+        let scan = place.scan_page_size;
+        let records = MemoryRecords::new(place.access, scan, local.clone()).keeping_newer();
+        let rows = MemoryRows::new(place.rows_know_coverage, scan, local.clone());
         for index in 0..LATE {
             rows.register(&table(index));
         }
@@ -172,9 +172,9 @@ impl Node {
     pub fn write(&self, write: &Write) -> Vec<Item<Body>> {
         self.other_writes.set(self.other_writes.get() + 1);
         let hlc = self.side.clock.now();
-        let mut written = vec![self.item(write, write.stream, write.id, &hlc)];
+        let mut written = vec![Self::item(write, write.stream, write.id, &hlc)];
         if let Some((stream, id)) = write.twin {
-            written.push(self.item(write, stream, id, &hlc));
+            written.push(Self::item(write, stream, id, &hlc));
         }
         for item in &written {
             if let Some(blob) = &item.blob {
@@ -192,7 +192,7 @@ impl Node {
         written
     }
 
-    fn item(&self, write: &Write, stream: Stream, id: usize, hlc: &Hlc) -> Item<Body> {
+    fn item(write: &Write, stream: Stream, id: usize, hlc: &Hlc) -> Item<Body> {
         let id = id_name(id);
         let body = if write.deleted {
             Body::tombstone(&id)

@@ -89,6 +89,7 @@ pub enum Step {
     Wait(u64),
     LoseWatermarks(usize),
     Copy(usize),
+    /// All comes to rest, and the place goes back to its copy.
     Restore(usize),
     /// All comes to rest, the hub loses everything, and every place makes one quiet round.
     WipeHub,

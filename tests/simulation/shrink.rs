@@ -47,7 +47,9 @@ fn simpler(step: &Step) -> Vec<Option<Step>> {
             simpler.push(Some(Step::Rounds(rounds)));
         };
         for at in 0..rounds.callers.len() {
-            add(&|rounds| drop(rounds.callers.remove(at)));
+            add(&|rounds| {
+                rounds.callers.remove(at);
+            });
             if rounds.callers[at].rounds > 1 {
                 add(&|rounds| rounds.callers[at].rounds -= 1);
             }
@@ -56,7 +58,9 @@ fn simpler(step: &Step) -> Vec<Option<Step>> {
             }
         }
         for at in 0..rounds.meanwhile.len() {
-            add(&|rounds| drop(rounds.meanwhile.remove(at)));
+            add(&|rounds| {
+                rounds.meanwhile.remove(at);
+            });
         }
         if rounds.crash.is_some() {
             add(&|rounds| rounds.crash = None);

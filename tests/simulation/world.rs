@@ -129,14 +129,7 @@ impl World {
                 node.start(&self.nodes[node.place.parent]);
             }
             Step::Copy(place) => self.nodes[*place].copy(),
-            Step::Restore(place) => {
-                let node = &self.nodes[*place];
-                if node.restore() {
-                    node.start(&self.nodes[node.place.parent]);
-                    let held = self.held_everywhere();
-                    self.model.borrow_mut().forget_all_but(&held);
-                }
-            }
+            Step::Restore(place) => self.restore(*place),
             Step::WipeHub => self.wipe_hub(),
             Step::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
         }
@@ -189,7 +182,7 @@ impl World {
 
     /// Lets all places sync, one after the other, until everything has had the time to get everywhere.
     fn sync_all(&self) {
-        for _ in 0..2 * self.nodes.len() + 1 {
+        for _ in 0..=2 * self.nodes.len() {
             for place in self.scenario.callers_upwards() {
                 self.sync(place);
             }
@@ -239,6 +232,17 @@ impl World {
         self.sync_all();
         self.check_always();
         self.check_equal();
+    }
+
+    /// A place goes back to an old copy of itself, once all that it wrote since has got elsewhere: what it
+    /// alone held may have replaced, and never shipped, a version that the copy brings back and that
+    /// everybody takes for seen.
+    fn restore(&self, place: usize) {
+        self.settle();
+        let node = &self.nodes[place];
+        if !self.failed() && node.restore() {
+            node.start(&self.nodes[node.place.parent]);
+        }
     }
 
     fn wipe_hub(&self) {
