@@ -228,7 +228,6 @@ async fn an_answer_that_is_cut_short_leaves_the_rest_for_the_next_round() {
 }
 
 #[tokio::test]
-#[ignore = "a strict node takes what its own callers bring meanwhile for older than it is"]
 async fn what_a_strict_node_is_brought_while_it_reads_passes_nothing() {
     let (node, hub) = setup(Setup {
         scan_page_size: 1,

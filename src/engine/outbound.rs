@@ -101,9 +101,9 @@ pub async fn gather<S: Side>(
 pub enum Writers<'a> {
     /// The app alone, with timestamps of one node and of now.
     App,
-    /// Other callers too, with timestamps of any node and any time. So much is known to have been there
-    /// before.
-    Anyone(&'a Watermarks),
+    /// Other callers too, with timestamps of any node and any time. So much, if anything, is known to have
+    /// been there before.
+    Anyone(Option<&'a Watermarks>),
 }
 
 impl Writers<'_> {
@@ -111,7 +111,8 @@ impl Writers<'_> {
     /// epoch.
     fn may_have_written(self, newest: &Watermarks, began_ms: u64) -> bool {
         match self {
-            Self::Anyone(before) => !before.covers_all(newest),
+            Self::Anyone(Some(before)) => !before.covers_all(newest),
+            Self::Anyone(None) => !newest.is_empty(),
             Self::App => {
                 let mut stamps = newest.iter().map(|(_, hlc)| hlc);
                 newest.len() > 1 || stamps.any(|hlc| hlc.wall_time >= began_ms)

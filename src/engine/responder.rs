@@ -74,7 +74,13 @@ impl<S: Side> Responder<S> {
             ..Ask::default()
         };
         let (mut backlog, known) = (self.backlog.take(), self.known.take());
-        let page = gather(&self.side, &ask, &mut backlog, Writers::Anyone(&known)).await;
+        let page = gather(
+            &self.side,
+            &ask,
+            &mut backlog,
+            Writers::Anyone(Some(&known)),
+        )
+        .await;
         self.backlog.replace(backlog);
         self.known.replace(known);
         let page = page?;

@@ -223,7 +223,7 @@ where
         let mut ask = sweep.ask(peer, self.options.page_limit);
         let mut refused = HashSet::new();
         loop {
-            let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
+            let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
             let shipped = page
                 .items
                 .iter()
@@ -242,6 +242,15 @@ where
             }
             ask.skip.extend(again.iter().cloned());
             refused.extend(again);
+        }
+    }
+
+    /// A node that others pull from is one that others write to.
+    fn writers(&self) -> Writers<'static> {
+        if self.options.strict_order {
+            Writers::Anyone(None)
+        } else {
+            Writers::App
         }
     }
 
@@ -304,7 +313,7 @@ where
         let Some(ask) = sweep.ask_for_refused(self.options.page_limit) else {
             return Ok(());
         };
-        let page = gather(&self.side, &ask, &mut sweep.backlog, Writers::App).await?;
+        let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
         let mut runs = Runs::default();
         for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
             runs.gap(&item.hlc);
