@@ -257,7 +257,6 @@ async fn a_wiped_peer_is_noticed_and_served_again() {
 }
 
 #[tokio::test]
-#[ignore = "a timestamp that two items share covers both where only one could be stored"]
 async fn half_of_a_tie_that_could_not_be_stored_is_not_acknowledged() {
     let (node, hub) = setup(Setup::default());
     let stamp = node.side.clock.now();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog};
+use crate::protocol::delta::{Ask, Backlog, Runs};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -48,7 +48,7 @@ impl<S: Side> Responder<S> {
         let mut line = Line::of_responder();
         let arrivals = take_in(&self.side, request.items, self.max_clock_skew_ms, &mut line).await;
         let coverage = match coverage(&self.side).await {
-            Ok(coverage) => coverage,
+            Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
             Err(error) => {
                 self.side.log().warn(
                     "getNodeWatermarks failed; the answer reports no coverage",
@@ -108,4 +108,23 @@ impl<S: Side> Responder<S> {
             }
         }
     }
+}
+
+/// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,
+/// and the one that is here must not answer for the other.
+fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermarks {
+    let mut runs = Runs::default();
+    for arrival in arrivals
+        .iter()
+        .filter(|arrival| !matches!(arrival.outcome, Outcome::Dropped))
+    {
+        runs.note(&arrival.item.hlc, arrival.is_here());
+    }
+    let reached = runs.unbroken();
+    for (node, gap) in runs.gaps() {
+        if held.get(node).is_some_and(|hlc| hlc >= gap) {
+            held.set(node.clone(), reached.get(node).cloned());
+        }
+    }
+    held
 }
