@@ -49,7 +49,7 @@ function buildAddon() {
   run(
     "cargo",
     ["build", "--release", "--locked", "--quiet"],
-    "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.88 or newer.",
+    "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.89 or newer.",
   );
   const { triple, library } = platformOfBuild();
   const target = process.env.CARGO_TARGET_DIR ?? "target";
