@@ -150,6 +150,55 @@ async fn take_in_record<B, R: Records<B> + ?Sized>(
     Ok(true)
 }
 
+/// Takes items in as one page: for a store that does so on its own threads. `store` says of each item what
+/// became of it; its error means that it took in none. It is told whether order is strict.
+///
+/// The clock hears the greatest timestamp of the page before anything is written: it is past all of them
+/// then.
+pub async fn take_in_as_page<B, J>(
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+    body: impl Fn(&B) -> Result<J>,
+    store: impl AsyncFnOnce(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+) {
+    let (waiting, mut free): (Vec<_>, Vec<_>) = run
+        .iter_mut()
+        .partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
+    for arrival in waiting {
+        arrival.settle(Outcome::Behind, line);
+    }
+    let strict = line.is_strict();
+    let items: Result<Vec<_>> = free
+        .iter()
+        .map(|arrival| with_body(&arrival.item, &body))
+        .collect();
+    let taken = async {
+        let items = items?;
+        if let Some(greatest) = items.iter().map(|item| &item.hlc).max() {
+            clock.receive(greatest).await?;
+        }
+        store(items, strict).await
+    };
+    let mut taken = taken.await.map(Vec::into_iter);
+    for arrival in &mut free {
+        let outcome = match &mut taken {
+            Ok(outcomes) => outcomes.next().unwrap_or(Outcome::Waiting),
+            Err(error) => Outcome::Failed(Error::clone(error)),
+        };
+        arrival.settle(outcome, line);
+    }
+}
+
+fn with_body<B, J>(item: &Item<B>, body: impl Fn(&B) -> Result<J>) -> Result<Item<J>> {
+    Ok(Item {
+        hlc: item.hlc.clone(),
+        kind: item.kind.clone(),
+        blob: item.blob.clone(),
+        body: body(&item.body)?,
+    })
+}
+
 /// Takes in `items`. Every arrival that comes back has its outcome.
 pub async fn take_in<S: Side>(
     side: &S,

@@ -23,6 +23,7 @@
 //!   same object.
 
 mod area;
+mod blobs;
 mod io;
 mod key;
 mod session;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::area::Area;
+pub use self::blobs::OpenObject;
 use self::io::during;
 use self::key::Key;
 use super::blocking;
