@@ -150,6 +150,49 @@ async fn take_in_record<B, R: Records<B> + ?Sized>(
     Ok(true)
 }
 
+/// Applies rows, each on its own: for a store that knows no pages.
+pub async fn apply_one_by_one<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+) {
+    for arrival in run {
+        if line.holds_back(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, line);
+            continue;
+        }
+        let applied = apply_row(rows, &arrival.item, clock, line).await;
+        arrival.settle(
+            applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
+            line,
+        );
+    }
+}
+
+async fn apply_row<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+    line: &Line,
+) -> Result<()> {
+    if let ItemKind::Row(table) = &item.kind
+        && line.known_apps_only()
+        && !rows.knows(&table.app).await?
+    {
+        return Err(Error::new(
+            ErrorKind::UnknownApp,
+            "apply an app row",
+            format!(
+                "the app {:?} is not registered on this side",
+                table.app.to_string()
+            ),
+        ));
+    }
+    clock.receive(&item.hlc).await?;
+    rows.apply(item).await
+}
+
 /// Takes items in as one page: for a store that does so on its own threads. `store` says of each item what
 /// became of it; its error means that it took in none. It is told whether order is strict.
 ///
@@ -171,7 +214,7 @@ pub async fn take_in_as_page<B, J>(
     let strict = line.is_strict();
     let items: Result<Vec<_>> = free
         .iter()
-        .map(|arrival| with_body(&arrival.item, &body))
+        .map(|arrival| arrival.item.with_body(&body))
         .collect();
     let taken = async {
         let items = items?;
@@ -188,15 +231,6 @@ pub async fn take_in_as_page<B, J>(
         };
         arrival.settle(outcome, line);
     }
-}
-
-fn with_body<B, J>(item: &Item<B>, body: impl Fn(&B) -> Result<J>) -> Result<Item<J>> {
-    Ok(Item {
-        hlc: item.hlc.clone(),
-        kind: item.kind.clone(),
-        blob: item.blob.clone(),
-        body: body(&item.body)?,
-    })
 }
 
 /// Takes in `items`. Every arrival that comes back has its outcome.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::direct::Direct;
 use super::records::JsRecords;
-use crate::binding::convert::Body;
+use crate::binding::convert::{Body, from_native};
 use crate::binding::executor::on_threads;
 use crate::binding::js::{Handle, Realm};
 use crate::binding::stores::NativeRecords;
@@ -16,7 +16,6 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::Json;
 use crate::store::sqlite::SqliteRecords;
 
 /// See the [module page](self).
@@ -72,7 +71,7 @@ impl Records<Body> for AnyRecords {
         let ask = ask.clone();
         let (items, more) =
             on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
-        page.offer_reading(items.into_iter().map(as_json), more);
+        page.offer_reading(items.into_iter().map(from_native), more);
         Ok(())
     }
 
@@ -108,24 +107,4 @@ impl Records<Body> for AnyRecords {
         })
         .await;
     }
-}
-
-/// An item of a native store, with its timestamp.
-fn as_json(item: Item<Json>) -> (Hlc, Item<Body>) {
-    let Item {
-        hlc,
-        kind,
-        blob,
-        body,
-    } = item;
-    let body = Body::Json(body);
-    (
-        hlc.clone(),
-        Item {
-            hlc,
-            kind,
-            blob,
-            body,
-        },
-    )
 }

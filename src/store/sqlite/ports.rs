@@ -1,9 +1,6 @@
 //! The stores as ports of the engine. A page is one hop to the threads of the stores.
 
-use super::{
-    Namespace, OWN_WATERMARKS, PEER_WATERMARKS, SqliteAppRows, SqliteRecords, SqliteState,
-    TableInfo,
-};
+use super::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteAppRows, SqliteRecords, SqliteState};
 use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
 use crate::engine::ports::{AppRows, Clock, Records, State};
 use crate::error::Result;
@@ -49,7 +46,7 @@ impl Records<Json> for SqliteRecords {
 
 impl AppRows<Json> for SqliteAppRows {
     async fn tables(&self) -> Result<Vec<Table>> {
-        Ok(tables_of(&self.namespaces().await?))
+        SqliteAppRows::tables(self).await
     }
 
     async fn knows(&self, app: &Text) -> Result<bool> {
@@ -87,19 +84,6 @@ impl AppRows<Json> for SqliteAppRows {
         })
         .await;
     }
-}
-
-/// Every table of every app.
-pub fn tables_of(namespaces: &[Namespace]) -> Vec<Table> {
-    let of_app = |namespace: &Namespace| {
-        let app = Text::from(namespace.app_id.as_str());
-        let table = |info: &TableInfo| Table {
-            app: app.clone(),
-            name: Text::from(info.name.as_str()),
-        };
-        namespace.tables.iter().map(table).collect::<Vec<_>>()
-    };
-    namespaces.iter().flat_map(of_app).collect()
 }
 
 fn carried(body: &Json) -> Result<Json> {

@@ -30,7 +30,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::Json;
+use crate::store::{Json, blocking};
 
 /// A store of app rows. All clones are one store.
 #[derive(Debug, Clone)]
@@ -68,6 +68,12 @@ impl SqliteAppRows {
             .await
     }
 
+    /// [`Self::namespaces`], waited for on this thread.
+    pub fn namespaces_now(&self) -> Result<Vec<Namespace>> {
+        let store = self.clone();
+        blocking::wait("list the apps", async move { store.namespaces().await })
+    }
+
     /// The app with this id, if it is registered.
     pub async fn namespace(&self, app_id: &Text) -> Result<Option<Namespace>> {
         const OPERATION: &str = "look for an app";
@@ -79,6 +85,19 @@ impl SqliteAppRows {
                 namespaces::get(OPERATION, connection, &app_id)
             })
             .await
+    }
+
+    /// Every table of every app.
+    pub async fn tables(&self) -> Result<Vec<Table>> {
+        let namespaces = self.namespaces().await?;
+        let tables = namespaces.iter().flat_map(|namespace| {
+            let app = Text::from(namespace.app_id.as_str());
+            namespace.tables.iter().map(move |info| Table {
+                app: app.clone(),
+                name: Text::from(info.name.as_str()),
+            })
+        });
+        Ok(tables.collect())
     }
 
     /// Per node the greatest timestamp of all rows of a table, deleted ones too. A table that is not there
