@@ -13,6 +13,7 @@ export const {
   createFsObjectStorage,
   createHLCClock,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,

@@ -18,7 +18,8 @@ use super::helpers;
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
-    create_fs_object_storage, create_sqlite_database_adapter, create_sqlite_sync_state_store,
+    create_fs_object_storage, create_sqlite_app_rows, create_sqlite_database_adapter,
+    create_sqlite_sync_state_store,
 };
 use super::transport::create_in_process;
 use crate::error::Result;
@@ -45,6 +46,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
         "createSqliteDatabaseAdapter",
         create_sqlite_database_adapter,
     ),
+    ("createSqliteAppRows", create_sqlite_app_rows),
     ("createFsObjectStorage", create_fs_object_storage),
 ];
 

@@ -123,6 +123,19 @@ impl<T> Page<T> {
         }
     }
 
+    /// Offers what one reading of a store answers: the smallest timestamps that are wanted of it, in order,
+    /// and whether it left out `more`, all of it later.
+    pub fn offer_reading(&mut self, wanted: impl IntoIterator<Item = (Hlc, T)>, more: bool) {
+        self.begin_read();
+        for (hlc, item) in wanted {
+            self.survey.newest.advance(&hlc);
+            self.offer(hlc, item);
+        }
+        if more {
+            self.left_out_more();
+        }
+    }
+
     /// Notes that the stream that offered last has more, all of it later than what it offered. What
     /// other streams have beyond that has to wait, even if there is room: a page that ends before equal
     /// timestamps is shorter than its limit.

@@ -207,12 +207,13 @@ fn write_time(text: &str, json: &mut String) {
     json.push('}');
 }
 
-fn string(json: &str) -> Option<String> {
+/// The text that a JSON string is.
+pub(super) fn string(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
 /// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.
-fn number(json: &str) -> Option<Value> {
+pub(super) fn number(json: &str) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Ok(number) = json.parse::<i64>() {
         return Some(Value::Integer(number));

@@ -60,6 +60,9 @@ fn fault(operation: &'static str, error: SqliteError) -> Error {
 pub(super) fn is_of_one_row(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Constraint | ErrorKind::InvalidArgument | ErrorKind::Database
+        ErrorKind::Constraint
+            | ErrorKind::InvalidArgument
+            | ErrorKind::UnknownApp
+            | ErrorKind::Database
     )
 }
