@@ -94,17 +94,27 @@ pub trait AppRows<B> {
 
     /// Takes in rows that arrive in the order of timestamps.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        for arrival in run {
-            if line.holds_back(&arrival.item.hlc.node_id) {
-                arrival.settle(Outcome::Behind, line);
-                continue;
-            }
-            let applied = apply_row(self, &arrival.item, clock, line).await;
-            arrival.settle(
-                applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
-                line,
-            );
+        take_in_rows_one_by_one(self, run, clock, line).await;
+    }
+}
+
+/// Takes rows in, each on its own: for a store that knows no pages.
+pub async fn take_in_rows_one_by_one<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+) {
+    for arrival in run {
+        if line.holds_back(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, line);
+            continue;
         }
+        let applied = apply_row(rows, &arrival.item, clock, line).await;
+        arrival.settle(
+            applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
+            line,
+        );
     }
 }
 
@@ -116,19 +126,29 @@ async fn apply_row<B, R: AppRows<B> + ?Sized>(
 ) -> Result<()> {
     if let ItemKind::Row(table) = &item.kind
         && line.known_apps_only()
-        && !rows.knows(&table.app).await?
     {
-        return Err(Error::new(
-            ErrorKind::UnknownApp,
-            "apply an app row",
-            format!(
-                "the app {:?} is not registered on this side",
-                table.app.to_string()
-            ),
-        ));
+        must_know(rows, &table.app).await?;
     }
     clock.receive(&item.hlc).await?;
     rows.apply(item).await
+}
+
+/// Fails where the app is not registered.
+///
+/// # Errors
+/// `UnknownApp`, or what the store fails with.
+pub async fn must_know<B, R: AppRows<B> + ?Sized>(rows: &R, app: &Text) -> Result<()> {
+    if rows.knows(app).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::UnknownApp,
+        "apply an app row",
+        format!(
+            "the app {:?} is not registered on this side",
+            app.to_string()
+        ),
+    ))
 }
 
 /// A storage of objects.

@@ -136,15 +136,26 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let Some(store) = self.native() else {
-            return take_in_one_by_one(self, run, clock, line).await;
+        let native = self.native();
+        let batch = match native {
+            Some(_) => Ok(None),
+            None => self.js.batch(),
         };
+        if native.is_none() && !matches!(batch, Ok(Some(_))) {
+            // A function that cannot be read fails each record when it is called.
+            return take_in_one_by_one(self, run, clock, line).await;
+        }
         let (waiting, mut free): (Vec<_>, Vec<_>) = run
             .iter_mut()
             .partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
         for arrival in waiting {
             arrival.settle(Outcome::Behind, line);
         }
+        let store = match (native, batch) {
+            (Some(store), _) => store,
+            (None, Ok(Some(batch))) => return batch.take_in(free, clock, line).await,
+            (None, _) => return,
+        };
         let taken = self
             .take_in_natively(store, &free, clock, line.is_strict())
             .await;

@@ -4,9 +4,11 @@
 //! package, reached without JavaScript between.
 
 mod any_records;
+mod batch;
 mod blobs;
 mod clock;
 mod direct;
+mod hint;
 mod records;
 mod rows;
 mod side;

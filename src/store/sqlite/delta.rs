@@ -15,13 +15,11 @@ use super::rows::Stored;
 use super::schema::Shape;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
-use crate::protocol::hlc::{Hlc, text_prefix};
+use crate::protocol::hlc::{Hlc, text_floor};
 use crate::protocol::item::{Item, ItemKind, record_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
-
-const LAST_USUAL_COUNTER: u64 = 0xffff;
 
 /// The page for `ask`, in the order of timestamps, and whether something was left out.
 pub(super) fn unseen(
@@ -86,7 +84,8 @@ fn choose(view: &Connection, shape: &Shape, ask: &Ask) -> rusqlite::Result<Chose
     let mut since = view.prepare_cached(&shape.sql.node_since)?;
     for_each_node(view, shape, |node| {
         let name = Text::from(node);
-        let Some(floor) = floor(ask.seen.get(&name)).filter(|_| !ask.skip.contains(&name)) else {
+        let Some(floor) = text_floor(ask.seen.get(&name)).filter(|_| !ask.skip.contains(&name))
+        else {
             return Ok(());
         };
         let mut rows = since.query([node, &floor])?;
@@ -129,15 +128,6 @@ fn for_each_node(
         node = next.query_row([current], |row| row.get(0)).optional()?;
     }
     Ok(())
-}
-
-/// The text before which nothing that is written as usual can be unseen; `None` if nothing can be at all.
-fn floor(seen: Option<&Hlc>) -> Option<String> {
-    let Some(seen) = seen else {
-        return Some(String::new());
-    };
-    seen.wall_time_fits_text()
-        .then(|| text_prefix(seen.wall_time, seen.counter.min(LAST_USUAL_COUNTER)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,9 @@ mod schema;
 mod state;
 mod transaction;
 
+pub use self::columns::{FieldKind, fields_of_columns};
 pub use self::database::Options;
+pub use self::fault::{fault_of_code, is_of_one_row};
 pub use self::query::{Direction, Filter, Query, QueryResult, Sort};
 pub use self::records::{Operation, SqliteRecords, Taken};
 pub use self::state::SqliteState;

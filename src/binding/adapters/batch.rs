@@ -1,0 +1,148 @@
+//! Pages that an adapter of the app's takes in as a whole: `applyRecords` and `applyRows`.
+
+use crate::binding::convert::Body;
+use crate::binding::error::{Thrown, invalid};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Handle, Key, Kind, Realm, Scope, Value};
+use crate::engine::intake::{Arrival, Line, Outcome};
+use crate::engine::ports::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use std::rc::Rc;
+
+/// An adapter, the option it came in, and its function that takes in a page.
+pub struct Batch<'a> {
+    /// The adapter.
+    pub adapter: &'a Handle,
+    /// The option that it came in.
+    pub option: &'static str,
+    /// The function.
+    pub key: Key,
+}
+
+/// Whether the adapter has the function.
+pub fn has_function(adapter: &Handle, key: Key) -> Result<bool> {
+    let realm = adapter.realm();
+    realm.scope(|scope| {
+        let adapter = adapter.value(scope)?;
+        if !matches!(scope.kind(adapter)?, Kind::Object | Kind::Function) {
+            return Ok(false);
+        }
+        let function = scope.get(realm, adapter, key)?;
+        Ok(scope.kind(function)? == Kind::Function)
+    })
+}
+
+impl Batch<'_> {
+    /// Takes in a page. The clock hears the greatest timestamp before anything is written: it is past all
+    /// of them then. Where the call fails or answers what it must not, each item failed: what was stored
+    /// of them all the same is found stale when they come again.
+    pub async fn take_in(
+        &self,
+        mut page: Vec<&mut Arrival<Body>>,
+        clock: &impl Clock,
+        line: &mut Line,
+    ) {
+        if page.is_empty() {
+            return;
+        }
+        let outcomes = match self.hear(&page, clock).await {
+            Ok(()) => self.call(&page, line.is_strict()).await,
+            Err(error) => Err(error),
+        };
+        let mut outcomes = outcomes.map(Vec::into_iter);
+        for arrival in &mut page {
+            let outcome = match &mut outcomes {
+                Ok(outcomes) => outcomes.next().unwrap_or(Outcome::Waiting),
+                Err(error) => Outcome::Failed(Error::clone(error)),
+            };
+            arrival.settle(outcome, line);
+        }
+    }
+
+    async fn hear(&self, page: &[&mut Arrival<Body>], clock: &impl Clock) -> Result<()> {
+        match page.iter().map(|arrival| &arrival.item.hlc).max() {
+            Some(greatest) => clock.receive(greatest).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn call(&self, page: &[&mut Arrival<Body>], strict: bool) -> Result<Vec<Outcome>> {
+        let realm = self.adapter.realm();
+        let operation = format!("{}.{}", self.option, self.key.name());
+        await_js(
+            realm,
+            &operation,
+            |scope, invoke| {
+                let items = scope.array()?;
+                for (index, arrival) in (0u32..).zip(page) {
+                    let body = &arrival.item.body;
+                    realm.scope(|scope| {
+                        scope.set_element(items, index, body.to_js(scope, realm)?)
+                    })?;
+                }
+                let options = scope.object()?;
+                scope.set(realm, options, Key::StrictOrder, scope.boolean(strict)?)?;
+                let adapter = self.adapter.value(scope)?;
+                invoke.method(scope, (adapter, self.option), self.key, &[items, options])
+            },
+            |scope, answer| read_outcomes(scope, realm, &operation, answer, page.len()),
+        )
+        .await
+    }
+}
+
+fn read_outcomes(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    operation: &str,
+    answer: Value<'_>,
+    count: usize,
+) -> Result<Vec<Outcome>> {
+    if !scope.is_array(answer)? || scope.length(answer)? as usize != count {
+        let what = "answers an array with one result for each item, in their order";
+        return Err(invalid(operation, what));
+    }
+    let mut outcomes = Vec::with_capacity(count);
+    for index in 0..scope.length(answer)? {
+        outcomes.push(
+            realm.scope(|scope| {
+                read_outcome(scope, realm, operation, scope.element(answer, index)?)
+            })?,
+        );
+    }
+    Ok(outcomes)
+}
+
+fn read_outcome(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    operation: &str,
+    result: Value<'_>,
+) -> Result<Outcome> {
+    let status = match scope.kind(result)? {
+        Kind::Object => scope.as_text(scope.get(realm, result, Key::Status)?),
+        _ => None,
+    };
+    let status = status.map(|status| status.to_string());
+    Ok(match status.as_deref() {
+        Some("applied") => Outcome::Applied,
+        Some("stale") => Outcome::Stale,
+        Some("behind") => Outcome::Behind,
+        Some("failed") => {
+            let error = scope.get(realm, result, Key::Error)?;
+            Outcome::Failed(if scope.is_nullish(error)? {
+                Error::new(
+                    ErrorKind::Foreign,
+                    operation.to_owned(),
+                    "the item could not be stored; the adapter gives no reason",
+                )
+            } else {
+                Thrown::kept(realm.keep(scope, error)?, operation)
+            })
+        }
+        _ => Outcome::Failed(invalid(
+            operation,
+            "answers a status that is none of applied, stale, failed and behind",
+        )),
+    })
+}
