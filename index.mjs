@@ -22,4 +22,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 } = native.face(peer);

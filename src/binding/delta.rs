@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::convert::{as_integer, read_hlcs, read_watermarks, write_watermarks};
+use super::convert::{as_integer, read_hlcs, read_watermarks, write_hlc, write_watermarks};
 use super::error::{Thrown, invalid, to_js};
 use super::js::{Call, Key, Kind, Scope, Value, function};
 use crate::error::{Error, Result};
@@ -24,6 +24,7 @@ pub const HELPERS: &[(&str, super::face::Body)] = &[
     ("winners", winners),
     ("sameTimes", same_times),
     ("textsOf", texts_of),
+    ("timesOf", times_of),
     ("floorOf", floor_of),
     ("rowsBetween", rows_between),
     ("columnsOf", columns_of),
@@ -194,6 +195,22 @@ fn texts_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })?;
     }
     Ok(texts)
+}
+
+/// `timesOf(texts)`: the timestamps, `null` where a text spells none.
+fn times_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let answer = scope.array()?;
+    for (index, hlc) in (0u32..).zip(times(scope, call.arg(0))?) {
+        call.realm.scope(|scope| {
+            let value = match hlc {
+                Some(hlc) => write_hlc(scope, call.realm, &hlc)?,
+                None => scope.null()?,
+            };
+            scope.set_element(answer, index, value)
+        })?;
+    }
+    Ok(answer)
 }
 
 /// `floorOf(text)`: where in text order the usual rows begin that may be later than this timestamp, `null`
