@@ -23,4 +23,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 } = native.face(peer);

@@ -96,15 +96,31 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let Some(store) = self.native() else {
-            return take_in_one_by_one(self, run, clock, line).await;
+        let native = self.native();
+        let batch = match native {
+            Some(_) => Ok(None),
+            None => self.js.batch(),
         };
         let realm = self.realm();
-        let body = |body: &Body| body.to_json(realm);
-        take_in_as_page(run, clock, line, body, async |items, strict| {
-            let taken = on_threads(realm, async move { store.take_in(items, strict).await });
-            Ok(taken.await?.into_iter().map(Outcome::from).collect())
-        })
-        .await;
+        match (native, batch) {
+            (Some(store), _) => {
+                let body = |body: &Body| body.to_json(realm);
+                take_in_as_page(run, clock, line, body, async |items, strict| {
+                    let taken =
+                        on_threads(realm, async move { store.take_in(items, strict).await });
+                    Ok(taken.await?.into_iter().map(Outcome::from).collect())
+                })
+                .await;
+            }
+            (None, Ok(Some(batch))) => {
+                let body = |body: &Body| Ok(body.clone());
+                take_in_as_page(run, clock, line, body, async |items, strict| {
+                    batch.store(&items, strict).await
+                })
+                .await;
+            }
+            // A function that cannot be read fails each record when it is called.
+            (None, _) => take_in_one_by_one(self, run, clock, line).await,
+        }
     }
 }

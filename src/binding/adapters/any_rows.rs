@@ -8,7 +8,7 @@ use crate::binding::convert::{Body, from_native};
 use crate::binding::executor::on_threads;
 use crate::binding::js::{Handle, Realm};
 use crate::binding::stores::NativeRows;
-use crate::engine::intake::{Arrival, Line, Outcome, apply_one_by_one, take_in_as_page};
+use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
 use crate::engine::ports::{AppRows, Clock};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
@@ -122,7 +122,7 @@ impl AppRows<Body> for AnyRows {
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
         let Some(store) = self.native() else {
-            return apply_one_by_one(self, run, clock, line).await;
+            return self.js.take_in(run, clock, line).await;
         };
         let realm = self.realm();
         let body = |body: &Body| body.to_json(realm);

@@ -5,9 +5,11 @@
 
 mod any_records;
 mod any_rows;
+mod batch;
 mod blobs;
 mod clock;
 mod direct;
+mod hint;
 mod records;
 mod rows;
 mod side;

@@ -145,6 +145,13 @@ impl<T> Page<T> {
         self.end = [self.end.take(), last].into_iter().flatten().min();
     }
 
+    /// Notes that a stream has more, all of it later than `upto`, whether or not what it offered up to
+    /// there got a place.
+    pub fn left_out_after(&mut self, upto: Hlc) {
+        self.more = true;
+        self.end = [self.end.take(), Some(upto)].into_iter().flatten().min();
+    }
+
     /// Once the page is full and something was left out: the greatest timestamp that can still get a
     /// place. Nothing later needs to be looked at.
     pub fn horizon(&self) -> Option<&Hlc> {

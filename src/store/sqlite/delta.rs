@@ -14,11 +14,9 @@ use super::fault::during;
 use super::indexes::ByTime;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
-use crate::protocol::hlc::{Hlc, text_prefix};
+use crate::protocol::hlc::{Hlc, text_floor};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-
-const LAST_USUAL_COUNTER: u64 = 0xffff;
 
 /// What is looked for.
 #[derive(Debug, Clone)]
@@ -48,8 +46,8 @@ impl Wanted {
     fn floor(&self, node: &Text) -> Option<String> {
         match self {
             Self::Unseen(ask) if ask.skip.contains(node) => None,
-            Self::Unseen(ask) => floor(ask.seen.get(node)),
-            Self::After(since, _) => floor(Some(since)),
+            Self::Unseen(ask) => text_floor(ask.seen.get(node)),
+            Self::After(since, _) => text_floor(Some(since)),
         }
     }
 }
@@ -158,15 +156,6 @@ fn for_each_node(
         node = next.query_row([current], |row| row.get(0)).optional()?;
     }
     Ok(())
-}
-
-/// The text before which nothing that is written as usual can be unseen; `None` if nothing can be at all.
-fn floor(seen: Option<&Hlc>) -> Option<String> {
-    let Some(seen) = seen else {
-        return Some(String::new());
-    };
-    seen.wall_time_fits_text()
-        .then(|| text_prefix(seen.wall_time, seen.counter.min(LAST_USUAL_COUNTER)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

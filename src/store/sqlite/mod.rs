@@ -28,7 +28,9 @@ mod state;
 mod transaction;
 
 pub use self::app_rows::{Namespace, Registration, SqliteAppRows, TableInfo, TableSpec};
+pub use self::columns::{FieldKind, fields_of_columns};
 pub use self::database::Options;
+pub use self::fault::{fault_of_code, is_of_one_row};
 pub use self::intake::Taken;
 pub use self::query::{Direction, Filter, Query, QueryResult, Sort};
 pub use self::records::{Operation, SqliteRecords};

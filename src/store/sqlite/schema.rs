@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::columns::{Column, KNOWN, NEEDED, is_known, quote};
+use super::columns::{Column, KNOWN, NEEDED, quote};
 use super::fault::during;
 use super::indexes::{self, ByTime};
 use crate::error::{Error, ErrorKind, Result};
@@ -131,7 +131,7 @@ fn create_table() -> String {
     )
 }
 
-/// The columns that can be written. Of two that would be the same field, the known one counts.
+/// The columns that can be written.
 fn columns_of_table(connection: &Connection) -> rusqlite::Result<Vec<Column>> {
     let mut statement = connection
         .prepare("SELECT name, \"notnull\", dflt_value FROM pragma_table_info('shared_records') ORDER BY cid")?;
@@ -139,13 +139,11 @@ fn columns_of_table(connection: &Connection) -> rusqlite::Result<Vec<Column>> {
         Ok(Column::new(row.get(0)?, row.get(1)?, row.get(2)?))
     })?;
     let mut columns: Vec<Column> = Vec::new();
+    let mut taken = Vec::new();
     for column in all {
         let column = column?;
-        let is_its_own = KNOWN.iter().any(|(_, name, _)| *name == column.name);
-        let is_clear = column.field != "kind"
-            && !is_known(&column.field)
-            && columns.iter().all(|other| other.field != column.field);
-        if is_its_own || is_clear {
+        if column.is_clear(&taken) {
+            taken.push(column.field.clone());
             columns.push(column);
         }
     }
