@@ -501,6 +501,43 @@ async fn a_file_that_cannot_be_used_says_why() {
     state.set("still", "1".into()).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_key_is_the_same_key_where_its_column_takes_it_for_the_same() {
+    let home = of_an_app(
+        "CREATE TABLE my_app_syncable_pages (id INTEGER PRIMARY KEY, title TEXT,
+           updated_at TEXT NOT NULL, deleted_at TEXT);",
+    );
+    let rows = open(&home);
+    for (time, id) in [(1, json!(5)), (2, json!("5"))] {
+        let item = insert(
+            &pages(),
+            &at(time, 0, "n"),
+            json!({ "id": id, "title": time }),
+        );
+        rows.apply(item).await.unwrap();
+    }
+    let entries = shipped(&rows, &pages()).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["row"]["id"], json!("5"));
+}
+
+#[tokio::test]
+async fn a_file_that_another_writer_keeps_locked_stays_as_it_is() {
+    let home = of_an_app(SCHEMAS[0]);
+    let options = Options {
+        busy_timeout: std::time::Duration::from_millis(20),
+    };
+    let rows = SqliteAppRows::open(&home.path(), options).unwrap();
+    let other = rusqlite::Connection::open(home.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let page = || insert(&pages(), &at(1, 0, "n"), json!({ "id": "a" }));
+    let refused = rows.apply(page()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Busy);
+    assert!(shipped(&rows, &pages()).await.is_empty());
+    other.execute_batch("ROLLBACK").unwrap();
+    rows.apply(page()).await.unwrap();
+}
+
 #[derive(Debug, Clone)]
 struct Write {
     id: u8,
