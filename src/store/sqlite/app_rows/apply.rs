@@ -232,7 +232,7 @@ impl Change<'_> {
 
     /// Changes the rows for which `filter` holds and that are older; how many.
     fn change(&mut self, filter: &Fields<'_>, changes: &Fields<'_>) -> Result<usize> {
-        let mut changed = 0;
+        let mut count = 0;
         for stored in self.matching(filter)? {
             if !wins(self.hlc, self.table.time_of(&stored).as_ref()) {
                 continue;
@@ -247,9 +247,9 @@ impl Change<'_> {
             fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
             let encoded = self.encode(fields)?;
             self.update(&stored, &encoded)?;
-            changed += 1;
+            count += 1;
         }
-        Ok(changed)
+        Ok(count)
     }
 
     fn encode(&mut self, fields: Fields<'_>) -> Result<EncodedRow> {
