@@ -615,11 +615,15 @@ proptest! {
             assert_eq!(kinds(&taken), expected);
 
             let mut held = Watermarks::default();
-            model.values().for_each(|(hlc, _)| held.advance(hlc));
+            for (hlc, _) in model.values() {
+                held.advance(hlc);
+            }
             assert_eq!(rows.node_watermarks(&pages()).await.unwrap(), held);
 
             let mut known = Watermarks::default();
-            seen.iter().for_each(|hlc| known.advance(hlc));
+            for hlc in &seen {
+                known.advance(hlc);
+            }
             let ask = Ask { seen: known, limit, ..Ask::default() };
             let found = rows.unseen(&pages(), ask.clone()).await.unwrap();
             assert_page(found, &model, limit, |hlc| ask.wants(hlc));
