@@ -1,6 +1,7 @@
 //! Sides that are made of native stores alone, exchanging in one process.
 #![allow(clippy::unwrap_used)]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ use starkeep_sync_engine::store::clock::SharedClock;
 use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
 use starkeep_sync_engine::store::side::{NativeSide, Traced};
 use starkeep_sync_engine::store::sqlite::{
-    Options, Registration, SqliteAppRows, SqliteRecords, SqliteState, TableSpec,
+    Options, Query, Registration, SqliteAppRows, SqliteRecords, SqliteState, TableSpec,
 };
 use tempfile::TempDir;
 
@@ -93,7 +94,7 @@ impl Node {
                 page_limit,
                 ..RoundOptions::default()
             },
-            sweep: Default::default(),
+            sweep: RefCell::default(),
         }
     }
 
@@ -137,7 +138,7 @@ impl Node {
     /// Everything that the node holds, by name.
     async fn holds(&self) -> BTreeMap<String, Value> {
         let mut held = BTreeMap::new();
-        let all = self.records().query(Default::default()).await.unwrap();
+        let all = self.records().query(Query::default()).await.unwrap();
         for record in all.records {
             let record: Value = serde_json::from_str(&record).unwrap();
             held.insert(format!("record {}", record["id"]), record);

@@ -3,118 +3,18 @@
 
 mod stores_support;
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::{Error, ErrorKind};
-use starkeep_sync_engine::protocol::delta::{Ask, Page};
-use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
-use starkeep_sync_engine::protocol::item::{Blob, FILE_RECORDS_TABLE, Item, ItemKind, Table};
+use starkeep_sync_engine::protocol::delta::Ask;
+use starkeep_sync_engine::protocol::item::{Blob, FILE_RECORDS_TABLE, ItemKind};
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::Json;
-use starkeep_sync_engine::store::sqlite::{
-    Options, Registration, SqliteAppRows, SqliteState, TableSpec, Taken,
+use starkeep_sync_engine::store::sqlite::{Options, Registration, SqliteAppRows, SqliteState};
+use stores_support::rows::{
+    REGISTRY, SCHEMAS, entry, insert, kinds, of_an_app, open, pages, shipped, spec, table, tables,
 };
-use stores_support::{Home, at, value};
-
-const REGISTRY: &str = "
-    CREATE TABLE app_syncable_namespaces (app_id TEXT PRIMARY KEY, tables_json TEXT NOT NULL,
-      files_enabled INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL);
-    INSERT INTO app_syncable_namespaces VALUES ('My-App',
-      '[{\"name\":\"pages\",\"pkColumns\":[\"id\"],\"note\":1},{\"name\":\"lost\",\"pkColumns\":[\"id\"]}]', 0, 1);";
-
-/// Tables as apps of either age have them, and one without row ids.
-const SCHEMAS: [&str; 3] = [
-    "CREATE TABLE my_app_syncable_pages (id TEXT PRIMARY KEY, title TEXT NOT NULL DEFAULT 'none',
-       count INTEGER, share REAL, updated_at TEXT NOT NULL, deleted_at TEXT);",
-    "CREATE TABLE my_app_syncable_pages (id TEXT PRIMARY KEY, title TEXT, count NUMERIC, share REAL,
-       updated_at TEXT NOT NULL, deleted_at TEXT, node_id TEXT NOT NULL);
-     CREATE INDEX of_the_app ON my_app_syncable_pages (node_id, updated_at);",
-    "CREATE TABLE my_app_syncable_pages (id TEXT, part INTEGER DEFAULT 0, title TEXT, rowid TEXT,
-       updated_at TEXT NOT NULL, deleted_at TEXT, PRIMARY KEY (id, part)) WITHOUT ROWID;",
-];
-
-fn open(home: &Home) -> SqliteAppRows {
-    SqliteAppRows::open(&home.path(), Options::default()).unwrap()
-}
-
-fn of_an_app(schema: &str) -> Home {
-    Home::of_an_app(&format!("{REGISTRY}{schema}"))
-}
-
-fn table(app: &str, name: &str) -> Table {
-    Table {
-        app: Text::from(app),
-        name: Text::from(name),
-    }
-}
-
-fn pages() -> Table {
-    table("My-App", "pages")
-}
-
-fn spec(name: &str, keys: &[&str], columns: &[&str]) -> TableSpec {
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    TableSpec {
-        name: name.to_owned(),
-        pk_columns: owned(keys),
-        columns: owned(columns),
-    }
-}
-
-fn tables(tables: Vec<TableSpec>) -> Registration {
-    Registration {
-        tables,
-        files_enabled: false,
-    }
-}
-
-/// An entry; its row gets the time of the entry, its `where` goes in as it is.
-fn entry(table: &Table, op: &str, hlc: &Hlc, row: Value, filter: Value) -> Item<Json> {
-    let mut body = json!({
-        "timestamp": hlc, "appId": table.app, "table": table.name, "op": op,
-    });
-    if row.is_object() {
-        body["row"] = row;
-        body["row"]["updated_at"] = json!(hlc.to_string());
-    }
-    if filter.is_object() {
-        body["where"] = filter;
-    }
-    Item {
-        hlc: hlc.clone(),
-        kind: ItemKind::Row(table.clone()),
-        blob: None,
-        body: body.to_string().into(),
-    }
-}
-
-fn insert(table: &Table, hlc: &Hlc, row: Value) -> Item<Json> {
-    entry(table, "insert", hlc, row, Value::Null)
-}
-
-/// What goes out: the entries of a table in the order of their times.
-async fn shipped(rows: &SqliteAppRows, table: &Table) -> Vec<Value> {
-    let ask = Ask {
-        limit: usize::MAX,
-        ..Ask::default()
-    };
-    let (items, more) = rows.unseen(table, ask).await.unwrap();
-    assert!(!more);
-    items.iter().map(|item| value(&item.body)).collect()
-}
-
-fn kinds(taken: &[Taken]) -> Vec<Result<bool, ErrorKind>> {
-    let kind = |taken: &Taken| match taken {
-        Taken::Applied => Ok(true),
-        Taken::Stale | Taken::Behind => Ok(false),
-        Taken::Failed(error) => Err(error.kind()),
-    };
-    taken.iter().map(kind).collect()
-}
+use stores_support::{Home, at};
 
 #[tokio::test]
 async fn a_row_of_an_app_goes_out_as_the_app_wrote_it() {
@@ -501,122 +401,39 @@ async fn a_file_that_cannot_be_used_says_why() {
     state.set("still", "1".into()).await.unwrap();
 }
 
-#[derive(Debug, Clone)]
-struct Write {
-    id: u8,
-    hlc: Hlc,
-    delete: bool,
-    note: u8,
-}
-
-fn hlc() -> impl Strategy<Value = Hlc> {
-    let wall = prop_oneof![0u64..4, Just((1 << 48) - 1), Just(1 << 48)];
-    let counter = prop_oneof![0u64..3, 65_534u64..65_539];
-    let node = prop::sample::select(vec!["", "a", "b", "b:"]);
-    (wall, counter, node).prop_map(|(wall, counter, node)| at(wall, counter, node))
-}
-
-fn write() -> impl Strategy<Value = Write> {
-    (0u8..8, hlc(), any::<bool>(), 0u8..3).prop_map(|(id, hlc, delete, note)| Write {
-        id,
-        hlc,
-        delete,
-        note,
-    })
-}
-
-impl Write {
-    /// The row as it stands after this write over `before`.
-    fn over(&self, before: Option<&Value>) -> Value {
-        let mut row = before.cloned().unwrap_or_else(|| json!({}));
-        row["id"] = json!(format!("r{}", self.id));
-        row["part"] = json!(0);
-        row[format!("note{}", self.note)] = json!(self.hlc);
-        row["deleted_at"] = if self.delete {
-            json!(self.hlc.to_string())
-        } else {
-            Value::Null
-        };
-        row["updated_at"] = json!(self.hlc.to_string());
-        row
-    }
-
-    fn item(&self) -> Item<Json> {
-        let op = if self.delete { "delete" } else { "insert" };
-        entry(&pages(), op, &self.hlc, self.over(None), Value::Null)
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn rows_pages_and_watermarks_equal_a_naive_model(
-        writes in prop::collection::vec(write(), 0..30),
-        seen in prop::collection::vec(hlc(), 0..4),
-        since in hlc(),
-        limit in 1usize..8,
-        schema in prop::sample::select(SCHEMAS.to_vec()),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let home = of_an_app(schema);
-            let rows = open(&home);
-            let mut model: BTreeMap<u8, (Hlc, Value)> = BTreeMap::new();
-            let mut expected = Vec::new();
-            for write in &writes {
-                let before = model.get(&write.id);
-                let newer = wins(&write.hlc, before.map(|(hlc, _)| hlc));
-                expected.push(Ok(newer));
-                if newer {
-                    let row = write.over(before.map(|(_, row)| row));
-                    model.insert(write.id, (write.hlc.clone(), row));
-                }
-            }
-            let items = writes.iter().map(Write::item).collect();
-            let taken = rows.take_in(items, true).await.unwrap();
-            assert_eq!(kinds(&taken), expected);
-
-            let mut held = Watermarks::default();
-            model.values().for_each(|(hlc, _)| held.advance(hlc));
-            assert_eq!(rows.node_watermarks(&pages()).await.unwrap(), held);
-
-            let mut known = Watermarks::default();
-            seen.iter().for_each(|hlc| known.advance(hlc));
-            let ask = Ask { seen: known, limit, ..Ask::default() };
-            let found = rows.unseen(&pages(), ask.clone()).await.unwrap();
-            assert_page(found, &model, limit, |hlc| ask.wants(hlc));
-            let found = rows.scan(&pages(), since.clone(), limit).await.unwrap();
-            assert_page(found, &model, limit, |hlc| *hlc > since);
-        });
-    }
-}
-
-fn assert_page(
-    (items, more): (Vec<Item<Json>>, bool),
-    model: &BTreeMap<u8, (Hlc, Value)>,
-    limit: usize,
-    wanted: impl Fn(&Hlc) -> bool,
-) {
-    let mut page = Page::new(limit);
-    for (hlc, row) in model.values().filter(|(hlc, _)| wanted(hlc)) {
-        page.offer(hlc.clone(), row.clone());
-    }
-    let (naive, naive_more) = page.finish();
-    let by_id = |(hlc, row): &(Hlc, Value)| (hlc.clone(), row["id"].to_string());
-    let mut naive: Vec<_> = naive.into_iter().collect();
-    naive.sort_by_key(by_id);
-    let found = items.into_iter().map(|item| {
-        let entry = value(&item.body);
-        let deleted = !entry["row"]["deleted_at"].is_null();
-        assert_eq!(
-            entry["op"],
-            json!(if deleted { "delete" } else { "insert" })
+#[tokio::test]
+async fn a_key_is_the_same_key_where_its_column_takes_it_for_the_same() {
+    let home = of_an_app(
+        "CREATE TABLE my_app_syncable_pages (id INTEGER PRIMARY KEY, title TEXT,
+           updated_at TEXT NOT NULL, deleted_at TEXT);",
+    );
+    let rows = open(&home);
+    for (time, id) in [(1, json!(5)), (2, json!("5"))] {
+        let item = insert(
+            &pages(),
+            &at(time, 0, "n"),
+            json!({ "id": id, "title": time }),
         );
-        (item.hlc, entry["row"].clone())
-    });
-    let mut found: Vec<_> = found.collect();
-    found.sort_by_key(by_id);
-    assert_eq!(found, naive);
-    assert_eq!(more, naive_more);
+        rows.apply(item).await.unwrap();
+    }
+    let entries = shipped(&rows, &pages()).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0]["row"]["id"], json!("5"));
+}
+
+#[tokio::test]
+async fn a_file_that_another_writer_keeps_locked_stays_as_it_is() {
+    let home = of_an_app(SCHEMAS[0]);
+    let options = Options {
+        busy_timeout: std::time::Duration::from_millis(20),
+    };
+    let rows = SqliteAppRows::open(&home.path(), options).unwrap();
+    let other = rusqlite::Connection::open(home.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let page = || insert(&pages(), &at(1, 0, "n"), json!({ "id": "a" }));
+    let refused = rows.apply(page()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Busy);
+    assert!(shipped(&rows, &pages()).await.is_empty());
+    other.execute_batch("ROLLBACK").unwrap();
+    rows.apply(page()).await.unwrap();
 }

@@ -46,9 +46,6 @@ pub struct Traced;
 
 impl Log for Traced {
     fn warn(&self, message: &str, error: Option<&Error>) {
-        match error {
-            Some(error) => tracing::warn!(%error, "{message}"),
-            None => tracing::warn!("{message}"),
-        }
+        tracing::warn!(error = error.map(tracing::field::display), "{message}");
     }
 }

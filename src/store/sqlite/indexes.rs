@@ -107,3 +107,46 @@ fn has_index_by_node(connection: &Connection, table: &str) -> rusqlite::Result<b
         .optional()
         .map(|found| found.is_some())
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    pub(in crate::store::sqlite) fn assert_reads_indexes_only(
+        connection: &Connection,
+        sql: &ByTime,
+    ) {
+        for statement in [
+            &sql.first_node,
+            &sql.next_node,
+            &sql.newest_of_node,
+            &sql.node_since,
+            &sql.odd_rows,
+        ] {
+            let plan = plan(connection, statement);
+            assert!(plan.contains("INDEX starkeep_"), "{statement}: {plan}");
+            assert!(!plan.contains("B-TREE"), "{statement}: {plan}");
+        }
+        let jump = plan(connection, &sql.next_node);
+        assert!(jump.starts_with("SEARCH"), "{jump}");
+        let one = plan(connection, &sql.by_key);
+        assert!(one.starts_with("SEARCH"), "{one}");
+    }
+
+    fn plan(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let count = statement.parameter_count();
+        let steps = statement
+            .query_map(rusqlite::params_from_iter(vec!["x"; count]), |row| {
+                row.get(3)
+            })
+            .unwrap();
+        steps
+            .collect::<rusqlite::Result<Vec<String>>>()
+            .unwrap()
+            .join("; ")
+    }
+}

@@ -36,10 +36,16 @@ impl Records<Json> for SqliteRecords {
     }
 
     async fn take_in(&self, run: &mut [Arrival<Json>], clock: &impl Clock, line: &mut Line) {
-        take_in_as_page(run, clock, line, carried, async |items, strict| {
-            let taken = SqliteRecords::take_in(self, items, strict).await?;
-            Ok(taken.into_iter().map(Outcome::from).collect())
-        })
+        take_in_as_page(
+            run,
+            clock,
+            line,
+            |body| Ok(Json::clone(body)),
+            async |items, strict| {
+                let taken = SqliteRecords::take_in(self, items, strict).await?;
+                Ok(taken.into_iter().map(Outcome::from).collect())
+            },
+        )
         .await;
     }
 }
@@ -78,16 +84,18 @@ impl AppRows<Json> for SqliteAppRows {
     }
 
     async fn take_in(&self, run: &mut [Arrival<Json>], clock: &impl Clock, line: &mut Line) {
-        take_in_as_page(run, clock, line, carried, async |items, strict| {
-            let taken = SqliteAppRows::take_in(self, items, strict).await?;
-            Ok(taken.into_iter().map(Outcome::from).collect())
-        })
+        take_in_as_page(
+            run,
+            clock,
+            line,
+            |body| Ok(Json::clone(body)),
+            async |items, strict| {
+                let taken = SqliteAppRows::take_in(self, items, strict).await?;
+                Ok(taken.into_iter().map(Outcome::from).collect())
+            },
+        )
         .await;
     }
-}
-
-fn carried(body: &Json) -> Result<Json> {
-    Ok(Json::clone(body))
 }
 
 fn with_time(item: Item<Json>) -> (Hlc, Item<Json>) {

@@ -207,22 +207,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn plan(connection: &Connection, sql: &str) -> String {
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let count = statement.parameter_count();
-        let steps = statement
-            .query_map(rusqlite::params_from_iter(vec!["x"; count]), |row| {
-                row.get(3)
-            })
-            .unwrap();
-        steps
-            .collect::<rusqlite::Result<Vec<String>>>()
-            .unwrap()
-            .join("; ")
-    }
-
     #[test]
     fn the_exchange_reads_indexes_only() {
         let without_node = create_table().replace(", node_id TEXT NOT NULL", "");
@@ -230,22 +214,7 @@ mod tests {
             let mut connection = Connection::open_in_memory().unwrap();
             connection.execute_batch(&schema).unwrap();
             let sql = Shape::prepare(&mut connection).unwrap().sql.by_time;
-            for statement in [
-                &sql.first_node,
-                &sql.next_node,
-                &sql.newest_of_node,
-                &sql.node_since,
-                &sql.odd_rows,
-            ] {
-                let plan = plan(&connection, statement);
-                assert!(
-                    plan.contains("INDEX starkeep_records_"),
-                    "{statement}: {plan}"
-                );
-                assert!(!plan.contains("B-TREE"), "{statement}: {plan}");
-            }
-            let jump = plan(&connection, &sql.next_node);
-            assert!(jump.starts_with("SEARCH"), "{jump}");
+            indexes::tests::assert_reads_indexes_only(&connection, &sql);
         }
     }
 }

@@ -223,7 +223,8 @@ impl Change<'_> {
         same.remove("node_id");
         let time = self.updated_at.clone();
         same.insert("updated_at".to_owned(), &time);
-        if !self.matching(&same)?.is_empty() {
+        let mut alike = self.matching(&same)?.into_iter();
+        if alike.any(|stored| self.has_fields(&stored, &same)) {
             return Ok(false);
         }
         self.insert(row).map(|()| true)
@@ -231,7 +232,7 @@ impl Change<'_> {
 
     /// Changes the rows for which `filter` holds and that are older; how many.
     fn change(&mut self, filter: &Fields<'_>, changes: &Fields<'_>) -> Result<usize> {
-        let mut changed = 0;
+        let mut count = 0;
         for stored in self.matching(filter)? {
             if !wins(self.hlc, self.table.time_of(&stored).as_ref()) {
                 continue;
@@ -246,9 +247,9 @@ impl Change<'_> {
             fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
             let encoded = self.encode(fields)?;
             self.update(&stored, &encoded)?;
-            changed += 1;
+            count += 1;
         }
-        Ok(changed)
+        Ok(count)
     }
 
     fn encode(&mut self, fields: Fields<'_>) -> Result<EncodedRow> {
@@ -304,7 +305,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The rows whose fields are these.
+    /// The rows whose fields are these: where a field has a column, as the column compares.
     fn matching(&self, filter: &Fields<'_>) -> Result<Vec<StoredRow>> {
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         for (name, json) in filter {
@@ -328,12 +329,17 @@ impl Change<'_> {
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         let mut rows = read().map_err(during(APPLY))?;
-        rows.retain(|row| self.has_fields(row, filter));
+        let mut rest = filter.clone();
+        rest.retain(|name, _| self.table.column(name).is_none());
+        rows.retain(|row| self.has_fields(row, &rest));
         Ok(rows)
     }
 
-    /// Whether a row has these fields: a column may hold the same for two values that are not the same.
+    /// Whether a row has these very fields: a column may hold the same for two values that are not.
     fn has_fields(&self, row: &StoredRow, filter: &Fields<'_>) -> bool {
+        if filter.is_empty() {
+            return true;
+        }
         let json = self.table.decode(row);
         let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
         filter.iter().all(|(name, wanted)| match fields.get(name) {

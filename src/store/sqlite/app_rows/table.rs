@@ -369,3 +369,25 @@ impl AppTable {
         json
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_exchange_reads_indexes_only() {
+        for (key, columns) in [("", "node_id TEXT"), ("", "x"), ("WITHOUT ROWID", "rowid")] {
+            let connection = Connection::open_in_memory().unwrap();
+            let schema = format!(
+                "CREATE TABLE a_b_syncable_t (i, j, {columns}, updated_at TEXT NOT NULL,
+                   deleted_at TEXT, PRIMARY KEY (i, j)) {key}"
+            );
+            connection.execute_batch(&schema).unwrap();
+            let info: TableInfo = serde_json::from_str(r#"{ "name": "t" }"#).unwrap();
+            let table = load("test", &connection, "A-b", &info).unwrap().unwrap();
+            table.create_indexes("test", &connection).unwrap();
+            indexes::tests::assert_reads_indexes_only(&connection, &table.by_time);
+        }
+    }
+}
