@@ -1,7 +1,5 @@
 import native from "./native.js";
-
-// Not installed: the package has an equal error class of its own.
-const peer = await import("@starkeep/protocol-primitives").catch(() => undefined);
+import { errors } from "./peer.mjs";
 
 export const {
   SyncError,
@@ -22,4 +20,4 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
-} = native.face(peer);
+} = native.face(errors);

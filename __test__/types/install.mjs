@@ -15,10 +15,10 @@ const LAYOUTS = {
   },
   /** A declaration file for each of the two, with types of its own. */
   dual: {
-    files: ["index.d.ts", "index.d.mts"],
+    files: ["index.d.cts", "index.d.mts"],
     exports: {
       import: { types: "./index.d.mts", default: "./index.mjs" },
-      require: { types: "./index.d.ts", default: "./index.js" },
+      require: { types: "./index.d.cts", default: "./index.js" },
     },
   },
   /** Only ES modules. */
@@ -49,7 +49,7 @@ function installDouble(project, name, source, layout) {
 function installEngine(project) {
   const folder = join(project, "node_modules", "@starkeep", "sync-engine");
   mkdirSync(folder, { recursive: true });
-  for (const file of ["package.json", "index.d.ts", "index.d.mts"]) {
+  for (const file of ["package.json", "index.d.ts", "index.d.mts", "index.d.cts"]) {
     cpSync(join(root, file), join(folder, file));
   }
 }
@@ -93,7 +93,7 @@ function fits(file, config, layout) {
   // `import … = require(…)` is no syntax of `module: esnext`.
   if (file === "require.cts") return config !== "bundler";
   // A bundler's `require` finds `index.d.ts`, whose own imports are resolved as a bundler's `import`.
-  return layout !== "dual" || !["bundler", "preserve"].includes(config);
+  return true;
 }
 
 /**
