@@ -1,6 +1,7 @@
 "use strict";
 
-const fs = require("node:fs");
+// Asked for like this it is found in a bundle of ES modules too, which has no `require`.
+const fs = process.getBuiltinModule?.("node:fs") ?? require("node:fs");
 
 /** The platforms that there are packages with a binary for. */
 const PUBLISHED = [
