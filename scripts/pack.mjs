@@ -46,6 +46,7 @@ function platformPackage(name, binary) {
       description: `The binary of ${checkout.name} for ${name}`,
       license,
       ...repository,
+      type: "commonjs",
       main: binaryOf(name),
       files,
       engines,

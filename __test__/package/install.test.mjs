@@ -5,16 +5,7 @@ import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import {
-  NAME,
-  here,
-  install,
-  nodeOf,
-  registryWithAll,
-  root,
-  runIn,
-  tool,
-} from "./support.mjs";
+import { NAME, here, install, nodeOf, registryWithAll, root, runIn, tool } from "./support.mjs";
 
 const VERSIONS = [20, 22, 24];
 const PEERS = ["@starkeep/protocol-primitives", "@starkeep/storage-adapter"];
@@ -75,7 +66,11 @@ for (const [format, file] of [
   test(`an app that esbuild made one ${format} file syncs, with the binary beside it`, async () => {
     const folder = await typedApp();
     const how = ["--bundle", "--platform=node", "--log-level=warning", `--format=${format}`];
-    const { stderr } = await tool(ESBUILD, ["esbuild", "typed.mts", ...how, `--outfile=${file}`], folder);
+    const { stderr } = await tool(
+      ESBUILD,
+      ["esbuild", "typed.mts", ...how, `--outfile=${file}`],
+      folder,
+    );
     assert.equal(stderr, "", "esbuild warns of nothing");
     await assertSyncs(folder, file);
   });

@@ -6,24 +6,24 @@ import { gunzipSync } from "node:zlib";
 
 const BLOCK = 512;
 
-/** The text of a file in a tarball as npm packs it. */
-function fileIn(tarball, name) {
+/** The files of a tarball as npm packs it, by name. */
+export function filesIn(tarball) {
   const bytes = gunzipSync(tarball);
-  for (let at = 0; at + BLOCK <= bytes.length; ) {
+  const files = new Map();
+  for (let at = 0; at + BLOCK <= bytes.length;) {
     const field = (start, length) => bytes.toString("latin1", at + start, at + start + length);
     const size = parseInt(field(124, 12), 8) || 0;
-    if (field(0, 100).replace(/\0.*$/s, "") === name) {
-      return bytes.toString("utf8", at + BLOCK, at + BLOCK + size);
-    }
+    const name = field(0, 100).replace(/\0.*$/s, "");
+    if (name !== "") files.set(name, bytes.subarray(at + BLOCK, at + BLOCK + size));
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK;
   }
-  throw new Error(`the tarball has no ${name}`);
+  return files;
 }
 
 /** What the registry tells of a version, and its bytes where they are there to be had. */
 export function published(path) {
   const tarball = readFileSync(path);
-  return { manifest: JSON.parse(fileIn(tarball, "package/package.json")), tarball };
+  return { manifest: JSON.parse(filesIn(tarball).get("package/package.json")), tarball };
 }
 
 function document({ manifest, tarball = Buffer.alloc(0) }, origin) {

@@ -152,4 +152,3 @@ export const tool = (name, args, cwd) =>
 
 /** Runs a program in a folder; what it printed, or its failure with `stderr`. */
 export const runIn = (cwd, node, args) => run(node, args, { cwd, env, timeout: 60_000 });
-
