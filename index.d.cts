@@ -1,7 +1,7 @@
 /**
  * Types of `@starkeep/sync-engine`.
  *
- * `index.d.ts` and `index.d.mts` hold the same text. A peer package may have one set of declarations
+ * `index.d.ts`, `index.d.mts` and `index.d.cts` hold the same text. A peer package may have one set of declarations
  * for `require` and another for `import`; which of them an import type below means depends on the kind
  * of file it stands in, so each entry of this package meets the declarations that its reader uses.
  *

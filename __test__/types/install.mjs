@@ -21,6 +21,14 @@ const LAYOUTS = {
       require: { types: "./index.d.cts", default: "./index.js" },
     },
   },
+  /** The same, where those for `require` are in a file that a bundler reads as an ES module. */
+  plain: {
+    files: ["index.d.ts", "index.d.mts"],
+    exports: {
+      import: { types: "./index.d.mts", default: "./index.mjs" },
+      require: { types: "./index.d.ts", default: "./index.js" },
+    },
+  },
   /** Only ES modules. */
   esm: {
     type: "module",
@@ -91,9 +99,7 @@ function fits(file, config, layout) {
   // CommonJS cannot import what is only there as ES modules.
   if (layout === "esm") return false;
   // `import … = require(…)` is no syntax of `module: esnext`.
-  if (file === "require.cts") return config !== "bundler";
-  // A bundler's `require` finds `index.d.ts`, whose own imports are resolved as a bundler's `import`.
-  return true;
+  return file !== "require.cts" || config !== "bundler";
 }
 
 /**
