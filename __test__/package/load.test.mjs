@@ -109,6 +109,31 @@ test("the C library is told by the loader that a program asks for", onLinux, () 
   assert.equal(libcOf(join(folder, "short")), ofReport);
 });
 
+test("the report of the process, which can take long, is not asked for where the program tells", async () => {
+  const preload = join(app, "report.cjs");
+  writeFileSync(preload, 'process.report.getReport = () => console.log("asked");\n');
+  const { stdout } = await run(app, "-r", preload, "app.mjs");
+  assert.deepEqual(JSON.parse(stdout), DONE);
+});
+
+test(
+  "where the report is asked for, it is without the network, and stays as the app set it",
+  onLinux,
+  async () => {
+    const program = `
+const { report } = process;
+const { getReport } = report;
+report.getReport = () => { console.log(report.excludeNetwork); return getReport.call(report); };
+const { libcOf } = require("./node_modules/@starkeep/sync-engine/platform.js");
+console.log(libcOf("missing"), report.excludeNetwork);
+`;
+    const quick = typeof process.report.excludeNetwork === "boolean";
+    const own = libcOf(process.execPath);
+    const expected = quick ? `true\n${own} false` : `${own} undefined`;
+    assert.equal(await printed("report-network.cjs", program), expected);
+  },
+);
+
 // Ways to load
 
 for (const [what, flags] of Object.entries({
