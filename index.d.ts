@@ -1,9 +1,10 @@
 /**
  * Types of `@starkeep/sync-engine`.
  *
- * `index.d.ts` and `index.d.mts` hold the same text. A peer package may have one set of declarations
- * for `require` and another for `import`; which of them an import type below means depends on the kind
- * of file it stands in, so each entry of this package meets the declarations that its reader uses.
+ * `index.d.ts`, `index.d.mts` and `index.d.cts` hold the same text. A peer package may have one set of
+ * declarations for `require` and another for `import`; which of them an import type below means depends
+ * on the kind of file it stands in, so each entry of this package meets the declarations that its reader
+ * uses.
  *
  * Units: every duration and every `wallTime` is in milliseconds, wall times since the Unix epoch; sizes
  * are in bytes; limits count items.

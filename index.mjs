@@ -1,7 +1,5 @@
 import native from "./native.js";
-
-// Not installed: the package has an equal error class of its own.
-const peer = await import("@starkeep/protocol-primitives").catch(() => undefined);
+import { errors } from "./peer.mjs";
 
 export const {
   SyncError,
@@ -25,4 +23,4 @@ export const {
   watermarkFor,
   withSqliteAppRows,
   withSqliteDelta,
-} = native.face(peer);
+} = native.face(errors);
