@@ -12,6 +12,8 @@ export const {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,

@@ -1,5 +1,6 @@
 "use strict";
 
+const { fetching } = require("./fetching.js");
 const { createAdvance, marshal } = require("./marshal.js");
 
 const NAME = "@starkeep/sync-engine";
@@ -65,6 +66,11 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const { isLater, ...functions } = binary.face({ SyncError, StarkeepError, ...marshal() });
+  const { isLater, ...functions } = binary.face({
+    SyncError,
+    StarkeepError,
+    ...fetching,
+    ...marshal(),
+  });
   return { SyncError, advanceWatermark: createAdvance(isLater), ...functions };
 };

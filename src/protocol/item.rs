@@ -20,6 +20,18 @@ pub struct Item<B> {
     pub body: B,
 }
 
+impl<B> Item<B> {
+    /// The same item around another form of its body.
+    pub fn try_map<C, E>(self, form: impl FnOnce(B) -> Result<C, E>) -> Result<Item<C>, E> {
+        Ok(Item {
+            hlc: self.hlc,
+            kind: self.kind,
+            blob: self.blob,
+            body: form(self.body)?,
+        })
+    }
+}
+
 /// Where an item belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ItemKind {

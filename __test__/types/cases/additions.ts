@@ -10,6 +10,8 @@ import {
   compareHLC,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
@@ -28,6 +30,26 @@ const clock = createHLCClock({
 const database = createSqliteDatabaseAdapter({ path: "records.db" });
 const objects = createFsObjectStorage({ root: "objects" });
 const state = createSqliteSyncStateStore({ path: "state.db" });
+
+const peer = { baseUrl: "https://cloud.example", timeoutMs: 1000, retries: 3 };
+const transports = [
+  createHttpSyncTransport(peer),
+  createHttpSyncTransport({
+    ...peer,
+    maxAnswerBytes: Infinity,
+    getAuthHeader: () => Promise.resolve(null),
+    signRequest: async (method, path, body) => ({
+      "x-signature": `${method} ${path} ${body.length}`,
+      "x-nothing": undefined,
+    }),
+  }),
+  createHttpSyncTransport({ ...peer, signRequest: () => new Map([["x-signature", "s"]]) }),
+];
+const files = createHttpObjectStorage({
+  ...peer,
+  getAuthHeader: async () => "Bearer token",
+  signRequest: (method, path, body) => ({ "x-signature": `${method} ${path} ${body?.length}` }),
+});
 
 const options: SyncEngineOptions = {
   localDatabaseAdapter: database,
@@ -109,6 +131,18 @@ createHLCClock({ nodeId: "a", initialState: { wallTime: 1 } });
 createSqliteDatabaseAdapter({ path: 5 });
 // @ts-expect-error: this one has no `db`
 createSqliteDatabaseAdapter({ db: 5 });
+// @ts-expect-error: a URL is needed
+createHttpSyncTransport({});
+// @ts-expect-error: milliseconds
+createHttpSyncTransport({ ...peer, timeoutMs: "1s" });
+// @ts-expect-error: no such option
+createHttpSyncTransport({ ...peer, headers: {} });
+// @ts-expect-error: a header is a string
+createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
+// @ts-expect-error: files have no message
+createHttpObjectStorage({ ...peer, maxAnswerBytes: 5 });
+// @ts-expect-error: the bytes of an object are not at hand
+createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
 // @ts-expect-error: a folder is needed
 createFsObjectStorage({});
 // @ts-expect-error: one of `db` and `path`
@@ -120,4 +154,4 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { order, response, round };
+export { files, order, response, round, transports };

@@ -7,7 +7,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RE
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use reqwest::Response;
 
-use super::fault::{Failure, SHOWN, broken, reason, refused};
+use super::fault::{Failure, SHOWN, broken, refused, status_line};
 use super::retry::Again;
 use super::{Client, Headers};
 use crate::error::{Error, Result};
@@ -132,7 +132,7 @@ impl Client {
 
     /// The error that a status is.
     pub(super) async fn refusal(&self, what: &str, mut response: Response) -> Failure {
-        let (status, reason) = (response.status(), reason(&response));
+        let (status, line) = (response.status(), status_line(&response));
         let again = Again::of_status(status.as_u16(), text_of(response.headers(), &RETRY_AFTER));
         if status.is_redirection()
             && let Some(place) = text_of(response.headers(), &LOCATION)
@@ -141,7 +141,7 @@ impl Client {
                 "it redirects to {place}, and redirects are not followed: set baseUrl to where the \
                  peer is"
             );
-            return refused(what, status.as_str(), &reason, &advice, again);
+            return refused(what, &line, &advice, again);
         }
         let packed = names_gzip(response.headers(), &CONTENT_ENCODING);
         let mut bytes = Vec::new();
@@ -156,7 +156,7 @@ impl Client {
         }
         bytes.truncate(SHOWN);
         let body = String::from_utf8_lossy(&bytes);
-        refused(what, status.as_str(), &reason, &body, again)
+        refused(what, &line, &body, again)
     }
 }
 

@@ -21,25 +21,28 @@ pub struct Failure {
     pub again: Again,
 }
 
-/// Why a status is an error. `what` is the path, with the method where it is not obvious.
-pub fn refused(what: &str, status: &str, reason: &str, body: &str, again: Again) -> Failure {
+/// Why a status is an error. `what` is the path, with the method where it is not obvious; `status` is the
+/// status and its text.
+pub fn refused(what: &str, status: &str, body: &str, again: Again) -> Failure {
+    let body = match body.char_indices().find(|(at, _)| *at >= SHOWN) {
+        Some((end, _)) => &body[..end],
+        None => body,
+    };
     Failure {
-        error: Error::sync("", format!("{what} failed: {status} {reason} {body}")),
+        error: Error::sync("", format!("{what} failed: {status} {body}")),
         again,
     }
 }
 
-/// The reason phrase as it was sent, or as it usually is.
-pub(super) fn reason(response: &Response) -> String {
+/// The status and its text, as it was sent or as it usually is.
+pub(super) fn status_line(response: &Response) -> String {
+    let status = response.status();
     let sent = response.extensions().get::<hyper::ext::ReasonPhrase>();
-    match sent {
-        Some(sent) => String::from_utf8_lossy(sent.as_bytes()).into_owned(),
-        None => response
-            .status()
-            .canonical_reason()
-            .unwrap_or_default()
-            .to_owned(),
-    }
+    let reason = match sent {
+        Some(sent) => String::from_utf8_lossy(sent.as_bytes()),
+        None => status.canonical_reason().unwrap_or_default().into(),
+    };
+    format!("{} {reason}", status.as_u16())
 }
 
 /// A `baseUrl` that nothing can be sent to.
@@ -73,7 +76,7 @@ pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
 }
 
 /// A peer that was silent for too long.
-pub(super) fn late(peer: &str, what: &str) -> Failure {
+pub fn late(peer: &str, what: &str) -> Failure {
     Error::sync(
         "reach the peer",
         format!("{peer} {what}; try again, or allow more with timeoutMs"),

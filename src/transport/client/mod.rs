@@ -27,7 +27,7 @@ use reqwest::{RequestBuilder, Response};
 
 pub use connections::Connections;
 pub use exchange::{read, too_long};
-pub use fault::{Failure, refused};
+pub use fault::{Failure, late, refused};
 pub use files::HEALTH_PATH;
 pub use headers::Headers;
 pub use key::file_path;
