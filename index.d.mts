@@ -37,6 +37,8 @@ type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
 type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
 // @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
+// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
+type PlatformFetch = typeof globalThis.fetch;
 
 /** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
 declare namespace ProtocolPrimitives {
@@ -269,7 +271,7 @@ declare class SyncError extends StarkeepErrorClass {
  * | --- | --- |
  * | `SYNC_ERROR` | The exchange failed, or a message was malformed. A {@link SyncError}. |
  * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
- * | `INVALID_KEY` | An object key leaves the storage's root, or no file system can hold it. |
+ * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
  * | `PATH_IN_USE` | The file is open elsewhere in this process. |
  * | `STORE_CLOSED` | The store was used after `close()`. |
  * | `STORE_BUSY` | Another process kept the database locked for more than 5 seconds. |
@@ -756,6 +758,140 @@ interface InProcessTransportOptions {
 declare function createInProcessSyncTransport(options: InProcessTransportOptions): SyncTransport;
 
 /* ------------------------------------------------------------------------------------------------
+ * HTTP
+ */
+
+/** What is used of a `fetch` where no types of one are there. */
+type OwnFetch = (input: string, init?: any) => Promise<any>;
+
+/** The platform's `fetch`, or a function that takes its place. */
+type Fetch = Installed<PlatformFetch, OwnFetch>;
+
+/** Headers that {@link HttpPeerOptions.signRequest} answers. Values that are `undefined` are left out. */
+type SignedHeaders =
+  Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>;
+
+/**
+ * Answers the `Authorization` header; nothing, or an empty string, for none. Asked at every request and
+ * every further try. What it throws rejects the call as that very object.
+ */
+type AuthHeader = () => string | null | undefined | Promise<string | null | undefined>;
+
+/**
+ * How to reach a peer over HTTP.
+ *
+ * Without `fetch`, requests go over connections of this package's own: HTTP/2 or 1.1, used again, and
+ * none of their bytes pass through JavaScript on the way between stores of this package. Certificates are
+ * trusted as the system trusts them (as Mozilla does where the system has none), with those of
+ * `NODE_EXTRA_CA_CERTS`. A proxy of the environment is used where Node.js uses it, with
+ * `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
+ */
+interface HttpPeerOptions {
+  /**
+   * An `http:` or `https:` URL without user and password. Slashes at its end are cut. One that cannot be
+   * used is found out with the first request, which rejects with `INVALID_ARGUMENT`.
+   */
+  readonly baseUrl: string;
+  /**
+   * Makes the requests instead. It is called with the URL as a string and
+   * `{ method, headers, body, signal }`: the headers a plain object, `body` and `signal` only where there
+   * is one. Of its response are used `status` (or `ok`), `statusText`, `headers.get`, and `body`, or else
+   * `text()`, `json()` or `arrayBuffer()`. What it throws rejects the call as that very object.
+   */
+  readonly fetch?: Fetch;
+  /**
+   * So many times a request is tried again: an integer, 0 by default. After failing to connect, a
+   * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
+   * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
+   * `Retry-After` counts instead; none is longer than 60 seconds.
+   */
+  readonly retries?: number;
+}
+
+/** Options of {@link createHttpSyncTransport}. */
+interface HttpSyncTransportOptions extends HttpPeerOptions {
+  /** See {@link AuthHeader}. */
+  readonly getAuthHeader?: () => string | undefined;
+  /**
+   * Answers headers for a request, such as its signature: `method` is `"POST"`, `path` is
+   * `"/sync/exchange"`, `body` the very text that is sent, which is never packed then. They replace
+   * headers of the same name; `Host`, `Content-Length` and others that are HTTP's own are left to it.
+   * Asked at every request and every further try.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may take until its answer is whole, in milliseconds; `Infinity` for no limit.
+   * 120,000 by default, and no limit with `fetch`. Connecting may take 30 seconds of it.
+   */
+  readonly timeoutMs?: number;
+  /** So many bytes an answer may have, after unpacking: an integer from 1. 268,435,456 by default. */
+  readonly maxAnswerBytes?: number;
+}
+
+/** Options of {@link createHttpSyncTransport} where the `Authorization` header comes later, or is null. */
+interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "getAuthHeader"> {
+  readonly getAuthHeader?: AuthHeader;
+}
+
+/**
+ * Makes the way to a peer over HTTP: `POST {baseUrl}/sync/exchange`.
+ *
+ * Answers may come packed with gzip; requests of more than a KiB are packed once the peer has said that
+ * it takes it (`Accept-Encoding: gzip` in an answer), unless they are signed.
+ *
+ * Its `exchange` rejects with a {@link SyncError} for a status outside 200–299 (`/sync/exchange failed:
+ * <status> <status text> <body>`, at most 4 KiB of the body), for an answer that is malformed, too long,
+ * late or cut off, and where the peer cannot be reached; its `cause` says more.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpSyncTransport(options: HttpSyncTransportLaterOptions): SyncTransport;
+// The signature that `Parameters` and mocks see: code of old calls `getAuthHeader` and takes a string.
+declare function createHttpSyncTransport(options: HttpSyncTransportOptions): SyncTransport;
+
+/** Options of {@link createHttpObjectStorage}. */
+interface HttpObjectStorageOptions extends HttpPeerOptions {
+  readonly getAuthHeader?: AuthHeader;
+  /**
+   * Answers headers for a request, such as its signature. `path` is what follows `baseUrl`, the key
+   * percent-encoded: `"/files/a%2Fb.jpg"`. `body` is `""` for requests without one, and `undefined` for
+   * the bytes of an object, which are not at hand when the request is signed.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string | undefined,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may stand still, in milliseconds; `Infinity` for no limit. An object may take
+   * longer while its bytes move. 60,000 by default, and no limit with `fetch`. What a `fetch` sends is not
+   * seen to move, so its puts have no limit.
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Makes an object storage of the files of a peer: `{baseUrl}/files/<percent-encoded key>` with HEAD, GET,
+ * PUT and DELETE. Between it and a {@link createFsObjectStorage} engines move objects without holding
+ * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says.
+ *
+ * An object that arrives shorter or longer than announced is an error, and nothing of it is kept.
+ * Metadata is not carried, and keys cannot be listed: `list` rejects with `INVALID_ARGUMENT`.
+ * `healthCheck` asks `GET {baseUrl}/health`. `init` and `close` do nothing.
+ *
+ * Its functions reject with a {@link SyncError} where the peer refuses (`PUT /files/<key> failed: <status>
+ * <status text> <body>`) or cannot be reached, and with `INVALID_KEY` for keys that no URL can name: empty
+ * ones, `.` and `..`, and those with a lone surrogate.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
+
+/* ------------------------------------------------------------------------------------------------
  * Engines
  */
 
@@ -1177,6 +1313,7 @@ export {
   type AppSyncableTableInfo,
   type ApplyOptions,
   type ApplyResult,
+  type AuthHeader,
   type ChangeEvent,
   type ChangeEventType,
   type ChangeListener,
@@ -1199,6 +1336,10 @@ export {
   type HeldItem,
   type HeldItemBase,
   type HeldRecord,
+  type HttpObjectStorageOptions,
+  type HttpPeerOptions,
+  type HttpSyncTransportLaterOptions,
+  type HttpSyncTransportOptions,
   type InProcessTransportOptions,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
@@ -1210,6 +1351,7 @@ export {
   type ScanSincePage,
   type SqliteAppRows,
   type SqliteAppRowsOptions,
+  type SignedHeaders,
   type SqliteDatabaseAdapterOptions,
   type SqliteDelta,
   type SqliteDeltaOptions,
@@ -1234,6 +1376,8 @@ export {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,

@@ -10,6 +10,8 @@ export const {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,

@@ -1,5 +1,6 @@
 "use strict";
 
+const { fetching } = require("./fetching.js");
 const { createAdvance, marshal } = require("./marshal.js");
 const { PUBLISHED, platform } = require("./platform.js");
 const { sqliteDelta } = require("./sqlite-delta/index.js");
@@ -109,7 +110,7 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const own = binary.face({ SyncError, StarkeepError, ...marshal() });
+  const own = binary.face({ SyncError, StarkeepError, ...fetching, ...marshal() });
   const { isLater, deltaHelpers, ...functions } = own;
   return {
     SyncError,

@@ -16,6 +16,7 @@ use super::error::invalid;
 use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
+use super::http::{create_http_object_storage, create_http_sync_transport};
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
@@ -50,6 +51,8 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ),
     ("createSqliteAppRows", create_sqlite_app_rows),
     ("createFsObjectStorage", create_fs_object_storage),
+    ("createHttpSyncTransport", create_http_sync_transport),
+    ("createHttpObjectStorage", create_http_object_storage),
 ];
 
 /// Adds `face` to the addon's exports: given what [`FROM_ENTRY`] names, it answers the package.
@@ -79,6 +82,8 @@ const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("entriesOf", Intrinsic::EntriesOf),
     ("setEntry", Intrinsic::SetEntry),
     ("callEach", Intrinsic::CallEach),
+    ("headersOf", Intrinsic::HeadersOf),
+    ("fetchAnswer", Intrinsic::FetchAnswer),
 ];
 
 fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Result<Value<'s>> {

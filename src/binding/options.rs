@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::adapters::AnyRows;
 use super::error::invalid;
@@ -126,6 +127,34 @@ impl<'s> Options<'s> {
         number
             .and_then(as_count)
             .ok_or_else(|| self.wrong(name, "is a positive integer"))
+    }
+
+    /// `timeoutMs`: milliseconds, `Infinity` for no limit.
+    pub fn timeout(&self, default: Option<Duration>) -> Result<Option<Duration>> {
+        let value = self.get("timeoutMs")?;
+        if self.scope.is_nullish(value)? {
+            return Ok(default);
+        }
+        match self.scope.as_number(value) {
+            Some(number) if number == f64::INFINITY => Ok(None),
+            Some(number) if number > 0.0 => {
+                // What is longer than any clock runs is no limit.
+                Ok(Duration::try_from_secs_f64(number / 1000.0).ok())
+            }
+            _ => Err(self.wrong("timeoutMs", "is a positive number of milliseconds")),
+        }
+    }
+
+    /// `retries`: an integer from 0, 0 by default.
+    pub fn retries(&self) -> Result<u32> {
+        let value = self.get("retries")?;
+        if self.scope.is_nullish(value)? {
+            return Ok(0);
+        }
+        let number = self.scope.as_number(value).and_then(safe_integer);
+        number
+            .and_then(|number| u32::try_from(number).ok())
+            .ok_or_else(|| self.wrong("retries", "is an integer from 0"))
     }
 
     /// `maxClockSkewMs`: milliseconds, `null` for no limit.

@@ -13,6 +13,8 @@ import {
   compareHLC,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
@@ -33,6 +35,26 @@ const database = createSqliteDatabaseAdapter({ path: "records.db" });
 const objects = createFsObjectStorage({ root: "objects" });
 const state = createSqliteSyncStateStore({ path: "state.db" });
 const rows: SqliteAppRows = createSqliteAppRows({ path: "records.db", busyTimeoutMs: 100 });
+
+const peer = { baseUrl: "https://cloud.example", timeoutMs: 1000, retries: 3 };
+const transports = [
+  createHttpSyncTransport(peer),
+  createHttpSyncTransport({
+    ...peer,
+    maxAnswerBytes: Infinity,
+    getAuthHeader: () => Promise.resolve(null),
+    signRequest: async (method, path, body) => ({
+      "x-signature": `${method} ${path} ${body.length}`,
+      "x-nothing": undefined,
+    }),
+  }),
+  createHttpSyncTransport({ ...peer, signRequest: () => new Map([["x-signature", "s"]]) }),
+];
+const files = createHttpObjectStorage({
+  ...peer,
+  getAuthHeader: async () => "Bearer token",
+  signRequest: (method, path, body) => ({ "x-signature": `${method} ${path} ${body?.length}` }),
+});
 
 const options: SyncEngineOptions = {
   localDatabaseAdapter: database,
@@ -148,6 +170,18 @@ createSqliteDatabaseAdapter({ db: 5 });
 createSqliteAppRows({});
 // @ts-expect-error: a table has a name
 void rows.register("notes", { tables: [{ pkColumns: ["id"] }] });
+// @ts-expect-error: a URL is needed
+createHttpSyncTransport({});
+// @ts-expect-error: milliseconds
+createHttpSyncTransport({ ...peer, timeoutMs: "1s" });
+// @ts-expect-error: no such option
+createHttpSyncTransport({ ...peer, headers: {} });
+// @ts-expect-error: a header is a string
+createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
+// @ts-expect-error: files have no message
+createHttpObjectStorage({ ...peer, maxAnswerBytes: 5 });
+// @ts-expect-error: the bytes of an object are not at hand
+createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
 // @ts-expect-error: a folder is needed
 createFsObjectStorage({});
 // @ts-expect-error: one of `db` and `path`
@@ -159,4 +193,4 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { order, response, round, wrong };
+export { files, order, response, round, transports, wrong };
