@@ -916,6 +916,87 @@ declare function createSqliteDatabaseAdapter(
   options: SqliteDatabaseAdapterOptions,
 ): DatabaseAdapter & Required<NodeWatermarksCapable>;
 
+/** Options of {@link createSqliteAppRows}. */
+interface SqliteAppRowsOptions {
+  /**
+   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
+   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
+   * of this process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** What {@link SqliteAppRows.register} takes. */
+interface AppRowsRegistration {
+  /** The app's tables. */
+  readonly tables?: readonly {
+    /** The table's bare name. */
+    readonly name: string;
+    /** The columns that tell its rows apart. Without any, every row is another one. */
+    readonly pkColumns?: readonly string[];
+    /**
+     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
+     * one column as JSON.
+     */
+    readonly columns?: readonly string[];
+  }[];
+  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
+  readonly filesEnabled?: boolean;
+}
+
+/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
+interface SqliteAppRows {
+  /** The apps that are registered, read from the file with every call. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: {
+    /**
+     * Applies an entry, last writer wins.
+     *
+     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row.
+     */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /**
+     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
+     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
+     * not there has no rows.
+     */
+    scanSince(
+      appId: string,
+      table: string,
+      sinceHlcStr: string,
+      options?: ScanSinceOptions,
+    ): Promise<ScanSincePage>;
+    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+  };
+  /**
+   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
+   *
+   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
+   * where the table is registered with another primary key.
+   */
+  register(appId: string, registration: AppRowsRegistration): Promise<void>;
+  /** Whether the file can be read now. */
+  healthCheck(): Promise<boolean>;
+  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/**
+ * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
+ * process has open. An engine reaches them on threads of its own, without JavaScript between.
+ *
+ * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
+ * nullable column for fields that have none.
+ *
+ * @throws with code `PATH_IN_USE`, `NOT_A_DATABASE`, `READ_ONLY`, `STORE_BUSY`, `IO_ERROR` or
+ *   `INVALID_ARGUMENT` where the file cannot be opened.
+ */
+declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
+
 /** Options of {@link createFsObjectStorage}. */
 interface FsObjectStorageOptions {
   /** The folder. It is created where it is missing, with the folders above it. */
@@ -937,6 +1018,7 @@ declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectS
 
 export {
   type AnyRecord,
+  type AppRowsRegistration,
   type AppSyncableApplier,
   type AppSyncableNamespace,
   type AppSyncableNamespaceStore,
@@ -973,6 +1055,8 @@ export {
   type ScanSinceOptions,
   type ScanSincePage,
   type SqliteDatabaseAdapterOptions,
+  type SqliteAppRows,
+  type SqliteAppRowsOptions,
   type SqliteSyncStateStoreFileOptions,
   type SqliteSyncStateStoreOptions,
   type StarkeepError,
@@ -994,6 +1078,7 @@ export {
   createFsObjectStorage,
   createHLCClock,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,

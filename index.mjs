@@ -11,6 +11,7 @@ export const {
   createFsObjectStorage,
   createHLCClock,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -20,4 +21,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 } = native.face(errors);

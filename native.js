@@ -2,6 +2,7 @@
 
 const { createAdvance, marshal } = require("./marshal.js");
 const { PUBLISHED, platform } = require("./platform.js");
+const { sqliteDelta } = require("./sqlite-delta/index.js");
 
 const NAME = "@starkeep/sync-engine";
 
@@ -108,6 +109,12 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const { isLater, ...functions } = binary.face({ SyncError, StarkeepError, ...marshal() });
-  return { SyncError, advanceWatermark: createAdvance(isLater), ...functions };
+  const own = binary.face({ SyncError, StarkeepError, ...marshal() });
+  const { isLater, deltaHelpers, ...functions } = own;
+  return {
+    SyncError,
+    advanceWatermark: createAdvance(isLater),
+    ...functions,
+    ...sqliteDelta(deltaHelpers, StarkeepError),
+  };
 };
