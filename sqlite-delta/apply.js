@@ -39,6 +39,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
       fields: new Set(["kind", ...columns.map(({ field }) => field)]),
       hasExtra: shape.columns.some((column) => column.name === EXTRA),
       hasNode: shape.timeline.hasNode,
+      statements: new Map(),
     };
     return layout;
   }
@@ -104,20 +105,12 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
   }
 
   function writeRow(of, record, texts, at) {
-    const given = of.foreign.filter(({ field }) => Object.hasOwn(record, field));
-    const columns = [...of.known, ...given];
+    const { columns, sql } = statementFor(of, record);
     const values = columns.map((column) => valueOf(column, record, texts, at));
-    const names = columns.map((column) => column.name);
-    if (of.hasNode) {
-      names.push(NODE);
-      values.push(record.updatedAt.nodeId);
-    }
-    if (of.hasExtra) {
-      names.push(EXTRA);
-      values.push(extraOf(of, record));
-    }
+    if (of.hasNode) values.push(record.updatedAt.nodeId);
+    if (of.hasExtra) values.push(extraOf(of, record));
     try {
-      handle.prepare(upsert(names)).run(...values);
+      handle.prepare(sql).run(...values);
       return APPLIED;
     } catch (thrown) {
       const { error, ofOneRow } = handle.explain(OPERATION, thrown);
@@ -128,6 +121,22 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
       if (error.code === "STORE_CLOSED") throw thrown;
       return failed(fault("INVALID_ARGUMENT", `${OPERATION}: ${thrown.message}`, thrown));
     }
+  }
+
+  /** The columns that a record fills, and the statement for them: those of fields that it lacks stay out. */
+  function statementFor(of, record) {
+    const given = of.foreign.filter(({ field }) => Object.hasOwn(record, field));
+    const key = given.map((column) => column.name).join("\0");
+    let statement = of.statements.get(key);
+    if (statement === undefined) {
+      const columns = [...of.known, ...given];
+      const names = columns.map((column) => column.name);
+      if (of.hasNode) names.push(NODE);
+      if (of.hasExtra) names.push(EXTRA);
+      statement = { columns, sql: upsert(names) };
+      of.statements.set(key, statement);
+    }
+    return statement;
   }
 
   function upsert(names) {

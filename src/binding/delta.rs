@@ -126,7 +126,7 @@ impl Choice {
     }
 }
 
-fn numbers<'s>(scope: Scope<'s>, items: impl IntoIterator<Item = u32>) -> Result<Value<'s>> {
+fn numbers(scope: Scope<'_>, items: impl IntoIterator<Item = u32>) -> Result<Value<'_>> {
     let array = scope.array()?;
     for (at, number) in (0u32..).zip(items) {
         scope.set_element(array, at, scope.count(u64::from(number))?)?;
@@ -146,7 +146,7 @@ fn newest_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// `winners(incoming, field, stored)`: for each item whether it replaces what is stored, as a text or
 /// nothing; `null` where the item has no timestamp.
 fn winners<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    compare(call, |incoming, stored| wins(incoming, stored))
+    compare(call, wins)
 }
 
 /// `sameTimes(items, field, stored)`: for each item whether it has the timestamp of this text.

@@ -1,5 +1,7 @@
 // What is new since 0.1.0, as an app with the peer packages uses it.
 import {
+  type ApplyResult,
+  type DeltaCapableDatabaseAdapter,
   type ErrorCode,
   type ExchangeResult,
   type HeldItem,
@@ -99,6 +101,21 @@ const response: SyncExchangeResponse = {
   responderWatermarks: { laptop: hlc },
 };
 
+// An app's own adapter that finds its delta itself
+const capable: DeltaCapableDatabaseAdapter = {
+  async queryUnseen(watermarks, { limit }) {
+    void [watermarks["laptop"]?.wallTime, limit];
+    return { records: [], hasMore: false };
+  },
+  applyRecords(records, how) {
+    const error = new Error(String(how?.strictOrder));
+    return records.map((): ApplyResult => ({ status: "failed", error }));
+  },
+};
+createSyncEngine({ ...options, localDatabaseAdapter: { ...database, ...capable } });
+// @ts-expect-error: no such status
+const wrong: ApplyResult = { status: "done" };
+
 // What does not fit
 
 // @ts-expect-error: the options are needed
@@ -142,4 +159,4 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { order, response, round };
+export { order, response, round, wrong };
