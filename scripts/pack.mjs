@@ -6,7 +6,7 @@
 // The package in the checkout names no binaries: they are published with it, so that before there is
 // nothing by that name and version to install. Prints the path of the tarball.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -67,7 +67,7 @@ function platformPackage(name, binary) {
 function pack({ manifest, files }, out) {
   const stage = mkdtempSync(join(tmpdir(), "sync-engine-pack-"));
   try {
-    for (const [name, source] of Object.entries(files)) copyFileSync(source, join(stage, name));
+    for (const [name, source] of Object.entries(files)) cpSync(source, join(stage, name), { recursive: true });
     writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
     mkdirSync(out, { recursive: true });
     const args = ["pack", "--json", "--pack-destination", resolve(out)];

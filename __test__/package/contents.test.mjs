@@ -1,7 +1,7 @@
 // What is in the tarballs, and what the binary asks of the system.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
 import { before, test } from "node:test";
 import { faultsOf, glibcOf } from "../../scripts/binary.mjs";
 import { readElf } from "../../scripts/elf.mjs";
@@ -27,22 +27,31 @@ const namesIn = (path) =>
 
 // Contents
 
+/** The files that an entry of the manifest's "files" stands for. */
+function* filesBelow(name) {
+  const path = join(root, name);
+  if (!statSync(path).isDirectory()) yield name;
+  else for (const below of readdirSync(path)) yield* filesBelow(`${name}/${below}`);
+}
+
 test("the package holds what it loads, its types and its pages, and nothing else", () => {
-  const files = ["LICENSE", "README.md", "package.json", ...checkout.files];
+  const wanted = ["LICENSE", "README.md", "package.json", ...checkout.files];
+  const files = wanted.flatMap((name) => [...filesBelow(name)]);
   assert.deepEqual(namesIn(tarballs.main), files.sort());
   assert.ok(readFileSync(tarballs.main).length < 100_000, "it is small");
 });
 
 test("every file that a module of the package asks for is in it", () => {
   const files = filesIn(readFileSync(tarballs.main));
-  const wanted = new Set(Object.values(checkout.exports["."]).flatMap(Object.values));
+  const entries = Object.values(checkout.exports["."]).flatMap(Object.values);
+  const wanted = new Set(entries.map((path) => posix.join("package", path)));
   for (const [name, bytes] of files) {
     if (!/\.m?js$/.test(name)) continue;
     for (const [, path] of bytes.toString().matchAll(/(?:from|require\(|import) ?"(\.\/[^"]+)"/g))
-      wanted.add(path);
+      wanted.add(posix.join(posix.dirname(name), path));
   }
   assert.ok(wanted.size > 8);
-  for (const path of wanted) assert.ok(files.has(path.replace(/^\./, "package")), path);
+  for (const path of wanted) assert.ok(files.has(path), path);
 });
 
 test("the package names the binaries of its own version, and nothing of the checkout", () => {
