@@ -145,6 +145,7 @@ async fn a_quiet_round_writes_nothing() {
 async fn an_answer_reports_the_whole_of_what_the_side_holds_or_nothing() {
     let ask = || Request {
         watermarks: Watermarks::default(),
+        shipped_after: Watermarks::default(),
         items: Vec::new(),
         limit: 1,
     };

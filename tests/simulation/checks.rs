@@ -9,16 +9,23 @@ use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::memory::{Access, Body, Operation};
 
 use super::model::{self, Held, Key, Version, has, is_seen};
-use super::node::{Node, brief, key_of, list, plain};
+use super::node::{Node, brief, key_of, list, plain, version_of};
 use super::scenario::{Fault, Reach};
 use super::world::{Round, World};
 
 /// What was asked, and what stood then.
 pub struct Asked {
+    from: usize,
+    shipped: Vec<(Key, Version)>,
     seen: BTreeMap<Text, Hlc>,
     limit: usize,
     other_writes: usize,
+    /// Nodes of which the items follow on more than the parent holds.
+    behind: Vec<Text>,
 }
+
+/// An item may be left out each time that something before it has lost meanwhile, not more often.
+const MOST_REFUSALS: usize = 4;
 
 impl World {
     /// A request as it reaches `parent`: in order, at most a page, and every object there before its item.
@@ -45,9 +52,13 @@ impl World {
             }
             self.count_shipment(parent, from, item);
         }
+        let shipped = request.items.iter();
         Asked {
+            from,
+            shipped: shipped.map(|i| (key_of(i), version_of(i))).collect(),
             seen: plain(&request.watermarks),
             limit: request.limit,
+            behind: model::behind(&parent.held(), &plain(&request.shipped_after)),
             other_writes: parent.other_writes.get(),
         }
     }
@@ -56,6 +67,7 @@ impl World {
     /// may be another one, if it says that there is more: what is remembered of an earlier pass does not know
     /// the newest. Even then it leaves nothing out before an item of the same node.
     pub fn check_answer(&self, parent: &Node, asked: &Asked, answer: Option<&Answer<Body>>) {
+        self.discount_refused(parent, asked);
         let undisturbed = parent.other_writes.get() == asked.other_writes
             && parent.running_rounds.get() == 0
             && parent.local.is_healthy();
@@ -91,6 +103,28 @@ impl World {
         }
     }
 
+    /// What did not follow on what the parent holds is sent again, with cause; but not for ever.
+    fn discount_refused(&self, parent: &Node, asked: &Asked) {
+        let held = parent.held();
+        let refused = asked.shipped.iter().filter(|(k, v)| !has(&held, k, v));
+        for (key, version) in refused {
+            let shipment = (asked.from, key.clone(), version.hlc.clone());
+            if let Some(count) = self.shipments.borrow_mut().get_mut(&shipment) {
+                *count -= 1;
+            }
+            let mut refusals = self.refusals.borrow_mut();
+            let count = refusals.entry(shipment).or_default();
+            *count += 1;
+            let (from, to) = (asked.from, parent.index);
+            let has_cause = asked.behind.contains(&version.hlc.node_id)
+                || asked.other_writes != parent.other_writes.get()
+                || parent.running_rounds.get() > 0;
+            if self.scenario.clean && (*count > MOST_REFUSALS || !has_cause) {
+                self.violation(format!("n{to} refuses {key:?} of n{from} without cause"));
+            }
+        }
+    }
+
     /// Nothing is lost, and no persisted watermark is past what is missing.
     pub fn check_always(&self) {
         let held = self.held_everywhere();
@@ -113,6 +147,9 @@ impl World {
             }
             // What has lost elsewhere need not get there any more.
             let stands = |key, version| self.model.borrow().is_winner(key, version);
+            if child.trusts_a_wiped_parent.get() {
+                continue;
+            }
             for (key, version) in here.iter().filter(|(_, v)| is_seen(&peer, &v.hlc)) {
                 if !has(there, key, version) && stands(key, version) {
                     let place = child.index;
@@ -177,7 +214,11 @@ impl World {
                 continue;
             }
             for (key, version) in &there {
-                let stopped = |k: &Key, v: &Version| !has(&here, k, v) && self.is_refused(child, k);
+                // A row is shown to its app again even where it is here.
+                let stopped = |k: &Key, v: &Version| {
+                    let is_shown = k.0 != "records" || !has(&here, k, v);
+                    is_shown && self.is_refused(child, k)
+                };
                 let waits = child.is_parent && waits_behind(&there, version, stopped);
                 if !has(&here, key, version) && !self.is_refused(child, key) && !waits {
                     self.violation(format!(

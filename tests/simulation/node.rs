@@ -43,6 +43,10 @@ pub struct Node {
     /// Counts what changes the stores beside the answering side.
     pub other_writes: Cell<usize>,
     pub running_rounds: Cell<usize>,
+    /// Whether the last answer to this place reported coverage.
+    pub was_told_coverage: Cell<bool>,
+    /// The parent lost what it had, and this place has not been told.
+    pub trusts_a_wiped_parent: Cell<bool>,
     pub engine: RefCell<Option<Rc<SimEngine>>>,
     pub responder: RefCell<Rc<Responder<MemorySide>>>,
     copy: RefCell<Option<Copy>>,
@@ -121,6 +125,8 @@ impl Node {
             received: Rc::default(),
             other_writes: Cell::default(),
             running_rounds: Cell::default(),
+            was_told_coverage: Cell::default(),
+            trusts_a_wiped_parent: Cell::default(),
             engine: RefCell::default(),
             copy: RefCell::default(),
             place,

@@ -91,7 +91,7 @@ pub enum Step {
     Copy(usize),
     /// All comes to rest, and the place goes back to its copy.
     Restore(usize),
-    /// All comes to rest, the hub loses everything, and every place makes one quiet round.
+    /// All comes to rest, and the hub loses everything.
     WipeHub,
     RegisterLateApp(usize),
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::message::Answer;
 use starkeep_sync_engine::store::memory::pause;
 
 use super::courier::Post;
@@ -41,6 +42,8 @@ pub struct World {
     pub trace: RefCell<Vec<String>>,
     /// How often each version went from each place to its parent.
     pub shipments: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
+    /// How often each of them was left out there.
+    pub refusals: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
     hub_was_wiped: Cell<bool>,
     now_ms: Cell<u64>,
     skews: RefCell<Vec<i64>>,
@@ -66,6 +69,7 @@ impl World {
             violations: RefCell::default(),
             trace: RefCell::default(),
             shipments: RefCell::default(),
+            refusals: RefCell::default(),
             hub_was_wiped: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
         }
@@ -258,7 +262,7 @@ impl World {
         self.hub_was_wiped.set(true);
         hub.start(hub);
         for child in self.nodes.iter().skip(1).filter(|n| n.place.parent == 0) {
-            self.one_round(child.index);
+            child.trusts_a_wiped_parent.set(true);
         }
     }
 
@@ -280,6 +284,7 @@ impl World {
             tasks.push(call.dying_after(caller.crashes_after, || {
                 self.note(|| format!("n{} crashes", node.index));
                 node.running_rounds.set(0);
+                node.other_writes.set(node.other_writes.get() + 1);
             }));
         }
         let app = async {
@@ -314,6 +319,9 @@ impl World {
             let outcome = engine.round().await;
             node.running_rounds.set(0);
             node.other_writes.set(node.other_writes.get() + 1);
+            if outcome.is_ok() && node.was_told_coverage.get() {
+                node.trusts_a_wiped_parent.set(false);
+            }
             let outcome = match outcome {
                 Ok(report) => Ok(Round {
                     applied: report.applied,
@@ -361,6 +369,14 @@ impl World {
                     ),
                     Err(error) => format!("n{from} <- n{}: {error}", node.index),
                 });
+                let told = matches!(
+                    &answer,
+                    Ok(Answer {
+                        coverage: Some(_),
+                        ..
+                    })
+                );
+                self.nodes[*from].was_told_coverage.set(told);
                 *post.reply.borrow_mut() = Some(answer);
             }
         })

@@ -61,6 +61,7 @@ keys! {
     ScanSince = "scanSince",
     SetPeerWatermarks = "setPeerWatermarks",
     SetWatermarks = "setWatermarks",
+    ShippedAfter = "shippedAfter",
     Table = "table",
     TableNames = "tableNames",
     Tables = "tables",
