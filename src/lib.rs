@@ -9,6 +9,7 @@
 //! | [`protocol`] | timestamps, watermarks, pages: the rules | I/O, async, clocks |
 //! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
 //! | [`store`] | SQLite files, folders | who asks |
+//! | [`transport`] | HTTP: client and server | stores, JavaScript |
 //! | `binding` | JavaScript | any rule |
 //!
 //! What holds, whatever fails:
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod error;
 pub mod protocol;
 pub mod store;
+pub mod transport;
 
 // The border has no tests of its own here: it is tested from JavaScript.
 #[cfg(all(feature = "binding", not(test)))]

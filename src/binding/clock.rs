@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::convert::{as_integer, read_hlc, write_hlc};
+use super::convert::{read_hlc, write_hlc};
 use super::error::invalid;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, mark};
 use super::options::Options;
 use crate::error::Result;
+use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
 use crate::protocol::text::Text;
 
@@ -35,7 +36,7 @@ impl NativeClock {
             return Ok(system_ms());
         };
         let now = scope.call(scope.undefined()?, wall_clock.value(scope)?, &[])?;
-        let now = scope.as_number(now).map(f64::floor).and_then(as_integer);
+        let now = scope.as_number(now).map(f64::floor).and_then(safe_integer);
         now.ok_or_else(|| invalid("wallClockFunction", "answers milliseconds since the epoch"))
     }
 
@@ -122,7 +123,7 @@ fn initial_state(scope: Scope<'_>, realm: &Realm, state: Value<'_>) -> Result<Cl
     let integer = |key| {
         let number = scope
             .as_number(scope.get(realm, state, key)?)
-            .and_then(as_integer);
+            .and_then(safe_integer);
         number.ok_or_else(|| {
             invalid(
                 "createHLCClock(initialState)",

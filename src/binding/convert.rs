@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
-use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -78,7 +78,7 @@ impl<'s> HlcReader<'s> {
         let integer = |name| {
             Ok(scope
                 .as_number(scope.property(value, name)?)
-                .and_then(as_integer))
+                .and_then(safe_integer))
         };
         let (Some(wall_time), Some(counter)) = (integer(self.wall_time)?, integer(self.counter)?)
         else {
@@ -89,18 +89,6 @@ impl<'s> HlcReader<'s> {
             .interned(scope, node)
             .map(|node_id| Hlc::new(wall_time, counter, node_id)))
     }
-}
-
-/// The non-negative safe integer that a number is.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "checked to be a safe integer"
-)]
-pub fn as_integer(number: f64) -> Option<u64> {
-    let safe = number >= 0.0 && number <= MAX_SAFE_INTEGER as f64 && number.fract() == 0.0;
-    safe.then_some(number as u64)
 }
 
 /// A timestamp, or `None` if the value is none.
@@ -149,11 +137,11 @@ pub fn read_hlcs(
     }
     let hlc = |numbers: &[f64]| match numbers {
         [wall_time, counter, name] => Some(Hlc::new(
-            as_integer(*wall_time)?,
-            as_integer(*counter)?,
+            safe_integer(*wall_time)?,
+            safe_integer(*counter)?,
             known
                 .names
-                .get(usize::try_from(as_integer(*name)?).ok()?)?
+                .get(usize::try_from(safe_integer(*name)?).ok()?)?
                 .clone(),
         )),
         _ => None,

@@ -1,9 +1,10 @@
 //! The helpers on watermarks and timestamps.
 
-use super::convert::{as_integer, read_hlc, read_hlcs, read_watermarks, write_hlc};
+use super::convert::{read_hlc, read_hlcs, read_watermarks, write_hlc};
 use super::error::invalid;
 use super::js::{Call, Intrinsic, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
+use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, wins};
 
 fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {
@@ -31,7 +32,7 @@ fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<
 /// second is none.
 pub fn is_later<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let stamp = |first: usize| {
-        let integer = |index| call.scope.as_number(call.arg(index)).and_then(as_integer);
+        let integer = |index| call.scope.as_number(call.arg(index)).and_then(safe_integer);
         let node_id = call.realm.interned(call.scope, call.arg(first + 2))?;
         Some(Hlc::new(integer(first)?, integer(first + 1)?, node_id))
     };

@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use super::convert::{Body, read_record, read_row, read_watermarks, write_watermarks};
 use super::js::{Key, Kind, Realm, Scope, Value};
-use super::options::as_count;
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
 /// Where a message is wrong.

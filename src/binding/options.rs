@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::adapters::JsRows;
-use super::convert::as_integer;
+
 use super::error::invalid;
 use super::js::{Handle, Kind, Realm, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
+use crate::protocol::hlc::safe_integer;
+use crate::protocol::message::as_count;
 
 /// An options object, and the function it was passed to.
 pub struct Options<'s> {
@@ -135,7 +137,7 @@ impl<'s> Options<'s> {
             Kind::Null => Ok(None),
             _ => match self.scope.as_number(value) {
                 Some(number) if number == f64::INFINITY => Ok(None),
-                Some(number) if number >= 0.0 => Ok(as_integer(number.floor())),
+                Some(number) if number >= 0.0 => Ok(safe_integer(number.floor())),
                 _ => Err(self.wrong("maxClockSkewMs", "is a number of milliseconds, or null")),
             },
         }
@@ -154,14 +156,4 @@ impl<'s> Options<'s> {
             scan_page_size,
         )))
     }
-}
-
-/// The positive count that a number is.
-pub fn as_count(number: f64) -> Option<usize> {
-    if number == f64::INFINITY {
-        return Some(usize::MAX);
-    }
-    as_integer(number)
-        .filter(|n| *n > 0)
-        .and_then(|n| usize::try_from(n).ok())
 }

@@ -14,6 +14,7 @@
 
 pub mod blobs;
 pub mod intake;
+pub mod object;
 pub mod outbound;
 pub mod ports;
 pub mod responder;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::text::Text;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// When something was written, and by whom. Ordered by wall time, counter, node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "Fields")]
+#[serde(rename_all = "camelCase", from = "Fields")]
 pub struct Hlc {
     /// Milliseconds since the epoch.
     pub wall_time: u64,
@@ -29,22 +29,53 @@ pub struct Hlc {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
-    wall_time: u64,
-    counter: u64,
+    wall_time: SafeInteger,
+    counter: SafeInteger,
     node_id: NodeId,
 }
 
-impl TryFrom<Fields> for Hlc {
-    type Error = &'static str;
-    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        if fields.wall_time > MAX_SAFE_INTEGER || fields.counter > MAX_SAFE_INTEGER {
-            return Err("a timestamp's wallTime and counter are safe integers");
+/// A number of JSON as a safe integer. JSON has no integers of its own: `1`, `1.0` and `1e0` are one.
+struct SafeInteger(u64);
+
+impl<'de> Deserialize<'de> for SafeInteger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = SafeInteger;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a non-negative safe integer")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<SafeInteger, E> {
+                Some(number)
+                    .filter(|number| *number <= MAX_SAFE_INTEGER)
+                    .map(SafeInteger)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<SafeInteger, E> {
+                safe_integer(number)
+                    .map(SafeInteger)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
+            }
         }
-        Ok(Self {
-            wall_time: fields.wall_time,
-            counter: fields.counter,
-            node_id: fields.node_id,
-        })
+        deserializer.deserialize_u64(Visitor)
+    }
+}
+
+/// The non-negative safe integer that a number is.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "checked to be a safe integer"
+)]
+pub fn safe_integer(number: f64) -> Option<u64> {
+    let safe = number >= 0.0 && number <= MAX_SAFE_INTEGER as f64 && number.fract() == 0.0;
+    safe.then_some(number as u64)
+}
+
+impl From<Fields> for Hlc {
+    fn from(fields: Fields) -> Self {
+        Self::new(fields.wall_time.0, fields.counter.0, fields.node_id)
     }
 }
 

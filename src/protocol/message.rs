@@ -1,10 +1,21 @@
 //! The two messages of an exchange.
 
+use super::hlc::safe_integer;
 use super::item::Item;
 use super::watermarks::Watermarks;
 
 /// How many items a page has where nobody says otherwise.
 pub const DEFAULT_PAGE_LIMIT: usize = 1000;
+
+/// The positive count that a number is; infinity is as many as there are.
+pub fn as_count(number: f64) -> Option<usize> {
+    if number == f64::INFINITY {
+        return Some(usize::MAX);
+    }
+    safe_integer(number)
+        .filter(|count| *count > 0)
+        .and_then(|count| usize::try_from(count).ok())
+}
 
 /// What the caller sends.
 #[derive(Debug)]

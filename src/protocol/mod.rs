@@ -21,3 +21,4 @@ pub mod item;
 pub mod message;
 pub mod text;
 pub mod watermarks;
+pub mod wire;

@@ -84,9 +84,41 @@ impl<'de> Deserialize<'de> for Text {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
                 Ok(Text::from(text))
             }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Text, E> {
+                wtf8(bytes).ok_or_else(|| E::custom("a string is well-formed text"))
+            }
         }
-        deserializer.deserialize_str(Visitor)
+        // As bytes JSON gives a lone surrogate too, in the three bytes that UTF-8 would need for it.
+        deserializer.deserialize_bytes(Visitor)
     }
+}
+
+/// Text from UTF-8 in which lone surrogates may stand as if they were characters.
+fn wtf8(bytes: &[u8]) -> Option<Text> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(Text::from(text));
+    }
+    let mut units = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (valid, invalid) = match std::str::from_utf8(rest) {
+            Ok(text) => (text, &[][..]),
+            Err(error) => {
+                let (valid, invalid) = rest.split_at(error.valid_up_to());
+                (std::str::from_utf8(valid).ok()?, invalid)
+            }
+        };
+        units.extend(valid.encode_utf16());
+        rest = match invalid {
+            [] => invalid,
+            [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, rest @ ..] => {
+                units.push(0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F));
+                rest
+            }
+            _ => return None,
+        };
+    }
+    Some(Text::from_units(&units))
 }
 
 #[cfg(test)]
@@ -99,6 +131,21 @@ mod tests {
         let emoji = Text::from("\u{1F600}");
         assert!(emoji < fullwidth);
         assert!("\u{1F600}" > "\u{FF5E}");
+    }
+
+    #[test]
+    fn lone_surrogates_come_out_of_json_as_they_are() {
+        let read = |json: &str| {
+            let text = serde_json::from_str::<Text>(json).ok();
+            text.map(|text| text.units().to_vec())
+        };
+        assert_eq!(read(r#""a\ud800b""#), Some(vec![97, 0xD800, 98]));
+        assert_eq!(read(r#""\udfff""#), Some(vec![0xDFFF]));
+        assert_eq!(
+            read(r#""\ud83d\ude00\udc00""#),
+            Some(vec![0xD83D, 0xDE00, 0xDC00])
+        );
+        assert_eq!(read("\"\u{1F600}é\""), Some(vec![0xD83D, 0xDE00, 0xE9]));
     }
 
     #[test]

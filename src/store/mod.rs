@@ -17,5 +17,4 @@ mod gate;
 pub mod memory;
 pub mod sqlite;
 
-/// A body as JSON text.
-pub type Json = std::sync::Arc<str>;
+pub use crate::protocol::wire::Json;

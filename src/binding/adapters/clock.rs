@@ -1,12 +1,13 @@
 //! The app's hybrid logical clock.
 
 use crate::binding::clock::{NativeClock, system_ms};
-use crate::binding::convert::{as_integer, write_hlc};
+use crate::binding::convert::write_hlc;
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Key, behind};
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::safe_integer;
 
 /// A clock object: `{ now, send, receive }`.
 pub struct JsClock(pub Handle);
@@ -49,7 +50,7 @@ impl Clock for JsClock {
         now.ok()
             .flatten()
             .map(f64::floor)
-            .and_then(as_integer)
+            .and_then(safe_integer)
             .unwrap_or_default()
     }
 

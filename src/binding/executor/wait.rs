@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 use napi::sys;
 
 use super::Task;
-use crate::binding::convert::as_integer;
 use crate::binding::error::{Thrown, invalid};
 use crate::binding::js::{Call, Intrinsic, Kept, Key, Realm, Scope, Value, function};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::safe_integer;
 
 /// A promise that is waited for. Known to `marshal.js` by its number, and used again.
 pub(super) struct Wait {
@@ -58,7 +58,7 @@ impl Waits {
 
     /// `settle(id, fulfilled, value)` of `marshal.js`.
     fn settle(&self, call: &Call<'_>) -> Result<()> {
-        let id = call.scope.as_number(call.arg(0)).and_then(as_integer);
+        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
         let id = id.and_then(|id| usize::try_from(id).ok());
         let wait = id.and_then(|id| self.all.borrow().get(id).cloned());
         let Some(wait) = wait else { return Ok(()) };

@@ -8,8 +8,9 @@ use super::{promise, string_arg};
 use crate::binding::error::invalid;
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Kind, Realm, Scope, Value, function, mark};
-use crate::binding::options::{Options, as_count};
+use crate::binding::options::Options;
 use crate::error::Result;
+use crate::protocol::message::as_count;
 use crate::store::fs::{FsObjects, Listing, Object, PutOptions};
 
 /// What is behind the storage object.

@@ -31,7 +31,7 @@ pub(super) struct Area {
 #[derive(Debug)]
 pub(super) struct OpenObject {
     pub(super) file: File,
-    pub(super) size: u64,
+    pub(super) version: Version,
     pub(super) about: PutOptions,
 }
 
@@ -65,8 +65,8 @@ impl Area {
     }
 
     /// Begins to write an object; nothing is to be seen of it before it is committed.
-    pub(super) fn begin_put(&self, operation: &'static str, key: Key) -> Result<Writer<'_>> {
-        Writer::begin(self, operation, key)
+    pub(super) fn begin_put(self: &Arc<Self>, operation: &'static str, key: Key) -> Result<Writer> {
+        Writer::begin(Arc::clone(self), operation, key)
     }
 
     /// Opens the object under `key`.
@@ -91,7 +91,7 @@ impl Area {
             }
             return Ok(Some(OpenObject {
                 file,
-                size: found.len(),
+                version,
                 about: about.unwrap_or_default(),
             }));
         }

@@ -27,6 +27,7 @@ mod io;
 mod key;
 mod session;
 mod sidecar;
+mod stream;
 mod tree;
 mod writer;
 
@@ -41,6 +42,8 @@ use self::key::Key;
 use super::blocking;
 use super::gate::Gate;
 use crate::error::{Error, ErrorKind, Result};
+
+pub use self::stream::StoredObject;
 
 /// What is kept about an object beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub struct FsObjects {
 
 #[derive(Debug)]
 struct Inner {
-    area: Area,
+    area: Arc<Area>,
     gate: Gate,
 }
 
@@ -91,7 +94,7 @@ impl FsObjects {
     /// Opens the folder `root`, which is created if it is missing. Waits on the disk.
     pub fn open(root: &Path) -> Result<Self> {
         let inner = Inner {
-            area: Area::open(root)?,
+            area: Arc::new(Area::open(root)?),
             gate: Gate::new(),
         };
         Ok(Self {
@@ -127,7 +130,7 @@ impl FsObjects {
             let Some(mut open) = area.open_object(OPERATION, &key)? else {
                 return Ok(None);
             };
-            let mut data = Vec::with_capacity(usize::try_from(open.size).unwrap_or(0));
+            let mut data = Vec::with_capacity(usize::try_from(open.version.size()).unwrap_or(0));
             open.file
                 .read_to_end(&mut data)
                 .map_err(during(OPERATION, key.as_str()))?;
@@ -199,7 +202,7 @@ impl FsObjects {
     async fn run<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Area) -> Result<T> + Send + 'static,
+        F: FnOnce(&Arc<Area>) -> Result<T> + Send + 'static,
     {
         let pass = self.inner.gate.enter(operation)?;
         let inner = Arc::clone(&self.inner);

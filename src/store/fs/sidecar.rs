@@ -7,7 +7,7 @@
 //! there, and no other fits it. Bytes that somebody else put into the folder have none.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,20 @@ impl Version {
             size: file.len(),
             written,
         })
+    }
+}
+
+impl Version {
+    /// How many bytes there are.
+    pub(super) fn size(self) -> u64 {
+        self.size
+    }
+}
+
+/// No two versions of one object are written alike.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.size, self.written)
     }
 }
 

@@ -26,8 +26,8 @@ const NEXT_STAMP: Duration = Duration::from_secs(2);
 
 /// See the [module page](self). Dropped without a commit it leaves nothing.
 #[derive(Debug)]
-pub(super) struct Writer<'a> {
-    area: &'a Area,
+pub(super) struct Writer {
+    area: Arc<Area>,
     operation: &'static str,
     key: Key,
     file: File,
@@ -39,8 +39,8 @@ pub(super) struct Writer<'a> {
     _session: Arc<Session>,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn begin(area: &'a Area, operation: &'static str, key: Key) -> Result<Self> {
+impl Writer {
+    pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
         let session = area.session().ok_or_else(|| {
             Error::new(
                 ErrorKind::Closed,
@@ -135,7 +135,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Drop for Writer<'_> {
+impl Drop for Writer {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }

@@ -1,0 +1,144 @@
+//! What the exchange reads of an item's text.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Json, MAX_NODE_ID};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
+use crate::protocol::text::Text;
+
+/// What is wrong with an item.
+pub(super) type Wrong = &'static str;
+
+/// A shared record.
+pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
+    let [id, updated_at, deleted_at, key, mime_type] = fields(
+        json,
+        [
+            "id",
+            "updatedAt",
+            "deletedAt",
+            "objectStorageKey",
+            "mimeType",
+        ],
+    )
+    .ok_or("a record is an object")?;
+    let id = text(id).ok_or("a record's id is a string")?;
+    let hlc = timestamp(updated_at).ok_or("a record's updatedAt is a timestamp")?;
+    Ok(Item {
+        hlc,
+        kind: ItemKind::Record(id),
+        blob: record_blob(text(key), given(deleted_at).is_some(), text(mime_type)),
+        body: json.get().into(),
+    })
+}
+
+/// An app row's entry.
+pub(super) fn row(json: &RawValue) -> Result<Item<Json>, Wrong> {
+    let [stamp, app, name, op, row] = fields(json, ["timestamp", "appId", "table", "op", "row"])
+        .ok_or("an app row is an object")?;
+    let hlc = timestamp(stamp).ok_or("an app row's timestamp is a timestamp")?;
+    let (Some(app), Some(name)) = (text(app), text(name)) else {
+        return Err("an app row's appId and table are strings");
+    };
+    let deleted = match text(op).and_then(|op| op.to_utf8()).as_deref() {
+        Some("insert" | "update") => false,
+        Some("delete") => true,
+        _ => return Err("an app row's op is insert, update or delete"),
+    };
+    let table = Table { app, name };
+    let mut blob = None;
+    if let Some(row) = given(row) {
+        let [key, mime_type] = fields(row, ["object_storage_key", "mime_type"])
+            .ok_or("an app row's row is an object")?;
+        blob = row_blob(&table, deleted, text(key), text(mime_type));
+    }
+    Ok(Item {
+        hlc,
+        kind: ItemKind::Row(table),
+        blob,
+        body: json.get().into(),
+    })
+}
+
+/// A timestamp that may stand in a watermark.
+pub(super) fn is_bearable(node_id: &Text) -> bool {
+    node_id.units().len() <= MAX_NODE_ID
+}
+
+type Field<'a> = Option<&'a RawValue>;
+
+/// The value under a field, unless it is null.
+fn given(field: Field<'_>) -> Field<'_> {
+    field.filter(|json| json.get() != "null")
+}
+
+fn text(field: Field<'_>) -> Option<Text> {
+    serde_json::from_str(field?.get()).ok()
+}
+
+fn timestamp(field: Field<'_>) -> Option<Hlc> {
+    let hlc: Hlc = serde_json::from_str(field?.get()).ok()?;
+    is_bearable(&hlc.node_id).then_some(hlc)
+}
+
+/// The values of these fields of an object, or `None` if it is none.
+fn fields<'a, const N: usize>(
+    json: &'a RawValue,
+    names: [&'static str; N],
+) -> Option<[Field<'a>; N]> {
+    serde_json::Deserializer::from_str(json.get())
+        .deserialize_map(Fields(names))
+        .ok()
+}
+
+struct Fields<const N: usize>([&'static str; N]);
+
+impl<'a, const N: usize> Visitor<'a> for Fields<N> {
+    type Value = [Field<'a>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut values = [None; N];
+        while let Some(place) = map.next_key_seed(Name(&self.0))? {
+            match place.and_then(|place| values.get_mut(place)) {
+                Some(value) => *value = Some(map.next_value::<&'a RawValue>()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The place of a name among those that are looked for.
+pub(super) struct Name<'n>(pub(super) &'n [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<usize>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        // As bytes, for a name may hold a lone surrogate.
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|wanted| *wanted == name))
+    }
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|wanted| wanted.as_bytes() == name))
+    }
+}

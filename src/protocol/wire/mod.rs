@@ -1,0 +1,26 @@
+//! The two messages as JSON text: what crosses a wire.
+//!
+//! A body is carried as the text that it came as. Only what the exchange itself needs is read of it: the
+//! timestamp, the id, the table, the object. Fields that are not known are neither looked at nor lost.
+//!
+//! A message is read as JavaScript would read it: of two fields of one name the last counts, `1.0` is an
+//! integer, a string may hold a lone surrogate. What is wrong with one is said with the place where.
+
+mod envelope;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+pub use read::{read_answer, read_request};
+pub use write::{write_answer, write_request};
+
+/// A body as JSON text.
+pub type Json = Arc<str>;
+
+/// Messages that nest deeper are refused. It keeps whoever reads a body by recursion from running out
+/// of stack.
+pub const MAX_DEPTH: usize = 256;
+
+/// The longest node id, in UTF-16 code units. A node id is kept for ever in every watermark.
+pub const MAX_NODE_ID: usize = 4096;

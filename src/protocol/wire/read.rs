@@ -1,0 +1,177 @@
+//! Messages out of their text.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::envelope::{Name, Wrong, is_bearable, record, row};
+use super::{Json, MAX_DEPTH};
+use crate::error::{Error, Result};
+use crate::protocol::item::Item;
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
+use crate::protocol::watermarks::Watermarks;
+
+/// Reads a request.
+///
+/// # Errors
+/// `Sync` where it is malformed.
+pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
+    let malformed = Malformed("malformed exchange request");
+    let fields = malformed.fields(text)?;
+    let limit = match fields.limit {
+        None => DEFAULT_PAGE_LIMIT,
+        Some(limit) => {
+            as_count(limit).ok_or_else(|| malformed.error("limit is a positive integer"))?
+        }
+    };
+    Ok(Request {
+        items: malformed.items(&fields)?,
+        limit,
+        watermarks: malformed
+            .watermarks(fields.watermarks, "watermarks")?
+            .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
+    })
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// `Sync` where it is malformed.
+pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
+    let malformed = Malformed("malformed exchange answer");
+    let fields = malformed.fields(text)?;
+    if fields.records.is_none() && fields.rows.is_none() {
+        return Err(malformed.error("an answer has `records`, `appSyncableRows` or both"));
+    }
+    Ok(Answer {
+        items: malformed.items(&fields)?,
+        has_more: fields.has_more.unwrap_or(false),
+        coverage: malformed.watermarks(fields.coverage, "responderWatermarks")?,
+    })
+}
+
+/// Where a message is wrong.
+struct Malformed(&'static str);
+
+impl Malformed {
+    fn error(&self, what: impl Into<String>) -> Error {
+        Error::sync(self.0, what)
+    }
+
+    fn fields<'a>(&self, text: &'a [u8]) -> Result<Fields<'a>> {
+        if is_too_deep(text) {
+            return Err(self.error(format!("it nests deeper than {MAX_DEPTH}")));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let fields = reader.deserialize_map(Message).and_then(|fields| {
+            reader.end()?;
+            Ok(fields)
+        });
+        fields.map_err(|error| self.error(error.to_string()).caused_by(error))
+    }
+
+    fn items(&self, fields: &Fields<'_>) -> Result<Vec<Item<Json>>> {
+        let (records, rows) = (
+            fields.records.as_deref().unwrap_or_default(),
+            fields.rows.as_deref().unwrap_or_default(),
+        );
+        let mut items = Vec::with_capacity(records.len() + rows.len());
+        for (name, list, read) in [
+            (
+                "records",
+                records,
+                record as fn(&RawValue) -> Result<_, Wrong>,
+            ),
+            ("appSyncableRows", rows, row),
+        ] {
+            for (index, json) in list.iter().enumerate() {
+                let item = read(json);
+                items.push(item.map_err(|what| self.error(format!("{name}[{index}]: {what}")))?);
+            }
+        }
+        Ok(items)
+    }
+
+    fn watermarks(&self, marks: Option<Watermarks>, name: &str) -> Result<Option<Watermarks>> {
+        let too_long = marks.as_ref().is_some_and(|marks| {
+            marks
+                .iter()
+                .any(|(node, hlc)| !is_bearable(node) || !is_bearable(&hlc.node_id))
+        });
+        if too_long {
+            return Err(self.error(format!("{name}: a nodeId is too long")));
+        }
+        Ok(marks)
+    }
+}
+
+/// Both messages' fields. `null` is as if a field were not there.
+#[derive(Default)]
+struct Fields<'a> {
+    watermarks: Option<Watermarks>,
+    records: Option<Vec<&'a RawValue>>,
+    rows: Option<Vec<&'a RawValue>>,
+    limit: Option<f64>,
+    has_more: Option<bool>,
+    coverage: Option<Watermarks>,
+}
+
+const NAMES: [&str; 6] = [
+    "watermarks",
+    "records",
+    "appSyncableRows",
+    "limit",
+    "hasMore",
+    "responderWatermarks",
+];
+
+struct Message;
+
+impl<'a> Visitor<'a> for Message {
+    type Value = Fields<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Fields<'a>, M::Error> {
+        let mut fields = Fields::default();
+        while let Some(place) = map.next_key_seed(Name(&NAMES))? {
+            match place {
+                Some(0) => fields.watermarks = map.next_value()?,
+                Some(1) => fields.records = map.next_value()?,
+                Some(2) => fields.rows = map.next_value()?,
+                Some(3) => fields.limit = map.next_value()?,
+                Some(4) => fields.has_more = map.next_value()?,
+                Some(5) => fields.coverage = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Brackets within strings do not count.
+fn is_too_deep(text: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,119 @@
+//! Messages as text.
+
+use std::fmt::Write as _;
+
+use super::Json;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// A request. Lists without items are left out, and so is a limit that limits nothing.
+pub fn write_request(request: &Request<Json>) -> String {
+    let mut text = String::with_capacity(room_for(&request.items));
+    text.push_str("{\"watermarks\":");
+    watermarks(&request.watermarks, &mut text);
+    if request.items.iter().any(is_record) {
+        text.push_str(",\"records\":");
+        list(
+            request.items.iter().filter(|item| is_record(item)),
+            &mut text,
+        );
+    }
+    if !request.items.iter().all(is_record) {
+        text.push_str(",\"appSyncableRows\":");
+        list(
+            request.items.iter().filter(|item| !is_record(item)),
+            &mut text,
+        );
+    }
+    if request.limit != usize::MAX {
+        // Writing to a string does not fail.
+        let _ = write!(text, ",\"limit\":{}", request.limit);
+    }
+    text.push('}');
+    text
+}
+
+/// An answer.
+pub fn write_answer(answer: &Answer<Json>) -> String {
+    let mut text = String::with_capacity(room_for(&answer.items));
+    text.push_str("{\"records\":");
+    list(
+        answer.items.iter().filter(|item| is_record(item)),
+        &mut text,
+    );
+    text.push_str(",\"appSyncableRows\":");
+    list(
+        answer.items.iter().filter(|item| !is_record(item)),
+        &mut text,
+    );
+    let _ = write!(text, ",\"hasMore\":{}", answer.has_more);
+    if let Some(coverage) = &answer.coverage {
+        text.push_str(",\"responderWatermarks\":");
+        watermarks(coverage, &mut text);
+    }
+    text.push('}');
+    text
+}
+
+fn is_record(item: &Item<Json>) -> bool {
+    matches!(item.kind, ItemKind::Record(_))
+}
+
+fn room_for(items: &[Item<Json>]) -> usize {
+    const AROUND: usize = 1024;
+    AROUND + items.iter().map(|item| item.body.len() + 1).sum::<usize>()
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a Item<Json>>, text: &mut String) {
+    text.push('[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&item.body);
+    }
+    text.push(']');
+}
+
+fn watermarks(marks: &Watermarks, text: &mut String) {
+    text.push('{');
+    for (index, (node, hlc)) in marks.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        string(node, text);
+        text.push(':');
+        timestamp(hlc, text);
+    }
+    text.push('}');
+}
+
+fn timestamp(hlc: &Hlc, text: &mut String) {
+    let (wall_time, counter) = (hlc.wall_time, hlc.counter);
+    let _ = write!(
+        text,
+        "{{\"wallTime\":{wall_time},\"counter\":{counter},\"nodeId\":"
+    );
+    string(&hlc.node_id, text);
+    text.push('}');
+}
+
+/// A string of JSON. Lone surrogates are escaped, as `JSON.stringify` does.
+fn string(value: &Text, text: &mut String) {
+    text.push('"');
+    for unit in char::decode_utf16(value.units().iter().copied()) {
+        let _ = match unit {
+            Ok(c @ ('"' | '\\')) => write!(text, "\\{c}"),
+            Ok(c) if c < ' ' => write!(text, "\\u{:04x}", u32::from(c)),
+            Ok(c) => {
+                text.push(c);
+                Ok(())
+            }
+            Err(lone) => write!(text, "\\u{:04x}", lone.unpaired_surrogate()),
+        };
+    }
+    text.push('"');
+}

@@ -1,0 +1,130 @@
+//! Objects in pieces: none is in memory as a whole.
+//!
+//! Each piece is a piece of work of its own on the store's threads. Between two of them nothing is held
+//! but the open file, so that a hundred slow readers and writers keep nobody waiting.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+
+use super::area::OpenObject;
+use super::io::during;
+use super::key::Key;
+use super::{FsObjects, PutOptions};
+use crate::engine::object::Chunks;
+use crate::error::{Error, ErrorKind, Result};
+
+/// So many bytes are read at one time.
+const PIECE: u64 = 256 * 1024;
+
+/// An object whose bytes have not been read yet. They stay what they are while it is held, whatever is
+/// put under its key meanwhile.
+#[derive(Debug)]
+pub struct StoredObject {
+    /// How many bytes there are.
+    pub size: u64,
+    /// A text that no other version of this object has.
+    pub version: String,
+    /// What is kept beside the bytes.
+    pub about: PutOptions,
+    key: Key,
+    file: std::fs::File,
+    store: FsObjects,
+}
+
+impl FsObjects {
+    /// The object under `key`, to be read piece by piece.
+    pub async fn open_object(&self, key: &str) -> Result<Option<StoredObject>> {
+        const OPERATION: &str = "open an object";
+        let key = Key::parse(OPERATION, key)?;
+        let store = self.clone();
+        self.run(OPERATION, move |area| {
+            let open = area.open_object(OPERATION, &key)?;
+            Ok(open.map(|open| StoredObject::new(open, key, store)))
+        })
+        .await
+    }
+
+    /// Puts an object piece by piece. Where its pieces end in an error, or where this is dropped, what
+    /// was there before stays, and nothing else does.
+    pub async fn put_chunks(
+        &self,
+        key: &str,
+        options: PutOptions,
+        mut chunks: Chunks,
+    ) -> Result<()> {
+        const OPERATION: &str = "put an object";
+        let key = Key::parse(OPERATION, key)?;
+        let mut writer = self
+            .run(OPERATION, move |area| area.begin_put(OPERATION, key))
+            .await?;
+        while let Some(piece) = chunks.next().await {
+            let piece = piece?;
+            writer = self
+                .run(OPERATION, move |_| {
+                    writer.write(&piece)?;
+                    Ok(writer)
+                })
+                .await?;
+        }
+        self.run(OPERATION, move |_| writer.commit(&options)).await
+    }
+}
+
+impl StoredObject {
+    fn new(open: OpenObject, key: Key, store: FsObjects) -> Self {
+        Self {
+            size: open.version.size(),
+            version: open.version.to_string(),
+            about: open.about,
+            key,
+            file: open.file,
+            store,
+        }
+    }
+
+    /// The bytes in `range`, of which those past the end are left out.
+    pub fn into_chunks(self, range: Range<u64>) -> Chunks {
+        let end = range.end.min(self.size);
+        let pieces = stream::try_unfold((self, range.start), move |(object, start)| async move {
+            if start >= end {
+                return Ok(None);
+            }
+            let wanted = start..end.min(start + PIECE);
+            let next = wanted.end;
+            let (object, piece) = object.read(wanted).await?;
+            Ok(Some((piece, (object, next))))
+        });
+        pieces.boxed()
+    }
+
+    async fn read(mut self, range: Range<u64>) -> Result<(Self, Bytes)> {
+        const OPERATION: &str = "read an object";
+        let store = self.store.clone();
+        store
+            .run(OPERATION, move |_| {
+                let fault = |error| during(OPERATION, self.key.as_str())(error);
+                let length = range.end - range.start;
+                let mut piece = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+                self.file
+                    .seek(SeekFrom::Start(range.start))
+                    .map_err(fault)?;
+                let mut part = (&self.file).take(length);
+                part.read_to_end(&mut piece).map_err(fault)?;
+                if piece.len() as u64 != length {
+                    return Err(Error::new(
+                        ErrorKind::Io,
+                        OPERATION,
+                        format!(
+                            "the file of {:?} was cut short by somebody else while it was read",
+                            self.key.as_str()
+                        ),
+                    ));
+                }
+                Ok((self, Bytes::from(piece)))
+            })
+            .await
+    }
+}

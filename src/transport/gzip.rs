@@ -1,0 +1,60 @@
+//! Bodies, packed and unpacked. What a packed body unpacks to is counted while it does: a small body can
+//! unpack to more than there is memory.
+
+use std::io::{self, Read, Write};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+/// Shorter bodies are sent as they are: packing them saves no packet.
+pub const WORTH_PACKING: usize = 1024;
+
+/// `bytes`, packed.
+pub fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// What `bytes` unpack to, or `None` if that is more than `most` bytes.
+///
+/// # Errors
+/// Where they are not packed so, or not wholly there.
+pub fn unpack(bytes: &[u8], most: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut unpacked = Vec::new();
+    let one_more = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(bytes)
+        .take(one_more)
+        .read_to_end(&mut unpacked)?;
+    Ok(Some(unpacked).filter(|unpacked| unpacked.len() <= most))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_packed_unpacks_to_itself() {
+        let bytes = b"photos and notes ".repeat(100);
+        let packed = pack(&bytes).unwrap();
+        assert!(packed.len() < bytes.len() / 5);
+        assert_eq!(unpack(&packed, bytes.len()).unwrap(), Some(bytes));
+    }
+
+    #[test]
+    fn a_body_that_unpacks_to_too_much_is_not_unpacked_to_its_end() {
+        let bomb = pack(&vec![0; 50_000_000]).unwrap();
+        assert!(bomb.len() < 1_000_000);
+        assert_eq!(unpack(&bomb, 1_000_000).unwrap(), None);
+    }
+
+    #[test]
+    fn half_a_packed_body_is_an_error() {
+        let packed = pack(&b"0123456789".repeat(100)).unwrap();
+        let (half, _) = packed.split_at(packed.len() / 2);
+        assert!(unpack(half, 1_000_000).is_err());
+        assert!(unpack(b"plain", 1_000_000).is_err());
+    }
+}
