@@ -90,12 +90,14 @@ pub fn page(held: &Held, seen: &BTreeMap<Text, Hlc>, limit: usize) -> (Vec<Hlc>,
     (unseen, more)
 }
 
+/// Whether any of these is of the same node and not earlier.
+pub fn has_later<'a>(mut hlcs: impl Iterator<Item = &'a Hlc>, than: &Hlc) -> bool {
+    hlcs.any(|hlc| hlc.node_id == than.node_id && hlc >= than)
+}
+
 /// The nodes of which `held` ends before `floors`.
 pub fn behind(held: &Held, floors: &BTreeMap<Text, Hlc>) -> Vec<Text> {
-    let reaches = |floor: &Hlc| {
-        let mut own = held.values().map(|version| &version.hlc);
-        own.any(|hlc| hlc.node_id == floor.node_id && hlc >= floor)
-    };
+    let reaches = |floor: &Hlc| has_later(held.values().map(|version| &version.hlc), floor);
     let behind = floors.values().filter(|floor| !reaches(floor));
     behind.map(|floor| floor.node_id.clone()).collect()
 }
