@@ -227,6 +227,7 @@ impl World {
                     .blob
                     .as_ref()
                     .is_some_and(|key| !node.blobs.holds(key))
+                    && self.model.borrow().is_winner(key, version)
                     && !self.is_stranded(key, version)
                 {
                     self.violation(format!("n{} lacks the object of {key:?}", node.index));
