@@ -132,6 +132,7 @@ export async function hostileRounds(first, count) {
 
 if (parentPort !== null && workerData?.hostileRounds) {
   const { first, count } = workerData.hostileRounds;
+  console.warn = () => {};
   parentPort.postMessage("begun");
   parentPort.postMessage(await hostileRounds(first, count));
 }

@@ -252,7 +252,14 @@ impl World {
                 held: Vec::new(),
             };
             let after = (node.persisted(), node.received.get());
-            if done.outcome.as_ref() != Ok(&quiet) || before != after {
+            // Below an old peer one may wait for the object of what that peer passed over.
+            let nothing_is_stranded = self.stranded.borrow().is_empty();
+            let is_quiet = match &done.outcome {
+                Ok(round) if nothing_is_stranded => *round == quiet && before == after,
+                Ok(round) => round.applied + round.shipped == 0 && before.0 == after.0,
+                Err(_) => false,
+            };
+            if !is_quiet {
                 self.violation(format!("n{} is not quiet: {done:?}", node.index));
             }
         }
