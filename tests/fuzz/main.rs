@@ -61,7 +61,7 @@ const WORDS: [&str; 22] = [
 
 fn mutated(input: &[u8], others: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     let mut data = input.to_vec();
-    for _ in 0..1 + rng.below(4) {
+    for _ in 0..=rng.below(4) {
         let at = rng.below(data.len() + 1);
         let end = (at + 1 + rng.below(8)).min(data.len());
         match rng.below(6) {

@@ -17,7 +17,6 @@ mod shrink;
 mod starving;
 mod world;
 
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,6 +25,8 @@ use world::{Tally, World};
 
 const FIXED_SEEDS: u64 = 300;
 const FRESH_SEEDS: u64 = 400;
+/// Seeds that failed once.
+const KEPT_SEEDS: [u64; 2] = [541_909, 578_155];
 const PROGRESS_EVERY: usize = 500;
 
 fn number(name: &str) -> Option<u64> {
@@ -69,10 +70,10 @@ fn report(seed: u64) -> Option<String> {
     ))
 }
 
-fn play_all(seeds: Range<u64>) {
+fn play_all(seeds: impl Iterator<Item = u64>) {
     let mut failing = Vec::new();
     let mut tally = Tally::default();
-    for (played, seed) in seeds.clone().enumerate() {
+    for (played, seed) in seeds.enumerate() {
         let Played {
             violation,
             tally: of_seed,
@@ -103,7 +104,7 @@ fn every_fixed_seed_ends_with_all_places_equal() {
                 panic!("{report}");
             }
         }
-        None => play_all(0..FIXED_SEEDS),
+        None => play_all((0..FIXED_SEEDS).chain(KEPT_SEEDS)),
     }
 }
 

@@ -291,7 +291,7 @@ pub fn plain(marks: &Watermarks) -> BTreeMap<Text, Hlc> {
 
 /// The answering side of either generation.
 pub enum Answering {
-    Ours(Responder<MemorySide>),
+    Ours(Box<Responder<MemorySide>>),
     Old(OldResponder),
 }
 
@@ -309,6 +309,7 @@ fn answering(side: &MemorySide, is_old: bool) -> Rc<Answering> {
     Rc::new(if is_old {
         Answering::Old(OldResponder { side })
     } else {
-        Answering::Ours(Responder::new(side, Some(DEFAULT_MAX_CLOCK_SKEW_MS)))
+        let responder = Responder::new(side, Some(DEFAULT_MAX_CLOCK_SKEW_MS));
+        Answering::Ours(Box::new(responder))
     })
 }
