@@ -694,6 +694,12 @@ interface SyncExchangeRequest {
   readonly appSyncableRows?: AppSyncableRowEntry[];
   /** At most so many items in the answer, records and rows together. 1000 by default. */
   readonly limit?: number;
+  /**
+   * Per nodeId of which there are items: the greatest timestamp that the peer was last known to hold,
+   * which the items follow on. A peer that holds less leaves that node's items out, so that its coverage
+   * shows what it lost; it is then sent everything from there. Peers of old do not know the field.
+   */
+  readonly shippedAfter?: Watermarks;
 }
 
 /** What the peer answers. */

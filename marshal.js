@@ -129,16 +129,36 @@ const NOT_CALLABLE = Object.freeze({ callable: false });
  *
  * Promise and its `then` are taken as they were when the package was loaded.
  */
-function createCaller(settle) {
+function createCaller(settle, lost) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
   const reactions = [];
+  /** Of the waits whose reactions hang on their promise alone: the mark that goes with them. */
+  const loose = new Map();
+  const collected = new FinalizationRegistry((mark) => {
+    if (loose.get(mark.id) !== mark) return;
+    loose.delete(mark.id);
+    lost(mark.id);
+  });
+
+  function react(id) {
+    loose.delete(id);
+    return [(value) => settle(id, true, value), (reason) => settle(id, false, reason)];
+  }
 
   function watch(id, promise) {
-    reactions[id] ??= [(value) => settle(id, true, value), (reason) => settle(id, false, reason)];
-    apply(then, promise, reactions[id]);
+    apply(then, promise, (reactions[id] ??= react(id)));
     return WAITING;
+  }
+
+  /** From here on the wait lasts as long as its promise: one that nobody holds never settles. */
+  function loosen(id) {
+    if (reactions[id] === undefined) return;
+    const mark = { id };
+    loose.set(id, mark);
+    collected.register(reactions[id][0], mark);
+    reactions[id] = undefined;
   }
 
   function take(id, answer) {
@@ -155,6 +175,9 @@ function createCaller(settle) {
       return typeof method === "function" ? take(id, apply(method, object, args)) : NOT_CALLABLE;
     },
     take,
+    loosen,
+    // What follows it never settles, and holds nothing.
+    never: Object.freeze({ then() {} }),
     waiting: WAITING,
     notCallable: NOT_CALLABLE,
   };

@@ -244,6 +244,8 @@ for (const [what, request] of Object.entries({
   "a watermark with a negative wall time": {
     watermarks: { a: { wallTime: -1, counter: 0, nodeId: "a" } },
   },
+  "what was shipped after that is a list": { watermarks: {}, shippedAfter: [] },
+  "what was shipped after that is no timestamp": { watermarks: {}, shippedAfter: { a: 5 } },
   "records that are no list": { watermarks: {}, records: {} },
   "a record that is null": { watermarks: {}, records: [null] },
   "a record without an update time": { watermarks: {}, records: [{ id: "1" }] },

@@ -145,6 +145,7 @@ async fn a_quiet_round_writes_nothing() {
 async fn an_answer_reports_the_whole_of_what_the_side_holds_or_nothing() {
     let ask = || Request {
         watermarks: Watermarks::default(),
+        shipped_after: Watermarks::default(),
         items: Vec::new(),
         limit: 1,
     };
@@ -162,4 +163,86 @@ async fn an_answer_reports_the_whole_of_what_the_side_holds_or_nothing() {
         ..Setup::default()
     });
     assert_eq!(hub.wire().exchange(ask()).await.unwrap().coverage, None);
+}
+
+#[tokio::test]
+async fn a_wiped_peer_does_not_hide_its_gap_behind_something_newer() {
+    for page_limit in [1, 2, 1000] {
+        let (node, hub) = setup(Setup {
+            page_limit,
+            ..Setup::default()
+        });
+        for id in ["a", "b", "c"] {
+            node.write_record(id, Some(id));
+        }
+        node.sync().await;
+        hub.wipe();
+        node.write_record("newer", None);
+        node.sync().await;
+        assert_eq!(ids(&hub), ["a", "b", "c", "newer"]);
+        assert!(hub.blobs.holds(&Text::from("a")));
+        node.check_peer_watermarks(&hub);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_went_back_to_an_old_copy_is_sent_what_it_lost() {
+    let (node, hub) = setup(Setup::default());
+    node.write_record("a", None);
+    node.sync().await;
+    let copy = hub.records.all();
+    node.write_record("b", None);
+    node.sync().await;
+    hub.records.replace(copy);
+    node.write_record("c", None);
+    node.sync().await;
+    assert_eq!(ids(&hub), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn one_more_round_follows_where_what_was_shipped_before_has_lost() {
+    let (node, hub) = setup(Setup::default());
+    node.write_record("x", None);
+    node.sync().await;
+    hub.later();
+    hub.write_record("x", None);
+    node.write_record("y", None);
+    let refused = node.round().await.unwrap();
+    assert_eq!((refused.has_more, ids(&hub)), (true, vec!["x".to_owned()]));
+    let again = node.round().await.unwrap();
+    assert_eq!((again.shipped, again.has_more), (1, false));
+    assert!(again.held.is_empty());
+    assert_eq!(ids(&hub), ["x", "y"]);
+    let quiet = node.round().await.unwrap();
+    assert_eq!((quiet.shipped, quiet.has_more), (0, false));
+}
+
+#[tokio::test]
+async fn where_a_side_cannot_say_what_it_lost_nothing_new_is_taken_in() {
+    let (node, hub) = setup(Setup::default());
+    node.write_record("a", None);
+    node.sync().await;
+    hub.wipe();
+    node.write_record("newer", None);
+    hub.local
+        .fail(Operation::CoverRecords, None, When::First(1));
+    node.round().await.unwrap_err();
+    node.sync().await;
+    assert_eq!(ids(&hub), ["a", "newer"]);
+}
+
+#[tokio::test]
+async fn a_side_that_never_knows_its_coverage_takes_everything_in() {
+    let (node, hub) = setup(Setup {
+        rows_know_coverage: false,
+        ..Setup::default()
+    });
+    let request = Request {
+        watermarks: Watermarks::default(),
+        shipped_after: marks(&[node.side.clock.now()]),
+        items: vec![node.write_record("a", None)],
+        limit: 1,
+    };
+    hub.wire().exchange(request).await.unwrap();
+    assert_eq!(ids(&hub), ["a"]);
 }

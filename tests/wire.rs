@@ -229,10 +229,11 @@ fn same(a: &[Item<Json>], b: &[Item<Json>]) -> bool {
 
 proptest! {
     #[test]
-    fn a_request_comes_out_as_it_went_in(watermarks in marks(), items in items(), limit in 1..5000usize) {
-        let request = Request { watermarks, items, limit };
+    fn a_request_comes_out_as_it_went_in(watermarks in marks(), shipped_after in marks(), items in items(), limit in 1..5000usize) {
+        let request = Request { watermarks, shipped_after, items, limit };
         let again = read_request(write_request(&request).as_bytes()).unwrap();
         prop_assert_eq!(&again.watermarks, &request.watermarks);
+        prop_assert_eq!(&again.shipped_after, &request.shipped_after);
         prop_assert_eq!(again.limit, request.limit);
         prop_assert!(same(&again.items, &request.items));
     }

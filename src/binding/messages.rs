@@ -27,6 +27,10 @@ pub fn write_request<'s>(
     let object = scope.object()?;
     let watermarks = write_watermarks(scope, realm, &request.watermarks)?;
     scope.set(realm, object, Key::Watermarks, watermarks)?;
+    if !request.shipped_after.is_empty() {
+        let shipped_after = write_watermarks(scope, realm, &request.shipped_after)?;
+        scope.set(realm, object, Key::ShippedAfter, shipped_after)?;
+    }
     let (records, rows) = write_items(scope, realm, &request.items)?;
     for (key, list) in [(Key::Records, records), (Key::AppSyncableRows, rows)] {
         let list = if scope.length(list)? == 0 {
@@ -68,6 +72,8 @@ pub fn read_request(
     Ok(Request {
         watermarks: watermarks(scope, realm, value, Key::Watermarks, &malformed)?
             .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
+        shipped_after: watermarks(scope, realm, value, Key::ShippedAfter, &malformed)?
+            .unwrap_or_default(),
         items: items(scope, realm, value, &malformed)?,
         limit,
     })

@@ -76,12 +76,13 @@ impl Line {
         }
     }
 
-    /// The line of an answering side: others pull from it, so nothing may pass a failure.
-    pub fn of_responder() -> Self {
+    /// The line of an answering side: others pull from it, so nothing may pass a failure; `stopped` are
+    /// stopped already.
+    pub fn of_responder(stopped: HashSet<NodeId>) -> Self {
         Self {
             strict: true,
             known_apps_only: true,
-            stopped: HashSet::new(),
+            stopped,
         }
     }
 

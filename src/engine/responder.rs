@@ -1,9 +1,11 @@
 //! The answering side: take in, then answer what the caller has not seen. It never touches objects.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, Runs};
+use crate::protocol::hlc::NodeId;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -40,12 +42,15 @@ impl<S: Side> Responder<S> {
     /// Answers one request. Requests do not overlap; the caller sees to that.
     ///
     /// # Errors
-    /// What the stores failed with while gathering; a table that could not be scanned would otherwise be
+    /// What the stores failed with while saying what they hold, where that decides what may be taken in.
+    /// What they failed with while gathering; a table that could not be scanned would otherwise be
     /// passed by the caller's watermarks. Also the error of the first item that could not be
     /// taken in, where this side cannot report its coverage: without the report the caller would take
     /// the item for acknowledged.
     pub async fn answer(&self, request: Request<S::Body>) -> Result<Answer<S::Body>> {
-        let mut line = Line::of_responder();
+        let lost = self.nodes_behind(&request.shipped_after).await?;
+        let loses = !lost.is_empty();
+        let mut line = Line::of_responder(lost);
         let arrivals = take_in(&self.side, request.items, self.max_clock_skew_ms, &mut line).await;
         let coverage = match coverage(&self.side).await {
             Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
@@ -58,13 +63,13 @@ impl<S: Side> Responder<S> {
             }
         };
         self.note_taken_in(&arrivals);
-        let failed: Option<Error> =
-            arrivals
-                .into_iter()
-                .find_map(|arrival| match arrival.outcome {
-                    Outcome::Failed(error) => Some(error),
-                    _ => None,
-                });
+        let failed: Option<Error> = arrivals
+            .into_iter()
+            .find_map(|arrival| match arrival.outcome {
+                Outcome::Failed(error) => Some(error),
+                _ => None,
+            })
+            .or_else(|| loses.then(not_taken_in));
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }
@@ -94,6 +99,22 @@ impl<S: Side> Responder<S> {
             coverage,
         })
     }
+
+    /// The nodes of which this side holds less than the caller was told before. Something was lost here
+    /// then, or a newer version of another node has taken the place of what was held; the caller finds
+    /// out by the answer's coverage, and sends again what follows on that. A side whose stores know no
+    /// coverage cannot check anything.
+    async fn nodes_behind(&self, shipped_after: &Watermarks) -> Result<HashSet<NodeId>> {
+        if shipped_after.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let Some(held) = coverage(&self.side).await? else {
+            return Ok(HashSet::new());
+        };
+        let behind = shipped_after.iter().filter(|(_, hlc)| !held.covers(hlc));
+        Ok(behind.map(|(node, _)| node.clone()).collect())
+    }
+
     /// What was taken in is there before anything is gathered. A record that is new belongs among those
     /// that a backlog remembers.
     fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
@@ -108,6 +129,12 @@ impl<S: Side> Responder<S> {
             }
         }
     }
+}
+
+fn not_taken_in() -> Error {
+    let message = "this side lost what the items follow on, and cannot say what it still holds; \
+                   see the warnings of its `getNodeWatermarks`";
+    Error::sync("exchange", message)
 }
 
 /// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,

@@ -19,7 +19,7 @@ use super::blobs::{Transfers, transfer_all};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::sweep::{Direction, Held, Learned, Sweep};
+use super::sweep::{Direction, Held, Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -126,8 +126,10 @@ where
         let outbound = self.bring_over(page.items).await;
 
         let advertised = sweep.advertised(&own);
+        let shipped_after = sweep.floor_of(&outbound.shipped, &peer);
         let request = Request {
             watermarks: advertised.clone(),
+            shipped_after: shipped_after.clone(),
             items: outbound.shipped.clone(),
             limit: self.options.page_limit,
         };
@@ -155,11 +157,16 @@ where
             taken_in: inbound.runs(),
             gapped: line.into_stopped(),
             coverage: answer.coverage,
+            shipped_after,
             horizon,
             more: page.more,
             blind: page.blind.is_some(),
         };
-        let (own_after, peer_after) = sweep.learn(&own, &peer, learned);
+        let Known {
+            own: own_after,
+            peer: peer_after,
+            peer_lost,
+        } = sweep.learn(&own, &peer, learned);
         if let Err(error) = self
             .write_state((&own, &own_after), (&peer, &peer_after))
             .await
@@ -169,7 +176,7 @@ where
         }
         self.announce(&inbound).await?;
 
-        let has_more = page.more || (news && (answer.has_more || !refused.is_empty()));
+        let has_more = page.more || peer_lost || (news && (answer.has_more || !refused.is_empty()));
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }

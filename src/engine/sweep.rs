@@ -69,6 +69,9 @@ pub struct Sweep<B> {
     pub(super) superseded: HashMap<Text, Hlc>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
+    /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
+    /// shipped after that is offered again, and once more only after something still earlier.
+    pub(super) rewound: HashMap<NodeId, Hlc>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -86,6 +89,7 @@ impl<B> Default for Sweep<B> {
             gapped: HashSet::new(),
             superseded: HashMap::new(),
             blind: false,
+            rewound: HashMap::new(),
             held: Vec::new(),
             backlog: Backlog::default(),
         }
@@ -102,6 +106,8 @@ pub(super) struct Learned {
     pub taken_in: Runs,
     /// Nodes that the strict order stops.
     pub gapped: HashSet<NodeId>,
+    /// What the items that were shipped follow on.
+    pub shipped_after: Watermarks,
     /// What the peer says it holds.
     pub coverage: Option<Watermarks>,
     /// The last item of the page that was offered.
@@ -110,6 +116,16 @@ pub(super) struct Learned {
     pub more: bool,
     /// Whether a table could not be scanned.
     pub blind: bool,
+}
+
+/// What is known after a round.
+pub(super) struct Known {
+    /// Own watermarks to persist.
+    pub own: Watermarks,
+    /// Peer watermarks to persist.
+    pub peer: Watermarks,
+    /// The peer holds less than what was shipped follows on.
+    pub peer_lost: bool,
 }
 
 impl<B> Sweep<B> {
@@ -147,6 +163,16 @@ impl<B> Sweep<B> {
         }
     }
 
+    /// Per node of `items` what they follow on, given the persisted `peer` watermarks.
+    pub(super) fn floor_of(&self, items: &[Item<B>], peer: &Watermarks) -> Watermarks {
+        let known = self.known_at_peer.as_ref().unwrap_or(peer);
+        let floors = items.iter().filter_map(|item| {
+            let node = &item.hlc.node_id;
+            known.get(node).map(|hlc| (node.clone(), hlc.clone()))
+        });
+        floors.collect()
+    }
+
     /// The question for what the peer refused, if its coverage leaves room for the suspicion.
     pub(super) fn ask_for_refused(&self, limit: usize) -> Option<Ask> {
         let known = self.known_at_peer.as_ref()?;
@@ -156,14 +182,8 @@ impl<B> Sweep<B> {
         Some(self.ask(known, limit))
     }
 
-    /// Takes in what a round found out. Answers the watermarks to persist, own and peer's, given those
-    /// that stand.
-    pub(super) fn learn(
-        &mut self,
-        own: &Watermarks,
-        peer: &Watermarks,
-        round: Learned,
-    ) -> (Watermarks, Watermarks) {
+    /// Takes in what a round found out, given the watermarks that stand.
+    pub(super) fn learn(&mut self, own: &Watermarks, peer: &Watermarks, round: Learned) -> Known {
         let mut own_after = own.clone();
         for (node, reached) in round.taken_in.unbroken().iter() {
             if !self.broken.contains(node) {
@@ -179,11 +199,35 @@ impl<B> Sweep<B> {
                 .or_insert_with(|| gap.clone());
         }
         self.broken.extend(round.taken_in.gaps().keys().cloned());
+        let peer_lost = self.rewind(&round);
         self.gapped = round.gapped;
         self.blind |= round.blind;
         let peer_after = self.bound_peer(peer, &known);
         self.known_at_peer = Some(known);
-        (own_after, peer_after)
+        Known {
+            own: own_after,
+            peer: peer_after,
+            peer_lost,
+        }
+    }
+
+    /// What was shipped does not count where it followed on something that the peer has not: the peer
+    /// left it out, and it is offered again behind what is missing.
+    fn rewind(&mut self, round: &Learned) -> bool {
+        let Some(coverage) = &round.coverage else {
+            return false;
+        };
+        let mut any = false;
+        for (node, floor) in round.shipped_after.iter() {
+            let was_earlier = |before: &Hlc| before <= floor;
+            if coverage.covers(floor) || self.rewound.get(node).is_some_and(was_earlier) {
+                continue;
+            }
+            self.rewound.insert(node.clone(), floor.clone());
+            self.shipped.set(node.clone(), coverage.get(node).cloned());
+            any = true;
+        }
+        any
     }
 
     /// What the peer is known to hold after a round: what it says, or, of a peer that does not say, what

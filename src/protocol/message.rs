@@ -22,6 +22,10 @@ pub fn as_count(number: f64) -> Option<usize> {
 pub struct Request<B> {
     /// What the caller has seen.
     pub watermarks: Watermarks,
+    /// Per node of which there are items: what they follow on, which is what the peer was last known to
+    /// hold. A peer that holds less has lost something, and what it is sent must not hide that. A node
+    /// whose items follow on nothing has no entry.
+    pub shipped_after: Watermarks,
     /// What the caller believes the peer lacks, in the order of timestamps.
     pub items: Vec<Item<B>>,
     /// At most so many items are wanted back.

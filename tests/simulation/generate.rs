@@ -17,6 +17,7 @@ struct Weather {
     wipes: bool,
     chain: bool,
     clocks: bool,
+    old_hub: bool,
 }
 
 pub fn scenario(seed: u64) -> Scenario {
@@ -30,6 +31,7 @@ pub fn scenario(seed: u64) -> Scenario {
         wipes: rng.percent(40),
         chain: !ties && rng.percent(35),
         clocks: !ties && rng.percent(40),
+        old_hub: !ties && rng.percent(20),
     };
     let places = places(rng, &weather);
     let mut scenario = Scenario {
@@ -53,8 +55,15 @@ pub fn scenario(seed: u64) -> Scenario {
 
 fn places(rng: &mut Rng, weather: &Weather) -> Vec<Place> {
     let access = [Access::Scanned, Access::Covered, Access::Indexed];
+    // What an old peer passes over, it passes over seldom where pages are long.
+    let limits: &[usize] = if weather.old_hub && rng.percent(60) {
+        &[1000]
+    } else {
+        &[1, 1, 2, 3, 7, 1000]
+    };
     (0..2 + rng.below(3))
         .map(|index| Place {
+            is_old: weather.old_hub && index == 0,
             parent: if weather.chain && index > 1 {
                 rng.below(index)
             } else {
@@ -63,7 +72,7 @@ fn places(rng: &mut Rng, weather: &Weather) -> Vec<Place> {
             access: rng.pick(&access),
             rows_know_coverage: rng.percent(65),
             scan_page_size: rng.pick(&[1, 2, 3, 50]),
-            page_limit: rng.pick(&[1, 1, 2, 3, 7, 1000]),
+            page_limit: rng.pick(limits),
             blob_concurrency: rng.pick(&[1, 2, 8]),
         })
         .collect()

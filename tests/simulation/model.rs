@@ -90,6 +90,18 @@ pub fn page(held: &Held, seen: &BTreeMap<Text, Hlc>, limit: usize) -> (Vec<Hlc>,
     (unseen, more)
 }
 
+/// Whether any of these is of the same node and not earlier.
+pub fn has_later<'a>(mut hlcs: impl Iterator<Item = &'a Hlc>, than: &Hlc) -> bool {
+    hlcs.any(|hlc| hlc.node_id == than.node_id && hlc >= than)
+}
+
+/// The nodes of which `held` ends before `floors`.
+pub fn behind(held: &Held, floors: &BTreeMap<Text, Hlc>) -> Vec<Text> {
+    let reaches = |floor: &Hlc| has_later(held.values().map(|version| &version.hlc), floor);
+    let behind = floors.values().filter(|floor| !reaches(floor));
+    behind.map(|floor| floor.node_id.clone()).collect()
+}
+
 /// Whether `sent` is, node by node, the beginning of `unseen`; both are in order.
 pub fn leaves_no_gap(sent: &[Hlc], unseen: &[Hlc]) -> bool {
     let of_node = |all: &[Hlc], node: &Text| -> Vec<Hlc> {

@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options};
+use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
+use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::store::memory::{
@@ -15,8 +17,10 @@ use starkeep_sync_engine::store::memory::{
     MemorySide, MemoryState, record, row,
 };
 
+use super::checks::Asked;
 use super::courier::{Courier, Inbox};
 use super::model::{Held, Key, Version};
+use super::old::OldResponder;
 use super::scenario::{Place, Reach, Stream, Write};
 
 pub type SimEngine = Engine<MemorySide, MemoryBlobs, Courier, MemoryState, MemoryEvents>;
@@ -43,8 +47,14 @@ pub struct Node {
     /// Counts what changes the stores beside the answering side.
     pub other_writes: Cell<usize>,
     pub running_rounds: Cell<usize>,
+    /// Whether the last answer to this place reported coverage.
+    pub was_told_coverage: Cell<bool>,
+    /// The parent lost what it had, and this place has not been told.
+    pub trusts_a_wiped_parent: Cell<bool>,
     pub engine: RefCell<Option<Rc<SimEngine>>>,
-    pub responder: RefCell<Rc<Responder<MemorySide>>>,
+    pub answering: RefCell<Rc<Answering>>,
+    /// The request that is being answered.
+    pub asked: RefCell<Option<Asked>>,
     copy: RefCell<Option<Copy>>,
 }
 
@@ -109,7 +119,8 @@ impl Node {
         Self {
             index,
             is_parent,
-            responder: RefCell::new(responder(&side)),
+            answering: RefCell::new(answering(&side, place.is_old)),
+            asked: RefCell::default(),
             side,
             records,
             rows,
@@ -121,6 +132,8 @@ impl Node {
             received: Rc::default(),
             other_writes: Cell::default(),
             running_rounds: Cell::default(),
+            was_told_coverage: Cell::default(),
+            trusts_a_wiped_parent: Cell::default(),
             engine: RefCell::default(),
             copy: RefCell::default(),
             place,
@@ -129,7 +142,7 @@ impl Node {
 
     /// Starts, or starts again after a crash: only what was persisted is left.
     pub fn start(&self, parent: &Self) {
-        *self.responder.borrow_mut() = responder(&self.side);
+        *self.answering.borrow_mut() = answering(&self.side, self.place.is_old);
         if self.index == parent.index {
             return;
         }
@@ -276,9 +289,27 @@ pub fn plain(marks: &Watermarks) -> BTreeMap<Text, Hlc> {
         .collect()
 }
 
-fn responder(side: &MemorySide) -> Rc<Responder<MemorySide>> {
-    Rc::new(Responder::new(
-        side.clone(),
-        Some(DEFAULT_MAX_CLOCK_SKEW_MS),
-    ))
+/// The answering side of either generation.
+pub enum Answering {
+    Ours(Box<Responder<MemorySide>>),
+    Old(OldResponder),
+}
+
+impl Answering {
+    pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        match self {
+            Self::Ours(responder) => responder.answer(request).await,
+            Self::Old(responder) => responder.answer(request).await,
+        }
+    }
+}
+
+fn answering(side: &MemorySide, is_old: bool) -> Rc<Answering> {
+    let side = side.clone();
+    Rc::new(if is_old {
+        Answering::Old(OldResponder { side })
+    } else {
+        let responder = Responder::new(side, Some(DEFAULT_MAX_CLOCK_SKEW_MS));
+        Answering::Ours(Box::new(responder))
+    })
 }

@@ -6,6 +6,8 @@ use starkeep_sync_engine::store::memory::{Access, Operation, When};
 #[derive(Debug, Clone)]
 pub struct Place {
     pub parent: usize,
+    /// Whether its answering side is of the first generation.
+    pub is_old: bool,
     pub access: Access,
     pub rows_know_coverage: bool,
     pub scan_page_size: usize,
@@ -15,7 +17,7 @@ pub struct Place {
 
 impl Place {
     pub fn reports_coverage(&self) -> bool {
-        self.access != Access::Scanned && self.rows_know_coverage
+        !self.is_old && self.access != Access::Scanned && self.rows_know_coverage
     }
 }
 
@@ -91,9 +93,29 @@ pub enum Step {
     Copy(usize),
     /// All comes to rest, and the place goes back to its copy.
     Restore(usize),
-    /// All comes to rest, the hub loses everything, and every place makes one quiet round.
+    /// All comes to rest, and the hub loses everything.
     WipeHub,
     RegisterLateApp(usize),
+}
+
+impl Step {
+    /// What is counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Write(_) => "steps: an app writes",
+            Self::Fault(_) => "steps: a fault is planned",
+            Self::CutAnswer { .. } => "steps: an answer is cut short",
+            Self::Heal(_) => "steps: a place heals",
+            Self::Rounds(_) => "steps: rounds overlap",
+            Self::Jump { .. } => "steps: a clock jumps",
+            Self::Wait(_) => "steps: time goes by",
+            Self::LoseWatermarks(_) => "steps: watermarks are lost",
+            Self::Copy(_) => "steps: a copy is made",
+            Self::Restore(_) => "steps: a place goes back to its copy",
+            Self::WipeHub => "steps: the hub loses everything",
+            Self::RegisterLateApp(_) => "steps: an app is registered",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,12 +1,13 @@
 //! A scenario at work.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::message::Answer;
 use starkeep_sync_engine::store::memory::pause;
 
 use super::courier::Post;
@@ -18,6 +19,9 @@ use super::scenario::{Caller, Fault, Rounds, Scenario, Step, Write};
 
 /// More than any clock is ahead.
 const UNTIL_ALL_CLOCKS_ARE_PAST_MS: u64 = 10 * 24 * 60 * 60 * 1000;
+
+/// How often what happened.
+pub type Tally = BTreeMap<&'static str, usize>;
 
 /// What a round came to.
 #[derive(Debug, Clone)]
@@ -41,7 +45,12 @@ pub struct World {
     pub trace: RefCell<Vec<String>>,
     /// How often each version went from each place to its parent.
     pub shipments: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
-    hub_was_wiped: Cell<bool>,
+    /// How often each of them was left out there.
+    pub refusals: RefCell<BTreeMap<(usize, Key, Hlc), usize>>,
+    /// What a peer of the first generation has passed over.
+    pub stranded: RefCell<BTreeSet<(Key, Hlc)>>,
+    pub tally: RefCell<Tally>,
+    pub hub_was_wiped: Cell<bool>,
     now_ms: Cell<u64>,
     skews: RefCell<Vec<i64>>,
 }
@@ -66,6 +75,9 @@ impl World {
             violations: RefCell::default(),
             trace: RefCell::default(),
             shipments: RefCell::default(),
+            refusals: RefCell::default(),
+            stranded: RefCell::default(),
+            tally: RefCell::default(),
             hub_was_wiped: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
         }
@@ -100,6 +112,14 @@ impl World {
         self.violations.borrow_mut().push(what);
     }
 
+    pub fn count(&self, what: &'static str) {
+        self.count_many(what, 1);
+    }
+
+    pub fn count_many(&self, what: &'static str, times: usize) {
+        *self.tally.borrow_mut().entry(what).or_default() += times;
+    }
+
     pub fn note(&self, line: impl FnOnce() -> String) {
         self.trace.borrow_mut().push(line());
     }
@@ -110,11 +130,16 @@ impl World {
 
     fn step(&self, step: &Step) {
         self.wait(1);
+        self.count(step.name());
         match step {
             Step::Write(write) => self.write(write),
             Step::Fault(fault) => self.plan(fault),
             Step::CutAnswer { place, items } => {
-                self.nodes[*place].network.cut_next_answer(*items);
+                let node = &self.nodes[*place];
+                // An old peer's page is in no order: a shorter one would be another old peer's.
+                if !self.nodes[node.place.parent].place.is_old {
+                    node.network.cut_next_answer(*items);
+                }
             }
             Step::Heal(place) => self.nodes[*place].heal(),
             Step::Rounds(rounds) => drop(self.rounds(rounds)),
@@ -150,6 +175,7 @@ impl World {
             write.place = 1;
         }
         let write = &write;
+        self.count("items written");
         for item in self.nodes[write.place].write(write) {
             self.note(|| {
                 format!(
@@ -258,7 +284,7 @@ impl World {
         self.hub_was_wiped.set(true);
         hub.start(hub);
         for child in self.nodes.iter().skip(1).filter(|n| n.place.parent == 0) {
-            self.one_round(child.index);
+            child.trusts_a_wiped_parent.set(true);
         }
     }
 
@@ -271,6 +297,8 @@ impl World {
             let serve = Task::new(self.serve(node)).serving();
             tasks.push(serve.dying_after(crash.map(|(_, steps)| steps), || {
                 self.note(|| format!("n{} crashes while it answers", node.index));
+                self.count("crashes of an answering side");
+                self.note_stranded(node, None);
                 node.inbox.break_down();
             }));
         }
@@ -279,7 +307,9 @@ impl World {
             let call = Task::new(self.call(node, caller.rounds, &done));
             tasks.push(call.dying_after(caller.crashes_after, || {
                 self.note(|| format!("n{} crashes", node.index));
+                self.count("crashes of a caller");
                 node.running_rounds.set(0);
+                node.other_writes.set(node.other_writes.get() + 1);
             }));
         }
         let app = async {
@@ -314,6 +344,14 @@ impl World {
             let outcome = engine.round().await;
             node.running_rounds.set(0);
             node.other_writes.set(node.other_writes.get() + 1);
+            self.count(if outcome.is_ok() {
+                "rounds that ended well"
+            } else {
+                "rounds that threw"
+            });
+            if outcome.is_ok() && node.was_told_coverage.get() {
+                node.trusts_a_wiped_parent.set(false);
+            }
             let outcome = match outcome {
                 Ok(report) => Ok(Round {
                     applied: report.applied,
@@ -341,16 +379,17 @@ impl World {
     }
 
     fn serve<'a>(&'a self, node: &'a Node) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
-        let responder = Rc::clone(&node.responder.borrow());
+        let answering = Rc::clone(&node.answering.borrow());
         Box::pin(async move {
             while let Some(post) = node.inbox.next().await {
                 let Post { from, request, .. } = &*post;
                 let Some(request) = request.take() else {
                     continue;
                 };
-                let arrived = self.check_request(node, *from, &request);
-                let answer = responder.answer(request).await;
-                self.check_answer(node, &arrived, answer.as_ref().ok());
+                let asked = self.check_request(node, *from, &request);
+                *node.asked.borrow_mut() = Some(asked);
+                let answer = answering.answer(request).await;
+                self.check_answer(node, answer.as_ref().ok());
                 self.note(|| match &answer {
                     Ok(answer) => format!(
                         "n{from} <- n{}: [{}], more: {}, coverage: {:?}",
@@ -361,6 +400,14 @@ impl World {
                     ),
                     Err(error) => format!("n{from} <- n{}: {error}", node.index),
                 });
+                let told = matches!(
+                    &answer,
+                    Ok(Answer {
+                        coverage: Some(_),
+                        ..
+                    })
+                );
+                self.nodes[*from].was_told_coverage.set(told);
                 *post.reply.borrow_mut() = Some(answer);
             }
         })

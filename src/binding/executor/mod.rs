@@ -29,7 +29,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use napi::sys;
 
 use super::error::{panicked, to_js};
-use super::js::{Kept, Realm, Scope, Value};
+use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
 pub use away::{Turns, on_threads};
@@ -103,6 +103,23 @@ impl Task {
     }
 }
 
+impl Task {
+    /// Drops the round where it stands: what it waits for cannot come any more.
+    fn abandon(&self) {
+        self.drop_future();
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.realm.let_go(0);
+    }
+
+    fn drop_future(&self) {
+        if let Ok(mut future) = self.future.try_borrow_mut() {
+            let dropped = future.take();
+            drop(future);
+            drop(dropped);
+        }
+    }
+}
+
 /// What can be handed to JavaScript.
 pub trait IntoJs: 'static {
     /// The value.
@@ -134,10 +151,13 @@ pub fn spawn<'s, T: IntoJs>(
     work: impl Future<Output = Result<T>> + 'static,
 ) -> Result<Value<'s>> {
     let (deferred, promise) = scope.promise()?;
-    let for_outcome = Rc::clone(realm);
+    let promised = Promised {
+        realm: Rc::clone(realm),
+        deferred: Some(deferred),
+    };
     let future = async move {
         let outcome = CatchPanics(work).await;
-        settle(&for_outcome, deferred, outcome);
+        promised.settle(outcome);
     };
     let task = Rc::new(Task {
         realm: Rc::clone(realm),
@@ -173,15 +193,40 @@ fn begin_in_reaction(
     Ok(())
 }
 
-fn settle<T: IntoJs>(realm: &Rc<Realm>, deferred: sys::napi_deferred, outcome: Result<T>) {
-    // The environment is ending where this fails: nobody is left to be told.
-    let _ = realm.scope(|scope| {
-        let outcome = outcome.and_then(|value| value.into_js(scope, realm));
-        match outcome {
-            Ok(value) => scope.settle(deferred, Ok(value)),
-            Err(error) => scope.settle(deferred, Err(to_js(scope, realm, &error)?)),
+/// The promise of a task's outcome.
+struct Promised {
+    realm: Rc<Realm>,
+    deferred: Option<sys::napi_deferred>,
+}
+
+impl Promised {
+    fn settle<T: IntoJs>(mut self, outcome: Result<T>) {
+        let Some(deferred) = self.deferred.take() else {
+            return;
+        };
+        let realm = &self.realm;
+        // The environment is ending where this fails: nobody is left to be told.
+        let _ = realm.scope(|scope| {
+            let outcome = outcome.and_then(|value| value.into_js(scope, realm));
+            match outcome {
+                Ok(value) => scope.settle(deferred, Ok(value)),
+                Err(error) => scope.settle(deferred, Err(to_js(scope, realm, &error)?)),
+            }
+        });
+    }
+}
+
+impl Drop for Promised {
+    /// A task that was dropped has no outcome: its promise stays as it is, but is held no longer.
+    fn drop(&mut self) {
+        if let Some(deferred) = self.deferred.take().filter(|_| self.realm.is_alive()) {
+            let realm = &self.realm;
+            let _ = realm.scope(|scope| {
+                let never = realm.intrinsic(scope, Intrinsic::Never)?;
+                scope.settle(deferred, Ok(never))
+            });
         }
-    });
+    }
 }
 
 struct CatchPanics<F>(F);
@@ -212,11 +257,7 @@ impl Executor {
     pub fn end(&self) {
         let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
         for task in tasks.iter().filter_map(Weak::upgrade) {
-            if let Ok(mut future) = task.future.try_borrow_mut() {
-                let dropped = future.take();
-                drop(future);
-                drop(dropped);
-            }
+            task.drop_future();
         }
         self.waits.end();
     }

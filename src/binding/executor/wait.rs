@@ -21,14 +21,26 @@ pub(super) struct Wait {
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
     abandoned: Cell<bool>,
+    /// When it began, counted in waits.
+    began: Cell<u64>,
+    /// Whether its reactions hang on the promise alone.
+    loose: Cell<bool>,
 }
 
 /// The waits of one environment.
+///
+/// A wait that lasts is made loose: it goes when its promise is collected, which nobody can settle then.
+/// The round that waited is dropped with it.
 #[derive(Default)]
 pub(super) struct Waits {
     all: RefCell<Vec<Rc<Wait>>>,
     idle: RefCell<Vec<Rc<Wait>>>,
+    begun: Cell<u64>,
+    next_look: Cell<u64>,
 }
+
+/// After so many later ones a wait counts as one that lasts.
+const LASTING: u64 = 1024;
 
 impl Waits {
     /// A wait for `task`.
@@ -41,10 +53,15 @@ impl Waits {
                 waker: RefCell::new(None),
                 settled: RefCell::new(None),
                 abandoned: Cell::new(false),
+                began: Cell::new(0),
+                loose: Cell::new(false),
             });
             all.push(Rc::clone(&wait));
             wait
         });
+        self.begun.set(self.begun.get() + 1);
+        wait.began.set(self.begun.get());
+        wait.loose.set(false);
         wait.abandoned.set(false);
         wait.settled.replace(None);
         wait.task.replace(Some(task));
@@ -56,12 +73,53 @@ impl Waits {
         self.idle.borrow_mut().push(Rc::clone(wait));
     }
 
+    /// The waits that last and are not loose yet. They are looked for seldom.
+    fn loosen_lasting(&self) -> Vec<u32> {
+        let now = self.begun.get();
+        if now < self.next_look.get() {
+            return Vec::new();
+        }
+        let all = self.all.borrow();
+        self.next_look
+            .set(now + LASTING.max(u64::try_from(all.len()).unwrap_or(u64::MAX)));
+        let lasts = |wait: &&Rc<Wait>| {
+            wait.task.borrow().is_some() && !wait.loose.get() && wait.began.get() + LASTING <= now
+        };
+        let lasting = all.iter().filter(lasts);
+        lasting
+            .map(|wait| {
+                wait.loose.set(true);
+                wait.id
+            })
+            .collect()
+    }
+
+    /// The wait that a call of `marshal.js` is about.
+    fn named_by(&self, call: &Call<'_>) -> Option<Rc<Wait>> {
+        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer)?;
+        let id = usize::try_from(id).ok()?;
+        self.all.borrow().get(id).cloned()
+    }
+
+    /// `lost(id)` of `marshal.js`: nobody holds the promise any more.
+    fn lose(&self, call: &Call<'_>) {
+        let Some(wait) = self.named_by(call).filter(|wait| wait.loose.get()) else {
+            return;
+        };
+        let Some(task) = wait.task.replace(None) else {
+            return;
+        };
+        task.abandon();
+        if wait.abandoned.get() {
+            self.rest(&wait);
+        }
+    }
+
     /// `settle(id, fulfilled, value)` of `marshal.js`.
     fn settle(&self, call: &Call<'_>) -> Result<()> {
-        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
-        let id = id.and_then(|id| usize::try_from(id).ok());
-        let wait = id.and_then(|id| self.all.borrow().get(id).cloned());
-        let Some(wait) = wait else { return Ok(()) };
+        let Some(wait) = self.named_by(call) else {
+            return Ok(());
+        };
         let task = wait.task.replace(None);
         if wait.abandoned.get() {
             self.rest(&wait);
@@ -102,10 +160,16 @@ pub fn set_up_calls(scope: Scope<'_>, realm: &Rc<Realm>, create: Value<'_>) -> R
         call.realm.executor.waits.settle(call)?;
         call.scope.undefined()
     })?;
-    let caller = scope.call(scope.undefined()?, create, &[settle])?;
+    let lost = function(scope, realm, "lost", |call| {
+        call.realm.executor.waits.lose(call);
+        call.scope.undefined()
+    })?;
+    let caller = scope.call(scope.undefined()?, create, &[settle, lost])?;
     let parts = [
         ("callMethod", Intrinsic::CallMethod),
         ("take", Intrinsic::TakeAnswer),
+        ("loosen", Intrinsic::Loosen),
+        ("never", Intrinsic::Never),
         ("waiting", Intrinsic::Waiting),
         ("notCallable", Intrinsic::NotCallable),
     ];
@@ -219,6 +283,11 @@ impl Invocation<'_> {
         })?;
         let waits = &self.realm.executor.waits;
         let wait = waits.arm(task);
+        for lasting in waits.loosen_lasting() {
+            let loosen = self.realm.intrinsic(scope, Intrinsic::Loosen)?;
+            let id = scope.count(u64::from(lasting))?;
+            scope.call(scope.undefined()?, loosen, &[id])?;
+        }
         let mut all = Vec::with_capacity(1 + head.len() + args.len());
         all.push(scope.count(u64::from(wait.id))?);
         all.extend_from_slice(head);

@@ -88,6 +88,7 @@ impl HttpTransport {
         let items = items.map(|item| item.with_body(|body| body.to_json(realm)));
         Ok(Request {
             watermarks: request.watermarks,
+            shipped_after: request.shipped_after,
             items: items.collect::<Result<_>>()?,
             limit: request.limit,
         })

@@ -64,6 +64,7 @@ keys! {
     ScanSince = "scanSince",
     SetPeerWatermarks = "setPeerWatermarks",
     SetWatermarks = "setWatermarks",
+    ShippedAfter = "shippedAfter",
     Status = "status",
     StrictOrder = "strictOrder",
     Table = "table",

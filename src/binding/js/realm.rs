@@ -74,6 +74,10 @@ pub enum Intrinsic {
     /// See `marshal.js`.
     TakeAnswer,
     /// See `marshal.js`.
+    Loosen,
+    /// A thenable that never settles.
+    Never,
+    /// See `marshal.js`.
     EntriesOf,
     /// See `marshal.js`.
     SetEntry,

@@ -32,6 +32,9 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
         watermarks: malformed
             .watermarks(fields.watermarks, "watermarks")?
             .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
+        shipped_after: malformed
+            .watermarks(fields.shipped_after, "shippedAfter")?
+            .unwrap_or_default(),
     })
 }
 
@@ -116,15 +119,17 @@ struct Fields<'a> {
     limit: Option<f64>,
     has_more: Option<bool>,
     coverage: Option<Watermarks>,
+    shipped_after: Option<Watermarks>,
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "watermarks",
     "records",
     "appSyncableRows",
     "limit",
     "hasMore",
     "responderWatermarks",
+    "shippedAfter",
 ];
 
 struct Message;
@@ -146,6 +151,7 @@ impl<'a> Visitor<'a> for Message {
                 Some(3) => fields.limit = map.next_value()?,
                 Some(4) => fields.has_more = map.next_value()?,
                 Some(5) => fields.coverage = map.next_value()?,
+                Some(6) => fields.shipped_after = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

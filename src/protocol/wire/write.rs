@@ -14,6 +14,10 @@ pub fn write_request(request: &Request<Json>) -> String {
     let mut text = String::with_capacity(room_for(&request.items));
     text.push_str("{\"watermarks\":");
     watermarks(&request.watermarks, &mut text);
+    if !request.shipped_after.is_empty() {
+        text.push_str(",\"shippedAfter\":");
+        watermarks(&request.shipped_after, &mut text);
+    }
     if request.items.iter().any(is_record) {
         text.push_str(",\"records\":");
         list(

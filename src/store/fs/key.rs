@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const RESERVED: &str = ".starkeep-store";
 
 /// No common file system holds longer names.
-const LONGEST_SEGMENT: usize = 255;
+pub(super) const LONGEST_SEGMENT: usize = 255;
 
 /// A key that is known to stay below the root.
 #[derive(Debug, Clone, PartialEq, Eq)]

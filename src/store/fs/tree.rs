@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::io::{during, make_folder, unless_missing};
-use super::key::{Key, RESERVED};
+use super::key::{Key, LONGEST_SEGMENT, RESERVED};
 use crate::error::{Error, ErrorKind, Result};
 
 /// See the [module page](self).
@@ -84,6 +84,10 @@ impl Tree {
         let mut path = self.root.clone();
         let mut names = self.names(key).peekable();
         while let Some(name) = names.next() {
+            // A mark can make a name longer than any file's: nothing was ever put there.
+            if name.len() > LONGEST_SEGMENT {
+                return Ok(None);
+            }
             path.push(name);
             let found = unless_missing(fs::symlink_metadata(&path))
                 .map_err(during(operation, path.display()))?;

@@ -1,0 +1,99 @@
+// Plays many seeds of the simulation on all cores: `npm run simulate -- --seeds 100000 [--first N] [--jobs N]`.
+// `--seed N` replays one, with its dialogue, and shortens it.
+import { spawn, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "10000" },
+    first: { type: "string" },
+    jobs: { type: "string" },
+    seed: { type: "string" },
+  },
+});
+
+/** Nothing but the crate itself is built anew: optimized, for a seed is mostly arithmetic. */
+const OPTIMIZED = ["profile.dev.opt-level=2", 'profile.dev.package."*".opt-level=0'];
+
+function build() {
+  const config = OPTIMIZED.flatMap((setting) => ["--config", setting]);
+  const { status, stdout } = spawnSync(
+    "cargo",
+    ["test", "--no-default-features", "--test", "simulation", "--no-run", "--message-format", "json", ...config],
+    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+  const built = stdout.split("\n").filter((line) => line.startsWith("{"));
+  return built.map((line) => JSON.parse(line).executable).findLast(Boolean);
+}
+
+const count = (text, fallback) => {
+  const number = Number(text ?? fallback);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  console.error(`not a count: ${text}`);
+  return process.exit(2);
+};
+
+function play(binary, name, env, onLine) {
+  return new Promise((resolve) => {
+    const child = spawn(binary, [name, "--nocapture"], { env: { ...process.env, ...env } });
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+const binary = build();
+if (values.seed !== undefined) {
+  const env = { SIM_SEED: String(count(values.seed)), RUST_BACKTRACE: "0" };
+  process.exit(await play(binary, "every_fixed_seed", env, (line) => console.log(line)));
+}
+
+const seeds = count(values.seeds);
+const first = count(values.first, Date.now() * 1000);
+const jobs = Math.max(1, Math.min(count(values.jobs, availableParallelism()), seeds));
+const share = Math.ceil(seeds / jobs);
+const tally = new Map();
+const began = performance.now();
+let played = 0;
+let told = 0;
+
+function tell() {
+  const seconds = (performance.now() - began) / 1000;
+  const rate = Math.round(played / seconds);
+  console.log(`${played} of ${seeds} seeds, ${seconds.toFixed(0)} s, ${rate} a second`);
+}
+
+function hear(line) {
+  const progress = /^played (\d+), failing (\d+)$/.exec(line);
+  const counted = /^tally (\d+) (.*)$/.exec(line);
+  if (counted) tally.set(counted[2], (tally.get(counted[2]) ?? 0) + Number(counted[1]));
+  else if (!progress) {
+    if (!/^(running|test |fresh seeds|$)/.test(line)) console.log(line);
+  } else {
+    played += Number(progress[1]);
+    if (progress[2] !== "0") console.log(`${progress[2]} failing so far`);
+    if (played - told >= seeds / 20) {
+      told = played;
+      tell();
+    }
+  }
+}
+
+console.log(`seeds ${first} to ${first + seeds - 1}, ${jobs} at a time`);
+const runs = Array.from({ length: jobs }, (_, job) => {
+  const from = first + job * share;
+  const many = Math.min(share, first + seeds - from);
+  const env = { SIM_FIRST: String(from), SIM_SEEDS: String(Math.max(many, 0)), RUST_BACKTRACE: "0" };
+  return play(binary, "every_fresh_seed", env, hear);
+});
+const codes = await Promise.all(runs);
+for (const [what, times] of [...tally].sort()) console.log(`${String(times).padStart(12)} ${what}`);
+played = seeds;
+tell();
+const failed = codes.some((code) => code !== 0);
+console.log(failed ? "some seeds fail: see above" : "no seed fails");
+process.exitCode = failed ? 1 : 0;
