@@ -12,6 +12,7 @@ export const {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpSyncHandler,
   createInProcessSyncTransport,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,

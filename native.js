@@ -1,5 +1,6 @@
 "use strict";
 
+const { createHandlerFactory } = require("./http-handler.js");
 const { createAdvance, marshal } = require("./marshal.js");
 
 const NAME = "@starkeep/sync-engine";
@@ -65,6 +66,15 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const { isLater, ...functions } = binary.face({ SyncError, StarkeepError, ...marshal() });
-  return { SyncError, advanceWatermark: createAdvance(isLater), ...functions };
+  const { isLater, createHttpSyncHandler, ...functions } = binary.face({
+    SyncError,
+    StarkeepError,
+    ...marshal(),
+  });
+  return {
+    SyncError,
+    advanceWatermark: createAdvance(isLater),
+    createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
+    ...functions,
+  };
 };

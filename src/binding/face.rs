@@ -15,6 +15,7 @@ use super::error::invalid;
 use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
+use super::http::create_http_sync_handler;
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
@@ -40,6 +41,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("residencyOf", residency_of),
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
+    ("createHttpSyncHandler", create_http_sync_handler),
     ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
     (
         "createSqliteDatabaseAdapter",

@@ -16,6 +16,7 @@ mod executor;
 mod face;
 mod files;
 mod helpers;
+mod http;
 mod js;
 mod messages;
 mod notifier;

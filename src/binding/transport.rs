@@ -24,7 +24,31 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+    /// The answering side that the options of a transport or a server describe.
+    pub fn new(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Self> {
+        #[allow(clippy::cast_precision_loss, reason = "a small constant")]
+        let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
+        let records = if options.flag("syncSharedRecords", true)? {
+            let adapter = options.handle("databaseAdapter")?;
+            Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
+        } else {
+            None
+        };
+        let side = NodeSide {
+            records,
+            rows: options.rows(scan_page_size)?,
+            clock: JsClock(options.handle("clock")?),
+            log: Console(Rc::clone(realm)),
+        };
+        Ok(Self {
+            responder: Responder::new(side, options.max_clock_skew()?),
+            turns: Rc::default(),
+            realm: Rc::clone(realm),
+        })
+    }
+
+    /// Answers one request when its turn has come.
+    pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let _turn = self.turns.take(&self.realm).await?;
         self.responder.side.look()?;
         self.responder.answer(request).await
@@ -41,26 +65,8 @@ impl IntoJs for Answer<Body> {
 pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createInProcessSyncTransport")?;
-    #[allow(clippy::cast_precision_loss, reason = "a small constant")]
-    let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
-    let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.handle("databaseAdapter")?;
-        Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
-    } else {
-        None
-    };
-    let side = NodeSide {
-        records,
-        rows: options.rows(scan_page_size)?,
-        clock: JsClock(options.handle("clock")?),
-        log: Console(Rc::clone(realm)),
-    };
     let array = options.array();
-    let in_process = Rc::new(InProcess {
-        responder: Responder::new(side, options.max_clock_skew()?),
-        turns: Rc::default(),
-        realm: Rc::clone(realm),
-    });
+    let in_process = Rc::new(InProcess::new(&options, realm)?);
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
     let exchange = bound(scope, realm, "exchange", array, move |call| {

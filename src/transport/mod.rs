@@ -4,6 +4,8 @@
 //! ends have to agree on is here, and in `docs/protocol.md` for who writes a peer in another language.
 
 pub mod gzip;
+pub mod routes;
+pub mod server;
 
 /// Where requests are posted.
 pub const EXCHANGE_PATH: &str = "/sync/exchange";
