@@ -13,6 +13,7 @@ export const {
   createFsObjectStorage,
   createHLCClock,
   createHttpSyncHandler,
+  createHttpSyncServer,
   createInProcessSyncTransport,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,

@@ -15,7 +15,7 @@ use super::error::invalid;
 use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
-use super::http::create_http_sync_handler;
+use super::http::{create_http_sync_handler, create_http_sync_server};
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
@@ -42,6 +42,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
     ("createHttpSyncHandler", create_http_sync_handler),
+    ("createHttpSyncServer", create_http_sync_server),
     ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
     (
         "createSqliteDatabaseAdapter",

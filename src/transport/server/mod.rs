@@ -5,6 +5,7 @@
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
 
+mod intake;
 pub mod listen;
 mod pulse;
 mod service;

@@ -54,6 +54,11 @@ pub async fn serve(
     outcome.unwrap_or_else(refused)
 }
 
+/// The server is there.
+pub fn healthy() -> Response<Body> {
+    json(Bytes::from_static(b"{\"status\":\"ok\"}"))
+}
+
 fn refused(refusal: Refusal) -> Response<Body> {
     refusal.into_response().map(Body::Whole)
 }
@@ -81,7 +86,7 @@ async fn answer(
     why: &Why,
 ) -> Result<Response<Body>, Refusal> {
     if route == Route::Health {
-        return Ok(json(Bytes::from_static(b"{\"status\":\"ok\"}")));
+        return Ok(healthy());
     }
     if let Some(door) = &channel.door {
         let opens = door.opens(head).await;
