@@ -59,8 +59,11 @@ test("it is healthy, and knows nothing else", async (t) => {
 
 test("channels have a prefix each, and know nothing of each other", async (t) => {
   const [photos, notes, root] = [1, 2, 3].map(() => storesFor(t, "native"));
-  const channels = { "/apps/photos": photos, "/apps/photos/notes/": notes, "/": root };
-  const side = await serverOf(t, { channels });
+  const side = await serverOfChannels(t, {
+    "/apps/photos": photos,
+    "/apps/photos/notes/": notes,
+    "/": root,
+  });
   const send = (path, id) =>
     exchange(side, { watermarks: {}, records: [recordOf(id, at(1, "a"))] }, { path });
   await send("/apps/photos/sync/exchange", "in-photos");
@@ -78,7 +81,7 @@ test("channels have a prefix each, and know nothing of each other", async (t) =>
 });
 
 test("without a root, other prefixes are not there, and the server is healthy", async (t) => {
-  const side = await serverOf(t, { channels: { "/apps/photos": storesFor(t, "native") } });
+  const side = await serverOfChannels(t, { "/apps/photos": storesFor(t, "native") });
   for (const path of ["/sync/exchange", "/apps/sync/exchange", "/apps/photosx/sync/exchange"]) {
     assert.equal((await exchange(side, { watermarks: {} }, { path })).status, 404, path);
   }
@@ -238,6 +241,7 @@ test("options of a wrong type are refused at once", (t) => {
     { channels: { photos: stores } },
     { channels: { "/a": stores, "/a/": stores } },
     { channels: { "/a": 5 } },
+    { channels: { "/a": stores }, authorize: () => true },
     { ...stores, idleTimeoutMs: 0 },
     { ...stores, maxRequests: "many" },
   ]) {

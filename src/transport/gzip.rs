@@ -96,12 +96,12 @@ mod tests {
         let bytes = b"photos and notes ".repeat(10_000);
         let packed = pack(&bytes).unwrap();
         let mut unpacker = Unpacker::default();
-        let mut unpacked = Vec::new();
+        let mut whole = Vec::new();
         for piece in packed.chunks(7) {
-            unpacked.extend(unpacker.feed(piece).unwrap());
+            whole.extend(unpacker.feed(piece).unwrap());
         }
-        unpacked.extend(unpacker.finish().unwrap());
-        assert_eq!(unpacked, bytes);
+        whole.extend(unpacker.finish().unwrap());
+        assert_eq!(whole, bytes);
         let mut half = Unpacker::default();
         half.feed(&packed[..packed.len() / 2]).unwrap();
         assert!(half.finish().is_err());

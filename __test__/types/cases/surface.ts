@@ -46,12 +46,15 @@ check<Interchangeable<old.SyncExchangeResponse, sync.SyncExchangeResponse>>();
 check<Interchangeable<old.SyncTransport, sync.SyncTransport>>();
 type OldInProcess = Parameters<typeof old.createInProcessSyncTransport>[0];
 check<Interchangeable<OldInProcess, sync.InProcessTransportOptions>>();
+check<Interchangeable<old.HttpSyncServerOptions, sync.HttpSyncServerOptions>>();
+type OldHandler = ReturnType<typeof old.createHttpSyncHandler>;
+check<Identical<OldHandler, sync.HttpSyncHandler>>();
 type OldStateStore = Parameters<typeof old.createSqliteSyncStateStore>[0];
 check<Identical<OldStateStore, sync.SqliteSyncStateStoreOptions>>();
 
 // Values. Each `Unfit…` names the exports that do not fit.
 
-type Later = "createHttpSyncHandler" | "createHttpSyncTransport";
+type Later = "createHttpSyncTransport";
 // Where ES modules import CommonJS, the whole of it is there once more as `default`.
 type OldValues = Omit<typeof old, Later | "default">;
 type NewValues = typeof sync;

@@ -1,5 +1,6 @@
 //! A channel: what the options of a handler, or of one channel of a server, describe.
 
+use std::error::Error as StdError;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub struct JsChannel {
 
 enum Answering {
     /// Over the stores of the options.
-    Own(InProcess),
+    Own(Box<InProcess>),
     /// The app's `transport`.
     Theirs(Peer),
 }
@@ -56,7 +57,7 @@ impl JsChannel {
         };
         let answering = match options.handle_if_given("transport")? {
             Some(transport) => Answering::Theirs(Peer(transport)),
-            None => Answering::Own(InProcess::new(options, realm)?),
+            None => Answering::Own(Box::new(InProcess::new(options, realm)?)),
         };
         Ok(Self {
             answering,
@@ -127,7 +128,7 @@ pub enum Visitor {
     /// The request of `node:http`.
     Request(Kept),
     /// A request that never was in JavaScript.
-    Head(Parts),
+    Head(Box<Parts>),
 }
 
 impl Visitor {
@@ -257,7 +258,7 @@ impl Door for Across {
             Box::pin(async move {
                 let visitor = match &context.request {
                     Some(request) => Visitor::Request(request.clone()),
-                    None => Visitor::Head(head),
+                    None => Visitor::Head(Box::new(head)),
                 };
                 channel.opens(visitor).await
             })
@@ -267,7 +268,10 @@ impl Door for Across {
 
 impl Log for Across {
     fn fault(&self, operation: &'static str, error: &Error) {
-        if error.cause().is_some_and(|cause| cause.is::<Said>()) {
+        if error
+            .cause()
+            .is_some_and(<dyn StdError + Send + Sync>::is::<Said>)
+        {
             return;
         }
         let error = error.clone();

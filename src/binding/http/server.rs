@@ -68,6 +68,20 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(object)
 }
 
+/// What belongs to a channel.
+const CHANNEL_OPTIONS: [&str; 10] = [
+    "databaseAdapter",
+    "objectStorageAdapter",
+    "clock",
+    "transport",
+    "appSyncableSource",
+    "syncSharedRecords",
+    "maxClockSkewMs",
+    "authorize",
+    "maxBodyBytes",
+    "maxFileBytes",
+];
+
 type Method = for<'c> fn(&Call<'c>, &Rc<Server>) -> Result<Value<'c>>;
 
 fn read_channels<'s>(
@@ -86,6 +100,14 @@ fn read_channels<'s>(
     let wrong = |what: &str| invalid(&format!("{function}(channels)"), what);
     if scope.kind(given)? != Kind::Object {
         return Err(wrong("is an object of options by path prefix"));
+    }
+    // An `authorize` beside the channels would guard none of them.
+    for name in CHANNEL_OPTIONS {
+        if !scope.is_nullish(options.get(name)?)? {
+            return Err(wrong(&format!(
+                "takes no {name} beside it; give it to each channel"
+            )));
+        }
     }
     let names = scope.own_names(given)?;
     let mut channels: Vec<(String, Rc<JsChannel>)> = Vec::new();
@@ -112,11 +134,11 @@ fn read_channels<'s>(
 }
 
 fn read_limits(options: &Options<'_>) -> Result<Limits> {
+    // As good as for ever, and far enough from the end of time to be added to now.
+    const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
     let default = Limits::default();
     let time = |name, default: Duration| {
         let ms = usize::try_from(default.as_millis()).unwrap_or(usize::MAX);
-        // As good as for ever, and far enough from the end of time to be added to now.
-        const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
         let given = options.count(name, ms)?;
         Ok::<_, Error>(Duration::from_millis((given as u64).min(LONGEST_MS)))
     };

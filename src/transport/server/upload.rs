@@ -117,9 +117,9 @@ impl Upload {
             return Ok(std::mem::take(&mut self.packed));
         };
         let piece = self.packed.len().min(Unpacker::PIECE);
-        let unpacked = unpacker.feed(self.packed.get(..piece).unwrap_or_default());
+        let fed = unpacker.feed(self.packed.get(..piece).unwrap_or_default());
         self.packed.advance(piece);
-        unpacked.map(Bytes::from).map_err(|_| self.badly_packed())
+        fed.map(Bytes::from).map_err(|_| self.badly_packed())
     }
 
     fn badly_packed(&self) -> Error {
