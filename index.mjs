@@ -15,6 +15,7 @@ export const {
   createHttpSyncHandler,
   createHttpSyncServer,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -24,4 +25,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 } = native.face(peer);

@@ -2,6 +2,7 @@
 
 const { createHandlerFactory } = require("./http-handler.js");
 const { createAdvance, marshal } = require("./marshal.js");
+const { sqliteDelta } = require("./sqlite-delta/index.js");
 
 const NAME = "@starkeep/sync-engine";
 
@@ -66,15 +67,13 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const { isLater, createHttpSyncHandler, ...functions } = binary.face({
-    SyncError,
-    StarkeepError,
-    ...marshal(),
-  });
+  const own = binary.face({ SyncError, StarkeepError, ...marshal() });
+  const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   return {
     SyncError,
     advanceWatermark: createAdvance(isLater),
     createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
     ...functions,
+    ...sqliteDelta(deltaHelpers, StarkeepError),
   };
 };

@@ -1,7 +1,7 @@
 // What is the server's alone: its socket, its limits, its end.
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -12,6 +12,14 @@ import { exchange, raw, recordOf, sideFor, storesFor } from "./support/http.mjs"
 
 const serverOf = (t, options = {}, kind = "native") =>
   sideFor(t, { front: "server", kind, options });
+
+/** A server of these channels. */
+async function serverOfChannels(t, channels) {
+  const server = sync.createHttpSyncServer({ channels });
+  const { port } = await server.listen();
+  t.after(() => server.close());
+  return { url: `http://127.0.0.1:${port}` };
+}
 
 /** A transport that answers when it is told to. */
 function gated() {
@@ -255,4 +263,15 @@ test("a place that is none is refused", async (t) => {
     await assert.rejects(server.listen(port, host), { code: "INVALID_ARGUMENT" });
   }
   await assert.rejects(server.listen(0, "203.0.113.1"), { code: "IO_ERROR" });
+});
+
+test("over native stores alone the JavaScript thread has no part in an exchange", async (t) => {
+  const side = await serverOf(t);
+  const body = JSON.stringify({ watermarks: {}, records: [recordOf("r", at(1, "a"))] });
+  const script = `fetch(${JSON.stringify(`${side.url}/sync/exchange`)}, { method: "POST", body: ${JSON.stringify(body)} })
+    .then((response) => response.json()).then((answer) => console.log(answer.records[0].id));`;
+  // This thread waits for the caller, and does nothing else meanwhile.
+  const said = execFileSync(process.execPath, ["-e", script], { timeout: 30_000 });
+  assert.equal(`${said}`, "r\n");
+  assert.equal((await side.databaseAdapter.get("r")).id, "r");
 });

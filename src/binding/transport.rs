@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
+use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
 use super::convert::Body;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::js::{Call, Handle, Key, Realm, Scope, Value, behind, bound, enter, mark};
@@ -12,6 +12,7 @@ use crate::engine::ports::Exchange;
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::message::{Answer, Request};
+use crate::store::side::{NativeSide, Traced};
 
 /// So many records a scan asks for at one time where nobody says otherwise.
 pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
@@ -45,6 +46,31 @@ impl InProcess {
             turns: Rc::default(),
             realm: Rc::clone(realm),
         })
+    }
+
+    /// The same over the stores themselves, where all of them and the clock are this package's own.
+    pub fn natively(&self) -> Result<Option<Responder<NativeSide>>> {
+        let side = &self.responder.side;
+        side.look()?;
+        let records = side.records.as_ref().map(AnyRecords::native);
+        let rows = side.rows.as_ref().map(AnyRows::native);
+        let (Some(clock), false, false) = (
+            side.clock.shared()?,
+            matches!(records, Some(None)),
+            matches!(rows, Some(None)),
+        ) else {
+            return Ok(None);
+        };
+        let native = NativeSide {
+            records: records.flatten(),
+            rows: rows.flatten(),
+            clock,
+            log: Traced,
+        };
+        Ok(Some(Responder::new(
+            native,
+            self.responder.max_clock_skew_ms,
+        )))
     }
 
     /// Answers one request when its turn has come.

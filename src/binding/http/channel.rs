@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use http::request::Parts;
 
 use super::errands::{Errands, Local};
+use super::native::NativeAnswers;
 use super::storage::{Fetched, JsFiles, NativeFiles, pieces_of};
 use crate::binding::convert::Body;
 use crate::binding::error::{invalid, warn};
@@ -67,6 +68,14 @@ impl JsChannel {
             max_file: bytes("maxFileBytes", u64::MAX)?,
             realm: Rc::clone(realm),
         })
+    }
+
+    /// Who answers without the JS thread, where nothing of the channel is the app's.
+    pub fn native_answers(&self) -> Result<Option<NativeAnswers>> {
+        match &self.answering {
+            Answering::Own(in_process) => Ok(in_process.natively()?.map(NativeAnswers::new)),
+            Answering::Theirs(_) => Ok(None),
+        }
     }
 
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {

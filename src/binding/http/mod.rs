@@ -7,6 +7,7 @@
 mod channel;
 mod errands;
 mod handler;
+mod native;
 mod server;
 mod storage;
 

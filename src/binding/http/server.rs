@@ -196,8 +196,14 @@ async fn start(
     let errands = Errands::new(realm);
     let mut channels: Vec<(String, Channel)> = Vec::new();
     for (number, prefix) in server.prefixes.iter().enumerate() {
-        let channel = across(&server.context, &errands, number)?;
-        channels.extend(channel.map(|channel| (prefix.clone(), channel)));
+        let Some(mut channel) = across(&server.context, &errands, number)? else {
+            continue;
+        };
+        let js = server.context.channels.get(number);
+        if let Some(native) = js.map(|js| js.native_answers()).transpose()?.flatten() {
+            channel.answers = Arc::new(native);
+        }
+        channels.push((prefix.clone(), channel));
     }
     let (closing, close) = watch::channel(false);
     let (ended, over) = watch::channel(false);
