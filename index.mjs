@@ -12,6 +12,8 @@ export const {
   createHLCClock,
   createHttpObjectStorage,
   createHttpSyncTransport,
+  createHttpSyncHandler,
+  createHttpSyncServer,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,

@@ -1,6 +1,7 @@
 "use strict";
 
 const { fetching } = require("./fetching.js");
+const { createHandlerFactory } = require("./http-handler.js");
 const { createAdvance, marshal } = require("./marshal.js");
 const { PUBLISHED, platform } = require("./platform.js");
 const { sqliteDelta } = require("./sqlite-delta/index.js");
@@ -111,10 +112,11 @@ exports.face = function face(peer) {
     }
   }
   const own = binary.face({ SyncError, StarkeepError, ...fetching, ...marshal() });
-  const { isLater, deltaHelpers, ...functions } = own;
+  const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   return {
     SyncError,
     advanceWatermark: createAdvance(isLater),
+    createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
     ...functions,
     ...sqliteDelta(deltaHelpers, StarkeepError),
   };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { NOTHING, json, peerAt, rawPeerAt } from "./support/http.mjs";
+import { NOTHING, json, peerAt, rawPeerAt } from "./support/http-peers.mjs";
 import { APP, NOTES, entry, makeCloud, makeNode, record, write } from "./support/index.mjs";
 
 const head = (more) => `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n${more}\r\n`;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { NOTHING, cloudAt, deadAddress, json, peerAt } from "./support/http.mjs";
+import { NOTHING, cloudAt, deadAddress, json, peerAt } from "./support/http-peers.mjs";
 import {
   assertSettled,
   drain,

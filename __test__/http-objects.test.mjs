@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
-import { cloudAt, deadAddress, peerAt, rawPeerAt } from "./support/http.mjs";
+import { cloudAt, deadAddress, peerAt, rawPeerAt } from "./support/http-peers.mjs";
 import { bytes, makeCloud, makeNode, memoryObjects, write } from "./support/index.mjs";
 import { folderFor } from "./support/native.mjs";
 

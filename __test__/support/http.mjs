@@ -1,106 +1,119 @@
-// Peers on sockets of this machine, as good or as bad as a test needs them.
+// Answering sides behind real sockets: the handler and the server, over adapters in memory and over the
+// native stores.
+import { once } from "node:events";
 import { createServer } from "node:http";
-import { createServer as createSocketServer } from "node:net";
-import { gunzipSync } from "node:zlib";
+import { connect } from "node:net";
+import { join } from "node:path";
+import * as sync from "@starkeep/sync-engine";
+import { clockFor, memoryDatabase, memoryObjects } from "./memory.mjs";
+import { folderFor } from "./native.mjs";
 
-/** What a peer answers that has nothing. */
-export const NOTHING = { records: [], appSyncableRows: [], hasMore: false };
-
-async function listening(t, server) {
-  const sockets = new Set();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const stop = () =>
-    new Promise((resolve) => {
-      server.close(resolve);
-      for (const socket of sockets) socket.destroy();
-    });
-  t.after(stop);
-  const { port } = server.address();
-  return { port, baseUrl: `http://127.0.0.1:${port}`, stop };
-}
-
-/**
- * A server that writes down every request and has `answer(request, response)` answer it. A request has
- * `method`, `path`, `headers`, `bytes`, and `text`, which is unpacked where it came packed.
- */
-export async function peerAt(t, answer) {
-  const requests = [];
-  const sockets = new Set();
-  const server = createServer(async (req, res) => {
-    sockets.add(req.socket);
-    const chunks = [];
-    try {
-      for await (const chunk of req) chunks.push(chunk);
-    } catch {
-      requests.push({ method: req.method, path: req.url, cut: true });
-      return;
-    }
-    const bytes = Buffer.concat(chunks);
-    const plain = req.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes;
-    const { method, url: path, headers } = req;
-    const request = {
-      method,
-      path,
-      headers,
-      bytes,
-      text: plain.toString(),
-      index: requests.length,
+/** Stores of a side: `adapters` in memory, or `native`. */
+export function storesFor(t, kind) {
+  if (kind === "adapters") {
+    return {
+      databaseAdapter: memoryDatabase({ nodeWatermarks: true }),
+      objectStorageAdapter: memoryObjects(),
+      clock: clockFor("cloud"),
     };
-    requests.push(request);
-    await answer(request, res);
+  }
+  const folder = folderFor(t);
+  const stores = {
+    databaseAdapter: sync.createSqliteDatabaseAdapter({ path: join(folder, "records.db") }),
+    objectStorageAdapter: sync.createFsObjectStorage({ root: join(folder, "files") }),
+    clock: sync.createHLCClock({ nodeId: "cloud" }),
+  };
+  t.after(async () => {
+    await stores.databaseAdapter.close();
+    await stores.objectStorageAdapter.close();
   });
-  const place = await listening(t, server);
-  return { ...place, requests, connections: () => sockets.size };
+  return stores;
 }
 
-/** A peer whose every answer is these bytes on the wire, after which it may hang up. */
-export async function rawPeerAt(t, wire, { hangUp = true } = {}) {
-  return listening(
-    t,
-    createSocketServer((socket) => {
-      socket.once("data", () => (hangUp ? socket.end(wire) : socket.write(wire)));
-    }),
-  );
-}
-
-/** Answers JSON: a value, or its bytes. */
-export function json(res, value, { status = 200, headers = {} } = {}) {
-  res.writeHead(status, { "Content-Type": "application/json", ...headers });
-  const plain = typeof value === "string" || Buffer.isBuffer(value);
-  res.end(plain ? value : JSON.stringify(value));
-}
-
-/** An address of this machine where nobody listens. */
-export async function deadAddress(t) {
-  const { baseUrl, stop } = await listening(t, createSocketServer());
-  await stop();
-  return baseUrl;
-}
-
-/** The answering side behind a server: the cloud's transport, and its objects under `/files/`. */
-export async function cloudAt(t, cloud) {
-  return peerAt(t, async ({ method, path, headers, text, bytes }, res) => {
-    if (path === "/sync/exchange") {
-      return json(res, await cloud.transport.exchange(JSON.parse(text)));
-    }
-    const key = decodeURIComponent(path.slice("/files/".length));
-    const object = await cloud.objects.get(key);
-    if (method === "PUT") {
-      await cloud.objects.put(key, new Uint8Array(bytes), { contentType: headers["content-type"] });
-      return res.end();
-    }
-    if (method === "DELETE") {
-      await cloud.objects.delete(key);
-      return res.writeHead(204).end();
-    }
-    if (object === null) return res.writeHead(404).end();
-    res.setHeader("Content-Type", object.contentType ?? "application/octet-stream");
-    res.setHeader("Content-Length", object.size);
-    return res.end(method === "HEAD" ? undefined : object.data);
+/** `node:http` in front of a handler; what is not the handler's is answered 418. */
+export async function serveWith(t, listener) {
+  const server = createServer(listener);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
   });
+  return { port: server.address().port, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** A side behind a socket: `front` is `handler` or `server`. */
+export async function sideFor(t, { front, kind, options = {} }) {
+  const stores = storesFor(t, kind);
+  if (front === "handler") {
+    const handler = sync.createHttpSyncHandler({ ...stores, ...options });
+    const at = await serveWith(t, async (req, res) => {
+      if (!(await handler(req, res))) res.writeHead(418).end("not the handler's");
+    });
+    return { ...stores, ...at, front };
+  }
+  const server = sync.createHttpSyncServer({ ...stores, ...options });
+  const { port } = await server.listen();
+  t.after(() => server.close());
+  return { ...stores, server, port, url: `http://127.0.0.1:${port}`, front };
+}
+
+export const FRONTS = ["handler", "server"];
+export const STORES = ["adapters", "native"];
+
+/** Every front over every kind of stores. */
+export const SIDES = FRONTS.flatMap((front) =>
+  STORES.map((kind) => ({ front, kind, title: `${front} over ${kind}` })),
+);
+
+/** A record as apps write it. */
+export function recordOf(id, stamp, fields = {}) {
+  return {
+    id,
+    kind: "data",
+    type: "note",
+    createdAt: stamp,
+    updatedAt: stamp,
+    ownerId: "me",
+    deletedAt: null,
+    version: 1,
+    contentHash: "",
+    objectStorageKey: "",
+    mimeType: "text/plain",
+    sizeBytes: 0,
+    originalFilename: null,
+    originAppId: "notes",
+    parentId: null,
+    ...fields,
+  };
+}
+
+/** Posts an exchange; a string goes as it is. */
+export async function exchange(side, request, { headers = {}, path = "/sync/exchange" } = {}) {
+  const response = await fetch(side.url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body:
+      typeof request === "object" && !ArrayBuffer.isView(request)
+        ? JSON.stringify(request)
+        : request,
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, json: text && JSON.parse(text) };
+}
+
+/** Writes to a socket, waits for the other end to close it, and answers what it said. */
+export async function raw(port, ...pieces) {
+  const socket = connect(port, "127.0.0.1");
+  const said = [];
+  socket.on("data", (piece) => said.push(piece));
+  // A reset after the answer is as good an end as any.
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  for (const piece of pieces) {
+    if (typeof piece === "function") await piece(socket);
+    else socket.write(piece);
+  }
+  if (!socket.closed) await once(socket, "close").catch(() => {});
+  return Buffer.concat(said).toString("latin1");
 }

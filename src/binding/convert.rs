@@ -37,6 +37,11 @@ impl Body {
     }
 }
 
+/// A body that came as text.
+pub fn as_body(json: &Json) -> Result<Body> {
+    Ok(Body::Json(Json::clone(json)))
+}
+
 /// An item of a native store, with its timestamp.
 pub fn from_native(item: Item<Json>) -> (Hlc, Item<Body>) {
     let hlc = item.hlc.clone();

@@ -16,7 +16,10 @@ use super::error::invalid;
 use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
-use super::http::{create_http_object_storage, create_http_sync_transport};
+use super::http::{
+    create_http_object_storage, create_http_sync_handler, create_http_sync_server,
+    create_http_sync_transport,
+};
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
@@ -44,6 +47,8 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("residencyOf", residency_of),
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
+    ("createHttpSyncHandler", create_http_sync_handler),
+    ("createHttpSyncServer", create_http_sync_server),
     ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
     (
         "createSqliteDatabaseAdapter",

@@ -18,7 +18,7 @@ pub struct Options<'s> {
     object: Value<'s>,
     function: &'static str,
     realm: Rc<Realm>,
-    hung: Cell<u32>,
+    hung: Rc<Cell<u32>>,
     array: Value<'s>,
 }
 
@@ -38,8 +38,18 @@ impl<'s> Options<'s> {
             object,
             function,
             realm: Rc::clone(realm),
-            hung: Cell::new(0),
+            hung: Rc::default(),
             array: scope.array()?,
+        })
+    }
+
+    /// Options that are one of these options; what they refer to hangs on the same array.
+    pub fn part(&self, object: Value<'s>) -> Result<Self> {
+        let options = Self::new(self.scope, &self.realm, object, self.function)?;
+        Ok(Self {
+            hung: Rc::clone(&self.hung),
+            array: self.array,
+            ..options
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
+use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
 use super::convert::Body;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::http::HttpTransport;
@@ -13,6 +13,7 @@ use crate::engine::ports::Exchange;
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::message::{Answer, Request};
+use crate::store::side::{NativeSide, Traced};
 
 /// So many records a scan asks for at one time where nobody says otherwise.
 pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
@@ -25,7 +26,56 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+    /// The answering side that the options of a transport or a server describe.
+    pub fn new(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Self> {
+        #[allow(clippy::cast_precision_loss, reason = "a small constant")]
+        let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
+        let records = if options.flag("syncSharedRecords", true)? {
+            let adapter = options.handle("databaseAdapter")?;
+            Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
+        } else {
+            None
+        };
+        let side = NodeSide {
+            records,
+            rows: options.rows(scan_page_size)?,
+            clock: JsClock(options.handle("clock")?),
+            log: Console(Rc::clone(realm)),
+        };
+        Ok(Self {
+            responder: Responder::new(side, options.max_clock_skew()?),
+            turns: Rc::default(),
+            realm: Rc::clone(realm),
+        })
+    }
+
+    /// The same over the stores themselves, where all of them and the clock are this package's own.
+    pub fn natively(&self) -> Result<Option<Responder<NativeSide>>> {
+        let side = &self.responder.side;
+        side.look()?;
+        let records = side.records.as_ref().map(AnyRecords::native);
+        let rows = side.rows.as_ref().map(AnyRows::native);
+        let (Some(clock), false, false) = (
+            side.clock.shared()?,
+            matches!(records, Some(None)),
+            matches!(rows, Some(None)),
+        ) else {
+            return Ok(None);
+        };
+        let native = NativeSide {
+            records: records.flatten(),
+            rows: rows.flatten(),
+            clock,
+            log: Traced,
+        };
+        Ok(Some(Responder::new(
+            native,
+            self.responder.max_clock_skew_ms,
+        )))
+    }
+
+    /// Answers one request when its turn has come.
+    pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let _turn = self.turns.take(&self.realm).await?;
         self.responder.side.look()?;
         self.responder.answer(request).await
@@ -42,26 +92,8 @@ impl IntoJs for Answer<Body> {
 pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createInProcessSyncTransport")?;
-    #[allow(clippy::cast_precision_loss, reason = "a small constant")]
-    let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
-    let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.handle("databaseAdapter")?;
-        Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
-    } else {
-        None
-    };
-    let side = NodeSide {
-        records,
-        rows: options.rows(scan_page_size)?,
-        clock: JsClock(options.handle("clock")?),
-        log: Console(Rc::clone(realm)),
-    };
     let array = options.array();
-    let in_process = Rc::new(InProcess {
-        responder: Responder::new(side, options.max_clock_skew()?),
-        turns: Rc::default(),
-        realm: Rc::clone(realm),
-    });
+    let in_process = Rc::new(InProcess::new(&options, realm)?);
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
     let exchange = bound(scope, realm, "exchange", array, move |call| {

@@ -42,3 +42,39 @@ pub struct Answer<B> {
     /// Per node the greatest timestamp that the answering side holds, where it can know.
     pub coverage: Option<Watermarks>,
 }
+
+impl<B> Request<B> {
+    /// The same request around other bodies.
+    ///
+    /// # Errors
+    /// The first of `body`.
+    pub fn with_bodies<J, E>(self, body: impl Fn(&B) -> Result<J, E>) -> Result<Request<J>, E> {
+        Ok(Request {
+            items: with_bodies(&self.items, body)?,
+            watermarks: self.watermarks,
+            shipped_after: self.shipped_after,
+            limit: self.limit,
+        })
+    }
+}
+
+impl<B> Answer<B> {
+    /// The same answer around other bodies.
+    ///
+    /// # Errors
+    /// The first of `body`.
+    pub fn with_bodies<J, E>(self, body: impl Fn(&B) -> Result<J, E>) -> Result<Answer<J>, E> {
+        Ok(Answer {
+            items: with_bodies(&self.items, body)?,
+            has_more: self.has_more,
+            coverage: self.coverage,
+        })
+    }
+}
+
+fn with_bodies<B, J, E>(
+    items: &[Item<B>],
+    body: impl Fn(&B) -> Result<J, E>,
+) -> Result<Vec<Item<J>>, E> {
+    items.iter().map(|item| item.with_body(&body)).collect()
+}

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, MultiGzDecoder as Decoder};
 
 /// Shorter bodies are sent as they are: packing them saves no packet.
 pub const WORTH_PACKING: usize = 1024;
@@ -28,6 +28,39 @@ pub fn unpack(bytes: &[u8], most: usize) -> io::Result<Option<Vec<u8>>> {
         .take(one_more)
         .read_to_end(&mut unpacked)?;
     Ok(Some(unpacked).filter(|unpacked| unpacked.len() <= most))
+}
+
+/// Unpacks a body as it comes.
+pub struct Unpacker(Decoder<Vec<u8>>);
+
+impl Default for Unpacker {
+    fn default() -> Self {
+        Self(Decoder::new(Vec::new()))
+    }
+}
+
+impl Unpacker {
+    /// So many bytes at one time unpack to a few megabytes at most.
+    pub const PIECE: usize = 4096;
+
+    /// What the next bytes unpack to; nothing where more are needed.
+    ///
+    /// # Errors
+    /// Where they are not packed so.
+    pub fn feed(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(bytes)?;
+        self.0.flush()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+
+    /// The rest, after the last bytes.
+    ///
+    /// # Errors
+    /// Where the body was not wholly there.
+    pub fn finish(&mut self) -> io::Result<Vec<u8>> {
+        self.0.try_finish()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +89,22 @@ mod tests {
         let (half, _) = packed.split_at(packed.len() / 2);
         assert!(unpack(half, 1_000_000).is_err());
         assert!(unpack(b"plain", 1_000_000).is_err());
+    }
+
+    #[test]
+    fn a_body_is_unpacked_as_it_comes() {
+        let bytes = b"photos and notes ".repeat(10_000);
+        let packed = pack(&bytes).unwrap();
+        let mut unpacker = Unpacker::default();
+        let mut whole = Vec::new();
+        for piece in packed.chunks(7) {
+            whole.extend(unpacker.feed(piece).unwrap());
+        }
+        whole.extend(unpacker.finish().unwrap());
+        assert_eq!(whole, bytes);
+        let mut half = Unpacker::default();
+        half.feed(&packed[..packed.len() / 2]).unwrap();
+        assert!(half.finish().is_err());
+        assert!(Unpacker::default().feed(b"plain as it is").is_err());
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod client;
 pub mod gzip;
+pub mod routes;
+pub mod server;
 
 /// Where requests are posted.
 pub const EXCHANGE_PATH: &str = "/sync/exchange";

@@ -1,5 +1,6 @@
 // With @types/node, `db` is the DatabaseSync of node:sqlite and nothing else.
 import { DatabaseSync } from "node:sqlite";
+import { createServer } from "node:http";
 import * as sync from "@starkeep/sync-engine";
 
 type Identical<A, B> =
@@ -36,4 +37,28 @@ const data: Promise<{ data: Uint8Array } | null> = sync
   .get("key");
 const put = sync.createFsObjectStorage({ root: "objects" }).put("key", Buffer.from("bytes"));
 
-export { data, put, results, source, usable };
+declare const stores: sync.HttpSyncChannel;
+const handler = sync.createHttpSyncHandler({
+  ...stores,
+  authorize: (req) => req.socket.remoteAddress === "127.0.0.1",
+  maxBodyBytes: 1_000_000,
+});
+createServer(async (req, res) => {
+  if (!(await handler(req, res))) res.writeHead(404).end();
+});
+const server = sync.createHttpSyncServer({
+  channels: {
+    "/apps/photos": { ...stores, authorize: async ({ headers }) => "cookie" in headers },
+  },
+  maxRequests: 10,
+});
+const port: Promise<number> = server.listen().then((place) => place.port);
+sync.createHttpSyncServer(stores).address()?.family;
+// @ts-expect-error: channels, or one at the root
+sync.createHttpSyncServer({ ...stores, channels: {} });
+// @ts-expect-error: a server has a storage
+sync.createHttpSyncServer({ maxRequests: 1 });
+// @ts-expect-error: true or false
+sync.createHttpSyncHandler({ ...stores, authorize: () => "yes" });
+
+export { data, port, put, results, source, usable };

@@ -54,12 +54,15 @@ check<
     Parameters<typeof sync.createHttpSyncTransport>
   >
 >();
+check<Interchangeable<old.HttpSyncServerOptions, sync.HttpSyncServerOptions>>();
+type OldHandler = ReturnType<typeof old.createHttpSyncHandler>;
+check<Identical<OldHandler, sync.HttpSyncHandler>>();
 type OldStateStore = Parameters<typeof old.createSqliteSyncStateStore>[0];
 check<Identical<OldStateStore, sync.SqliteSyncStateStoreOptions>>();
 
 // Values. Each `Unfit…` names the exports that do not fit.
 
-type Later = "createHttpSyncHandler";
+type Later = never;
 // Where ES modules import CommonJS, the whole of it is there once more as `default`.
 type OldValues = Omit<typeof old, Later | "default">;
 type NewValues = typeof sync;

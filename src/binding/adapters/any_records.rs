@@ -44,7 +44,8 @@ impl AnyRecords {
         self.adapter.realm()
     }
 
-    fn native(&self) -> Option<SqliteRecords> {
+    /// The store that is behind it, if it is this package's own.
+    pub fn native(&self) -> Option<SqliteRecords> {
         self.direct.get().map(|native| native.0.clone())
     }
 }

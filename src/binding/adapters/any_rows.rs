@@ -49,7 +49,7 @@ impl AnyRows {
     }
 
     /// The store that is behind both objects: an app may have put one of its own beside one of ours.
-    fn native(&self) -> Option<SqliteAppRows> {
+    pub fn native(&self) -> Option<SqliteAppRows> {
         let [namespaces, applier] = &self.direct;
         let (listing, applying) = (namespaces.get()?, applier.get()?);
         Rc::ptr_eq(&listing, &applying).then(|| applying.0.clone())

@@ -8,10 +8,22 @@ use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::hlc::safe_integer;
+use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 
 /// A clock object: `{ now, send, receive }`.
 pub struct JsClock(pub Handle);
+
+impl JsClock {
+    /// The clock itself, where it is this package's own and calls nothing of the app's.
+    pub fn shared(&self) -> Result<Option<SharedClock>> {
+        let realm = self.0.realm();
+        realm.scope(|scope| {
+            let native = behind::<NativeClock>(scope, realm, self.0.value(scope)?)?;
+            Ok(native.and_then(|clock| clock.shared().cloned()))
+        })
+    }
+}
 
 impl Clock for JsClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {

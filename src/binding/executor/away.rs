@@ -54,24 +54,34 @@ impl Bell {
     }
 }
 
+/// Keeps the process alive while it lives: something is under way on another thread.
+pub struct Away(Rc<Realm>);
+
+impl Away {
+    /// Something is under way from now on.
+    pub fn new(realm: &Rc<Realm>) -> Self {
+        realm.executor.away(realm, 1);
+        Self(Rc::clone(realm))
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        if self.0.is_alive() {
+            self.0.executor.away(&self.0, -1);
+        }
+    }
+}
+
 /// Runs `work` on the threads of the native side, and comes back to the round's context when it is done.
 pub async fn on_threads<T: Send + 'static>(
     realm: &Rc<Realm>,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    struct Away<'r>(&'r Rc<Realm>);
-    impl Drop for Away<'_> {
-        fn drop(&mut self) {
-            if self.0.is_alive() {
-                self.0.executor.away(self.0, -1);
-            }
-        }
-    }
     let (done, mut answer) = oneshot::channel();
     let bell = Bell::new(realm)?;
     let (remote, id) = (Arc::clone(&realm.remote), bell.id());
-    realm.executor.away(realm, 1);
-    let _away = Away(realm);
+    let _away = Away::new(realm);
     threads()?.spawn(async move {
         // Nobody listens if the environment ended meanwhile.
         let _ = done.send(work.await);
@@ -88,7 +98,7 @@ pub async fn on_threads<T: Send + 'static>(
 }
 
 /// The threads of the native side, shared by all environments of the process: they hold no state.
-fn threads() -> Result<&'static Runtime> {
+pub fn threads() -> Result<&'static Runtime> {
     static THREADS: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let started = THREADS.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()

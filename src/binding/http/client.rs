@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use super::callbacks::{App, pause};
 use super::fetching::{Asked, Fetch, Sent, Wanted};
-use crate::binding::convert::{Body, from_native};
+use crate::binding::convert::{Body, as_body};
 use crate::binding::executor::{on_threads, spawn};
 use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
-use crate::protocol::wire::{Json, write_request};
+use crate::protocol::wire::write_request;
 use crate::transport::EXCHANGE_PATH;
 use crate::transport::client::{
     Client, DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, read, repeat,
@@ -68,7 +68,7 @@ impl HttpTransport {
     /// One request and its answer. The text is written, and the answer read, on the native threads.
     pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let realm = self.app.realm();
-        let request = self.as_json(request)?;
+        let request = request.with_bodies(|body| body.to_json(realm))?;
         let text = on_threads(
             realm,
             async move { Ok(Bytes::from(write_request(&request))) },
@@ -80,18 +80,6 @@ impl HttpTransport {
             async |how_long| pause(realm, how_long).await,
         )
         .await
-    }
-
-    fn as_json(&self, request: Request<Body>) -> Result<Request<Json>> {
-        let realm = self.app.realm();
-        let items = request.items.iter();
-        let items = items.map(|item| item.with_body(|body| body.to_json(realm)));
-        Ok(Request {
-            watermarks: request.watermarks,
-            shipped_after: request.shipped_after,
-            items: items.collect::<Result<_>>()?,
-            limit: request.limit,
-        })
     }
 
     async fn attempt(&self, text: &Bytes) -> Result<Answer<Body>, Failure> {
@@ -116,7 +104,7 @@ impl HttpTransport {
                 let answer = on_threads(realm, async move {
                     Ok(client.exchange(text, &headers, may_pack).await)
                 });
-                Ok(as_bodies(answer.await??))
+                answer.await??.with_bodies(as_body).map_err(Failure::from)
             }
             Way::Fetch(fetch) => {
                 let asked = Asked {
@@ -151,16 +139,6 @@ impl HttpTransport {
         };
         let content_type = fetched.content_type.unwrap_or_default();
         let answer = on_threads(realm, async move { read(&bytes, &content_type) }).await?;
-        Ok(as_bodies(answer))
-    }
-}
-
-fn as_bodies(answer: Answer<Json>) -> Answer<Body> {
-    let items = answer.items.into_iter();
-    let items = items.map(|item| from_native(item).1);
-    Answer {
-        items: items.collect(),
-        has_more: answer.has_more,
-        coverage: answer.coverage,
+        Ok(answer.with_bodies(as_body)?)
     }
 }

@@ -1,11 +1,13 @@
-//! HTTP as JavaScript sees it.
+//! HTTP as JavaScript sees it: the caller's side, and in [`serving`] the answering one.
 
 mod callbacks;
 mod client;
 mod fetching;
 mod files;
+mod serving;
 mod storage;
 
 pub use client::{HttpTransport, create_http_sync_transport};
 pub use files::{NativeFiles, collect};
+pub use serving::{create_http_sync_handler, create_http_sync_server};
 pub use storage::create_http_object_storage;

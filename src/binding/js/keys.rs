@@ -33,6 +33,7 @@ keys! {
     Data = "data",
     DeletedAt = "deletedAt",
     DeletedAtColumn = "deleted_at",
+    Delete = "delete",
     Error = "error",
     Exchange = "exchange",
     Get = "get",

@@ -64,6 +64,17 @@ impl<'s> Scope<'s> {
     pub fn array(self) -> Result<Value<'s>> {
         make!(self, napi_create_array)
     }
+    /// A copy of bytes as a `Buffer`, which is a `Uint8Array` too.
+    pub fn buffer(self, bytes: &[u8]) -> Result<Value<'s>> {
+        let mut copy = ptr::null_mut();
+        make!(
+            self,
+            napi_create_buffer_copy,
+            bytes.len(),
+            bytes.as_ptr().cast(),
+            &raw mut copy
+        )
+    }
     /// A copy of bytes as a `Uint8Array`.
     pub fn bytes(self, bytes: &[u8]) -> Result<Value<'s>> {
         let mut data = ptr::null_mut();

@@ -18,5 +18,5 @@ pub use function::{Call, function};
 pub use handle::{Handle, bound, enter};
 pub use keys::Key;
 pub use native::{behind, mark};
-pub use realm::{Intrinsic, Kept, Realm};
+pub use realm::{Intrinsic, Kept, Realm, Remote};
 pub use value::{Kind, Scope, Value};

@@ -1,0 +1,139 @@
+"use strict";
+
+/**
+ * Moves requests of `node:http` to the native side and answers back. What a request means, and what its
+ * answer says, is decided there.
+ */
+
+/** The body that a parser left behind, as bytes; `undefined` where there is none to be had. */
+function parsedBody(req) {
+  const body = req.body;
+  if (body === undefined || body === null) return undefined;
+  if (body instanceof Uint8Array) return body;
+  if (typeof body === "string") return Buffer.from(body);
+  // A file that was parsed is not the file any more: only a message may be written anew.
+  return req.method === "POST" && typeof body === "object"
+    ? Buffer.from(JSON.stringify(body))
+    : undefined;
+}
+
+/** Whether somebody else has read the body to its end. */
+const isConsumed = (req) => req.readableEnded === true;
+
+/**
+ * The headers as the native side is to read them. A parser unpacks, and writes a message in other words;
+ * a file of text that is shorter or longer after it is not the file.
+ */
+function headersOf(req) {
+  if (!isConsumed(req) || parsedBody(req) === undefined) return req.headers;
+  const { "content-encoding": coding, "content-length": length, ...headers } = req.headers;
+  const isExact = typeof req.body === "string" && coding === undefined && length !== undefined;
+  return isExact ? { ...headers, "content-length": length } : headers;
+}
+
+/** Whether a body was there, and nothing is to be had of it. */
+const isLost = ({ headers }) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/**
+ * The pieces of a body. Leaving early does not destroy the stream: the answer goes over the same socket.
+ */
+function piecesOf(req) {
+  if (typeof req.iterator === "function") return req.iterator({ destroyOnReturn: false });
+  return req[Symbol.asyncIterator]();
+}
+
+/** Brings the body over, until nobody wants more of it. Never rejects. */
+async function pump(native, id, req) {
+  try {
+    if (isConsumed(req)) {
+      const body = parsedBody(req);
+      if (body !== undefined) await native.push(id, body);
+      else if (isLost(req)) return native.end(id, true);
+    } else {
+      const pieces = piecesOf(req);
+      for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+        const piece = typeof next.value === "string" ? Buffer.from(next.value) : next.value;
+        const pushed = native.push(id, piece);
+        const wanted = typeof pushed === "boolean" ? pushed : await pushed;
+        if (!wanted) {
+          await pieces.return?.();
+          // The rest goes by, so that the connection can be used again.
+          req.resume?.();
+          break;
+        }
+      }
+    }
+    return native.end(id, false);
+  } catch {
+    return native.end(id, true);
+  }
+}
+
+/** Resolves once the answer takes more, or never will. */
+function drained(res) {
+  return new Promise((resolve) => {
+    const over = () => {
+      res.off("drain", over);
+      res.off("close", over);
+      res.off("error", over);
+      resolve();
+    };
+    res.on("drain", over);
+    res.on("close", over);
+    res.on("error", over);
+  });
+}
+
+/** `Vary` is a list that others may have begun. */
+function withVary(res, headers) {
+  const theirs = res.getHeader?.("vary");
+  if (headers.vary === undefined || theirs === undefined) return headers;
+  return { ...headers, vary: [theirs, headers.vary].flat().join(", ") };
+}
+
+async function send(native, id, res, { status, headers, body }) {
+  res.writeHead(status, withVary(res, headers));
+  if (body !== null) {
+    res.end(body);
+    return;
+  }
+  for (let piece = await native.pull(id); piece !== null; piece = await native.pull(id)) {
+    if (res.destroyed) return;
+    if (res.write(piece) === false && !res.destroyed) await drained(res);
+  }
+  res.end();
+}
+
+/** Not even a refusal could be made: the socket says it. */
+function giveUp(res) {
+  if (res.headersSent) {
+    res.destroy?.();
+    return;
+  }
+  res.writeHead(500, { "content-type": "application/json" });
+  res.end('{"error":"the server could not answer","code":"INTERNAL_ERROR"}');
+}
+
+const HAS_BODY = new Set(["POST", "PUT"]);
+
+/** `createHttpSyncHandler` around the native half. */
+exports.createHandlerFactory = (createNative) =>
+  function createHttpSyncHandler(options) {
+    const native = createNative(options);
+
+    return async function handle(req, res) {
+      const id = native.begin(req, req.method, req.url, headersOf(req));
+      if (id === undefined) return false;
+      try {
+        const answering = native.answer(id);
+        if (HAS_BODY.has(req.method)) void pump(native, id, req);
+        await send(native, id, res, await answering);
+      } catch {
+        giveUp(res);
+      } finally {
+        native.done(id);
+      }
+      return true;
+    };
+  };

@@ -1,0 +1,330 @@
+//! A channel: what the options of a handler, or of one channel of a server, describe.
+
+use std::error::Error as StdError;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::request::Parts;
+
+use super::errands::{Errands, Local};
+use super::native::NativeAnswers;
+use super::storage::{Fetched, JsFiles, NativeFiles, pieces_of};
+use crate::binding::convert::as_body;
+use crate::binding::error::{invalid, warn};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value, behind};
+use crate::binding::options::Options;
+use crate::binding::stores::NativeBlobs;
+use crate::binding::transport::{InProcess, Peer};
+use crate::engine::object::Incoming;
+use crate::engine::ports::Exchange;
+use crate::error::{Error, Result};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::Json;
+use crate::transport::routes::Refusal;
+use crate::transport::server::{
+    About, Answers, Channel, DEFAULT_MAX_BODY, Door, File, Files, Later, Log,
+};
+
+/// What of a channel lives on the JS thread.
+pub struct JsChannel {
+    answering: Answering,
+    storage: JsFiles,
+    authorize: Option<Handle>,
+    max_body: u64,
+    max_file: u64,
+    realm: Rc<Realm>,
+}
+
+enum Answering {
+    /// Over the stores of the options.
+    Own(Box<InProcess>),
+    /// The app's `transport`.
+    Theirs(Peer),
+}
+
+impl JsChannel {
+    /// The channel that the options describe.
+    pub fn new(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Self> {
+        let bytes = |name, default: u64| {
+            let default = usize::try_from(default).unwrap_or(usize::MAX);
+            options.count(name, default).map(|count| match count {
+                usize::MAX => u64::MAX,
+                count => count as u64,
+            })
+        };
+        let answering = match options.handle_if_given("transport")? {
+            Some(transport) => Answering::Theirs(Peer(transport)),
+            None => Answering::Own(Box::new(InProcess::new(options, realm)?)),
+        };
+        Ok(Self {
+            answering,
+            storage: JsFiles(options.handle("objectStorageAdapter")?),
+            authorize: options.function("authorize")?,
+            max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
+            max_file: bytes("maxFileBytes", u64::MAX)?,
+            realm: Rc::clone(realm),
+        })
+    }
+
+    /// Who answers without the JS thread, where nothing of the channel is the app's.
+    pub fn native_answers(&self) -> Result<Option<NativeAnswers>> {
+        match &self.answering {
+            Answering::Own(in_process) => Ok(in_process.natively()?.map(NativeAnswers::new)),
+            Answering::Theirs(_) => Ok(None),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
+        let request = request.with_bodies(as_body)?;
+        let answer = match &self.answering {
+            Answering::Own(in_process) => in_process.answer(request).await?,
+            Answering::Theirs(peer) => peer.exchange(request).await?,
+        };
+        answer.with_bodies(|body| body.to_json(&self.realm))
+    }
+
+    /// Only `true` lets a caller in.
+    async fn opens(&self, visitor: Visitor) -> Result<bool> {
+        let Some(authorize) = &self.authorize else {
+            return Ok(true);
+        };
+        await_js(
+            &self.realm,
+            "authorize",
+            |scope, invoke| {
+                let visitor = visitor.value(scope)?;
+                let answer = scope.call(scope.undefined()?, authorize.value(scope)?, &[visitor])?;
+                invoke.take(scope, answer)
+            },
+            |scope, answer| match scope.kind(answer)? {
+                Kind::Boolean => Ok(scope.as_boolean(answer).unwrap_or(false)),
+                _ => Err(invalid("authorize", "answered neither true nor false")),
+            },
+        )
+        .await
+    }
+}
+
+/// Who `authorize` is asked about.
+pub enum Visitor {
+    /// The request of `node:http`.
+    Request(Kept),
+    /// A request that never was in JavaScript.
+    Head(Box<Parts>),
+}
+
+impl Visitor {
+    fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        let head = match self {
+            Self::Request(request) => return request.value(scope),
+            Self::Head(head) => head,
+        };
+        let object = scope.object()?;
+        scope.set_named(object, "method", scope.text(head.method.as_str())?)?;
+        scope.set_named(object, "url", scope.text(&head.uri.to_string())?)?;
+        let headers = scope.object()?;
+        for name in head.headers.keys() {
+            let values = head.headers.get_all(name).iter();
+            let values: Vec<_> = values
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
+            scope.set_named(headers, name.as_str(), scope.text(&values.join(", "))?)?;
+        }
+        scope.set_named(object, "headers", headers)?;
+        Ok(object)
+    }
+}
+
+/// What errands are run with: the channels, and the request of `node:http` where there is one.
+pub struct Context {
+    /// The channels, in the order of their numbers.
+    pub channels: Vec<Rc<JsChannel>>,
+    /// The request of `node:http`.
+    pub request: Option<Kept>,
+}
+
+/// The way to a channel from the native threads.
+struct Across {
+    errands: Arc<Errands<Context>>,
+    channel: usize,
+}
+
+/// The channel with this number, for the native threads. Finds out whose its storage is.
+pub fn across(
+    context: &Context,
+    errands: &Arc<Errands<Context>>,
+    number: usize,
+) -> Result<Option<Channel>> {
+    let Some(channel) = context.channels.get(number) else {
+        return Ok(None);
+    };
+    let realm = &channel.realm;
+    let native = realm.scope(|scope| {
+        let storage = channel.storage.0.value(scope)?;
+        behind::<NativeBlobs>(scope, realm, storage)
+    })?;
+    let way = Arc::new(Across {
+        errands: Arc::clone(errands),
+        channel: number,
+    });
+    let files: Arc<dyn Files> = match native {
+        Some(native) => Arc::new(NativeFiles(native.0.clone())),
+        None => Arc::clone(&way) as _,
+    };
+    Ok(Some(Channel {
+        answers: Arc::clone(&way) as _,
+        files,
+        door: channel
+            .authorize
+            .as_ref()
+            .map(|_| Arc::clone(&way) as Arc<dyn Door>),
+        log: way,
+        max_body: channel.max_body,
+        max_file: channel.max_file,
+    }))
+}
+
+impl Across {
+    /// Has `work` done with the channel.
+    fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(Rc<JsChannel>, Rc<Context>) -> Local<T> + Send + 'static,
+    ) -> Later<'_, T> {
+        let number = self.channel;
+        Box::pin(self.errands.run(operation, move |context: Rc<Context>| {
+            Box::pin(async move {
+                let channel = context.channels.get(number).map(Rc::clone);
+                let channel = channel.ok_or_else(|| invalid(operation, "has no such channel"))?;
+                let outcome = work(Rc::clone(&channel), context).await;
+                outcome.map_err(|error| said(&channel.realm, operation, &error))
+            })
+        }))
+    }
+}
+
+/// The mark of an error that was said already.
+#[derive(Debug, thiserror::Error)]
+#[error("see the warning of the JavaScript thread")]
+struct Said;
+
+/// The error without its cause, which may be a value that only the JS thread may hold. A fault is said
+/// before, with the cause.
+fn said(realm: &Rc<Realm>, operation: &str, error: &Error) -> Error {
+    if Refusal::of(error).is_fault() {
+        say(realm, operation, error);
+    }
+    Error::new(error.kind(), "", error.to_string()).caused_by(Said)
+}
+
+fn say(realm: &Rc<Realm>, operation: &str, error: &Error) {
+    warn(
+        realm,
+        &format!("{operation} failed for a caller"),
+        Some(error),
+    );
+}
+
+impl Answers for Across {
+    fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>> {
+        self.run("exchange", |channel, _| {
+            Box::pin(async move { channel.exchange(request).await })
+        })
+    }
+}
+
+impl Door for Across {
+    fn opens(&self, request: &Parts) -> Later<'_, bool> {
+        let head = request.clone();
+        self.run("authorize", |channel, context| {
+            Box::pin(async move {
+                let visitor = match &context.request {
+                    Some(request) => Visitor::Request(request.clone()),
+                    None => Visitor::Head(Box::new(head)),
+                };
+                channel.opens(visitor).await
+            })
+        })
+    }
+}
+
+impl Log for Across {
+    fn fault(&self, operation: &'static str, error: &Error) {
+        if error
+            .cause()
+            .is_some_and(<dyn StdError + Send + Sync>::is::<Said>)
+        {
+            return;
+        }
+        let error = error.clone();
+        self.errands.post(move |context: Rc<Context>| {
+            if let Some(channel) = context.channels.first() {
+                say(&channel.realm, operation, &error);
+            }
+        });
+    }
+}
+
+impl Files for Across {
+    fn look(&self, key: String) -> Later<'_, Option<About>> {
+        self.run("has", |channel, _| {
+            Box::pin(async move {
+                let has = channel.storage.has(&key).await?;
+                Ok(has.then(About::default))
+            })
+        })
+    }
+
+    fn open(&self, key: String) -> Later<'_, Option<File>> {
+        let fetched = self.run("get", |channel, _| {
+            Box::pin(async move { channel.storage.get(&key).await })
+        });
+        Box::pin(async move {
+            Ok(fetched.await?.map(
+                |Fetched {
+                     bytes,
+                     content_type,
+                 }| File {
+                    about: About {
+                        size: Some(bytes.len() as u64),
+                        content_type,
+                        version: None,
+                    },
+                    size: bytes.len() as u64,
+                    read: Box::new(move |range| pieces_of(part(&bytes, &range))),
+                },
+            ))
+        })
+    }
+
+    fn put(&self, key: String, mut file: Incoming) -> Later<'_, ()> {
+        Box::pin(async move {
+            let mut bytes = Vec::new();
+            while let Some(piece) = file.chunks.next().await {
+                bytes.extend_from_slice(&piece?);
+            }
+            let content_type = file.content_type;
+            self.run("put", |channel, _| {
+                Box::pin(async move {
+                    let content_type = content_type.as_deref();
+                    channel.storage.put(&key, bytes, content_type).await
+                })
+            })
+            .await
+        })
+    }
+
+    fn delete(&self, key: String) -> Later<'_, ()> {
+        self.run("delete", |channel, _| {
+            Box::pin(async move { channel.storage.delete(&key).await })
+        })
+    }
+}
+
+fn part(bytes: &Bytes, range: &std::ops::Range<u64>) -> Bytes {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(place(range.start)..place(range.end))
+}

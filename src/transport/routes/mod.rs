@@ -1,0 +1,176 @@
+//! The rules of the routes, without a socket: what a request asks for, what may be answered, and how a
+//! refusal reads.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /sync/exchange` | 200, JSON |
+//! | `HEAD`, `GET /files/<key>` | 200, 206, 304, 404, 416 |
+//! | `PUT /files/<key>` | 200 |
+//! | `DELETE /files/<key>` | 204 |
+//! | `GET /health` | 200; of a server alone, a handler leaves it to its app |
+//!
+//! A key is percent-encoded; slashes in it may stand as they are. Keys that would leave a folder are
+//! refused here, before any storage sees them.
+
+mod key;
+mod refusal;
+mod select;
+
+use http::Method;
+
+pub use key::{MAX_KEY, decode_key};
+pub use refusal::Refusal;
+pub use select::{Selection, entity_tag, packs_answers, select};
+
+use super::{EXCHANGE_PATH, FILES_PREFIX};
+
+/// Whether a server is there.
+pub const HEALTH_PATH: &str = "/health";
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// An exchange.
+    Exchange,
+    /// Whether the server is there.
+    Health,
+    /// A file, by its key.
+    File(Action, String),
+}
+
+/// What is to be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Say whether it is there.
+    Head,
+    /// Send it.
+    Get,
+    /// Store what comes.
+    Put,
+    /// Delete it.
+    Delete,
+}
+
+/// A method and a target, looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A route of ours.
+    Route(Route),
+    /// A route of ours, whose key is none.
+    BadKey(&'static str),
+    /// A path of ours that knows only these methods.
+    OtherMethods(&'static str),
+    /// Somebody else's.
+    Nothing,
+}
+
+/// Looks up a method and the target of a request line. The query does not count.
+pub fn find(method: &Method, target: &str) -> Found {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    if path == EXCHANGE_PATH {
+        return if method == Method::POST {
+            Found::Route(Route::Exchange)
+        } else {
+            Found::OtherMethods("POST")
+        };
+    }
+    if path == HEALTH_PATH {
+        return if method == Method::GET {
+            Found::Route(Route::Health)
+        } else {
+            Found::OtherMethods("GET")
+        };
+    }
+    let Some(key) = path.strip_prefix(FILES_PREFIX) else {
+        return Found::Nothing;
+    };
+    let action = match *method {
+        Method::HEAD => Action::Head,
+        Method::GET => Action::Get,
+        Method::PUT => Action::Put,
+        Method::DELETE => Action::Delete,
+        _ => return Found::OtherMethods("GET, HEAD, PUT, DELETE"),
+    };
+    match decode_key(key) {
+        Ok(key) => Found::Route(Route::File(action, key)),
+        Err(what) => Found::BadKey(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(action: Action, key: &str) -> Found {
+        Found::Route(Route::File(action, key.to_owned()))
+    }
+
+    #[test]
+    fn every_route_is_found_whatever_the_query() {
+        let exchange = Found::Route(Route::Exchange);
+        assert_eq!(find(&Method::POST, "/sync/exchange"), exchange);
+        assert_eq!(find(&Method::POST, "/sync/exchange?a=/files/x"), exchange);
+        assert_eq!(find(&Method::GET, "/health"), Found::Route(Route::Health));
+        assert_eq!(
+            find(&Method::GET, "/files/photos%2Fx.jpg?v=1"),
+            file(Action::Get, "photos/x.jpg")
+        );
+        assert_eq!(
+            find(&Method::PUT, "/files/photos/x.jpg"),
+            file(Action::Put, "photos/x.jpg")
+        );
+        assert_eq!(
+            find(&Method::DELETE, "/files/%C3%A9%20"),
+            file(Action::Delete, "\u{e9} ")
+        );
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_not_ours() {
+        for path in [
+            "/",
+            "/sync",
+            "/sync/exchange/",
+            "/files",
+            "/Files/x",
+            "x",
+            "/x/files/y",
+        ] {
+            assert_eq!(find(&Method::GET, path), Found::Nothing, "{path}");
+        }
+        assert_eq!(
+            find(&Method::GET, "/sync/exchange"),
+            Found::OtherMethods("POST")
+        );
+        assert!(matches!(
+            find(&Method::POST, "/files/x"),
+            Found::OtherMethods(_)
+        ));
+    }
+
+    #[test]
+    fn keys_that_leave_a_folder_are_refused() {
+        let long = "x".repeat(MAX_KEY + 1);
+        for key in [
+            "",
+            "..",
+            "%2e%2e",
+            "a/../b",
+            "a%2F..%2Fb",
+            "a%5C..%5Cb",
+            "./a",
+            "/etc/passwd",
+            "%2Fetc%2Fpasswd",
+            "%5C%5Chost%5Cshare",
+            "C%3A%5Cx",
+            "a%00b",
+            "a%0",
+            "a%zz",
+            "%ff",
+            &long,
+        ] {
+            let found = find(&Method::PUT, &format!("/files/{key}"));
+            assert!(matches!(found, Found::BadKey(_)), "{key}: {found:?}");
+        }
+    }
+}

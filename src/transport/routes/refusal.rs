@@ -1,0 +1,177 @@
+//! Refusals: a status, a `code`, and a sentence that says what to do. Nothing of the inside.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{Response, StatusCode};
+
+use crate::error::{Error, ErrorKind};
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// The request is not what the protocol allows.
+    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorKind::Sync.code(), message)
+    }
+
+    /// The key is none.
+    pub fn bad_key(what: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::InvalidKey.code(),
+            format!("the key {what}; use a relative path like \"photos/x.jpg\" as key"),
+        )
+    }
+
+    /// The app did not let the caller in.
+    pub fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "this server does not know who asks; send the credentials that it wants",
+        )
+        .with(WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// There is nothing here.
+    pub fn not_found(message: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    /// The path is known, the method is not.
+    pub fn other_methods(allowed: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            format!("this path knows {allowed}"),
+        )
+        .with(ALLOW, allowed)
+    }
+
+    /// The body is longer than `most` bytes.
+    pub fn too_large(most: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "TOO_LARGE",
+            format!("the body is longer than {most} bytes when unpacked; send less at a time"),
+        )
+    }
+
+    /// The body is encoded in a way that is not understood.
+    pub fn encoding() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_ENCODING",
+            "send the body as it is, or with Content-Encoding: gzip",
+        )
+    }
+
+    /// The body comes too slowly.
+    pub fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "TOO_SLOW",
+            "the body came too slowly; send it again",
+        )
+    }
+
+    /// Too many requests are in work.
+    pub fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "BUSY",
+            "too many requests are in work; try again in a second",
+        )
+        .with(RETRY_AFTER, "1")
+    }
+
+    /// Something failed inside. What, only the server's own log says.
+    pub fn fault() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorKind::Internal.code(),
+            "the server could not answer; its log says why",
+        )
+    }
+
+    /// What an error of a store or of the answering side means to the caller.
+    pub fn of(error: &Error) -> Self {
+        let kind = error.kind();
+        match kind {
+            ErrorKind::InvalidKey => {
+                Self::new(StatusCode::BAD_REQUEST, kind.code(), error.to_string())
+            }
+            // About what the caller sent, and nothing that another attempt would change.
+            ErrorKind::ClockAhead | ErrorKind::UnknownApp => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                kind.code(),
+                error.to_string(),
+            ),
+            ErrorKind::Busy => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                kind.code(),
+                "the store is busy; try again in a second",
+            )
+            .with(RETRY_AFTER, "1"),
+            ErrorKind::StorageFull => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                kind.code(),
+                "the server's disk is full",
+            ),
+            _ => Self::fault(),
+        }
+    }
+
+    /// Whether somebody has to look into it.
+    pub fn is_fault(&self) -> bool {
+        self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer that says it: `{ "error": "…", "code": "…" }`.
+    pub fn into_response(self) -> Response<Bytes> {
+        let body = serde_json::json!({ "error": self.message, "code": self.code }).to_string();
+        let length = body.len();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, length.into());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

@@ -1,0 +1,272 @@
+//! The routes behind a socket of their own.
+//!
+//! What holds, whoever is at the other end: no connection keeps its place without doing anything, no more
+//! requests are in work than allowed, and closing lets those in work end, up to a bound.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::header::EXPECT;
+use http::{Request, Response};
+use http_body_util::{Either, Full, StreamBody};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::intake::Intake;
+use super::pulse::{Beat, Pulse, Watched};
+use super::service::{healthy, serve};
+use super::upload::Why;
+use super::{Body, Channel};
+use crate::engine::object::Chunks;
+use crate::error::Error;
+use crate::transport::routes::{Found, Refusal, Route, find};
+
+/// What a server allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the first byte of a request to the last of its headers.
+    pub header_timeout: Duration,
+    /// At least 16 KiB of a body come within this time, or its end.
+    pub body_timeout: Duration,
+    /// A connection without a request, or whose answer nobody takes, is closed after this time.
+    pub idle_timeout: Duration,
+    /// Requests in work have this time to end when the server closes.
+    pub close_timeout: Duration,
+    /// More connections wait until one ends.
+    pub max_connections: usize,
+    /// Requests past this are answered 503.
+    pub max_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            max_requests: 256,
+        }
+    }
+}
+
+/// Channels by the prefix of their paths. The root's prefix is empty.
+#[derive(Debug)]
+pub struct Channels(Vec<(String, Channel)>);
+
+impl Channels {
+    /// Of these prefixes the longest that fits counts.
+    pub fn new(mut channels: Vec<(String, Channel)>) -> Self {
+        channels.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self(channels)
+    }
+
+    /// The channel of a path, and the rest of the path.
+    fn of<'p>(&self, path: &'p str) -> Option<(&Channel, &'p str)> {
+        self.0.iter().find_map(|(prefix, channel)| {
+            let rest = path.strip_prefix(prefix.as_str())?;
+            rest.starts_with('/').then_some((channel, rest))
+        })
+    }
+}
+
+struct Server {
+    channels: Channels,
+    limits: Limits,
+    requests: Arc<Semaphore>,
+}
+
+/// Serves until `closing` is true, then lets what is in work end.
+pub async fn run(
+    listener: TcpListener,
+    channels: Channels,
+    limits: Limits,
+    mut closing: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(
+        limits.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
+    let requests = Arc::new(Semaphore::new(
+        limits.max_requests.min(Semaphore::MAX_PERMITS),
+    ));
+    let server = Arc::new(Server {
+        channels,
+        limits,
+        requests,
+    });
+    let mut connections = JoinSet::new();
+    let end = closing.clone();
+    let mut closed = pin!(closing.wait_for(|closing| *closing));
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (accept(&listener).await, place)
+        };
+        tokio::select! {
+            _ = &mut closed => break,
+            (stream, place) = next => {
+                let server = Arc::clone(&server);
+                let end = end.clone();
+                connections.spawn(async move {
+                    let _place = place;
+                    connection(server, stream, end).await;
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // What is still in work after that is cut off when the set is dropped.
+    let _ = tokio::time::timeout(limits.close_timeout, ended).await;
+}
+
+/// The next connection. Where there are no descriptors left, this waits for some.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    const PAUSE: Duration = Duration::from_millis(100);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "connections cannot be accepted for now");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionRefused | Kind::ConnectionAborted | Kind::ConnectionReset
+    )
+}
+
+async fn connection(server: Arc<Server>, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+    // Answers are written in few pieces; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let pulse = Pulse::new();
+    let Limits {
+        header_timeout,
+        idle_timeout,
+        ..
+    } = server.limits;
+    let io = TokioIo::new(Watched::new(stream, pulse.clone(), idle_timeout));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Its own timeout runs between two requests too; the pulse tells the two apart.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    builder.http2().timer(TokioTimer::new());
+    let watched = pulse.clone();
+    let service = service_fn(move |request| {
+        let (server, pulse) = (Arc::clone(&server), pulse.clone());
+        async move { Ok::<_, Infallible>(server.answer(request, &pulse).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut stopped = pin!(watched.stopped(header_timeout, idle_timeout));
+    let mut closed = pin!(closing.wait_for(|closing| *closing));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            // What ends a connection is the other end's business, or was answered already.
+            _ = &mut connection => return,
+            () = &mut stopped => return,
+            _ = &mut closed, if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+impl Server {
+    async fn answer(&self, request: Request<Incoming>, pulse: &Pulse) -> Response<Answer> {
+        let beat = pulse.beat();
+        let (head, body) = request.into_parts();
+        let expects = head.headers.contains_key(EXPECT);
+        let intake = Intake::new(body);
+        let (response, permit) = match Arc::clone(&self.requests).try_acquire_owned() {
+            Ok(permit) => (self.serve(head, &intake).await, Some(permit)),
+            Err(_) => (Refusal::busy().into_response().map(Body::Whole), None),
+        };
+        // Ends at once where the body was read. Who waits to be asked for it sends none.
+        if !expects {
+            tokio::spawn(intake.pass_by());
+        }
+        response.map(|body| Answer {
+            body: match body {
+                Body::Whole(bytes) => Either::Left(Full::new(bytes)),
+                Body::Pieces(pieces) => Either::Right(StreamBody::new(Frames(pieces))),
+            },
+            _work: (beat, permit),
+        })
+    }
+
+    async fn serve(&self, head: http::request::Parts, intake: &Intake) -> Response<Body> {
+        let path = head.uri.path().to_owned();
+        let Some((channel, rest)) = self.channels.of(&path) else {
+            // A server says that it is there whatever its channels are.
+            if find(&head.method, &path) == Found::Route(Route::Health) {
+                return healthy();
+            }
+            let refusal = Refusal::not_found("there is no such channel here");
+            return refusal.into_response().map(Body::Whole);
+        };
+        let why = Why::default();
+        let body = intake.steadily(self.limits.body_timeout, why.clone());
+        let found = find(&head.method, rest);
+        serve(channel, found, head, body.boxed(), why).await
+    }
+}
+
+/// The body of an answer; its request is in work until it is dropped.
+struct Answer {
+    body: Either<Full<Bytes>, StreamBody<Frames>>,
+    _work: (Beat, Option<OwnedSemaphorePermit>),
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+struct Frames(Chunks);
+
+impl futures_util::Stream for Frames {
+    type Item = Result<Frame<Bytes>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context).map_ok(Frame::data)
+    }
+}

@@ -1,0 +1,119 @@
+//! The side that answers over HTTP, whoever holds the socket.
+//!
+//! A [`Channel`] is what is behind the routes: somebody who answers exchanges, a storage of files, and,
+//! where the app wants one, a doorkeeper. [`serve`] takes a request to its answer. It runs on the native
+//! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
+//! socket; a `node:http` server does the same through the addon.
+
+mod intake;
+pub mod listen;
+mod pulse;
+mod service;
+mod upload;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::request::Parts;
+
+use crate::engine::object::{Chunks, Incoming};
+use crate::error::{Error, Result};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::Json;
+
+pub use service::serve;
+pub use upload::Why;
+
+/// A body is at most so many bytes where nobody says otherwise.
+pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
+
+/// What comes of a question to a channel, in time.
+pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// Who answers exchanges.
+pub trait Answers: Send + Sync {
+    /// One request and its answer. Requests may overlap; who answers takes them one by one.
+    fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>>;
+}
+
+/// A storage of files.
+pub trait Files: Send + Sync {
+    /// Whether a file is there, and what is known about it.
+    fn look(&self, key: String) -> Later<'_, Option<About>>;
+    /// The file, if it is there.
+    fn open(&self, key: String) -> Later<'_, Option<File>>;
+    /// Stores a file. Where its pieces end in an error nothing is left of it.
+    fn put(&self, key: String, file: Incoming) -> Later<'_, ()>;
+    /// Deletes a file, if it is there.
+    fn delete(&self, key: String) -> Later<'_, ()>;
+}
+
+/// Who decides whether a caller comes in.
+pub trait Door: Send + Sync {
+    /// Whether this request is let in.
+    fn opens(&self, request: &Parts) -> Later<'_, bool>;
+}
+
+/// Where faults are written down.
+pub trait Log: Send + Sync {
+    /// A fault, and the operation it happened in.
+    fn fault(&self, operation: &'static str, error: &Error);
+}
+
+/// What is known about a file.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// How many bytes there are, where that is known without reading them.
+    pub size: Option<u64>,
+    /// The content type it was put with.
+    pub content_type: Option<String>,
+    /// A text that no other version of the file has.
+    pub version: Option<String>,
+}
+
+/// A file that is there.
+pub struct File {
+    /// What is known about it.
+    pub about: About,
+    /// How many bytes there are.
+    pub size: u64,
+    /// Its bytes, or some of them.
+    pub read: Box<dyn FnOnce(Range<u64>) -> Chunks + Send>,
+}
+
+/// What is behind the routes.
+#[derive(Clone)]
+pub struct Channel {
+    /// Who answers exchanges.
+    pub answers: Arc<dyn Answers>,
+    /// The files.
+    pub files: Arc<dyn Files>,
+    /// Who decides about callers; everybody comes in where nobody does.
+    pub door: Option<Arc<dyn Door>>,
+    /// Where faults go.
+    pub log: Arc<dyn Log>,
+    /// An exchange's body is at most so many bytes, unpacked.
+    pub max_body: u64,
+    /// A file is at most so many bytes.
+    pub max_file: u64,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("max_body", &self.max_body)
+            .field("max_file", &self.max_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body of an answer.
+pub enum Body {
+    /// Bytes that are there.
+    Whole(Bytes),
+    /// Bytes that come in pieces.
+    Pieces(Chunks),
+}

@@ -1,0 +1,307 @@
+//! From a request to its answer.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::upload::{Upload, Why};
+use super::{About, Body, Channel};
+use crate::engine::object::{Chunks, Incoming};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::wire::{read_request, write_answer};
+use crate::transport::gzip::{WORTH_PACKING, pack};
+use crate::transport::routes::{
+    Action, Found, Refusal, Route, Selection, entity_tag, packs_answers, select,
+};
+
+/// What takes longer to read or write is done where it keeps nobody waiting.
+const LONG: usize = 64 * 1024;
+
+/// The content type of a file that has none.
+const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Answers a request. `why` is what whoever feeds the body may say about it.
+///
+/// Faults, panics too, are an answer like any other: they are logged, and the caller hears that there was
+/// one.
+pub async fn serve(
+    channel: &Channel,
+    found: Found,
+    head: Parts,
+    body: Chunks,
+    why: Why,
+) -> Response<Body> {
+    let route = match found {
+        Found::Route(route) => route,
+        Found::BadKey(what) => return refused(Refusal::bad_key(what)),
+        Found::OtherMethods(allowed) => return refused(Refusal::other_methods(allowed)),
+        Found::Nothing => return refused(Refusal::not_found("there is no such path here")),
+    };
+    let at_work = AssertUnwindSafe(answer(channel, route, &head, body, &why)).catch_unwind();
+    let outcome = at_work.await.unwrap_or_else(|payload| {
+        channel.log.fault("answer a request", &panicked(&*payload));
+        Err(Refusal::fault())
+    });
+    outcome.unwrap_or_else(refused)
+}
+
+/// The server is there.
+pub fn healthy() -> Response<Body> {
+    json(Bytes::from_static(b"{\"status\":\"ok\"}"))
+}
+
+fn refused(refusal: Refusal) -> Response<Body> {
+    refusal.into_response().map(Body::Whole)
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let what = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned());
+    Error::new(
+        ErrorKind::Internal,
+        "answer a request",
+        format!(
+            "a fault of this package, please report it: {}",
+            what.unwrap_or_default()
+        ),
+    )
+}
+
+async fn answer(
+    channel: &Channel,
+    route: Route,
+    head: &Parts,
+    body: Chunks,
+    why: &Why,
+) -> Result<Response<Body>, Refusal> {
+    if route == Route::Health {
+        return Ok(healthy());
+    }
+    if let Some(door) = &channel.door {
+        let opens = door.opens(head).await;
+        // A doorkeeper that fails lets nobody in.
+        if !opens.map_err(|error| explained(channel, "authorize", &error, None))? {
+            return Err(Refusal::unauthorized());
+        }
+    }
+    match route {
+        Route::Health | Route::Exchange => exchange(channel, head, body, why).await,
+        Route::File(action, key) => {
+            let explain = |error| explained(channel, "serve a file", &error, Some(why));
+            match action {
+                Action::Head => look(channel, key).await.map_err(explain),
+                Action::Get => get(channel, head, key).await.map_err(explain)?,
+                Action::Put => put(channel, head, key, (body, why)).await,
+                Action::Delete => {
+                    channel.files.delete(key).await.map_err(explain)?;
+                    let mut response = empty(StatusCode::NO_CONTENT);
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                    Ok(response)
+                }
+            }
+        }
+    }
+}
+
+/// What an error is to the caller. Faults of this side are logged.
+fn explained(
+    channel: &Channel,
+    operation: &'static str,
+    error: &Error,
+    why: Option<&Why>,
+) -> Refusal {
+    if let Some(refusal) = why.and_then(Why::refusal) {
+        return refusal;
+    }
+    let refusal = Refusal::of(error);
+    if refusal.is_fault() {
+        channel.log.fault(operation, error);
+    }
+    refusal
+}
+
+async fn exchange(
+    channel: &Channel,
+    head: &Parts,
+    body: Chunks,
+    why: &Why,
+) -> Result<Response<Body>, Refusal> {
+    let explain = |error: Error| explained(channel, "exchange", &error, Some(why));
+    let upload = Upload::new(&head.headers, body, why.clone(), channel.max_body)?;
+    let text = upload.whole().await.map_err(explain)?;
+    let request = aside(text.len(), move || read_request(&text)).await;
+    let request = request.map_err(|error| match error.kind() {
+        ErrorKind::Sync => Refusal::malformed(error.to_string()),
+        _ => explain(error),
+    })?;
+    let answer = channel.answers.exchange(request).await.map_err(explain)?;
+    let length = answer.items.iter().map(|item| item.body.len()).sum();
+    let packs = packs_answers(&head.headers);
+    let (text, packed) = aside(length, move || {
+        let text = write_answer(&answer).into_bytes();
+        if packs && text.len() >= WORTH_PACKING {
+            let packed = pack(&text).map_err(|error| {
+                Error::new(ErrorKind::Internal, "pack an answer", error.to_string())
+            })?;
+            return Ok((packed, true));
+        }
+        Ok((text, false))
+    })
+    .await
+    .map_err(explain)?;
+    let mut response = json(Bytes::from(text));
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+/// Does `work` on a thread that may be kept busy, where there is much of it.
+async fn aside<T: Send + 'static>(
+    length: usize,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if length < LONG {
+        return work();
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|failed| {
+            Err(Error::new(
+                ErrorKind::Internal,
+                "answer a request",
+                "the work ended without an answer; this is a fault of this package, please report it",
+            )
+            .caused_by(failed))
+        })
+}
+
+async fn look(channel: &Channel, key: String) -> Result<Response<Body>> {
+    let Some(about) = channel.files.look(key).await? else {
+        let mut response = empty(StatusCode::NOT_FOUND);
+        response.headers_mut().remove(CONTENT_LENGTH);
+        return Ok(response);
+    };
+    let mut response = empty(StatusCode::OK);
+    describe(response.headers_mut(), &about);
+    match about.size {
+        Some(size) => response.headers_mut().insert(CONTENT_LENGTH, size.into()),
+        None => response.headers_mut().remove(CONTENT_LENGTH),
+    };
+    Ok(response)
+}
+
+async fn get(
+    channel: &Channel,
+    head: &Parts,
+    key: String,
+) -> Result<Result<Response<Body>, Refusal>> {
+    let Some(file) = channel.files.open(key).await? else {
+        return Ok(Err(Refusal::not_found("there is no file under this key")));
+    };
+    let size = file.size;
+    let tag = file.about.version.as_deref().map(entity_tag);
+    let mut response = match select(&head.headers, size, tag.as_deref()) {
+        Selection::Whole => {
+            let mut response = Response::new(Body::Pieces((file.read)(0..size)));
+            response.headers_mut().insert(CONTENT_LENGTH, size.into());
+            response
+        }
+        Selection::Part(part) => {
+            let said = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+            let length = part.end - part.start;
+            let mut response = Response::new(Body::Pieces((file.read)(part)));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            insert_text(response.headers_mut(), CONTENT_RANGE, &said);
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            response
+        }
+        Selection::Unchanged => {
+            let mut response = empty(StatusCode::NOT_MODIFIED);
+            response.headers_mut().remove(CONTENT_LENGTH);
+            response
+        }
+        Selection::Unsatisfiable => {
+            let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+            insert_text(
+                response.headers_mut(),
+                CONTENT_RANGE,
+                &format!("bytes */{size}"),
+            );
+            return Ok(Ok(response));
+        }
+    };
+    describe(response.headers_mut(), &file.about);
+    Ok(Ok(response))
+}
+
+async fn put(
+    channel: &Channel,
+    head: &Parts,
+    key: String,
+    (body, why): (Chunks, &Why),
+) -> Result<Response<Body>, Refusal> {
+    let upload = Upload::new(&head.headers, body, why.clone(), channel.max_file)?;
+    let content_type = head.headers.get(CONTENT_TYPE);
+    let file = Incoming {
+        content_type: content_type.and_then(|value| value.to_str().ok().map(str::to_owned)),
+        size: upload.size(),
+        chunks: Box::pin(upload),
+    };
+    let stored = channel.files.put(key, file).await;
+    stored.map_err(|error| explained(channel, "store a file", &error, Some(why)))?;
+    Ok(empty(StatusCode::OK))
+}
+
+fn describe(headers: &mut HeaderMap, about: &About) {
+    let known = about.content_type.as_deref();
+    let known = known.and_then(|text| HeaderValue::from_str(text).ok());
+    headers.insert(CONTENT_TYPE, known.unwrap_or(UNKNOWN_TYPE));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // What is under a key may change: who keeps a copy asks whether it has.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(version) = &about.version {
+        insert_text(headers, ETAG, &entity_tag(version));
+    }
+}
+
+/// Text that cannot stand in a header is left out.
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Bytes::new()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, 0.into());
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+}
+
+fn json(text: Bytes) -> Response<Body> {
+    let length = text.len();
+    let mut response = Response::new(Body::Whole(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+}
