@@ -192,9 +192,9 @@ for (const [way, options] of Object.entries(WAYS)) {
       if (index === 0) return json(res, big);
       if (index === 1) return json(res, gzipSync(big), { headers: { "Content-Encoding": "gzip" } });
       res.writeHead(200, { "Content-Type": "application/json" });
-      return res.write(big) && res.end();
+      res.write(big);
+      return res.end();
     });
-    peer.requests.length = 0;
     const transport = sync.createHttpSyncTransport({
       baseUrl: peer.baseUrl,
       ...options,
