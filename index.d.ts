@@ -1,9 +1,10 @@
 /**
  * Types of `@starkeep/sync-engine`.
  *
- * `index.d.ts` and `index.d.mts` hold the same text. A peer package may have one set of declarations
- * for `require` and another for `import`; which of them an import type below means depends on the kind
- * of file it stands in, so each entry of this package meets the declarations that its reader uses.
+ * `index.d.ts`, `index.d.mts` and `index.d.cts` hold the same text. A peer package may have one set of
+ * declarations for `require` and another for `import`; which of them an import type below means depends
+ * on the kind of file it stands in, so each entry of this package meets the declarations that its reader
+ * uses.
  *
  * Units: every duration and every `wallTime` is in milliseconds, wall times since the Unix epoch; sizes
  * are in bytes; limits count items.
@@ -398,6 +399,70 @@ interface NodeWatermarksCapable {
   getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
 }
 
+/** How a page is taken in. */
+interface ApplyOptions {
+  /**
+   * Whether an item that fails stops the later items of its nodeId: they are left alone and answered as
+   * `behind`. `false` where it is left out. An answering side sets it always, for others would take the
+   * gap for their own.
+   */
+  readonly strictOrder?: boolean;
+}
+
+/**
+ * What became of one item of a page.
+ *
+ * - `applied`: it is stored now, and was not before.
+ * - `stale`: what is stored is as new, or newer.
+ * - `failed`: it could not be stored, for the reason in `error`. It is held (see {@link HeldItem}).
+ * - `behind`: with `strictOrder`, an earlier item of its nodeId failed.
+ */
+type ApplyResult =
+  | { readonly status: "applied" | "stale" | "behind" }
+  | { readonly status: "failed"; readonly error?: unknown };
+
+/** A page of unseen records. */
+interface UnseenPage {
+  /** The records, smallest `updatedAt` first. */
+  readonly records: AnyRecord[];
+  /** Whether unseen records were left out. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * What a store of records can do so that no round scans it. Each function is optional: an engine uses
+ * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
+ * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
+ * `docs/adapters.md` has them for PostgreSQL.
+ *
+ * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
+ * strings.
+ */
+interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
+  /**
+   * Of all records, tombstones too, whose `updatedAt` is greater than the watermark of its nodeId, or
+   * whose nodeId has none, the `limit` smallest. Records with one and the same `updatedAt` are never
+   * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
+   * whole. The page is read in one view of the store.
+   *
+   * An answer that shows seen records or a wrong order while it leaves some out is not used, and the store
+   * is scanned with a warning. What it throws rejects the round.
+   */
+  queryUnseen?(
+    watermarks: Watermarks,
+    options: { readonly limit: number },
+  ): Promise<UnseenPage> | UnseenPage;
+  /**
+   * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
+   * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
+   * their order. What it throws, or an answer of another form, holds all of them; they come again.
+   */
+  applyRecords?(
+    records: AnyRecord[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+}
+
 /* ------------------------------------------------------------------------------------------------
  * App rows
  */
@@ -455,6 +520,14 @@ interface AppSyncableApplier {
    * 0.2 on; see {@link NodeWatermarksCapable}.
    */
   getNodeWatermarks?(appId: string, table: string): Promise<Watermarks> | Watermarks;
+  /**
+   * Takes in a page of rows at once, in the order of their timestamps. As `applyRecords` of
+   * {@link DeltaCapableDatabaseAdapter} does.
+   */
+  applyRows?(
+    entries: AppSyncableRowEntry[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
 }
 
 /** Which page of a scan is wanted. */
@@ -647,7 +720,7 @@ interface SyncTransport {
 /** Options of {@link createInProcessSyncTransport}. */
 interface InProcessTransportOptions {
   /** The shared records of the answering side. */
-  readonly databaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  readonly databaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The clock of the answering side. */
   readonly clock: HLCClock;
   /**
@@ -923,7 +996,7 @@ interface NativeSyncEngine extends SyncEngine {
 /** Options of {@link createSyncEngine}. */
 interface SyncEngineOptions {
   /** The shared records of this side. */
-  readonly localDatabaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The objects of this side. */
   readonly localObjectStorage: ObjectStorageAdapter;
   /** The objects of the other side. */
@@ -1051,6 +1124,164 @@ declare function createSqliteDatabaseAdapter(
   options: SqliteDatabaseAdapterOptions,
 ): DatabaseAdapter & Required<NodeWatermarksCapable>;
 
+/** Options of {@link createSqliteAppRows}. */
+interface SqliteAppRowsOptions {
+  /**
+   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
+   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
+   * of this process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** What {@link SqliteAppRows.register} takes. */
+interface AppRowsRegistration {
+  /** The app's tables. */
+  readonly tables?: readonly {
+    /** The table's bare name. */
+    readonly name: string;
+    /** The columns that tell its rows apart. Without any, every row is another one. */
+    readonly pkColumns?: readonly string[];
+    /**
+     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
+     * one column as JSON.
+     */
+    readonly columns?: readonly string[];
+  }[];
+  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
+  readonly filesEnabled?: boolean;
+}
+
+/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
+interface SqliteAppRows {
+  /** The apps that are registered, read from the file with every call. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: {
+    /**
+     * Applies an entry, last writer wins.
+     *
+     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row.
+     */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /**
+     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
+     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
+     * not there has no rows.
+     */
+    scanSince(
+      appId: string,
+      table: string,
+      sinceHlcStr: string,
+      options?: ScanSinceOptions,
+    ): Promise<ScanSincePage>;
+    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+  };
+  /**
+   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
+   *
+   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
+   * where the table is registered with another primary key.
+   */
+  register(appId: string, registration: AppRowsRegistration): Promise<void>;
+  /** Whether the file can be read now. */
+  healthCheck(): Promise<boolean>;
+  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/**
+ * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
+ * process has open. An engine reaches them on threads of its own, without JavaScript between.
+ *
+ * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
+ * nullable column for fields that have none.
+ *
+ * @throws with code `PATH_IN_USE`, `NOT_A_DATABASE`, `READ_ONLY`, `STORE_BUSY`, `IO_ERROR` or
+ *   `INVALID_ARGUMENT` where the file cannot be opened.
+ */
+declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
+
+/** Options of {@link withSqliteDelta}. */
+interface SqliteDeltaOptions {
+  /** The open `DatabaseSync` of `node:sqlite` that the adapter works on. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The table of the records. `shared_records` by default. */
+  readonly table?: string;
+  /**
+   * How incoming records are written.
+   *
+   * - `sql`, the default: by statements of this package, a page in one transaction. What the adapter's own
+   *   `put` does besides writing the row (telling listeners, filling a search index from JavaScript) does
+   *   not happen; triggers of the table do.
+   * - `put`: by the adapter's `put`. Puts that do their work at once, as over `node:sqlite`, share one
+   *   transaction; a put that fails in it is called once more by itself.
+   */
+  readonly apply?: "sql" | "put";
+}
+
+/**
+ * Gives the app's own adapter over a `DatabaseSync` of `node:sqlite` what it takes to find its delta by
+ * index. Everything else of the adapter is as it was, with its own `this`. Only the handle in `db` is used;
+ * no second SQLite library opens the file.
+ *
+ * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
+ * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
+ * goes into the column of its name in snake case; one without a column is left out, as `put` would.
+ *
+ * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
+ * shares its fate: an app must not leave one open while a round runs, unless it commits it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The functions reject with `STORE_CLOSED`,
+ * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
+ * and with what the adapter throws; nothing of a page is written then. A single record fails with
+ * `CONSTRAINT_VIOLATION` or `INVALID_ARGUMENT`.
+ */
+declare function withSqliteDelta<Adapter extends object>(
+  adapter: Adapter,
+  options: SqliteDeltaOptions,
+): Omit<Adapter, keyof DeltaCapableDatabaseAdapter> & SqliteDelta;
+
+/** What {@link withSqliteDelta} adds to an adapter. */
+interface SqliteDelta {
+  getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
+  queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
+}
+
+/** Options of {@link withSqliteAppRows}. */
+interface DatabaseAppRowsOptions {
+  /** The open `DatabaseSync` of `node:sqlite` with the tables of the apps. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The apps that take part. Those in the table `app_syncable_namespaces` by default. */
+  readonly namespaces?: AppSyncableNamespaceStore;
+}
+
+/** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
+interface DatabaseAppRows {
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: ScanCapableApplier & {
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
+  };
+}
+
+/**
+ * The app rows in the tables `<app>_syncable_<table>` of the app's own `DatabaseSync`. Missing indexes are
+ * created, with names that begin with `starkeep_`.
+ *
+ * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
+ * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The applier's functions reject with the codes
+ * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
+ */
+declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
+
 /** Options of {@link createFsObjectStorage}. */
 interface FsObjectStorageOptions {
   /** The folder. It is created where it is missing, with the folders above it. */
@@ -1071,12 +1302,17 @@ interface FsObjectStorageOptions {
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 
 export {
+  type DatabaseAppRows,
+  type DatabaseAppRowsOptions,
   type AnyRecord,
+  type AppRowsRegistration,
   type AppSyncableApplier,
   type AppSyncableNamespace,
   type AppSyncableNamespaceStore,
   type AppSyncableRowEntry,
   type AppSyncableTableInfo,
+  type ApplyOptions,
+  type ApplyResult,
   type AuthHeader,
   type ChangeEvent,
   type ChangeEventType,
@@ -1084,6 +1320,7 @@ export {
   type ChangeNotifier,
   type ClosableSyncStateStore,
   type DatabaseAdapter,
+  type DeltaCapableDatabaseAdapter,
   type ErrorCode,
   type ExchangeResult,
   type FileEntry,
@@ -1113,7 +1350,11 @@ export {
   type ScanSinceOptions,
   type ScanSincePage,
   type SignedHeaders,
+  type SqliteAppRows,
+  type SqliteAppRowsOptions,
   type SqliteDatabaseAdapterOptions,
+  type SqliteDelta,
+  type SqliteDeltaOptions,
   type SqliteSyncStateStoreFileOptions,
   type SqliteSyncStateStoreOptions,
   type StarkeepError,
@@ -1126,6 +1367,7 @@ export {
   type SyncExchangeResponse,
   type SyncStateStore,
   type SyncTransport,
+  type UnseenPage,
   type Watermarks,
   ZERO_HLC,
   advanceWatermark,
@@ -1137,6 +1379,7 @@ export {
   createHttpObjectStorage,
   createHttpSyncTransport,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -1146,4 +1389,6 @@ export {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 };

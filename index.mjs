@@ -1,7 +1,5 @@
 import native from "./native.js";
-
-// Not installed: the package has an equal error class of its own.
-const peer = await import("@starkeep/protocol-primitives").catch(() => undefined);
+import { errors } from "./peer.mjs";
 
 export const {
   SyncError,
@@ -15,6 +13,7 @@ export const {
   createHttpObjectStorage,
   createHttpSyncTransport,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -24,4 +23,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
-} = native.face(peer);
+  withSqliteAppRows,
+  withSqliteDelta,
+} = native.face(errors);

@@ -10,6 +10,7 @@
 mod adapters;
 mod clock;
 mod convert;
+mod delta;
 mod engine;
 mod error;
 mod executor;

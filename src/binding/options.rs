@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::adapters::JsRows;
-
+use super::adapters::AnyRows;
 use super::error::invalid;
 use super::js::{Handle, Kind, Realm, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
@@ -173,13 +172,13 @@ impl<'s> Options<'s> {
     }
 
     /// `appSyncableSource`: `{ namespaces, applier }`.
-    pub fn rows(&self, scan_page_size: f64) -> Result<Option<JsRows>> {
+    pub fn rows(&self, scan_page_size: f64) -> Result<Option<AnyRows>> {
         let source = self.get("appSyncableSource")?;
         if self.scope.is_nullish(source)? {
             return Ok(None);
         }
         let part = |name| self.hang(self.scope.get_named(source, name)?);
-        Ok(Some(JsRows::new(
+        Ok(Some(AnyRows::new(
             part("namespaces")?,
             part("applier")?,
             scan_page_size,

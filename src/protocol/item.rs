@@ -21,13 +21,16 @@ pub struct Item<B> {
 }
 
 impl<B> Item<B> {
-    /// The same item around another form of its body.
-    pub fn try_map<C, E>(self, form: impl FnOnce(B) -> Result<C, E>) -> Result<Item<C>, E> {
+    /// The same item around another body.
+    ///
+    /// # Errors
+    /// That of `body`.
+    pub fn with_body<J, E>(&self, body: impl FnOnce(&B) -> Result<J, E>) -> Result<Item<J>, E> {
         Ok(Item {
-            hlc: self.hlc,
-            kind: self.kind,
-            blob: self.blob,
-            body: form(self.body)?,
+            hlc: self.hlc.clone(),
+            kind: self.kind.clone(),
+            blob: self.blob.clone(),
+            body: body(&self.body)?,
         })
     }
 }

@@ -105,6 +105,7 @@ export const emitted = {
   objects: sync.createFsObjectStorage({ root: "objects" }),
   query: sync.createSqliteDatabaseAdapter({ path: "records.db" }).query({ limit: 1 }),
   round: () => engine.exchange(),
+  rows: sync.createSqliteAppRows({ path: "records.db" }),
   state: sync.createSqliteSyncStateStore({ path: "state.db" }),
   transport: sync.createHttpSyncTransport({
     baseUrl: "https://cloud.example",

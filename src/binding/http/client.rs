@@ -1,5 +1,6 @@
 //! `createHttpSyncTransport(options)`
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,8 +85,8 @@ impl HttpTransport {
 
     fn as_json(&self, request: Request<Body>) -> Result<Request<Json>> {
         let realm = self.app.realm();
-        let items = request.items.into_iter();
-        let items = items.map(|item| item.try_map(|body| body.to_json(realm)));
+        let items = request.items.iter();
+        let items = items.map(|item| item.with_body(|body| body.to_json(realm)));
         Ok(Request {
             watermarks: request.watermarks,
             items: items.collect::<Result<_>>()?,
@@ -155,9 +156,8 @@ impl HttpTransport {
 }
 
 fn as_bodies(answer: Answer<Json>) -> Answer<Body> {
-    let items = answer.items.into_iter();
-    let items = items.map(|item| {
-        let item: Result<_, std::convert::Infallible> = item.try_map(|json| Ok(Body::Json(json)));
+    let items = answer.items.iter().map(|item| {
+        let item: Result<_, Infallible> = item.with_body(|json| Ok(Body::Json(Json::clone(json))));
         item.unwrap_or_else(|never| match never {})
     });
     Answer {
