@@ -39,6 +39,10 @@ type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorag
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
 // @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
 type PlatformFetch = typeof globalThis.fetch;
+// @ts-ignore `any` where @types/node is not installed
+type NodeIncomingMessage = import("node:http").IncomingMessage;
+// @ts-ignore `any` where @types/node is not installed
+type NodeServerResponse = import("node:http").ServerResponse;
 
 /** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
 declare namespace ProtocolPrimitives {
@@ -218,6 +222,26 @@ interface OwnDatabaseSync {
 }
 
 type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
+
+/** What is used of an `IncomingMessage` where the types of Node.js are not installed. */
+interface OwnIncomingMessage {
+  readonly method?: string;
+  readonly url?: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<any>;
+}
+
+/** What is used of a `ServerResponse` where the types of Node.js are not installed. */
+interface OwnServerResponse {
+  writeHead(status: number, headers?: Record<string, string>): unknown;
+  write(chunk: Uint8Array): boolean;
+  end(chunk?: Uint8Array): unknown;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+type IncomingMessage = Installed<NodeIncomingMessage, OwnIncomingMessage>;
+type ServerResponse = Installed<NodeServerResponse, OwnServerResponse>;
 
 /** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
 type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>;
@@ -896,6 +920,157 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
+ * The answering side over HTTP
+ *
+ * `POST /sync/exchange` is one exchange; `HEAD`, `GET`, `PUT` and `DELETE /files/<percent-encoded key>` are
+ * the objects. `docs/protocol.md` has every header and status. A refusal is JSON, `{ error, code }`, and
+ * says nothing of the inside; what failed there is a warning on the `console`.
+ *
+ * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory; with
+ * another adapter they are handed over whole. Which of the two a storage is, is looked at with every
+ * request of a handler, and when a server begins to listen.
+ */
+
+/** What the answering side over HTTP is made of. */
+interface HttpSyncChannelOptions<Request> {
+  /** The shared records of the answering side. */
+  readonly databaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  /** The objects behind `/files/`. */
+  readonly objectStorageAdapter: ObjectStorageAdapter;
+  /** The clock of the answering side. */
+  readonly clock: HLCClock;
+  /**
+   * Answers exchanges in place of the built-in answering side, which then reads none of the stores above
+   * but `objectStorageAdapter`.
+   */
+  readonly transport?: SyncTransport;
+  /** The app rows of the answering side, as in {@link InProcessTransportOptions}. */
+  readonly appSyncableSource?: {
+    readonly namespaces: AppSyncableNamespaceStore;
+    readonly applier: AppSyncableApplier;
+  };
+  /** Whether the channel carries shared records. `true` by default. */
+  readonly syncSharedRecords?: boolean;
+  /**
+   * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
+   * 24 hours by default; `null` for no limit. An item beyond it is not taken in.
+   */
+  readonly maxClockSkewMs?: number | null;
+  /**
+   * Whether a request is let in. `false` is answered 401; whatever it throws, and an answer that is no
+   * boolean, 500. Called before the body is read. Without it everybody comes in.
+   */
+  readonly authorize?: (request: Request) => boolean | Promise<boolean>;
+  /** The greatest body of an exchange, in bytes, unpacked. 64 MiB by default. A greater one is answered 413. */
+  readonly maxBodyBytes?: number;
+  /** The greatest file that may be put, in bytes, unpacked. No limit by default. */
+  readonly maxFileBytes?: number;
+}
+
+/** Options of {@link createHttpSyncHandler}. */
+interface HttpSyncServerOptions extends HttpSyncChannelOptions<IncomingMessage> {}
+
+/**
+ * A listener for `node:http` that knows the routes. The promise is true where it answered, false where the
+ * request is somebody else's and untouched. It never rejects.
+ */
+type HttpSyncHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolean>;
+
+/**
+ * Makes the answering side for a `node:http` server of the app's.
+ *
+ * The paths are those of `req.url`, the query left out: below a prefix let the router cut it off, as
+ * `app.use("/apps/photos", …)` of Express does. Mount it before parsers of bodies: a message that one has
+ * read is taken from `req.body`, a file that one has changed is refused.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSyncHandler;
+
+/** A request as `authorize` of {@link createHttpSyncServer} sees it. */
+interface HttpSyncRequest {
+  /** In capitals. */
+  readonly method: string;
+  /** The target of the request line, with the prefix of the channel and the query. */
+  readonly url: string;
+  /** By name in lower case; the values of several headers of one name are joined by `", "`. */
+  readonly headers: Record<string, string>;
+}
+
+/** A channel of {@link createHttpSyncServer}. */
+type HttpSyncChannel = HttpSyncChannelOptions<HttpSyncRequest>;
+
+/** What a server allows. */
+interface HttpSyncServerLimits {
+  /** From the first byte of a request to the last of its headers, in milliseconds. 10 seconds by default. */
+  readonly headerTimeoutMs?: number;
+  /**
+   * Within this time at least 16 KiB of a body come, or its end; in milliseconds, 30 seconds by default. A
+   * slower body is answered 408.
+   */
+  readonly bodyTimeoutMs?: number;
+  /**
+   * A connection without a request, or whose answer nobody takes, is closed after so many milliseconds.
+   * 60 seconds by default.
+   */
+  readonly idleTimeoutMs?: number;
+  /** So many milliseconds `close()` lets running requests go on. 10 seconds by default. */
+  readonly closeTimeoutMs?: number;
+  /** So many connections are open at one time; others wait. 1024 by default. */
+  readonly maxConnections?: number;
+  /** So many requests are in work at one time; others are answered 503 with `Retry-After`. 256 by default. */
+  readonly maxRequests?: number;
+}
+
+/** Options of {@link createHttpSyncServer}: one channel at the root, or several by prefix. */
+type HttpSyncListenerOptions = HttpSyncServerLimits &
+  (
+    | (HttpSyncChannel & { readonly channels?: undefined })
+    | ({
+        /**
+         * By the prefix of their paths, such as `"/apps/photos"`; `"/"` is the root. The longest prefix that
+         * fits counts. Other paths are answered 404.
+         */
+        readonly channels: Readonly<Record<string, HttpSyncChannel>>;
+      } & { readonly [Option in keyof HttpSyncChannel]?: undefined })
+  );
+
+/** Where a server listens. */
+interface HttpSyncAddress {
+  readonly address: string;
+  readonly family: "IPv4" | "IPv6";
+  readonly port: number;
+}
+
+/** A server of {@link createHttpSyncServer}. It keeps the process alive while it listens. */
+interface HttpSyncServer {
+  /**
+   * Begins to listen: on a free port where `port` is 0 or left out, and on `127.0.0.1` alone where no host
+   * is named. Adapters are called in the asynchronous context of this call.
+   *
+   * Rejects with `IO_ERROR` where the place is taken, and with `INVALID_ARGUMENT` where it is none or the
+   * server listens already.
+   */
+  listen(port?: number, host?: string): Promise<HttpSyncAddress>;
+  /** Where it listens, or `null` where it does not. */
+  address(): HttpSyncAddress | null;
+  /**
+   * Takes no more requests, lets those in work end, for `closeTimeoutMs` at most, and frees the port. The
+   * stores stay open.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a server of its own: the routes of {@link createHttpSyncHandler}, and `GET /health`, on native
+ * threads. Messages are read, written and packed there; adapters are called on the JavaScript thread.
+ *
+ * It speaks HTTP/1.1 and HTTP/2 without TLS; put what ends TLS in front of it where it is reached from
+ * outside.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpSyncServer(options: HttpSyncListenerOptions): HttpSyncServer;
 
 /* ------------------------------------------------------------------------------------------------
  * Engines
@@ -1346,6 +1521,15 @@ export {
   type HttpPeerOptions,
   type HttpSyncTransportLaterOptions,
   type HttpSyncTransportOptions,
+  type HttpSyncAddress,
+  type HttpSyncChannel,
+  type HttpSyncChannelOptions,
+  type HttpSyncHandler,
+  type HttpSyncListenerOptions,
+  type HttpSyncRequest,
+  type HttpSyncServer,
+  type HttpSyncServerLimits,
+  type HttpSyncServerOptions,
   type InProcessTransportOptions,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
@@ -1384,6 +1568,8 @@ export {
   createHLCClock,
   createHttpObjectStorage,
   createHttpSyncTransport,
+  createHttpSyncHandler,
+  createHttpSyncServer,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,

@@ -37,15 +37,12 @@ type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
 type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
 // @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
-<<<<<<< HEAD
 // @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
 type PlatformFetch = typeof globalThis.fetch;
-=======
 // @ts-ignore `any` where @types/node is not installed
 type NodeIncomingMessage = import("node:http").IncomingMessage;
 // @ts-ignore `any` where @types/node is not installed
 type NodeServerResponse = import("node:http").ServerResponse;
->>>>>>> server
 
 /** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
 declare namespace ProtocolPrimitives {
@@ -791,7 +788,6 @@ interface InProcessTransportOptions {
 declare function createInProcessSyncTransport(options: InProcessTransportOptions): SyncTransport;
 
 /* ------------------------------------------------------------------------------------------------
-<<<<<<< HEAD
  * HTTP
  */
 
@@ -924,7 +920,6 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
-=======
  * The answering side over HTTP
  *
  * `POST /sync/exchange` is one exchange; `HEAD`, `GET`, `PUT` and `DELETE /files/<percent-encoded key>` are
@@ -1076,7 +1071,6 @@ interface HttpSyncServer {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createHttpSyncServer(options: HttpSyncListenerOptions): HttpSyncServer;
->>>>>>> server
 
 /* ------------------------------------------------------------------------------------------------
  * Engines
@@ -1523,12 +1517,10 @@ export {
   type HeldItem,
   type HeldItemBase,
   type HeldRecord,
-<<<<<<< HEAD
   type HttpObjectStorageOptions,
   type HttpPeerOptions,
   type HttpSyncTransportLaterOptions,
   type HttpSyncTransportOptions,
-=======
   type HttpSyncAddress,
   type HttpSyncChannel,
   type HttpSyncChannelOptions,
@@ -1538,7 +1530,6 @@ export {
   type HttpSyncServer,
   type HttpSyncServerLimits,
   type HttpSyncServerOptions,
->>>>>>> server
   type InProcessTransportOptions,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
@@ -1575,13 +1566,10 @@ export {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
-<<<<<<< HEAD
   createHttpObjectStorage,
   createHttpSyncTransport,
-=======
   createHttpSyncHandler,
   createHttpSyncServer,
->>>>>>> server
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,

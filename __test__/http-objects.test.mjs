@@ -116,7 +116,7 @@ for (const [way, options] of Object.entries(WAYS)) {
     ]);
     assert.deepEqual(
       requests.map(({ headers }) => [headers.authorization, headers["x-signature"]]),
-      asked.map((args) => ["Bearer t", args.join(" ")]),
+      asked.map((args) => ["Bearer t", args.join(" ").trim()]),
     );
     const thrown = new Error("mine");
     const failing = sync.createHttpObjectStorage({

@@ -1,5 +1,6 @@
 //! `createHttpSyncTransport(options)`
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -10,8 +10,6 @@ use reqwest::{Certificate, ClientBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
 
-const OPERATION: &str = "open connections";
-
 /// Servers of Node.js let go of a quiet connection after five seconds. A request that is written just
 /// then is lost, so connections are not used again after less.
 const QUIET_AFTER: Duration = Duration::from_secs(4);
@@ -28,9 +26,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 pub struct Connections(Arc<OnceLock<reqwest::Client>>);
 
 impl Connections {
-    /// # Errors
-    /// `Io` where the certificates of `NODE_EXTRA_CA_CERTS` cannot be read, `InvalidArgument` where they
-    /// are none.
     pub(super) fn client(&self) -> Result<&reqwest::Client> {
         match self.0.get() {
             Some(client) => Ok(client),
@@ -40,21 +35,21 @@ impl Connections {
 }
 
 fn build() -> Result<reqwest::Client> {
-    let more = extra_certificates()?;
-    let of_system = builder().tls_certs_merge(more.clone()).build();
-    let client = of_system.or_else(|_| {
-        let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .filter_map(|der| Certificate::from_der(der).ok());
-        builder().tls_certs_merge(mozilla.chain(more)).build()
-    });
+    let more = extra_certificates();
+    // Fails where the system trusts nobody; that others are trusted besides would hide it.
+    let client = match builder().build() {
+        Ok(client) if more.is_empty() => Ok(client),
+        Ok(_) => builder().tls_certs_merge(more).build(),
+        Err(_) => {
+            let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+                .iter()
+                .filter_map(|der| Certificate::from_der(der).ok());
+            builder().tls_certs_merge(mozilla.chain(more)).build()
+        }
+    };
     client.map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            OPERATION,
-            "TLS cannot be set up; please report it",
-        )
-        .caused_by(error)
+        let what = "TLS cannot be set up; please report it";
+        Error::new(ErrorKind::Internal, "open connections", what).caused_by(error)
     })
 }
 
@@ -62,7 +57,6 @@ fn builder() -> ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("starkeep-sync-engine/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
-        .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_WITHIN)
         .pool_idle_timeout(QUIET_AFTER)
         .http2_adaptive_window(true);
@@ -73,25 +67,17 @@ fn builder() -> ClientBuilder {
     }
 }
 
-fn extra_certificates() -> Result<Vec<Certificate>> {
+/// Node.js warns of a file that it cannot read when it starts, and goes on without; so does this.
+fn extra_certificates() -> Vec<Certificate> {
     let Some(path) = env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
-    let what = format!("NODE_EXTRA_CA_CERTS names {}", path.display());
-    let pem = fs::read(&path).map_err(|error| {
-        Error::new(
-            ErrorKind::Io,
-            OPERATION,
-            format!("{what}, which cannot be read"),
-        )
-        .caused_by(error)
-    })?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            OPERATION,
-            format!("{what}, which holds no certificates in PEM form"),
-        )
-        .caused_by(error)
-    })
+    let pem = fs::read(&path).inspect_err(|error| {
+        tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS cannot be read");
+    });
+    let Ok(pem) = pem else { return Vec::new() };
+    let certificates = Certificate::from_pem_bundle(&pem).inspect_err(|error| {
+        tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS is not in PEM form");
+    });
+    certificates.unwrap_or_default()
 }
