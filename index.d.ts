@@ -1,9 +1,10 @@
 /**
  * Types of `@starkeep/sync-engine`.
  *
- * `index.d.ts` and `index.d.mts` hold the same text. A peer package may have one set of declarations
- * for `require` and another for `import`; which of them an import type below means depends on the kind
- * of file it stands in, so each entry of this package meets the declarations that its reader uses.
+ * `index.d.ts`, `index.d.mts` and `index.d.cts` hold the same text. A peer package may have one set of
+ * declarations for `require` and another for `import`; which of them an import type below means depends
+ * on the kind of file it stands in, so each entry of this package meets the declarations that its reader
+ * uses.
  *
  * Units: every duration and every `wallTime` is in milliseconds, wall times since the Unix epoch; sizes
  * are in bytes; limits count items.
@@ -36,6 +37,8 @@ type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
 type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
 // @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
+// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
+type PlatformFetch = typeof globalThis.fetch;
 
 /** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
 declare namespace ProtocolPrimitives {
@@ -268,7 +271,7 @@ declare class SyncError extends StarkeepErrorClass {
  * | --- | --- |
  * | `SYNC_ERROR` | The exchange failed, or a message was malformed. A {@link SyncError}. |
  * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
- * | `INVALID_KEY` | An object key leaves the storage's root, or no file system can hold it. |
+ * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
  * | `PATH_IN_USE` | The file is open elsewhere in this process. |
  * | `STORE_CLOSED` | The store was used after `close()`. |
  * | `STORE_BUSY` | Another process kept the database locked for more than 5 seconds. |
@@ -396,6 +399,70 @@ interface NodeWatermarksCapable {
   getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
 }
 
+/** How a page is taken in. */
+interface ApplyOptions {
+  /**
+   * Whether an item that fails stops the later items of its nodeId: they are left alone and answered as
+   * `behind`. `false` where it is left out. An answering side sets it always, for others would take the
+   * gap for their own.
+   */
+  readonly strictOrder?: boolean;
+}
+
+/**
+ * What became of one item of a page.
+ *
+ * - `applied`: it is stored now, and was not before.
+ * - `stale`: what is stored is as new, or newer.
+ * - `failed`: it could not be stored, for the reason in `error`. It is held (see {@link HeldItem}).
+ * - `behind`: with `strictOrder`, an earlier item of its nodeId failed.
+ */
+type ApplyResult =
+  | { readonly status: "applied" | "stale" | "behind" }
+  | { readonly status: "failed"; readonly error?: unknown };
+
+/** A page of unseen records. */
+interface UnseenPage {
+  /** The records, smallest `updatedAt` first. */
+  readonly records: AnyRecord[];
+  /** Whether unseen records were left out. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * What a store of records can do so that no round scans it. Each function is optional: an engine uses
+ * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
+ * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
+ * `docs/adapters.md` has them for PostgreSQL.
+ *
+ * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
+ * strings.
+ */
+interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
+  /**
+   * Of all records, tombstones too, whose `updatedAt` is greater than the watermark of its nodeId, or
+   * whose nodeId has none, the `limit` smallest. Records with one and the same `updatedAt` are never
+   * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
+   * whole. The page is read in one view of the store.
+   *
+   * An answer that shows seen records or a wrong order while it leaves some out is not used, and the store
+   * is scanned with a warning. What it throws rejects the round.
+   */
+  queryUnseen?(
+    watermarks: Watermarks,
+    options: { readonly limit: number },
+  ): Promise<UnseenPage> | UnseenPage;
+  /**
+   * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
+   * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
+   * their order. What it throws, or an answer of another form, holds all of them; they come again.
+   */
+  applyRecords?(
+    records: AnyRecord[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+}
+
 /* ------------------------------------------------------------------------------------------------
  * App rows
  */
@@ -453,6 +520,14 @@ interface AppSyncableApplier {
    * 0.2 on; see {@link NodeWatermarksCapable}.
    */
   getNodeWatermarks?(appId: string, table: string): Promise<Watermarks> | Watermarks;
+  /**
+   * Takes in a page of rows at once, in the order of their timestamps. As `applyRecords` of
+   * {@link DeltaCapableDatabaseAdapter} does.
+   */
+  applyRows?(
+    entries: AppSyncableRowEntry[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
 }
 
 /** Which page of a scan is wanted. */
@@ -651,7 +726,7 @@ interface SyncTransport {
 /** Options of {@link createInProcessSyncTransport}. */
 interface InProcessTransportOptions {
   /** The shared records of the answering side. */
-  readonly databaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  readonly databaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The clock of the answering side. */
   readonly clock: HLCClock;
   /**
@@ -687,6 +762,140 @@ interface InProcessTransportOptions {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createInProcessSyncTransport(options: InProcessTransportOptions): SyncTransport;
+
+/* ------------------------------------------------------------------------------------------------
+ * HTTP
+ */
+
+/** What is used of a `fetch` where no types of one are there. */
+type OwnFetch = (input: string, init?: any) => Promise<any>;
+
+/** The platform's `fetch`, or a function that takes its place. */
+type Fetch = Installed<PlatformFetch, OwnFetch>;
+
+/** Headers that {@link HttpPeerOptions.signRequest} answers. Values that are `undefined` are left out. */
+type SignedHeaders =
+  Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>;
+
+/**
+ * Answers the `Authorization` header; nothing, or an empty string, for none. Asked at every request and
+ * every further try. What it throws rejects the call as that very object.
+ */
+type AuthHeader = () => string | null | undefined | Promise<string | null | undefined>;
+
+/**
+ * How to reach a peer over HTTP.
+ *
+ * Without `fetch`, requests go over connections of this package's own: HTTP/2 or 1.1, used again, and
+ * none of their bytes pass through JavaScript on the way between stores of this package. Certificates are
+ * trusted as the system trusts them (as Mozilla does where the system has none), with those of
+ * `NODE_EXTRA_CA_CERTS`. A proxy of the environment is used where Node.js uses it, with
+ * `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
+ */
+interface HttpPeerOptions {
+  /**
+   * An `http:` or `https:` URL without user and password. Slashes at its end are cut. One that cannot be
+   * used is found out with the first request, which rejects with `INVALID_ARGUMENT`.
+   */
+  readonly baseUrl: string;
+  /**
+   * Makes the requests instead. It is called with the URL as a string and
+   * `{ method, headers, body, signal }`: the headers a plain object, `body` and `signal` only where there
+   * is one. Of its response are used `status` (or `ok`), `statusText`, `headers.get`, and `body`, or else
+   * `text()`, `json()` or `arrayBuffer()`. What it throws rejects the call as that very object.
+   */
+  readonly fetch?: Fetch;
+  /**
+   * So many times a request is tried again: an integer, 0 by default. After failing to connect, a
+   * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
+   * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
+   * `Retry-After` counts instead; none is longer than 60 seconds.
+   */
+  readonly retries?: number;
+}
+
+/** Options of {@link createHttpSyncTransport}. */
+interface HttpSyncTransportOptions extends HttpPeerOptions {
+  /** See {@link AuthHeader}. */
+  readonly getAuthHeader?: () => string | undefined;
+  /**
+   * Answers headers for a request, such as its signature: `method` is `"POST"`, `path` is
+   * `"/sync/exchange"`, `body` the very text that is sent, which is never packed then. They replace
+   * headers of the same name; `Host`, `Content-Length` and others that are HTTP's own are left to it.
+   * Asked at every request and every further try.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may take until its answer is whole, in milliseconds; `Infinity` for no limit.
+   * 120,000 by default, and no limit with `fetch`. Connecting may take 30 seconds of it.
+   */
+  readonly timeoutMs?: number;
+  /** So many bytes an answer may have, after unpacking: an integer from 1. 268,435,456 by default. */
+  readonly maxAnswerBytes?: number;
+}
+
+/** Options of {@link createHttpSyncTransport} where the `Authorization` header comes later, or is null. */
+interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "getAuthHeader"> {
+  readonly getAuthHeader?: AuthHeader;
+}
+
+/**
+ * Makes the way to a peer over HTTP: `POST {baseUrl}/sync/exchange`.
+ *
+ * Answers may come packed with gzip; requests of more than a KiB are packed once the peer has said that
+ * it takes it (`Accept-Encoding: gzip` in an answer), unless they are signed.
+ *
+ * Its `exchange` rejects with a {@link SyncError} for a status outside 200–299 (`/sync/exchange failed:
+ * <status> <status text> <body>`, at most 4 KiB of the body), for an answer that is malformed, too long,
+ * late or cut off, and where the peer cannot be reached; its `cause` says more.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpSyncTransport(options: HttpSyncTransportLaterOptions): SyncTransport;
+// The signature that `Parameters` and mocks see: code of old calls `getAuthHeader` and takes a string.
+declare function createHttpSyncTransport(options: HttpSyncTransportOptions): SyncTransport;
+
+/** Options of {@link createHttpObjectStorage}. */
+interface HttpObjectStorageOptions extends HttpPeerOptions {
+  readonly getAuthHeader?: AuthHeader;
+  /**
+   * Answers headers for a request, such as its signature. `path` is what follows `baseUrl`, the key
+   * percent-encoded: `"/files/a%2Fb.jpg"`. `body` is `""` for requests without one, and `undefined` for
+   * the bytes of an object, which are not at hand when the request is signed.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string | undefined,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may stand still, in milliseconds; `Infinity` for no limit. An object may take
+   * longer while its bytes move. 60,000 by default, and no limit with `fetch`. What a `fetch` sends is not
+   * seen to move, so its puts have no limit.
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Makes an object storage of the files of a peer: `{baseUrl}/files/<percent-encoded key>` with HEAD, GET,
+ * PUT and DELETE. Between it and a {@link createFsObjectStorage} engines move objects without holding
+ * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says.
+ *
+ * An object that arrives shorter or longer than announced is an error, and nothing of it is kept.
+ * Metadata is not carried, and keys cannot be listed: `list` rejects with `INVALID_ARGUMENT`.
+ * `healthCheck` asks `GET {baseUrl}/health`. `init` and `close` do nothing.
+ *
+ * Its functions reject with a {@link SyncError} where the peer refuses (`PUT /files/<key> failed: <status>
+ * <status text> <body>`) or cannot be reached, and with `INVALID_KEY` for keys that no URL can name: empty
+ * ones, `.` and `..`, and those with a lone surrogate.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
 
 /* ------------------------------------------------------------------------------------------------
  * Engines
@@ -793,7 +1002,7 @@ interface NativeSyncEngine extends SyncEngine {
 /** Options of {@link createSyncEngine}. */
 interface SyncEngineOptions {
   /** The shared records of this side. */
-  readonly localDatabaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The objects of this side. */
   readonly localObjectStorage: ObjectStorageAdapter;
   /** The objects of the other side. */
@@ -921,6 +1130,164 @@ declare function createSqliteDatabaseAdapter(
   options: SqliteDatabaseAdapterOptions,
 ): DatabaseAdapter & Required<NodeWatermarksCapable>;
 
+/** Options of {@link createSqliteAppRows}. */
+interface SqliteAppRowsOptions {
+  /**
+   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
+   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
+   * of this process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** What {@link SqliteAppRows.register} takes. */
+interface AppRowsRegistration {
+  /** The app's tables. */
+  readonly tables?: readonly {
+    /** The table's bare name. */
+    readonly name: string;
+    /** The columns that tell its rows apart. Without any, every row is another one. */
+    readonly pkColumns?: readonly string[];
+    /**
+     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
+     * one column as JSON.
+     */
+    readonly columns?: readonly string[];
+  }[];
+  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
+  readonly filesEnabled?: boolean;
+}
+
+/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
+interface SqliteAppRows {
+  /** The apps that are registered, read from the file with every call. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: {
+    /**
+     * Applies an entry, last writer wins.
+     *
+     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row.
+     */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /**
+     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
+     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
+     * not there has no rows.
+     */
+    scanSince(
+      appId: string,
+      table: string,
+      sinceHlcStr: string,
+      options?: ScanSinceOptions,
+    ): Promise<ScanSincePage>;
+    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+  };
+  /**
+   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
+   *
+   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
+   * where the table is registered with another primary key.
+   */
+  register(appId: string, registration: AppRowsRegistration): Promise<void>;
+  /** Whether the file can be read now. */
+  healthCheck(): Promise<boolean>;
+  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/**
+ * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
+ * process has open. An engine reaches them on threads of its own, without JavaScript between.
+ *
+ * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
+ * nullable column for fields that have none.
+ *
+ * @throws with code `PATH_IN_USE`, `NOT_A_DATABASE`, `READ_ONLY`, `STORE_BUSY`, `IO_ERROR` or
+ *   `INVALID_ARGUMENT` where the file cannot be opened.
+ */
+declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
+
+/** Options of {@link withSqliteDelta}. */
+interface SqliteDeltaOptions {
+  /** The open `DatabaseSync` of `node:sqlite` that the adapter works on. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The table of the records. `shared_records` by default. */
+  readonly table?: string;
+  /**
+   * How incoming records are written.
+   *
+   * - `sql`, the default: by statements of this package, a page in one transaction. What the adapter's own
+   *   `put` does besides writing the row (telling listeners, filling a search index from JavaScript) does
+   *   not happen; triggers of the table do.
+   * - `put`: by the adapter's `put`. Puts that do their work at once, as over `node:sqlite`, share one
+   *   transaction; a put that fails in it is called once more by itself.
+   */
+  readonly apply?: "sql" | "put";
+}
+
+/**
+ * Gives the app's own adapter over a `DatabaseSync` of `node:sqlite` what it takes to find its delta by
+ * index. Everything else of the adapter is as it was, with its own `this`. Only the handle in `db` is used;
+ * no second SQLite library opens the file.
+ *
+ * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
+ * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
+ * goes into the column of its name in snake case; one without a column is left out, as `put` would.
+ *
+ * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
+ * shares its fate: an app must not leave one open while a round runs, unless it commits it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The functions reject with `STORE_CLOSED`,
+ * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
+ * and with what the adapter throws; nothing of a page is written then. A single record fails with
+ * `CONSTRAINT_VIOLATION` or `INVALID_ARGUMENT`.
+ */
+declare function withSqliteDelta<Adapter extends object>(
+  adapter: Adapter,
+  options: SqliteDeltaOptions,
+): Omit<Adapter, keyof DeltaCapableDatabaseAdapter> & SqliteDelta;
+
+/** What {@link withSqliteDelta} adds to an adapter. */
+interface SqliteDelta {
+  getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
+  queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
+}
+
+/** Options of {@link withSqliteAppRows}. */
+interface DatabaseAppRowsOptions {
+  /** The open `DatabaseSync` of `node:sqlite` with the tables of the apps. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The apps that take part. Those in the table `app_syncable_namespaces` by default. */
+  readonly namespaces?: AppSyncableNamespaceStore;
+}
+
+/** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
+interface DatabaseAppRows {
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: ScanCapableApplier & {
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
+  };
+}
+
+/**
+ * The app rows in the tables `<app>_syncable_<table>` of the app's own `DatabaseSync`. Missing indexes are
+ * created, with names that begin with `starkeep_`.
+ *
+ * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
+ * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The applier's functions reject with the codes
+ * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
+ */
+declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
+
 /** Options of {@link createFsObjectStorage}. */
 interface FsObjectStorageOptions {
   /** The folder. It is created where it is missing, with the folders above it. */
@@ -941,18 +1308,25 @@ interface FsObjectStorageOptions {
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 
 export {
+  type DatabaseAppRows,
+  type DatabaseAppRowsOptions,
   type AnyRecord,
+  type AppRowsRegistration,
   type AppSyncableApplier,
   type AppSyncableNamespace,
   type AppSyncableNamespaceStore,
   type AppSyncableRowEntry,
   type AppSyncableTableInfo,
+  type ApplyOptions,
+  type ApplyResult,
+  type AuthHeader,
   type ChangeEvent,
   type ChangeEventType,
   type ChangeListener,
   type ChangeNotifier,
   type ClosableSyncStateStore,
   type DatabaseAdapter,
+  type DeltaCapableDatabaseAdapter,
   type ErrorCode,
   type ExchangeResult,
   type FileEntry,
@@ -968,6 +1342,10 @@ export {
   type HeldItem,
   type HeldItemBase,
   type HeldRecord,
+  type HttpObjectStorageOptions,
+  type HttpPeerOptions,
+  type HttpSyncTransportLaterOptions,
+  type HttpSyncTransportOptions,
   type InProcessTransportOptions,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
@@ -977,7 +1355,12 @@ export {
   type ScanCapableApplier,
   type ScanSinceOptions,
   type ScanSincePage,
+  type SqliteAppRows,
+  type SqliteAppRowsOptions,
+  type SignedHeaders,
   type SqliteDatabaseAdapterOptions,
+  type SqliteDelta,
+  type SqliteDeltaOptions,
   type SqliteSyncStateStoreFileOptions,
   type SqliteSyncStateStoreOptions,
   type StarkeepError,
@@ -990,6 +1373,7 @@ export {
   type SyncExchangeResponse,
   type SyncStateStore,
   type SyncTransport,
+  type UnseenPage,
   type Watermarks,
   ZERO_HLC,
   advanceWatermark,
@@ -998,7 +1382,10 @@ export {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -1008,4 +1395,6 @@ export {
   selectUnseen,
   serializeHLC,
   watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
 };

@@ -1,7 +1,5 @@
 import native from "./native.js";
-
-// Not installed: the package has an equal error class of its own.
-const peer = await import("@starkeep/protocol-primitives").catch(() => undefined);
+import { errors } from "./peer.mjs";
 
 export const {
   SyncError,
@@ -12,7 +10,10 @@ export const {
   createFileSyncEngine,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -22,4 +23,6 @@ export const {
   selectUnseen,
   serializeHLC,
   watermarkFor,
-} = native.face(peer);
+  withSqliteAppRows,
+  withSqliteDelta,
+} = native.face(errors);

@@ -1,43 +1,77 @@
 "use strict";
 
+const { fetching } = require("./fetching.js");
 const { createAdvance, marshal } = require("./marshal.js");
+const { PUBLISHED, platform } = require("./platform.js");
+const { sqliteDelta } = require("./sqlite-delta/index.js");
 
 const NAME = "@starkeep/sync-engine";
 
-/** The platform in the words of the packages that carry the binaries. */
-function platform() {
-  const base = `${process.platform}-${process.arch}`;
-  if (process.platform === "win32") return `${base}-msvc`;
-  if (process.platform !== "linux") return base;
-  return `${base}-${usesGlibc() ? "gnu" : "musl"}`;
+/** `require` as it is beside this file, or beside the bundle that this file is a part of. */
+function requireFrom() {
+  const node = process.getBuiltinModule?.("node:module");
+  if (node === undefined) return require;
+  // A bundle of ES modules has neither `require` nor a name of its own.
+  return node.createRequire(typeof __filename === "string" ? __filename : process.argv[1]);
 }
 
-function usesGlibc() {
-  const report = process.report?.getReport();
-  const header = typeof report === "string" ? JSON.parse(report).header : report?.header;
-  return Boolean(header?.glibcVersionRuntime);
+const load = requireFrom();
+const packageOf = (triple) => `${NAME}-${triple}`;
+
+function isInstalled(name) {
+  try {
+    load.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the user can do about it. */
+function adviceFor(triple) {
+  if (!PUBLISHED.includes(triple)) {
+    return (
+      `There is none for this platform, only for ${PUBLISHED.join(", ")}. ` +
+      "With a Rust toolchain it can be built from a checkout of the sources: `npm run setup`."
+    );
+  }
+  if (isInstalled(packageOf(triple))) {
+    return (
+      "The package is installed, but its binary does not load here, for the reason below. " +
+      "On Linux with glibc it needs glibc 2.28 or newer."
+    );
+  }
+  const others = PUBLISHED.map(packageOf).filter(isInstalled);
+  if (others.length > 0) {
+    return (
+      `What is installed is ${others.join(", ")}: node_modules comes from another system or another ` +
+      "build of Node.js. Install again on the system that runs the app."
+    );
+  }
+  return (
+    "It is an optional dependency, and the package manager left it out: delete node_modules and the " +
+    "lock file (npm keeps to a lock file that was written on another system) and install again, " +
+    "without --omit=optional or --no-optional. In a checkout, run `npm run setup`."
+  );
 }
 
 function loadBinary() {
   const triple = platform();
-  const places = [`./sync-engine.${triple}.node`, `${NAME}-${triple}`];
   const failures = [];
-  for (const place of places) {
+  for (const place of [`./sync-engine.${triple}.node`, packageOf(triple)]) {
     try {
-      return require(place);
+      return load(place);
     } catch (error) {
       failures.push(error);
     }
   }
+  const reasons = failures.map(({ message }) => `  ${String(message).split("\n")[0]}`);
   const error = new Error(
-    `${NAME} has no binary for ${triple} that loads here. It looked for ${places.join(" and ")}.\n` +
-      `If the package ${places[1]} is missing from node_modules, the package manager left out optional ` +
-      "dependencies: delete node_modules and the lock file and install again, without --omit=optional. " +
-      "In a checkout, run `npm run setup`.\n" +
-      failures.map((failure) => `  ${failure.message.split("\n")[0]}`).join("\n"),
+    `${NAME} has no binary that loads on ${triple} (Node.js ${process.versions.node}). ` +
+      `It looked for the package ${packageOf(triple)}.\n${adviceFor(triple)}\n${reasons.join("\n")}`,
+    { cause: failures.at(-1) },
   );
   error.code = "BINARY_NOT_FOUND";
-  error.cause = failures.at(-1);
   throw error;
 }
 
@@ -53,9 +87,20 @@ const OwnStarkeepError = class StarkeepError extends Error {
 };
 
 /**
- * The package as one of its entries shows it, with the error classes of the peer package that this
- * entry could load.
+ * An error class to begin with, and the function that puts the peer package's class above it once that
+ * package is loaded.
  */
+exports.lateErrors = function lateErrors() {
+  class StarkeepError extends OwnStarkeepError {}
+  function adopt(peer) {
+    if (typeof peer?.StarkeepError !== "function") return;
+    Object.setPrototypeOf(StarkeepError, peer.StarkeepError);
+    Object.setPrototypeOf(StarkeepError.prototype, peer.StarkeepError.prototype);
+  }
+  return { StarkeepError, adopt };
+};
+
+/** The package as one of its entries shows it, with the error classes that this entry could load. */
 exports.face = function face(peer) {
   const StarkeepError =
     typeof peer?.StarkeepError === "function" ? peer.StarkeepError : OwnStarkeepError;
@@ -65,6 +110,12 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const { isLater, ...functions } = binary.face({ SyncError, StarkeepError, ...marshal() });
-  return { SyncError, advanceWatermark: createAdvance(isLater), ...functions };
+  const own = binary.face({ SyncError, StarkeepError, ...fetching, ...marshal() });
+  const { isLater, deltaHelpers, ...functions } = own;
+  return {
+    SyncError,
+    advanceWatermark: createAdvance(isLater),
+    ...functions,
+    ...sqliteDelta(deltaHelpers, StarkeepError),
+  };
 };

@@ -40,6 +40,8 @@ const PUBLIC = [
   "selectUnseen",
   "serializeHLC",
   "watermarkFor",
+  "withSqliteAppRows",
+  "withSqliteDelta",
 ];
 
 test("the ESM and the CommonJS face export the same names", () => {

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { binaryOf, libraryOf, platform } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
@@ -37,24 +38,16 @@ function installPackages() {
   writeFileSync(stamp, wanted);
 }
 
-function platformOfBuild() {
-  const base = `${process.platform}-${process.arch}`;
-  if (process.platform === "win32") return { triple: `${base}-msvc`, library: "starkeep_sync_engine.dll" };
-  if (process.platform === "darwin") return { triple: base, library: "libstarkeep_sync_engine.dylib" };
-  const glibc = process.report.getReport().header.glibcVersionRuntime;
-  return { triple: `${base}-${glibc ? "gnu" : "musl"}`, library: "libstarkeep_sync_engine.so" };
-}
-
 function buildAddon() {
   run(
     "cargo",
     ["build", "--release", "--locked", "--quiet"],
     "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.89 or newer.",
   );
-  const { triple, library } = platformOfBuild();
+  const triple = platform();
   const target = process.env.CARGO_TARGET_DIR ?? "target";
-  const built = `${target}/release/${library}`;
-  const addon = `sync-engine.${triple}.node`;
+  const built = `${target}/release/${libraryOf(triple)}`;
+  const addon = binaryOf(triple);
   if (existsSync(addon) && hashOf(addon) === hashOf(built)) return;
   // Renamed into place: a process that has the old one loaded keeps it.
   copyFileSync(built, `${addon}.new`);

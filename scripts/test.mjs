@@ -7,9 +7,15 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 
-const suites = readdirSync("__test__")
-  .filter((name) => name.endsWith(".test.mjs"))
-  .map((name) => `__test__/${name}`);
+const suitesIn = (folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".test.mjs"))
+    .map((name) => `${folder}/${name}`);
+
+// The pages of the crate are checked as strictly as its code.
+process.env.RUSTDOCFLAGS = "-D warnings";
+
+const PATIENCE = "--test-timeout=600000";
 
 const STEPS = [
   ["formatting of Rust", "cargo", ["fmt", "--check"]],
@@ -17,10 +23,16 @@ const STEPS = [
   ["lints of JavaScript", "npx", ["eslint", "--max-warnings", "0", "."]],
   ["lints of Rust", "cargo", ["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]],
   ["the core builds and passes without napi", "cargo", ["test", "--no-default-features", "--locked"]],
+  ["pages of the crate", "cargo", ["doc", "--no-deps", "--document-private-items", "--locked", "--quiet"]],
   ["layers", process.execPath, ["scripts/layers.mjs"]],
+  ["one version everywhere", process.execPath, ["scripts/version.mjs"]],
+  ["licences, sources and bans of the crates", process.execPath, ["scripts/deny.mjs"]],
+  ["licences of what is compiled in", process.execPath, ["scripts/third-party.mjs"]],
+  ["workflows of the hosted CI", process.execPath, ["scripts/workflows.mjs"]],
   ["types", process.execPath, ["__test__/types/run.mjs"]],
   ["the old peer", process.execPath, ["--test", "bench/reference/reference.test.mjs"]],
-  ["the package", process.execPath, ["--test", "--test-timeout=600000", ...suites]],
+  ["the package", process.execPath, ["--test", PATIENCE, ...suitesIn("__test__")]],
+  ["the package as it is published", process.execPath, ["--test", PATIENCE, ...suitesIn("__test__/package")]],
 ];
 
 for (const [what, command, args] of STEPS) {

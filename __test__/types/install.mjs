@@ -15,6 +15,14 @@ const LAYOUTS = {
   },
   /** A declaration file for each of the two, with types of its own. */
   dual: {
+    files: ["index.d.cts", "index.d.mts"],
+    exports: {
+      import: { types: "./index.d.mts", default: "./index.mjs" },
+      require: { types: "./index.d.cts", default: "./index.js" },
+    },
+  },
+  /** The same, where those for `require` are in a file that a bundler reads as an ES module. */
+  plain: {
     files: ["index.d.ts", "index.d.mts"],
     exports: {
       import: { types: "./index.d.mts", default: "./index.mjs" },
@@ -49,7 +57,7 @@ function installDouble(project, name, source, layout) {
 function installEngine(project) {
   const folder = join(project, "node_modules", "@starkeep", "sync-engine");
   mkdirSync(folder, { recursive: true });
-  for (const file of ["package.json", "index.d.ts", "index.d.mts"]) {
+  for (const file of ["package.json", "index.d.ts", "index.d.mts", "index.d.cts"]) {
     cpSync(join(root, file), join(folder, file));
   }
 }
@@ -91,9 +99,7 @@ function fits(file, config, layout) {
   // CommonJS cannot import what is only there as ES modules.
   if (layout === "esm") return false;
   // `import … = require(…)` is no syntax of `module: esnext`.
-  if (file === "require.cts") return config !== "bundler";
-  // A bundler's `require` finds `index.d.ts`, whose own imports are resolved as a bundler's `import`.
-  return layout !== "dual" || !["bundler", "preserve"].includes(config);
+  return file !== "require.cts" || config !== "bundler";
 }
 
 /**

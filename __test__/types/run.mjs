@@ -53,6 +53,13 @@ async function listProjects() {
       layout: "dual",
     },
     {
+      name: "peers with declarations for import, and those of a plain name for require, @types/node",
+      cases: withPeers,
+      installed: [...PEERS, NODE, "old engine"],
+      layout: "plain",
+      configs: ["node16", "nodenext"],
+    },
+    {
       name: "later peers, @types/node",
       cases: withPeers,
       installed: [...LATER_PEERS, NODE, "old engine"],
@@ -130,11 +137,14 @@ function compiler(version) {
   return ["npx", "-y", "-p", `typescript@${version}`, "tsc"];
 }
 
-function sameTextInBothEntries() {
-  const [cjs, esm] = ["index.d.ts", "index.d.mts"].map((file) =>
+function sameTextInAllEntries() {
+  const [text, ...copies] = ["index.d.ts", "index.d.mts", "index.d.cts"].map((file) =>
     readFileSync(join(root, file), "utf8"),
   );
-  return { failed: cjs !== esm, output: "index.d.mts is not the text of index.d.ts: copy it.\n" };
+  return {
+    failed: copies.some((copy) => copy !== text),
+    output: "index.d.mts or index.d.cts is not the text of index.d.ts: copy it.\n",
+  };
 }
 
 async function main() {
@@ -163,7 +173,7 @@ async function main() {
   const all = await listRuns(folder);
   const isWanted = ({ title }) => values.only.every((word) => title.includes(word));
   const waiting = all.filter(isWanted);
-  if (values.only.length === 0) report("one text in both entries", sameTextInBothEntries());
+  if (values.only.length === 0) report("one text in all entries", sameTextInAllEntries());
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const command = [...tsc, "--pretty", "false", "-p", `tsconfig.${next.config}.json`];

@@ -43,6 +43,30 @@ function firstSync(filled) {
   };
 }
 
+/**
+ * The same with the delta on both sides of ours, beside the plain adapters of the others.
+ *
+ * @param {"local" | "remote"} filled
+ * @returns {Workload}
+ */
+function firstSyncWithDelta(filled) {
+  const plain = firstSync(filled);
+  const direction = filled === "local" ? "up" : "down";
+  return {
+    ...plain,
+    name: `first-sync-${direction}-delta`,
+    title: (size) => `first sync of ${count(size)} records, ${direction}, withSqliteDelta beside plain adapters`,
+    requires: ["withSqliteDelta"],
+    bar: { ratio: 3 },
+    sizes: { full: { records: 50_000 }, quick: { records: 5_000 } },
+
+    async setup(engine, size, dir) {
+      const built = await buildSides(engine, dir, { ...size, filled });
+      return { ...(await connectSides(engine, built, { delta: true })), size };
+    },
+  };
+}
+
 /** @param {any} state */
 async function checkBothSides({ local, remote, size }) {
   const expected = fingerprintOf(senderRecords(size.records));
@@ -147,6 +171,8 @@ const storesOf = (/** @type {boolean} */ native) => (native ? "native stores bes
 export const firstSyncWorkloads = [
   firstSync("local"),
   firstSync("remote"),
+  firstSyncWithDelta("local"),
+  firstSyncWithDelta("remote"),
   longestHold({ name: "hold-plain", native: false, bar: {} }),
   longestHold({ name: "hold-native", native: true, bar: { ratio: 20 } }),
   residentMemory({ name: "memory-plain", native: false, bar: {} }),

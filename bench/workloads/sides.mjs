@@ -89,9 +89,10 @@ export function senderRecords(count, blobBytes = 0) {
  *
  * @param {Engine} engine
  * @param {Awaited<ReturnType<typeof buildSides>>} built
- * @param {{ blobs?: "memory" | "fs" }} [options]
+ * @param {{ blobs?: "memory" | "fs", delta?: boolean }} [options] `delta`: ours has `withSqliteDelta` over
+ *   both plain adapters
  */
-export async function connectSides(engine, { paths, dir, native }, { blobs = "memory" } = {}) {
+export async function connectSides(engine, { paths, dir, native }, { blobs = "memory", delta = false } = {}) {
   const allNative = native && engine.role === "ours" ? engine.module : null;
   const storageOf = (/** @type {string} */ name) => {
     const root = join(dir, `${name}-blobs`);
@@ -103,11 +104,19 @@ export async function connectSides(engine, { paths, dir, native }, { blobs = "me
   const local = openDatabase(engine, paths.local, { native });
   const remote = openDatabase(engine, paths.remote, { native });
   for (const adapter of [storages.local, storages.remote, local, remote]) await adapter.init();
+  const within = (/** @type {any} */ adapter) =>
+    delta && engine.role === "ours" ? engine.module.withSqliteDelta(adapter, { db: adapter.db }) : adapter;
   return {
     local,
     remote,
     storages,
-    sync: createSync(engine, { local, remote, storages, syncState, createClock: allNative?.createHLCClock }),
+    sync: createSync(engine, {
+      local: within(local),
+      remote: within(remote),
+      storages,
+      syncState,
+      createClock: allNative?.createHLCClock,
+    }),
     close: async () => {
       await local.close();
       await remote.close();

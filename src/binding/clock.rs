@@ -1,8 +1,6 @@
 //! `createHLCClock(options)`: a hybrid logical clock for apps without the Starkeep peers.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::convert::{read_hlc, write_hlc};
 use super::error::invalid;
@@ -10,24 +8,16 @@ use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, mark};
 use super::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
-use crate::protocol::hlc::{ClockState, Hlc, NodeId};
+use crate::protocol::hlc::{ClockState, Hlc};
 use crate::protocol::text::Text;
+use crate::store::clock::{SharedClock, system_ms};
 
 /// What is behind a clock object.
 pub struct NativeClock {
     realm: Rc<Realm>,
-    node_id: NodeId,
+    clock: SharedClock,
     wall_clock: Option<Handle>,
     on_tick: Option<Handle>,
-    state: Cell<ClockState>,
-}
-
-/// Milliseconds since the epoch, by the system's clock.
-pub fn system_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl NativeClock {
@@ -40,47 +30,41 @@ impl NativeClock {
         now.ok_or_else(|| invalid("wallClockFunction", "answers milliseconds since the epoch"))
     }
 
-    fn moved<'s>(&self, scope: Scope<'s>, state: ClockState) -> Result<Value<'s>> {
-        self.state.set(state);
+    fn moved<'s>(&self, scope: Scope<'s>, stamp: &Hlc) -> Result<Value<'s>> {
         if let Some(on_tick) = &self.on_tick {
             let object = scope.object()?;
             scope.set(
                 &self.realm,
                 object,
                 Key::WallTime,
-                scope.count(state.wall_time)?,
+                scope.count(stamp.wall_time)?,
             )?;
             scope.set(
                 &self.realm,
                 object,
                 Key::Counter,
-                scope.count(state.counter)?,
+                scope.count(stamp.counter)?,
             )?;
             scope.call(scope.undefined()?, on_tick.value(scope)?, &[object])?;
         }
-        let stamp = Hlc::new(state.wall_time, state.counter, self.node_id.clone());
-        write_hlc(scope, &self.realm, &stamp)
+        write_hlc(scope, &self.realm, stamp)
     }
 
     fn tick<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         let physical = self.physical(scope)?;
-        self.moved(scope, self.state.get().tick(physical))
+        self.moved(scope, &self.clock.tick_at(physical))
     }
 
     fn receive<'s>(&self, scope: Scope<'s>, remote: &Hlc) -> Result<Value<'s>> {
         let physical = self.physical(scope)?;
-        self.moved(scope, self.state.get().receive(remote, physical))
+        self.moved(scope, &self.clock.receive_at(remote, physical))
     }
 
-    /// Hears of a remote timestamp without JavaScript between. `false` where the clock has functions of
-    /// the app's, which only its own functions can call.
-    pub fn hear(&self, remote: &Hlc) -> bool {
-        if self.wall_clock.is_some() || self.on_tick.is_some() {
-            return false;
-        }
-        self.state
-            .set(self.state.get().receive(remote, system_ms()));
-        true
+    /// The clock itself, for native code on any thread. `None` where it has functions of the app's, which
+    /// only its own functions can call.
+    pub fn shared(&self) -> Option<&SharedClock> {
+        let is_plain = self.wall_clock.is_none() && self.on_tick.is_none();
+        is_plain.then_some(&self.clock)
     }
 }
 
@@ -89,13 +73,14 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createHLCClock")?;
     let node_id: Option<Text> = scope.as_text(options.get("nodeId")?);
+    let node_id = node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?;
+    let state = initial_state(scope, realm, options.get("initialState")?)?;
     let array = options.array();
     let clock = Rc::new(NativeClock {
         realm: Rc::clone(realm),
-        node_id: node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?,
+        clock: SharedClock::new(node_id, state),
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
-        state: Cell::new(initial_state(scope, realm, options.get("initialState")?)?),
     });
     let object = scope.object()?;
     for name in ["now", "send"] {

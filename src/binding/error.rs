@@ -42,20 +42,21 @@ impl Thrown {
         }
     }
 
-    /// The error of a value that was thrown, or that a promise was rejected with.
-    pub fn kept(value: Kept, operation: &str) -> Error {
+    /// A value that was thrown, as the cause of an error.
+    pub fn new(value: Kept) -> Self {
         let message = value
             .realm()
             .clone()
             .scope(|scope| message_of(scope, &value));
-        let message = message.unwrap_or_else(|_| "the app's code threw".to_owned());
-        Error::foreign(
-            operation.to_owned(),
-            Self {
-                value: SendWrapper::new(value),
-                message,
-            },
-        )
+        Self {
+            value: SendWrapper::new(value),
+            message: message.unwrap_or_else(|_| "the app's code threw".to_owned()),
+        }
+    }
+
+    /// The error of a value that was thrown, or that a promise was rejected with.
+    pub fn kept(value: Kept, operation: &str) -> Error {
+        Error::foreign(operation.to_owned(), Self::new(value))
     }
 
     /// The same error, thrown in `operation`.

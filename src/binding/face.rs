@@ -10,20 +10,24 @@ use napi::JsValue;
 use napi::bindgen_prelude::{Env, Object};
 
 use super::clock::create_hlc_clock;
+use super::delta;
 use super::engine::create_sync_engine;
 use super::error::invalid;
 use super::executor::set_up_calls;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
+use super::http::{create_http_object_storage, create_http_sync_transport};
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
 use super::stores::{
-    create_fs_object_storage, create_sqlite_database_adapter, create_sqlite_sync_state_store,
+    create_fs_object_storage, create_sqlite_app_rows, create_sqlite_database_adapter,
+    create_sqlite_sync_state_store,
 };
 use super::transport::create_in_process;
 use crate::error::Result;
 
-type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
+/// The body of an exported function.
+pub type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
 
 /// The functions of the package, by name.
 const FUNCTIONS: &[(&str, Body)] = &[
@@ -45,7 +49,10 @@ const FUNCTIONS: &[(&str, Body)] = &[
         "createSqliteDatabaseAdapter",
         create_sqlite_database_adapter,
     ),
+    ("createSqliteAppRows", create_sqlite_app_rows),
     ("createFsObjectStorage", create_fs_object_storage),
+    ("createHttpSyncTransport", create_http_sync_transport),
+    ("createHttpObjectStorage", create_http_object_storage),
 ];
 
 /// Adds `face` to the addon's exports: given what [`FROM_ENTRY`] names, it answers the package.
@@ -75,6 +82,8 @@ const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("entriesOf", Intrinsic::EntriesOf),
     ("setEntry", Intrinsic::SetEntry),
     ("callEach", Intrinsic::CallEach),
+    ("headersOf", Intrinsic::HeadersOf),
+    ("fetchAnswer", Intrinsic::FetchAnswer),
 ];
 
 fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Result<Value<'s>> {
@@ -93,5 +102,10 @@ fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Resu
     for (name, body) in FUNCTIONS {
         scope.set_named(face, name, function(scope, realm, name, *body)?)?;
     }
+    let helpers = scope.object()?;
+    for (name, body) in delta::HELPERS {
+        scope.set_named(helpers, name, function(scope, realm, name, *body)?)?;
+    }
+    scope.set_named(face, "deltaHelpers", helpers)?;
     Ok(face)
 }

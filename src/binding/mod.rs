@@ -10,12 +10,14 @@
 mod adapters;
 mod clock;
 mod convert;
+mod delta;
 mod engine;
 mod error;
 mod executor;
 mod face;
 mod files;
 mod helpers;
+mod http;
 mod js;
 mod messages;
 mod notifier;

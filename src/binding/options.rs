@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use super::adapters::JsRows;
-
+use super::adapters::AnyRows;
 use super::error::invalid;
 use super::js::{Handle, Kind, Realm, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
@@ -129,6 +129,34 @@ impl<'s> Options<'s> {
             .ok_or_else(|| self.wrong(name, "is a positive integer"))
     }
 
+    /// `timeoutMs`: milliseconds, `Infinity` for no limit.
+    pub fn timeout(&self, default: Option<Duration>) -> Result<Option<Duration>> {
+        let value = self.get("timeoutMs")?;
+        if self.scope.is_nullish(value)? {
+            return Ok(default);
+        }
+        match self.scope.as_number(value) {
+            Some(number) if number == f64::INFINITY => Ok(None),
+            Some(number) if number > 0.0 => {
+                // What is longer than any clock runs is no limit.
+                Ok(Duration::try_from_secs_f64(number / 1000.0).ok())
+            }
+            _ => Err(self.wrong("timeoutMs", "is a positive number of milliseconds")),
+        }
+    }
+
+    /// `retries`: an integer from 0, 0 by default.
+    pub fn retries(&self) -> Result<u32> {
+        let value = self.get("retries")?;
+        if self.scope.is_nullish(value)? {
+            return Ok(0);
+        }
+        let number = self.scope.as_number(value).and_then(safe_integer);
+        number
+            .and_then(|number| u32::try_from(number).ok())
+            .ok_or_else(|| self.wrong("retries", "is an integer from 0"))
+    }
+
     /// `maxClockSkewMs`: milliseconds, `null` for no limit.
     pub fn max_clock_skew(&self) -> Result<Option<u64>> {
         let value = self.get("maxClockSkewMs")?;
@@ -144,13 +172,13 @@ impl<'s> Options<'s> {
     }
 
     /// `appSyncableSource`: `{ namespaces, applier }`.
-    pub fn rows(&self, scan_page_size: f64) -> Result<Option<JsRows>> {
+    pub fn rows(&self, scan_page_size: f64) -> Result<Option<AnyRows>> {
         let source = self.get("appSyncableSource")?;
         if self.scope.is_nullish(source)? {
             return Ok(None);
         }
         let part = |name| self.hang(self.scope.get_named(source, name)?);
-        Ok(Some(JsRows::new(
+        Ok(Some(AnyRows::new(
             part("namespaces")?,
             part("applier")?,
             scan_page_size,

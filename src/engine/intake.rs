@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::text::Text;
 
 use super::ports::{AppRows, Clock, Log, Records, Side};
 
@@ -149,6 +150,110 @@ async fn take_in_record<B, R: Records<B> + ?Sized>(
     clock.receive(&item.hlc).await?;
     records.put(item).await?;
     Ok(true)
+}
+
+/// Applies rows, each on its own: for a store that knows no pages.
+pub async fn apply_one_by_one<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+) {
+    for arrival in run {
+        if line.holds_back(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, line);
+            continue;
+        }
+        let applied = apply_row(rows, &arrival.item, clock, line).await;
+        arrival.settle(
+            applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
+            line,
+        );
+    }
+}
+
+async fn apply_row<B, R: AppRows<B> + ?Sized>(
+    rows: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+    line: &Line,
+) -> Result<()> {
+    if let ItemKind::Row(table) = &item.kind
+        && line.known_apps_only()
+    {
+        must_know(rows, &table.app).await?;
+    }
+    clock.receive(&item.hlc).await?;
+    rows.apply(item).await
+}
+
+/// Fails where the app is not registered.
+///
+/// # Errors
+/// `UnknownApp`, or what the store fails with.
+pub async fn must_know<B, R: AppRows<B> + ?Sized>(rows: &R, app: &Text) -> Result<()> {
+    if rows.knows(app).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::UnknownApp,
+        "apply an app row",
+        format!("the app {app:?} is not registered on this side"),
+    ))
+}
+
+/// Takes items in as one page, but for those that have to wait: see [`store_page`].
+pub async fn take_in_as_page<B, J>(
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    line: &mut Line,
+    body: impl Fn(&B) -> Result<J>,
+    store: impl AsyncFnOnce(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+) {
+    let (waiting, free): (Vec<_>, Vec<_>) = run
+        .iter_mut()
+        .partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
+    for arrival in waiting {
+        arrival.settle(Outcome::Behind, line);
+    }
+    store_page(free, clock, line, body, store).await;
+}
+
+/// Takes items in as one page: for a store that does so at once. `store` says of each item what became of
+/// it; its error means that it took in none. It is told whether order is strict.
+///
+/// The clock hears the greatest timestamp of the page before anything is written: it is past all of them
+/// then.
+pub async fn store_page<B, J>(
+    mut page: Vec<&mut Arrival<B>>,
+    clock: &impl Clock,
+    line: &mut Line,
+    body: impl Fn(&B) -> Result<J>,
+    store: impl AsyncFnOnce(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+) {
+    if page.is_empty() {
+        return;
+    }
+    let strict = line.is_strict();
+    let items: Result<Vec<_>> = page
+        .iter()
+        .map(|arrival| arrival.item.with_body(&body))
+        .collect();
+    let taken = async {
+        let items = items?;
+        if let Some(greatest) = items.iter().map(|item| &item.hlc).max() {
+            clock.receive(greatest).await?;
+        }
+        store(items, strict).await
+    };
+    let mut taken = taken.await.map(Vec::into_iter);
+    for arrival in &mut page {
+        let outcome = match &mut taken {
+            Ok(outcomes) => outcomes.next().unwrap_or(Outcome::Waiting),
+            Err(error) => Outcome::Failed(Error::clone(error)),
+        };
+        arrival.settle(outcome, line);
+    }
 }
 
 /// Takes in `items`. Every arrival that comes back has its outcome.

@@ -8,15 +8,15 @@
     reason = "the crate's own callers name the concrete types"
 )]
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Blob, Item, ItemKind, Table};
+use crate::protocol::item::{Blob, Item, Table};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::intake::{Arrival, Line, Outcome, take_in_one_by_one};
+use super::intake::{Arrival, Line, apply_one_by_one, take_in_one_by_one};
 
 /// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
 pub trait Side {
@@ -94,41 +94,8 @@ pub trait AppRows<B> {
 
     /// Takes in rows that arrive in the order of timestamps.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        for arrival in run {
-            if line.holds_back(&arrival.item.hlc.node_id) {
-                arrival.settle(Outcome::Behind, line);
-                continue;
-            }
-            let applied = apply_row(self, &arrival.item, clock, line).await;
-            arrival.settle(
-                applied.map_or_else(Outcome::Failed, |()| Outcome::Applied),
-                line,
-            );
-        }
+        apply_one_by_one(self, run, clock, line).await;
     }
-}
-
-async fn apply_row<B, R: AppRows<B> + ?Sized>(
-    rows: &R,
-    item: &Item<B>,
-    clock: &impl Clock,
-    line: &Line,
-) -> Result<()> {
-    if let ItemKind::Row(table) = &item.kind
-        && line.known_apps_only()
-        && !rows.knows(&table.app).await?
-    {
-        return Err(Error::new(
-            ErrorKind::UnknownApp,
-            "apply an app row",
-            format!(
-                "the app {:?} is not registered on this side",
-                table.app.to_string()
-            ),
-        ));
-    }
-    clock.receive(&item.hlc).await?;
-    rows.apply(item).await
 }
 
 /// A storage of objects.

@@ -154,6 +154,17 @@ fn hex(digits: &[u16]) -> Option<u64> {
     })
 }
 
+/// The text from which on everything of a node lies, in text order, that is later than `seen` and written
+/// in the usual 12 and 4 digits; `None` if nothing can be.
+pub fn text_floor(seen: Option<&Hlc>) -> Option<String> {
+    const LAST_USUAL_COUNTER: u64 = 0xffff;
+    let Some(seen) = seen else {
+        return Some(String::new());
+    };
+    seen.wall_time_fits_text()
+        .then(|| text_prefix(seen.wall_time, seen.counter.min(LAST_USUAL_COUNTER)))
+}
+
 /// The part of the text form before the node id.
 pub fn text_prefix(wall_time: u64, counter: u64) -> String {
     format!("{wall_time:012x}:{counter:04x}:")

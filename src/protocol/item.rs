@@ -20,6 +20,21 @@ pub struct Item<B> {
     pub body: B,
 }
 
+impl<B> Item<B> {
+    /// The same item around another body.
+    ///
+    /// # Errors
+    /// That of `body`.
+    pub fn with_body<J, E>(&self, body: impl FnOnce(&B) -> Result<J, E>) -> Result<Item<J>, E> {
+        Ok(Item {
+            hlc: self.hlc.clone(),
+            kind: self.kind.clone(),
+            blob: self.blob.clone(),
+            body: body(&self.body)?,
+        })
+    }
+}
+
 /// Where an item belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ItemKind {

@@ -1,4 +1,5 @@
-//! Stores of this crate's own: records and state in `SQLite`, objects in a folder.
+//! Stores of this crate's own: records, app rows and state in `SQLite`, objects in a folder; and a side
+//! of an exchange that is made of them ([`side`]).
 //!
 //! What holds for all of them:
 //!
@@ -9,12 +10,14 @@
 //!   has ended ([`gate`]).
 //! - **All or nothing.** A call that fails, or a process that dies within one, leaves what was there
 //!   before. A future that is dropped does not tear its work: that runs to its end.
-//! - **Bodies are carried.** A record goes in and comes out as JSON text, unknown fields and all.
+//! - **Bodies are carried.** A record or row goes in and comes out as JSON text, unknown fields and all.
 
 mod blocking;
+pub mod clock;
 pub mod fs;
 mod gate;
 pub mod memory;
+pub mod side;
 pub mod sqlite;
 
 pub use crate::protocol::wire::Json;

@@ -3,6 +3,7 @@
 //! The messages are those of [`crate::protocol::wire`]; files lie beside them under `/files/`. What both
 //! ends have to agree on is here, and in `docs/protocol.md` for who writes a peer in another language.
 
+pub mod client;
 pub mod gzip;
 
 /// Where requests are posted.

@@ -1,6 +1,8 @@
 //! What the tests of the stores share.
 #![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+pub mod rows;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};

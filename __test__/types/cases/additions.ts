@@ -1,16 +1,22 @@
 // What is new since 0.1.0, as an app with the peer packages uses it.
 import {
+  type ApplyResult,
+  type DeltaCapableDatabaseAdapter,
   type ErrorCode,
   type ExchangeResult,
   type HeldItem,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
+  type SqliteAppRows,
   ZERO_HLC,
   compareHLC,
   createFsObjectStorage,
   createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
   createInProcessSyncTransport,
+  createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -28,6 +34,27 @@ const clock = createHLCClock({
 const database = createSqliteDatabaseAdapter({ path: "records.db" });
 const objects = createFsObjectStorage({ root: "objects" });
 const state = createSqliteSyncStateStore({ path: "state.db" });
+const rows: SqliteAppRows = createSqliteAppRows({ path: "records.db", busyTimeoutMs: 100 });
+
+const peer = { baseUrl: "https://cloud.example", timeoutMs: 1000, retries: 3 };
+const transports = [
+  createHttpSyncTransport(peer),
+  createHttpSyncTransport({
+    ...peer,
+    maxAnswerBytes: Infinity,
+    getAuthHeader: () => Promise.resolve(null),
+    signRequest: async (method, path, body) => ({
+      "x-signature": `${method} ${path} ${body.length}`,
+      "x-nothing": undefined,
+    }),
+  }),
+  createHttpSyncTransport({ ...peer, signRequest: () => new Map([["x-signature", "s"]]) }),
+];
+const files = createHttpObjectStorage({
+  ...peer,
+  getAuthHeader: async () => "Bearer token",
+  signRequest: (method, path, body) => ({ "x-signature": `${method} ${path} ${body?.length}` }),
+});
 
 const options: SyncEngineOptions = {
   localDatabaseAdapter: database,
@@ -37,10 +64,12 @@ const options: SyncEngineOptions = {
     databaseAdapter: database,
     clock,
     objectStorage: objects,
+    appSyncableSource: rows,
     maxClockSkewMs: null,
   }),
   clock,
   syncState: state,
+  appSyncableSource: rows,
   maxClockSkewMs: 60_000,
   blobConcurrency: 2,
   strictOrder: true,
@@ -66,9 +95,22 @@ async function round(): Promise<string[]> {
   void (await wider.exchange()).held.length;
   // @ts-expect-error: the list is not the app's to change
   result.held.push(...(optional.held ?? []));
+  await rows.register("notes", { tables: [{ name: "pages", pkColumns: ["id"] }] });
+  const page = await rows.applier.scanSince("notes", "pages", text, { limit: 1 });
+  for (const row of page.rows) await rows.applier.apply(row);
+  const held = await rows.applier.getNodeWatermarks("notes", "pages");
+  const newest: HLCTimestamp[] = Object.values(held);
+  const names = rows.namespaces.list().flatMap((namespace) => namespace.tableNames);
+  await rows.close();
   await state.close();
   await database.getNodeWatermarks();
-  return [...codes, ...result.held.map(describe), ...(maybe ?? []).map(describe)];
+  return [
+    ...codes,
+    ...names,
+    ...newest.map(serializeHLC),
+    ...result.held.map(describe),
+    ...(maybe ?? []).map(describe),
+  ];
 }
 
 const text: string = serializeHLC(ZERO_HLC);
@@ -80,6 +122,21 @@ const response: SyncExchangeResponse = {
   hasMore: false,
   responderWatermarks: { laptop: hlc },
 };
+
+// An app's own adapter that finds its delta itself
+const capable: DeltaCapableDatabaseAdapter = {
+  async queryUnseen(watermarks, { limit }) {
+    void [watermarks["laptop"]?.wallTime, limit];
+    return { records: [], hasMore: false };
+  },
+  applyRecords(records, how) {
+    const error = new Error(String(how?.strictOrder));
+    return records.map((): ApplyResult => ({ status: "failed", error }));
+  },
+};
+createSyncEngine({ ...options, localDatabaseAdapter: { ...database, ...capable } });
+// @ts-expect-error: no such status
+const wrong: ApplyResult = { status: "done" };
 
 // What does not fit
 
@@ -109,6 +166,22 @@ createHLCClock({ nodeId: "a", initialState: { wallTime: 1 } });
 createSqliteDatabaseAdapter({ path: 5 });
 // @ts-expect-error: this one has no `db`
 createSqliteDatabaseAdapter({ db: 5 });
+// @ts-expect-error: a path is needed
+createSqliteAppRows({});
+// @ts-expect-error: a table has a name
+void rows.register("notes", { tables: [{ pkColumns: ["id"] }] });
+// @ts-expect-error: a URL is needed
+createHttpSyncTransport({});
+// @ts-expect-error: milliseconds
+createHttpSyncTransport({ ...peer, timeoutMs: "1s" });
+// @ts-expect-error: no such option
+createHttpSyncTransport({ ...peer, headers: {} });
+// @ts-expect-error: a header is a string
+createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
+// @ts-expect-error: files have no message
+createHttpObjectStorage({ ...peer, maxAnswerBytes: 5 });
+// @ts-expect-error: the bytes of an object are not at hand
+createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
 // @ts-expect-error: a folder is needed
 createFsObjectStorage({});
 // @ts-expect-error: one of `db` and `path`
@@ -120,4 +193,4 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { order, response, round };
+export { files, order, response, round, transports, wrong };

@@ -100,11 +100,17 @@ export const emitted = {
   clock,
   database: sync.createSqliteDatabaseAdapter({ path: "records.db" }),
   error: new sync.SyncError("lost", 5),
+  files: sync.createHttpObjectStorage({ baseUrl: "https://cloud.example" }),
   now: clock.now(),
   objects: sync.createFsObjectStorage({ root: "objects" }),
   query: sync.createSqliteDatabaseAdapter({ path: "records.db" }).query({ limit: 1 }),
   round: () => engine.exchange(),
+  rows: sync.createSqliteAppRows({ path: "records.db" }),
   state: sync.createSqliteSyncStateStore({ path: "state.db" }),
+  transport: sync.createHttpSyncTransport({
+    baseUrl: "https://cloud.example",
+    fetch: async () => ({ ok: true, json: async () => ({ records: [] }) }),
+  }),
   store: sync.createSqliteSyncStateStore,
 };
 export class AppError extends sync.SyncError {}

@@ -17,9 +17,23 @@ sync.createSqliteSyncStateStore({ db: { exec() {}, prepare() {} } });
 // @ts-expect-error: one of the two
 sync.createSqliteSyncStateStore({ db, path: "state.db" });
 
+// One line of an app changes; the rest of its adapter stays what it is.
+declare const own: sync.DatabaseAdapter & { vacuum(): void };
+const adapter = sync.withSqliteDelta(own, { db, table: "shared_records", apply: "put" });
+adapter.vacuum();
+const usable: sync.DatabaseAdapter & sync.DeltaCapableDatabaseAdapter = adapter;
+const results: Promise<sync.ApplyResult[]> = adapter.applyRecords([], { strictOrder: true });
+// @ts-expect-error: one of two ways
+sync.withSqliteDelta(own, { db, apply: "later" });
+// @ts-expect-error: the handle is needed
+sync.withSqliteDelta(own, {});
+const source: NonNullable<sync.SyncEngineOptions["appSyncableSource"]> = sync.withSqliteAppRows({
+  db,
+});
+
 const data: Promise<{ data: Uint8Array } | null> = sync
   .createFsObjectStorage({ root: "objects" })
   .get("key");
 const put = sync.createFsObjectStorage({ root: "objects" }).put("key", Buffer.from("bytes"));
 
-export { data, put };
+export { data, put, results, source, usable };

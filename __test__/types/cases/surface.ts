@@ -46,12 +46,20 @@ check<Interchangeable<old.SyncExchangeResponse, sync.SyncExchangeResponse>>();
 check<Interchangeable<old.SyncTransport, sync.SyncTransport>>();
 type OldInProcess = Parameters<typeof old.createInProcessSyncTransport>[0];
 check<Interchangeable<OldInProcess, sync.InProcessTransportOptions>>();
+type OldHttp = Parameters<typeof old.createHttpSyncTransport>[0];
+check<Interchangeable<OldHttp, sync.HttpSyncTransportOptions>>();
+check<
+  Interchangeable<
+    Parameters<typeof old.createHttpSyncTransport>,
+    Parameters<typeof sync.createHttpSyncTransport>
+  >
+>();
 type OldStateStore = Parameters<typeof old.createSqliteSyncStateStore>[0];
 check<Identical<OldStateStore, sync.SqliteSyncStateStoreOptions>>();
 
 // Values. Each `Unfit…` names the exports that do not fit.
 
-type Later = "createHttpSyncHandler" | "createHttpSyncTransport";
+type Later = "createHttpSyncHandler";
 // Where ES modules import CommonJS, the whole of it is there once more as `default`.
 type OldValues = Omit<typeof old, Later | "default">;
 type NewValues = typeof sync;
@@ -68,8 +76,14 @@ check<Identical<UnfitForOldCode, never>>();
 type UnfitForNewCode = {
   [K in Shared]: OldValues[K] extends NewValues[K] ? never : K;
 }[Shared];
-// The new engine always answers `held`, and a state store may be made of a path: the old ones cannot.
-check<Identical<UnfitForNewCode, "createSyncEngine" | "createSqliteSyncStateStore">>();
+// The new engine always answers `held`, a state store may be made of a path, and an authorization may
+// come later: the old ones cannot.
+check<
+  Identical<
+    UnfitForNewCode,
+    "createHttpSyncTransport" | "createSyncEngine" | "createSqliteSyncStateStore"
+  >
+>();
 
 // What mocks and wrappers of the two are built from has not changed.
 check<

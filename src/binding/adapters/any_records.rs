@@ -4,19 +4,19 @@ use std::rc::Rc;
 
 use super::direct::Direct;
 use super::records::JsRecords;
-use crate::binding::convert::Body;
+use crate::binding::convert::{Body, from_native};
 use crate::binding::executor::on_threads;
 use crate::binding::js::{Handle, Realm};
 use crate::binding::stores::NativeRecords;
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_one_by_one};
+use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page, take_in_one_by_one};
 use crate::engine::ports::{Clock, Records};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{SqliteRecords, Taken};
+use crate::store::sqlite::SqliteRecords;
 
 /// See the [module page](self).
 pub struct AnyRecords {
@@ -47,31 +47,6 @@ impl AnyRecords {
     fn native(&self) -> Option<SqliteRecords> {
         self.direct.get().map(|native| native.0.clone())
     }
-
-    /// A page in one transaction on the store's own thread. The clock hears the greatest timestamp of
-    /// the page before anything is written: it is past all of them then.
-    async fn take_in_natively(
-        &self,
-        store: SqliteRecords,
-        run: &[&mut Arrival<Body>],
-        clock: &impl Clock,
-        strict: bool,
-    ) -> Result<Vec<Taken>> {
-        let realm = self.realm();
-        let mut items = Vec::with_capacity(run.len());
-        for arrival in run {
-            items.push(Item {
-                hlc: arrival.item.hlc.clone(),
-                kind: arrival.item.kind.clone(),
-                blob: arrival.item.blob.clone(),
-                body: arrival.item.body.to_json(realm)?,
-            });
-        }
-        if let Some(greatest) = items.iter().map(|item| &item.hlc).max() {
-            clock.receive(greatest).await?;
-        }
-        on_threads(realm, async move { store.take_in(items, strict).await }).await
-    }
 }
 
 impl Records<Body> for AnyRecords {
@@ -93,25 +68,10 @@ impl Records<Body> for AnyRecords {
         let Some(store) = self.native() else {
             return self.js.unseen(ask, backlog, page).await;
         };
-        page.begin_read();
         let ask = ask.clone();
         let (items, more) =
             on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
-        for item in items {
-            page.meets(&Ask::default(), &item.hlc);
-            page.offer(
-                item.hlc.clone(),
-                Item {
-                    hlc: item.hlc,
-                    kind: item.kind,
-                    blob: item.blob,
-                    body: Body::Json(item.body),
-                },
-            );
-        }
-        if more {
-            page.left_out_more();
-        }
+        page.offer_reading(items.into_iter().map(from_native), more);
         Ok(())
     }
 
@@ -136,34 +96,31 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let Some(store) = self.native() else {
-            return take_in_one_by_one(self, run, clock, line).await;
+        let native = self.native();
+        let batch = match native {
+            Some(_) => Ok(None),
+            None => self.js.batch(),
         };
-        let (waiting, mut free): (Vec<_>, Vec<_>) = run
-            .iter_mut()
-            .partition(|arrival| line.holds_back(&arrival.item.hlc.node_id));
-        for arrival in waiting {
-            arrival.settle(Outcome::Behind, line);
+        let realm = self.realm();
+        match (native, batch) {
+            (Some(store), _) => {
+                let body = |body: &Body| body.to_json(realm);
+                take_in_as_page(run, clock, line, body, async |items, strict| {
+                    let taken =
+                        on_threads(realm, async move { store.take_in(items, strict).await });
+                    Ok(taken.await?.into_iter().map(Outcome::from).collect())
+                })
+                .await;
+            }
+            (None, Ok(Some(batch))) => {
+                let body = |body: &Body| Ok(body.clone());
+                take_in_as_page(run, clock, line, body, async |items, strict| {
+                    batch.store(&items, strict).await
+                })
+                .await;
+            }
+            // A function that cannot be read fails each record when it is called.
+            (None, _) => take_in_one_by_one(self, run, clock, line).await,
         }
-        let taken = self
-            .take_in_natively(store, &free, clock, line.is_strict())
-            .await;
-        let mut taken = taken.map(Vec::into_iter);
-        for arrival in &mut free {
-            let outcome = match &mut taken {
-                Ok(outcomes) => outcomes.next().map_or(Outcome::Waiting, outcome_of),
-                Err(error) => Outcome::Failed(Error::clone(error)),
-            };
-            arrival.settle(outcome, line);
-        }
-    }
-}
-
-fn outcome_of(taken: Taken) -> Outcome {
-    match taken {
-        Taken::Applied => Outcome::Applied,
-        Taken::Stale => Outcome::Stale,
-        Taken::Failed(error) => Outcome::Failed(error),
-        Taken::Behind => Outcome::Behind,
     }
 }

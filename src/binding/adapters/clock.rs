@@ -1,6 +1,6 @@
 //! The app's hybrid logical clock.
 
-use crate::binding::clock::{NativeClock, system_ms};
+use crate::binding::clock::NativeClock;
 use crate::binding::convert::write_hlc;
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Key, behind};
@@ -8,6 +8,7 @@ use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::hlc::safe_integer;
+use crate::store::clock::system_ms;
 
 /// A clock object: `{ now, send, receive }`.
 pub struct JsClock(pub Handle);
@@ -15,12 +16,12 @@ pub struct JsClock(pub Handle);
 impl Clock for JsClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {
         let realm = self.0.realm();
-        let heard = realm.scope(|scope| {
+        let native = realm.scope(|scope| {
             let native = behind::<NativeClock>(scope, realm, self.0.value(scope)?)?;
-            Ok(native.is_some_and(|clock| clock.hear(remote)))
+            Ok(native.and_then(|clock| clock.shared().cloned()))
         })?;
-        if heard {
-            return Ok(());
+        if let Some(clock) = native {
+            return clock.receive(remote).await;
         }
         await_js(
             realm,

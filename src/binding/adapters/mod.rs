@@ -4,17 +4,20 @@
 //! package, reached without JavaScript between.
 
 mod any_records;
+mod any_rows;
+mod batch;
 mod blobs;
 mod clock;
 mod direct;
+mod hint;
 mod records;
 mod rows;
 mod side;
 mod state;
 
 pub use any_records::AnyRecords;
+pub use any_rows::AnyRows;
 pub use blobs::AnyBlobs;
 pub use clock::JsClock;
-pub use rows::JsRows;
 pub use side::{Console, NodeSide};
 pub use state::AnyState;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 
+use super::batch::{Batch, has_function};
 use crate::binding::convert::{
     Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
 };
@@ -22,8 +23,8 @@ const FETCHES: usize = 32;
 
 /// A `DatabaseAdapter` object, and the option it came in.
 pub struct JsRecords {
-    adapter: Handle,
-    option: &'static str,
+    pub(super) adapter: Handle,
+    pub(super) option: &'static str,
     scan_page_size: f64,
 }
 
@@ -42,11 +43,11 @@ impl JsRecords {
         }
     }
 
-    fn operation(&self, key: Key) -> String {
+    pub(super) fn operation(&self, key: Key) -> String {
         format!("{}.{}", self.option, key.name())
     }
 
-    fn call<'s>(
+    pub(super) fn call<'s>(
         &self,
         scope: Scope<'s>,
         invoke: &Invocation<'_>,
@@ -59,14 +60,10 @@ impl JsRecords {
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
     pub async fn coverage(&self) -> Result<Option<Watermarks>> {
-        let realm = self.adapter.realm();
-        let capable = realm.scope(|scope| {
-            let function = scope.get(realm, self.adapter.value(scope)?, Key::GetNodeWatermarks)?;
-            Ok(scope.kind(function)? == Kind::Function)
-        })?;
-        if !capable {
+        if !has_function(&self.adapter, Key::GetNodeWatermarks)? {
             return Ok(None);
         }
+        let realm = self.adapter.realm();
         let operation = self.operation(Key::GetNodeWatermarks);
         await_js(
             realm,
@@ -87,10 +84,20 @@ impl JsRecords {
         backlog: &mut Backlog<Text>,
         page: &mut Page<Item<Body>>,
     ) -> Result<()> {
-        if self.fetch(ask, backlog, page).await? {
+        if self.fetch(ask, backlog, page).await? || self.ask_adapter(ask, page).await? {
             return Ok(());
         }
         self.scan(ask, backlog, page).await
+    }
+
+    /// The way to hand the adapter a page as a whole, where it has one.
+    pub fn batch(&self) -> Result<Option<Batch<'_>>> {
+        let key = Key::ApplyRecords;
+        Ok(has_function(&self.adapter, key)?.then_some(Batch {
+            adapter: &self.adapter,
+            option: self.option,
+            key,
+        }))
     }
 
     /// One full pass: keeps the page, and remembers the ids of what did not fit.

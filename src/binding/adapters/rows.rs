@@ -1,14 +1,18 @@
 //! The app rows of a channel.
 
+use std::collections::HashMap;
+
+use super::batch::{Batch, has_function};
 use crate::binding::convert::{Body, read_hlcs, read_row, read_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
-use crate::engine::ports::AppRows;
+use crate::engine::intake::{Arrival, Line, Outcome, apply_one_by_one, must_know, store_page};
+use crate::engine::ports::{AppRows, Clock};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, Table};
+use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -41,11 +45,40 @@ impl JsRows {
     }
 
     fn applier_has(&self, key: Key) -> Result<bool> {
-        let realm = self.applier.realm();
-        realm.scope(|scope| {
-            let function = scope.get(realm, self.applier.value(scope)?, key)?;
-            Ok(scope.kind(function)? == Kind::Function)
-        })
+        has_function(&self.applier, key)
+    }
+
+    /// Settles the rows that are not for the applier to see, and answers the others. In the order of
+    /// timestamps: what fails stops what follows.
+    async fn screen<'a>(
+        &self,
+        run: &'a mut [Arrival<Body>],
+        line: &mut Line,
+    ) -> Vec<&'a mut Arrival<Body>> {
+        let mut known: HashMap<Text, Result<()>> = HashMap::new();
+        let mut free = Vec::with_capacity(run.len());
+        for arrival in run {
+            if line.holds_back(&arrival.item.hlc.node_id) {
+                arrival.settle(Outcome::Behind, line);
+                continue;
+            }
+            let app = match &arrival.item.kind {
+                ItemKind::Row(table) if line.known_apps_only() => table.app.clone(),
+                _ => {
+                    free.push(arrival);
+                    continue;
+                }
+            };
+            if !known.contains_key(&app) {
+                let verdict = must_know(self, &app).await;
+                known.insert(app.clone(), verdict);
+            }
+            match known.get(&app) {
+                Some(Err(error)) => arrival.settle(Outcome::Failed(error.clone()), line),
+                _ => free.push(arrival),
+            }
+        }
+        free
     }
 
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
@@ -241,6 +274,24 @@ impl AppRows<Body> for JsRows {
                 None => return Ok(()),
             }
         }
+    }
+
+    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
+        let key = Key::ApplyRows;
+        if !self.applier_has(key).unwrap_or(false) {
+            return apply_one_by_one(self, run, clock, line).await;
+        }
+        let free = self.screen(run, line).await;
+        let batch = Batch {
+            adapter: &self.applier,
+            option: "applier",
+            key,
+        };
+        let body = |body: &Body| Ok(body.clone());
+        store_page(free, clock, line, body, async |items, strict| {
+            batch.store(&items, strict).await
+        })
+        .await;
     }
 
     async fn apply(&self, item: &Item<Body>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{AnyRecords, JsClock, JsRows};
+use super::{AnyRecords, AnyRows, JsClock};
 use crate::binding::convert::Body;
 use crate::binding::error::warn;
 use crate::binding::js::Realm;
@@ -14,7 +14,7 @@ pub struct NodeSide {
     /// Shared records, unless the channel carries none.
     pub records: Option<AnyRecords>,
     /// App rows, if the channel has any.
-    pub rows: Option<JsRows>,
+    pub rows: Option<AnyRows>,
     /// The app's clock.
     pub clock: JsClock,
     /// The console.
@@ -33,21 +33,22 @@ impl Log for Console {
 impl NodeSide {
     /// Finds out whose stores they are. Once a round.
     pub fn look(&self) -> Result<()> {
-        self.records.as_ref().map_or(Ok(()), AnyRecords::look)
+        self.records.as_ref().map_or(Ok(()), AnyRecords::look)?;
+        self.rows.as_ref().map_or(Ok(()), AnyRows::look)
     }
 }
 
 impl Side for NodeSide {
     type Body = Body;
     type Records = AnyRecords;
-    type Rows = JsRows;
+    type Rows = AnyRows;
     type Clock = JsClock;
     type Log = Console;
 
     fn records(&self) -> Option<&AnyRecords> {
         self.records.as_ref()
     }
-    fn rows(&self) -> Option<&JsRows> {
+    fn rows(&self) -> Option<&AnyRows> {
         self.rows.as_ref()
     }
     fn clock(&self) -> &JsClock {

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use super::direct::Direct;
 use crate::binding::convert::{read_watermarks, write_watermarks};
-use crate::binding::error::{invalid, warn};
+use crate::binding::error::warn;
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::js::{Handle, Key, Realm};
 use crate::binding::stores::NativeState;
 use crate::engine::ports::State;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS};
 
 /// A `SyncStateStore` object.
 struct JsState(Handle);
@@ -82,26 +83,18 @@ impl AnyState {
             return self.js.read(method).await;
         };
         let (realm, store) = (self.js.realm(), native.0.clone());
-        let json = on_threads(realm, async move { store.get(key).await }).await?;
-        let Some(json) = json else {
-            return Ok(Watermarks::default());
-        };
-        Ok(serde_json::from_str(&json)
-            .unwrap_or_else(|error| start_over(realm, method.name(), &error.to_string())))
+        let read = on_threads(realm, async move { store.get_watermarks(key).await }).await?;
+        Ok(read.unwrap_or_else(|what| start_over(realm, method.name(), &what)))
     }
 
     async fn write(&self, method: Key, key: &'static str, watermarks: &Watermarks) -> Result<()> {
         let Some(native) = self.direct.get() else {
             return self.js.write(method, watermarks).await;
         };
-        let json = serde_json::to_string(watermarks).map_err(|error| {
-            invalid(method.name(), "a nodeId is no well-formed Unicode").caused_by(error)
-        })?;
-        let store = native.0.clone();
-        on_threads(
-            self.js.realm(),
-            async move { store.set(key, json.into()).await },
-        )
+        let (store, watermarks) = (native.0.clone(), watermarks.clone());
+        on_threads(self.js.realm(), async move {
+            store.set_watermarks(key, &watermarks).await
+        })
         .await
     }
 }
@@ -118,17 +111,17 @@ fn start_over(realm: &Rc<Realm>, name: &str, what: &str) -> Watermarks {
 
 impl State for AnyState {
     async fn watermarks(&self) -> Result<Watermarks> {
-        self.read(Key::GetWatermarks, "watermarks").await
+        self.read(Key::GetWatermarks, OWN_WATERMARKS).await
     }
     async fn peer_watermarks(&self) -> Result<Watermarks> {
-        self.read(Key::GetPeerWatermarks, "peer_watermarks").await
+        self.read(Key::GetPeerWatermarks, PEER_WATERMARKS).await
     }
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write(Key::SetWatermarks, "watermarks", watermarks)
+        self.write(Key::SetWatermarks, OWN_WATERMARKS, watermarks)
             .await
     }
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write(Key::SetPeerWatermarks, "peer_watermarks", watermarks)
+        self.write(Key::SetPeerWatermarks, PEER_WATERMARKS, watermarks)
             .await
     }
 }

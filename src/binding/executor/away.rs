@@ -94,6 +94,7 @@ fn threads() -> Result<&'static Runtime> {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("starkeep-sync")
+            .enable_all()
             .build()
     });
     started

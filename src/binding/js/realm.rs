@@ -83,6 +83,10 @@ pub enum Intrinsic {
     SetEntry,
     /// See `marshal.js`.
     CallEach,
+    /// See `fetching.js`.
+    HeadersOf,
+    /// See `fetching.js`.
+    FetchAnswer,
     /// What [`Self::CallMethod`] answers where a promise is watched.
     Waiting,
     /// What [`Self::CallMethod`] answers where there is nothing to call.

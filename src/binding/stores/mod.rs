@@ -2,6 +2,7 @@
 
 mod fs;
 mod records;
+mod rows;
 mod state;
 mod transaction;
 
@@ -19,6 +20,7 @@ use crate::store::Json;
 
 pub use fs::{NativeBlobs, create_fs_object_storage};
 pub use records::{NativeRecords, create_sqlite_database_adapter};
+pub use rows::{NativeRows, create_sqlite_app_rows};
 pub use state::{NativeState, create_sqlite_sync_state_store};
 
 /// Does `work` on the native threads and answers the promise of it. What is wrong with the arguments

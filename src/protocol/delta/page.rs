@@ -123,6 +123,19 @@ impl<T> Page<T> {
         }
     }
 
+    /// Offers what one reading of a store answers: the smallest timestamps that are wanted of it, in order,
+    /// and whether it left out `more`, all of it later.
+    pub fn offer_reading(&mut self, wanted: impl IntoIterator<Item = (Hlc, T)>, more: bool) {
+        self.begin_read();
+        for (hlc, item) in wanted {
+            self.survey.newest.advance(&hlc);
+            self.offer(hlc, item);
+        }
+        if more {
+            self.left_out_more();
+        }
+    }
+
     /// Notes that the stream that offered last has more, all of it later than what it offered. What
     /// other streams have beyond that has to wait, even if there is room: a page that ends before equal
     /// timestamps is shorter than its limit.
@@ -130,6 +143,13 @@ impl<T> Page<T> {
         self.more = true;
         let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
         self.end = [self.end.take(), last].into_iter().flatten().min();
+    }
+
+    /// Notes that a stream has more, all of it later than `upto`, whether or not what it offered up to
+    /// there got a place.
+    pub fn left_out_after(&mut self, upto: Hlc) {
+        self.more = true;
+        self.end = [self.end.take(), Some(upto)].into_iter().flatten().min();
     }
 
     /// Once the page is full and something was left out: the greatest timestamp that can still get a

@@ -23,6 +23,7 @@
 //!   same object.
 
 mod area;
+mod blobs;
 mod io;
 mod key;
 mod session;

@@ -11,8 +11,10 @@ use crate::protocol::hlc::Hlc;
 
 /// How a field lies in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum FieldKind {
+    /// Text.
     Text,
+    /// A whole number.
     Integer,
     /// A timestamp, in its text form.
     Time,
@@ -32,7 +34,7 @@ enum Empty {
 pub(super) struct Column {
     pub(super) field: String,
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     pub(super) not_null: bool,
     /// What the table itself puts in, as an SQL expression.
     pub(super) default: Option<String>,
@@ -68,6 +70,20 @@ pub(super) const NEEDED: [&str; 6] = [
     "object_storage_key",
 ];
 
+/// For the columns of a table in their order: which field of a record lies in each and how; `None` for a
+/// column that is not clear, because another is the same field.
+pub fn fields_of_columns(names: &[String]) -> Vec<Option<(String, FieldKind)>> {
+    let mut taken: Vec<String> = Vec::new();
+    let field_of = |name: &String| {
+        let column = Column::new(name.clone(), false, None);
+        column.is_clear(&taken).then(|| {
+            taken.push(column.field.clone());
+            (column.field, column.kind)
+        })
+    };
+    names.iter().map(field_of).collect()
+}
+
 /// Fields that a record always has, and that every other copy of it computes from the same text.
 pub(super) fn is_known(field: &str) -> bool {
     KNOWN.iter().any(|(known, _, _)| *known == field)
@@ -78,10 +94,10 @@ impl Column {
     pub(super) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
         let known = KNOWN.iter().find(|(_, column, _)| *column == name);
         let kind = match known.map(|(field, _, _)| *field) {
-            Some("createdAt" | "updatedAt" | "deletedAt") => Kind::Time,
-            Some("version" | "sizeBytes") => Kind::Integer,
-            Some(_) => Kind::Text,
-            None => Kind::Foreign,
+            Some("createdAt" | "updatedAt" | "deletedAt") => FieldKind::Time,
+            Some("version" | "sizeBytes") => FieldKind::Integer,
+            Some(_) => FieldKind::Text,
+            None => FieldKind::Foreign,
         };
         let empty = match name.as_str() {
             "owner_id" | "label" => Empty::Absent,
@@ -98,22 +114,30 @@ impl Column {
         }
     }
 
+    /// Whether the column is the place of its field, beside columns for the fields that are `taken`. Of two
+    /// that would be the same field, the known one counts.
+    pub(super) fn is_clear(&self, taken: &[String]) -> bool {
+        let is_its_own = KNOWN.iter().any(|(_, name, _)| *name == self.name);
+        is_its_own
+            || (self.field != "kind" && !is_known(&self.field) && !taken.contains(&self.field))
+    }
+
     /// What lies in the column for this JSON. Defined for any JSON, whether or not it can be read back.
     pub(super) fn value_of(&self, json: Option<&RawValue>) -> Value {
         let Some(json) = json.map(RawValue::get).filter(|json| *json != "null") else {
             return self.empty_value();
         };
         match self.kind {
-            Kind::Text => Value::Text(string(json).unwrap_or_else(|| json.to_owned())),
-            Kind::Integer => match string(json) {
+            FieldKind::Text => Value::Text(string(json).unwrap_or_else(|| json.to_owned())),
+            FieldKind::Integer => match string(json) {
                 Some(text) => text.parse().map_or(Value::Text(text), Value::Integer),
                 None => number(json).unwrap_or_else(|| Value::Text(json.to_owned())),
             },
-            Kind::Time => match serde_json::from_str::<Hlc>(json) {
+            FieldKind::Time => match serde_json::from_str::<Hlc>(json) {
                 Ok(hlc) => Value::Text(hlc.to_string()),
                 Err(_) => Value::Text(json.to_owned()),
             },
-            Kind::Foreign => match json {
+            FieldKind::Foreign => match json {
                 "true" => Value::Integer(1),
                 "false" => Value::Integer(0),
                 _ => string(json)
@@ -140,7 +164,7 @@ impl Column {
                 None => json.push_str("null"),
             },
             Value::Text(text) => match self.kind {
-                Kind::Time => write_time(text, json),
+                FieldKind::Time => write_time(text, json),
                 _ => write_string(text, json),
             },
             Value::Blob(_) => return false,
@@ -150,7 +174,7 @@ impl Column {
 
     /// Whether only this table knows the field.
     pub(super) fn is_foreign(&self) -> bool {
-        self.kind == Kind::Foreign
+        self.kind == FieldKind::Foreign
     }
 
     /// The column's name within SQL.
@@ -161,7 +185,7 @@ impl Column {
     fn empty_value(&self) -> Value {
         match self.kind {
             _ if !self.not_null => Value::Null,
-            Kind::Integer => Value::Integer(i64::from(self.name == "version")),
+            FieldKind::Integer => Value::Integer(i64::from(self.name == "version")),
             _ => Value::Text(String::new()),
         }
     }
@@ -207,12 +231,13 @@ fn write_time(text: &str, json: &mut String) {
     json.push('}');
 }
 
-fn string(json: &str) -> Option<String> {
+/// The text that a JSON string is.
+pub(super) fn string(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
 /// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.
-fn number(json: &str) -> Option<Value> {
+pub(super) fn number(json: &str) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Ok(number) = json.parse::<i64>() {
         return Some(Value::Integer(number));

@@ -3,74 +3,101 @@
 //! Rows whose time is written as usual are read per node in text order, which is their order as long as
 //! every time has the same digits. The few others are in an index of their own and are all looked at.
 //! Either way the timestamps are compared as numbers before anything counts. The page is chosen by times
-//! and row numbers alone; only what is on it is read as a whole, within the same view of the database.
+//! and keys alone; only what is on it is read as a whole, within the same view of the database.
 
 use std::str;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::fault::during;
-use super::rows::Stored;
-use super::schema::Shape;
+use super::indexes::ByTime;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
-use crate::protocol::hlc::{Hlc, text_prefix};
-use crate::protocol::item::{Item, ItemKind, record_blob};
+use crate::protocol::hlc::{Hlc, text_floor};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::Json;
 
-const LAST_USUAL_COUNTER: u64 = 0xffff;
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// What an asker has not seen.
+    Unseen(Ask),
+    /// Everything after a timestamp, whoever wrote it, at most so many rows.
+    After(Hlc, usize),
+}
 
-/// The page for `ask`, in the order of timestamps, and whether something was left out.
-pub(super) fn unseen(
+impl Wanted {
+    fn limit(&self) -> usize {
+        match self {
+            Self::Unseen(ask) => ask.limit,
+            Self::After(_, limit) => *limit,
+        }
+    }
+
+    fn has(&self, hlc: &Hlc) -> bool {
+        match self {
+            Self::Unseen(ask) => ask.wants(hlc),
+            Self::After(since, _) => hlc > since,
+        }
+    }
+
+    /// The text before which no row of `node` is wanted; `None` if none of its rows with a usual time is.
+    fn floor(&self, node: &Text) -> Option<String> {
+        match self {
+            Self::Unseen(ask) if ask.skip.contains(node) => None,
+            Self::Unseen(ask) => text_floor(ask.seen.get(node)),
+            Self::After(since, _) => text_floor(Some(since)),
+        }
+    }
+}
+
+/// The page that is wanted, in the order of timestamps, and whether something was left out. `read` makes
+/// of each row on it what the caller is after.
+pub(super) fn page<T>(
     operation: &'static str,
     connection: &Connection,
-    shape: &Shape,
-    ask: &Ask,
-) -> Result<(Vec<Item<Json>>, bool)> {
-    let view = connection
-        .unchecked_transaction()
-        .map_err(during(operation))?;
-    let (chosen, more) = choose(&view, shape, ask).map_err(during(operation))?;
-    let mut statement = view
-        .prepare_cached(&shape.sql.by_row)
-        .map_err(during(operation))?;
-    let mut items = Vec::with_capacity(chosen.len());
-    for (hlc, row) in chosen {
-        let stored = statement
-            .query_row([row], |row| Stored::read(shape, row))
-            .map_err(during(operation))?;
-        items.push(item(shape, hlc, &stored));
-    }
-    Ok((items, more))
+    sql: &ByTime,
+    wanted: &Wanted,
+    read: impl Fn(Hlc, &Row<'_>) -> rusqlite::Result<T>,
+) -> Result<(Vec<T>, bool)> {
+    let find = || {
+        let view = connection.unchecked_transaction()?;
+        let (chosen, more) = choose(&view, sql, wanted)?;
+        let mut statement = view.prepare_cached(&sql.by_key)?;
+        let mut items = Vec::with_capacity(chosen.len());
+        for (hlc, key) in chosen {
+            items.push(statement.query_row(params_from_iter(key), |row| read(hlc, row))?);
+        }
+        Ok((items, more))
+    };
+    find().map_err(during(operation))
 }
 
 /// Per node the greatest timestamp of all rows, deleted ones too.
 pub(super) fn watermarks(
     operation: &'static str,
     connection: &Connection,
-    shape: &Shape,
+    sql: &ByTime,
 ) -> Result<Watermarks> {
     let read = || {
         let view = connection.unchecked_transaction()?;
         let mut marks = Watermarks::default();
-        let mut newest = view.prepare_cached(&shape.sql.newest_of_node)?;
-        for_each_node(&view, shape, |node| {
+        let mut newest = view.prepare_cached(&sql.newest_of_node)?;
+        for_each_node(&view, sql, |node| {
             let mut rows = newest.query([node])?;
             while let Some(row) = rows.next()? {
-                if let Some((hlc, Digits::Usual)) = time(row, 0)? {
+                if let Some((hlc, Digits::Usual)) = time(row)? {
                     marks.advance(&hlc);
                     break;
                 }
             }
             Ok(())
         })?;
-        let mut odd = view.prepare_cached(&shape.sql.odd_rows)?;
+        let mut odd = view.prepare_cached(&sql.odd_rows)?;
         let mut rows = odd.query([])?;
         while let Some(row) = rows.next()? {
-            if let Some((hlc, _)) = time(row, 1)? {
+            if let Some((hlc, _)) = time(row)? {
                 marks.advance(&hlc);
             }
         }
@@ -79,35 +106,35 @@ pub(super) fn watermarks(
     read().map_err(during(operation))
 }
 
-type Chosen = (Vec<(Hlc, Value)>, bool);
+/// Timestamps and keys, and whether there are more.
+type Chosen = (Vec<(Hlc, Vec<Value>)>, bool);
 
-fn choose(view: &Connection, shape: &Shape, ask: &Ask) -> rusqlite::Result<Chosen> {
-    let mut page = Page::new(ask.limit);
-    let mut since = view.prepare_cached(&shape.sql.node_since)?;
-    for_each_node(view, shape, |node| {
-        let name = Text::from(node);
-        let Some(floor) = floor(ask.seen.get(&name)).filter(|_| !ask.skip.contains(&name)) else {
+fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<Chosen> {
+    let mut page = Page::new(wanted.limit());
+    let mut since = view.prepare_cached(&sql.node_since)?;
+    for_each_node(view, sql, |node| {
+        let Some(floor) = wanted.floor(&Text::from(node)) else {
             return Ok(());
         };
         let mut rows = since.query([node, &floor])?;
         while let Some(row) = rows.next()? {
-            match time(row, 1)? {
-                Some((hlc, Digits::Usual)) if ask.wants(&hlc) => {
+            match time(row)? {
+                Some((hlc, Digits::Usual)) if wanted.has(&hlc) => {
                     if !page.admits(&hlc) {
                         break;
                     }
-                    page.offer(hlc, row.get(0)?);
+                    page.offer(hlc, key(sql, row)?);
                 }
                 _ => {}
             }
         }
         Ok(())
     })?;
-    let mut odd = view.prepare_cached(&shape.sql.odd_rows)?;
+    let mut odd = view.prepare_cached(&sql.odd_rows)?;
     let mut rows = odd.query([])?;
     while let Some(row) = rows.next()? {
-        if let Some((hlc, _)) = time(row, 1)?.filter(|(hlc, _)| ask.wants(hlc)) {
-            page.offer(hlc, row.get(0)?);
+        if let Some((hlc, _)) = time(row)?.filter(|(hlc, _)| wanted.has(hlc)) {
+            page.offer(hlc, key(sql, row)?);
         }
     }
     Ok(page.finish())
@@ -116,12 +143,12 @@ fn choose(view: &Connection, shape: &Shape, ask: &Ask) -> rusqlite::Result<Chose
 /// Visits every node once, by jumping from each to the next in the index.
 fn for_each_node(
     view: &Connection,
-    shape: &Shape,
+    sql: &ByTime,
     mut visit: impl FnMut(&str) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
-    let mut next = view.prepare_cached(&shape.sql.next_node)?;
+    let mut next = view.prepare_cached(&sql.next_node)?;
     let mut node: Option<String> = view
-        .prepare_cached(&shape.sql.first_node)?
+        .prepare_cached(&sql.first_node)?
         .query_row([], |row| row.get(0))
         .optional()?;
     while let Some(current) = node {
@@ -131,25 +158,20 @@ fn for_each_node(
     Ok(())
 }
 
-/// The text before which nothing that is written as usual can be unseen; `None` if nothing can be at all.
-fn floor(seen: Option<&Hlc>) -> Option<String> {
-    let Some(seen) = seen else {
-        return Some(String::new());
-    };
-    seen.wall_time_fits_text()
-        .then(|| text_prefix(seen.wall_time, seen.counter.min(LAST_USUAL_COUNTER)))
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Digits {
     Usual,
     Odd,
 }
 
-/// The timestamp in a column. One that is none belongs to no node and is never exchanged.
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<(Hlc, Digits)>> {
+fn key(sql: &ByTime, row: &Row<'_>) -> rusqlite::Result<Vec<Value>> {
+    (1..=sql.key_columns).map(|at| row.get(at)).collect()
+}
+
+/// The timestamp that a row begins with. One that is none belongs to no node and is never exchanged.
+fn time(row: &Row<'_>) -> rusqlite::Result<Option<(Hlc, Digits)>> {
     let Some(text) = row
-        .get_ref(column)?
+        .get_ref(0)?
         .as_bytes()
         .ok()
         .and_then(|text| str::from_utf8(text).ok())
@@ -175,16 +197,4 @@ fn is_usual(text: &[u8]) -> bool {
             })
     };
     digits(0..12) && text.get(12) == Some(&b':') && digits(13..17) && text.get(17) == Some(&b':')
-}
-
-fn item(shape: &Shape, hlc: Hlc, stored: &Stored) -> Item<Json> {
-    let text = |name| stored.text(shape, name).map(Text::from);
-    let mime_type = text("mime_type").filter(|mime_type| !mime_type.is_empty());
-    let is_deleted = text("deleted_at").is_some();
-    Item {
-        hlc,
-        kind: ItemKind::Record(text("id").unwrap_or_else(|| Text::from(""))),
-        blob: record_blob(text("object_storage_key"), is_deleted, mime_type),
-        body: stored.json(shape),
-    }
 }

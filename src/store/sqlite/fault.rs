@@ -1,6 +1,9 @@
 //! What `SQLite` says, in this crate's terms.
 
-use rusqlite::{Error as SqliteError, ErrorCode};
+use std::borrow::Cow;
+use std::ffi::c_int;
+
+use rusqlite::{Error as SqliteError, ErrorCode, ffi};
 
 use crate::error::{Error, ErrorKind};
 
@@ -9,12 +12,19 @@ pub(super) fn during(operation: &'static str) -> impl Fn(SqliteError) -> Error {
     move |error| fault(operation, error)
 }
 
+/// The error of `operation` for a result code of `SQLite`, primary or extended: for a database that another
+/// library than ours has open.
+pub fn fault_of_code(operation: String, code: c_int, message: &str) -> Error {
+    let error = SqliteError::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()));
+    fault(operation, error)
+}
+
 /// The one place in which `SQLite`'s codes are understood.
-fn fault(operation: &'static str, error: SqliteError) -> Error {
+fn fault(operation: impl Into<Cow<'static, str>>, error: SqliteError) -> Error {
     let (kind, remedy) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             ErrorKind::Busy,
-            "another process keeps the database locked; close it, or allow more time with busyTimeoutMs",
+            "another process keeps the database locked; close it, or allow more time (busyTimeoutMs; timeout of a DatabaseSync)",
         ),
         Some(ErrorCode::NotADatabase) => (
             ErrorKind::NotADatabase,
@@ -57,9 +67,12 @@ fn fault(operation: &'static str, error: SqliteError) -> Error {
 }
 
 /// Whether the fault lies with one row, so that the others of its page can still be written.
-pub(super) fn is_of_one_row(error: &Error) -> bool {
+pub fn is_of_one_row(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Constraint | ErrorKind::InvalidArgument | ErrorKind::Database
+        ErrorKind::Constraint
+            | ErrorKind::InvalidArgument
+            | ErrorKind::UnknownApp
+            | ErrorKind::Database
     )
 }

@@ -1,18 +1,23 @@
-//! Records, and what engines remember, in `SQLite` files.
+//! Records, app rows, and what engines remember, in `SQLite` files.
 //!
 //! - The tables are Starkeep's own ([`schema`]): an app's file works as it is, and what is written here
 //!   is readable by the app. Only additions are made to what exists: indexes and one nullable column.
+//! - App rows lie in the tables of their apps ([`app_rows`]).
 //! - A file is opened once in a process, and never beside another `SQLite` library ([`registry`]).
 //! - What is unseen is found by index, in time that depends on what is found and not on what is stored
 //!   ([`delta`]).
 //! - Timestamps are compared as numbers, never as text alone ([`delta`], [`query`]).
 
+mod app_rows;
 mod columns;
 mod database;
 mod delta;
 mod fault;
+mod indexes;
+mod intake;
 mod metadata;
 mod open_files;
+mod ports;
 mod query;
 mod record;
 mod records;
@@ -22,8 +27,12 @@ mod schema;
 mod state;
 mod transaction;
 
+pub use self::app_rows::{Namespace, Registration, SqliteAppRows, TableInfo, TableSpec};
+pub use self::columns::{FieldKind, fields_of_columns};
 pub use self::database::Options;
+pub use self::fault::{fault_of_code, is_of_one_row};
+pub use self::intake::Taken;
 pub use self::query::{Direction, Filter, Query, QueryResult, Sort};
-pub use self::records::{Operation, SqliteRecords, Taken};
-pub use self::state::SqliteState;
+pub use self::records::{Operation, SqliteRecords};
+pub use self::state::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
 pub use self::transaction::SqliteTransaction;

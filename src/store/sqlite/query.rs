@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde::Deserialize;
 use serde_json::Value as JsonValue;
 
-use super::columns::{Kind, is_known};
+use super::columns::{FieldKind, is_known};
 use super::fault::during;
 use super::rows::Stored;
 use super::schema::{EXTRA, Shape};
@@ -290,7 +290,7 @@ impl<'a> Builder<'a> {
 
     fn field(&self, name: &str) -> Result<Field> {
         let (sql, is_time) = match self.shape.column_of(name) {
-            Some(column) if column.kind == Kind::Time => {
+            Some(column) if column.kind == FieldKind::Time => {
                 (format!("{} COLLATE {COLLATION}", column.quoted()), true)
             }
             Some(column) => (column.quoted(), false),

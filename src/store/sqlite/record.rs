@@ -18,7 +18,7 @@ use super::schema::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
+pub(super) type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 /// A record as a row.
 #[derive(Debug)]
@@ -145,12 +145,14 @@ fn refuse(operation: &'static str, message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, operation, message)
 }
 
-fn same_json(a: &str, b: &str) -> bool {
+/// Whether two texts are the same JSON value.
+pub(super) fn same_json(a: &str, b: &str) -> bool {
     let value = |json| serde_json::from_str::<serde_json::Value>(json).ok();
     a == b || value(a).is_some_and(|a| value(b) == Some(a))
 }
 
-fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
+/// What [`read_extra`] reads; nothing where there is nothing to keep.
+pub(super) fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
     let written = match (fields.is_empty(), missing.is_empty()) {
         (true, true) => return None,
         (_, true) => serde_json::to_string(fields),
@@ -160,7 +162,7 @@ fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
 }
 
 /// What somebody else wrote there and cannot be read counts as nothing.
-fn read_extra(extra: &str) -> (Fields<'_>, Vec<String>) {
+pub(super) fn read_extra(extra: &str) -> (Fields<'_>, Vec<String>) {
     if extra.starts_with('[') {
         serde_json::from_str(extra).unwrap_or_default()
     } else {

@@ -1,16 +1,19 @@
 //! The shared records of a file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::database::{Database, Options};
-use super::fault::{during, is_of_one_row};
+use super::delta::Wanted;
+use super::fault::during;
+use super::intake::{self, Taken, begin};
 use super::query::{self, Query, QueryResult};
 use super::record::encode;
 use super::registry::Role;
+use super::rows::Stored;
 use super::schema::Shape;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, rows};
@@ -34,19 +37,6 @@ pub enum Operation {
         /// When it was deleted.
         hlc: Hlc,
     },
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Taken {
-    /// It is stored.
-    Applied,
-    /// What is stored is not older.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node could not be stored, and order is strict.
-    Behind,
 }
 
 /// A store of shared records. All clones are one store.
@@ -199,7 +189,7 @@ impl SqliteRecords {
     pub async fn node_watermarks(&self) -> Result<Watermarks> {
         const OPERATION: &str = "read the watermarks of the records";
         self.read(OPERATION, |connection, shape| {
-            delta::watermarks(OPERATION, connection, shape)
+            delta::watermarks(OPERATION, connection, &shape.sql.by_time)
         })
         .await
     }
@@ -208,7 +198,14 @@ impl SqliteRecords {
     pub async fn unseen(&self, ask: Ask) -> Result<(Vec<Item<Json>>, bool)> {
         const OPERATION: &str = "find unseen records";
         self.read(OPERATION, move |connection, shape| {
-            delta::unseen(OPERATION, connection, shape, &ask)
+            let wanted = Wanted::Unseen(ask);
+            delta::page(
+                OPERATION,
+                connection,
+                &shape.sql.by_time,
+                &wanted,
+                |hlc, row| Ok(Stored::read(shape, row)?.item(shape, hlc)),
+            )
         })
         .await
     }
@@ -217,28 +214,9 @@ impl SqliteRecords {
     /// of each what became of it. An error means that nothing of it is stored.
     pub async fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Result<Vec<Taken>> {
         self.write(TAKE_IN, move |connection, shape| {
-            let transaction = begin(TAKE_IN, connection)?;
-            let mut stopped = HashSet::new();
-            let mut outcomes = Vec::with_capacity(items.len());
-            for item in &items {
-                if strict && stopped.contains(&item.hlc.node_id) {
-                    outcomes.push(Taken::Behind);
-                    continue;
-                }
-                outcomes.push(match take_in_one(&transaction, shape, item) {
-                    Ok(true) => Taken::Applied,
-                    Ok(false) => Taken::Stale,
-                    // A statement that fails leaves the others of its transaction alone, unless the
-                    // database has given up the transaction as a whole.
-                    Err(error) if is_of_one_row(&error) && !transaction.is_autocommit() => {
-                        stopped.insert(&item.hlc.node_id);
-                        Taken::Failed(error)
-                    }
-                    Err(error) => return Err(error),
-                });
-            }
-            transaction.commit().map_err(during(TAKE_IN))?;
-            Ok(outcomes)
+            intake::take_in(TAKE_IN, connection, &items, strict, |transaction, item| {
+                take_in_one(transaction, shape, item)
+            })
         })
         .await
     }
@@ -272,15 +250,6 @@ impl SqliteRecords {
 }
 
 const TAKE_IN: &str = "take in a record";
-
-fn begin<'a>(
-    operation: &'static str,
-    connection: &'a mut Connection,
-) -> Result<rusqlite::Transaction<'a>> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(during(operation))
-}
 
 /// Whether the item is the newer version, and stored now.
 fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<bool> {

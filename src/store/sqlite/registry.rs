@@ -30,6 +30,8 @@ pub(crate) enum Role {
     Records,
     /// What engines remember: as many as there are engines.
     State,
+    /// App rows: nothing of theirs is kept in memory, so as many as there are.
+    AppRows,
 }
 
 /// A file itself, by whatever path.

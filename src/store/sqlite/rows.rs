@@ -8,6 +8,8 @@ use super::record::{Encoded, decode};
 use super::schema::Shape;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, ItemKind, record_blob};
+use crate::protocol::text::Text;
 use crate::store::Json;
 
 /// A row as it was read.
@@ -33,6 +35,19 @@ impl Stored {
     /// The record as JSON.
     pub(super) fn json(&self, shape: &Shape) -> Json {
         decode(shape, &self.values, self.extra.as_deref()).into()
+    }
+
+    /// The record as an item of the exchange.
+    pub(super) fn item(&self, shape: &Shape, hlc: Hlc) -> Item<Json> {
+        let text = |name| self.text(shape, name).map(Text::from);
+        let mime_type = text("mime_type").filter(|mime_type| !mime_type.is_empty());
+        let is_deleted = text("deleted_at").is_some();
+        Item {
+            hlc,
+            kind: ItemKind::Record(text("id").unwrap_or_else(|| Text::from(""))),
+            blob: record_blob(text("object_storage_key"), is_deleted, mime_type),
+            body: self.json(shape),
+        }
     }
 
     /// The text in the column `name`.

@@ -7,8 +7,14 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::database::{Database, Options};
 use super::fault::during;
 use super::registry::Role;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
+
+/// Where an engine keeps its own watermarks.
+pub const OWN_WATERMARKS: &str = "watermarks";
+/// Where an engine keeps those of its peer.
+pub const PEER_WATERMARKS: &str = "peer_watermarks";
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS sync_state (
   key TEXT PRIMARY KEY,
@@ -50,6 +56,27 @@ impl SqliteState {
                 Ok(value.map(Json::from))
             })
             .await
+    }
+
+    /// The watermarks under `key`, none where nothing is there; `Err` within says why what is there cannot
+    /// be read.
+    pub async fn get_watermarks(
+        &self,
+        key: &str,
+    ) -> Result<std::result::Result<Watermarks, String>> {
+        let Some(json) = self.get(key).await? else {
+            return Ok(Ok(Watermarks::default()));
+        };
+        Ok(serde_json::from_str(&json).map_err(|error| error.to_string()))
+    }
+
+    /// Puts watermarks under `key`.
+    pub async fn set_watermarks(&self, key: &str, watermarks: &Watermarks) -> Result<()> {
+        let json = serde_json::to_string(watermarks).map_err(|error| {
+            let message = "a nodeId is no well-formed Unicode, which JSON cannot hold";
+            Error::new(ErrorKind::InvalidArgument, WRITE, message).caused_by(error)
+        })?;
+        self.set(key, json.into()).await
     }
 
     /// Puts a value under `key`.

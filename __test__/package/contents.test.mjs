@@ -1,0 +1,154 @@
+// What is in the tarballs, and what the binary asks of the system.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { before, test } from "node:test";
+import { faultsOf, glibcOf } from "../../scripts/binary.mjs";
+import { readElf } from "../../scripts/elf.mjs";
+import { PLATFORMS, binaryOf } from "../../scripts/platforms.mjs";
+import { filesIn, published } from "./registry.mjs";
+import { NAME, binary, glibcHere, here, packAll, root, temporaryFolder, tool } from "./support.mjs";
+
+const ATTW = "@arethetypeswrong/cli@0.18.5";
+const PUBLINT = "publint@0.3.25";
+const checkout = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const onLinux = { skip: process.platform === "linux" ? false : "only Linux has ELF files" };
+const onGlibc = { skip: glibcHere() === undefined ? "this is not glibc" : false };
+
+let folder;
+let tarballs;
+before(async () => {
+  folder = temporaryFolder();
+  tarballs = await packAll(folder);
+});
+
+const namesIn = (path) =>
+  [...filesIn(readFileSync(path)).keys()].map((name) => name.replace(/^package\//, "")).sort();
+
+// Contents
+
+/** The files that an entry of the manifest's "files" stands for. */
+function* filesBelow(name) {
+  const path = join(root, name);
+  if (!statSync(path).isDirectory()) yield name;
+  else for (const below of readdirSync(path)) yield* filesBelow(`${name}/${below}`);
+}
+
+test("the package holds what it loads, its types and its pages, and nothing else", () => {
+  const wanted = ["LICENSE", "README.md", "package.json", ...checkout.files];
+  const files = wanted.flatMap((name) => [...filesBelow(name)]);
+  assert.deepEqual(namesIn(tarballs.main), files.sort());
+  assert.ok(readFileSync(tarballs.main).length < 100_000, "it is small");
+});
+
+test("every file that a module of the package asks for is in it", () => {
+  const files = filesIn(readFileSync(tarballs.main));
+  const entries = Object.values(checkout.exports["."]).flatMap(Object.values);
+  const wanted = new Set(entries.map((path) => posix.join("package", path)));
+  for (const [name, bytes] of files) {
+    if (!/\.m?js$/.test(name)) continue;
+    for (const [, path] of bytes.toString().matchAll(/(?:from|require\(|import) ?"(\.\/[^"]+)"/g))
+      wanted.add(posix.join(posix.dirname(name), path));
+  }
+  assert.ok(wanted.size > 8);
+  for (const path of wanted) assert.ok(files.has(path), path);
+});
+
+test("the package names the binaries of its own version, and nothing of the checkout", () => {
+  const { manifest } = published(tarballs.main);
+  const binaries = Object.keys(PLATFORMS).map((name) => [`${NAME}-${name}`, checkout.version]);
+  assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(binaries));
+  for (const key of ["devDependencies", "scripts", "dependencies"])
+    assert.ok(!(key in manifest), key);
+});
+
+test("the package for a platform holds its binary and the licences in it", () => {
+  const wanted = ["LICENSE", "README.md", "THIRD-PARTY.md", "package.json", binaryOf(here)];
+  assert.deepEqual(namesIn(tarballs.native), wanted.sort());
+  const { name, os, cpu, main } = published(tarballs.native).manifest;
+  const expected = [`${NAME}-${here}`, [process.platform], [process.arch], binaryOf(here)];
+  assert.deepEqual([name, os, cpu, main], expected);
+});
+
+// Other people's checks
+
+test("arethetypeswrong finds nothing", async () => {
+  const { stdout } = await tool(ATTW, ["attw", tarballs.main, "--no-color"], folder);
+  assert.match(stdout, /No problems found/);
+});
+
+for (const which of ["main", "native"]) {
+  test(`publint finds nothing in the ${which} tarball`, async () => {
+    const { stdout } = await tool(PUBLINT, ["publint", tarballs[which], "--strict"], folder);
+    assert.match(stdout, /All good!/);
+  });
+}
+
+// The binary
+
+test(
+  "the binary exports Node.js's entry point and nothing of SQLite or another library",
+  onLinux,
+  () => {
+    const exported = readElf(readFileSync(binary)).symbols.filter(({ isExported }) => isExported);
+    assert.deepEqual(
+      exported.map(({ name }) => name),
+      ["napi_register_module_v1"],
+    );
+  },
+);
+
+test("the binary asks for no library but those of the C library", onLinux, () => {
+  const known = /^(lib(c|m|gcc_s|dl|pthread|rt)\.(so|musl)[\w.-]*|ld-[\w.-]+)$/;
+  const { libraries } = readElf(readFileSync(binary));
+  assert.ok(libraries.length > 0);
+  assert.deepEqual(
+    libraries.filter((name) => !known.test(name)),
+    [],
+  );
+});
+
+test(
+  "the glibc that the binary asks for is told, and is no newer than this machine's",
+  onGlibc,
+  (t) => {
+    const bytes = readFileSync(binary);
+    const versions = glibcOf(readElf(bytes));
+    const [newest] = versions.at(-1);
+    t.diagnostic(`built here, the binary asks for glibc ${newest}`);
+    for (const fault of faultsOf(here, bytes)) {
+      t.diagnostic(`a release would refuse it: ${fault}`);
+    }
+    assert.deepEqual(faultsOf(here, bytes, glibcHere()), []);
+  },
+);
+
+test("a binary that asks for a newer glibc than it may, is not packed", onGlibc, () => {
+  assert.match(
+    faultsOf(here, readFileSync(binary), "2.2.4")[0],
+    /^it asks for glibc 2\.2\.5, newer/,
+  );
+});
+
+test("a binary of another system, and a file that is none, are not packed", () => {
+  for (const name of Object.keys(PLATFORMS)) {
+    assert.equal(faultsOf(name, Buffer.from("#!/bin/sh\necho nothing\n")).length, 1, name);
+    if (name !== here) assert.ok(faultsOf(name, readFileSync(binary)).length > 0, name);
+  }
+});
+
+test("a binary that is stripped of its entry point is not packed", onLinux, () => {
+  const bytes = readFileSync(binary);
+  const copy = Buffer.from(bytes);
+  for (let at = copy.indexOf("napi_register_module_v1"); at !== -1;) {
+    copy.write("napi_register_module_v9", at, "latin1");
+    at = copy.indexOf("napi_register_module_v1", at);
+  }
+  const file = join(folder, "renamed.node");
+  writeFileSync(file, copy);
+  const faults = faultsOf(here, readFileSync(file), glibcHere());
+  assert.deepEqual(faults, [
+    "it exports napi_register_module_v9 of 1",
+    "it does not export napi_register_module_v1",
+  ]);
+});

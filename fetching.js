@@ -1,0 +1,122 @@
+"use strict";
+
+/**
+ * Requests over a `fetch` that the app passed in. It may be the real one, or a double that knows no more
+ * of a response than its status and one way to read it. Nothing is decided here.
+ */
+
+/** So many bytes of a refusal are shown. */
+const SHOWN = 4096;
+/** Timers run no longer. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+const LATE = Object.freeze({ outcome: "late" });
+const LONG = Object.freeze({ outcome: "long" });
+
+/** The names and values of headers, one after the other: of an object, a `Map` or `Headers`. */
+function headersOf(headers) {
+  if (headers === undefined || headers === null) return [];
+  const pairs =
+    typeof headers[Symbol.iterator] === "function" ? [...headers] : Object.entries(headers);
+  return pairs.filter(([, value]) => value !== undefined).flat();
+}
+
+/** Does `work(signal, moved)`, unless nothing moves for so long. */
+async function inTime(timeoutMs, work) {
+  if (!(timeoutMs <= LONGEST_TIMER)) return work(undefined, () => {});
+  const controller = new AbortController();
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => {
+      resolve(LATE);
+      controller.abort();
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work(controller.signal, () => timer.refresh()), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The bytes of a body, as many as `most`; all that came before it where it has more and `cut`. */
+async function bytesOf(body, most, cut, moved) {
+  const reader = body.getReader();
+  const chunks = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    moved();
+    chunks.push(value);
+    length += value.byteLength;
+    if (length > most) {
+      // The rest is not wanted, so neither is what becomes of it.
+      reader.cancel().catch(() => {});
+      if (!cut) return LONG;
+      break;
+    }
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+const isStream = (response) => typeof response.body?.getReader === "function";
+
+async function explanation(response, moved) {
+  try {
+    if (isStream(response)) return await bytesOf(response.body, SHOWN, true, moved);
+    return typeof response.text === "function" ? String(await response.text()) : "";
+  } catch {
+    // What can be had of it explains the status; that there is no more of it is no other error.
+    return "";
+  }
+}
+
+async function content(response, kind, most, moved) {
+  if (kind === "none") {
+    if (isStream(response)) await response.body.cancel();
+    return undefined;
+  }
+  if (isStream(response)) return bytesOf(response.body, most, false, moved);
+  if (kind === "file") return new Uint8Array(await response.arrayBuffer());
+  return typeof response.text === "function" ? response.text() : response.json();
+}
+
+/**
+ * One request. `kind` says what is wanted of the answer: the `message`, a `file`, or `none`. With `idle`
+ * the time is that in which nothing moves, else that of the whole request.
+ */
+async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most) {
+  return inTime(timeoutMs, async (signal, refresh) => {
+    const moved = idle ? refresh : () => {};
+    const asked = signal === undefined ? init : { ...init, signal };
+    const response = await Reflect.apply(fetch, owner, [url, asked]);
+    moved();
+    const { status, statusText } = response;
+    const ok = typeof status === "number" ? status >= 200 && status < 300 : Boolean(response.ok);
+    const header = (name) => response.headers?.get?.(name) ?? undefined;
+    const data = ok
+      ? await content(response, kind, most, moved)
+      : await explanation(response, moved);
+    if (data === LONG) return LONG;
+    return {
+      outcome: "answer",
+      ok,
+      status: typeof status === "number" ? status : 0,
+      line: `${status ?? ""} ${statusText ?? ""}`,
+      data,
+      type: header("content-type"),
+      retryAfter: header("retry-after"),
+      // What was packed has another length.
+      length: header("content-encoding") === undefined ? header("content-length") : undefined,
+    };
+  });
+}
+
+exports.fetching = { headersOf, fetchAnswer };

@@ -1,0 +1,1400 @@
+/**
+ * Types of `@starkeep/sync-engine`.
+ *
+ * `index.d.ts`, `index.d.mts` and `index.d.cts` hold the same text. A peer package may have one set of
+ * declarations for `require` and another for `import`; which of them an import type below means depends
+ * on the kind of file it stands in, so each entry of this package meets the declarations that its reader
+ * uses.
+ *
+ * Units: every duration and every `wallTime` is in milliseconds, wall times since the Unix epoch; sizes
+ * are in bytes; limits count items.
+ */
+
+/* ------------------------------------------------------------------------------------------------
+ * What comes from other packages.
+ *
+ * The two peer packages are optional, and so are the types of Node.js. An import type that cannot be
+ * resolved is `any` once its error is ignored; `Installed` puts a type of this package in its place.
+ * Where the other package is installed, its type is used as it is.
+ */
+
+/** `Peer`, or `Own` where `Peer` could not be resolved and is `any`. */
+type Installed<Peer, Own> = [unknown] extends [Peer] ? Own : Peer;
+
+// @ts-ignore `any` where the peer package is not installed
+type PeerHLCTimestamp = import("@starkeep/protocol-primitives").HLCTimestamp;
+// @ts-ignore `any` where the peer package is not installed
+type PeerHLCClock = import("@starkeep/protocol-primitives").HLCClock;
+// @ts-ignore `any` where the peer package is not installed
+type PeerStarkeepId = import("@starkeep/protocol-primitives").StarkeepId;
+// @ts-ignore `any` where the peer package is not installed
+type PeerAnyRecord = import("@starkeep/protocol-primitives").AnyRecord;
+// @ts-ignore `any` where the peer package is not installed
+type PeerStarkeepErrorClass = typeof import("@starkeep/protocol-primitives").StarkeepError;
+// @ts-ignore `any` where the peer package is not installed
+type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
+// @ts-ignore `any` where the peer package is not installed
+type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
+// @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
+type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
+// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
+type PlatformFetch = typeof globalThis.fetch;
+
+/** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
+declare namespace ProtocolPrimitives {
+  interface HLCTimestamp {
+    /** Milliseconds since the Unix epoch, a non-negative safe integer. */
+    readonly wallTime: number;
+    /** Tells timestamps of one millisecond apart: a non-negative safe integer, from 0. */
+    readonly counter: number;
+    /** The node that stamped it. Any string; compared as JavaScript compares strings. */
+    readonly nodeId: string;
+  }
+
+  interface HLCClock {
+    /** A new timestamp, greater than all that this clock gave or heard of. */
+    now(): HLCTimestamp;
+    /** A new timestamp for a message to another node. The same as `now()`. */
+    send(): HLCTimestamp;
+    /** Hears of another node's timestamp: the answer, and all that follow, are greater than it. */
+    receive(remote: HLCTimestamp): HLCTimestamp;
+  }
+
+  type StarkeepId = string & { readonly __brand: "StarkeepId" };
+
+  interface DataRecord {
+    /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
+    readonly id: StarkeepId;
+    readonly kind: "data";
+    /** The record's type, in the words of the app. */
+    readonly type: string;
+    readonly createdAt: HLCTimestamp;
+    /** When this version was written. The greater one wins. */
+    updatedAt: HLCTimestamp;
+    readonly ownerId: string;
+    /** When the record was deleted; `null` while it lives. */
+    deletedAt: HLCTimestamp | null;
+    version: number;
+    /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+    contentHash: string;
+    /** The key of the record's object; empty where it has none. */
+    objectStorageKey: string;
+    /** The media type of the object. */
+    mimeType: string;
+    /** The size of the object, in bytes. */
+    sizeBytes: number;
+    originalFilename: string | null;
+    /** The app that wrote the record. */
+    originAppId: string;
+    /** The record that this one belongs to. */
+    parentId: StarkeepId | null;
+  }
+
+  type AnyRecord = DataRecord;
+
+  class StarkeepError extends Error {
+    /** What went wrong, for code to compare with. */
+    readonly code: string;
+    /** What caused it. */
+    readonly cause?: unknown;
+    constructor(message: string, code: string, cause?: unknown);
+  }
+}
+
+/** The types of `@starkeep/storage-adapter`, for where that package is not installed. */
+declare namespace StorageAdapter {
+  interface Query {
+    /** Only records of this type. */
+    type?: string;
+    /** Only records for which all of these hold. */
+    filters?: { field: string; operator: string; value?: unknown }[];
+    /** The order; by id where it is left out. */
+    sort?: { field: string; direction: "asc" | "desc" }[];
+    /** At most so many records, at least 1. */
+    limit?: number;
+    /** The `nextCursor` of the page before: the id of its last record. */
+    cursor?: string;
+  }
+
+  interface QueryResult {
+    records: AnyRecord[];
+    /** The `cursor` of the next page, or `null` where there is none. */
+    nextCursor: string | null;
+    /** Whether there is a next page. */
+    hasMore: boolean;
+  }
+
+  type BatchOperation =
+    { type: "put"; record: AnyRecord } | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
+
+  /** What the callback of {@link DatabaseAdapter.transaction} is given. */
+  interface Transaction {
+    put(record: AnyRecord): Promise<void>;
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    query(query: Query): Promise<QueryResult>;
+  }
+
+  /** A row of metadata that belongs to a record. */
+  interface MetadataRow {
+    recordId: StarkeepId;
+    [column: string]: unknown;
+  }
+
+  interface DatabaseAdapter {
+    /** Makes the store ready. */
+    init(): Promise<void>;
+    /** Lets go of the store. */
+    close(): Promise<void>;
+    /** Whether the store works now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores a record, whatever version stood there. */
+    put(record: AnyRecord): Promise<void>;
+    /** The record, deleted or not, or `null` where there is none. */
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    /** Stamps `deletedAt` and `updatedAt` with `hlc`. The record stays as a tombstone. */
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    /** A page of records, tombstones too; by id where the query has no `sort`. */
+    query(query: Query): Promise<QueryResult>;
+    /** All of these, or none. */
+    batch(operations: BatchOperation[]): Promise<void>;
+    /** Commits what the callback did once its promise is fulfilled; undoes it where it rejects. */
+    transaction<T>(callback: (transaction: Transaction) => Promise<T>): Promise<T>;
+    putMetadata(typeId: string, row: MetadataRow): Promise<void>;
+    getMetadata(typeId: string, recordId: StarkeepId): Promise<MetadataRow | null>;
+    getMetadataByIds(
+      typeId: string,
+      recordIds: StarkeepId[],
+    ): Promise<Map<StarkeepId, MetadataRow>>;
+    deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
+    /** See {@link NodeWatermarksCapable}. */
+    getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
+  }
+
+  interface PutOptions {
+    /** The media type of the object. */
+    contentType?: string;
+    metadata?: Record<string, string>;
+  }
+
+  interface GetResult {
+    data: Uint8Array;
+    contentType?: string;
+    metadata?: Record<string, string>;
+    /** In bytes. */
+    size: number;
+  }
+
+  interface ObjectStorageAdapter {
+    /** Makes the storage ready. */
+    init(): Promise<void>;
+    /** Lets go of the storage. */
+    close(): Promise<void>;
+    /** Whether objects can be written now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores an object in place of what was under the key. */
+    put(key: string, data: Uint8Array, options?: PutOptions): Promise<void>;
+    /** The object, or `null` where there is none. */
+    get(key: string): Promise<GetResult | null>;
+    /** Whether there is an object under the key. */
+    has(key: string): Promise<boolean>;
+    /** Deletes the object. Where there is none, nothing happens. */
+    delete(key: string): Promise<void>;
+    /** The keys that begin with `prefix`, at most `limit`, after the page that ended with `cursor`. */
+    list(
+      prefix: string,
+      options?: { limit?: number; cursor?: string },
+    ): Promise<{ keys: string[]; nextCursor: string | null; hasMore: boolean }>;
+  }
+}
+
+/** What is used of a `DatabaseSync` where the types of Node.js do not have it. */
+interface OwnDatabaseSync {
+  exec(sql: string): void;
+  prepare(sql: string): {
+    get(...parameters: any[]): unknown;
+    run(...parameters: any[]): unknown;
+  };
+}
+
+type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
+
+/** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
+type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>;
+
+/** A hybrid logical clock. {@link createHLCClock} makes one. */
+type HLCClock = Installed<PeerHLCClock, ProtocolPrimitives.HLCClock>;
+
+/** The id of a record. A string at run time; a plain `string` is not assignable to it. */
+type StarkeepId = Installed<PeerStarkeepId, ProtocolPrimitives.StarkeepId>;
+
+/** A shared record. Fields that are not declared go through unchanged. */
+type AnyRecord = Installed<PeerAnyRecord, ProtocolPrimitives.AnyRecord>;
+
+/** A store of shared records. {@link createSqliteDatabaseAdapter} makes one. */
+type DatabaseAdapter = Installed<PeerDatabaseAdapter, StorageAdapter.DatabaseAdapter>;
+
+/** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
+type ObjectStorageAdapter = Installed<
+  PeerObjectStorageAdapter,
+  StorageAdapter.ObjectStorageAdapter
+>;
+
+/* ------------------------------------------------------------------------------------------------
+ * Errors
+ */
+
+declare const StarkeepErrorClass: Installed<
+  PeerStarkeepErrorClass,
+  typeof ProtocolPrimitives.StarkeepError
+>;
+
+/** The class of all errors of this package; that of the peer package where it is installed. */
+type StarkeepError = InstanceType<typeof StarkeepErrorClass>;
+
+/**
+ * The exchange with the peer failed: it sent what the protocol does not allow, or answered an error.
+ * `name` is `"SyncError"` and `code` is `"SYNC_ERROR"`.
+ *
+ * It is a subclass of the peer package's `StarkeepError` where that package is installed. Other errors
+ * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}; what the app's own
+ * code throws comes out as the very object that was thrown.
+ */
+declare class SyncError extends StarkeepErrorClass {
+  constructor(message: string, cause?: unknown);
+}
+
+/**
+ * The `code` of an error of this package. There may be more of them in later versions.
+ *
+ * | Code | Meaning |
+ * | --- | --- |
+ * | `SYNC_ERROR` | The exchange failed, or a message was malformed. A {@link SyncError}. |
+ * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
+ * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
+ * | `PATH_IN_USE` | The file is open elsewhere in this process. |
+ * | `STORE_CLOSED` | The store was used after `close()`. |
+ * | `STORE_BUSY` | Another process kept the database locked for more than 5 seconds. |
+ * | `NOT_A_DATABASE` | The file is no SQLite database, or is damaged. |
+ * | `STORAGE_FULL` | The disk is full. |
+ * | `READ_ONLY` | The file or folder may not be written. |
+ * | `CONSTRAINT_VIOLATION` | A constraint of the database refused the row. |
+ * | `DATABASE_ERROR` | The database failed in another way. |
+ * | `IO_ERROR` | The file system failed. |
+ * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
+ * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
+ * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
+ * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
+ * | `INTERNAL_ERROR` | A fault of this package. |
+ */
+type ErrorCode =
+  | "SYNC_ERROR"
+  | "INVALID_ARGUMENT"
+  | "INVALID_KEY"
+  | "PATH_IN_USE"
+  | "STORE_CLOSED"
+  | "STORE_BUSY"
+  | "NOT_A_DATABASE"
+  | "STORAGE_FULL"
+  | "READ_ONLY"
+  | "CONSTRAINT_VIOLATION"
+  | "DATABASE_ERROR"
+  | "IO_ERROR"
+  | "CLOCK_AHEAD"
+  | "BLOB_MISSING"
+  | "UNKNOWN_APP"
+  | "APP_ERROR"
+  | "INTERNAL_ERROR"
+  | (string & {});
+
+/* ------------------------------------------------------------------------------------------------
+ * Timestamps and clocks
+ *
+ * A timestamp that is none (a number that is no non-negative safe integer, a nodeId that is no string)
+ * is an `INVALID_ARGUMENT` error in every function here.
+ */
+
+/** The moving part of a clock, as {@link SyncStateStore} keeps it. */
+interface HLCClockState {
+  /** The greatest wall time given or heard of, in milliseconds since the Unix epoch. */
+  wallTime: number;
+  /** The greatest counter within that millisecond. */
+  counter: number;
+}
+
+/** Options of {@link createHLCClock}. */
+interface HLCClockOptions {
+  /** Who stamps. No two nodes that exchange may share one. */
+  readonly nodeId: string;
+  /** The physical time in milliseconds since the Unix epoch. The system's clock by default. */
+  readonly wallClockFunction?: () => number;
+  /** Where the clock goes on, from the last `onTick` before a restart. It begins at 0 by default. */
+  readonly initialState?: HLCClockState | null;
+  /**
+   * Called with the new state before every timestamp that is given, to persist it. What it throws is
+   * thrown by the clock's function.
+   */
+  readonly onTick?: (state: HLCClockState) => void;
+}
+
+/**
+ * Makes a hybrid logical clock.
+ *
+ * @throws `INVALID_ARGUMENT` where `nodeId` is no string or `initialState` holds no such integers. The
+ * clock's functions throw it where `wallClockFunction` answers no milliseconds.
+ */
+declare function createHLCClock(options: HLCClockOptions): HLCClock;
+
+/** Negative where `a` is before `b`, positive where it is after `b`, 0 where they are equal. */
+declare function compareHLC(a: HLCTimestamp, b: HLCTimestamp): number;
+
+/**
+ * The text form: the wall time in hexadecimal, padded to 12 digits, `":"`, the counter in hexadecimal,
+ * padded to 4 digits, `":"`, the nodeId. Text order is timestamp order while counters are below 65,536.
+ */
+declare function serializeHLC(hlc: HLCTimestamp): string;
+
+/**
+ * Reads the text form of {@link serializeHLC}. The nodeId may contain colons.
+ *
+ * @throws `INVALID_ARGUMENT` where the text has another form.
+ */
+declare function deserializeHLC(text: string): HLCTimestamp;
+
+/** Before everything that a clock stamps: `{ wallTime: 0, counter: 0, nodeId: "" }`, frozen. */
+declare const ZERO_HLC: HLCTimestamp;
+
+/* ------------------------------------------------------------------------------------------------
+ * Watermarks
+ */
+
+/** Per nodeId the greatest timestamp up to which everything of that node is known. */
+type Watermarks = Record<string, HLCTimestamp>;
+
+/** Stores `hlc` itself in `watermarks[hlc.nodeId]` unless what stands there is as great. */
+declare function advanceWatermark(watermarks: Watermarks, hlc: HLCTimestamp): void;
+
+/** A new map with the greater entry of each nodeId. Changes neither argument. */
+declare function mergeWatermarks(into: Watermarks, incoming: Watermarks): Watermarks;
+
+/** The entry of `nodeId`, or {@link ZERO_HLC} where there is none. */
+declare function watermarkFor(watermarks: Watermarks, nodeId: string): HLCTimestamp;
+
+/**
+ * The records, in their order and as the same objects, whose `updatedAt` is greater than the watermark
+ * of its nodeId.
+ */
+declare function selectUnseen<
+  T extends {
+    updatedAt: HLCTimestamp;
+  },
+>(records: T[], peerWatermarks: Watermarks): T[];
+
+/**
+ * What a store of records can do from version 0.2 of the adapters on. With it an engine skips scans that
+ * would find nothing, and an answering side reports its coverage.
+ */
+interface NodeWatermarksCapable {
+  /** Per nodeId the greatest `updatedAt` over all records, tombstones too. */
+  getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
+}
+
+/** How a page is taken in. */
+interface ApplyOptions {
+  /**
+   * Whether an item that fails stops the later items of its nodeId: they are left alone and answered as
+   * `behind`. `false` where it is left out. An answering side sets it always, for others would take the
+   * gap for their own.
+   */
+  readonly strictOrder?: boolean;
+}
+
+/**
+ * What became of one item of a page.
+ *
+ * - `applied`: it is stored now, and was not before.
+ * - `stale`: what is stored is as new, or newer.
+ * - `failed`: it could not be stored, for the reason in `error`. It is held (see {@link HeldItem}).
+ * - `behind`: with `strictOrder`, an earlier item of its nodeId failed.
+ */
+type ApplyResult =
+  | { readonly status: "applied" | "stale" | "behind" }
+  | { readonly status: "failed"; readonly error?: unknown };
+
+/** A page of unseen records. */
+interface UnseenPage {
+  /** The records, smallest `updatedAt` first. */
+  readonly records: AnyRecord[];
+  /** Whether unseen records were left out. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * What a store of records can do so that no round scans it. Each function is optional: an engine uses
+ * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
+ * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
+ * `docs/adapters.md` has them for PostgreSQL.
+ *
+ * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
+ * strings.
+ */
+interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
+  /**
+   * Of all records, tombstones too, whose `updatedAt` is greater than the watermark of its nodeId, or
+   * whose nodeId has none, the `limit` smallest. Records with one and the same `updatedAt` are never
+   * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
+   * whole. The page is read in one view of the store.
+   *
+   * An answer that shows seen records or a wrong order while it leaves some out is not used, and the store
+   * is scanned with a warning. What it throws rejects the round.
+   */
+  queryUnseen?(
+    watermarks: Watermarks,
+    options: { readonly limit: number },
+  ): Promise<UnseenPage> | UnseenPage;
+  /**
+   * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
+   * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
+   * their order. What it throws, or an answer of another form, holds all of them; they come again.
+   */
+  applyRecords?(
+    records: AnyRecord[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * App rows
+ */
+
+/** A table of an app whose rows are exchanged. */
+interface AppSyncableTableInfo {
+  /** The name as it goes over the wire, without prefixes of the database. */
+  readonly name: string;
+  /** The columns of the primary key. */
+  readonly pkColumns: string[];
+}
+
+/** An app and its tables. */
+interface AppSyncableNamespace {
+  readonly appId: string;
+  /** The tables whose rows are exchanged. */
+  readonly tables: AppSyncableTableInfo[];
+  /** Whether the app keeps files, in the table `_starkeep_sync_records`. */
+  readonly filesEnabled: boolean;
+  /** The names of `tables`. */
+  readonly tableNames: string[];
+}
+
+/** The apps that take part. */
+interface AppSyncableNamespaceStore {
+  /** The app, or `null` where it does not take part. */
+  get(appId: string): AppSyncableNamespace | null;
+  /** All apps. */
+  list(): AppSyncableNamespace[];
+}
+
+/** One version of an app's row. */
+interface AppSyncableRowEntry {
+  /** When this version was written. The greater one wins. */
+  readonly timestamp: HLCTimestamp;
+  readonly appId: string;
+  /** The name as it goes over the wire, without prefixes of the database. */
+  readonly table: string;
+  readonly op: "insert" | "update" | "delete";
+  /** The columns. Whatever they are, they go through unchanged. */
+  readonly row?: Record<string, unknown>;
+  /** The primary key. */
+  readonly where?: Record<string, unknown>;
+}
+
+/** Writes rows into an app's tables. */
+interface AppSyncableApplier {
+  /**
+   * Writes this version unless what is stored is as new. May answer at once or with a promise. What it
+   * throws is warned of on the console and holds the node of the row (see {@link HeldItem}).
+   */
+  apply(entry: AppSyncableRowEntry): Promise<void> | void;
+  /**
+   * Per nodeId the greatest timestamp in the table, tombstones too. An applier may have it from version
+   * 0.2 on; see {@link NodeWatermarksCapable}.
+   */
+  getNodeWatermarks?(appId: string, table: string): Promise<Watermarks> | Watermarks;
+  /**
+   * Takes in a page of rows at once, in the order of their timestamps. As `applyRecords` of
+   * {@link DeltaCapableDatabaseAdapter} does.
+   */
+  applyRows?(
+    entries: AppSyncableRowEntry[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+}
+
+/** Which page of a scan is wanted. */
+interface ScanSinceOptions {
+  /** At most so many rows. */
+  readonly limit?: number;
+  /** The `nextCursor` of the page before. Without it the scan begins after `sinceHlcStr`. */
+  readonly cursor?: string;
+}
+
+/** One page of a scan. */
+interface ScanSincePage {
+  /** The rows, in the order of the text form of their timestamps. */
+  readonly rows: AppSyncableRowEntry[];
+  /** The `cursor` of the next page, or `null` where there is none. */
+  readonly nextCursor: string | null;
+  /** Whether there is a next page. */
+  readonly hasMore: boolean;
+}
+
+/** An applier that can read rows as well. */
+interface ScanCapableApplier extends AppSyncableApplier {
+  /**
+   * The rows of the table whose timestamp is greater than `sinceHlcStr`, a text form as
+   * {@link serializeHLC} gives it. A table whose scan throws is warned of and left out of the round.
+   */
+  scanSince(
+    appId: string,
+    table: string,
+    sinceHlcStr: string,
+    options?: ScanSinceOptions,
+  ): Promise<ScanSincePage>;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Files
+ */
+
+/** A row of the table `_starkeep_sync_records`: a file of an app. Times are in text form. */
+interface FileRecordRow {
+  readonly id: string;
+  /** The key of the file's object. */
+  readonly object_storage_key: string;
+  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+  readonly content_hash: string;
+  readonly mime_type: string;
+  /** The size of the object, in bytes. */
+  readonly size_bytes: number;
+  readonly original_filename: string | null;
+  readonly origin_app_id: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  /** `null` while the file lives. */
+  readonly deleted_at: string | null;
+}
+
+/**
+ * What one side has of a file.
+ *
+ * - `absent`: there is no row.
+ * - `staged`: there is a row, and its object is still missing.
+ * - `resident`: there is a row and its object.
+ * - `tombstoned`: the row is marked as deleted.
+ */
+type RecordResidency = "absent" | "staged" | "resident" | "tombstoned";
+
+/**
+ * What this side has of a file, by its row (`null` where there is none) and what the storage's `has`
+ * says. The storage is not asked for a row that is missing or deleted. Rejects with what `has` throws.
+ */
+declare function residencyOf(
+  recordRow: FileRecordRow | null,
+  localStorage: ObjectStorageAdapter,
+): Promise<RecordResidency>;
+
+/** An object that one storage has and the other lacks. */
+interface FileSyncManifest {
+  /** The hash of the bytes, or the key where that is not known. */
+  readonly fileHash: string;
+  readonly objectStorageKey: string;
+  /** The size of the object, in bytes. */
+  readonly sizeBytes: number;
+  readonly mimeType?: string;
+}
+
+/** An object to look for. */
+interface FileEntry {
+  readonly key: string;
+  readonly mimeType?: string;
+}
+
+/** Moves objects between storages. Its functions reject with what a storage throws. */
+interface FileSyncEngine {
+  /** Whether this engine is transferring the key now. */
+  isTransferInFlight(key: string): boolean;
+  /** Manifests of the entries that the local storage has and the remote one lacks, in their order. */
+  getFilesToPush(
+    localStorage: ObjectStorageAdapter,
+    remoteStorage: ObjectStorageAdapter,
+    entries: FileEntry[],
+  ): Promise<FileSyncManifest[]>;
+  /** Manifests of the entries that the remote storage has and the local one lacks, in their order. */
+  getFilesToPull(
+    localStorage: ObjectStorageAdapter,
+    remoteStorage: ObjectStorageAdapter,
+    entries: FileEntry[],
+  ): Promise<FileSyncManifest[]>;
+  /**
+   * Brings an object over. `true` where it is at the destination now; `false` where the source does not
+   * have it, or where a transfer of the same key is running.
+   */
+  transferFile(
+    manifest: FileSyncManifest,
+    source: ObjectStorageAdapter,
+    destination: ObjectStorageAdapter,
+  ): Promise<boolean>;
+}
+
+/** Makes a {@link FileSyncEngine}. Each knows only of its own transfers. */
+declare function createFileSyncEngine(): FileSyncEngine;
+
+/* ------------------------------------------------------------------------------------------------
+ * Changes
+ */
+
+/** What happened. An engine emits `local-data-synced`; the others are the app's to emit. */
+type ChangeEventType = "remote-update-available" | "local-data-synced" | "local-change-recorded";
+
+/** Something that happened to records. */
+interface ChangeEvent {
+  readonly eventType: ChangeEventType;
+  /** The records that it happened to. */
+  readonly recordIds: StarkeepId[];
+  readonly timestamp: HLCTimestamp;
+  /** The app whose channel carries a `local-change-recorded`; not set for shared records. */
+  readonly originAppId?: string;
+}
+
+/** Hears of changes. What it throws is warned of on the console and reaches nobody else. */
+type ChangeListener = (event: ChangeEvent) => void;
+
+/** Tells listeners of changes. */
+interface ChangeNotifier {
+  /** Answers the function that unsubscribes. A listener that is subscribed twice is called once. */
+  subscribe(listener: ChangeListener): () => void;
+  /** Calls all listeners at once, in the order of subscription. */
+  emit(event: ChangeEvent): void;
+}
+
+/** Makes a {@link ChangeNotifier}. */
+declare function createChangeNotifier(): ChangeNotifier;
+
+/* ------------------------------------------------------------------------------------------------
+ * Exchanges
+ */
+
+/** What a caller asks its peer. */
+interface SyncExchangeRequest {
+  /** What the caller has seen. */
+  readonly watermarks: Watermarks;
+  /** Shared records that the peer has not seen, as far as the caller knows. */
+  readonly records?: AnyRecord[];
+  /** App rows that the peer has not seen, as far as the caller knows. */
+  readonly appSyncableRows?: AppSyncableRowEntry[];
+  /** At most so many items in the answer, records and rows together. 1000 by default. */
+  readonly limit?: number;
+  /**
+   * Per nodeId of which there are items: the greatest timestamp that the peer was last known to hold,
+   * which the items follow on. A peer that holds less leaves that node's items out, so that its coverage
+   * shows what it lost; it is then sent everything from there. Peers of old do not know the field.
+   */
+  readonly shippedAfter?: Watermarks;
+}
+
+/** What the peer answers. */
+interface SyncExchangeResponse {
+  /** Shared records that the caller has not seen. */
+  readonly records: AnyRecord[];
+  /** App rows that the caller has not seen. */
+  readonly appSyncableRows: AppSyncableRowEntry[];
+  /** Whether unseen items were left out because of the limit. */
+  readonly hasMore: boolean;
+  /**
+   * Per nodeId the greatest timestamp that the answering side holds on this channel, after taking in the
+   * request. It replaces what the caller knew of its peer. Left out where the side's stores cannot say.
+   */
+  readonly responderWatermarks?: Watermarks;
+}
+
+/** The way to a peer. */
+interface SyncTransport {
+  /** One request and its answer. What it throws comes out of the engine's `exchange()`. */
+  exchange(request: SyncExchangeRequest): Promise<SyncExchangeResponse>;
+}
+
+/** Options of {@link createInProcessSyncTransport}. */
+interface InProcessTransportOptions {
+  /** The shared records of the answering side. */
+  readonly databaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
+  /** The clock of the answering side. */
+  readonly clock: HLCClock;
+  /**
+   * The app rows of the answering side. Its applier is scanned where it is a {@link ScanCapableApplier}.
+   * Without it, rows that come in are not applied.
+   */
+  readonly appSyncableSource?: {
+    readonly namespaces: AppSyncableNamespaceStore;
+    readonly applier: AppSyncableApplier;
+  };
+  /** The objects of the answering side. An exchange never touches them. */
+  readonly objectStorage: ObjectStorageAdapter;
+  /** Whether the channel carries shared records. `true` by default. */
+  readonly syncSharedRecords?: boolean;
+  /**
+   * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
+   * 24 hours by default; `null` for no limit. An item beyond it is not taken in.
+   */
+  readonly maxClockSkewMs?: number | null;
+}
+
+/**
+ * Makes the answering side of an exchange, for a peer in this process.
+ *
+ * Its `exchange` takes in the request's items, last writer wins, and answers with what the request's
+ * watermarks have not seen, smallest timestamps first. Of each nodeId items are taken in in the order of
+ * their timestamps, up to the first that fails; other nodeIds go on. `responderWatermarks` shows the
+ * caller where each of them stands. Where the stores cannot say that, the first failure rejects the
+ * exchange, so that the caller's watermarks stay.
+ *
+ * Rejects with a {@link SyncError} where the request is malformed, and with what a store throws.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createInProcessSyncTransport(options: InProcessTransportOptions): SyncTransport;
+
+/* ------------------------------------------------------------------------------------------------
+ * HTTP
+ */
+
+/** What is used of a `fetch` where no types of one are there. */
+type OwnFetch = (input: string, init?: any) => Promise<any>;
+
+/** The platform's `fetch`, or a function that takes its place. */
+type Fetch = Installed<PlatformFetch, OwnFetch>;
+
+/** Headers that {@link HttpPeerOptions.signRequest} answers. Values that are `undefined` are left out. */
+type SignedHeaders =
+  Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>;
+
+/**
+ * Answers the `Authorization` header; nothing, or an empty string, for none. Asked at every request and
+ * every further try. What it throws rejects the call as that very object.
+ */
+type AuthHeader = () => string | null | undefined | Promise<string | null | undefined>;
+
+/**
+ * How to reach a peer over HTTP.
+ *
+ * Without `fetch`, requests go over connections of this package's own: HTTP/2 or 1.1, used again, and
+ * none of their bytes pass through JavaScript on the way between stores of this package. Certificates are
+ * trusted as the system trusts them (as Mozilla does where the system has none), with those of
+ * `NODE_EXTRA_CA_CERTS`. A proxy of the environment is used where Node.js uses it, with
+ * `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
+ */
+interface HttpPeerOptions {
+  /**
+   * An `http:` or `https:` URL without user and password. Slashes at its end are cut. One that cannot be
+   * used is found out with the first request, which rejects with `INVALID_ARGUMENT`.
+   */
+  readonly baseUrl: string;
+  /**
+   * Makes the requests instead. It is called with the URL as a string and
+   * `{ method, headers, body, signal }`: the headers a plain object, `body` and `signal` only where there
+   * is one. Of its response are used `status` (or `ok`), `statusText`, `headers.get`, and `body`, or else
+   * `text()`, `json()` or `arrayBuffer()`. What it throws rejects the call as that very object.
+   */
+  readonly fetch?: Fetch;
+  /**
+   * So many times a request is tried again: an integer, 0 by default. After failing to connect, a
+   * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
+   * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
+   * `Retry-After` counts instead; none is longer than 60 seconds.
+   */
+  readonly retries?: number;
+}
+
+/** Options of {@link createHttpSyncTransport}. */
+interface HttpSyncTransportOptions extends HttpPeerOptions {
+  /** See {@link AuthHeader}. */
+  readonly getAuthHeader?: () => string | undefined;
+  /**
+   * Answers headers for a request, such as its signature: `method` is `"POST"`, `path` is
+   * `"/sync/exchange"`, `body` the very text that is sent, which is never packed then. They replace
+   * headers of the same name; `Host`, `Content-Length` and others that are HTTP's own are left to it.
+   * Asked at every request and every further try.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may take until its answer is whole, in milliseconds; `Infinity` for no limit.
+   * 120,000 by default, and no limit with `fetch`. Connecting may take 30 seconds of it.
+   */
+  readonly timeoutMs?: number;
+  /** So many bytes an answer may have, after unpacking: an integer from 1. 268,435,456 by default. */
+  readonly maxAnswerBytes?: number;
+}
+
+/** Options of {@link createHttpSyncTransport} where the `Authorization` header comes later, or is null. */
+interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "getAuthHeader"> {
+  readonly getAuthHeader?: AuthHeader;
+}
+
+/**
+ * Makes the way to a peer over HTTP: `POST {baseUrl}/sync/exchange`.
+ *
+ * Answers may come packed with gzip; requests of more than a KiB are packed once the peer has said that
+ * it takes it (`Accept-Encoding: gzip` in an answer), unless they are signed.
+ *
+ * Its `exchange` rejects with a {@link SyncError} for a status outside 200–299 (`/sync/exchange failed:
+ * <status> <status text> <body>`, at most 4 KiB of the body), for an answer that is malformed, too long,
+ * late or cut off, and where the peer cannot be reached; its `cause` says more.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpSyncTransport(options: HttpSyncTransportLaterOptions): SyncTransport;
+// The signature that `Parameters` and mocks see: code of old calls `getAuthHeader` and takes a string.
+declare function createHttpSyncTransport(options: HttpSyncTransportOptions): SyncTransport;
+
+/** Options of {@link createHttpObjectStorage}. */
+interface HttpObjectStorageOptions extends HttpPeerOptions {
+  readonly getAuthHeader?: AuthHeader;
+  /**
+   * Answers headers for a request, such as its signature. `path` is what follows `baseUrl`, the key
+   * percent-encoded: `"/files/a%2Fb.jpg"`. `body` is `""` for requests without one, and `undefined` for
+   * the bytes of an object, which are not at hand when the request is signed.
+   */
+  readonly signRequest?: (
+    method: string,
+    path: string,
+    body: string | undefined,
+  ) => SignedHeaders | Promise<SignedHeaders>;
+  /**
+   * How long a request may stand still, in milliseconds; `Infinity` for no limit. An object may take
+   * longer while its bytes move. 60,000 by default, and no limit with `fetch`. What a `fetch` sends is not
+   * seen to move, so its puts have no limit.
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Makes an object storage of the files of a peer: `{baseUrl}/files/<percent-encoded key>` with HEAD, GET,
+ * PUT and DELETE. Between it and a {@link createFsObjectStorage} engines move objects without holding
+ * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says.
+ *
+ * An object that arrives shorter or longer than announced is an error, and nothing of it is kept.
+ * Metadata is not carried, and keys cannot be listed: `list` rejects with `INVALID_ARGUMENT`.
+ * `healthCheck` asks `GET {baseUrl}/health`. `init` and `close` do nothing.
+ *
+ * Its functions reject with a {@link SyncError} where the peer refuses (`PUT /files/<key> failed: <status>
+ * <status text> <body>`) or cannot be reached, and with `INVALID_KEY` for keys that no URL can name: empty
+ * ones, `.` and `..`, and those with a lone surrogate.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ */
+declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
+
+/* ------------------------------------------------------------------------------------------------
+ * Engines
+ */
+
+/** What an engine, and its app's clock, remember between rounds and restarts. */
+interface SyncStateStore {
+  /** What this side has fully taken in. `{}` at first. */
+  getWatermarks(): Promise<Watermarks>;
+  setWatermarks(watermarks: Watermarks): Promise<void>;
+  /** What the peer is known to hold. `{}` at first. */
+  getPeerWatermarks(): Promise<Watermarks>;
+  setPeerWatermarks(watermarks: Watermarks): Promise<void>;
+  /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
+  getHlcClockState(): Promise<{
+    wallTime: number;
+    counter: number;
+  } | null>;
+  setHlcClockState(state: { wallTime: number; counter: number }): Promise<void>;
+}
+
+/** What is common to all held items. */
+interface HeldItemBase {
+  /** The node whose watermark waits before this item. */
+  readonly nodeId: string;
+  /** `outbound` on its way to the peer, `inbound` on its way from it. */
+  readonly direction: "outbound" | "inbound";
+  /** When the item was written. */
+  readonly timestamp: HLCTimestamp;
+  /** The key of the item's object, or `null` where it has none. */
+  readonly key: string | null;
+  /** What kind of failure it was; `APP_ERROR` where the app's own code threw. */
+  readonly code: ErrorCode;
+  /** What went wrong, for people to read. */
+  readonly reason: string;
+  /** The error itself; where the app's own code threw, the very object that was thrown. */
+  readonly error: unknown;
+}
+
+/** A shared record that is held. */
+interface HeldRecord extends HeldItemBase {
+  readonly kind: "record";
+  readonly item: AnyRecord;
+}
+
+/** An app row that is held. */
+interface HeldAppRow extends HeldItemBase {
+  readonly kind: "appRow";
+  readonly item: AppSyncableRowEntry;
+}
+
+/**
+ * An item that could not be sent or taken in. It stops its nodeId in its direction: no watermark passes
+ * it, and it is tried again in the next sweep. Other nodeIds go on.
+ */
+type HeldItem = HeldRecord | HeldAppRow;
+
+/** What a round did. */
+interface ExchangeResult {
+  /** Shared records that are new here, counted once their object is here too. */
+  readonly applied: number;
+  /** Shared records and app rows that were sent. */
+  readonly shipped: number;
+  /** Whether another round has something to do at once. */
+  readonly hasMore: boolean;
+  /**
+   * What is held in the current sweep, of each nodeId and direction the first item.
+   *
+   * The engines of this package always answer it (see {@link NativeSyncEngine}); it is optional so that
+   * an app's own engines and test doubles may leave it out. Where nothing is held it is an empty array
+   * that is not enumerable: a result then compares equal to its three other fields.
+   */
+  readonly held?: readonly HeldItem[];
+}
+
+/** An engine: keeps one side and its peer equal, a round at a time. */
+interface SyncEngine {
+  /**
+   * One round with the peer. Calls that overlap wait for their turn.
+   *
+   * 1. Gathers the `pageLimit` items with the smallest timestamps that the peer has not seen.
+   * 2. Brings their objects to the remote storage. Of each nodeId, what follows an item whose object
+   *    cannot be brought there waits with it.
+   * 3. Sends the items and takes in what the peer answers, last writer wins.
+   * 4. Fetches the objects of what was taken in.
+   * 5. Persists how far both sides got. No watermark passes an item that is not there in full.
+   *
+   * Rejects with the very object that an adapter, the transport or the state store throws, and with a
+   * {@link SyncError} where the answer is malformed; before step 5 no watermark has moved. A record or
+   * row that cannot be stored, and an object that cannot be moved, do not reject the round: the item is
+   * held. Only where a record could not be stored and nothing at all was taken in, the round rejects
+   * with that error once it is over.
+   */
+  exchange(): Promise<ExchangeResult>;
+  /** Emits `local-data-synced` after a round in which shared records were newly applied. */
+  readonly changeNotifier: ChangeNotifier;
+}
+
+/** An engine of this package: its results always have `held`. */
+interface NativeSyncEngine extends SyncEngine {
+  exchange(): Promise<Required<ExchangeResult>>;
+}
+
+/** Options of {@link createSyncEngine}. */
+interface SyncEngineOptions {
+  /** The shared records of this side. */
+  readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
+  /** The objects of this side. */
+  readonly localObjectStorage: ObjectStorageAdapter;
+  /** The objects of the other side. */
+  readonly remoteObjectStorage: ObjectStorageAdapter;
+  /** The way to the other side. */
+  readonly transport: SyncTransport;
+  /** The clock of this side. It hears of every timestamp that is taken in. */
+  readonly clock: HLCClock;
+  /** Where watermarks are kept. Without it every sweep begins at nothing. */
+  readonly syncState?: SyncStateStore;
+  /** The app rows of this side. Without it none are sent, and those that come in are held. */
+  readonly appSyncableSource?: {
+    readonly namespaces: AppSyncableNamespaceStore;
+    readonly applier: AppSyncableApplier & ScanCapableApplier;
+  };
+  /**
+   * Whether the channel carries shared records. `true` by default; with `false` none are sent, and those
+   * that come in are dropped with a warning.
+   */
+  readonly syncSharedRecords?: boolean;
+  /** At most so many items in a round, each way: an integer from 1. 1000 by default. */
+  readonly pageLimit?: number;
+  /** So many records or rows a scan reads at a time: an integer from 1. 500 by default. */
+  readonly scanPageSize?: number;
+  /**
+   * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
+   * 24 hours by default; `null` for no limit. An item beyond it is held (`CLOCK_AHEAD`), and neither the
+   * clock nor a store hears of it.
+   */
+  readonly maxClockSkewMs?: number | null;
+  /** So many objects are moved at the same time: an integer from 1. 8 by default. */
+  readonly blobConcurrency?: number;
+  /**
+   * Whether an item that could not be applied stops the later items of its nodeId until it is. `false`
+   * by default: later items are applied, and only the watermark waits. Set it on a node that takes in
+   * from one peer and answers others: they would take its gap for their own. An object that is missing
+   * stops nothing, as the row itself is there.
+   */
+  readonly strictOrder?: boolean;
+}
+
+/**
+ * Makes an engine. Its functions need no `this`.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. An adapter that lacks a function is found
+ * out when the function is needed, and rejects that round.
+ */
+declare function createSyncEngine(options: SyncEngineOptions): NativeSyncEngine;
+// The signature that `ReturnType` and mocks see: a double needs no `held`.
+declare function createSyncEngine(options: SyncEngineOptions): SyncEngine;
+
+/* ------------------------------------------------------------------------------------------------
+ * Stores
+ */
+
+/** Options of {@link createSqliteSyncStateStore} with a database of the app's. */
+interface SqliteSyncStateStoreOptions {
+  /** An open `DatabaseSync` of `node:sqlite`. It stays the app's to close. */
+  readonly db: DatabaseSync;
+}
+
+/** Options of {@link createSqliteSyncStateStore} with a file that is left to this package. */
+interface SqliteSyncStateStoreFileOptions {
+  /**
+   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. It may be the
+   * file of a {@link createSqliteDatabaseAdapter}. While it is open here, no other SQLite library of this
+   * process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+  readonly db?: never;
+}
+
+/** A state store on a file of its own. */
+interface ClosableSyncStateStore extends SyncStateStore {
+  /** Waits for what is running, then closes the store for good. Closing again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a state store on a SQLite file.
+ *
+ * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, and
+ * with `STORE_CLOSED` after `close()`.
+ */
+declare function createSqliteSyncStateStore(
+  options: SqliteSyncStateStoreFileOptions,
+): ClosableSyncStateStore;
+/**
+ * Makes a state store in a database of the app's, in the table
+ * `sync_state(key TEXT PRIMARY KEY, value_json TEXT NOT NULL, updated_at INTEGER NOT NULL)`, which is
+ * created at once where it is missing. Its keys are `watermarks`, `peer_watermarks` and `hlc_clock`; the
+ * app may keep other keys there.
+ *
+ * @throws `INVALID_ARGUMENT` where `db` is no `DatabaseSync`, and what the database throws. Its functions
+ * reject with what the database throws.
+ */
+declare function createSqliteSyncStateStore(options: SqliteSyncStateStoreOptions): SyncStateStore;
+
+/** Options of {@link createSqliteDatabaseAdapter}. */
+interface SqliteDatabaseAdapterOptions {
+  /**
+   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. One adapter
+   * at a time may have it, and no other SQLite library of this process.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/**
+ * Makes a store of shared records on a SQLite file. Engines and transports of this package reach it
+ * without JavaScript in between.
+ *
+ * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
+ * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
+ *
+ * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
+ * `CONSTRAINT_VIOLATION` where the database refuses a row, and with `STORE_CLOSED` after `close()`.
+ */
+declare function createSqliteDatabaseAdapter(
+  options: SqliteDatabaseAdapterOptions,
+): DatabaseAdapter & Required<NodeWatermarksCapable>;
+
+/** Options of {@link createSqliteAppRows}. */
+interface SqliteAppRowsOptions {
+  /**
+   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
+   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
+   * of this process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** What {@link SqliteAppRows.register} takes. */
+interface AppRowsRegistration {
+  /** The app's tables. */
+  readonly tables?: readonly {
+    /** The table's bare name. */
+    readonly name: string;
+    /** The columns that tell its rows apart. Without any, every row is another one. */
+    readonly pkColumns?: readonly string[];
+    /**
+     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
+     * one column as JSON.
+     */
+    readonly columns?: readonly string[];
+  }[];
+  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
+  readonly filesEnabled?: boolean;
+}
+
+/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
+interface SqliteAppRows {
+  /** The apps that are registered, read from the file with every call. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: {
+    /**
+     * Applies an entry, last writer wins.
+     *
+     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row.
+     */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /**
+     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
+     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
+     * not there has no rows.
+     */
+    scanSince(
+      appId: string,
+      table: string,
+      sinceHlcStr: string,
+      options?: ScanSinceOptions,
+    ): Promise<ScanSincePage>;
+    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+  };
+  /**
+   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
+   *
+   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
+   * where the table is registered with another primary key.
+   */
+  register(appId: string, registration: AppRowsRegistration): Promise<void>;
+  /** Whether the file can be read now. */
+  healthCheck(): Promise<boolean>;
+  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/**
+ * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
+ * process has open. An engine reaches them on threads of its own, without JavaScript between.
+ *
+ * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
+ * nullable column for fields that have none.
+ *
+ * @throws with code `PATH_IN_USE`, `NOT_A_DATABASE`, `READ_ONLY`, `STORE_BUSY`, `IO_ERROR` or
+ *   `INVALID_ARGUMENT` where the file cannot be opened.
+ */
+declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
+
+/** Options of {@link withSqliteDelta}. */
+interface SqliteDeltaOptions {
+  /** The open `DatabaseSync` of `node:sqlite` that the adapter works on. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The table of the records. `shared_records` by default. */
+  readonly table?: string;
+  /**
+   * How incoming records are written.
+   *
+   * - `sql`, the default: by statements of this package, a page in one transaction. What the adapter's own
+   *   `put` does besides writing the row (telling listeners, filling a search index from JavaScript) does
+   *   not happen; triggers of the table do.
+   * - `put`: by the adapter's `put`. Puts that do their work at once, as over `node:sqlite`, share one
+   *   transaction; a put that fails in it is called once more by itself.
+   */
+  readonly apply?: "sql" | "put";
+}
+
+/**
+ * Gives the app's own adapter over a `DatabaseSync` of `node:sqlite` what it takes to find its delta by
+ * index. Everything else of the adapter is as it was, with its own `this`. Only the handle in `db` is used;
+ * no second SQLite library opens the file.
+ *
+ * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
+ * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
+ * goes into the column of its name in snake case; one without a column is left out, as `put` would.
+ *
+ * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
+ * shares its fate: an app must not leave one open while a round runs, unless it commits it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The functions reject with `STORE_CLOSED`,
+ * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
+ * and with what the adapter throws; nothing of a page is written then. A single record fails with
+ * `CONSTRAINT_VIOLATION` or `INVALID_ARGUMENT`.
+ */
+declare function withSqliteDelta<Adapter extends object>(
+  adapter: Adapter,
+  options: SqliteDeltaOptions,
+): Omit<Adapter, keyof DeltaCapableDatabaseAdapter> & SqliteDelta;
+
+/** What {@link withSqliteDelta} adds to an adapter. */
+interface SqliteDelta {
+  getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
+  queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
+}
+
+/** Options of {@link withSqliteAppRows}. */
+interface DatabaseAppRowsOptions {
+  /** The open `DatabaseSync` of `node:sqlite` with the tables of the apps. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The apps that take part. Those in the table `app_syncable_namespaces` by default. */
+  readonly namespaces?: AppSyncableNamespaceStore;
+}
+
+/** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
+interface DatabaseAppRows {
+  readonly namespaces: AppSyncableNamespaceStore;
+  readonly applier: ScanCapableApplier & {
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
+  };
+}
+
+/**
+ * The app rows in the tables `<app>_syncable_<table>` of the app's own `DatabaseSync`. Missing indexes are
+ * created, with names that begin with `starkeep_`.
+ *
+ * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
+ * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. The applier's functions reject with the codes
+ * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
+ */
+declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
+
+/** Options of {@link createFsObjectStorage}. */
+interface FsObjectStorageOptions {
+  /** The folder. It is created where it is missing, with the folders above it. */
+  readonly root: string;
+}
+
+/**
+ * Makes an object storage in a folder: the object `photos/x.jpg` is the file `photos/x.jpg` below the
+ * root. A put is there as a whole or not at all, also after a power cut. Engines of this package reach it
+ * without JavaScript in between.
+ *
+ * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
+ * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
+ *
+ * @throws `INVALID_ARGUMENT`, `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
+ * Its functions reject with those, and with `STORE_CLOSED` after `close()`.
+ */
+declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
+
+export {
+  type DatabaseAppRows,
+  type DatabaseAppRowsOptions,
+  type AnyRecord,
+  type AppRowsRegistration,
+  type AppSyncableApplier,
+  type AppSyncableNamespace,
+  type AppSyncableNamespaceStore,
+  type AppSyncableRowEntry,
+  type AppSyncableTableInfo,
+  type ApplyOptions,
+  type ApplyResult,
+  type AuthHeader,
+  type ChangeEvent,
+  type ChangeEventType,
+  type ChangeListener,
+  type ChangeNotifier,
+  type ClosableSyncStateStore,
+  type DatabaseAdapter,
+  type DeltaCapableDatabaseAdapter,
+  type ErrorCode,
+  type ExchangeResult,
+  type FileEntry,
+  type FileRecordRow,
+  type FileSyncEngine,
+  type FileSyncManifest,
+  type FsObjectStorageOptions,
+  type HLCClock,
+  type HLCClockOptions,
+  type HLCClockState,
+  type HLCTimestamp,
+  type HeldAppRow,
+  type HeldItem,
+  type HeldItemBase,
+  type HeldRecord,
+  type HttpObjectStorageOptions,
+  type HttpPeerOptions,
+  type HttpSyncTransportLaterOptions,
+  type HttpSyncTransportOptions,
+  type InProcessTransportOptions,
+  type NativeSyncEngine,
+  type NodeWatermarksCapable,
+  type ObjectStorageAdapter,
+  type ProtocolPrimitives,
+  type RecordResidency,
+  type ScanCapableApplier,
+  type ScanSinceOptions,
+  type ScanSincePage,
+  type SqliteAppRows,
+  type SqliteAppRowsOptions,
+  type SignedHeaders,
+  type SqliteDatabaseAdapterOptions,
+  type SqliteDelta,
+  type SqliteDeltaOptions,
+  type SqliteSyncStateStoreFileOptions,
+  type SqliteSyncStateStoreOptions,
+  type StarkeepError,
+  type StarkeepId,
+  type StorageAdapter,
+  type SyncEngine,
+  type SyncEngineOptions,
+  SyncError,
+  type SyncExchangeRequest,
+  type SyncExchangeResponse,
+  type SyncStateStore,
+  type SyncTransport,
+  type UnseenPage,
+  type Watermarks,
+  ZERO_HLC,
+  advanceWatermark,
+  compareHLC,
+  createChangeNotifier,
+  createFileSyncEngine,
+  createFsObjectStorage,
+  createHLCClock,
+  createHttpObjectStorage,
+  createHttpSyncTransport,
+  createInProcessSyncTransport,
+  createSqliteAppRows,
+  createSqliteDatabaseAdapter,
+  createSqliteSyncStateStore,
+  createSyncEngine,
+  deserializeHLC,
+  mergeWatermarks,
+  residencyOf,
+  selectUnseen,
+  serializeHLC,
+  watermarkFor,
+  withSqliteAppRows,
+  withSqliteDelta,
+};

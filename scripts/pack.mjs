@@ -1,0 +1,100 @@
+// Writes the tarballs that are published:
+//
+//   node scripts/pack.mjs --out DIR                                   the package itself
+//   node scripts/pack.mjs --out DIR --platform NAME --binary FILE     the binary for one platform
+//
+// The package in the checkout names no binaries: they are published with it, so that before there is
+// nothing by that name and version to install. Prints the path of the tarball.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { checkBinary } from "./binary.mjs";
+import { PLATFORMS, binaryOf } from "./platforms.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const checkout = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+/** Where a workflow publishes from; the registry compares it with the provenance. */
+const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repo } = process.env;
+const repository = repo === undefined ? {} : { repository: { type: "git", url: `git+${server}/${repo}.git` } };
+const packageOf = (name) => `${checkout.name}-${name}`;
+
+/** npm puts these into every package, whether they are listed or not. */
+const ALWAYS = ["LICENSE", "README.md"];
+/** What only the checkout needs. */
+const FOR_CHECKOUT = ["scripts", "devDependencies"];
+
+function mainPackage() {
+  const kept = Object.entries(checkout).filter(([key]) => !FOR_CHECKOUT.includes(key));
+  const binaries = Object.keys(PLATFORMS).map((name) => [packageOf(name), checkout.version]);
+  return {
+    manifest: { ...Object.fromEntries(kept), ...repository, optionalDependencies: Object.fromEntries(binaries) },
+    files: Object.fromEntries([...checkout.files, ...ALWAYS].map((file) => [file, join(root, file)])),
+  };
+}
+
+function platformPackage(name, binary) {
+  const { os, cpu, libc } = PLATFORMS[name];
+  const { version, license, engines } = checkout;
+  const files = [binaryOf(name), "THIRD-PARTY.md"];
+  return {
+    manifest: {
+      name: packageOf(name),
+      version,
+      description: `The binary of ${checkout.name} for ${name}`,
+      license,
+      ...repository,
+      type: "commonjs",
+      main: binaryOf(name),
+      files,
+      engines,
+      os: [os],
+      cpu: [cpu],
+      ...(libc === undefined ? {} : { libc: [libc] }),
+      preferUnplugged: true,
+    },
+    files: {
+      [binaryOf(name)]: resolve(binary),
+      "THIRD-PARTY.md": join(root, "THIRD-PARTY.md"),
+      LICENSE: join(root, "LICENSE"),
+      "README.md": join(root, "npm", "README.md"),
+    },
+  };
+}
+
+function pack({ manifest, files }, out) {
+  const stage = mkdtempSync(join(tmpdir(), "sync-engine-pack-"));
+  try {
+    for (const [name, source] of Object.entries(files)) cpSync(source, join(stage, name), { recursive: true });
+    writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+    mkdirSync(out, { recursive: true });
+    const args = ["pack", "--json", "--pack-destination", resolve(out)];
+    const told = execFileSync("npm", args, { cwd: stage, encoding: "utf8", shell: process.platform === "win32" });
+    // Version 12 of npm answers an object by package name, those before it a list.
+    const [{ filename }] = Object.values(JSON.parse(told));
+    return join(resolve(out), filename);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+const { values } = parseArgs({
+  options: {
+    out: { type: "string" },
+    platform: { type: "string" },
+    binary: { type: "string" },
+    glibc: { type: "string" },
+  },
+});
+if (values.out === undefined || (values.platform === undefined) !== (values.binary === undefined)) {
+  throw new Error("Usage: node scripts/pack.mjs --out DIR [--platform NAME --binary FILE [--glibc VERSION]]");
+}
+if (values.platform === undefined) {
+  console.log(pack(mainPackage(), values.out));
+} else {
+  if (!(values.platform in PLATFORMS)) throw new Error(`npm/platforms.json has no ${values.platform}`);
+  checkBinary(values.platform, values.binary, values.glibc);
+  console.log(pack(platformPackage(values.platform, values.binary), values.out));
+}

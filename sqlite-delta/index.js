@@ -1,0 +1,68 @@
+"use strict";
+
+/**
+ * The delta for apps that keep their own `DatabaseSync` of `node:sqlite`.
+ *
+ * The file belongs to the app's SQLite library, so the statements run here, on the app's handle, and none
+ * of them crosses the border. What is decided where:
+ *
+ * - Which timestamp is greater, which rows make a page, what an error code means and which field lies in
+ *   which column: on the native side (`src/binding/delta.rs`), asked once for a page.
+ * - Which rows are looked at: in SQL, by index (`timeline.js`).
+ * - Here: the statements, the savepoints, and the way between columns and values.
+ */
+
+const { adapterWith } = require("./adapter.js");
+const { createApplier } = require("./apply.js");
+const { createHandle } = require("./handle.js");
+const { createAppRows } = require("./rows.js");
+const { createRecords } = require("./records.js");
+
+/** The functions of the package, given the native helpers and the error class of its entry. */
+exports.sqliteDelta = function sqliteDelta(native, StarkeepError) {
+  const fault = (code, message, cause) => new StarkeepError(message, code, cause);
+  const need = (holds, name, what) => {
+    if (!holds) throw fault("INVALID_ARGUMENT", `${name}: ${what}`);
+  };
+  const isObject = (value) =>
+    (typeof value === "object" && value !== null) || typeof value === "function";
+  const needDatabase = (name, options) => {
+    need(isObject(options), name, "takes an options object");
+    const { db } = options;
+    const fits = typeof db?.exec === "function" && typeof db?.prepare === "function";
+    need(fits, `${name}({ db })`, "is a DatabaseSync of node:sqlite");
+    return createHandle(db, native, fault);
+  };
+
+  return {
+    withSqliteDelta(adapter, options) {
+      const name = "withSqliteDelta";
+      need(isObject(adapter), `${name}(adapter)`, "is a DatabaseAdapter");
+      const handle = needDatabase(name, options);
+      const { table = "shared_records", apply = "sql" } = options;
+      need(typeof table === "string" && table !== "", `${name}({ table })`, "is a name");
+      need(apply === "sql" || apply === "put", `${name}({ apply })`, 'is "sql" or "put"');
+      const context = { adapter, handle, native, fault, table };
+      const records = createRecords(context);
+      const applier = createApplier(context, records.shape);
+      return adapterWith(adapter, {
+        getNodeWatermarks: async () => records.watermarks(),
+        queryUnseen: async (watermarks, query) => records.unseen(watermarks, query),
+        applyRecords: async (items, how) =>
+          apply === "put" ? applier.byPut(items, how) : applier.bySql(items, how),
+      });
+    },
+
+    withSqliteAppRows(options) {
+      const name = "withSqliteAppRows";
+      const handle = needDatabase(name, options);
+      const { namespaces } = options;
+      if (namespaces !== undefined) {
+        const fits =
+          typeof namespaces?.get === "function" && typeof namespaces?.list === "function";
+        need(fits, `${name}({ namespaces })`, "is an AppSyncableNamespaceStore");
+      }
+      return createAppRows({ handle, native, fault, namespaces });
+    },
+  };
+};

@@ -1,0 +1,127 @@
+"use strict";
+
+/** What the other side has not seen of the records in an app's own table. */
+
+const { columnsOf, createTimeline } = require("./timeline.js");
+const { quote } = require("./values.js");
+
+/** So many rows of a node are looked at first, and then this many times as many. */
+const FIRST_LOOK = 128;
+const GROWTH = 4;
+/** So often a page is chosen anew because the app's adapter answered what was written since. */
+const TRIES = 8;
+
+const NEEDED = ["id", "type", "created_at", "updated_at", "deleted_at", "object_storage_key"];
+
+exports.createRecords = function createRecords({ adapter, handle, native, fault, table }) {
+  let known = null;
+
+  /** The table as it is now, its indexes made. Looked at again when the schema changes. */
+  function shape() {
+    const version = handle.schemaVersion();
+    if (known?.version === version) return known;
+    const columns = columnsOf(handle, table);
+    for (const name of NEEDED) {
+      if (columns.some((column) => column.name === name)) continue;
+      const message =
+        columns.length === 0
+          ? `the table ${table} is not there; call the adapter's init() before the first round`
+          : `the table ${table} has no column ${name}, so it holds no records; name the table that does`;
+      throw fault("DATABASE_ERROR", `withSqliteDelta({ table }): ${message}`);
+    }
+    const timeline = handle.atomically(null, () =>
+      createTimeline(handle, table, columns, { key: "id" }),
+    );
+    const ids = `SELECT "id" FROM ${quote(table)} WHERE ${timeline.row} = ?`;
+    known = { version: handle.schemaVersion(), columns, timeline, ids };
+    return known;
+  }
+
+  function watermarks() {
+    return handle.during("getNodeWatermarks", () => {
+      const { timeline } = shape();
+      return native.newestOf(handle.all(timeline.newest).map(({ time }) => time));
+    });
+  }
+
+  /** Offers the rows of a node in order, for as long as one of them can get a place. */
+  function offerNode(page, timeline, node, candidates) {
+    const floor = page.floor(node);
+    if (floor === null) return;
+    let size = FIRST_LOOK;
+    let rows = read(timeline.first, node, floor, size);
+    for (;;) {
+      candidates.push(...rows);
+      const goesOn = page.offer(timesOf(rows), true);
+      if (!goesOn || rows.length < size) return;
+      const last = rows.at(-1);
+      size *= GROWTH;
+      rows = read(timeline.next, node, last.time, last.row, size);
+    }
+  }
+  const read = (sql, ...parameters) => handle.prepare(sql, { bigInts: true }).all(...parameters);
+  const timesOf = (rows) => rows.map(({ time }) => time);
+
+  /** The rows of the page, as `{ id, time }` in the order of timestamps. */
+  function choose(seen, limit) {
+    const { timeline, ids } = shape();
+    const page = native.choosePage(seen, limit);
+    const candidates = [];
+    for (const { node } of handle.all(timeline.nodes)) offerNode(page, timeline, node, candidates);
+    const odd = read(timeline.odd);
+    candidates.push(...odd);
+    page.offer(timesOf(odd), false);
+    const { rows, hasMore } = page.finish();
+    const id = handle.prepare(ids);
+    const chosen = rows.map((at) => ({
+      id: id.get(candidates[at].row).id,
+      time: candidates[at].time,
+    }));
+    return { chosen, hasMore };
+  }
+
+  /**
+   * Each record is what the app's `get` answers, for only the app knows how its records look. One whose
+   * `get` works at once is read in the same view of the database in which the page was chosen; where it
+   * does not, and something was written meanwhile, the page is chosen again.
+   */
+  async function unseen(seen, query) {
+    for (let attempt = 0; attempt < TRIES; attempt += 1) {
+      const { chosen, hasMore, answers } = handle.during("queryUnseen", () =>
+        handle.atomically(null, () => {
+          const page = choose(seen, query?.limit);
+          return { ...page, answers: page.chosen.map(({ id }) => answerOf(id)) };
+        }),
+      );
+      const records = (await Promise.all(answers)).map(({ error, record }) => {
+        if (error !== undefined) throw error.thrown;
+        return record;
+      });
+      const found = records.map((record) => record ?? {});
+      const times = chosen.map(({ time }) => time);
+      const same = native.sameTimes(found, "updatedAt", times);
+      if (same.every(Boolean)) return { records, hasMore };
+    }
+    throw fault(
+      "STORE_BUSY",
+      `queryUnseen: the adapter's get() keeps answering other versions than ${table} holds; ` +
+        "is `db` the adapter's own database?",
+    );
+  }
+
+  /** What `get` answers, settled: a rejection of one must not be unhandled while another is awaited. */
+  function answerOf(id) {
+    try {
+      const answer = adapter.get(id);
+      if (typeof answer?.then !== "function") return { record: answer };
+      return Promise.resolve(answer).then(
+        (record) => ({ record }),
+        (thrown) => ({ error: { thrown } }),
+      );
+    } catch (thrown) {
+      return { error: { thrown } };
+    }
+  }
+
+  return { shape, watermarks, unseen };
+};

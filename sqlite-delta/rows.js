@@ -1,0 +1,178 @@
+"use strict";
+
+/** The rows of apps in `<app>_syncable_<table>`, over the app's own handle. */
+
+const { createRowWriter } = require("./row-writer.js");
+const { columnsOf, createTimeline } = require("./timeline.js");
+const { quote, toWire } = require("./values.js");
+
+const ALL = "SELECT app_id, tables_json, files_enabled FROM app_syncable_namespaces";
+const IS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'app_syncable_namespaces'";
+const DEFAULT_LIMIT = 500;
+
+const tableName = (appId, table) => `${appId.toLowerCase().replaceAll("-", "_")}_syncable_${table}`;
+
+/** The namespaces in the table `app_syncable_namespaces`, read at every call. */
+function createNamespaces(handle, fault) {
+  function namespaceOf({ app_id: appId, tables_json: json, files_enabled: filesEnabled }) {
+    const tables = readTables(appId, json);
+    const tableNames = tables.map(({ name }) => name);
+    return { appId, tables, filesEnabled: filesEnabled !== 0, tableNames };
+  }
+
+  function readTables(appId, json) {
+    try {
+      const tables = JSON.parse(json);
+      if (
+        tables.every(({ name, pkColumns }) => typeof name === "string" && Array.isArray(pkColumns))
+      ) {
+        return tables;
+      }
+    } catch {
+      // told below
+    }
+    const message = `app_syncable_namespaces: tables_json of ${appId} is not [{ "name", "pkColumns" }]`;
+    throw fault("DATABASE_ERROR", `${message}; register the app again`);
+  }
+
+  const read = (sql, ...parameters) =>
+    handle.during("namespaces", () =>
+      handle.all(IS_TABLE).length === 0 ? [] : handle.all(sql, ...parameters).map(namespaceOf),
+    );
+  return {
+    get: (appId) => read(`${ALL} WHERE app_id = ?`, appId)[0] ?? null,
+    list: () => read(`${ALL} ORDER BY app_id`),
+  };
+}
+
+exports.createAppRows = function createAppRows(context) {
+  const { handle, native, fault } = context;
+  const namespaces = context.namespaces ?? createNamespaces(handle, fault);
+  const shapes = new Map();
+
+  /** What the app declared of the table. */
+  function declared(operation, appId, table) {
+    const unknown = (what) => fault("UNKNOWN_APP", `${operation}: ${what} is not registered`);
+    const namespace = typeof appId === "string" ? namespaces.get(appId) : null;
+    if (namespace === null) throw unknown(`the app ${JSON.stringify(appId)}`);
+    const info = namespace.tables.find(({ name }) => name === table);
+    if (info === undefined) throw unknown(`the table ${JSON.stringify(table)} of ${appId}`);
+    const name = tableName(appId, table);
+    if (name.includes("\0")) throw fault("INVALID_ARGUMENT", `${operation}: a name has no NUL`);
+    return { name, pkColumns: info.pkColumns };
+  }
+
+  /** The table as it is now, its indexes made, or `null` where it is missing. */
+  function shapeOf(name) {
+    const version = handle.schemaVersion();
+    const known = shapes.get(name);
+    if (known?.version === version) return known;
+    const columns = columnsOf(handle, name);
+    if (columns.length === 0) return null;
+    if (!columns.some((column) => column.name === "updated_at")) {
+      const message = `the table ${name} has no column updated_at, so its rows cannot be exchanged`;
+      throw fault("DATABASE_ERROR", `app rows: ${message}`);
+    }
+    const timeline = handle.atomically(null, () => createTimelineOf(name, columns));
+    const shape = { name, columns, timeline, version: handle.schemaVersion() };
+    shapes.set(name, shape);
+    return shape;
+  }
+
+  function createTimelineOf(name, columns) {
+    const [key, second] = columns.filter(({ pk }) => pk > 0);
+    // A primary key of several columns, in a table without rowids, has no one name for a row.
+    return createTimeline(handle, name, columns, {
+      key: second === undefined ? key?.name : undefined,
+      byTime: true,
+    });
+  }
+
+  function entryOf(appId, table, row, timestamp) {
+    const wire = {};
+    for (const [column, value] of Object.entries(row)) {
+      // Own, whatever name it is: `__proto__` is a name like any other.
+      Object.defineProperty(wire, column, {
+        value: toWire(value),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+    const op = (row.deleted_at ?? null) === null ? "insert" : "delete";
+    return { timestamp, appId, table, op, row: wire };
+  }
+
+  const readRows = (sql, ...parameters) =>
+    handle.prepare(sql, { bigInts: true }).all(...parameters);
+
+  /**
+   * The usual rows of one page in text order, never parted within a moment. What is written otherwise has
+   * its place by its numbers, on the page into whose stretch it falls.
+   */
+  function scan({ name, columns, timeline }, since, limit, cursor) {
+    const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
+    const floor = native.floorOf(since);
+    if (floor === undefined || (cursor !== undefined && native.floorOf(cursor) === undefined)) {
+      throw fault("INVALID_ARGUMENT", "scanSince: a place is a timestamp in text form");
+    }
+    const usual = `${select} WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
+    const found =
+      floor === null
+        ? []
+        : readRows(`${usual} ORDER BY "updated_at" LIMIT ?3`, floor, cursor ?? "", limit + 1);
+    const hasMore = found.length > limit;
+    let last = null;
+    if (hasMore) {
+      found.length = limit;
+      last = found.at(-1).updated_at;
+      // ';' is what follows ':'.
+      const end = `${last.slice(0, 17)};`;
+      const rest = readRows(
+        `${usual} AND "updated_at" < ?3 ORDER BY "updated_at"`,
+        floor,
+        cursor ?? "",
+        end,
+      );
+      const moment = last.slice(0, 18);
+      while (found.at(-1)?.updated_at.startsWith(moment)) found.pop();
+      found.push(...rest.filter((row) => row.updated_at.startsWith(moment)));
+      last = found.at(-1).updated_at;
+    }
+    found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
+    const texts = found.map((row) => row.updated_at);
+    const order = native.rowsBetween(texts, since, cursor ?? null, last);
+    return { rows: order.map((at) => found[at]), hasMore, nextCursor: last };
+  }
+
+  function scanSince(appId, table, since, options) {
+    const { name } = declared("scanSince", appId, table);
+    return handle.during("scanSince", () => {
+      const shape = shapeOf(name);
+      if (shape === null) return { rows: [], nextCursor: null, hasMore: false };
+      const { limit = DEFAULT_LIMIT, cursor } = options ?? {};
+      const page = handle.atomically(null, () => scan(shape, since, limit, cursor ?? undefined));
+      const times = native.timesOf(page.rows.map((row) => row.updated_at));
+      const rows = page.rows.map((row, at) => entryOf(appId, table, row, times[at]));
+      return { ...page, rows };
+    });
+  }
+
+  function getNodeWatermarks(appId, table) {
+    const { name } = declared("getNodeWatermarks", appId, table);
+    return handle.during("getNodeWatermarks", () => {
+      const shape = shapeOf(name);
+      if (shape === null) return {};
+      return native.newestOf(handle.all(shape.timeline.newest).map(({ time }) => time));
+    });
+  }
+
+  const writer = createRowWriter({ handle, native, fault, declared, shapeOf });
+  const applier = {
+    apply: async (entry) => writer.apply(entry),
+    applyRows: async (entries, how) => writer.applyRows(entries, how),
+    scanSince: async (...place) => scanSince(...place),
+    getNodeWatermarks: async (appId, table) => getNodeWatermarks(appId, table),
+  };
+  return { namespaces, applier };
+};

@@ -1,0 +1,85 @@
+"use strict";
+
+/**
+ * The rows of a table by the time at which they were written, per node.
+ *
+ * Times are text, whose order is that of timestamps while they have their usual 12 and 4 digits. One index
+ * orders the usual rows of each node: `(node_id, updated_at)`, or the same over the text where the table
+ * has no `node_id`. The few others are in a small index of their own and are all looked at: times of other
+ * digits, and rows whose `node_id` is not the node of their time, for it is the time that counts.
+ */
+
+const { quote } = require("./values.js");
+
+const HEX = "[0-9a-f]";
+const USUAL = `${HEX.repeat(12)}:${HEX.repeat(4)}:`;
+const NODE_IN_TEXT = `substr("updated_at", 19)`;
+const ODD_TEXT = `substr("updated_at", 1, 18) NOT GLOB '${USUAL}' OR instr("updated_at", char(0)) > 0`;
+
+const COLUMNS = `SELECT name, type, "notnull" AS required, dflt_value AS fallback, pk
+  FROM pragma_table_xinfo(?) WHERE hidden IN (0, 2, 3) ORDER BY cid`;
+const IS_WITHOUT_ROWID = "SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'";
+const HAS_INDEX = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?";
+const HAS_INDEX_BY_NODE = `SELECT 1 FROM pragma_index_list(?) AS list
+  WHERE list.partial = 0
+    AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 0) = 'node_id'
+    AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 1) = 'updated_at'`;
+
+/** The columns of a table in their order; none where there is no such table. */
+exports.columnsOf = (handle, table) => handle.all(COLUMNS, table);
+
+/** What names a row where `id` need not. */
+function rowName(handle, table, columns, key) {
+  if (handle.all(IS_WITHOUT_ROWID, table).some((list) => list.wr === 1)) return key && quote(key);
+  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
+  return ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
+}
+
+/**
+ * The statements over the table. `key` is a column that names a row of a table without rowids;
+ * `byTime` asks for an index over all nodes as well. Indexes that are missing are created: call it within a
+ * savepoint.
+ */
+exports.createTimeline = function createTimeline(handle, table, columns, { key, byTime = false }) {
+  const has = (name) => columns.some((column) => column.name === name);
+  const [from, hasNode] = [quote(table), has("node_id")];
+  const node = hasNode ? `"node_id"` : NODE_IN_TEXT;
+  const odd = hasNode ? `(${ODD_TEXT} OR "node_id" IS NOT ${NODE_IN_TEXT})` : `(${ODD_TEXT})`;
+  const row = rowName(handle, table, columns, key);
+  const usualOf = `FROM ${from} WHERE ${node} = ?1 AND NOT ${odd}`;
+  const nodes = `WITH RECURSIVE nodes (node) AS (
+    SELECT (SELECT ${node} FROM ${from} WHERE ${node} >= '' ORDER BY ${node} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT ${node} FROM ${from} WHERE ${node} > nodes.node ORDER BY ${node} LIMIT 1)
+      FROM nodes WHERE nodes.node IS NOT NULL)`;
+
+  function createIndex(suffix, definition) {
+    const name = `starkeep_${table}_${suffix}`;
+    if (handle.all(HAS_INDEX, name).length > 0) return;
+    handle.db.exec(`CREATE INDEX ${quote(name)} ON ${from} ${definition}`);
+  }
+  if (!hasNode) createIndex("by_node_in_text", `(${NODE_IN_TEXT}, "updated_at")`);
+  else if (handle.all(HAS_INDEX_BY_NODE, table).length === 0) {
+    createIndex("by_node", `("node_id", "updated_at")`);
+  }
+  createIndex(hasNode ? "off_their_node" : "at_odd_times", `("updated_at") WHERE ${odd}`);
+  if (byTime) createIndex("by_time", `("updated_at")`);
+
+  return {
+    row,
+    hasNode,
+    isOdd: odd,
+    /** Per node the greatest usual time, and all odd times. */
+    newest: `${nodes}
+      SELECT (SELECT "updated_at" FROM ${from} WHERE ${node} = nodes.node AND NOT ${odd}
+               ORDER BY "updated_at" DESC LIMIT 1) AS time FROM nodes WHERE node IS NOT NULL
+      UNION ALL SELECT "updated_at" FROM ${from} WHERE ${odd}`,
+    nodes: `${nodes} SELECT node FROM nodes WHERE node IS NOT NULL`,
+    /** The usual rows of a node from a time on, in order; then those after a row of it. */
+    first: `SELECT ${row} AS row, "updated_at" AS time ${usualOf} AND "updated_at" >= ?2
+      ORDER BY "updated_at", ${row} LIMIT ?3`,
+    next: `SELECT ${row} AS row, "updated_at" AS time ${usualOf} AND ("updated_at", ${row}) > (?2, ?3)
+      ORDER BY "updated_at", ${row} LIMIT ?4`,
+    odd: `SELECT ${row} AS row, "updated_at" AS time FROM ${from} WHERE ${odd}`,
+  };
+};

@@ -1,0 +1,117 @@
+//! Pages that an adapter of the app's takes in as a whole: `applyRecords` and `applyRows`.
+
+use std::rc::Rc;
+
+use crate::binding::convert::Body;
+use crate::binding::error::{Thrown, invalid};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Handle, Key, Kind, Realm, Scope, Value};
+use crate::engine::intake::Outcome;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::Item;
+
+/// An adapter, the option it came in, and its function that takes in a page.
+pub struct Batch<'a> {
+    /// The adapter.
+    pub adapter: &'a Handle,
+    /// The option that it came in.
+    pub option: &'static str,
+    /// The function.
+    pub key: Key,
+}
+
+/// Whether the adapter has the function.
+pub fn has_function(adapter: &Handle, key: Key) -> Result<bool> {
+    let realm = adapter.realm();
+    realm.scope(|scope| {
+        let adapter = adapter.value(scope)?;
+        if !matches!(scope.kind(adapter)?, Kind::Object | Kind::Function) {
+            return Ok(false);
+        }
+        let function = scope.get(realm, adapter, key)?;
+        Ok(scope.kind(function)? == Kind::Function)
+    })
+}
+
+impl Batch<'_> {
+    /// Stores a page. Where the call fails or answers what it must not, no item counts as stored: what was
+    /// stored all the same is found stale when it comes again.
+    pub async fn store(&self, page: &[Item<Body>], strict: bool) -> Result<Vec<Outcome>> {
+        let realm = self.adapter.realm();
+        let operation = format!("{}.{}", self.option, self.key.name());
+        await_js(
+            realm,
+            &operation,
+            |scope, invoke| {
+                let items = scope.array()?;
+                for (index, item) in (0u32..).zip(page) {
+                    realm.scope(|scope| {
+                        scope.set_element(items, index, item.body.to_js(scope, realm)?)
+                    })?;
+                }
+                let options = scope.object()?;
+                scope.set(realm, options, Key::StrictOrder, scope.boolean(strict)?)?;
+                let adapter = self.adapter.value(scope)?;
+                invoke.method(scope, (adapter, self.option), self.key, &[items, options])
+            },
+            |scope, answer| read_outcomes(scope, realm, &operation, answer, page.len()),
+        )
+        .await
+    }
+}
+
+fn read_outcomes(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    operation: &str,
+    answer: Value<'_>,
+    count: usize,
+) -> Result<Vec<Outcome>> {
+    if !scope.is_array(answer)? || scope.length(answer)? as usize != count {
+        let what = "answers an array with one result for each item, in their order";
+        return Err(invalid(operation, what));
+    }
+    let mut outcomes = Vec::with_capacity(count);
+    for index in 0..scope.length(answer)? {
+        outcomes.push(
+            realm.scope(|scope| {
+                read_outcome(scope, realm, operation, scope.element(answer, index)?)
+            })?,
+        );
+    }
+    Ok(outcomes)
+}
+
+fn read_outcome(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    operation: &str,
+    result: Value<'_>,
+) -> Result<Outcome> {
+    let status = match scope.kind(result)? {
+        Kind::Object => scope.as_text(scope.get(realm, result, Key::Status)?),
+        _ => None,
+    };
+    let status = status.map(|status| status.to_string());
+    Ok(match status.as_deref() {
+        Some("applied") => Outcome::Applied,
+        Some("stale") => Outcome::Stale,
+        Some("behind") => Outcome::Behind,
+        Some("failed") => {
+            let error = scope.get(realm, result, Key::Error)?;
+            Outcome::Failed(if scope.is_nullish(error)? {
+                Error::new(
+                    ErrorKind::Foreign,
+                    operation.to_owned(),
+                    "the item could not be stored; the adapter gives no reason",
+                )
+            } else {
+                Thrown::kept(realm.keep(scope, error)?, operation)
+            })
+        }
+        _ => Outcome::Failed(invalid(
+            operation,
+            "answers a status that is none of applied, stale, failed and behind",
+        )),
+    })
+}

@@ -1,0 +1,169 @@
+//! The page that an adapter finds itself: `queryUnseen`.
+//!
+//! What comes back is the app's own work and is taken for a hint. It is used where it shows that nothing
+//! can be missing from it: the timestamps come in their order, none of them was seen, and those at its end
+//! cannot have been parted from equal ones. Otherwise the store is scanned, which is slow and always right.
+
+use super::batch::has_function;
+use super::records::JsRecords;
+use crate::binding::convert::{Body, read_hlcs, record_item, write_watermarks};
+use crate::binding::error::{invalid, warn};
+use crate::binding::executor::await_js;
+use crate::binding::js::{Key, Kind, Scope, Value};
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Page, Standing};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
+use crate::protocol::watermarks::Watermarks;
+
+/// A larger page is asked for so often, where one holds a single timestamp only.
+const TRIES: u32 = 4;
+
+/// Covers whatever a clock stamps, and is still written in the 12 and 4 digits that text order needs.
+const EVERYTHING: (u64, u64) = ((1 << 48) - 1, 0xffff);
+
+enum Hint {
+    /// The page was offered what it showed.
+    Taken,
+    /// All of it has one timestamp, and there is more.
+    TooShort,
+    /// It shows that something may be missing.
+    Unusable(&'static str),
+}
+
+impl JsRecords {
+    /// Offers what `ask` wants, if the adapter can find it. Answers `false` where the store has to be
+    /// scanned.
+    pub(super) async fn ask_adapter(&self, ask: &Ask, page: &mut Page<Item<Body>>) -> Result<bool> {
+        if !has_function(&self.adapter, Key::QueryUnseen)? {
+            return Ok(false);
+        }
+        // One more than has a place shows whether the last that has one shares its timestamp.
+        let mut limit = ask.limit.saturating_add(1);
+        for _ in 0..TRIES {
+            page.begin_read();
+            match self.ask_once(ask, limit, page).await? {
+                Hint::Taken => return Ok(true),
+                Hint::TooShort => limit = limit.saturating_mul(8),
+                Hint::Unusable(why) => {
+                    let message = format!(
+                        "{}.queryUnseen answered {why}; the records are scanned instead",
+                        self.option
+                    );
+                    warn(self.adapter.realm(), &message, None);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn ask_once(&self, ask: &Ask, limit: usize, page: &mut Page<Item<Body>>) -> Result<Hint> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            &self.operation(Key::QueryUnseen),
+            |scope, invoke| {
+                let options = scope.object()?;
+                scope.set(realm, options, Key::Limit, scope.count(limit as u64)?)?;
+                let watermarks = write_watermarks(scope, realm, &watermarks_for(ask))?;
+                self.call(scope, invoke, Key::QueryUnseen, &[watermarks, options])
+            },
+            |scope, answer| self.read_hint(scope, answer, (ask, limit), page),
+        )
+        .await
+    }
+
+    fn read_hint(
+        &self,
+        scope: Scope<'_>,
+        answer: Value<'_>,
+        (ask, limit): (&Ask, usize),
+        page: &mut Page<Item<Body>>,
+    ) -> Result<Hint> {
+        let realm = self.adapter.realm();
+        let operation = self.operation(Key::QueryUnseen);
+        if scope.kind(answer)? != Kind::Object {
+            return Err(invalid(&operation, "answered no object"));
+        }
+        let records = scope.get(realm, answer, Key::Records)?;
+        if !scope.is_array(records)? {
+            return Err(invalid(&operation, "answered no `records`"));
+        }
+        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?);
+        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        let more = has_more.unwrap_or(false) || stamps.len() >= limit;
+        let shown = if more {
+            match beginning(ask, &stamps) {
+                Ok(shown) => shown,
+                Err(hint) => return Ok(hint),
+            }
+        } else {
+            stamps.len()
+        };
+        for (index, stamp) in (0u32..).zip(stamps.iter().take(shown)) {
+            let Some(hlc) = stamp else {
+                let message =
+                    "a record without a valid `updatedAt` cannot be ordered and is left out";
+                warn(realm, message, None);
+                continue;
+            };
+            if page.meets(ask, hlc) {
+                realm.scope(|scope| {
+                    let record = scope.element(records, index)?;
+                    let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+                        warn(realm, "a record without a string `id` is left out", None);
+                        return Ok(());
+                    };
+                    let item = record_item(scope, realm, record, id, hlc.clone())?;
+                    page.offer(hlc.clone(), item);
+                    Ok(())
+                })?;
+            }
+        }
+        if let Some(last) = stamps.iter().take(shown).flatten().last().filter(|_| more) {
+            page.left_out_after(last.clone());
+        }
+        Ok(Hint::Taken)
+    }
+}
+
+/// What the adapter is told was seen: nodes that stay out are seen whole.
+fn watermarks_for(ask: &Ask) -> Watermarks {
+    let mut watermarks = ask.seen.clone();
+    for node in &ask.skip {
+        let (wall_time, counter) = EVERYTHING;
+        watermarks.set(
+            node.clone(),
+            Some(Hlc::new(wall_time, counter, node.clone())),
+        );
+    }
+    watermarks
+}
+
+/// How many of these, of which there are more, are complete: all before the last timestamp.
+fn beginning(ask: &Ask, stamps: &[Option<Hlc>]) -> std::result::Result<usize, Hint> {
+    let Some(all) = stamps
+        .iter()
+        .map(Option::as_ref)
+        .collect::<Option<Vec<_>>>()
+    else {
+        return Err(Hint::Unusable("a record without a timestamp"));
+    };
+    let Some(last) = all.last() else {
+        return Err(Hint::Unusable("nothing, and that there is more"));
+    };
+    if !all.is_sorted() {
+        return Err(Hint::Unusable("records out of their order"));
+    }
+    if all
+        .iter()
+        .any(|hlc| ask.standing(hlc) == Standing::Unwanted)
+    {
+        return Err(Hint::Unusable("what was seen before"));
+    }
+    match all.partition_point(|hlc| hlc < last) {
+        0 => Err(Hint::TooShort),
+        shown => Ok(shown),
+    }
+}

@@ -1,0 +1,158 @@
+//! What the app adds to a request, and what is common to everything that speaks to one peer.
+
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::binding::error::invalid;
+use crate::binding::executor::{await_js, on_threads};
+use crate::binding::js::{Handle, Intrinsic, Realm, Scope, Value};
+use crate::binding::options::Options;
+use crate::error::Result;
+use crate::transport::client::{self, Client, Connections, Headers};
+
+/// A peer, and the app's functions for it. They are called with the options as their `this`.
+pub struct App {
+    /// What paths are appended to.
+    pub base_url: String,
+    /// So many further tries a request has.
+    pub retries: u32,
+    /// Their owner.
+    pub owner: Handle,
+    auth_header: Option<Handle>,
+    sign_request: Option<Handle>,
+}
+
+impl App {
+    /// Reads the options that are common to transport and storage.
+    pub fn new<'s>(options: &Options<'s>, owner: Value<'s>) -> Result<Self> {
+        let base_url = options
+            .string("baseUrl")?
+            .ok_or_else(|| invalid("baseUrl", "is a string like https://…"))?;
+        Ok(Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            retries: options.retries()?,
+            owner: options.hang(owner)?,
+            auth_header: options.function("getAuthHeader")?,
+            sign_request: options.function("signRequest")?,
+        })
+    }
+
+    /// The environment.
+    pub fn realm(&self) -> &Rc<Realm> {
+        self.owner.realm()
+    }
+
+    /// Whether requests have to arrive as the app saw them.
+    pub fn signs(&self) -> bool {
+        self.sign_request.is_some()
+    }
+
+    /// A client for this peer.
+    pub fn client(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Client {
+        // Connections belong to the process: they hold nothing of an environment.
+        static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
+        let options = client::Options {
+            base_url: self.base_url.clone(),
+            timeout,
+            max_answer_bytes,
+        };
+        Client::new(CONNECTIONS.clone(), options)
+    }
+
+    /// The headers of a request. The app is asked at every one. `body` is `None` where it is not at hand.
+    pub async fn headers(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: Option<&str>,
+        body: Option<&str>,
+    ) -> Result<Headers> {
+        let mut headers = Headers::default();
+        if let Some(content_type) = content_type {
+            headers.set("Content-Type", content_type);
+        }
+        if let Some(function) = &self.auth_header
+            && let Some(value) = self.auth_header(function).await?
+        {
+            headers.set("Authorization", value);
+        }
+        if let Some(function) = &self.sign_request {
+            for (name, value) in self.signature(function, method, path, body).await? {
+                headers.set(&name, value);
+            }
+        }
+        Ok(headers)
+    }
+
+    async fn auth_header(&self, function: &Handle) -> Result<Option<String>> {
+        await_js(
+            self.realm(),
+            "getAuthHeader",
+            |scope, invoke| {
+                let owner = self.owner.value(scope)?;
+                invoke.take(scope, scope.call(owner, function.value(scope)?, &[])?)
+            },
+            |scope, value| {
+                if scope.is_nullish(value)? {
+                    return Ok(None);
+                }
+                let text = string(scope, value);
+                let text = text.ok_or_else(|| {
+                    invalid("getAuthHeader", "answers a string, undefined or null")
+                })?;
+                Ok(Some(text).filter(|text| !text.is_empty()))
+            },
+        )
+        .await
+    }
+
+    async fn signature(
+        &self,
+        function: &Handle,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Result<Vec<(String, String)>> {
+        let realm = self.realm();
+        await_js(
+            realm,
+            "signRequest",
+            |scope, invoke| {
+                let body = match body {
+                    Some(body) => scope.text(body)?,
+                    None => scope.undefined()?,
+                };
+                let args = [scope.text(method)?, scope.text(path)?, body];
+                let owner = self.owner.value(scope)?;
+                invoke.take(scope, scope.call(owner, function.value(scope)?, &args)?)
+            },
+            |scope, value| {
+                let flatten = realm.intrinsic(scope, Intrinsic::HeadersOf)?;
+                let flat = scope.call(scope.undefined()?, flatten, &[value])?;
+                let text = |index| {
+                    string(scope, scope.element(flat, index)?)
+                        .ok_or_else(|| invalid("signRequest", "answers headers that are strings"))
+                };
+                (0..scope.length(flat)?)
+                    .step_by(2)
+                    .map(|index| Ok((text(index)?, text(index + 1)?)))
+                    .collect()
+            },
+        )
+        .await
+    }
+}
+
+fn string(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
+    scope.as_text(value).and_then(|text| text.to_utf8())
+}
+
+/// Waits before a further try.
+pub async fn pause(realm: &Rc<Realm>, how_long: Duration) -> Result<()> {
+    on_threads(realm, async move {
+        tokio::time::sleep(how_long).await;
+        Ok(())
+    })
+    .await
+}

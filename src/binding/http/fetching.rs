@@ -1,0 +1,209 @@
+//! Requests over a `fetch` of the app's.
+
+use std::time::Duration;
+
+use super::callbacks::App;
+use crate::binding::error::thrown_in;
+use crate::binding::executor::await_js;
+use crate::binding::js::{Handle, Intrinsic, Kept, Kind, Scope, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::client::{Again, Failure, Headers, late, refused, too_long};
+
+/// A `fetch`, and how long it may take.
+pub struct Fetch {
+    /// The function.
+    pub function: Handle,
+    /// `None` for as long as it likes.
+    pub timeout: Option<Duration>,
+    /// Answers may have so many bytes.
+    pub max_answer_bytes: usize,
+}
+
+/// A request.
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'static str,
+    /// Its path below the base URL.
+    pub path: &'a str,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Its body.
+    pub body: Option<Sent<'a>>,
+    /// What is wanted of the answer.
+    pub wanted: Wanted,
+}
+
+/// The body of a request.
+pub enum Sent<'a> {
+    /// Text.
+    Text(&'a str),
+    /// A `Uint8Array`.
+    Bytes(&'a Kept),
+}
+
+/// What is wanted of an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A message, which has a bound.
+    Message,
+    /// The bytes of a file.
+    File,
+    /// Nothing but the status.
+    Nothing,
+}
+
+/// What came, with a status from 200 to 299.
+pub struct Fetched {
+    /// The body.
+    pub data: Kept,
+    /// The content type.
+    pub content_type: Option<String>,
+    /// How many bytes were announced, where they were not packed.
+    pub announced: Option<u64>,
+}
+
+impl Fetch {
+    /// Sends a request. `None` for a status 404 of anything but a message.
+    pub async fn send(&self, app: &App, asked: Asked<'_>) -> Result<Option<Fetched>, Failure> {
+        let answer = await_js(
+            app.realm(),
+            "fetch",
+            |scope, invoke| {
+                let fetch = app.realm().intrinsic(scope, Intrinsic::FetchAnswer)?;
+                let args = self.arguments(scope, app, &asked)?;
+                invoke.take(scope, scope.call(scope.undefined()?, fetch, &args)?)
+            },
+            |scope, answer| self.read(scope, app, &asked, answer),
+        )
+        .await;
+        match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let again = if error.kind() == ErrorKind::Foreign && !is_abort(app, &error) {
+                    Again::Later
+                } else {
+                    Again::Never
+                };
+                Err(Failure { error, again })
+            }
+        }
+    }
+
+    fn arguments<'s>(
+        &self,
+        scope: Scope<'s>,
+        app: &App,
+        asked: &Asked<'_>,
+    ) -> Result<[Value<'s>; 8]> {
+        let headers = scope.object()?;
+        for (name, value) in asked.headers.iter() {
+            scope.set_named(headers, name, scope.text(value)?)?;
+        }
+        let init = scope.object()?;
+        scope.set_named(init, "method", scope.text(asked.method)?)?;
+        scope.set_named(init, "headers", headers)?;
+        match &asked.body {
+            Some(Sent::Text(text)) => scope.set_named(init, "body", scope.text(text)?)?,
+            Some(Sent::Bytes(bytes)) => scope.set_named(init, "body", bytes.value(scope)?)?,
+            None => {}
+        }
+        let wanted = match asked.wanted {
+            Wanted::Message => "message",
+            Wanted::File => "file",
+            Wanted::Nothing => "none",
+        };
+        // How far the bytes of a body got cannot be seen from here, so no limit can be kept.
+        let limit = self
+            .timeout
+            .filter(|_| !matches!(asked.body, Some(Sent::Bytes(_))));
+        let most = if asked.wanted == Wanted::File {
+            f64::INFINITY
+        } else {
+            #[allow(clippy::cast_precision_loss, reason = "a bound")]
+            let most = self.max_answer_bytes as f64;
+            most
+        };
+        Ok([
+            app.owner.value(scope)?,
+            self.function.value(scope)?,
+            scope.text(&format!("{}{}", app.base_url, asked.path))?,
+            init,
+            scope.text(wanted)?,
+            match limit {
+                Some(limit) => scope.number(limit.as_secs_f64() * 1000.0)?,
+                None => scope.undefined()?,
+            },
+            scope.boolean(asked.wanted == Wanted::File)?,
+            scope.number(most)?,
+        ])
+    }
+
+    fn read(
+        &self,
+        scope: Scope<'_>,
+        app: &App,
+        asked: &Asked<'_>,
+        answer: Value<'_>,
+    ) -> Result<Result<Option<Fetched>, Failure>> {
+        let text = |name| {
+            let value = scope.get_named(answer, name)?;
+            Ok::<_, Error>(scope.as_text(value).map(|text| text.to_string()))
+        };
+        match text("outcome")?.as_deref() {
+            Some("late") => {
+                let patience = self.timeout.unwrap_or_default().as_millis();
+                let what = format!("did not answer within {patience} ms");
+                return Ok(Err(late(&app.base_url, &what)));
+            }
+            Some("long") => return Ok(Err(too_long(self.max_answer_bytes).into())),
+            _ => {}
+        }
+        let data = scope.get_named(answer, "data")?;
+        if scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true) {
+            return Ok(Ok(Some(Fetched {
+                data: app.realm().keep(scope, data)?,
+                content_type: text("type")?,
+                announced: text("length")?.and_then(|length| length.trim().parse().ok()),
+            })));
+        }
+        let status = scope.as_number(scope.get_named(answer, "status")?);
+        if asked.wanted != Wanted::Message && status == Some(404.0) {
+            return Ok(Ok(None));
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a status is a small number; another one is no status that is known"
+        )]
+        let status = status.unwrap_or_default() as u16;
+        let again = Again::of_status(status, text("retryAfter")?.as_deref());
+        let body = match scope.kind(data)? {
+            Kind::String => scope.as_text(data).map(|text| text.to_string()),
+            _ => scope
+                .as_bytes(data)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        let what = match asked.wanted {
+            Wanted::Message => asked.path.to_owned(),
+            _ => format!("{} {}", asked.method, asked.path),
+        };
+        let line = text("line")?.unwrap_or_default();
+        Ok(Err(refused(&what, &line, &body.unwrap_or_default(), again)))
+    }
+}
+
+/// Whether the app itself called the request off.
+fn is_abort(app: &App, error: &Error) -> bool {
+    let Some(thrown) = thrown_in(error) else {
+        return false;
+    };
+    let name = app.realm().scope(|scope| {
+        let thrown = thrown.value(scope)?;
+        if scope.kind(thrown)? != Kind::Object {
+            return Ok(None);
+        }
+        Ok(scope.as_text(scope.get_named(thrown, "name")?))
+    });
+    // A name that cannot be read is another one.
+    matches!(name, Ok(Some(name)) if name.to_string() == "AbortError")
+}

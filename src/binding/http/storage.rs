@@ -1,0 +1,311 @@
+//! `createHttpObjectStorage(options)`
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::callbacks::{App, pause};
+use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
+use super::files::{NO_BODY, NO_TEXT, NativeFiles, collect};
+use crate::binding::error::invalid;
+use crate::binding::executor::{IntoJs, on_threads, spawn};
+use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
+use crate::binding::options::Options;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::text::Text;
+use crate::transport::client::{
+    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, HEALTH_PATH, file_path, repeat,
+};
+
+/// Files of a peer, over a `fetch` of the app's.
+struct FetchFiles {
+    app: App,
+    fetch: Fetch,
+}
+
+enum Files {
+    Native(Rc<NativeFiles>),
+    Fetch(FetchFiles),
+}
+
+/// `createHttpObjectStorage(options)`
+pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createHttpObjectStorage")?;
+    let app = App::new(&options, call.arg(0))?;
+    let mut native = None;
+    let files = if let Some(function) = options.function("fetch")? {
+        Files::Fetch(FetchFiles {
+            app,
+            fetch: Fetch {
+                function,
+                timeout: options.timeout(None)?,
+                max_answer_bytes: DEFAULT_MAX_ANSWER_BYTES,
+            },
+        })
+    } else {
+        let timeout = options.timeout(Some(DEFAULT_FILE_TIMEOUT))?;
+        let client = Arc::new(app.client(timeout, DEFAULT_MAX_ANSWER_BYTES));
+        let files = Rc::new(NativeFiles { app, client });
+        native = Some(Rc::clone(&files));
+        Files::Native(files)
+    };
+    let files = Rc::new(files);
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let files = Rc::clone(&files);
+        let method = bound(scope, realm, name, options.array(), move |call| {
+            body(call, &files)
+        })?;
+        scope.set_named(object, name, method)?;
+    }
+    // A storage over the app's `fetch` is called like any of the app's.
+    if let Some(native) = native {
+        mark(scope, realm, object, native)?;
+    }
+    Ok(object)
+}
+
+type Method = for<'c> fn(&Call<'c>, &Rc<Files>) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("init", |call, _| {
+        spawn(call.scope, call.realm, async { Ok(()) })
+    }),
+    ("close", |call, _| {
+        spawn(call.scope, call.realm, async { Ok(()) })
+    }),
+    ("healthCheck", |call, files| {
+        running(call, files, Ok(()), async |files, ()| {
+            files.is_healthy().await
+        })
+    }),
+    ("put", put),
+    ("get", |call, files| {
+        running(call, files, key(call, "get(key)"), async |files, key| {
+            files.get(&key).await
+        })
+    }),
+    ("has", |call, files| {
+        running(call, files, key(call, "has(key)"), async |files, key| {
+            files.has(&key).await
+        })
+    }),
+    ("delete", |call, files| {
+        running(call, files, key(call, "delete(key)"), async |files, key| {
+            files.delete(&key).await
+        })
+    }),
+    ("list", |call, _| {
+        spawn(call.scope, call.realm, async {
+            Err::<(), _>(Error::new(
+                ErrorKind::InvalidArgument,
+                "list",
+                "an object storage over HTTP cannot list its keys; keep the keys in records",
+            ))
+        })
+    }),
+];
+
+/// Does `work` and answers the promise of it. What is wrong with the arguments rejects the promise.
+fn running<'s, A: 'static, T: IntoJs>(
+    call: &Call<'s>,
+    files: &Rc<Files>,
+    arguments: Result<A>,
+    work: impl AsyncFnOnce(&Files, A) -> Result<T> + 'static,
+) -> Result<Value<'s>> {
+    let files = Rc::clone(files);
+    let entered = enter(call)?;
+    spawn(call.scope, call.realm, async move {
+        let _entered = entered;
+        work(&files, arguments?).await
+    })
+}
+
+fn key(call: &Call<'_>, what: &str) -> Result<Text> {
+    call.scope
+        .as_text(call.arg(0))
+        .ok_or_else(|| invalid(what, "is a string"))
+}
+
+fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
+    let arguments = || -> Result<_> {
+        let (scope, options) = (call.scope, call.arg(2));
+        let content_type = if scope.is_nullish(options)? {
+            None
+        } else {
+            scope.as_text(scope.get(call.realm, options, Key::ContentType)?)
+        };
+        let data = call.realm.keep(scope, call.arg(1))?;
+        Ok((key(call, "put(key)")?, data, content_type))
+    };
+    running(
+        call,
+        files,
+        arguments(),
+        async |files, (key, data, content_type)| {
+            let content_type = content_type.map(|text| text.to_string());
+            files.put(&key, data, content_type.as_deref()).await
+        },
+    )
+}
+
+impl Files {
+    /// A peer that cannot be reached is not well.
+    async fn is_healthy(&self) -> Result<bool> {
+        let (healthy, unreachable) = match self {
+            Self::Native(files) => (files.is_healthy().await, ErrorKind::Sync),
+            Self::Fetch(files) => {
+                let asked = files.ask("GET", HEALTH_PATH, Wanted::Nothing).await;
+                (asked.map(|answer| answer.is_some()), ErrorKind::Foreign)
+            }
+        };
+        healthy.or_else(|error| match error.kind() {
+            kind if kind == ErrorKind::Sync || kind == unreachable => Ok(false),
+            _ => Err(error),
+        })
+    }
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        match self {
+            Self::Native(files) => files.has(key).await,
+            Self::Fetch(files) => {
+                let answer = files.ask("HEAD", &file_path(key)?, Wanted::Nothing).await?;
+                Ok(answer.is_some())
+            }
+        }
+    }
+
+    async fn delete(&self, key: &Text) -> Result<()> {
+        match self {
+            Self::Native(files) => files.delete(key).await,
+            Self::Fetch(files) => {
+                files
+                    .ask("DELETE", &file_path(key)?, Wanted::Nothing)
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn get(&self, key: &Text) -> Result<Found> {
+        match self {
+            Self::Native(files) => {
+                let Some(object) = files.get(key).await? else {
+                    return Ok(Found(None));
+                };
+                let content_type = object.content_type.clone();
+                let bytes = on_threads(files.app.realm(), collect(object)).await?;
+                let data = files
+                    .app
+                    .realm()
+                    .scope(|scope| files.app.realm().keep(scope, scope.bytes(&bytes)?))?;
+                Ok(Found(Some((data, bytes.len() as u64, content_type))))
+            }
+            Self::Fetch(files) => {
+                let fetched = files.ask("GET", &file_path(key)?, Wanted::File).await?;
+                fetched
+                    .map(|fetched| files.whole(fetched))
+                    .transpose()
+                    .map(Found)
+            }
+        }
+    }
+
+    async fn put(&self, key: &Text, data: Kept, content_type: Option<&str>) -> Result<()> {
+        let realm = data.realm();
+        let bytes = realm.scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?;
+        let bytes = bytes.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
+        match self {
+            Self::Native(files) => files.put_bytes(key, bytes.into(), content_type).await,
+            Self::Fetch(files) => files.put(&file_path(key)?, &data, content_type).await,
+        }
+    }
+}
+
+/// An object's bytes, how many they are, and the content type.
+type Whole = (Kept, u64, Option<String>);
+
+impl FetchFiles {
+    async fn ask(
+        &self,
+        method: &'static str,
+        path: &str,
+        wanted: Wanted,
+    ) -> Result<Option<Fetched>> {
+        let realm = self.app.realm();
+        repeat(
+            self.app.retries,
+            async || {
+                let headers = self.app.headers(method, path, None, NO_BODY).await?;
+                let asked = Asked {
+                    method,
+                    path,
+                    headers: &headers,
+                    body: None,
+                    wanted,
+                };
+                self.fetch.send(&self.app, asked).await
+            },
+            async |how_long| pause(realm, how_long).await,
+        )
+        .await
+    }
+
+    async fn put(&self, path: &str, data: &Kept, content_type: Option<&str>) -> Result<()> {
+        let realm = self.app.realm();
+        let put = repeat(
+            self.app.retries,
+            async || {
+                let headers = self.app.headers("PUT", path, content_type, NO_TEXT).await?;
+                let asked = Asked {
+                    method: "PUT",
+                    path,
+                    headers: &headers,
+                    body: Some(Sent::Bytes(data)),
+                    wanted: Wanted::Nothing,
+                };
+                self.fetch.send(&self.app, asked).await
+            },
+            async |how_long| pause(realm, how_long).await,
+        );
+        match put.await? {
+            Some(_) => Ok(()),
+            None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
+        }
+    }
+
+    /// What was fetched, if it is all that was announced.
+    fn whole(&self, fetched: Fetched) -> Result<Whole> {
+        let bytes = self
+            .app
+            .realm()
+            .scope(|scope| Ok(scope.as_bytes(fetched.data.value(scope)?)))?
+            .ok_or_else(|| Error::sync("fetch an object", "the answer has no bytes"))?;
+        let size = bytes.len() as u64;
+        match fetched.announced {
+            Some(announced) if announced != size => Err(Error::sync(
+                "fetch an object",
+                format!("{announced} bytes were announced and {size} came; try again"),
+            )),
+            _ => Ok((fetched.data, size, fetched.content_type)),
+        }
+    }
+}
+
+/// An object that was asked for.
+struct Found(Option<Whole>);
+
+impl IntoJs for Found {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let Some((data, size, content_type)) = self.0 else {
+            return scope.null();
+        };
+        let object = scope.object()?;
+        scope.set(realm, object, Key::Data, data.value(scope)?)?;
+        if let Some(content_type) = &content_type {
+            scope.set(realm, object, Key::ContentType, scope.text(content_type)?)?;
+        }
+        scope.set_named(object, "size", scope.count(size)?)?;
+        Ok(object)
+    }
+}

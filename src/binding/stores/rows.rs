@@ -1,0 +1,216 @@
+//! `createSqliteAppRows({ path })`
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::records::{database_options, path_option};
+use super::{json_arg, promise, string_arg};
+use crate::binding::convert::{parse_json, read_row};
+use crate::binding::error::invalid;
+use crate::binding::executor::IntoJs;
+use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
+use crate::binding::options::Options;
+use crate::error::Result;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, Table};
+use crate::protocol::message::as_count;
+use crate::store::Json;
+use crate::store::sqlite::{Namespace, Registration, SqliteAppRows};
+
+/// What is behind the two objects of the source.
+pub struct NativeRows(pub SqliteAppRows);
+
+/// `createSqliteAppRows({ path })`
+pub fn create_sqlite_app_rows<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let options = Options::new(scope, realm, call.arg(0), "createSqliteAppRows")?;
+    let path = path_option(&options, "createSqliteAppRows(path)")?;
+    let store = SqliteAppRows::open(Path::new(&path), database_options(&options)?)?;
+    let behind = Rc::new(NativeRows(store.clone()));
+    let source = object_of(scope, realm, METHODS, &store)?;
+    for (name, methods) in [("namespaces", NAMESPACES), ("applier", APPLIER)] {
+        let object = object_of(scope, realm, methods, &store)?;
+        mark(scope, realm, object, Rc::<NativeRows>::clone(&behind))?;
+        scope.set_named(source, name, object)?;
+    }
+    Ok(source)
+}
+
+type Method = for<'c> fn(&Call<'c>, &SqliteAppRows) -> Result<Value<'c>>;
+
+fn object_of<'s>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    methods: &[(&str, Method)],
+    store: &SqliteAppRows,
+) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    for (name, body) in methods {
+        let (store, body) = (store.clone(), *body);
+        let method = function(scope, realm, name, move |call| body(call, &store))?;
+        scope.set_named(object, name, method)?;
+    }
+    Ok(object)
+}
+
+const METHODS: &[(&str, Method)] = &[
+    ("register", |call, store| {
+        let store = store.clone();
+        let work = registration(call)
+            .map(|(app, tables)| async move { store.register(&app, tables).await });
+        promise(call, work)
+    }),
+    ("healthCheck", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.health_check().await }))
+    }),
+    ("close", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.close().await }))
+    }),
+];
+
+/// These answer at once, as the interface has it. The file is asked each time: another process may
+/// register apps too.
+const NAMESPACES: &[(&str, Method)] = &[
+    ("get", |call, store| {
+        let app = call.scope.as_text(call.arg(0));
+        let app = app.ok_or_else(|| invalid("namespaces.get(appId)", "is a string"))?;
+        let app = app.to_utf8();
+        let all = store.namespaces_now()?;
+        let found = all
+            .into_iter()
+            .find(|namespace| Some(&namespace.app_id) == app.as_ref());
+        match found {
+            Some(namespace) => namespace.into_js(call.scope, call.realm),
+            None => call.scope.null(),
+        }
+    }),
+    ("list", |call, store| {
+        let list = call.scope.array()?;
+        for (index, namespace) in (0u32..).zip(store.namespaces_now()?) {
+            let namespace = namespace.into_js(call.scope, call.realm)?;
+            call.scope.set_element(list, index, namespace)?;
+        }
+        Ok(list)
+    }),
+];
+
+const APPLIER: &[(&str, Method)] = &[
+    ("apply", |call, store| {
+        let store = store.clone();
+        let work = entry_arg(call).map(|item| async move { store.apply(item).await });
+        promise(call, work)
+    }),
+    ("scanSince", |call, store| {
+        let store = store.clone();
+        let work = scan_args(call).map(|(table, since, limit)| async move {
+            let (items, has_more) = store.scan(&table, since, limit).await?;
+            Ok(ScanPage { items, has_more })
+        });
+        promise(call, work)
+    }),
+    ("getNodeWatermarks", |call, store| {
+        let store = store.clone();
+        let work = table_args(call, "getNodeWatermarks")
+            .map(|table| async move { store.node_watermarks(&table).await });
+        promise(call, work)
+    }),
+];
+
+fn registration(call: &Call<'_>) -> Result<(String, Registration)> {
+    let app = string_arg(call, 0, "register(appId)")?;
+    let registration = serde_json::from_str(&json_arg(call, 1)?).map_err(|error| {
+        let shape = "is { tables: [{ name, pkColumns, columns }], filesEnabled }";
+        invalid("register(options)", shape).caused_by(error)
+    })?;
+    Ok((app, registration))
+}
+
+fn entry_arg(call: &Call<'_>) -> Result<Item<Json>> {
+    let (scope, realm) = (call.scope, call.realm);
+    let item = read_row(scope, realm, call.arg(0))?;
+    let item = item.map_err(|what| invalid("apply(entry)", what))?;
+    item.with_body(|body| body.to_json(realm))
+}
+
+fn table_args(call: &Call<'_>, method: &str) -> Result<Table> {
+    let text = |index| call.scope.as_text(call.arg(index));
+    match (text(0), text(1)) {
+        (Some(app), Some(name)) => Ok(Table { app, name }),
+        _ => Err(invalid(method, "takes an appId and a table, both strings")),
+    }
+}
+
+/// The table, the later of `since` and `cursor`, and the limit.
+fn scan_args(call: &Call<'_>) -> Result<(Table, Hlc, usize)> {
+    let (scope, options) = (call.scope, call.arg(3));
+    let table = table_args(call, "scanSince")?;
+    let time = |value: Value<'_>| {
+        scope
+            .as_text(value)
+            .filter(|text| !text.is_empty())
+            .map(|text| Hlc::parse_text(&text))
+            .transpose()
+    };
+    let mut since = time(call.arg(2))?;
+    let mut limit = usize::MAX;
+    if !scope.is_nullish(options)? {
+        since = since.max(time(scope.get(call.realm, options, Key::Cursor)?)?);
+        let wanted = scope.get(call.realm, options, Key::Limit)?;
+        if let Some(number) = scope.as_number(wanted) {
+            limit = as_count(number)
+                .ok_or_else(|| invalid("scanSince(limit)", "is a positive integer"))?;
+        }
+    }
+    Ok((table, since.unwrap_or_else(Hlc::zero), limit))
+}
+
+/// A page of a scan.
+struct ScanPage {
+    items: Vec<Item<Json>>,
+    has_more: bool,
+}
+
+impl IntoJs for ScanPage {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        let rows = scope.array()?;
+        for (index, item) in (0u32..).zip(&self.items) {
+            realm.scope(|scope| {
+                scope.set_element(rows, index, parse_json(scope, realm, &item.body)?)
+            })?;
+        }
+        scope.set(realm, object, Key::Rows, rows)?;
+        let next = match self.items.last().filter(|_| self.has_more) {
+            Some(last) => scope.string(&last.hlc.to_text())?,
+            None => scope.null()?,
+        };
+        scope.set(realm, object, Key::NextCursor, next)?;
+        scope.set(realm, object, Key::HasMore, scope.boolean(self.has_more)?)?;
+        Ok(object)
+    }
+}
+
+impl IntoJs for Namespace {
+    fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        let (tables, names) = (scope.array()?, scope.array()?);
+        for (index, info) in (0u32..).zip(&self.tables) {
+            let table = scope.object()?;
+            let columns = scope.array()?;
+            for (index, column) in (0u32..).zip(&info.pk_columns) {
+                scope.set_element(columns, index, scope.text(column)?)?;
+            }
+            scope.set(realm, table, Key::Name, scope.text(&info.name)?)?;
+            scope.set_named(table, "pkColumns", columns)?;
+            scope.set_element(tables, index, table)?;
+            scope.set_element(names, index, scope.text(&info.name)?)?;
+        }
+        scope.set(realm, object, Key::AppId, scope.text(&self.app_id)?)?;
+        scope.set(realm, object, Key::Tables, tables)?;
+        scope.set_named(object, "filesEnabled", scope.boolean(self.files_enabled)?)?;
+        scope.set(realm, object, Key::TableNames, names)?;
+        Ok(object)
+    }
+}

@@ -1,0 +1,69 @@
+//! The hybrid logical clock that native sides and the app share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::engine::ports::Clock;
+use crate::error::Result;
+use crate::protocol::hlc::{ClockState, Hlc, NodeId};
+
+/// Milliseconds since the epoch, by the system's clock.
+pub fn system_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The clock of a node, on any thread. All clones are one clock.
+#[derive(Debug, Clone)]
+pub struct SharedClock {
+    node: NodeId,
+    state: Arc<Mutex<ClockState>>,
+}
+
+impl SharedClock {
+    /// The clock of `node`, which has seen `state`.
+    pub fn new(node: NodeId, state: ClockState) -> Self {
+        Self {
+            node,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Stamps a local event at `physical` milliseconds since the epoch.
+    pub fn tick_at(&self, physical: u64) -> Hlc {
+        self.stamp(|state| state.tick(physical))
+    }
+
+    /// Hears of `remote` at `physical` milliseconds since the epoch, and stamps that.
+    pub fn receive_at(&self, remote: &Hlc, physical: u64) -> Hlc {
+        self.stamp(|state| state.receive(remote, physical))
+    }
+
+    /// Stamps a local event now.
+    pub fn now(&self) -> Hlc {
+        self.tick_at(system_ms())
+    }
+
+    fn stamp(&self, step: impl FnOnce(ClockState) -> ClockState) -> Hlc {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = step(*state);
+        Hlc::new(state.wall_time, state.counter, self.node.clone())
+    }
+}
+
+impl Clock for SharedClock {
+    async fn receive(&self, remote: &Hlc) -> Result<()> {
+        self.receive_at(remote, system_ms());
+        Ok(())
+    }
+
+    fn app_ms(&self) -> u64 {
+        system_ms()
+    }
+
+    fn system_ms(&self) -> u64 {
+        system_ms()
+    }
+}

@@ -1,0 +1,51 @@
+//! The folder as a port of the engine. An object is copied in pieces, whatever its size.
+
+use super::stream::StoredObject;
+use super::{FsObjects, PutOptions};
+use crate::engine::object::Incoming;
+use crate::engine::ports::Blobs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::Blob;
+use crate::protocol::text::Text;
+
+impl Blobs for FsObjects {
+    type Data = Incoming;
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        FsObjects::has(self, &utf8(key)?).await
+    }
+
+    async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
+        let object = self.open_object(&utf8(key)?).await?;
+        Ok(object.map(Incoming::from))
+    }
+
+    async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
+        let options = PutOptions {
+            content_type: blob.mime_type.as_ref().map(ToString::to_string),
+            metadata: None,
+        };
+        self.put_chunks(&utf8(&blob.key)?, options, data.chunks)
+            .await
+    }
+}
+
+impl From<StoredObject> for Incoming {
+    fn from(object: StoredObject) -> Self {
+        Self {
+            content_type: object.about.content_type.clone(),
+            size: Some(object.size),
+            chunks: object.into_chunks(0..u64::MAX),
+        }
+    }
+}
+
+fn utf8(key: &Text) -> Result<String> {
+    key.to_utf8().ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidKey,
+            "name an object",
+            format!("{key:?} is not well-formed Unicode; use another key"),
+        )
+    })
+}

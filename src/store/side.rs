@@ -1,0 +1,51 @@
+//! A side of an exchange without JavaScript: native stores, a native clock, any thread.
+
+use super::Json;
+use super::clock::SharedClock;
+use super::sqlite::{SqliteAppRows, SqliteRecords};
+use crate::engine::ports::{Log, Side};
+use crate::error::Error;
+
+/// The native stores of a channel. All clones are one side.
+#[derive(Debug, Clone)]
+pub struct NativeSide {
+    /// Shared records, unless the channel carries none.
+    pub records: Option<SqliteRecords>,
+    /// App rows, if the channel has any.
+    pub rows: Option<SqliteAppRows>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where warnings go.
+    pub log: Traced,
+}
+
+impl Side for NativeSide {
+    type Body = Json;
+    type Records = SqliteRecords;
+    type Rows = SqliteAppRows;
+    type Clock = SharedClock;
+    type Log = Traced;
+
+    fn records(&self) -> Option<&SqliteRecords> {
+        self.records.as_ref()
+    }
+    fn rows(&self) -> Option<&SqliteAppRows> {
+        self.rows.as_ref()
+    }
+    fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+    fn log(&self) -> &Traced {
+        &self.log
+    }
+}
+
+/// Warnings go to whoever subscribes to this crate's traces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traced;
+
+impl Log for Traced {
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        tracing::warn!(error = error.map(tracing::field::display), "{message}");
+    }
+}

@@ -1,0 +1,354 @@
+//! The three operations on rows, last writer wins.
+//!
+//! What is stored afterwards is always a whole row: the fields that an entry does not name stay as they
+//! are. A row that is deleted stays as well, and so does one that is deleted before it was ever seen:
+//! without it an older version from elsewhere would bring the row back.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::super::columns::quote;
+use super::super::fault::during;
+use super::super::record::{Fields, same_json};
+use super::namespaces;
+use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::text::Text;
+use crate::store::Json;
+
+/// The operation of its errors.
+pub(super) const APPLY: &str = "apply an app row";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Op {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// An entry as it comes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    timestamp: Hlc,
+    app_id: Text,
+    table: Text,
+    op: Op,
+    #[serde(borrow, default)]
+    row: Option<Fields<'a>>,
+    #[serde(borrow, default, rename = "where")]
+    filter: Option<Fields<'a>>,
+}
+
+/// The tables that a page is applied to, each looked at once.
+#[derive(Default)]
+pub(super) struct Tables(RefCell<HashMap<Table, AppTable>>);
+
+impl Tables {
+    /// Applies one entry within the caller's transaction; whether it changed anything.
+    pub(super) fn apply(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+        let applied = self.apply_entry(connection, item);
+        if applied.is_err() {
+            // What it did to a table is undone with it.
+            self.0.borrow_mut().clear();
+        }
+        applied
+    }
+
+    fn apply_entry(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+        let ItemKind::Row(table) = &item.kind else {
+            return Err(refuse(
+                "a shared record is no row of an app; a store of records takes it in",
+            ));
+        };
+        let known = self.0.borrow_mut().remove(table);
+        let known = match known {
+            Some(known) => known,
+            None => find_table(connection, table)?,
+        };
+        let entry: Entry<'_> = serde_json::from_str(&item.body).map_err(|error| {
+            refuse("an entry is { timestamp, appId, table, op, row, where }; it cannot be read")
+                .caused_by(error)
+        })?;
+        let fits =
+            entry.timestamp == item.hlc && entry.app_id == table.app && entry.table == table.name;
+        if !fits {
+            return Err(refuse(
+                "the entry inside has another timestamp, app or table than its envelope says",
+            ));
+        }
+        let mut change = Change {
+            connection,
+            table: known,
+            hlc: &item.hlc,
+            updated_at: entry.updated_at()?,
+        };
+        let changed = change.run(&entry)?;
+        self.0.borrow_mut().insert(table.clone(), change.table);
+        Ok(changed)
+    }
+}
+
+impl Entry<'_> {
+    /// The text of its time, as JSON. A row that says another time than its entry would pass for older or
+    /// newer than it was checked to be.
+    fn updated_at(&self) -> Result<Box<RawValue>> {
+        let given = self.row.as_ref().and_then(|row| row.get("updated_at"));
+        if let Some(given) = given.filter(|given| given.get() != "null") {
+            let time = serde_json::from_str::<String>(given.get())
+                .ok()
+                .and_then(|text| Hlc::parse(&text).ok());
+            return match time {
+                Some(time) if time == self.timestamp => Ok((*given).to_owned()),
+                _ => Err(refuse(
+                    "the row's updated_at is not the text form of the entry's timestamp",
+                )),
+            };
+        }
+        to_raw_value(&self.timestamp.to_string())
+            .map_err(|error| refuse("the timestamp cannot be written").caused_by(error))
+    }
+}
+
+fn find_table(connection: &Connection, table: &Table) -> Result<AppTable> {
+    let unknown = |message| {
+        let names = format!("{:?} of the app {:?}", table.name, table.app);
+        Error::new(
+            ErrorKind::UnknownApp,
+            APPLY,
+            format!("the table {names} {message}"),
+        )
+    };
+    let (Some(app), Some(name)) = (table.app.to_utf8(), table.name.to_utf8()) else {
+        return Err(unknown("has a name that no table can have"));
+    };
+    let namespace = namespaces::get(APPLY, connection, &app)?;
+    let info = namespace
+        .as_ref()
+        .and_then(|namespace| namespace.table(&name));
+    let info = info.ok_or_else(|| unknown("is not registered on this side; register it first"))?;
+    let found = table::load(APPLY, connection, &app, info)?
+        .ok_or_else(|| unknown("is registered but not there; create it first"))?;
+    found.create_indexes(APPLY, connection)?;
+    Ok(found)
+}
+
+/// One entry on its way into its table.
+struct Change<'a> {
+    connection: &'a Connection,
+    table: AppTable,
+    hlc: &'a Hlc,
+    updated_at: Box<RawValue>,
+}
+
+impl Change<'_> {
+    fn run(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let key = entry.row.as_ref().and_then(|row| self.key_of(row));
+        match entry.op {
+            Op::Insert => {
+                let row = entry
+                    .row
+                    .as_ref()
+                    .ok_or_else(|| refuse("an insert has a `row`"))?;
+                if self.table.info.pk_columns.is_empty() {
+                    return self.insert_once(row);
+                }
+                let key = key.ok_or_else(|| {
+                    refuse("the row of an insert has all columns of the primary key")
+                })?;
+                self.upsert(&key, row)
+            }
+            Op::Update => {
+                let filter = entry.filter.as_ref().or(key.as_ref());
+                let filter = filter.ok_or_else(|| refuse("an update has a `where`"))?;
+                let changes = entry.row.clone().unwrap_or_default();
+                Ok(self.change(filter, &changes)? > 0)
+            }
+            Op::Delete => {
+                let text = self.updated_at.clone();
+                let mut changes = entry.row.clone().unwrap_or_default();
+                let deleted_at = changes.entry("deleted_at".to_owned()).or_insert(&text);
+                if deleted_at.get() == "null" {
+                    *deleted_at = &text;
+                }
+                match (key, &entry.filter) {
+                    (Some(key), _) => self.upsert(&key, &changes),
+                    (None, Some(filter)) => {
+                        let only = changes.remove_entry("deleted_at").into_iter().collect();
+                        Ok(self.change(filter, &only)? > 0)
+                    }
+                    (None, None)
+                        if entry.row.is_some() && self.table.info.pk_columns.is_empty() =>
+                    {
+                        let mut same = changes.clone();
+                        same.retain(|name, _| !BOOKKEEPING.contains(&name.as_str()));
+                        Ok(self.change(&same, &changes)? > 0 || self.insert_once(&changes)?)
+                    }
+                    _ => Err(refuse(
+                        "a delete has a `where`, or a `row` with its primary key",
+                    )),
+                }
+            }
+        }
+    }
+
+    /// The primary key of a row, if the table has one and the row has all of it.
+    fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
+        let columns = &self.table.info.pk_columns;
+        let key = columns
+            .iter()
+            .map(|column| Some((column.clone(), *row.get(column)?)));
+        key.collect::<Option<Fields<'_>>>()
+            .filter(|key| !key.is_empty())
+    }
+
+    fn upsert(&mut self, key: &Fields<'_>, row: &Fields<'_>) -> Result<bool> {
+        if self.matching(key)?.is_empty() {
+            return self.insert(row).map(|()| true);
+        }
+        Ok(self.change(key, row)? > 0)
+    }
+
+    /// Inserts a row of a table in which nothing tells rows apart, unless it is there already.
+    fn insert_once(&mut self, row: &Fields<'_>) -> Result<bool> {
+        let mut same = row.clone();
+        same.remove("node_id");
+        let time = self.updated_at.clone();
+        same.insert("updated_at".to_owned(), &time);
+        let mut alike = self.matching(&same)?.into_iter();
+        if alike.any(|stored| self.has_fields(&stored, &same)) {
+            return Ok(false);
+        }
+        self.insert(row).map(|()| true)
+    }
+
+    /// Changes the rows for which `filter` holds and that are older; how many.
+    fn change(&mut self, filter: &Fields<'_>, changes: &Fields<'_>) -> Result<usize> {
+        let mut count = 0;
+        for stored in self.matching(filter)? {
+            if !wins(self.hlc, self.table.time_of(&stored).as_ref()) {
+                continue;
+            }
+            let json = self.table.decode(&stored);
+            let mut fields: Fields<'_> = serde_json::from_str(&json)
+                .map_err(|error| refuse("the stored row cannot be read").caused_by(error))?;
+            // The row's old node is no field of the new one, unless that names it itself.
+            if fields.contains_key("node_id") && !changes.contains_key("node_id") {
+                fields.remove("node_id");
+            }
+            fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
+            let encoded = self.encode(fields)?;
+            self.update(&stored, &encoded)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn encode(&mut self, fields: Fields<'_>) -> Result<EncodedRow> {
+        let time = self.updated_at.clone();
+        let mut fields: Fields<'_> = fields;
+        fields.insert("updated_at".to_owned(), &time);
+        let encoded = self.table.encode(&fields, &self.hlc.node_id.to_string());
+        if encoded.extra.is_some() && !self.table.has_extra {
+            self.table.add_extra(APPLY, self.connection)?;
+        }
+        Ok(encoded)
+    }
+
+    fn insert(&mut self, row: &Fields<'_>) -> Result<()> {
+        let encoded = self.encode(row.clone())?;
+        let names = self.table.written_names();
+        let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            self.table.name,
+            names.join(", "),
+            places.join(", ")
+        );
+        self.execute(&sql, self.table.written_values(encoded))
+    }
+
+    fn update(&mut self, stored: &StoredRow, encoded: &EncodedRow) -> Result<()> {
+        let names = self.table.written_names();
+        let set: Vec<String> = (1..)
+            .zip(&names)
+            .map(|(at, name)| format!("{name} = ?{at}"))
+            .collect();
+        let is_key: Vec<String> = (names.len() + 1..)
+            .zip(&self.table.key)
+            .map(|(at, name)| format!("{name} = ?{at}"))
+            .collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {}",
+            self.table.name,
+            set.join(", "),
+            is_key.join(" AND ")
+        );
+        let mut values = self.table.written_values(encoded.clone());
+        values.extend(stored.key.iter().cloned());
+        self.execute(&sql, values)
+    }
+
+    fn execute(&self, sql: &str, values: Vec<Value>) -> Result<()> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params_from_iter(values)))
+            .map_err(during(APPLY))?;
+        Ok(())
+    }
+
+    /// The rows whose fields are these: where a field has a column, as the column compares.
+    fn matching(&self, filter: &Fields<'_>) -> Result<Vec<StoredRow>> {
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        for (name, json) in filter {
+            if let Some(column) = self.table.column(name) {
+                values.push(column.value_of(Some(json)));
+                conditions.push(format!("{} IS ?{}", quote(name), values.len()));
+            }
+        }
+        if conditions.is_empty() && filter.is_empty() {
+            return Err(refuse("a `where` names at least one column"));
+        }
+        let select = &self.table.select;
+        let sql = if conditions.is_empty() {
+            select.clone()
+        } else {
+            format!("{select} WHERE {}", conditions.join(" AND "))
+        };
+        let read = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| self.table.read(row))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let mut rows = read().map_err(during(APPLY))?;
+        let mut rest = filter.clone();
+        rest.retain(|name, _| self.table.column(name).is_none());
+        rows.retain(|row| self.has_fields(row, &rest));
+        Ok(rows)
+    }
+
+    /// Whether a row has these very fields: a column may hold the same for two values that are not.
+    fn has_fields(&self, row: &StoredRow, filter: &Fields<'_>) -> bool {
+        if filter.is_empty() {
+            return true;
+        }
+        let json = self.table.decode(row);
+        let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
+        filter.iter().all(|(name, wanted)| match fields.get(name) {
+            Some(has) => same_json(has.get(), wanted.get()),
+            None => wanted.get() == "null",
+        })
+    }
+}
+
+fn refuse(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, APPLY, message)
+}

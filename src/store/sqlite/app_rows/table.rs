@@ -1,0 +1,393 @@
+//! One table of an app: what is created, and the statements for the table as it is.
+//!
+//! A field that has no column, or that its column would not give back as it came, lies in one more column,
+//! `starkeep_extra_json`. A table that this package creates has it from the start; to a table of an app it
+//! is added when the first row needs it, and nothing else is: the app's own migrations find what they
+//! expect. What the exchange reads by is an index of its own ([`indexes`]).
+
+use std::collections::HashSet;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+use super::super::columns::{quote, write_string};
+use super::super::fault::during;
+use super::super::indexes::{self, ByTime};
+use super::super::record::{Fields, read_extra, same_json, write_extra};
+use super::cell::{Affinity, Column, write_json};
+use super::namespaces::{TableInfo, TableSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::Hlc;
+
+/// The column for what has none.
+pub(super) const EXTRA: &str = "starkeep_extra_json";
+
+/// What every table of an app has for the exchange.
+pub(super) const BOOKKEEPING: [&str; 3] = ["updated_at", "deleted_at", "node_id"];
+
+/// The table's name in the file.
+pub(super) fn physical_name(app_id: &str, table: &str) -> String {
+    format!(
+        "{}_syncable_{table}",
+        app_id.to_lowercase().replace('-', "_")
+    )
+}
+
+/// A table as it is.
+#[derive(Debug)]
+pub(super) struct AppTable {
+    pub(super) app_id: String,
+    pub(super) info: TableInfo,
+    /// Its name within SQL.
+    pub(super) name: String,
+    physical: String,
+    pub(super) columns: Vec<Column>,
+    /// The columns by which `SQLite` knows a row, within SQL.
+    pub(super) key: Vec<String>,
+    pub(super) has_node_id: bool,
+    pub(super) has_extra: bool,
+    /// The columns in order, what is extra, the key.
+    pub(super) select: String,
+    pub(super) by_time: ByTime,
+}
+
+/// A row as it was read.
+pub(super) struct StoredRow {
+    pub(super) values: Vec<Value>,
+    extra: Option<String>,
+    pub(super) key: Vec<Value>,
+}
+
+/// A row as it is going to be written.
+#[derive(Clone)]
+pub(super) struct EncodedRow {
+    /// In the order of the columns.
+    pub(super) values: Vec<Value>,
+    pub(super) extra: Option<String>,
+}
+
+/// Reads the table of an app as it is; `None` where there is none.
+pub(super) fn load(
+    operation: &'static str,
+    connection: &Connection,
+    app_id: &str,
+    info: &TableInfo,
+) -> Result<Option<AppTable>> {
+    let physical = physical_name(app_id, &info.name);
+    if physical.contains('\0') {
+        return Ok(None);
+    }
+    let name = quote(&physical);
+    let Some(without_rowid) = kind(connection, &physical).map_err(during(operation))? else {
+        return Ok(None);
+    };
+    let (mut columns, primary) = columns(connection, &physical).map_err(during(operation))?;
+    for needed in ["updated_at", "deleted_at"] {
+        if columns.iter().all(|column| column.name != needed) {
+            return Err(Error::new(
+                ErrorKind::Database,
+                operation,
+                format!(
+                    "the table {physical} has no column {needed}, so it is not one of Starkeep's"
+                ),
+            ));
+        }
+    }
+    let has_extra = columns.iter().any(|column| column.name == EXTRA);
+    columns.retain(|column| column.name != EXTRA);
+    let has_node_id = columns.iter().any(|column| column.name == "node_id");
+    let key = if without_rowid {
+        primary.iter().map(|column| quote(column)).collect()
+    } else {
+        vec![row_id(&columns).to_owned()]
+    };
+    let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
+    let select = format!(
+        "SELECT {}, {}, {} FROM {name}",
+        names.join(", "),
+        if has_extra { EXTRA } else { "NULL" },
+        key.join(", ")
+    );
+    Ok(Some(AppTable {
+        app_id: app_id.to_owned(),
+        info: info.clone(),
+        by_time: ByTime::new(&name, &key, has_node_id, &select),
+        name,
+        physical,
+        columns,
+        key,
+        has_node_id,
+        has_extra,
+        select,
+    }))
+}
+
+/// Whether the table exists, and whether it has row ids.
+fn kind(connection: &Connection, name: &str) -> rusqlite::Result<Option<bool>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
+          AND name = ?1 COLLATE NOCASE",
+    )?;
+    let mut rows = statement.query([name])?;
+    rows.next()?.map(|row| row.get(0)).transpose()
+}
+
+/// The columns in their order, and the names of those of the primary key in its order.
+fn columns(connection: &Connection, name: &str) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?1) ORDER BY cid",
+    )?;
+    let mut rows = statement.query([name])?;
+    let (mut columns, mut primary) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let default: Option<String> = row.get(3)?;
+        let place: i64 = row.get(4)?;
+        if place > 0 {
+            primary.push((place, name.clone()));
+        }
+        columns.push(Column {
+            name,
+            affinity: Affinity::of(&row.get::<_, String>(1)?),
+            not_null: row.get(2)?,
+            default: match default {
+                Some(sql) => {
+                    connection.query_row(&format!("SELECT {sql}"), [], |row| row.get(0))?
+                }
+                None => Value::Null,
+            },
+        });
+    }
+    primary.sort();
+    Ok((columns, primary.into_iter().map(|(_, name)| name).collect()))
+}
+
+/// A name of the row id that no column hides.
+fn row_id(columns: &[Column]) -> &'static str {
+    let is_free = |name: &&&str| {
+        columns
+            .iter()
+            .all(|column| !column.name.eq_ignore_ascii_case(name))
+    };
+    ["rowid", "_rowid_", "oid"]
+        .iter()
+        .find(is_free)
+        .unwrap_or(&"rowid")
+}
+
+/// Creates the table if it is missing, and its columns that are.
+pub(super) fn create(
+    operation: &'static str,
+    connection: &Connection,
+    app_id: &str,
+    spec: &TableSpec,
+) -> Result<()> {
+    let name = quote(&physical_name(app_id, &spec.name));
+    let mut known: HashSet<String> = BOOKKEEPING.iter().map(|name| (*name).to_owned()).collect();
+    known.insert(EXTRA.to_owned());
+    let mut own: Vec<&str> = Vec::new();
+    for column in spec.pk_columns.iter().chain(&spec.columns) {
+        if known.insert(column.to_ascii_lowercase()) {
+            own.push(column);
+        }
+    }
+    let mut parts: Vec<String> = own.iter().map(|column| quote(column)).collect();
+    parts.push("updated_at TEXT NOT NULL, deleted_at TEXT, node_id TEXT NOT NULL".to_owned());
+    parts.push(format!("{EXTRA} TEXT"));
+    if !spec.pk_columns.is_empty() {
+        let key: Vec<String> = spec.pk_columns.iter().map(|column| quote(column)).collect();
+        parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+    }
+    let sql = format!("CREATE TABLE IF NOT EXISTS {name} ({})", parts.join(", "));
+    connection.execute_batch(&sql).map_err(during(operation))?;
+    let info = TableInfo {
+        name: spec.name.clone(),
+        pk_columns: spec.pk_columns.clone(),
+        other: serde_json::Map::new(),
+    };
+    let Some(table) = load(operation, connection, app_id, &info)? else {
+        return Ok(());
+    };
+    for column in own {
+        let is_there = |there: &Column| there.name.eq_ignore_ascii_case(column);
+        if !table.columns.iter().any(is_there) {
+            let sql = format!("ALTER TABLE {name} ADD COLUMN {}", quote(column));
+            connection.execute_batch(&sql).map_err(during(operation))?;
+        }
+    }
+    table.create_indexes(operation, connection)
+}
+
+impl AppTable {
+    /// Creates what is missing of the indexes.
+    pub(super) fn create_indexes(
+        &self,
+        operation: &'static str,
+        connection: &Connection,
+    ) -> Result<()> {
+        let prefix = format!("starkeep_{}", self.physical);
+        indexes::create(connection, &self.physical, &prefix, self.has_node_id)
+            .map_err(during(operation))
+    }
+
+    /// Adds the column for what has none.
+    pub(super) fn add_extra(
+        &mut self,
+        operation: &'static str,
+        connection: &Connection,
+    ) -> Result<()> {
+        let sql = format!("ALTER TABLE {} ADD COLUMN {EXTRA} TEXT", self.name);
+        connection.execute_batch(&sql).map_err(during(operation))?;
+        if let Some(again) = load(operation, connection, &self.app_id, &self.info)? {
+            *self = again;
+        }
+        Ok(())
+    }
+
+    /// The columns that a row is written to, within SQL.
+    pub(super) fn written_names(&self) -> Vec<String> {
+        let names = self.columns.iter().map(|column| quote(&column.name));
+        names
+            .chain(self.has_extra.then(|| EXTRA.to_owned()))
+            .collect()
+    }
+
+    /// What is written to them.
+    pub(super) fn written_values(&self, row: EncodedRow) -> Vec<Value> {
+        let extra = row.extra.map_or(Value::Null, Value::Text);
+        let mut values = row.values;
+        values.extend(self.has_extra.then_some(extra));
+        values
+    }
+
+    /// The row that a statement of `select` is at.
+    pub(super) fn read(&self, row: &Row<'_>) -> rusqlite::Result<StoredRow> {
+        let count = self.columns.len();
+        let get = |range: std::ops::Range<usize>| -> rusqlite::Result<Vec<Value>> {
+            range.map(|at| row.get(at)).collect()
+        };
+        let extra = match row.get(count)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        };
+        Ok(StoredRow {
+            values: get(0..count)?,
+            extra,
+            key: get(count + 1..count + 1 + self.key.len())?,
+        })
+    }
+
+    /// When a row was written; `None` where its time is none.
+    pub(super) fn time_of(&self, row: &StoredRow) -> Option<Hlc> {
+        match row.values.get(self.position("updated_at")?)? {
+            Value::Text(text) => Hlc::parse(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether a row is deleted.
+    pub(super) fn is_deleted(&self, row: &StoredRow) -> bool {
+        self.position("deleted_at")
+            .and_then(|at| row.values.get(at))
+            .is_some_and(|value| *value != Value::Null)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The column of a field.
+    pub(super) fn column(&self, field: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == field)
+    }
+
+    /// A row of these fields, written by `node`.
+    pub(super) fn encode(&self, fields: &Fields<'_>, node: &str) -> EncodedRow {
+        let mut extra = Fields::new();
+        let mut missing = Vec::new();
+        let mut values = Vec::with_capacity(self.columns.len());
+        let mut reads_back = String::new();
+        for column in &self.columns {
+            let json = fields.get(&column.name).copied();
+            let value = match column.name.as_str() {
+                "node_id" => Value::Text(node.to_owned()),
+                _ => column.value_of(json),
+            };
+            reads_back.clear();
+            write_json(&value, &mut reads_back);
+            match json {
+                Some(json) if same_json(&reads_back, json.get()) => {}
+                Some(json) => {
+                    extra.insert(column.name.clone(), json);
+                }
+                None => missing.push(column.name.as_str()),
+            }
+            values.push(value);
+        }
+        for (name, json) in fields {
+            if self.column(name).is_none() {
+                extra.insert(name.clone(), json);
+            }
+        }
+        EncodedRow {
+            values,
+            extra: write_extra(&extra, &missing),
+        }
+    }
+
+    /// A row as the JSON object that it is. What was kept beside a column counts as long as the column holds
+    /// what belongs to it; where somebody has changed the column since, the column counts.
+    pub(super) fn decode(&self, row: &StoredRow) -> String {
+        let (extra, missing) = row.extra.as_deref().map(read_extra).unwrap_or_default();
+        let mut json = String::with_capacity(256);
+        let begin = |name: &str, json: &mut String| {
+            json.push(if json.is_empty() { '{' } else { ',' });
+            write_string(name, json);
+            json.push(':');
+        };
+        for (column, value) in self.columns.iter().zip(&row.values) {
+            let is_its_own = column.name == "node_id";
+            let stands = |value_of: Value| is_its_own || value_of == *value;
+            let kept = extra.get(&column.name).copied();
+            if let Some(kept) =
+                kept.filter(|kept| *value == Value::Null || stands(column.value_of(Some(kept))))
+            {
+                begin(&column.name, &mut json);
+                json.push_str(kept.get());
+            } else if !(missing.contains(&column.name) && stands(column.value_of(None))) {
+                begin(&column.name, &mut json);
+                write_json(value, &mut json);
+            }
+        }
+        for (name, kept) in &extra {
+            if self.column(name).is_none() {
+                begin(name, &mut json);
+                json.push_str(kept.get());
+            }
+        }
+        json.push_str(if json.is_empty() { "{}" } else { "}" });
+        json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_exchange_reads_indexes_only() {
+        for (key, columns) in [("", "node_id TEXT"), ("", "x"), ("WITHOUT ROWID", "rowid")] {
+            let connection = Connection::open_in_memory().unwrap();
+            let schema = format!(
+                "CREATE TABLE a_b_syncable_t (i, j, {columns}, updated_at TEXT NOT NULL,
+                   deleted_at TEXT, PRIMARY KEY (i, j)) {key}"
+            );
+            connection.execute_batch(&schema).unwrap();
+            let info: TableInfo = serde_json::from_str(r#"{ "name": "t" }"#).unwrap();
+            let table = load("test", &connection, "A-b", &info).unwrap().unwrap();
+            table.create_indexes("test", &connection).unwrap();
+            indexes::tests::assert_reads_indexes_only(&connection, &table.by_time);
+        }
+    }
+}

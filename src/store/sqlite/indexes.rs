@@ -1,0 +1,152 @@
+//! The two indexes that serve the exchange, and the statements that read them.
+//!
+//! One orders the rows of every node by time; where the table has no `node_id`, it is over the text form,
+//! whose node begins at character 19. The other holds the few rows for which that is not so: the ones whose
+//! time is not written in the usual 12 and 4 digits, and whose text order is therefore not their order.
+//! Together they answer for all rows of a table, whatever else it has.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::columns::quote;
+
+/// Rows whose time is not written in 12 and 4 small hexadecimal digits.
+const ODD: &str = "substr(\"updated_at\", 1, 18) NOT GLOB '\
+[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]:\
+[0-9a-f][0-9a-f][0-9a-f][0-9a-f]:'";
+
+/// The node within a time that is written as usual.
+const NODE_IN_TEXT: &str = "substr(\"updated_at\", 19)";
+
+/// The statements of one table. A row is known by its key, which follows the time in what they answer.
+#[derive(Debug)]
+pub(super) struct ByTime {
+    pub(super) first_node: String,
+    pub(super) next_node: String,
+    pub(super) newest_of_node: String,
+    pub(super) node_since: String,
+    pub(super) odd_rows: String,
+    /// The row with a key, by whatever columns the caller selects.
+    pub(super) by_key: String,
+    pub(super) key_columns: usize,
+}
+
+impl ByTime {
+    /// The statements for `table`, whose rows have the columns `key` as their key; `select` is everything
+    /// but the `WHERE`. All of these are SQL, their names quoted.
+    pub(super) fn new(table: &str, key: &[String], has_node_id: bool, select: &str) -> Self {
+        let node = node(has_node_id);
+        let keys = key.join(", ");
+        let is_key: Vec<String> = (1..)
+            .zip(key)
+            .map(|(at, column)| format!("{column} = ?{at}"))
+            .collect();
+        Self {
+            first_node: format!(
+                "SELECT {node} FROM {table} WHERE {node} >= '' ORDER BY {node} LIMIT 1"
+            ),
+            next_node: format!(
+                "SELECT {node} FROM {table} WHERE {node} > ?1 ORDER BY {node} LIMIT 1"
+            ),
+            newest_of_node: format!(
+                "SELECT \"updated_at\" FROM {table} WHERE {node} = ?1 ORDER BY \"updated_at\" DESC"
+            ),
+            node_since: format!(
+                "SELECT \"updated_at\", {keys} FROM {table}
+                  WHERE {node} = ?1 AND \"updated_at\" >= ?2 ORDER BY \"updated_at\""
+            ),
+            odd_rows: format!("SELECT \"updated_at\", {keys} FROM {table} WHERE {ODD}"),
+            by_key: format!("{select} WHERE {}", is_key.join(" AND ")),
+            key_columns: key.len(),
+        }
+    }
+}
+
+/// The node of a row, as an SQL expression that the index is over.
+pub(super) fn node(has_node_id: bool) -> &'static str {
+    if has_node_id { "node_id" } else { NODE_IN_TEXT }
+}
+
+/// Creates what is missing of the two indexes. `table` is the table's own name; those of its indexes begin
+/// with `prefix`.
+pub(super) fn create(
+    connection: &Connection,
+    table: &str,
+    prefix: &str,
+    has_node_id: bool,
+) -> rusqlite::Result<()> {
+    let index = |suffix: &str| quote(&format!("{prefix}_{suffix}"));
+    let on = quote(table);
+    if !has_node_id {
+        connection.execute_batch(&format!(
+            "CREATE INDEX IF NOT EXISTS {} ON {on} ({NODE_IN_TEXT}, \"updated_at\")",
+            index("by_node_in_text")
+        ))?;
+    } else if !has_index_by_node(connection, table)? {
+        connection.execute_batch(&format!(
+            "CREATE INDEX IF NOT EXISTS {} ON {on} (node_id, updated_at)",
+            index("by_node")
+        ))?;
+    }
+    connection.execute_batch(&format!(
+        "CREATE INDEX IF NOT EXISTS {} ON {on} (\"updated_at\") WHERE {ODD}",
+        index("at_odd_times")
+    ))
+}
+
+/// Whether the app has the index already, under a name of its own.
+fn has_index_by_node(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    connection
+        .query_row(
+            "SELECT 1 FROM pragma_index_list(?1) AS list
+              WHERE list.partial = 0
+                AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 0) = 'node_id'
+                AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 1) = 'updated_at'",
+            [table],
+            |_| Ok(()),
+        )
+        .optional()
+        .map(|found| found.is_some())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    pub(in crate::store::sqlite) fn assert_reads_indexes_only(
+        connection: &Connection,
+        sql: &ByTime,
+    ) {
+        for statement in [
+            &sql.first_node,
+            &sql.next_node,
+            &sql.newest_of_node,
+            &sql.node_since,
+            &sql.odd_rows,
+        ] {
+            let plan = plan(connection, statement);
+            assert!(plan.contains("INDEX starkeep_"), "{statement}: {plan}");
+            assert!(!plan.contains("B-TREE"), "{statement}: {plan}");
+        }
+        let jump = plan(connection, &sql.next_node);
+        assert!(jump.starts_with("SEARCH"), "{jump}");
+        let one = plan(connection, &sql.by_key);
+        assert!(one.starts_with("SEARCH"), "{one}");
+    }
+
+    fn plan(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let count = statement.parameter_count();
+        let steps = statement
+            .query_map(rusqlite::params_from_iter(vec!["x"; count]), |row| {
+                row.get(3)
+            })
+            .unwrap();
+        steps
+            .collect::<rusqlite::Result<Vec<String>>>()
+            .unwrap()
+            .join("; ")
+    }
+}

@@ -1,0 +1,82 @@
+//! Taking a page in: one transaction, and of each item what became of it.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::fault::{during, is_of_one_row};
+use crate::engine::intake::Outcome;
+use crate::error::{Error, Result};
+use crate::protocol::item::Item;
+use crate::store::Json;
+
+/// What became of an item that was to be taken in.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is stored.
+    Applied,
+    /// What is stored is not older.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node could not be stored, and order is strict.
+    Behind,
+}
+
+impl From<Taken> for Outcome {
+    fn from(taken: Taken) -> Self {
+        match taken {
+            Taken::Applied => Self::Applied,
+            Taken::Stale => Self::Stale,
+            Taken::Failed(error) => Self::Failed(error),
+            Taken::Behind => Self::Behind,
+        }
+    }
+}
+
+/// A transaction that is going to write.
+pub(super) fn begin<'a>(
+    operation: &'static str,
+    connection: &'a mut Connection,
+) -> Result<Transaction<'a>> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(during(operation))
+}
+
+/// Takes in items that come in the order of timestamps. `take_in_one` says whether it stored its item; what
+/// it wrote before it failed is undone. An error means that nothing of the page is stored.
+pub(super) fn take_in(
+    operation: &'static str,
+    connection: &mut Connection,
+    items: &[Item<Json>],
+    strict: bool,
+    take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
+) -> Result<Vec<Taken>> {
+    let mut transaction = begin(operation, connection)?;
+    let mut stopped = HashSet::new();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        if strict && stopped.contains(&item.hlc.node_id) {
+            outcomes.push(Taken::Behind);
+            continue;
+        }
+        let step = transaction.savepoint().map_err(during(operation))?;
+        outcomes.push(match take_in_one(&step, item) {
+            Ok(stored) => {
+                step.commit().map_err(during(operation))?;
+                if stored { Taken::Applied } else { Taken::Stale }
+            }
+            // A step that fails leaves the others of its page alone, unless the database has given up the
+            // transaction as a whole.
+            Err(error) if is_of_one_row(&error) && !step.is_autocommit() => {
+                step.finish().map_err(during(operation))?;
+                stopped.insert(&item.hlc.node_id);
+                Taken::Failed(error)
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    transaction.commit().map_err(during(operation))?;
+    Ok(outcomes)
+}

@@ -1,0 +1,298 @@
+//! `/files/<key>` and `/health`
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use reqwest::{Body, RequestBuilder, Response};
+use tokio::time::timeout;
+
+use super::fault::{Failure, broken, late};
+use super::patience::Progress;
+use super::{Client, Headers};
+use crate::engine::object::{Chunks, Incoming};
+use crate::error::{Error, Result};
+
+const OPERATION: &str = "fetch an object";
+
+/// The path that says whether a server is there.
+pub const HEALTH_PATH: &str = "/health";
+
+/// Bytes that are there already are handed on in pieces of this size, so that progress is seen.
+const PIECE: usize = 64 * 1024;
+
+impl Client {
+    /// Whether a server is there and says that it is well.
+    pub async fn is_healthy(&self, headers: &Headers) -> Result<bool, Failure> {
+        let request = self.request(Method::GET, HEALTH_PATH, headers)?;
+        Ok(self.head_of(request).await?.status().is_success())
+    }
+
+    /// Whether the file is there. `path` is a [`file_path`](super::file_path).
+    ///
+    /// # Errors
+    /// `Sync` where the peer cannot be reached or answers anything but 2xx and 404.
+    pub async fn has(&self, path: &str, headers: &Headers) -> Result<bool, Failure> {
+        let request = self.request(Method::HEAD, path, headers)?;
+        let response = self.head_of(request).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(self.refused_file(Method::HEAD, path, response).await),
+        }
+    }
+
+    /// The file, if it is there. Its bytes end in an error where they are not all that were announced.
+    ///
+    /// # Errors
+    /// As [`Self::has`]; the bytes likewise.
+    pub async fn get(&self, path: &str, headers: &Headers) -> Result<Option<Incoming>, Failure> {
+        let request = self.request(Method::GET, path, headers)?;
+        let response = self.head_of(request).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => self.incoming(response).map(Some),
+            _ => Err(self.refused_file(Method::GET, path, response).await),
+        }
+    }
+
+    /// Deletes the file. Where there is none, it is done.
+    ///
+    /// # Errors
+    /// As [`Self::has`].
+    pub async fn delete(&self, path: &str, headers: &Headers) -> Result<(), Failure> {
+        let request = self.request(Method::DELETE, path, headers)?;
+        let response = self.head_of(request).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(()),
+            status if status.is_success() => Ok(()),
+            _ => Err(self.refused_file(Method::DELETE, path, response).await),
+        }
+    }
+
+    /// Puts a file of these bytes.
+    ///
+    /// # Errors
+    /// As [`Self::has`].
+    pub async fn put_bytes(
+        &self,
+        path: &str,
+        headers: &Headers,
+        content_type: Option<&str>,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
+        let object = Incoming {
+            content_type: content_type.map(ToOwned::to_owned),
+            size: Some(bytes.len() as u64),
+            chunks: pieces(bytes).boxed(),
+        };
+        self.put(path, headers, object).await
+    }
+
+    /// Puts a file whose bytes are still to come. It cannot be tried again: the bytes are used up.
+    ///
+    /// # Errors
+    /// As [`Self::has`]; and the error that the bytes end in.
+    pub async fn put(
+        &self,
+        path: &str,
+        headers: &Headers,
+        object: Incoming,
+    ) -> Result<(), Failure> {
+        let mut request = self.request(Method::PUT, path, headers)?;
+        // A type that cannot stand in a header is the record's to keep; the bytes go all the same.
+        if let Some(Ok(content_type)) = object.content_type.map(|text| HeaderValue::from_str(&text))
+        {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        if let Some(size) = object.size {
+            request = request.header(CONTENT_LENGTH, size);
+        }
+        let progress = Progress::new();
+        let spoiled: Arc<Mutex<Option<Error>>> = Arc::default();
+        let body = watched(
+            exactly(object.chunks, object.size),
+            progress.clone(),
+            Arc::clone(&spoiled),
+        );
+        let sent = self
+            .while_moving(&progress, async {
+                let response = self.send(request.body(Body::wrap_stream(body))).await?;
+                if response.status().is_success() {
+                    return Ok(());
+                }
+                Err(self.refused_file(Method::PUT, path, response).await)
+            })
+            .await;
+        let source = spoiled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match source {
+            Some(error) => Err(error.into()),
+            None => sent,
+        }
+    }
+
+    /// The head of an answer to a request without a body.
+    async fn head_of(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        self.in_time(self.send(request)).await
+    }
+
+    async fn refused_file(&self, method: Method, path: &str, response: Response) -> Failure {
+        let what = format!("{method} {path}");
+        let refusal = async { Ok(self.refusal(&what, response).await) };
+        self.in_time(refusal).await.unwrap_or_else(|late| late)
+    }
+
+    fn incoming(&self, response: Response) -> Result<Incoming, Failure> {
+        let headers = response.headers();
+        let text = |name| {
+            let value: Option<&HeaderValue> = headers.get(name);
+            value.and_then(|value| value.to_str().ok())
+        };
+        if let Some(coding) = text(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+            let what = format!("it is packed as {coding:?}, which was not asked for");
+            return Err(Error::sync(OPERATION, what).into());
+        }
+        let content_type = text(CONTENT_TYPE).map(ToOwned::to_owned);
+        let size = response.content_length();
+        let (peer, patience) = (self.options.base_url.clone(), self.options.timeout);
+        let chunks = stream::unfold(Some(response), move |response| {
+            let peer = peer.clone();
+            async move {
+                let mut response = response?;
+                match next(&mut response, &peer, patience).await {
+                    Ok(chunk) => Some((Ok(chunk?), Some(response))),
+                    Err(failure) => Some((Err(failure.error), None)),
+                }
+            }
+        });
+        Ok(Incoming {
+            content_type,
+            size,
+            chunks: exactly(chunks.boxed(), size),
+        })
+    }
+}
+
+async fn next(
+    response: &mut Response,
+    peer: &str,
+    patience: Option<Duration>,
+) -> Result<Option<Bytes>, Failure> {
+    let chunk = match patience {
+        Some(patience) => timeout(patience, response.chunk()).await.map_err(|_| {
+            let what = format!(
+                "sent nothing more of an object for {} ms",
+                patience.as_millis()
+            );
+            late(peer, &what)
+        })?,
+        None => response.chunk().await,
+    };
+    chunk.map_err(|error| broken(error, peer))
+}
+
+/// The same bytes, ending in an error where they are more or fewer than `size`.
+fn exactly(chunks: Chunks, size: Option<u64>) -> Chunks {
+    let Some(size) = size else { return chunks };
+    let counted = stream::unfold((chunks, Some(0)), move |(mut chunks, seen)| async move {
+        let seen: u64 = seen?;
+        let (item, seen) = match chunks.next().await {
+            Some(Ok(chunk)) => match seen + chunk.len() as u64 {
+                seen if seen <= size => (Ok(chunk), Some(seen)),
+                _ => (Err(not_as_announced(size, "more came")), None),
+            },
+            Some(Err(error)) => (Err(error), None),
+            None if seen == size => return None,
+            None => (Err(not_as_announced(size, &format!("{seen} came"))), None),
+        };
+        Some((item, (chunks, seen)))
+    });
+    counted.boxed()
+}
+
+fn not_as_announced(size: u64, what: &str) -> Error {
+    let what = format!("{size} bytes were announced and {what}; nothing of it is kept, try again");
+    Error::sync(OPERATION, what)
+}
+
+/// The same bytes, seen to move; the error that they end in is put where the caller finds it.
+fn watched(
+    chunks: Chunks,
+    progress: Progress,
+    spoiled: Arc<Mutex<Option<Error>>>,
+) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    chunks.inspect(move |chunk| {
+        progress.made();
+        if let Err(error) = chunk {
+            *spoiled.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
+    })
+}
+
+fn pieces(bytes: Bytes) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    stream::unfold(bytes, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Some((Ok(piece), rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn chunks(parts: &[&'static str]) -> Chunks {
+        let parts: Vec<_> = parts.iter().map(|part| Ok(Bytes::from(*part))).collect();
+        stream::iter(parts).boxed()
+    }
+
+    async fn told(parts: &[&'static str], size: Option<u64>) -> (String, bool) {
+        let mut text = String::new();
+        let mut chunks = exactly(chunks(parts), size);
+        while let Some(chunk) = chunks.next().await {
+            let Ok(chunk) = chunk else {
+                assert!(chunks.next().await.is_none(), "an error ends the bytes");
+                return (text, false);
+            };
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        (text, true)
+    }
+
+    #[tokio::test]
+    async fn bytes_are_whole_only_where_they_are_as_many_as_announced() {
+        let whole = |text: &str| (text.to_owned(), true);
+        assert_eq!(told(&["ab", "", "c"], Some(3)).await, whole("abc"));
+        assert_eq!(told(&["ab", "c"], None).await, whole("abc"));
+        assert_eq!(told(&[], Some(0)).await, whole(""));
+        assert!(!told(&["ab"], Some(3)).await.1);
+        assert!(!told(&[], Some(1)).await.1);
+        assert!(!told(&["x"], Some(0)).await.1);
+    }
+
+    #[tokio::test]
+    async fn no_byte_more_than_announced_is_handed_on() {
+        assert_eq!(told(&["ab", "cd"], Some(3)).await, ("ab".to_owned(), false));
+    }
+
+    #[tokio::test]
+    async fn the_pieces_of_bytes_are_the_bytes() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+            let bytes: Vec<u8> = (0..length)
+                .map(|n| u8::try_from(n % 251).unwrap())
+                .collect();
+            let parts: Vec<_> = pieces(Bytes::from(bytes.clone())).collect().await;
+            let joined: Vec<u8> = parts.into_iter().flat_map(Result::unwrap).collect();
+            assert_eq!(joined, bytes);
+        }
+    }
+}

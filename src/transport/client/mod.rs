@@ -1,0 +1,108 @@
+//! The caller's side of HTTP.
+//!
+//! A [`Client`] speaks with one peer. Each of its calls is one request and says, where it fails, whether
+//! it is worth another try ([`Failure`]); [`repeat`] tries again. Between two tries the caller may ask
+//! the app for new headers, which is why the calls do not try again themselves.
+//!
+//! - Redirects are not followed: they would carry the app's credentials, and a message that changes
+//!   something, to where nobody meant them to go. The error names the place.
+//! - What a peer sends is read up to a bound, counted after unpacking.
+//! - An exchange has to be over in time; a file may take as long as it likes while bytes move.
+//! - A proxy from the environment is used where Node.js would use it: with `NODE_USE_ENV_PROXY=1`.
+
+mod connections;
+mod exchange;
+mod fault;
+mod files;
+mod headers;
+mod key;
+mod patience;
+mod retry;
+
+use std::sync::atomic::AtomicU8;
+use std::time::Duration;
+
+use http::Method;
+use reqwest::{RequestBuilder, Response};
+
+pub use connections::Connections;
+pub use exchange::{read, too_long};
+pub use fault::{Failure, late, refused};
+pub use files::HEALTH_PATH;
+pub use headers::Headers;
+pub use key::file_path;
+pub use retry::{Again, repeat};
+
+use crate::error::{Error, Result};
+use fault::{broken, unusable};
+
+/// An exchange has to be over after this long where nobody says otherwise.
+pub const DEFAULT_EXCHANGE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A file's bytes may stand still for this long where nobody says otherwise.
+pub const DEFAULT_FILE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Answers may have so many bytes, unpacked, where nobody says otherwise.
+pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// How to speak with a peer.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the paths are appended to, without a slash at its end.
+    pub base_url: String,
+    /// See [`DEFAULT_EXCHANGE_TIMEOUT`] and [`DEFAULT_FILE_TIMEOUT`]; `None` to wait for ever.
+    pub timeout: Option<Duration>,
+    /// See [`DEFAULT_MAX_ANSWER_BYTES`].
+    pub max_answer_bytes: usize,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Client {
+    connections: Connections,
+    options: Options,
+    packing: AtomicU8,
+}
+
+impl Client {
+    /// A client that speaks through `connections`. Nothing is sent, and the URL is not looked at, before
+    /// the first request.
+    pub fn new(connections: Connections, options: Options) -> Self {
+        Self {
+            connections,
+            options,
+            packing: AtomicU8::default(),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, headers: &Headers) -> Result<RequestBuilder> {
+        let url = format!("{}{path}", self.options.base_url);
+        let url = reqwest::Url::parse(&url).map_err(|error| {
+            unusable(format!("{url:?} is no URL, give one like https://…")).caused_by(error)
+        })?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(unusable("an http: or https: URL is needed"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(unusable(
+                "leave user and password out of the URL and answer them from getAuthHeader",
+            ));
+        }
+        let request = self.connections.client()?.request(method, url);
+        Ok(request.headers(headers.to_map()?))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let sent = request.send().await;
+        sent.map_err(|error| broken(error, &self.options.base_url))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            again: Again::Never,
+        }
+    }
+}

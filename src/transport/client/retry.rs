@@ -1,0 +1,197 @@
+//! Whether to try again, and when.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, SystemTime};
+
+use super::fault::Failure;
+use crate::error::Result;
+
+/// The pause before the first further try; each one after it is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// No pause is longer, whatever the peer asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Whether a request that failed is worth another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It would fail again.
+    Never,
+    /// After a pause.
+    Later,
+    /// Not before this long.
+    After(Duration),
+}
+
+impl Again {
+    /// What a status asks for, where `retry_after` is the header of that name.
+    pub fn of_status(status: u16, retry_after: Option<&str>) -> Self {
+        match (status, retry_after.and_then(self::retry_after)) {
+            (429 | 502..=504, Some(wait)) => Self::After(wait),
+            (429 | 502..=504, None) => Self::Later,
+            _ => Self::Never,
+        }
+    }
+
+    /// The pause before the further try number `tries`, the first being 0. `luck` is below 1.
+    fn pause(self, tries: u32, luck: f64) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::After(wait) => Some(wait.min(LONGEST_PAUSE)),
+            Self::Later => {
+                let longest = FIRST_PAUSE
+                    .saturating_mul(2u32.saturating_pow(tries))
+                    .min(LONGEST_PAUSE);
+                // Half of it at least, and no two callers together.
+                Some(longest.mul_f64(0.5 + luck / 2.0))
+            }
+        }
+    }
+}
+
+/// How long a `Retry-After` asks to wait: seconds, or a date.
+pub fn retry_after(header: &str) -> Option<Duration> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(header).ok()?;
+    Some(
+        date.duration_since(SystemTime::now())
+            .unwrap_or(Duration::ZERO),
+    )
+}
+
+/// Tries, and tries again at most `retries` times while that is worth it.
+pub async fn repeat<T>(
+    retries: u32,
+    mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
+    mut wait: impl AsyncFnMut(Duration) -> Result<()>,
+) -> Result<T> {
+    let mut tries = 0;
+    loop {
+        let failure = match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(failure) => failure,
+        };
+        match failure.again.pause(tries, luck()) {
+            Some(pause) if tries < retries => wait(pause).await?,
+            _ => return Err(failure.error),
+        }
+        tries += 1;
+    }
+}
+
+/// From 0, below 1.
+fn luck() -> f64 {
+    // Every `RandomState` has keys of its own.
+    let bits = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::error::Error;
+
+    fn failing(again: Again) -> Failure {
+        Failure {
+            error: Error::sync("test", "down"),
+            again,
+        }
+    }
+
+    async fn pauses(retries: u32, again: Again) -> Vec<Duration> {
+        let mut pauses = Vec::new();
+        let outcome = repeat(
+            retries,
+            async || Err::<(), _>(failing(again)),
+            async |pause| {
+                pauses.push(pause);
+                Ok(())
+            },
+        )
+        .await;
+        assert_eq!(outcome.unwrap_err().to_string(), "test: down");
+        pauses
+    }
+
+    #[tokio::test]
+    async fn pauses_double_and_no_two_need_be_alike() {
+        let pauses = pauses(12, Again::Later).await;
+        assert_eq!(pauses.len(), 12);
+        for (tries, pause) in (0u32..).zip(&pauses) {
+            let longest = FIRST_PAUSE
+                .saturating_mul(2u32.pow(tries))
+                .min(LONGEST_PAUSE);
+            assert!(*pause >= longest / 2 && *pause <= longest, "{pause:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_would_fail_again_is_not_tried_again() {
+        assert_eq!(pauses(12, Again::Never).await, []);
+        assert_eq!(pauses(0, Again::Later).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_peer_says_when_but_not_for_ever() {
+        let (soon, never) = (Duration::from_secs(7), Duration::from_secs(u64::MAX));
+        assert_eq!(pauses(2, Again::After(soon)).await, [soon, soon]);
+        assert_eq!(pauses(1, Again::After(never)).await, [LONGEST_PAUSE]);
+    }
+
+    #[tokio::test]
+    async fn the_try_that_succeeds_is_the_last() {
+        let mut tries = 0;
+        let outcome = repeat(
+            5,
+            async || {
+                tries += 1;
+                if tries < 3 {
+                    Err(failing(Again::Later))
+                } else {
+                    Ok(tries)
+                }
+            },
+            async |_| Ok(()),
+        )
+        .await;
+        assert_eq!(outcome.unwrap(), 3);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(
+            retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        let wait = retry_after(&date).unwrap();
+        assert!(wait > Duration::from_secs(90) && wait <= Duration::from_secs(100));
+        for nonsense in ["", "soon", "-1", "1.5"] {
+            assert_eq!(retry_after(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_status_that_passes_is_worth_another_try() {
+        for status in [429, 502, 503, 504] {
+            assert_eq!(Again::of_status(status, None), Again::Later);
+            let wait = Again::After(Duration::from_secs(3));
+            assert_eq!(Again::of_status(status, Some("3")), wait);
+        }
+        for status in [301, 400, 401, 403, 404, 409, 413, 415, 500, 501] {
+            assert_eq!(Again::of_status(status, Some("3")), Again::Never);
+        }
+    }
+
+    #[test]
+    fn luck_is_below_one() {
+        for _ in 0..1000 {
+            assert!((0.0..1.0).contains(&luck()));
+        }
+    }
+}
