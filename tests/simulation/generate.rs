@@ -193,7 +193,7 @@ fn fault(rng: &mut Rng, weather: &Weather, scenario: &Scenario) -> Option<Fault>
     if weather.ties && scenario.is_parent(place) && half.contains(&operation) {
         return None;
     }
-    Some(Fault {
+    let fault = Fault {
         place,
         reach,
         operation,
@@ -203,7 +203,18 @@ fn fault(rng: &mut Rng, weather: &Weather, scenario: &Scenario) -> Option<Fault>
             3 => When::First(1 + rng.below(4)),
             _ => When::Always,
         },
-    })
+    };
+    // The same where a table that knows whose rows it has fails to say so and to be scanned.
+    let also_blinds = |step: &Step| {
+        let other = match operation {
+            O::ScanRows => O::CoverRows,
+            O::CoverRows => O::ScanRows,
+            _ => return false,
+        };
+        matches!(step, Step::Fault(fault) if (fault.place, fault.operation) == (place, other))
+    };
+    let blinds = place > 0 && scenario.steps.iter().any(also_blinds);
+    (!blinds).then_some(fault)
 }
 
 fn key_for(rng: &mut Rng, operation: Operation) -> Option<String> {

@@ -31,7 +31,6 @@ check<Identical<old.RecordResidency, sync.RecordResidency>>();
 check<Identical<old.ScanSinceOptions, sync.ScanSinceOptions>>();
 check<Identical<old.ScanSincePage, sync.ScanSincePage>>();
 check<Identical<old.SyncError, sync.SyncError>>();
-check<Identical<old.SyncExchangeRequest, sync.SyncExchangeRequest>>();
 check<Identical<old.SyncStateStore, sync.SyncStateStore>>();
 check<Identical<old.Watermarks, sync.Watermarks>>();
 
@@ -42,6 +41,7 @@ check<Interchangeable<old.ExchangeResult, sync.ExchangeResult>>();
 check<Interchangeable<old.ScanCapableApplier, sync.ScanCapableApplier>>();
 check<Interchangeable<old.SyncEngine, sync.SyncEngine>>();
 check<Interchangeable<old.SyncEngineOptions, sync.SyncEngineOptions>>();
+check<Interchangeable<old.SyncExchangeRequest, sync.SyncExchangeRequest>>();
 check<Interchangeable<old.SyncExchangeResponse, sync.SyncExchangeResponse>>();
 check<Interchangeable<old.SyncTransport, sync.SyncTransport>>();
 type OldInProcess = Parameters<typeof old.createInProcessSyncTransport>[0];
