@@ -129,10 +129,10 @@ exports.createHandlerFactory = (createNative) =>
     return async function handle(req, res) {
       let id;
       try {
-        const parsed = isConsumed(req) ? parsedBody(req) : undefined;
-        id = native.begin(req, req.method, req.url, headersOf(req, parsed));
+        id = native.begin(req, req.method, req.url);
         if (id === undefined) return false;
-        const answering = native.answer(id);
+        const parsed = isConsumed(req) ? parsedBody(req) : undefined;
+        const answering = native.answer(id, headersOf(req, parsed));
         if (HAS_BODY.has(req.method)) void pump(native, id, req, parsed);
         await send(native, id, res, await answering);
       } catch {

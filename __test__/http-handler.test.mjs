@@ -139,6 +139,27 @@ test("adapters and authorize see the context that the handler was called in", as
   assert.deepEqual(seen, [1, 1, 2, 2]);
 });
 
+test("what another's parser made of another's request is not looked at", async (t) => {
+  const { handler } = handlerFor(t);
+  const body = {
+    get toJSON() {
+      throw new Error("looked at");
+    },
+  };
+  const req = { method: "POST", url: "/other", headers: {}, readableEnded: true, body };
+  assert.equal(await handler(req, {}), false);
+});
+
+test("a request that cannot be read is refused, and the promise is fulfilled", async (t) => {
+  const { handler } = handlerFor(t);
+  const body = { self: 1n };
+  const req = { method: "POST", url: "/sync/exchange", headers: {}, readableEnded: true, body };
+  let said;
+  const res = { writeHead: (status) => void (said = status), end() {} };
+  assert.equal(await handler(req, res), true);
+  assert.equal(said, 500);
+});
+
 test("headers that others have set stay, and a list goes on", async (t) => {
   const { handler } = handlerFor(t);
   const side = await serveWith(t, async (req, res) => {
