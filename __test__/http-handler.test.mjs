@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { exchange, recordOf, serveWith, sideFor, storesFor } from "./support/http.mjs";
+import { exchange, recordOf, serveWith, sideFor, storesFor } from "./support/answering.mjs";
 
 const handlerFor = (t, options = {}, kind = "adapters") => {
   const stores = storesFor(t, kind);

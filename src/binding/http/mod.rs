@@ -6,10 +6,10 @@
 
 mod channel;
 mod errands;
+mod files;
 mod handler;
 mod native;
 mod server;
-mod storage;
 
 pub use handler::create_http_sync_handler;
 pub use server::create_http_sync_server;
