@@ -9,8 +9,8 @@ use futures_util::StreamExt;
 use http::request::Parts;
 
 use super::errands::{Errands, Local};
-use super::files::{Fetched, JsFiles, NativeFiles, pieces_of};
 use super::native::NativeAnswers;
+use super::served_files::{Fetched, JsFiles, NativeFiles, pieces_of};
 use crate::binding::convert::Body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;

@@ -6,9 +6,10 @@
 
 mod channel;
 mod errands;
-mod files;
+
 mod handler;
 mod native;
+mod served_files;
 mod server;
 
 pub use handler::create_http_sync_handler;
