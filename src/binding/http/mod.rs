@@ -6,7 +6,6 @@
 
 mod channel;
 mod errands;
-
 mod handler;
 mod native;
 mod served_files;
