@@ -24,8 +24,8 @@ const isConsumed = (req) => req.readableEnded === true;
  * The headers as the native side is to read them. A parser unpacks, and writes a message in other words;
  * a file of text that is shorter or longer after it is not the file.
  */
-function headersOf(req) {
-  if (!isConsumed(req) || parsedBody(req) === undefined) return req.headers;
+function headersOf(req, parsed) {
+  if (parsed === undefined) return req.headers;
   const { "content-encoding": coding, "content-length": length, ...headers } = req.headers;
   const isExact = typeof req.body === "string" && coding === undefined && length !== undefined;
   return isExact ? { ...headers, "content-length": length } : headers;
@@ -44,12 +44,12 @@ function piecesOf(req) {
 }
 
 /** Brings the body over, until nobody wants more of it. Never rejects. */
-async function pump(native, id, req) {
+async function pump(native, id, req, parsed) {
   try {
-    if (isConsumed(req)) {
-      const body = parsedBody(req);
-      if (body !== undefined) await native.push(id, body);
-      else if (isLost(req)) return native.end(id, true);
+    if (parsed !== undefined) {
+      await native.push(id, parsed);
+    } else if (isConsumed(req)) {
+      if (isLost(req)) return native.end(id, true);
     } else {
       const pieces = piecesOf(req);
       for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
@@ -105,14 +105,18 @@ async function send(native, id, res, { status, headers, body }) {
   res.end();
 }
 
-/** Not even a refusal could be made: the socket says it. */
+/** Not even a refusal could be made, or its answer broke off: the socket says it. */
 function giveUp(res) {
-  if (res.headersSent) {
-    res.destroy?.();
-    return;
+  try {
+    if (res.headersSent) {
+      res.destroy?.();
+      return;
+    }
+    res.writeHead(500, { "content-type": "application/json" });
+    res.end('{"error":"the server could not answer","code":"INTERNAL_ERROR"}');
+  } catch {
+    // An answer that takes nothing has nobody to be told.
   }
-  res.writeHead(500, { "content-type": "application/json" });
-  res.end('{"error":"the server could not answer","code":"INTERNAL_ERROR"}');
 }
 
 const HAS_BODY = new Set(["POST", "PUT"]);
@@ -123,16 +127,18 @@ exports.createHandlerFactory = (createNative) =>
     const native = createNative(options);
 
     return async function handle(req, res) {
-      const id = native.begin(req, req.method, req.url, headersOf(req));
-      if (id === undefined) return false;
+      let id;
       try {
-        const answering = native.answer(id);
-        if (HAS_BODY.has(req.method)) void pump(native, id, req);
+        id = native.begin(req, req.method, req.url);
+        if (id === undefined) return false;
+        const parsed = isConsumed(req) ? parsedBody(req) : undefined;
+        const answering = native.answer(id, headersOf(req, parsed));
+        if (HAS_BODY.has(req.method)) void pump(native, id, req, parsed);
         await send(native, id, res, await answering);
       } catch {
         giveUp(res);
       } finally {
-        native.done(id);
+        if (id !== undefined) native.done(id);
       }
       return true;
     };

@@ -1063,7 +1063,9 @@ interface HttpSyncServer {
 
 /**
  * Makes a server of its own: the routes of {@link createHttpSyncHandler}, and `GET /health`, on native
- * threads. Messages are read, written and packed there; adapters are called on the JavaScript thread.
+ * threads. Messages are read, written and packed there; adapters are called on the JavaScript thread. Where
+ * the stores of a channel and its clock are this package's own, and the clock has no functions of the app's,
+ * exchanges never touch the JavaScript thread.
  *
  * It speaks HTTP/1.1 and HTTP/2 without TLS; put what ends TLS in front of it where it is reached from
  * outside.

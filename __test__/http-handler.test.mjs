@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { exchange, recordOf, serveWith, sideFor, storesFor } from "./support/http.mjs";
+import { exchange, recordOf, serveWith, sideFor, storesFor } from "./support/answering.mjs";
 
 const handlerFor = (t, options = {}, kind = "adapters") => {
   const stores = storesFor(t, kind);
@@ -137,6 +137,27 @@ test("adapters and authorize see the context that the handler was called in", as
   await exchange(side, { watermarks: {}, records });
   await fetch(`${side.url}/files/x`, { method: "HEAD" });
   assert.deepEqual(seen, [1, 1, 2, 2]);
+});
+
+test("what another's parser made of another's request is not looked at", async (t) => {
+  const { handler } = handlerFor(t);
+  const body = {
+    get toJSON() {
+      throw new Error("looked at");
+    },
+  };
+  const req = { method: "POST", url: "/other", headers: {}, readableEnded: true, body };
+  assert.equal(await handler(req, {}), false);
+});
+
+test("a request that cannot be read is refused, and the promise is fulfilled", async (t) => {
+  const { handler } = handlerFor(t);
+  const body = { self: 1n };
+  const req = { method: "POST", url: "/sync/exchange", headers: {}, readableEnded: true, body };
+  let said;
+  const res = { writeHead: (status) => void (said = status), end() {} };
+  assert.equal(await handler(req, res), true);
+  assert.equal(said, 500);
 });
 
 test("headers that others have set stay, and a list goes on", async (t) => {

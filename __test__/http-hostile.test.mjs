@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { EPOCH, at } from "./support/hlc.mjs";
-import { SIDES, exchange, raw, recordOf, sideFor } from "./support/http.mjs";
+import { SIDES, exchange, raw, recordOf, sideFor } from "./support/answering.mjs";
 
 const DAY = 24 * 60 * 60 * 1000;
 const deep = (n) => "[".repeat(n) + "]".repeat(n);

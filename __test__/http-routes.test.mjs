@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { at } from "./support/hlc.mjs";
-import { SIDES, exchange, raw, recordOf, sideFor } from "./support/http.mjs";
+import { SIDES, exchange, raw, recordOf, sideFor } from "./support/answering.mjs";
 
 const file = (side, key, options) => fetch(`${side.url}/files/${encodeURIComponent(key)}`, options);
 const bytesOf = async (response) => Buffer.from(await response.arrayBuffer());

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { exchange, raw, recordOf, sideFor, storesFor } from "./support/http.mjs";
+import { exchange, raw, recordOf, sideFor, storesFor } from "./support/answering.mjs";
 
 const serverOf = (t, options = {}, kind = "native") =>
   sideFor(t, { front: "server", kind, options });

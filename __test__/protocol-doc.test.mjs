@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { SIDES, STORES, sideFor } from "./support/http.mjs";
+import { SIDES, STORES, sideFor } from "./support/answering.mjs";
 
 const page = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 const blocks = [...page.matchAll(/^```(http request|http answer|sh)\n([^]*?)^```$/gm)].map(

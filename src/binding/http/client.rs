@@ -1,6 +1,5 @@
 //! `createHttpSyncTransport(options)`
 
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use super::errands::{Errands, Local};
 use super::native::NativeAnswers;
-use super::storage::{Fetched, JsFiles, NativeFiles, pieces_of};
+use super::served_files::{Fetched, JsFiles, NativeFiles, pieces_of};
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;

@@ -3,10 +3,11 @@
 //! `http-handler.js` moves the bytes of `node:http` to here and back, and decides nothing. It is given
 //! functions that take the number of a request:
 //!
-//! - `begin(req, method, url, headers)`: the number, or `undefined` where the request is not ours
+//! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours
 //! - `push(id, bytes)`: more of the body; false where nobody wants more, a promise where it has to wait
 //! - `end(id, broken)`: there is no more of it
-//! - `answer(id)`: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come in pieces
+//! - `answer(id, headers)`: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
+//!   in pieces
 //! - `pull(id)`: the promise of the next piece, or of null after the last
 //! - `done(id)`: forgets the request, whatever of it is still under way
 
@@ -111,7 +112,6 @@ fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     }
     let (mut head, ()) = http::Request::new(()).into_parts();
     head.method = method;
-    head.headers = read_headers(scope, call.arg(3))?;
     let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
     let id = handler.next.replace(handler.next.get() + 1);
     let request = call.realm.keep(scope, call.arg(0))?;
@@ -206,8 +206,9 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         let live = live.get_mut(&id);
         live.and_then(|live| Some((live.asked.take()?, live.receiver.take()?)))
     };
-    let ((request, found, head), receiver) = taken
+    let ((request, found, mut head), receiver) = taken
         .ok_or_else(|| invalid("id", "is the number of a request that is not answered yet"))?;
+    head.headers = read_headers(call.scope, call.arg(1))?;
     let context = Rc::new(Context {
         channels: vec![Rc::clone(&handler.channel)],
         request: Some(request),

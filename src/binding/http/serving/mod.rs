@@ -8,8 +8,8 @@ mod channel;
 mod errands;
 mod handler;
 mod native;
+mod served_files;
 mod server;
-mod storage;
 
 pub use handler::create_http_sync_handler;
 pub use server::create_http_sync_server;
