@@ -307,6 +307,7 @@ declare class SyncError extends StarkeepErrorClass {
  * | `IO_ERROR` | The file system failed. |
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
+ * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
@@ -326,6 +327,7 @@ type ErrorCode =
   | "IO_ERROR"
   | "CLOCK_AHEAD"
   | "BLOB_MISSING"
+  | "HASH_MISMATCH"
   | "UNKNOWN_APP"
   | "APP_ERROR"
   | "INTERNAL_ERROR"
@@ -1212,6 +1214,13 @@ interface SyncEngineOptions {
   readonly maxClockSkewMs?: number | null;
   /** So many objects are moved at the same time: an integer from 1. 8 by default. */
   readonly blobConcurrency?: number;
+  /**
+   * Whether the bytes of an object are checked while it moves, in either direction, where its item names
+   * their SHA-256: 64 hexadecimal digits as `contentHash` (`content_hash` of a row), with or without
+   * `sha256:` before them. An item whose object has other bytes is held (`HASH_MISMATCH`), and the
+   * bytes are not left under the key. `false` by default.
+   */
+  readonly verifyContentHash?: boolean;
   /**
    * Whether an item that could not be applied stops the later items of its nodeId until it is. `false`
    * by default: later items are applied, and only the watermark waits. Set it on a node that takes in

@@ -41,6 +41,8 @@ pub enum ErrorKind {
     ClockAhead,
     /// An object is at neither end of a transfer.
     BlobMissing,
+    /// An object's bytes are not those that its item names the hash of.
+    HashMismatch,
     /// A row belongs to an app or a table that this side does not know.
     UnknownApp,
     /// The app's own code threw; the source is the thrown value.
@@ -67,6 +69,7 @@ impl ErrorKind {
             Self::Io => "IO_ERROR",
             Self::ClockAhead => "CLOCK_AHEAD",
             Self::BlobMissing => "BLOB_MISSING",
+            Self::HashMismatch => "HASH_MISMATCH",
             Self::UnknownApp => "UNKNOWN_APP",
             Self::Foreign => "APP_ERROR",
             Self::Internal => "INTERNAL_ERROR",

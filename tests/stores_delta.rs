@@ -117,6 +117,7 @@ async fn a_row_that_an_app_wrote_is_exchanged_and_one_without_a_time_never() {
     let blob = Blob {
         key: Text::from("key"),
         mime_type: Some(Text::from("m")),
+        digest: None,
     };
     assert_eq!(
         seen,

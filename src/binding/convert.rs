@@ -259,10 +259,16 @@ pub fn record_item(
     let deleted = !scope.is_nullish(scope.get(realm, record, Key::DeletedAt)?)?;
     let key = scope.as_text(scope.get(realm, record, Key::ObjectStorageKey)?);
     let mime_type = scope.as_text(scope.get(realm, record, Key::MimeType)?);
+    let hash = match &key {
+        Some(key) if !key.is_empty() => {
+            scope.as_text(scope.get(realm, record, Key::ContentHash)?)
+        }
+        _ => None,
+    };
     Ok(Item {
         hlc,
         kind: ItemKind::Record(id),
-        blob: record_blob(key, deleted, mime_type),
+        blob: record_blob(key, deleted, mime_type, hash.as_ref()),
         body: Body::Js(realm.keep(scope, record)?),
     })
 }
@@ -299,7 +305,8 @@ pub fn read_row(
     if has_row {
         let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
         let mime_type = scope.as_text(scope.get(realm, row, Key::MimeTypeColumn)?);
-        blob = row_blob(&table, deleted, key, mime_type);
+        let hash = scope.as_text(scope.get(realm, row, Key::ContentHashColumn)?);
+        blob = row_blob(&table, deleted, key, mime_type, hash.as_ref());
     }
     Ok(Ok(Item {
         hlc,

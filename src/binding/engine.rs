@@ -91,6 +91,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
             blob_concurrency: options.count("blobConcurrency", DEFAULT_BLOB_CONCURRENCY)?,
+            verify_content_hash: options.flag("verifyContentHash", false)?,
             strict_order: options.flag("strictOrder", false)?,
             max_clock_skew_ms: options.max_clock_skew()?,
         },

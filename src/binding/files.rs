@@ -69,7 +69,11 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
     let blob = if scope.kind(manifest)? == Kind::Object {
         let key = scope.as_text(scope.get(realm, manifest, Key::ObjectStorageKey)?);
         let mime_type = scope.as_text(scope.get(realm, manifest, Key::MimeType)?);
-        key.map(|key| Blob { key, mime_type })
+        key.map(|key| Blob {
+            key,
+            mime_type,
+            digest: None,
+        })
     } else {
         None
     };
@@ -88,7 +92,7 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
         let blob =
             blob.ok_or_else(|| invalid("transferFile(manifest)", "needs an `objectStorageKey`"))?;
         match flight {
-            Some(_flight) => transfer(&source, &destination, &blob).await,
+            Some(_flight) => transfer(&source, &destination, &blob, false).await,
             None => Ok(false),
         }
     })

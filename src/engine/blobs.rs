@@ -13,14 +13,23 @@ use crate::protocol::text::Text;
 
 use super::ports::Blobs;
 
-/// Brings an object from one storage to another. `false` if the source does not have it.
-pub async fn transfer<S: Blobs>(source: &S, destination: &S, blob: &Blob) -> Result<bool> {
+/// Brings an object from one storage to another, checked against its item's hash where `verify` and where
+/// there is one. `false` if the source does not have it.
+pub async fn transfer<S: Blobs>(
+    source: &S,
+    destination: &S,
+    blob: &Blob,
+    verify: bool,
+) -> Result<bool> {
     if destination.has(&blob.key).await? {
         return Ok(true);
     }
-    let Some(data) = source.get(&blob.key).await? else {
+    let Some(mut data) = source.get(&blob.key).await? else {
         return Ok(false);
     };
+    if let Some(digest) = blob.digest.filter(|_| verify) {
+        data = source.checked(blob, digest, data).await?;
+    }
     destination.put(blob, data).await?;
     Ok(true)
 }
@@ -41,14 +50,23 @@ impl Transfers {
     }
 }
 
-/// Brings the objects of `items`, which are in the order of timestamps, `window` at a time and each key
-/// once. Where `stop_nodes`, no transfer begins for a node after one of its objects failed.
+/// How a list of objects is brought over.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// So many at one time.
+    pub window: usize,
+    /// Whether no transfer begins for a node after one of its objects failed.
+    pub stop_nodes: bool,
+    /// Whether bytes are checked against the hashes that the items name.
+    pub verify: bool,
+}
+
+/// Brings the objects of `items`, which are in the order of timestamps, each key once.
 pub async fn transfer_all<'a, S: Blobs, B: 'a>(
     source: &S,
     destination: &S,
     items: impl Iterator<Item = &'a Item<B>>,
-    window: usize,
-    stop_nodes: bool,
+    how: How,
 ) -> Transfers {
     let mut waiting: VecDeque<(&Hlc, &Blob)> = items
         .filter_map(|item| item.blob.as_ref().map(|blob| (&item.hlc, blob)))
@@ -62,18 +80,20 @@ pub async fn transfer_all<'a, S: Blobs, B: 'a>(
     let mut transfers = Transfers::default();
     let mut running = FuturesUnordered::new();
     loop {
-        while running.len() < window.max(1)
+        while running.len() < how.window.max(1)
             && let Some((hlc, blob)) = waiting.pop_front()
         {
             if failed.is_before_gap(hlc) && begun.insert(&blob.key) {
-                running.push(transfer(source, destination, blob).map(move |done| (blob, done)));
+                running.push(
+                    transfer(source, destination, blob, how.verify).map(move |done| (blob, done)),
+                );
             }
         }
         let Some((blob, done)) = running.next().await else {
             return transfers;
         };
         let outcome = done.and_then(|there| if there { Ok(()) } else { Err(missing(blob)) });
-        if outcome.is_err() && stop_nodes {
+        if outcome.is_err() && how.stop_nodes {
             owners
                 .get(&blob.key)
                 .into_iter()

@@ -11,7 +11,7 @@
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Blob, Item, Table};
+use crate::protocol::item::{Blob, Digest, Item, Table};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -108,6 +108,9 @@ pub trait Blobs {
     async fn get(&self, key: &Text) -> Result<Option<Self::Data>>;
     /// Stores the object.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
+    /// The same object, which cannot be stored where its bytes are not those that `digest` is of. Either
+    /// this fails, or the bytes end in an error.
+    async fn checked(&self, blob: &Blob, digest: Digest, data: Self::Data) -> Result<Self::Data>;
 }
 
 /// What an engine remembers between rounds.

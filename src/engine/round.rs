@@ -15,7 +15,7 @@ use crate::protocol::message::{DEFAULT_PAGE_LIMIT, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::blobs::{Transfers, transfer_all};
+use super::blobs::{How, Transfers, transfer_all};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
@@ -34,6 +34,8 @@ pub struct Options {
     pub page_limit: usize,
     /// Objects on their way at one time.
     pub blob_concurrency: usize,
+    /// Whether the bytes of objects are checked against the hashes that their items name.
+    pub verify_content_hash: bool,
     /// Whether an item that could not be applied stops its node until it lands; for a node that others
     /// pull from.
     pub strict_order: bool,
@@ -46,6 +48,7 @@ impl Default for Options {
         Self {
             page_limit: DEFAULT_PAGE_LIMIT,
             blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
+            verify_content_hash: false,
             strict_order: false,
             max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
         }
@@ -261,11 +264,19 @@ where
         }
     }
 
+    fn how(&self, stop_nodes: bool) -> How {
+        How {
+            window: self.options.blob_concurrency,
+            stop_nodes,
+            verify: self.options.verify_content_hash,
+        }
+    }
+
     /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
     /// first item whose object is not there.
     async fn bring_over(&self, items: Vec<Item<S::Body>>) -> Outbound<S::Body> {
-        let window = self.options.blob_concurrency;
-        let sent = transfer_all(&self.local, &self.remote, items.iter(), window, true).await;
+        let how = self.how(true);
+        let sent = transfer_all(&self.local, &self.remote, items.iter(), how).await;
         let mut runs = Runs::default();
         for item in &items {
             runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
@@ -293,8 +304,7 @@ where
             .iter()
             .filter(|arrival| arrival.is_here())
             .map(|arrival| &arrival.item);
-        let window = self.options.blob_concurrency;
-        let fetched = transfer_all(&self.remote, &self.local, here, window, false).await;
+        let fetched = transfer_all(&self.remote, &self.local, here, self.how(false)).await;
         Inbound { arrivals, fetched }
     }
 

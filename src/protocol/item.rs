@@ -1,6 +1,8 @@
 //! What is exchanged: shared records and app rows, each an envelope around a body that is carried and
 //! never understood.
 
+use std::fmt;
+
 use super::hlc::Hlc;
 use super::text::Text;
 
@@ -60,12 +62,60 @@ pub struct Blob {
     pub key: Text,
     /// Its content type, where the item names one.
     pub mime_type: Option<Text>,
+    /// The SHA-256 of its bytes, where the item names one.
+    pub digest: Option<Digest>,
+}
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Reads 64 hexadecimal digits, which `sha256:` may stand before. Anything else is no SHA-256.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair.iter().try_fold(0, |byte, digit| {
+                let digit = char::from(*digit).to_digit(16)?;
+                Some(byte << 4 | u8::try_from(digit).ok()?)
+            })?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The object of a shared record: one that is not deleted and names a key.
-pub fn record_blob(key: Option<Text>, deleted: bool, mime_type: Option<Text>) -> Option<Blob> {
+pub fn record_blob(
+    key: Option<Text>,
+    deleted: bool,
+    mime_type: Option<Text>,
+    content_hash: Option<&Text>,
+) -> Option<Blob> {
     let key = key.filter(|key| !deleted && !key.is_empty())?;
-    Some(Blob { key, mime_type })
+    let digest = content_hash
+        .and_then(Text::to_utf8)
+        .and_then(|hash| Digest::parse(&hash));
+    Some(Blob {
+        key,
+        mime_type,
+        digest,
+    })
 }
 
 /// The object of an app row: only rows of [`FILE_RECORDS_TABLE`] that are not deleted have one.
@@ -74,6 +124,7 @@ pub fn row_blob(
     deleted: bool,
     key: Option<Text>,
     mime_type: Option<Text>,
+    content_hash: Option<&Text>,
 ) -> Option<Blob> {
     let carries = table
         .name
@@ -81,7 +132,7 @@ pub fn row_blob(
         .iter()
         .copied()
         .eq(FILE_RECORDS_TABLE.encode_utf16());
-    record_blob(key.filter(|_| carries), deleted, mime_type)
+    record_blob(key.filter(|_| carries), deleted, mime_type, content_hash)
 }
 
 /// Whether a side has a row and what belongs to it.

@@ -149,6 +149,7 @@ impl Node {
             options: Options {
                 page_limit: setup.page_limit,
                 blob_concurrency: setup.blob_concurrency,
+                verify_content_hash: false,
                 strict_order: setup.strict_order,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
             },

@@ -161,6 +161,7 @@ impl Node {
             options: Options {
                 page_limit: self.place.page_limit,
                 blob_concurrency: self.place.blob_concurrency,
+                verify_content_hash: false,
                 strict_order: self.is_parent,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
             },

@@ -10,10 +10,10 @@ use crate::binding::executor::{await_js, on_threads};
 use crate::binding::http::{NativeFiles, collect};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm};
 use crate::binding::stores::{NativeBlobs, utf8};
-use crate::engine::object::Incoming;
+use crate::engine::object::{Incoming, check};
 use crate::engine::ports::Blobs;
 use crate::error::Result;
-use crate::protocol::item::Blob;
+use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::fs::{FsObjects, PutOptions};
 
@@ -166,6 +166,17 @@ impl AnyBlobs {
 
 impl Blobs for AnyBlobs {
     type Data = Data;
+
+    async fn checked(&self, blob: &Blob, digest: Digest, data: Data) -> Result<Data> {
+        match data {
+            Data::Native(object) => Ok(Data::Native(object.checked(blob, digest))),
+            Data::Js(data) => {
+                let (bytes, blob) = (self.bytes_of(&data)?, blob.clone());
+                on_threads(self.realm(), async move { check(&blob, digest, &bytes) }).await?;
+                Ok(Data::Js(data))
+            }
+        }
+    }
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self.storage() {

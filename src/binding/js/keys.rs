@@ -27,6 +27,8 @@ keys! {
     ApplyRows = "applyRows",
     AppSyncableRows = "appSyncableRows",
     Code = "code",
+    ContentHash = "contentHash",
+    ContentHashColumn = "content_hash",
     ContentType = "contentType",
     Counter = "counter",
     Cursor = "cursor",

@@ -16,7 +16,7 @@ pub(super) type Wrong = &'static str;
 
 /// A shared record.
 pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
-    let [id, updated_at, deleted_at, key, mime_type] = fields(
+    let [id, updated_at, deleted_at, key, mime_type, hash] = fields(
         json,
         [
             "id",
@@ -24,6 +24,7 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
             "deletedAt",
             "objectStorageKey",
             "mimeType",
+            "contentHash",
         ],
     )
     .ok_or("a record is an object")?;
@@ -32,7 +33,12 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
     Ok(Item {
         hlc,
         kind: ItemKind::Record(id),
-        blob: record_blob(text(key), given(deleted_at).is_some(), text(mime_type)),
+        blob: record_blob(
+            text(key),
+            given(deleted_at).is_some(),
+            text(mime_type),
+            text(hash).as_ref(),
+        ),
         body: json.get().into(),
     })
 }
@@ -53,9 +59,16 @@ pub(super) fn row(json: &RawValue) -> Result<Item<Json>, Wrong> {
     let table = Table { app, name };
     let mut blob = None;
     if let Some(row) = given(row) {
-        let [key, mime_type] = fields(row, ["object_storage_key", "mime_type"])
-            .ok_or("an app row's row is an object")?;
-        blob = row_blob(&table, deleted, text(key), text(mime_type));
+        let [key, mime_type, hash] =
+            fields(row, ["object_storage_key", "mime_type", "content_hash"])
+                .ok_or("an app row's row is an object")?;
+        blob = row_blob(
+            &table,
+            deleted,
+            text(key),
+            text(mime_type),
+            text(hash).as_ref(),
+        );
     }
     Ok(Item {
         hlc,

@@ -5,7 +5,7 @@ use super::{FsObjects, PutOptions};
 use crate::engine::object::Incoming;
 use crate::engine::ports::Blobs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::item::Blob;
+use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 
 impl Blobs for FsObjects {
@@ -27,6 +27,10 @@ impl Blobs for FsObjects {
         };
         self.put_chunks(&utf8(&blob.key)?, options, data.chunks)
             .await
+    }
+
+    async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {
+        Ok(data.checked(blob, digest))
     }
 }
 

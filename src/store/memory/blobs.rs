@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::faults::{Faults, Operation, pause};
+use crate::engine::object::check;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
-use crate::protocol::item::Blob;
+use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 
 #[derive(Debug, Default)]
@@ -119,5 +120,9 @@ impl Blobs for MemoryBlobs {
         self.insert(&blob.key, data);
         pause().await;
         Ok(())
+    }
+
+    async fn checked(&self, blob: &Blob, digest: Digest, data: Arc<[u8]>) -> Result<Arc<[u8]>> {
+        check(blob, digest, &data).map(|()| data)
     }
 }

@@ -41,7 +41,7 @@ pub fn record(hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body> {
     Item {
         hlc,
         kind: ItemKind::Record(body.id.clone()),
-        blob: record_blob(key.map(Text::from), body.deleted, None),
+        blob: record_blob(key.map(Text::from), body.deleted, None, None),
         body,
     }
 }
@@ -51,7 +51,7 @@ pub fn row(table: &Table, hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body>
     Item {
         hlc,
         kind: ItemKind::Row(table.clone()),
-        blob: row_blob(table, body.deleted, key.map(Text::from), None),
+        blob: row_blob(table, body.deleted, key.map(Text::from), None, None),
         body,
     }
 }

@@ -45,7 +45,12 @@ impl Stored {
         Item {
             hlc,
             kind: ItemKind::Record(text("id").unwrap_or_else(|| Text::from(""))),
-            blob: record_blob(text("object_storage_key"), is_deleted, mime_type),
+            blob: record_blob(
+                text("object_storage_key"),
+                is_deleted,
+                mime_type,
+                text("content_hash").as_ref(),
+            ),
             body: self.json(shape),
         }
     }

@@ -227,6 +227,7 @@ fn item(table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
             deleted,
             text("object_storage_key"),
             text("mime_type"),
+            text("content_hash").as_ref(),
         );
     }
     Item {
