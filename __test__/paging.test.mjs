@@ -178,6 +178,38 @@ test("nothing is sent twice while a backlog drains, and rounds are as many as pa
   }
 });
 
+/** The pages of an adapter that has an order of its own, under a cursor of its own. */
+const inOrder = (adapter, order) => ({
+  query({ limit = 100, cursor = 0 } = {}) {
+    const records = adapter
+      .all()
+      .sort(order)
+      .slice(cursor, cursor + limit);
+    const hasMore = cursor + limit < adapter.all().length;
+    return { records, hasMore, nextCursor: hasMore ? cursor + limit : null };
+  },
+});
+const reversed = (a, b) => (a.id < b.id ? 1 : -1);
+const shuffled = (a, b) => (a.id.at(-1) + a.id < b.id.at(-1) + b.id ? -1 : 1);
+
+for (const [title, order] of Object.entries({
+  "by falling ids": reversed,
+  "by no order": shuffled,
+})) {
+  test(`a backlog drains whole where the adapter pages ${title}, and records change meanwhile`, async () => {
+    const cloud = makeCloud();
+    const a = makeNode("a", cloud, { engine: { pageLimit: 7, scanPageSize: 10 } });
+    Object.assign(a.db, inOrder(a.db, order));
+    const id = (i) => `${i}`.padStart(3, "0");
+    for (let i = 0; i < 60; i += 1) write(a, "SR", id(i), { stamp: at(i, "a") });
+    await a.engine.exchange();
+    for (const i of [3, 20, 40, 59]) write(a, "SR", id(i), { stamp: at(100 + i, "a") });
+    await drain(a);
+    await drain(a);
+    assert.deepEqual(contents(cloud), contents(a));
+  });
+}
+
 test("an item written while a backlog drains goes along", async () => {
   const world = makeWorld(["a", "b"], { engine: { pageLimit: 2 } });
   const [a, b] = world.nodes;

@@ -10,6 +10,7 @@ mod blobs;
 mod clock;
 mod direct;
 mod hint;
+mod pages;
 mod records;
 mod rows;
 mod side;

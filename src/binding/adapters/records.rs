@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::stream::{self, StreamExt};
 
 use super::batch::{Batch, has_function};
+use super::pages::Pages;
 use crate::binding::convert::{
     Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
 };
@@ -26,12 +27,18 @@ pub struct JsRecords {
     pub(super) adapter: Handle,
     pub(super) option: &'static str,
     scan_page_size: f64,
+    pages: Pages,
 }
 
 /// A page of `query`, but for what was taken from it.
 struct Rest {
     next: Option<Kept>,
+    /// The id of its last record, and how many there are.
+    end: Option<(Text, usize)>,
 }
+
+/// What was fetched of a backlog.
+type Fetched = HashMap<(Hlc, Text), Item<Body>>;
 
 impl JsRecords {
     /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
@@ -40,6 +47,7 @@ impl JsRecords {
             adapter,
             option,
             scan_page_size,
+            pages: Pages::default(),
         }
     }
 
@@ -109,6 +117,7 @@ impl JsRecords {
     ) -> Result<()> {
         let mut found = Page::new(Backlog::<Text>::CAPACITY);
         let mut cursor: Option<Kept> = None;
+        self.pages.forget();
         loop {
             page.begin_read();
             let rest = await_js(
@@ -118,6 +127,9 @@ impl JsRecords {
                 |scope, answer| self.read_page(scope, answer, ask, page, &mut found),
             )
             .await?;
+            if let Some((last, rows)) = rest.end {
+                self.pages.note(cursor.take(), last, rows);
+            }
             match rest.next {
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -158,14 +170,7 @@ impl JsRecords {
         found: &mut Page<Text>,
     ) -> Result<Rest> {
         let realm = self.adapter.realm();
-        let wrong = |what| Err(invalid(&self.operation(Key::Query), what));
-        if scope.kind(answer)? != Kind::Object {
-            return wrong("answered no object");
-        }
-        let records = scope.get(realm, answer, Key::Records)?;
-        if !scope.is_array(records)? {
-            return wrong("answered no `records`");
-        }
+        let records = self.records_of(scope, answer)?;
         let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
@@ -194,7 +199,88 @@ impl JsRecords {
         } else {
             None
         };
-        Ok(Rest { next })
+        Ok(Rest {
+            next,
+            end: self.end_of(scope, records)?,
+        })
+    }
+
+    fn records_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
+        let wrong = |what| Err(invalid(&self.operation(Key::Query), what));
+        if scope.kind(answer)? != Kind::Object {
+            return wrong("answered no object");
+        }
+        let records = scope.get(self.adapter.realm(), answer, Key::Records)?;
+        if !scope.is_array(records)? {
+            return wrong("answered no `records`");
+        }
+        Ok(records)
+    }
+
+    fn end_of(&self, scope: Scope<'_>, records: Value<'_>) -> Result<Option<(Text, usize)>> {
+        let length = scope.length(records)?;
+        let Some(last) = length.checked_sub(1) else {
+            return Ok(None);
+        };
+        let last = scope.element(records, last)?;
+        if scope.kind(last)? != Kind::Object {
+            return Ok(None);
+        }
+        let id = scope.as_text(scope.get(self.adapter.realm(), last, Key::Id)?);
+        Ok(id.map(|id| (id, length as usize)))
+    }
+
+    /// Reads pages of the last pass again where that is cheaper than asking for each record.
+    async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched) -> Result<()> {
+        for page in self.pages.worth_reading(wanted) {
+            let wanted: HashMap<Hlc, Vec<Text>> =
+                page.wanted
+                    .into_iter()
+                    .fold(HashMap::new(), |mut ids, (hlc, id)| {
+                        ids.entry(hlc).or_default().push(id);
+                        ids
+                    });
+            let before = fetched.len();
+            await_js(
+                self.adapter.realm(),
+                &self.operation(Key::Query),
+                |scope, invoke| self.query(scope, invoke, page.cursor.as_ref()),
+                |scope, answer| self.pick(scope, answer, &wanted, fetched),
+            )
+            .await?;
+            if fetched.len() == before {
+                self.pages.forget();
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn pick(
+        &self,
+        scope: Scope<'_>,
+        answer: Value<'_>,
+        wanted: &HashMap<Hlc, Vec<Text>>,
+        fetched: &mut Fetched,
+    ) -> Result<()> {
+        let realm = self.adapter.realm();
+        let records = self.records_of(scope, answer)?;
+        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        for (index, hlc) in (0u32..).zip(stamps) {
+            let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
+                continue;
+            };
+            realm.scope(|scope| {
+                let record = scope.element(records, index)?;
+                let id = scope.as_text(scope.get(realm, record, Key::Id)?);
+                if let Some(id) = id.filter(|id| ids.contains(id)) {
+                    let item = record_item(scope, realm, record, id.clone(), hlc.clone())?;
+                    fetched.insert((hlc.clone(), id), item);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn offer(
@@ -227,14 +313,14 @@ impl JsRecords {
         backlog: &mut Backlog<Text>,
         page: &mut Page<Item<Body>>,
     ) -> Result<bool> {
-        let mut fetched: HashMap<(Hlc, Text), Item<Body>> = HashMap::new();
+        let mut fetched = Fetched::new();
         while let Some(known) = backlog.next_page(ask) {
-            let missing: Vec<_> = known
-                .iter()
-                .filter(|item| !fetched.contains_key(item))
-                .cloned()
-                .collect();
-            let mut answers = stream::iter(missing)
+            let missing = |fetched: &Fetched| -> Vec<_> {
+                let missing = known.iter().filter(|item| !fetched.contains_key(item));
+                missing.cloned().collect()
+            };
+            self.reread(&missing(&fetched), &mut fetched).await?;
+            let mut answers = stream::iter(missing(&fetched))
                 .map(|item| async move { (self.fetch_one(&item.1).await, item) })
                 .buffered(FETCHES);
             let mut gone = HashSet::new();
