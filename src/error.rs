@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub enum ErrorKind {
     /// The exchange with the peer failed, or one side sent what the protocol does not allow.
     Sync,
+    /// A message of the exchange has more bytes than its receiver takes. To JavaScript it is as the one above.
+    TooLarge,
     /// An argument or option has the wrong type or an impossible value.
     InvalidArgument,
     /// A key that leaves the storage's root, or that the file system cannot hold.
@@ -55,7 +57,7 @@ impl ErrorKind {
     /// The `code` of the JavaScript error.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Sync => "SYNC_ERROR",
+            Self::Sync | Self::TooLarge => "SYNC_ERROR",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::InvalidKey => "INVALID_KEY",
             Self::PathInUse => "PATH_IN_USE",

@@ -99,7 +99,7 @@ pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<V
     }
     let message = scope.text(&error.to_string())?;
     let cause = cause_to_js(scope, realm, error)?;
-    if error.kind() == ErrorKind::Sync {
+    if matches!(error.kind(), ErrorKind::Sync | ErrorKind::TooLarge) {
         return scope.construct(
             realm.intrinsic(scope, Intrinsic::SyncError)?,
             &[message, cause],

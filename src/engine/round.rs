@@ -11,11 +11,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Runs;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{DEFAULT_PAGE_LIMIT, Request};
-use crate::protocol::text::Text;
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
 use crate::protocol::watermarks::Watermarks;
 
-use super::blobs::{How, Transfers, transfer_all};
+use super::blobs::{How, transfer_all};
+use super::inbound::{Inbound, first_held};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
@@ -95,10 +95,15 @@ struct Outbound<B> {
     held: Vec<Held<B>>,
 }
 
-/// What came in, and what became of it.
-struct Inbound<B> {
-    arrivals: Vec<Arrival<B>>,
-    fetched: Transfers,
+/// A page that went out, without its items, and the one that came back.
+struct Sent<B> {
+    page: Gathered<B>,
+    refused: HashSet<NodeId>,
+    horizon: Option<Hlc>,
+    outbound: Outbound<B>,
+    advertised: Watermarks,
+    shipped_after: Watermarks,
+    answer: Answer<B>,
 }
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -124,19 +129,15 @@ where
 
     async fn round_of(&self, sweep: &mut Sweep<S::Body>) -> Result<Report<S::Body>> {
         let (own, peer) = self.read_state().await?;
-        let (page, refused) = self.select(sweep, &peer).await?;
-        let horizon = page.items.last().map(|item| item.hlc.clone());
-        let outbound = self.bring_over(page.items).await;
-
-        let advertised = sweep.advertised(&own);
-        let shipped_after = sweep.floor_of(&outbound.shipped, &peer);
-        let request = Request {
-            watermarks: advertised.clone(),
-            shipped_after: shipped_after.clone(),
-            items: outbound.shipped.clone(),
-            limit: self.options.page_limit,
-        };
-        let answer = self.peer.exchange(request).await?;
+        let Sent {
+            page,
+            refused,
+            horizon,
+            outbound,
+            advertised,
+            shipped_after,
+            answer,
+        } = self.send(sweep, &own, &peer).await?;
         let news = answer
             .items
             .iter()
@@ -195,6 +196,53 @@ where
         inbound.fatal().map_or(Ok(report), Err)
     }
 
+    /// Sends a page, and gets one. Where either is too large for its receiver, the pages become smaller for
+    /// the rest of the sweep: their size in bytes is known to nobody before.
+    async fn send(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        own: &Watermarks,
+        peer: &Watermarks,
+    ) -> Result<Sent<S::Body>> {
+        loop {
+            let limit = sweep.page_limit.unwrap_or(self.options.page_limit);
+            let (mut page, refused) = self.select(sweep, peer, limit).await?;
+            let items = std::mem::take(&mut page.items);
+            let horizon = items.last().map(|item| item.hlc.clone());
+            let outbound = self.bring_over(items).await;
+            let advertised = sweep.advertised(own);
+            let shipped_after = sweep.floor_of(&outbound.shipped, peer);
+            let request = Request {
+                watermarks: advertised.clone(),
+                shipped_after: shipped_after.clone(),
+                items: outbound.shipped.clone(),
+                limit,
+            };
+            let answer = match self.peer.exchange(request).await {
+                Err(error) if error.kind() == ErrorKind::TooLarge && limit > 1 => {
+                    let shipped = outbound.shipped.len();
+                    let most = if shipped > 1 {
+                        limit.min(shipped)
+                    } else {
+                        limit
+                    };
+                    sweep.page_limit = Some((most / 2).max(1));
+                    continue;
+                }
+                answer => answer?,
+            };
+            return Ok(Sent {
+                page,
+                refused,
+                horizon,
+                outbound,
+                advertised,
+                shipped_after,
+                answer,
+            });
+        }
+    }
+
     async fn read_state(&self) -> Result<(Watermarks, Watermarks)> {
         match &self.state {
             Some(state) => Ok((state.watermarks().await?, state.peer_watermarks().await?)),
@@ -229,8 +277,9 @@ where
         &self,
         sweep: &mut Sweep<S::Body>,
         peer: &Watermarks,
+        limit: usize,
     ) -> Result<(Gathered<S::Body>, HashSet<NodeId>)> {
-        let mut ask = sweep.ask(peer, self.options.page_limit);
+        let mut ask = sweep.ask(peer, limit);
         let mut refused = HashSet::new();
         loop {
             let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
@@ -348,101 +397,4 @@ where
         sweep.held.extend(refused);
         Ok(())
     }
-}
-
-impl<B: Clone> Inbound<B> {
-    /// Whether the item and its object are here; `Err` says why not, or nothing if it only waits.
-    fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
-        match &arrival.outcome {
-            Outcome::Applied | Outcome::Stale => match self.fetched.of(&arrival.item) {
-                Some(fetched) => fetched.map_err(Some),
-                None => Err(None),
-            },
-            Outcome::Failed(error) => Err(Some(error.clone())),
-            Outcome::Behind | Outcome::Waiting | Outcome::Dropped => Err(None),
-        }
-    }
-
-    fn runs(&self) -> Runs {
-        let mut runs = Runs::default();
-        for arrival in &self.arrivals {
-            if !matches!(arrival.outcome, Outcome::Dropped) {
-                runs.note(&arrival.item.hlc, self.whole(arrival).is_ok());
-            }
-        }
-        runs
-    }
-
-    fn held(&self, broken_before: &HashSet<NodeId>) -> Vec<Held<B>> {
-        let runs = self.runs();
-        let mut held = Vec::new();
-        for arrival in &self.arrivals {
-            let hlc = &arrival.item.hlc;
-            if broken_before.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
-                continue;
-            }
-            if let Err(Some(error)) = self.whole(arrival) {
-                held.push(Held::new(&arrival.item, Direction::Inbound, error));
-            }
-        }
-        held
-    }
-
-    /// The records that could not be stored.
-    fn not_stored(&self) -> impl Iterator<Item = (Text, Hlc)> {
-        self.arrivals
-            .iter()
-            .filter(|arrival| !arrival.is_here())
-            .filter_map(|arrival| match &arrival.item.kind {
-                ItemKind::Record(id) => Some((id.clone(), arrival.item.hlc.clone())),
-                ItemKind::Row(_) => None,
-            })
-    }
-
-    fn applied(&self) -> usize {
-        self.arrivals
-            .iter()
-            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
-            .filter(|arrival| matches!(arrival.item.kind, ItemKind::Record(_)))
-            .filter(|arrival| self.whole(arrival).is_ok())
-            .count()
-    }
-
-    /// The error of a record that could not be stored, where nothing at all was taken in.
-    fn fatal(self) -> Option<Error> {
-        if self.arrivals.iter().any(Arrival::is_here) {
-            return None;
-        }
-        self.arrivals
-            .into_iter()
-            .find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
-                (ItemKind::Record(_), Outcome::Failed(error))
-                    if error.kind() != ErrorKind::ClockAhead =>
-                {
-                    Some(error)
-                }
-                _ => None,
-            })
-    }
-}
-
-/// Of each node the item at its gap, with the reason.
-fn first_held<B: Clone>(
-    items: &[Item<B>],
-    runs: &Runs,
-    direction: Direction,
-    reason: impl Fn(&Item<B>) -> Option<Error>,
-) -> Vec<Held<B>> {
-    let mut told = HashSet::new();
-    let mut held = Vec::new();
-    for item in items {
-        let node = &item.hlc.node_id;
-        if runs.gaps().get(node) == Some(&item.hlc)
-            && let Some(error) = reason(item)
-            && told.insert(node.clone())
-        {
-            held.push(Held::new(item, direction, error));
-        }
-    }
-    held
 }

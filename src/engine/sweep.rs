@@ -72,6 +72,8 @@ pub struct Sweep<B> {
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
     /// shipped after that is offered again, and once more only after something still earlier.
     pub(super) rewound: HashMap<NodeId, Hlc>,
+    /// So many items a page has, where one of the usual size was too large for its receiver.
+    pub(super) page_limit: Option<usize>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -90,6 +92,7 @@ impl<B> Default for Sweep<B> {
             superseded: HashMap::new(),
             blind: false,
             rewound: HashMap::new(),
+            page_limit: None,
             held: Vec::new(),
             backlog: Backlog::default(),
         }

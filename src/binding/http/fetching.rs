@@ -188,7 +188,8 @@ impl Fetch {
             _ => format!("{} {}", asked.method, asked.path),
         };
         let line = text("line")?.unwrap_or_default();
-        Ok(Err(refused(&what, &line, &body.unwrap_or_default(), again)))
+        let body = body.unwrap_or_default();
+        Ok(Err(refused(&what, status, &line, &body, again)))
     }
 }
 

@@ -20,7 +20,7 @@ pub type Json = Arc<str>;
 
 /// Messages that nest deeper are refused. It keeps whoever reads a body by recursion from running out
 /// of stack.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 2048;
 
 /// The longest node id, in UTF-16 code units. A node id is kept for ever in every watermark.
 pub const MAX_NODE_ID: usize = 4096;

@@ -10,7 +10,7 @@ use reqwest::Response;
 use super::fault::{Failure, SHOWN, broken, refused, status_line};
 use super::retry::Again;
 use super::{Client, Headers};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;
 use crate::protocol::wire::{Json, read_answer};
 use crate::transport::{EXCHANGE_PATH, gzip};
@@ -141,7 +141,7 @@ impl Client {
                 "it redirects to {place}, and redirects are not followed: set baseUrl to where the \
                  peer is"
             );
-            return refused(what, &line, &advice, again);
+            return refused(what, status.as_u16(), &line, &advice, again);
         }
         let packed = names_gzip(response.headers(), &CONTENT_ENCODING);
         let mut bytes = Vec::new();
@@ -156,7 +156,7 @@ impl Client {
         }
         bytes.truncate(SHOWN);
         let body = String::from_utf8_lossy(&bytes);
-        refused(what, &line, &body, again)
+        refused(what, status.as_u16(), &line, &body, again)
     }
 }
 
@@ -171,7 +171,8 @@ fn read_packed(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
 
 /// An answer that has more bytes than are allowed.
 pub fn too_long(most: usize) -> Error {
-    Error::sync(
+    Error::new(
+        ErrorKind::TooLarge,
         "malformed exchange answer",
         format!(
             "it has more than {most} bytes; if the peer is to be trusted, allow more with \

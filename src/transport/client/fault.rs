@@ -21,15 +21,20 @@ pub struct Failure {
     pub again: Again,
 }
 
-/// Why a status is an error. `what` is the path, with the method where it is not obvious; `status` is the
+/// Why a status is an error. `what` is the path, with the method where it is not obvious; `line` is the
 /// status and its text.
-pub fn refused(what: &str, status: &str, body: &str, again: Again) -> Failure {
+pub fn refused(what: &str, status: u16, line: &str, body: &str, again: Again) -> Failure {
+    const CONTENT_TOO_LARGE: u16 = 413;
+    let kind = match status {
+        CONTENT_TOO_LARGE => ErrorKind::TooLarge,
+        _ => ErrorKind::Sync,
+    };
     let body = match body.char_indices().find(|(at, _)| *at >= SHOWN) {
         Some((end, _)) => &body[..end],
         None => body,
     };
     Failure {
-        error: Error::sync("", format!("{what} failed: {status} {body}")),
+        error: Error::new(kind, "", format!("{what} failed: {line} {body}")),
         again,
     }
 }

@@ -1,0 +1,116 @@
+//! What came in with a round, and what became of it.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind};
+use crate::protocol::delta::Runs;
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::text::Text;
+
+use super::blobs::Transfers;
+use super::intake::{Arrival, Outcome};
+use super::sweep::{Direction, Held};
+
+/// What came in, and what became of it.
+pub(super) struct Inbound<B> {
+    pub(super) arrivals: Vec<Arrival<B>>,
+    pub(super) fetched: Transfers,
+}
+
+impl<B: Clone> Inbound<B> {
+    /// Whether the item and its object are here; `Err` says why not, or nothing if it only waits.
+    fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
+        match &arrival.outcome {
+            Outcome::Applied | Outcome::Stale => match self.fetched.of(&arrival.item) {
+                Some(fetched) => fetched.map_err(Some),
+                None => Err(None),
+            },
+            Outcome::Failed(error) => Err(Some(error.clone())),
+            Outcome::Behind | Outcome::Waiting | Outcome::Dropped => Err(None),
+        }
+    }
+
+    pub(super) fn runs(&self) -> Runs {
+        let mut runs = Runs::default();
+        for arrival in &self.arrivals {
+            if !matches!(arrival.outcome, Outcome::Dropped) {
+                runs.note(&arrival.item.hlc, self.whole(arrival).is_ok());
+            }
+        }
+        runs
+    }
+
+    pub(super) fn held(&self, broken_before: &HashSet<NodeId>) -> Vec<Held<B>> {
+        let runs = self.runs();
+        let mut held = Vec::new();
+        for arrival in &self.arrivals {
+            let hlc = &arrival.item.hlc;
+            if broken_before.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
+                continue;
+            }
+            if let Err(Some(error)) = self.whole(arrival) {
+                held.push(Held::new(&arrival.item, Direction::Inbound, error));
+            }
+        }
+        held
+    }
+
+    /// The records that could not be stored.
+    pub(super) fn not_stored(&self) -> impl Iterator<Item = (Text, Hlc)> {
+        self.arrivals
+            .iter()
+            .filter(|arrival| !arrival.is_here())
+            .filter_map(|arrival| match &arrival.item.kind {
+                ItemKind::Record(id) => Some((id.clone(), arrival.item.hlc.clone())),
+                ItemKind::Row(_) => None,
+            })
+    }
+
+    pub(super) fn applied(&self) -> usize {
+        self.arrivals
+            .iter()
+            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter(|arrival| matches!(arrival.item.kind, ItemKind::Record(_)))
+            .filter(|arrival| self.whole(arrival).is_ok())
+            .count()
+    }
+
+    /// The error of a record that could not be stored, where nothing at all was taken in.
+    pub(super) fn fatal(self) -> Option<Error> {
+        if self.arrivals.iter().any(Arrival::is_here) {
+            return None;
+        }
+        self.arrivals
+            .into_iter()
+            .find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
+                (ItemKind::Record(_), Outcome::Failed(error))
+                    if error.kind() != ErrorKind::ClockAhead =>
+                {
+                    Some(error)
+                }
+                _ => None,
+            })
+    }
+}
+
+/// Of each node the item at its gap, with the reason.
+pub(super) fn first_held<B: Clone>(
+    items: &[Item<B>],
+    runs: &Runs,
+    direction: Direction,
+    reason: impl Fn(&Item<B>) -> Option<Error>,
+) -> Vec<Held<B>> {
+    let mut told = HashSet::new();
+    let mut held = Vec::new();
+    for item in items {
+        let node = &item.hlc.node_id;
+        if runs.gaps().get(node) == Some(&item.hlc)
+            && let Some(error) = reason(item)
+            && told.insert(node.clone())
+        {
+            held.push(Held::new(item, direction, error));
+        }
+    }
+    held
+}
