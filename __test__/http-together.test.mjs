@@ -156,15 +156,15 @@ async function write(side, name) {
   }
 }
 
-/** Rounds of every channel until nobody has more; what is held fails. */
-async function drain(side) {
+/** Rounds of every channel until nobody has more; what is held fails, unless it may be. */
+async function drain(side, mayHold = false) {
   const results = [];
   for (const [channel, engine] of Object.entries(side.engines)) {
     let result;
     for (let round = 0; round === 0 || result.hasMore; round += 1) {
       assert.ok(round < 50, `${side.nodeId} comes to an end with ${channel}`);
       result = await engine.exchange();
-      assert.deepEqual(result.held, []);
+      if (!mayHold) assert.deepEqual(result.held, []);
       results.push(result);
     }
   }
@@ -333,6 +333,8 @@ for (const front of FRONTS) {
           if (result instanceof Error || result.held.length > 0) failures += 1;
         }
     assert.ok(failures > 0 && answers > 30, `${answers} answers made ${failures} rounds fail`);
+    // A sweep that is under way says what it held before; the next one holds nothing.
+    for (const laptop of [a, b]) await drain(laptop, true);
     await settle(a, b);
     await assertEqual([cloud, a, b], NAMES.length * 2);
   });
