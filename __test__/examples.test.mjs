@@ -35,7 +35,7 @@ function run(t, script, args = [], onOutput = () => {}) {
   let [out, err] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text) => {
     out += text;
-    onOutput(child);
+    onOutput(child, text);
   });
   child.stderr.setEncoding("utf8").on("data", (text) => (err += text));
   return new Promise((resolve, reject) => {
@@ -209,6 +209,25 @@ test("the demo leaves nothing behind where Ctrl-C is pressed again", notOnWindow
   });
   assert.deepEqual([code, left], [130, []]);
 });
+
+for (const [who, pattern] of Object.entries({
+  "the cloud": /in process (\d+)/,
+  "laptop 2": /processes \d+ and (\d+)/,
+})) {
+  test(`the demo says so where ${who} breaks down`, notOnWindows, async (t) => {
+    let [out, pid] = ["", undefined];
+    const folder = folderOf(t, numbered(2000));
+    const result = await run(t, DEMO, ["--folder", folder], (_, text) => {
+      out += text;
+      if (pid !== undefined) return;
+      pid = out.match(pattern)?.[1];
+      if (pid !== undefined) process.kill(Number(pid), "SIGKILL");
+    });
+    assert.deepEqual([result.code, result.left], [1, []]);
+    assert.match(result.err, new RegExp(`^✗ .*${who}|^✗ .*nothing listens`, "m"));
+    assert.doesNotMatch(result.err, /^\s+at /m, "there is no stack");
+  });
+}
 
 test("the check by hash tells every difference", async (t) => {
   const contents = { equal: "1", missing: "2", renamed: "3", longer: "4", changed: "5" };

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { serveWith, storesFor } from "./support/answering.mjs";
 import { makeCloud, makeNode, write } from "./support/index.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -54,4 +55,22 @@ test("the CommonJS example drains a node and says what is held", async (t) => {
   await drain();
   assert.equal((await cloud.db.query({})).records.length, 3);
   assert.match(warned.mock.calls[0].arguments[0], /^a waits at lost: /);
+});
+
+test("the HTTP example prints what it says and ends", (t) => {
+  const folder = appWith(t, "app.mjs", example("http"));
+  const options = { cwd: folder, encoding: "utf8", timeout: 60_000 };
+  const printed = execFileSync(process.execPath, ["app.mjs"], options);
+  assert.equal(printed, "{ applied: 0, shipped: 0, hasMore: false }\n");
+});
+
+test("the handler example answers what is its own, and leaves the rest to the app", async (t) => {
+  const folder = appWith(t, "serve.cjs", example("http-handler"));
+  const serve = createRequire(join(folder, "app.cjs"))("./serve.cjs");
+  const stores = storesFor(t, "adapters");
+  const { url } = await serveWith(t, serve(stores).listeners("request")[0]);
+  const put = await fetch(`${url}/files/notes%2F1`, { method: "PUT", body: "Buy milk" });
+  assert.equal(put.status, 200);
+  assert.equal(await stores.objectStorageAdapter.has("notes/1"), true);
+  assert.equal((await fetch(`${url}/elsewhere`)).status, 404);
 });

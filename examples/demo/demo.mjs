@@ -1,11 +1,12 @@
-// Two laptops and a cloud: the first laptop turns a folder into records and objects, the cloud
-// receives them, the second laptop pulls them; then every file is compared by its hash.
+// Two laptops and a cloud, each in a process of its own: the first laptop turns a folder into records and
+// objects, the cloud receives them over HTTP, the second laptop pulls them; then every file is compared
+// by its hash.
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { DemoError, quoted } from "./errors.mjs";
+import { DemoError, isExpected, quoted } from "./errors.mjs";
 import { listFolder, listTracked } from "./folder.mjs";
-import { openCloud, openLaptop } from "./node.mjs";
+import { startCloud, startLaptop } from "./processes.mjs";
 import { startProgress } from "./progress.mjs";
 import { bytesText, renderTable } from "./table.mjs";
 import { verify } from "./verify.mjs";
@@ -13,13 +14,13 @@ import { createWorkspace, stopOnSignals } from "./workspace.mjs";
 
 const USAGE = `Usage: npm run demo [-- --folder DIR]
 
-Syncs a folder from one laptop by way of a cloud to a second laptop, all in a temporary folder.
+Syncs a folder from one laptop by way of a cloud to a second laptop: three processes that talk over
+HTTP on this machine, each with its stores in a temporary folder.
 Without --folder it takes this repository's own tracked files. The folder itself is only read.`;
 
 const OWN_REPOSITORY = resolve(fileURLToPath(new URL("../..", import.meta.url)));
 const SHOWN_DIFFERENCES = 10;
 const BAR_STEPS = 20;
-const MEMORY = 256 << 20;
 
 const signal = stopOnSignals();
 try {
@@ -28,8 +29,7 @@ try {
   else await run(folder);
 } catch (error) {
   process.exitCode ||= 1;
-  const isExpected = error instanceof DemoError || error?.code !== undefined;
-  console.error(isExpected ? `✗ ${error.message}` : error);
+  console.error(isExpected(error) ? `✗ ${error.message}` : error);
 }
 
 function readArguments() {
@@ -55,35 +55,28 @@ async function run(folder) {
   console.log(`${quoted(folder)}: ${filesText(files.length)}, ${bytesText(bytes)}${alsoSkipped}\n`);
 
   const workspace = createWorkspace();
-  const opened = [];
-  const kept = (node) => (opened.push(node), node);
+  const started = [];
+  const kept = (node) => (started.push(node), node);
   try {
     const at = (name) => join(workspace.folder, name);
-    const pace = paceFor(files);
-    const cloud = kept(await openCloud(at("cloud")));
-    const first = kept(await openLaptop(at("laptop-1"), "laptop-1", cloud.connection, pace));
-    const second = kept(await openLaptop(at("laptop-2"), "laptop-2", cloud.connection, pace));
+    const cloud = kept(await startCloud("the cloud", at("cloud"), signal));
+    const way = { baseUrl: cloud.baseUrl, pace: paceFor(files) };
+    const laptop = async (n) =>
+      kept(await startLaptop(`laptop ${n}`, at(`laptop-${n}`), `laptop-${n}`, way, signal));
+    const [first, second] = [await laptop(1), await laptop(2)];
+    console.log(`The cloud listens at ${cloud.baseUrl}, in process ${cloud.pid}.`);
+    console.log(`The laptops run in the processes ${first.pid} and ${second.pid}.\n`);
     await sync(files, { cloud, first, second });
+    for (const node of started.toReversed()) await node.close();
   } finally {
-    for (const node of opened.reverse()) await node.close();
+    for (const node of started) await node.kill();
     await workspace.remove();
   }
 }
 
-/**
- * Rounds small enough for the bar to move, and so many objects at one time as fit in memory. An app
- * leaves both at their defaults, 1000 and 8.
- */
+/** Rounds small enough for the bar to move. An app leaves it at its default, 1000. */
 function paceFor(files) {
-  const largest = files.reduce((most, { size }) => Math.max(most, size), 1);
-  return {
-    pageLimit: clamped(files.length / BAR_STEPS, 50),
-    blobConcurrency: clamped(MEMORY / largest, 8),
-  };
-}
-
-function clamped(value, most) {
-  return Math.max(1, Math.min(most, Math.ceil(value)));
+  return { pageLimit: Math.max(1, Math.min(50, Math.ceil(files.length / BAR_STEPS))) };
 }
 
 async function list(folder) {

@@ -3,6 +3,11 @@ export class DemoError extends Error {
   name = "DemoError";
 }
 
+/** Whether the message alone tells what is wrong. */
+export function isExpected(error) {
+  return error instanceof DemoError || error?.code !== undefined;
+}
+
 const REASONS = {
   EACCES: "permission denied",
   EPERM: "permission denied",

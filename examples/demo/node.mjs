@@ -1,14 +1,14 @@
-// The nodes of the demo, each with native stores in a folder of its own.
-//
-// A laptop knows its cloud only as a `Connection`. Whatever else makes one, a cloud at the other end
-// of a network for example, can take the place of `connection` below without a change to the laptops.
+// The nodes of the demo, each with native stores in a folder of its own. The cloud is a server; a laptop
+// knows nothing of it but its URL.
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import {
   createFsObjectStorage,
   createHLCClock,
-  createInProcessSyncTransport,
+  createHttpObjectStorage,
+  createHttpSyncServer,
+  createHttpSyncTransport,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
@@ -19,10 +19,6 @@ import { forEachFile } from "./pool.mjs";
 import { ulid } from "./ulid.mjs";
 
 /**
- * @typedef {object} Connection a laptop's way to its cloud
- * @property {object} transport where the records go
- * @property {object} objectStorage where the files go
- *
  * @typedef {object} Inventory
  * @property {number} records
  * @property {number} objects so many different ones; files with the same content share one
@@ -49,33 +45,41 @@ const MIME_TYPES = {
   ".txt": "text/plain",
 };
 
-/** A cloud in this process. It only answers. */
+/** A cloud, which only answers. It listens on a free port, for this machine alone. */
 export async function openCloud(folder) {
   const stores = await openStores(folder, "cloud");
   const { databaseAdapter, objectStorage, clock } = stores;
-  /** @type {Connection} */
-  const connection = {
-    transport: createInProcessSyncTransport({ databaseAdapter, objectStorage, clock }),
-    objectStorage,
+  const server = createHttpSyncServer({
+    databaseAdapter,
+    objectStorageAdapter: objectStorage,
+    clock,
+  });
+  const { address, port } = await server.listen(0);
+  return {
+    baseUrl: `http://${address}:${port}`,
+    inventory: () => inventoryOf(stores),
+    async close() {
+      await server.close();
+      await closeStores(stores);
+    },
   };
-  return { connection, inventory: () => inventoryOf(stores), close: () => closeStores(stores) };
 }
 
 /**
- * A laptop, which exchanges with the cloud at the other end of `connection`.
+ * A laptop, which exchanges with the cloud at `baseUrl`.
  *
  * @param {string} folder
  * @param {string} nodeId
- * @param {Connection} connection
- * @param {{ pageLimit?: number, blobConcurrency?: number }} [pace]
+ * @param {string} baseUrl
+ * @param {{ pageLimit?: number }} [pace]
  */
-export async function openLaptop(folder, nodeId, { transport, objectStorage }, pace) {
+export async function openLaptop(folder, nodeId, baseUrl, pace) {
   const stores = await openStores(folder, nodeId);
   const engine = createSyncEngine({
     localDatabaseAdapter: stores.databaseAdapter,
     localObjectStorage: stores.objectStorage,
-    remoteObjectStorage: objectStorage,
-    transport,
+    remoteObjectStorage: createHttpObjectStorage({ baseUrl }),
+    transport: createHttpSyncTransport({ baseUrl }),
     clock: stores.clock,
     syncState: stores.syncState,
     ...pace,
@@ -162,7 +166,7 @@ function recordOf({ name }, { now, hash, key, mimeType, size }) {
  *
  * @returns {Promise<{ rounds: number, shipped: number, applied: number }>}
  */
-async function settle(engine, { signal, onProgress = () => {} }) {
+async function settle(engine, { signal, onProgress }) {
   const sum = { rounds: 0, shipped: 0, applied: 0 };
   for (let hasMore = true; hasMore;) {
     signal.throwIfAborted();

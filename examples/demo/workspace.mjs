@@ -7,6 +7,9 @@ import { DemoError } from "./errors.mjs";
 /** What a shell expects of a program that a signal ended. */
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
+/** The signals that stop the demo. */
+export const SIGNALS = Object.keys(EXIT_CODES);
+
 /** A temporary folder that goes away with this process, however it ends. */
 export function createWorkspace() {
   const folder = mkdtempSync(join(tmpdir(), "starkeep-demo-"));
