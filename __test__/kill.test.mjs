@@ -12,7 +12,9 @@ test(
     const seed = Number(process.env.SYNC_KILL_SEED ?? randomInt(2 ** 32));
     t.diagnostic(`seed ${seed} (SYNC_KILL_SEED), which decides who is killed, and when`);
     if (DatabaseSync === null)
-      t.diagnostic("PRAGMA integrity_check needs node:sqlite; here the store's own health check runs");
+      t.diagnostic(
+        "PRAGMA integrity_check needs node:sqlite; here the store's own health check runs",
+      );
     const outcome = await killOften({ folder: folderFor(t), kills: 12, seed });
     const { records } = await checkPlaces(outcome);
     assert.ok(records > 0, "something was written");

@@ -107,7 +107,8 @@ export async function killOften({ folder, kills, seed, longest = 900, tell = () 
     for (const name of NODES) await running.get(name).kill();
     // The second time, for what the second node brought after the first one had come to rest.
     const held = {};
-    for (const name of [...NODES, ...NODES]) held[name] = await ask("holds", "settle", at(name), name, url);
+    for (const name of [...NODES, ...NODES])
+      held[name] = await ask("holds", "settle", at(name), name, url);
     await running.get("cloud").kill();
     held.cloud = await ask("holds", "show", at("cloud"));
     return { held, wrote, figures, places: ["cloud", ...NODES].map(at) };
@@ -141,7 +142,10 @@ export async function checkPlaces({ held, wrote, places, figures }) {
     found.set(`row ${row.id}`, { stamp: stampOf(timestamp), hash: row.body });
   for (const [id, { stamp, hash }] of wrote) {
     const stands = found.get(id);
-    assert.ok(stands !== undefined && stands.stamp >= stamp, `${id} is there, and not an older one`);
+    assert.ok(
+      stands !== undefined && stands.stamp >= stamp,
+      `${id} is there, and not an older one`,
+    );
     if (stands.stamp === stamp) assert.equal(stands.hash, hash, id);
   }
   for (const place of places) {
@@ -151,5 +155,9 @@ export async function checkPlaces({ held, wrote, places, figures }) {
   }
   const odd = Object.keys(figures.faults).filter((code) => code !== "SYNC_ERROR");
   assert.deepEqual(odd, [], "a peer that is gone is all that went wrong");
-  return { records: cloud.records.length, rows: cloud.rows.length, files: Object.keys(cloud.files).length };
+  return {
+    records: cloud.records.length,
+    rows: cloud.rows.length,
+    files: Object.keys(cloud.files).length,
+  };
 }
