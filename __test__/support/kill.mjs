@@ -5,8 +5,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { text } from "./hlc.mjs";
 import { DatabaseSync } from "./native.mjs";
 
 const PLACE = fileURLToPath(new URL("./place.mjs", import.meta.url));
@@ -30,8 +30,10 @@ export function startPlace(args, on = () => {}) {
   });
   const place = { child, said: {}, complaints: "" };
   let rest = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    const lines = (rest + text).split("\n");
+  let tellWaiting = () => {};
+  const heard = () => new Promise((resolve) => (tellWaiting = () => resolve([])));
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    const lines = (rest + chunk).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       const space = line.indexOf(" ");
@@ -39,17 +41,16 @@ export function startPlace(args, on = () => {}) {
       place.said[what] = value;
       on(what, value);
     }
+    tellWaiting();
   });
-  child.stderr.setEncoding("utf8").on("data", (text) => (place.complaints += text));
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (place.complaints += chunk));
   const closed = once(child, "close");
   place.closed = closed;
   /** Waits until it has said `what`. */
   place.says = async (what) => {
-    const lines = createInterface({ input: child.stdout });
     while (!(what in place.said)) {
-      assert.equal(child.exitCode ?? child.signalCode, null, `it ended: ${place.complaints}`);
-      await Promise.race([once(lines, "line"), once(child, "exit")]);
-      await new Promise((resolve) => setImmediate(resolve));
+      const [ended] = await Promise.race([heard(), closed]);
+      assert.equal(ended, undefined, `it ended: ${place.complaints}`);
     }
     return place.said[what];
   };
@@ -118,9 +119,6 @@ export async function killOften({ folder, kills, seed, longest = 900, tell = () 
 }
 
 const byId = (records) => [...records].sort((x, y) => (x.id < y.id ? -1 : 1));
-const stampOf = ({ wallTime, counter, nodeId }) =>
-  `${wallTime.toString(16).padStart(12, "0")}:${counter.toString(16).padStart(4, "0")}:${nodeId}`;
-
 /** Nothing that was written is lost, and every place holds the same, whole. */
 export async function checkPlaces({ held, wrote, places, figures }) {
   const { cloud } = held;
@@ -136,10 +134,10 @@ export async function checkPlaces({ held, wrote, places, figures }) {
     const file = cloud.files[one.objectStorageKey];
     if (one.deletedAt === null) assert.equal(file?.hash, one.contentHash, one.id);
     const hash = one.deletedAt === null ? one.contentHash : null;
-    found.set(one.id, { stamp: stampOf(one.updatedAt), hash });
+    found.set(one.id, { stamp: text(one.updatedAt), hash });
   }
   for (const { timestamp, row } of cloud.rows)
-    found.set(`row ${row.id}`, { stamp: stampOf(timestamp), hash: row.body });
+    found.set(`row ${row.id}`, { stamp: text(timestamp), hash: row.body });
   for (const [id, { stamp, hash }] of wrote) {
     const stands = found.get(id);
     assert.ok(
