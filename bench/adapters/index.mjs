@@ -11,7 +11,7 @@ export {
   fingerprintOfStorage,
 } from "./fingerprint.mjs";
 export { createMemoryDatabaseAdapter } from "./memory-database.mjs";
-export { blobFor, createRandom, generateRecords, watermarksOf } from "./records.mjs";
+export { blobFor, createRandom, generateRecords, raise, watermarksOf } from "./records.mjs";
 export { createSqliteDatabaseAdapter, openDatabase, sqliteMissing } from "./sqlite.mjs";
 export { createFsObjectStorage, createMemoryObjectStorage, withDelay } from "./storage.mjs";
 export { createMemorySyncState } from "./sync-state.mjs";

@@ -5,8 +5,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { readFileSync } from "node:fs";
 import { assertSame, fingerprintOf, fingerprintOfAdapter } from "../adapters/index.mjs";
+import { readPeak } from "../lib/resident.mjs";
 import { buildSides, connectSides, NATIVE_EXPORTS, openDatabase, senderRecords, syncUntilQuiet } from "./sides.mjs";
 
 const count = (/** @type {{ records: number }} */ size) => size.records.toLocaleString("en");
@@ -142,7 +142,7 @@ function residentMemory({ name, native, bar }) {
       const sides = await connectSides(engine, built);
       await syncUntilQuiet(sides.sync, built.size.records);
       await sides.close();
-      return peakResidentMiB();
+      return readPeak();
     },
 
     async check(built, engine) {
@@ -152,17 +152,6 @@ function residentMemory({ name, native, bar }) {
       await local.close();
     },
   };
-}
-
-/** Linux knows the peak of this program alone; elsewhere the process's, which may include its parent's. */
-function peakResidentMiB() {
-  try {
-    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
-    if (match) return Number(match[1]) / 1024;
-  } catch {
-    // no /proc here
-  }
-  return process.resourceUsage().maxRSS / 1024;
 }
 
 const storesOf = (/** @type {boolean} */ native) => (native ? "native stores beside plain adapters" : "plain adapters");
