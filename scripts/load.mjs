@@ -135,6 +135,8 @@ async function serve(folder, channels) {
 }
 
 async function clients(port, first, step, count, channels, seconds) {
+  // It stays until it is ended: the end of a process may be heard before its last message.
+  process.on("disconnect", () => process.exit());
   const times = { exchange: [], put: [], get: [] };
   const peersOf = (number) =>
     Array.from({ length: count }, (_, one) => one).filter((one) => one % channels === number % channels);
@@ -151,7 +153,6 @@ async function clients(port, first, step, count, channels, seconds) {
   await Promise.all(all.map((client) => client.end(pushed)));
   const sum = (name) => all.reduce((total, client) => total + client[name], 0);
   process.send({ times, received: sum("received"), objects: sum("objects") });
-  process.disconnect();
 }
 
 const SELF = fileURLToPath(import.meta.url);
