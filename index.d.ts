@@ -920,6 +920,8 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
+
+/* ------------------------------------------------------------------------------------------------
  * The answering side over HTTP
  *
  * `POST /sync/exchange` is one exchange; `HEAD`, `GET`, `PUT` and `DELETE /files/<percent-encoded key>` are
