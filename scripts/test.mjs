@@ -27,6 +27,7 @@ const STEPS = [
   ["layers", process.execPath, ["scripts/layers.mjs"]],
   ["one version everywhere", process.execPath, ["scripts/version.mjs"]],
   ["licences, sources and bans of the crates", process.execPath, ["scripts/deny.mjs"]],
+  ["advisories of the npm packages", process.execPath, ["scripts/audit.mjs"]],
   ["licences of what is compiled in", process.execPath, ["scripts/third-party.mjs"]],
   ["workflows of the hosted CI", process.execPath, ["scripts/workflows.mjs"]],
   ["types", process.execPath, ["__test__/types/run.mjs"]],
