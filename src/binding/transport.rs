@@ -9,11 +9,11 @@ use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, behind, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
-use crate::engine::ports::Exchange;
+use crate::engine::ports::{Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::message::{Answer, Request};
-use crate::store::side::{NativeSide, Traced};
+use crate::store::side::NativeSide;
 
 /// So many records a scan asks for at one time where nobody says otherwise.
 pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
@@ -49,8 +49,9 @@ impl InProcess {
         })
     }
 
-    /// The same over the stores themselves, where all of them and the clock are this package's own.
-    pub fn natively(&self) -> Result<Option<Responder<NativeSide>>> {
+    /// The same over the stores themselves, where all of them and the clock are this package's own. Its
+    /// warnings go to `log`.
+    pub fn natively<L: Log>(&self, log: L) -> Result<Option<Responder<NativeSide<L>>>> {
         let side = &self.responder.side;
         side.look()?;
         let records = side.records.as_ref().map(AnyRecords::native);
@@ -66,7 +67,7 @@ impl InProcess {
             records: records.flatten(),
             rows: rows.flatten(),
             clock,
-            log: Traced,
+            log,
         };
         Ok(Some(Responder::new(
             native,

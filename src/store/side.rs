@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// The native stores of a channel. All clones are one side.
 #[derive(Debug, Clone)]
-pub struct NativeSide {
+pub struct NativeSide<L = Traced> {
     /// Shared records, unless the channel carries none.
     pub records: Option<SqliteRecords>,
     /// App rows, if the channel has any.
@@ -16,15 +16,15 @@ pub struct NativeSide {
     /// The clock.
     pub clock: SharedClock,
     /// Where warnings go.
-    pub log: Traced,
+    pub log: L,
 }
 
-impl Side for NativeSide {
+impl<L: Log> Side for NativeSide<L> {
     type Body = Json;
     type Records = SqliteRecords;
     type Rows = SqliteAppRows;
     type Clock = SharedClock;
-    type Log = Traced;
+    type Log = L;
 
     fn records(&self) -> Option<&SqliteRecords> {
         self.records.as_ref()
@@ -35,7 +35,7 @@ impl Side for NativeSide {
     fn clock(&self) -> &SharedClock {
         &self.clock
     }
-    fn log(&self) -> &Traced {
+    fn log(&self) -> &L {
         &self.log
     }
 }

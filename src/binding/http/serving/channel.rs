@@ -19,7 +19,7 @@ use crate::binding::options::Options;
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
 use crate::engine::object::Incoming;
-use crate::engine::ports::Exchange;
+use crate::engine::ports::{Exchange, Log as EngineLog};
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
@@ -70,9 +70,17 @@ impl JsChannel {
     }
 
     /// Who answers without the JS thread, where nothing of the channel is the app's.
-    pub fn native_answers(&self) -> Result<Option<NativeAnswers>> {
+    pub fn native_answers(
+        &self,
+        errands: &Arc<Errands<Context>>,
+        number: usize,
+    ) -> Result<Option<NativeAnswers<Warnings>>> {
+        let log = Warnings(Across {
+            errands: Arc::clone(errands),
+            channel: number,
+        });
         match &self.answering {
-            Answering::Own(in_process) => Ok(in_process.natively()?.map(NativeAnswers::new)),
+            Answering::Own(in_process) => Ok(in_process.natively(log)?.map(NativeAnswers::new)),
             Answering::Theirs(_) => Ok(None),
         }
     }
@@ -147,7 +155,7 @@ pub struct Context {
 }
 
 /// The way to a channel from the native threads.
-struct Across {
+pub struct Across {
     errands: Arc<Errands<Context>>,
     channel: usize,
 }
@@ -203,6 +211,20 @@ impl Across {
                 outcome.map_err(|error| said(&channel.realm, operation, &error))
             })
         }))
+    }
+}
+
+/// Warnings of an answering side on the native threads: they are said where those of the others are.
+pub struct Warnings(Across);
+
+impl EngineLog for Warnings {
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        let (number, message, error) = (self.0.channel, message.to_owned(), error.cloned());
+        self.0.errands.post(move |context| {
+            if let Some(channel) = context.channels.get(number) {
+                warn(&channel.realm, &message, error.as_ref());
+            }
+        });
     }
 }
 

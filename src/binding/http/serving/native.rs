@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
+use crate::engine::ports::Log;
 use crate::engine::responder::Responder;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::message::{Answer, Request};
@@ -14,16 +15,16 @@ use crate::store::side::NativeSide;
 use crate::transport::server::{Answers, Later};
 
 /// Answers one request at a time, in the order of asking.
-pub struct NativeAnswers(Arc<Mutex<Responder<NativeSide>>>);
+pub struct NativeAnswers<L: Log>(Arc<Mutex<Responder<NativeSide<L>>>>);
 
-impl NativeAnswers {
+impl<L: Log> NativeAnswers<L> {
     /// Over these stores.
-    pub fn new(responder: Responder<NativeSide>) -> Self {
+    pub fn new(responder: Responder<NativeSide<L>>) -> Self {
         Self(Arc::new(Mutex::new(responder)))
     }
 }
 
-impl Answers for NativeAnswers {
+impl<L: Log + Send + 'static> Answers for NativeAnswers<L> {
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>> {
         Box::pin(async move {
             let responder = Arc::clone(&self.0).lock_owned().await;

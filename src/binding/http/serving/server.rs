@@ -200,7 +200,8 @@ async fn start(
             continue;
         };
         let js = server.context.channels.get(number);
-        if let Some(native) = js.map(|js| js.native_answers()).transpose()?.flatten() {
+        let native = js.map(|js| js.native_answers(&errands, number));
+        if let Some(native) = native.transpose()?.flatten() {
             channel.answers = Arc::new(native);
         }
         channels.push((prefix.clone(), channel));

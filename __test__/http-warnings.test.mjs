@@ -1,0 +1,42 @@
+// What an answering side could not take in is warned of, whichever threads it answers on.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import * as sync from "@starkeep/sync-engine";
+import { exchange, sideFor } from "./support/answering.mjs";
+import { memoryAppRows } from "./support/app-rows.mjs";
+import { at } from "./support/hlc.mjs";
+import { folderFor } from "./support/native.mjs";
+
+const STRANGER = {
+  timestamp: at(1, "laptop"),
+  appId: "stranger",
+  table: "notes",
+  op: "insert",
+  row: { id: "1" },
+};
+
+const ROWS = {
+  adapters: () => memoryAppRows(),
+  native: (t) => {
+    const rows = sync.createSqliteAppRows({ path: join(folderFor(t), "rows.db") });
+    t.after(() => rows.close());
+    return rows;
+  },
+};
+
+for (const front of ["handler", "server"]) {
+  for (const kind of Object.keys(ROWS)) {
+    test(`a row of an app that nobody registered is warned of: ${front} over ${kind}`, async (t) => {
+      const said = t.mock.method(console, "warn", () => {});
+      const options = { appSyncableSource: ROWS[kind](t) };
+      const side = await sideFor(t, { front, kind, options });
+      const { json } = await exchange(side, { watermarks: {}, appSyncableRows: [STRANGER] });
+      assert.notEqual(json, undefined);
+      for (let wait = 0; wait < 100 && said.mock.callCount() === 0; wait += 1) await setTimeout(10);
+      const words = said.mock.calls.map(({ arguments: [text] }) => text).join("\n");
+      assert.match(words, /stranger/);
+    });
+  }
+}
