@@ -12,7 +12,7 @@
 //!   before. A future that is dropped does not tear its work: that runs to its end.
 //! - **Bodies are carried.** A record or row goes in and comes out as JSON text, unknown fields and all.
 
-mod blocking;
+pub mod blocking;
 pub mod clock;
 pub mod fs;
 mod gate;

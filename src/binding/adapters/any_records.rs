@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::direct::Direct;
 use super::records::JsRecords;
 use crate::binding::convert::{Body, from_native};
-use crate::binding::executor::on_threads;
+use crate::binding::executor::on_a_thread;
 use crate::binding::js::{Handle, Realm};
 use crate::binding::stores::NativeRecords;
 use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page, take_in_one_by_one};
@@ -53,9 +53,11 @@ impl AnyRecords {
 impl Records<Body> for AnyRecords {
     async fn coverage(&self) -> Result<Option<Watermarks>> {
         match self.native() {
-            Some(store) => on_threads(self.realm(), async move { store.node_watermarks().await })
-                .await
-                .map(Some),
+            Some(store) => on_a_thread(self.realm(), move || async move {
+                store.node_watermarks().await
+            })
+            .await
+            .map(Some),
             None => self.js.coverage().await,
         }
     }
@@ -71,7 +73,7 @@ impl Records<Body> for AnyRecords {
         };
         let ask = ask.clone();
         let (items, more) =
-            on_threads(self.realm(), async move { store.unseen(ask).await }).await?;
+            on_a_thread(self.realm(), move || async move { store.unseen(ask).await }).await?;
         page.offer_reading(items.into_iter().map(from_native), more);
         Ok(())
     }
@@ -80,7 +82,7 @@ impl Records<Body> for AnyRecords {
         match self.native() {
             Some(store) => {
                 let id = id.clone();
-                on_threads(self.realm(), async move { store.stored(&id).await }).await
+                on_a_thread(self.realm(), move || async move { store.stored(&id).await }).await
             }
             None => self.js.stored(id).await,
         }
@@ -90,7 +92,7 @@ impl Records<Body> for AnyRecords {
         match self.native() {
             Some(store) => {
                 let record = item.body.to_json(self.realm())?;
-                on_threads(self.realm(), async move { store.put(record).await }).await
+                on_a_thread(self.realm(), move || async move { store.put(record).await }).await
             }
             None => self.js.put(item).await,
         }
@@ -108,7 +110,10 @@ impl Records<Body> for AnyRecords {
                 let body = |body: &Body| body.to_json(realm);
                 take_in_as_page(run, clock, line, body, async |items, strict| {
                     let taken =
-                        on_threads(realm, async move { store.take_in(items, strict).await });
+                        on_a_thread(
+                            realm,
+                            move || async move { store.take_in(items, strict).await },
+                        );
                     Ok(taken.await?.into_iter().map(Outcome::from).collect())
                 })
                 .await;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::direct::Direct;
 use super::rows::JsRows;
 use crate::binding::convert::{Body, from_native};
-use crate::binding::executor::on_threads;
+use crate::binding::executor::on_a_thread;
 use crate::binding::js::{Handle, Realm};
 use crate::binding::stores::NativeRows;
 use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
@@ -59,7 +59,9 @@ impl AnyRows {
 impl AppRows<Body> for AnyRows {
     async fn tables(&self) -> Result<Vec<Table>> {
         match self.native() {
-            Some(store) => on_threads(self.realm(), async move { store.tables().await }).await,
+            Some(store) => {
+                on_a_thread(self.realm(), move || async move { store.tables().await }).await
+            }
             None => self.js.tables().await,
         }
     }
@@ -68,7 +70,7 @@ impl AppRows<Body> for AnyRows {
         match self.native() {
             Some(store) => {
                 let app = app.clone();
-                on_threads(self.realm(), async move {
+                on_a_thread(self.realm(), move || async move {
                     Ok(store.namespace(&app).await?.is_some())
                 })
                 .await
@@ -85,10 +87,9 @@ impl AppRows<Body> for AnyRows {
         match self.native() {
             Some(store) => {
                 let table = table.clone();
-                on_threads(
-                    self.realm(),
-                    async move { store.node_watermarks(&table).await },
-                )
+                on_a_thread(self.realm(), move || async move {
+                    store.node_watermarks(&table).await
+                })
                 .await
             }
             None => self.js.coverage(table).await,
@@ -106,7 +107,9 @@ impl AppRows<Body> for AnyRows {
             return self.js.unseen(table, floor, ask, page).await;
         };
         let (table, ask) = (table.clone(), ask.clone());
-        let unseen = on_threads(self.realm(), async move { store.unseen(&table, ask).await });
+        let unseen = on_a_thread(self.realm(), move || async move {
+            store.unseen(&table, ask).await
+        });
         let (items, more) = unseen.await?;
         page.offer_reading(items.into_iter().map(from_native), more);
         Ok(())
@@ -117,7 +120,7 @@ impl AppRows<Body> for AnyRows {
             return self.js.apply(item).await;
         };
         let item = item.with_body(|body| body.to_json(self.realm()))?;
-        on_threads(self.realm(), async move { store.apply(item).await }).await
+        on_a_thread(self.realm(), move || async move { store.apply(item).await }).await
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
@@ -127,7 +130,10 @@ impl AppRows<Body> for AnyRows {
         let realm = self.realm();
         let body = |body: &Body| body.to_json(realm);
         take_in_as_page(run, clock, line, body, async |items, strict| {
-            let taken = on_threads(realm, async move { store.take_in(items, strict).await });
+            let taken = on_a_thread(
+                realm,
+                move || async move { store.take_in(items, strict).await },
+            );
             Ok(taken.await?.into_iter().map(Outcome::from).collect())
         })
         .await;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::direct::Direct;
 use crate::binding::convert::{read_watermarks, write_watermarks};
 use crate::binding::error::warn;
-use crate::binding::executor::{await_js, on_threads};
+use crate::binding::executor::{await_js, on_a_thread};
 use crate::binding::js::{Handle, Key, Realm};
 use crate::binding::stores::NativeState;
 use crate::engine::ports::State;
@@ -83,7 +83,11 @@ impl AnyState {
             return self.js.read(method).await;
         };
         let (realm, store) = (self.js.realm(), native.0.clone());
-        let read = on_threads(realm, async move { store.get_watermarks(key).await }).await?;
+        let read = on_a_thread(
+            realm,
+            move || async move { store.get_watermarks(key).await },
+        )
+        .await?;
         Ok(read.unwrap_or_else(|what| start_over(realm, method.name(), &what)))
     }
 
@@ -92,7 +96,7 @@ impl AnyState {
             return self.js.write(method, watermarks).await;
         };
         let (store, watermarks) = (native.0.clone(), watermarks.clone());
-        on_threads(self.js.realm(), async move {
+        on_a_thread(self.js.realm(), move || async move {
             store.set_watermarks(key, &watermarks).await
         })
         .await

@@ -10,8 +10,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::wait::{Waiting, wait_for};
-use crate::binding::js::Realm;
+use crate::binding::js::{Realm, Remote};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::blocking::to_its_end;
 
 /// A promise of this package's own, made in the context of the current round.
 pub struct Bell {
@@ -78,15 +79,50 @@ pub async fn on_threads<T: Send + 'static>(
     realm: &Rc<Realm>,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
+    away(realm, |threads, done| {
+        threads.spawn(async move { done.ring(work.await) });
+    })
+    .await
+}
+
+/// The same on a thread that does nothing else meanwhile: for what asks a database more than it waits for
+/// a network. What `begin` makes need not be able to change threads.
+pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
+    realm: &Rc<Realm>,
+    begin: impl FnOnce() -> W + Send + 'static,
+) -> Result<T> {
+    away(realm, |threads, done| {
+        let handle = threads.handle().clone();
+        threads.spawn_blocking(move || done.ring(to_its_end(&handle, begin())));
+    })
+    .await
+}
+
+/// Who is to be told that work is done, and what came of it.
+struct Done<T> {
+    answer: oneshot::Sender<Result<T>>,
+    realm: Arc<Remote>,
+    bell: u64,
+}
+
+impl<T> Done<T> {
+    fn ring(self, outcome: Result<T>) {
+        // Nobody listens if the environment ended meanwhile.
+        let _ = self.answer.send(outcome);
+        self.realm.ring(self.bell);
+    }
+}
+
+async fn away<T>(realm: &Rc<Realm>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
     let (done, mut answer) = oneshot::channel();
     let bell = Bell::new(realm)?;
-    let (remote, id) = (Arc::clone(&realm.remote), bell.id());
     let _away = Away::new(realm);
-    threads()?.spawn(async move {
-        // Nobody listens if the environment ended meanwhile.
-        let _ = done.send(work.await);
-        remote.ring(id);
-    });
+    let done = Done {
+        answer: done,
+        realm: Arc::clone(&realm.remote),
+        bell: bell.id(),
+    };
+    start(threads()?, done);
     bell.rung().await;
     answer.try_recv().unwrap_or_else(|_| {
         Err(Error::new(

@@ -32,7 +32,7 @@ use super::error::{panicked, to_js};
 use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
-pub use away::{Away, Bell, Turns, on_threads, threads};
+pub use away::{Away, Bell, Turns, on_a_thread, on_threads, threads};
 pub use wait::{Invocation, await_js, set_up_calls};
 
 use wait::{Waits, wait_for};

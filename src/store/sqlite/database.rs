@@ -239,10 +239,10 @@ impl Database {
         let (inside, shared) = self.enter(operation)?;
         let Some(readers) = &shared.readers else {
             let turn = take_turn(inside, shared).await;
-            return blocking::run(operation, move || work(&turn.connection)).await;
+            return blocking::run_near(operation, move || work(&turn.connection)).await;
         };
         let permit = Arc::clone(&readers.permits).acquire_owned().await;
-        blocking::run(operation, move || {
+        blocking::run_near(operation, move || {
             let _held = (permit, inside);
             let Some(readers) = &shared.readers else {
                 return Err(not_yet_shared());
@@ -262,7 +262,7 @@ impl Database {
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         let mut turn = self.turn(operation).await?;
-        blocking::run(operation, move || work(&mut turn.connection)).await
+        blocking::run_near(operation, move || work(&mut turn.connection)).await
     }
 
     /// Waits for the writer's turn and keeps it.

@@ -11,6 +11,7 @@ use crate::engine::responder::Responder;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
+use crate::store::blocking::to_its_end;
 use crate::store::side::NativeSide;
 use crate::transport::server::{Answers, Later};
 
@@ -31,7 +32,7 @@ impl<L: Log + Send + 'static> Answers for NativeAnswers<L> {
             let threads = Handle::current();
             // What a responder does between two waits stays on one thread.
             let answered =
-                spawn_blocking(move || threads.block_on(responder.answer(request))).await;
+                spawn_blocking(move || to_its_end(&threads, responder.answer(request))).await;
             answered.unwrap_or_else(|failed| {
                 Err(Error::new(
                     ErrorKind::Internal,
