@@ -5,7 +5,7 @@
 //! its end, whether or not anybody still waits for it.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -27,9 +27,20 @@ fn pool() -> Option<&'static Runtime> {
     .as_ref()
 }
 
-/// Does `work` on this thread, whoever waits for it: for the few short answers that cannot be awaited.
-pub(super) fn wait<T>(operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    to_its_end(threads(operation)?.handle(), work)
+/// Waits for `work` on this thread, which is none of the pool but may be one of a runtime: for the few
+/// short answers that cannot be awaited.
+pub(super) fn wait<T, W>(operation: &'static str, work: W) -> Result<T>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T>> + Send + 'static,
+{
+    let pool = threads(operation)?;
+    let handle = pool.handle().clone();
+    let (done, answer) = mpsc::sync_channel(1);
+    pool.spawn_blocking(move || done.send(handle.block_on(work)));
+    answer.recv().unwrap_or_else(|failed| {
+        Err(Error::new(ErrorKind::Internal, operation, NO_ANSWER).caused_by(failed))
+    })
 }
 
 fn threads(operation: &'static str) -> Result<&'static Runtime> {
