@@ -117,9 +117,7 @@ export const ROWS = {
     await assertHolds(source, entry("delete", at(2, "x"), dead));
   },
 
-  async "a row that is deleted before it was seen is not brought back by an older version"(
-    source,
-  ) {
+  async "a row that is deleted before it was seen is not brought back by an older version"(source) {
     const dead = { id: "a", title: "a", deleted_at: text(at(5, "x")) };
     await source.applier.apply(entry("delete", at(5, "x"), dead));
     await source.applier.apply(page("a", at(4, "y")));
@@ -181,13 +179,14 @@ export const ROWS = {
         for (const { id, stamp } of written) await source.applier.apply(page(id, stamp));
         const expected = [...newest(written).values()].sort(compare);
         const stampsOf = (rows) => rows.map((one) => one.timestamp);
-        // Rows of one time may be parted by a cursor, which names a time: apps give each its own.
-        if (new Set(expected.map(text)).size < expected.length) return;
         assert.deepEqual(stampsOf(await scanAll(source, { limit })), expected);
         const [floor] = expected;
         if (floor === undefined) return;
         const after = await scanAll(source, { since: text(floor), limit });
-        assert.deepEqual(stampsOf(after), expected.slice(1));
+        assert.deepEqual(
+          stampsOf(after),
+          expected.filter((stamp) => compare(stamp, floor) > 0),
+        );
       }),
       { numRuns: 20 },
     );
@@ -273,8 +272,7 @@ async function drain(engine) {
 }
 
 const byTime = (a, b) => compare(a.timestamp, b.timestamp);
-const allOf = async (source, table) =>
-  (await scanAll(source, { table, limit: 100 })).sort(byTime);
+const allOf = async (source, table) => (await scanAll(source, { table, limit: 100 })).sort(byTime);
 
 /** Sentences about rounds between `here` and `there`. */
 export const ROW_ROUNDS = {
@@ -359,11 +357,7 @@ export function pairsOfSources(stores) {
 
 /** Rows that an app has written itself, other than this package or the releases would. */
 export const ODD_APP_ROWS = {
-  async "a row whose node_id is not the node of its time is exchanged by its time, once"(
-    _,
-    of,
-    t,
-  ) {
+  async "a row whose node_id is not the node of its time is exchanged by its time, once"(_, of, t) {
     const source = await of.over(t, (db) => {
       const node = of.nodeId ? ", node_id" : "";
       const insert = (id, stamp, nodeId) =>

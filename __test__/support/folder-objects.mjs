@@ -1,4 +1,5 @@
 // An object storage of an app's that keeps whole files, each with what is said of it at its head.
+import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -7,39 +8,44 @@ const nothing = (error) => {
   throw error;
 };
 
+/** Any text is a key: a file is named by what its key hashes to. */
+const nameOf = (key) => createHash("sha256").update(Buffer.from(key, "utf16le")).digest("hex");
+
+function unpacked(file) {
+  const start = 4 + file.readUInt32LE();
+  const data = new Uint8Array(file.subarray(start));
+  return { ...JSON.parse(file.subarray(4, start)), data, size: data.length };
+}
+
 export function folderObjects(root) {
   let written = 0;
-  const nameOf = (key) => Buffer.from(key).toString("base64url");
-  const placeOf = (key) => join(root, nameOf(key));
-  /** A file that is there is whole: it is written beside its place and moved there. */
-  const write = async (place, bytes) => {
-    const beside = join(root, `.${(written += 1)}`);
-    await writeFile(beside, bytes);
-    await rename(beside, place);
-  };
+  const read = (key) => readFile(join(root, nameOf(key))).catch(nothing);
   return {
     init: async () => void (await mkdir(root, { recursive: true })),
     close: async () => {},
     healthCheck: async () => true,
     async put(key, data, { contentType, metadata } = {}) {
-      const about = Buffer.from(JSON.stringify({ contentType, metadata }));
+      const about = Buffer.from(JSON.stringify({ key, contentType, metadata }));
       const length = Buffer.alloc(4);
       length.writeUInt32LE(about.length);
-      await write(placeOf(key), Buffer.concat([length, about, data]));
+      // A file that is there is whole: it is written beside its place and moved there.
+      const beside = join(root, `.${(written += 1)}`);
+      await writeFile(beside, Buffer.concat([length, about, data]));
+      await rename(beside, join(root, nameOf(key)));
     },
     async get(key) {
-      const file = await readFile(placeOf(key)).catch(nothing);
+      const file = await read(key);
       if (file === null) return null;
-      const start = 4 + file.readUInt32LE();
-      const data = new Uint8Array(file.subarray(start));
-      return { ...JSON.parse(file.subarray(4, start)), data, size: data.length };
+      const { key: _key, ...object } = unpacked(file);
+      return object;
     },
-    has: async (key) => (await readFile(placeOf(key)).catch(nothing)) !== null,
-    delete: (key) => rm(placeOf(key), { force: true }),
+    has: async (key) => (await read(key)) !== null,
+    delete: (key) => rm(join(root, nameOf(key)), { force: true }),
     async list(prefix, { limit = Infinity, cursor } = {}) {
-      const keys = (await readdir(root))
-        .filter((name) => !name.startsWith("."))
-        .map((name) => Buffer.from(name, "base64url").toString())
+      const names = (await readdir(root)).filter((name) => !name.startsWith("."));
+      const files = await Promise.all(names.map((name) => readFile(join(root, name))));
+      const keys = files
+        .map((file) => unpacked(file).key)
         .filter((key) => key.startsWith(prefix) && (!cursor || key > cursor))
         .sort();
       const hasMore = keys.length > limit;
