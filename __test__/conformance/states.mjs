@@ -93,6 +93,29 @@ export const STATES = {
     assert.deepEqual(await getWatermarks(), { a: at(1, "a") });
   },
 
+  async "an engine remembers nodes of any name"(store) {
+    const names = ["__proto__", "", "\uD800", "🪐"];
+    const [mine, its] = [memoryDatabase(), memoryDatabase()];
+    for (const [i, name] of names.entries()) await its.put(record(`${i}`, at(i, name)));
+    const engine = sync.createSyncEngine({
+      localDatabaseAdapter: mine,
+      localObjectStorage: memoryObjects(),
+      remoteObjectStorage: memoryObjects(),
+      transport: sync.createInProcessSyncTransport({
+        databaseAdapter: its,
+        objectStorage: memoryObjects(),
+        clock: clockFor("there"),
+      }),
+      clock: clockFor("a"),
+      syncState: store,
+    });
+    for (const expected of [names.length, 0]) {
+      assert.equal((await engine.exchange()).applied, expected);
+      const read = await store.getWatermarks();
+      for (const [i, name] of names.entries()) assert.deepEqual(entryOf(read, name), at(i, name));
+    }
+  },
+
   async "an engine goes on where it stood, also the next one over the same place"(_, of, t) {
     const open = of.places(t);
     const [mine, its] = [memoryDatabase(), memoryDatabase()];
