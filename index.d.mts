@@ -578,7 +578,7 @@ interface ScanSincePage {
 interface ScanCapableApplier extends AppSyncableApplier {
   /**
    * The rows of the table whose timestamp is greater than `sinceHlcStr`, a text form as
-   * {@link serializeHLC} gives it. A table whose scan throws is warned of and left out of the round.
+   * {@link serializeHLC} gives it; all rows where it is empty. A table whose scan throws is warned of and left out of the round.
    */
   scanSince(
     appId: string,

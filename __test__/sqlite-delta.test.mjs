@@ -1,12 +1,12 @@
 // The delta over an app's own adapter and its own `DatabaseSync`.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import fc from "fast-check";
 import * as sync from "@starkeep/sync-engine";
-import { DELTA, drainUnseen, unseenOf } from "./support/delta.mjs";
-import { at, clockFor, compare, text, watermarksOf } from "./support/hlc.mjs";
-import { memoryObjects, memoryState, record } from "./support/memory.mjs";
+import { drainUnseen, unseenOf } from "./support/delta.mjs";
+import { at, compare, watermarksOf } from "./support/hlc.mjs";
+import { record } from "./support/memory.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "./support/native.mjs";
 import { openApp } from "./support/sqlite-app.mjs";
 
@@ -14,16 +14,6 @@ import { openApp } from "./support/sqlite-app.mjs";
 function open(options, delta = {}) {
   const { db, app } = openApp(options);
   return { db, app, adapter: sync.withSqliteDelta(app, { db, ...delta }) };
-}
-
-for (const shape of ["0.1", "0.2"]) {
-  for (const apply of ["sql", "put"]) {
-    describe(`a table of ${shape}, applied by ${apply}`, needsSqlite, () => {
-      for (const [what, check] of Object.entries(DELTA)) {
-        test(what, async () => check(open({ shape }, { apply }).adapter));
-      }
-    });
-  }
 }
 
 const node = fc.constantFrom("a", "b:c", "🪐", "\uff5e", "__proto__", "");
@@ -77,22 +67,6 @@ for (const shape of ["0.1", "0.2"]) {
     },
   );
 }
-
-test(
-  "a row whose node_id is not the node of its time is exchanged by its time",
-  needsSqlite,
-  async () => {
-    const { db, adapter } = open();
-    await adapter.applyRecords([record("1", at(1, "a")), record("2", at(9, "z"))]);
-    db.exec("UPDATE shared_records SET node_id = 'z' WHERE id = '1'");
-    const { records } = await adapter.queryUnseen({ z: at(9, "z") }, { limit: 5 });
-    assert.deepEqual(
-      records.map(({ id }) => id),
-      ["1"],
-    );
-    assert.deepEqual(await adapter.getNodeWatermarks(), { a: at(1, "a"), z: at(9, "z") });
-  },
-);
 
 test("the exchange reads indexes only", needsSqlite, async () => {
   for (const shape of ["0.1", "0.2"]) {
@@ -332,69 +306,3 @@ test(
     await assert.rejects(adapter.queryUnseen({}, { limit: 1 }), { message: /`db`/ });
   },
 );
-
-/** A side over an app's adapter, with the delta or without. */
-function makeSide(name, { delta, shape }) {
-  const { db, app } = openApp({ shape });
-  const adapter = delta ? sync.withSqliteDelta(app, { db }) : app;
-  return { name, app, adapter, clock: clockFor(name), objects: memoryObjects() };
-}
-
-function connect(local, remote) {
-  return sync.createSyncEngine({
-    localDatabaseAdapter: local.adapter,
-    localObjectStorage: local.objects,
-    remoteObjectStorage: remote.objects,
-    transport: sync.createInProcessSyncTransport({
-      databaseAdapter: remote.adapter,
-      objectStorage: remote.objects,
-      clock: remote.clock,
-    }),
-    clock: local.clock,
-    syncState: memoryState(),
-    pageLimit: 3,
-  });
-}
-
-async function contentsOf({ app }) {
-  const { records } = await app.query({ limit: 1000 });
-  return records.map((one) => [one.id, text(one.updatedAt), one.deletedAt !== null]);
-}
-
-test("sides with the delta and sides without end up with the same", needsSqlite, async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ side: fc.nat(1), id: fc.constantFrom(..."0123456789"), stamp }), {
-        maxLength: 25,
-      }),
-      fc.tuple(fc.boolean(), fc.constantFrom("0.1", "0.2")),
-      async (writes, [delta, shape]) => {
-        const outcomes = [];
-        for (const kind of [
-          { delta: true, shape },
-          { delta, shape },
-        ]) {
-          const sides = [makeSide("l", kind), makeSide("r", { ...kind, delta: true })];
-          for (const { side, id, stamp: drawn } of writes) {
-            // A node writes at one side alone.
-            const written = { ...drawn, nodeId: `${side}${drawn.nodeId}` };
-            const stands = await sides[side].app.get(id);
-            if (stands === null || compare(written, stands.updatedAt) > 0) {
-              await sides[side].app.put(record(id, written, { originalFilename: null }));
-            }
-          }
-          const engine = connect(...sides);
-          for (let round = 0; ; round += 1) {
-            assert.ok(round < 60, "the rounds end");
-            if (!(await engine.exchange()).hasMore) break;
-          }
-          const [left, right] = await Promise.all(sides.map(contentsOf));
-          assert.deepEqual(left, right);
-          outcomes.push(left);
-        }
-        assert.deepEqual(outcomes[0], outcomes[1]);
-      },
-    ),
-    { numRuns: 40 },
-  );
-});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
-import { at, text } from "./support/hlc.mjs";
+import { at } from "./support/hlc.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "./support/native.mjs";
 import { join } from "node:path";
 
@@ -31,32 +31,6 @@ test("the table is there as soon as the store is made, in its agreed shape", nee
     "the default of updated_at is the time in seconds",
   );
 });
-
-test("a store over a fresh table has no watermarks and no clock", needsSqlite, async () => {
-  const store = sync.createSqliteSyncStateStore({ db: opened() });
-  assert.deepEqual(await store.getWatermarks(), {});
-  assert.deepEqual(await store.getPeerWatermarks(), {});
-  assert.equal(await store.getHlcClockState(), null);
-});
-
-test(
-  "what was set is read back, by this store and by the next one over the same database",
-  needsSqlite,
-  async () => {
-    const db = opened();
-    const store = sync.createSqliteSyncStateStore({ db });
-    await store.setWatermarks({ a: at(1, "a") });
-    await store.setPeerWatermarks({ b: at(2, "b", 3) });
-    await store.setHlcClockState({ wallTime: 12, counter: 3 });
-    for (const reader of [store, sync.createSqliteSyncStateStore({ db })]) {
-      assert.deepEqual(await reader.getWatermarks(), { a: at(1, "a") });
-      assert.deepEqual(await reader.getPeerWatermarks(), { b: at(2, "b", 3) });
-      assert.deepEqual(await reader.getHlcClockState(), { wallTime: 12, counter: 3 });
-    }
-    await store.setWatermarks({});
-    assert.deepEqual(await store.getWatermarks(), {}, "a later value replaces the earlier one");
-  },
-);
 
 test("values stand in the table as JSON under the agreed keys", needsSqlite, async () => {
   const db = opened();
@@ -127,23 +101,6 @@ test("setting a key again moves its updated_at", needsSqlite, async () => {
   );
 });
 
-test("nodes with hostile names keep their watermarks in the table", needsSqlite, async () => {
-  const store = sync.createSqliteSyncStateStore({ db: opened() });
-  const names = ["__proto__", "constructor", "", "\uD800", "o'; DROP TABLE sync_state; --", "🪐"];
-  const watermarks = Object.fromEntries(names.map((name, i) => [name, at(i, name)]));
-  await store.setWatermarks(watermarks);
-  const read = await store.getWatermarks();
-  assert.deepEqual(Object.keys(read).sort(), [...names].sort());
-  for (const [i, name] of names.entries())
-    assert.deepEqual(Object.getOwnPropertyDescriptor(read, name).value, at(i, name));
-});
-
-test("the functions of the store need no this, and are its own", needsSqlite, async () => {
-  const { getWatermarks, setWatermarks } = { ...sync.createSqliteSyncStateStore({ db: opened() }) };
-  await setWatermarks({ a: at(1, "a") });
-  assert.deepEqual(await getWatermarks(), { a: at(1, "a") });
-});
-
 test("an error of the database comes out as the same object", needsSqlite, async () => {
   const db = opened();
   const error = new Error("disk is gone");
@@ -193,16 +150,4 @@ test("something that is no database is refused with a word about db", needsSqlit
       (error) => error instanceof Error && /db/i.test(error.message),
     );
   }
-});
-
-test("an engine goes on where the table says that it stood", needsSqlite, async () => {
-  const db = opened();
-  const store = sync.createSqliteSyncStateStore({ db });
-  await store.setWatermarks({ z: at(3, "z") });
-  const { makeCloud, makeNode, drain } = await import("./support/index.mjs");
-  const cloud = makeCloud();
-  const node = makeNode("a", cloud, { engine: { syncState: store } });
-  await drain(node);
-  assert.deepEqual(node.talk[0].request.watermarks, { z: at(3, "z") });
-  assert.equal(text(JSON.parse(valueOf(db, "watermarks")).z), text(at(3, "z")));
 });

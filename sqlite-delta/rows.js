@@ -112,7 +112,8 @@ exports.createAppRows = function createAppRows(context) {
    */
   function scan({ name, columns, timeline }, since, limit, cursor) {
     const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
-    const floor = native.floorOf(since);
+    // An empty place is the beginning, as it is to SQL.
+    const floor = since === "" ? "" : native.floorOf(since);
     if (floor === undefined || (cursor !== undefined && native.floorOf(cursor) === undefined)) {
       throw fault("INVALID_ARGUMENT", "scanSince: a place is a timestamp in text form");
     }
@@ -151,7 +152,7 @@ exports.createAppRows = function createAppRows(context) {
       const shape = shapeOf(name);
       if (shape === null) return { rows: [], nextCursor: null, hasMore: false };
       const { limit = DEFAULT_LIMIT, cursor } = options ?? {};
-      const page = handle.atomically(null, () => scan(shape, since, limit, cursor ?? undefined));
+      const page = handle.atomically(null, () => scan(shape, since, limit, cursor || undefined));
       const times = native.timesOf(page.rows.map((row) => row.updated_at));
       const rows = page.rows.map((row, at) => entryOf(appId, table, row, times[at]));
       return { ...page, rows };

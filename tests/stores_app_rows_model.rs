@@ -1,4 +1,4 @@
-//! What the store of app rows answers to an exchange, against a plain model of it.
+//! What the store of app rows makes of columns, against a plain model of it.
 #![allow(clippy::unwrap_used)]
 
 mod stores_support;
@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use starkeep_sync_engine::protocol::delta::{Ask, Page};
+use starkeep_sync_engine::protocol::delta::Page;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
-use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::store::Json;
 use stores_support::rows::{SCHEMAS, entry, kinds, of_an_app, open, pages};
 use stores_support::{at, value};
@@ -65,9 +64,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn rows_pages_and_watermarks_equal_a_naive_model(
+    fn rows_and_scans_equal_a_naive_model(
         writes in prop::collection::vec(write(), 0..30),
-        seen in prop::collection::vec(hlc(), 0..4),
         since in hlc(),
         limit in 1usize..8,
         schema in prop::sample::select(SCHEMAS.to_vec()),
@@ -91,19 +89,6 @@ proptest! {
             let taken = rows.take_in(items, true).await.unwrap();
             assert_eq!(kinds(&taken), expected);
 
-            let mut held = Watermarks::default();
-            for (hlc, _) in model.values() {
-                held.advance(hlc);
-            }
-            assert_eq!(rows.node_watermarks(&pages()).await.unwrap(), held);
-
-            let mut known = Watermarks::default();
-            for hlc in &seen {
-                known.advance(hlc);
-            }
-            let ask = Ask { seen: known, limit, ..Ask::default() };
-            let found = rows.unseen(&pages(), ask.clone()).await.unwrap();
-            assert_page(found, &model, limit, |hlc| ask.wants(hlc));
             let found = rows.scan(&pages(), since.clone(), limit).await.unwrap();
             assert_page(found, &model, limit, |hlc| *hlc > since);
         });

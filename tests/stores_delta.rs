@@ -1,14 +1,11 @@
-//! What the store of records answers to an exchange, against a plain model of it.
+//! What the store of records answers to an exchange of what only a file can hold.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod stores_support;
 
-use std::collections::BTreeMap;
-
-use proptest::prelude::*;
 use serde_json::json;
-use starkeep_sync_engine::protocol::delta::{Ask, Page};
-use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
+use starkeep_sync_engine::protocol::delta::Ask;
+use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Blob, ItemKind};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
@@ -136,33 +133,6 @@ async fn a_row_that_an_app_wrote_is_exchanged_and_one_without_a_time_never() {
 }
 
 #[tokio::test]
-async fn a_store_that_lies_level_with_the_asker_has_nothing_unseen() {
-    let home = Home::new();
-    let records = home.records();
-    let (own, other) = (at(7, 0, "own"), at(8, 0, "other"));
-    for (id, hlc) in [("a", &own), ("b", &other)] {
-        records.put(text(&record(id, hlc))).await.unwrap();
-    }
-    let mut ask = Ask {
-        seen: marks(&[own.clone(), other.clone()]),
-        limit: 10,
-        ..Ask::default()
-    };
-    assert_eq!(unseen_ids(&records, &ask).await, (vec![], false));
-    ask.seen = Watermarks::default();
-    ask.skip = [other.node_id.clone(), Text::from_units(&[0xD800])].into();
-    assert_eq!(
-        unseen_ids(&records, &ask).await,
-        (vec!["a".to_owned()], false)
-    );
-    assert_eq!(records.stored(&Text::from("a")).await.unwrap(), Some(own));
-    assert_eq!(
-        records.stored(&Text::from_units(&[0xD800])).await.unwrap(),
-        None
-    );
-}
-
-#[tokio::test]
 async fn an_envelope_that_does_not_fit_its_record_is_refused() {
     let home = Home::new();
     let records = home.records();
@@ -184,77 +154,4 @@ async fn an_envelope_that_does_not_fit_its_record_is_refused() {
         "{outcomes:?}"
     );
     assert!(records.node_watermarks().await.unwrap().is_empty());
-}
-
-fn hlc() -> impl Strategy<Value = Hlc> {
-    let wall = prop_oneof![0u64..4, Just((1 << 48) - 1), Just(1 << 48)];
-    let counter = prop_oneof![0u64..3, 65_534u64..65_539, Just(1_000_000)];
-    (
-        wall,
-        counter,
-        prop::sample::select(vec!["", "a", "b", "b:", "B"]),
-    )
-        .prop_map(|(wall, counter, node)| at(wall, counter, node))
-}
-
-fn writes() -> impl Strategy<Value = Vec<(u8, Hlc, bool)>> {
-    prop::collection::vec((0u8..12, hlc(), any::<bool>()), 0..30)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn unseen_and_watermarks_equal_a_naive_model(
-        writes in writes(),
-        seen in prop::collection::vec(hlc(), 0..4),
-        skip in prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..2),
-        limit in 1usize..8,
-        schema in prop::sample::select(vec!["", OLD_TABLE, NEW_TABLE]),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let home = Home::of_an_app(schema);
-            let records = home.records();
-            let mut model: BTreeMap<String, Hlc> = BTreeMap::new();
-            let mut items = Vec::new();
-            let mut expected = Vec::new();
-            for (id, hlc, deleted) in writes {
-                let id = format!("r{id}");
-                let changes = if deleted { json!({ "deletedAt": hlc }) } else { json!({}) };
-                items.push(item_of(&with(record(&id, &hlc), changes)));
-                let newer = wins(&hlc, model.get(&id));
-                expected.push(newer);
-                if newer {
-                    model.insert(id, hlc);
-                }
-            }
-            let outcomes = records.take_in(items, true).await.unwrap();
-            let applied: Vec<_> = outcomes.iter().map(|outcome| matches!(outcome, Taken::Applied)).collect();
-            assert_eq!(applied, expected);
-
-            let all: Vec<Hlc> = model.values().cloned().collect();
-            assert_eq!(records.node_watermarks().await.unwrap(), marks(&all));
-
-            let skip = skip.into_iter().map(Text::from).collect();
-            let ask = Ask { seen: marks(&seen), skip, upto: None, limit };
-            let mut page = Page::new(limit);
-            for (id, hlc) in model.iter().filter(|(_, hlc)| ask.wants(hlc)) {
-                page.offer(hlc.clone(), id.clone());
-            }
-            let (naive, more) = page.finish();
-            let (found, found_more) = records.unseen(ask).await.unwrap();
-            let times = |items: &[Hlc]| items.to_vec();
-            assert_eq!(
-                times(&found.iter().map(|item| item.hlc.clone()).collect::<Vec<_>>()),
-                times(&naive.iter().map(|(hlc, _)| hlc.clone()).collect::<Vec<_>>()),
-            );
-            assert_eq!(found_more, more);
-            let mut found: Vec<_> = found.iter().map(|item| value(&item.body)["id"].as_str().unwrap().to_owned()).collect();
-            let mut naive: Vec<_> = naive.into_iter().map(|(_, id)| id).collect();
-            found.sort();
-            naive.sort();
-            assert_eq!(found, naive);
-        });
-    }
 }

@@ -52,15 +52,20 @@ const entryOf = (appId, table, row) => ({
   row,
 });
 
-/** The page of `rows` after the later of `since` and `cursor`, by update time. */
+/**
+ * The page of `rows` after the later of `since` and `cursor`, by update time. A cursor names a time, so rows of
+ * one time are never parted: the page is longer then.
+ */
 function scan(rows, since, { limit = Infinity, cursor } = {}) {
   const floors = [since, cursor].filter((floor) => floor).map(parse);
   const found = [...rows]
     .filter((row) => floors.every((floor) => compare(stampOf(row), floor) > 0))
     .sort((a, b) => compare(stampOf(a), stampOf(b)));
-  const hasMore = found.length > limit;
-  const shown = hasMore ? found.slice(0, limit) : found;
-  return { shown, hasMore, nextCursor: hasMore ? shown[shown.length - 1].updated_at : null };
+  let end = Math.min(limit, found.length);
+  while (end < found.length && found[end].updated_at === found[end - 1].updated_at) end += 1;
+  const hasMore = end < found.length;
+  const shown = found.slice(0, end);
+  return { shown, hasMore, nextCursor: hasMore ? shown[end - 1].updated_at : null };
 }
 
 /**

@@ -97,13 +97,41 @@ export class SqliteApp {
     if (record) await this.put({ ...record, deletedAt: hlc, updatedAt: hlc });
   }
 
-  async query({ limit = 100, cursor = "" } = {}) {
+  async query({ type, sort = [], limit = 100, cursor = "" } = {}) {
+    const columns = sort.map(({ field, direction }) => {
+      const [name] = this.#columns.find(([, , known]) => known === field);
+      return `"${name}" ${direction === "desc" ? "DESC" : "ASC"}, `;
+    });
     const rows = this.#db
-      .prepare("SELECT * FROM shared_records WHERE id > ? ORDER BY id LIMIT ?")
-      .all(cursor, limit + 1);
+      .prepare(
+        `SELECT * FROM shared_records WHERE id > ?1 AND (?2 IS NULL OR type = ?2)
+         ORDER BY ${columns.join("")} id LIMIT ?3`,
+      )
+      .all(cursor, type ?? null, limit + 1);
     const hasMore = rows.length > limit;
     const records = rows.slice(0, limit).map((row) => this.#recordOf(row));
     return { records, hasMore, nextCursor: hasMore ? records.at(-1).id : null };
+  }
+
+  async batch(operations) {
+    await this.transaction(async (inner) => {
+      for (const step of operations) {
+        if (step.type === "put") await inner.put(step.record);
+        else await inner.delete(step.id, step.hlc);
+      }
+    });
+  }
+
+  async transaction(callback) {
+    this.#db.exec("BEGIN");
+    try {
+      const answer = await callback(this);
+      this.#db.exec("COMMIT");
+      return answer;
+    } catch (error) {
+      this.#db.exec("ROLLBACK");
+      throw error;
+    }
   }
 }
 

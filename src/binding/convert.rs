@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer};
-use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
+use crate::protocol::item::{Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
@@ -235,15 +235,15 @@ pub fn read_record(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
     record: Value<'_>,
-) -> Result<std::result::Result<Item<Body>, &'static str>> {
+) -> Result<std::result::Result<Item<Body>, NoItem>> {
     if scope.kind(record)? != Kind::Object {
-        return Ok(Err("a record is an object"));
+        return Ok(Err(NoItem::Record));
     }
     let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
-        return Ok(Err("a record's id is a string"));
+        return Ok(Err(NoItem::Id));
     };
     let Some(hlc) = read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)? else {
-        return Ok(Err("a record's updatedAt is a timestamp"));
+        return Ok(Err(NoItem::UpdatedAt));
     };
     record_item(scope, realm, record, id, hlc).map(Ok)
 }
@@ -278,27 +278,25 @@ pub fn read_row(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
     entry: Value<'_>,
-) -> Result<std::result::Result<Item<Body>, &'static str>> {
+) -> Result<std::result::Result<Item<Body>, NoItem>> {
     if scope.kind(entry)? != Kind::Object {
-        return Ok(Err("an app row is an object"));
+        return Ok(Err(NoItem::Entry));
     }
     let Some(hlc) = read_hlc(scope, realm, scope.get(realm, entry, Key::Timestamp)?)? else {
-        return Ok(Err("an app row's timestamp is a timestamp"));
+        return Ok(Err(NoItem::Timestamp));
     };
     let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(realm, entry, key)?));
     let (Some(app), Some(name)) = (text(Key::AppId)?, text(Key::Table)?) else {
-        return Ok(Err("an app row's appId and table are strings"));
+        return Ok(Err(NoItem::Table));
     };
-    let op = text(Key::Op)?.map(|op| op.to_string());
-    let deleted = match op.as_deref() {
-        Some("insert" | "update") => false,
-        Some("delete") => true,
-        _ => return Ok(Err("an app row's op is insert, update or delete")),
+    let deleted = match deletes(text(Key::Op)?.as_ref()) {
+        Ok(deleted) => deleted,
+        Err(malformed) => return Ok(Err(malformed)),
     };
     let row = scope.get(realm, entry, Key::Row)?;
     let has_row = scope.kind(row)? == Kind::Object;
     if !has_row && !scope.is_nullish(row)? {
-        return Ok(Err("an app row's row is an object"));
+        return Ok(Err(NoItem::Row));
     }
     let table = Table { app, name };
     let mut blob = None;

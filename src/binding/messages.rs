@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::convert::{Body, read_record, read_row, read_watermarks, write_watermarks};
 use super::js::{Key, Kind, Realm, Scope, Value};
 use crate::error::{Error, Result};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::{Item, ItemKind, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
@@ -161,7 +161,7 @@ fn watermarks(
 }
 
 type Reader =
-    fn(Scope<'_>, &Rc<Realm>, Value<'_>) -> Result<std::result::Result<Item<Body>, &'static str>>;
+    fn(Scope<'_>, &Rc<Realm>, Value<'_>) -> Result<std::result::Result<Item<Body>, NoItem>>;
 
 fn items(
     scope: Scope<'_>,

@@ -17,6 +17,7 @@ mod inbound;
 pub mod intake;
 pub mod object;
 pub mod outbound;
+pub mod pass;
 pub mod ports;
 pub mod responder;
 pub mod round;

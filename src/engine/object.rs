@@ -10,6 +10,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::{Blob, Digest};
+use crate::protocol::text::Text;
+
+/// An object's key as a name that folders and URLs can hold.
+///
+/// # Errors
+/// `InvalidKey` where it is not well-formed Unicode.
+pub fn key_text(key: &Text) -> Result<String> {
+    key.to_utf8().ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidKey,
+            "object key",
+            format!("{key:?} is not well-formed Unicode; use another key"),
+        )
+    })
+}
 
 /// The bytes of an object, in order. An error ends them, and what was written of the object is thrown away.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;

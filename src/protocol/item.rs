@@ -135,6 +135,54 @@ pub fn row_blob(
     record_blob(key.filter(|_| carries), deleted, mime_type, content_hash)
 }
 
+/// Why something is no item, in the words of whoever is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoItem {
+    /// A record that is none.
+    Record,
+    /// A record without an id.
+    Id,
+    /// A record without a timestamp.
+    UpdatedAt,
+    /// An app row that is none.
+    Entry,
+    /// An app row without a timestamp.
+    Timestamp,
+    /// An app row without an app or a table.
+    Table,
+    /// An app row that does nothing known.
+    Op,
+    /// An app row whose columns are none.
+    Row,
+}
+
+impl fmt::Display for NoItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Record => "a record is an object",
+            Self::Id => "a record's id is a string",
+            Self::UpdatedAt => "a record's updatedAt is a timestamp",
+            Self::Entry => "an app row is an object",
+            Self::Timestamp => "an app row's timestamp is a timestamp",
+            Self::Table => "an app row's appId and table are strings",
+            Self::Op => "an app row's op is insert, update or delete",
+            Self::Row => "an app row's row is an object",
+        })
+    }
+}
+
+/// Whether what an app row does is to delete.
+///
+/// # Errors
+/// That it does nothing known.
+pub fn deletes(op: Option<&Text>) -> Result<bool, NoItem> {
+    match op.and_then(Text::to_utf8).as_deref() {
+        Some("insert" | "update") => Ok(false),
+        Some("delete") => Ok(true),
+        _ => Err(NoItem::Op),
+    }
+}
+
 /// Whether a side has a row and what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Residency {

@@ -8,93 +8,121 @@ use super::direct::Direct;
 use crate::binding::error::invalid;
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::http::{NativeFiles, collect};
-use crate::binding::js::{Handle, Kept, Key, Kind, Realm};
-use crate::binding::stores::{NativeBlobs, utf8};
-use crate::engine::object::{Incoming, check};
+use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
+use crate::binding::stores::NativeBlobs;
+use crate::engine::object::{Incoming, check, key_text};
 use crate::engine::ports::Blobs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::fs::{FsObjects, PutOptions};
 
 /// An `ObjectStorageAdapter` object, and the option it came in.
-struct JsBlobs {
+pub struct JsBlobs {
     storage: Handle,
     option: &'static str,
 }
 
 impl JsBlobs {
+    /// The storage that came in as `option`.
+    pub fn new(storage: Handle, option: &'static str) -> Self {
+        Self { storage, option }
+    }
+
+    /// The realm of the storage.
+    pub fn realm(&self) -> &Rc<Realm> {
+        self.storage.realm()
+    }
+
+    /// The storage itself.
+    pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        self.storage.value(scope)
+    }
+
+    /// How an answer of the function `key` is wrong.
+    pub fn wrong(&self, key: Key, what: &str) -> Error {
+        invalid(&self.operation(key), what)
+    }
+
     fn operation(&self, key: Key) -> String {
         format!("{}.{}", self.option, key.name())
     }
 
-    async fn has(&self, key: &Text) -> Result<bool> {
-        let realm = self.storage.realm();
+    /// Calls the function `method` and reads what it answers.
+    async fn call<T>(
+        &self,
+        method: Key,
+        args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
+    ) -> Result<T> {
         await_js(
-            realm,
-            &self.operation(Key::Has),
+            self.realm(),
+            &self.operation(method),
             |scope, invoke| {
-                let storage = self.storage.value(scope)?;
-                invoke.method(
-                    scope,
-                    (storage, self.option),
-                    Key::Has,
-                    &[scope.string(key)?],
-                )
+                let storage = (self.value(scope)?, self.option);
+                invoke.method(scope, storage, method, &args(scope)?)
             },
+            read,
+        )
+        .await
+    }
+
+    /// Whether there is an object.
+    pub async fn has(&self, key: &Text) -> Result<bool> {
+        self.call(
+            Key::Has,
+            |scope| Ok(vec![scope.string(key)?]),
             |scope, answer| Ok(scope.as_boolean(answer).unwrap_or(false)),
         )
         .await
     }
 
-    async fn get(&self, key: &Text) -> Result<Option<Kept>> {
-        let realm = self.storage.realm();
-        await_js(
-            realm,
-            &self.operation(Key::Get),
-            |scope, invoke| {
-                let storage = self.storage.value(scope)?;
-                invoke.method(
-                    scope,
-                    (storage, self.option),
-                    Key::Get,
-                    &[scope.string(key)?],
-                )
-            },
-            |scope, answer| {
-                if scope.is_nullish(answer)? {
-                    return Ok(None);
-                }
-                if scope.kind(answer)? != Kind::Object {
-                    return Err(invalid(
-                        &self.operation(Key::Get),
-                        "answered neither an object nor null",
-                    ));
-                }
-                realm
-                    .keep(scope, scope.get(realm, answer, Key::Data)?)
-                    .map(Some)
+    /// The object, if there is one, as `read` makes it of the answer.
+    pub async fn get<T>(
+        &self,
+        key: &Text,
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.call(
+            Key::Get,
+            |scope| Ok(vec![scope.string(key)?]),
+            |scope, answer| match scope.kind(answer)? {
+                Kind::Undefined | Kind::Null => Ok(None),
+                Kind::Object => read(scope, answer).map(Some),
+                _ => Err(self.wrong(Key::Get, "answered neither an object nor null")),
             },
         )
         .await
     }
 
-    async fn put(&self, blob: &Blob, data: &Kept) -> Result<()> {
-        let realm = self.storage.realm();
-        await_js(
-            realm,
-            &self.operation(Key::Put),
-            |scope, invoke| {
-                let storage = self.storage.value(scope)?;
+    /// Stores an object of the bytes that `data` makes.
+    pub async fn put(
+        &self,
+        key: &Text,
+        content_type: Option<&Text>,
+        data: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
+    ) -> Result<()> {
+        self.call(
+            Key::Put,
+            |scope| {
                 let options = scope.object()?;
-                let content_type = match &blob.mime_type {
-                    Some(mime_type) => scope.string(mime_type)?,
+                let content_type = match content_type {
+                    Some(content_type) => scope.string(content_type)?,
                     None => scope.undefined()?,
                 };
-                scope.set(realm, options, Key::ContentType, content_type)?;
-                let args = [scope.string(&blob.key)?, data.value(scope)?, options];
-                invoke.method(scope, (storage, self.option), Key::Put, &args)
+                scope.set(self.realm(), options, Key::ContentType, content_type)?;
+                Ok(vec![scope.string(key)?, data(scope)?, options])
             },
+            |_, _| Ok(()),
+        )
+        .await
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, key: &Text) -> Result<()> {
+        self.call(
+            Key::Delete,
+            |scope| Ok(vec![scope.string(key)?]),
             |_, _| Ok(()),
         )
         .await
@@ -130,7 +158,7 @@ impl AnyBlobs {
     /// The storage that came in as `option`.
     pub fn new(storage: Handle, option: &'static str) -> Self {
         Self {
-            js: JsBlobs { storage, option },
+            js: JsBlobs::new(storage, option),
             folder: Direct::new(),
             peer: Direct::new(),
         }
@@ -143,7 +171,7 @@ impl AnyBlobs {
     }
 
     fn realm(&self) -> &Rc<Realm> {
-        self.js.storage.realm()
+        self.js.realm()
     }
 
     fn storage(&self) -> Storage {
@@ -183,7 +211,7 @@ impl Blobs for AnyBlobs {
             Storage::App => self.js.has(key).await,
             Storage::Peer(peer) => peer.has(key).await,
             Storage::Folder(folder) => {
-                let key = utf8(key, "object key")?;
+                let key = key_text(key)?;
                 on_threads(self.realm(), async move { folder.has(&key).await }).await
             }
         }
@@ -191,10 +219,16 @@ impl Blobs for AnyBlobs {
 
     async fn get(&self, key: &Text) -> Result<Option<Data>> {
         match self.storage() {
-            Storage::App => Ok(self.js.get(key).await?.map(Data::Js)),
+            Storage::App => {
+                let realm = self.realm();
+                let keep = |scope: Scope<'_>, object: Value<'_>| {
+                    realm.keep(scope, scope.get(realm, object, Key::Data)?)
+                };
+                Ok(self.js.get(key, keep).await?.map(Data::Js))
+            }
             Storage::Peer(peer) => Ok(peer.get(key).await?.map(Data::Native)),
             Storage::Folder(folder) => {
-                let key = utf8(key, "object key")?;
+                let key = key_text(key)?;
                 let found = on_threads(self.realm(), async move { folder.open_object(&key).await });
                 Ok(found.await?.map(Incoming::from).map(Data::Native))
             }
@@ -205,11 +239,20 @@ impl Blobs for AnyBlobs {
         let realm = self.realm();
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
         match (self.storage(), data) {
-            (Storage::App, Data::Js(data)) => self.js.put(blob, &data).await,
+            (Storage::App, Data::Js(data)) => {
+                let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
+                    data.value(scope)
+                });
+                put.await
+            }
             (Storage::App, Data::Native(object)) => {
                 let bytes = on_threads(realm, collect(object)).await?;
-                let data = realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?;
-                self.js.put(blob, &data).await
+                let put = self
+                    .js
+                    .put(&blob.key, blob.mime_type.as_ref(), move |scope| {
+                        scope.bytes(&bytes)
+                    });
+                put.await
             }
             (Storage::Peer(peer), Data::Js(data)) => {
                 let bytes = self.bytes_of(&data)?;
@@ -224,7 +267,7 @@ impl Blobs for AnyBlobs {
                 peer.put(&blob.key, object).await
             }
             (Storage::Folder(folder), data) => {
-                let key = utf8(&blob.key, "object key")?;
+                let key = key_text(&blob.key)?;
                 let options = PutOptions {
                     content_type,
                     metadata: None,

@@ -18,7 +18,7 @@ mod state;
 
 pub use any_records::AnyRecords;
 pub use any_rows::AnyRows;
-pub use blobs::AnyBlobs;
+pub use blobs::{AnyBlobs, JsBlobs};
 pub use clock::JsClock;
 pub use side::{Console, NodeSide};
 pub use state::AnyState;

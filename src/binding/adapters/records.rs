@@ -1,6 +1,6 @@
 //! The app's own store of shared records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use futures_util::stream::{self, StreamExt};
 
@@ -12,6 +12,7 @@ use crate::binding::convert::{
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
+use crate::engine::pass::{self, Fetched, Meeting, Passable, missing_of};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
@@ -36,9 +37,6 @@ struct Rest {
     /// The id of its last record, and how many there are.
     end: Option<(Text, usize)>,
 }
-
-/// What was fetched of a backlog.
-type Fetched = HashMap<(Hlc, Text), Item<Body>>;
 
 impl JsRecords {
     /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
@@ -92,10 +90,10 @@ impl JsRecords {
         backlog: &mut Backlog<Text>,
         page: &mut Page<Item<Body>>,
     ) -> Result<()> {
-        if self.fetch(ask, backlog, page).await? || self.ask_adapter(ask, page).await? {
+        if pass::fetch(self, ask, backlog, page).await? || self.ask_adapter(ask, page).await? {
             return Ok(());
         }
-        self.scan(ask, backlog, page).await
+        pass::scan(self, ask, backlog, page).await
     }
 
     /// The way to hand the adapter a page as a whole, where it has one.
@@ -106,42 +104,6 @@ impl JsRecords {
             option: self.option,
             key,
         }))
-    }
-
-    /// One full pass: keeps the page, and remembers the ids of what did not fit.
-    async fn scan(
-        &self,
-        ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        let mut found = Page::new(Backlog::<Text>::CAPACITY);
-        let mut cursor: Option<Kept> = None;
-        self.pages.forget();
-        loop {
-            page.begin_read();
-            let rest = await_js(
-                self.adapter.realm(),
-                &self.operation(Key::Query),
-                |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
-                |scope, answer| self.read_page(scope, answer, ask, page, &mut found),
-            )
-            .await?;
-            if let Some((last, rows)) = rest.end {
-                self.pages.note(cursor.take(), last, rows);
-            }
-            match rest.next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
-        let (found, _) = found.finish();
-        if found.len() > ask.limit {
-            backlog.remember(ask, page.survey().newest.clone(), found);
-        } else {
-            backlog.forget();
-        }
-        Ok(())
     }
 
     fn query<'s>(
@@ -165,9 +127,7 @@ impl JsRecords {
         &self,
         scope: Scope<'_>,
         answer: Value<'_>,
-        ask: &Ask,
-        page: &mut Page<Item<Body>>,
-        found: &mut Page<Text>,
+        meeting: &mut Meeting<'_, Body>,
     ) -> Result<Rest> {
         let realm = self.adapter.realm();
         let records = self.records_of(scope, answer)?;
@@ -181,12 +141,11 @@ impl JsRecords {
                 );
                 continue;
             };
-            let has_place = page.meets(ask, &hlc);
-            if has_place || ask.wants(&hlc) {
+            if let Some(has_place) = meeting.place_of(&hlc) {
                 // A scope per record: a page may be the whole table.
                 realm.scope(|scope| {
                     let record = scope.element(records, index)?;
-                    self.offer(scope, record, (hlc, has_place), page, found)
+                    self.offer(scope, record, (hlc, has_place), meeting)
                 })?;
             }
         }
@@ -231,7 +190,7 @@ impl JsRecords {
     }
 
     /// Reads pages of the last pass again where that is cheaper than asking for each record.
-    async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched) -> Result<()> {
+    async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
         for page in self.pages.worth_reading(wanted) {
             let wanted: HashMap<Hlc, Vec<Text>> =
                 page.wanted
@@ -261,7 +220,7 @@ impl JsRecords {
         scope: Scope<'_>,
         answer: Value<'_>,
         wanted: &HashMap<Hlc, Vec<Text>>,
-        fetched: &mut Fetched,
+        fetched: &mut Fetched<Body>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
         let records = self.records_of(scope, answer)?;
@@ -288,63 +247,18 @@ impl JsRecords {
         scope: Scope<'_>,
         record: Value<'_>,
         (hlc, has_place): (Hlc, bool),
-        page: &mut Page<Item<Body>>,
-        found: &mut Page<Text>,
+        meeting: &mut Meeting<'_, Body>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
         let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
             warn(realm, "a record without a string `id` is left out", None);
             return Ok(());
         };
-        found.offer(hlc.clone(), id.clone());
+        meeting.note(hlc.clone(), id.clone());
         if has_place {
-            let item = record_item(scope, realm, record, id, hlc.clone())?;
-            page.offer(hlc, item);
+            meeting.offer(record_item(scope, realm, record, id, hlc)?);
         }
         Ok(())
-    }
-
-    /// Fetches the page that an earlier pass knows of, or answers `false` where none does. What changed
-    /// since has a later timestamp and is found by a later pass; what follows it takes its place, for
-    /// items of other streams must find the page as full as it was meant.
-    async fn fetch(
-        &self,
-        ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<bool> {
-        let mut fetched = Fetched::new();
-        while let Some(known) = backlog.next_page(ask) {
-            let missing = |fetched: &Fetched| -> Vec<_> {
-                let missing = known.iter().filter(|item| !fetched.contains_key(item));
-                missing.cloned().collect()
-            };
-            self.reread(&missing(&fetched), &mut fetched).await?;
-            let mut answers = stream::iter(missing(&fetched))
-                .map(|item| async move { (self.fetch_one(&item.1).await, item) })
-                .buffered(FETCHES);
-            let mut gone = HashSet::new();
-            while let Some((answer, known)) = answers.next().await {
-                match answer?.filter(|item| item.hlc == known.0) {
-                    Some(item) => {
-                        fetched.insert(known, item);
-                    }
-                    None => {
-                        gone.insert(known);
-                    }
-                }
-            }
-            drop(answers);
-            if gone.is_empty() {
-                for item in known.iter().filter_map(|known| fetched.remove(known)) {
-                    page.offer(item.hlc.clone(), item);
-                }
-                page.left_out_more();
-                return Ok(true);
-            }
-            backlog.gone(&gone);
-        }
-        Ok(false)
     }
 
     async fn fetch_one(&self, id: &Text) -> Result<Option<Item<Body>>> {
@@ -390,5 +304,43 @@ impl JsRecords {
             |_, _| Ok(()),
         )
         .await
+    }
+}
+
+impl Passable<Body> for JsRecords {
+    type Place = Kept;
+
+    async fn meet(
+        &self,
+        cursor: Option<Kept>,
+        meeting: &mut Meeting<'_, Body>,
+    ) -> Result<Option<Kept>> {
+        if cursor.is_none() {
+            self.pages.forget();
+        }
+        let rest = await_js(
+            self.adapter.realm(),
+            &self.operation(Key::Query),
+            |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
+            |scope, answer| self.read_page(scope, answer, meeting),
+        )
+        .await?;
+        if let Some((last, rows)) = rest.end {
+            self.pages.note(cursor, last, rows);
+        }
+        Ok(rest.next)
+    }
+
+    /// Whole pages where that is cheaper, then one by one, several at a time.
+    async fn fetch(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
+        self.reread(wanted, fetched).await?;
+        let mut answers = stream::iter(missing_of(wanted, fetched))
+            .map(|known| async move { (self.fetch_one(&known.1).await, known) })
+            .buffered(FETCHES);
+        while let Some((answer, known)) = answers.next().await {
+            let found = answer?.filter(|item| item.hlc == known.0);
+            fetched.extend(found.map(|item| (known, item)));
+        }
+        Ok(())
     }
 }

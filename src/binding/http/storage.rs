@@ -10,6 +10,7 @@ use crate::binding::error::invalid;
 use crate::binding::executor::{IntoJs, on_threads, spawn};
 use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
 use crate::binding::options::Options;
+use crate::binding::stores::key_arg;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
 use crate::transport::client::{
@@ -81,19 +82,28 @@ const METHODS: &[(&str, Method)] = &[
     }),
     ("put", put),
     ("get", |call, files| {
-        running(call, files, key(call, "get(key)"), async |files, key| {
-            files.get(&key).await
-        })
+        running(
+            call,
+            files,
+            key_arg(call, "get(key)"),
+            async |files, key| files.get(&key).await,
+        )
     }),
     ("has", |call, files| {
-        running(call, files, key(call, "has(key)"), async |files, key| {
-            files.has(&key).await
-        })
+        running(
+            call,
+            files,
+            key_arg(call, "has(key)"),
+            async |files, key| files.has(&key).await,
+        )
     }),
     ("delete", |call, files| {
-        running(call, files, key(call, "delete(key)"), async |files, key| {
-            files.delete(&key).await
-        })
+        running(
+            call,
+            files,
+            key_arg(call, "delete(key)"),
+            async |files, key| files.delete(&key).await,
+        )
     }),
     ("list", |call, _| {
         spawn(call.scope, call.realm, async {
@@ -121,12 +131,6 @@ fn running<'s, A: 'static, T: IntoJs>(
     })
 }
 
-fn key(call: &Call<'_>, what: &str) -> Result<Text> {
-    call.scope
-        .as_text(call.arg(0))
-        .ok_or_else(|| invalid(what, "is a string"))
-}
-
 fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
     let arguments = || -> Result<_> {
         let (scope, options) = (call.scope, call.arg(2));
@@ -136,7 +140,7 @@ fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
             scope.as_text(scope.get(call.realm, options, Key::ContentType)?)
         };
         let data = call.realm.keep(scope, call.arg(1))?;
-        Ok((key(call, "put(key)")?, data, content_type))
+        Ok((key_arg(call, "put(key)")?, data, content_type))
     };
     running(
         call,

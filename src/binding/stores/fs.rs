@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{promise, string_arg};
+use super::{key_arg, promise, string_arg};
 use crate::binding::error::invalid;
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Kind, Realm, Scope, Value, function, mark};
 use crate::binding::options::Options;
+use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::protocol::message::as_count;
 use crate::store::fs::{FsObjects, Listing, Object, PutOptions};
@@ -50,7 +51,7 @@ const METHODS: &[(&str, Method)] = &[
     ("put", put),
     ("get", |call, store| {
         let store = store.clone();
-        let key = string_arg(call, 0, "get(key)");
+        let key = key(call, "get(key)");
         promise(
             call,
             key.map(|key| async move { store.get(&key).await.map(Found) }),
@@ -58,21 +59,25 @@ const METHODS: &[(&str, Method)] = &[
     }),
     ("has", |call, store| {
         let store = store.clone();
-        let key = string_arg(call, 0, "has(key)");
+        let key = key(call, "has(key)");
         promise(call, key.map(|key| async move { store.has(&key).await }))
     }),
     ("delete", |call, store| {
         let store = store.clone();
-        let key = string_arg(call, 0, "delete(key)");
+        let key = key(call, "delete(key)");
         promise(call, key.map(|key| async move { store.delete(&key).await }))
     }),
     ("list", list),
 ];
 
+fn key(call: &Call<'_>, what: &str) -> Result<String> {
+    key_text(&key_arg(call, what)?)
+}
+
 fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
     let store = store.clone();
     let arguments = || -> Result<_> {
-        let key = string_arg(call, 0, "put(key)")?;
+        let key = key(call, "put(key)")?;
         let data = call.scope.as_bytes(call.arg(1));
         let data = data.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
         Ok((key, data, put_options(call)?))

@@ -37,7 +37,7 @@ where
 }
 
 /// A string as UTF-8.
-pub fn utf8(text: &Text, what: &str) -> Result<String> {
+fn utf8(text: &Text, what: &str) -> Result<String> {
     text.to_utf8()
         .ok_or_else(|| invalid(what, "is not well-formed Unicode"))
 }
@@ -48,6 +48,13 @@ fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
         .as_text(call.arg(index))
         .ok_or_else(|| invalid(what, "is a string"))?;
     utf8(&text, what)
+}
+
+/// The key of an object, the first argument.
+pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
+    call.scope
+        .as_text(call.arg(0))
+        .ok_or_else(|| invalid(what, "is a string"))
 }
 
 fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {

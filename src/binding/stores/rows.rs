@@ -130,7 +130,7 @@ fn registration(call: &Call<'_>) -> Result<(String, Registration)> {
 fn entry_arg(call: &Call<'_>) -> Result<Item<Json>> {
     let (scope, realm) = (call.scope, call.realm);
     let item = read_row(scope, realm, call.arg(0))?;
-    let item = item.map_err(|what| invalid("apply(entry)", what))?;
+    let item = item.map_err(|what| invalid("apply(entry)", &what.to_string()))?;
     item.with_body(|body| body.to_json(realm))
 }
 

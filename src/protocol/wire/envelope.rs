@@ -8,14 +8,11 @@ use serde_json::value::RawValue;
 
 use super::{Json, MAX_NODE_ID};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
+use crate::protocol::item::{Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
 use crate::protocol::text::Text;
 
-/// What is wrong with an item.
-pub(super) type Wrong = &'static str;
-
 /// A shared record.
-pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
+pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
     let [id, updated_at, deleted_at, key, mime_type, hash] = fields(
         json,
         [
@@ -27,9 +24,9 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
             "contentHash",
         ],
     )
-    .ok_or("a record is an object")?;
-    let id = text(id).ok_or("a record's id is a string")?;
-    let hlc = timestamp(updated_at).ok_or("a record's updatedAt is a timestamp")?;
+    .ok_or(NoItem::Record)?;
+    let id = text(id).ok_or(NoItem::Id)?;
+    let hlc = timestamp(updated_at).ok_or(NoItem::UpdatedAt)?;
     Ok(Item {
         hlc,
         kind: ItemKind::Record(id),
@@ -44,24 +41,19 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, Wrong> {
 }
 
 /// An app row's entry.
-pub(super) fn row(json: &RawValue) -> Result<Item<Json>, Wrong> {
-    let [stamp, app, name, op, row] = fields(json, ["timestamp", "appId", "table", "op", "row"])
-        .ok_or("an app row is an object")?;
-    let hlc = timestamp(stamp).ok_or("an app row's timestamp is a timestamp")?;
+pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
+    let [stamp, app, name, op, row] =
+        fields(json, ["timestamp", "appId", "table", "op", "row"]).ok_or(NoItem::Entry)?;
+    let hlc = timestamp(stamp).ok_or(NoItem::Timestamp)?;
     let (Some(app), Some(name)) = (text(app), text(name)) else {
-        return Err("an app row's appId and table are strings");
+        return Err(NoItem::Table);
     };
-    let deleted = match text(op).and_then(|op| op.to_utf8()).as_deref() {
-        Some("insert" | "update") => false,
-        Some("delete") => true,
-        _ => return Err("an app row's op is insert, update or delete"),
-    };
+    let deleted = deletes(text(op).as_ref())?;
     let table = Table { app, name };
     let mut blob = None;
     if let Some(row) = given(row) {
         let [key, mime_type, hash] =
-            fields(row, ["object_storage_key", "mime_type", "content_hash"])
-                .ok_or("an app row's row is an object")?;
+            fields(row, ["object_storage_key", "mime_type", "content_hash"]).ok_or(NoItem::Row)?;
         blob = row_blob(
             &table,
             deleted,

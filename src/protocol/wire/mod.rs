@@ -13,7 +13,7 @@ mod write;
 use std::sync::Arc;
 
 pub use read::{read_answer, read_request};
-pub use write::{write_answer, write_request};
+pub use write::{write_answer, write_request, write_watermarks};
 
 /// A body as JSON text.
 pub type Json = Arc<str>;

@@ -6,10 +6,10 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::envelope::{Name, Wrong, is_bearable, record, row};
+use super::envelope::{Name, is_bearable, record, row};
 use super::{Json, MAX_DEPTH};
 use crate::error::{Error, Result};
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
@@ -85,7 +85,7 @@ impl Malformed {
             (
                 "records",
                 records,
-                record as fn(&RawValue) -> Result<_, Wrong>,
+                record as fn(&RawValue) -> Result<_, NoItem>,
             ),
             ("appSyncableRows", rows, row),
         ] {

@@ -62,6 +62,13 @@ pub fn write_answer(answer: &Answer<Json>) -> String {
     text
 }
 
+/// Watermarks, whatever their nodes are called.
+pub fn write_watermarks(marks: &Watermarks) -> String {
+    let mut text = String::new();
+    watermarks(marks, &mut text);
+    text
+}
+
 fn is_record(item: &Item<Json>) -> bool {
     matches!(item.kind, ItemKind::Record(_))
 }

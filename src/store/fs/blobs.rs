@@ -2,9 +2,9 @@
 
 use super::stream::StoredObject;
 use super::{FsObjects, PutOptions};
-use crate::engine::object::Incoming;
+use crate::engine::object::{Incoming, key_text};
 use crate::engine::ports::Blobs;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 
@@ -12,11 +12,11 @@ impl Blobs for FsObjects {
     type Data = Incoming;
 
     async fn has(&self, key: &Text) -> Result<bool> {
-        FsObjects::has(self, &utf8(key)?).await
+        FsObjects::has(self, &key_text(key)?).await
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        let object = self.open_object(&utf8(key)?).await?;
+        let object = self.open_object(&key_text(key)?).await?;
         Ok(object.map(Incoming::from))
     }
 
@@ -25,7 +25,7 @@ impl Blobs for FsObjects {
             content_type: blob.mime_type.as_ref().map(ToString::to_string),
             metadata: None,
         };
-        self.put_chunks(&utf8(&blob.key)?, options, data.chunks)
+        self.put_chunks(&key_text(&blob.key)?, options, data.chunks)
             .await
     }
 
@@ -42,14 +42,4 @@ impl From<StoredObject> for Incoming {
             chunks: object.into_chunks(0..u64::MAX),
         }
     }
-}
-
-fn utf8(key: &Text) -> Result<String> {
-    key.to_utf8().ok_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidKey,
-            "name an object",
-            format!("{key:?} is not well-formed Unicode; use another key"),
-        )
-    })
 }

@@ -17,7 +17,6 @@ mod blobs;
 mod body;
 mod clock;
 mod faults;
-mod pass;
 mod records;
 mod rows;
 mod side;

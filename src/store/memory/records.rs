@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use super::pass;
+use crate::engine::pass::{self, Fetched, Meeting, Passable};
 use crate::engine::ports::Records;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -79,11 +79,27 @@ impl MemoryRecords {
         self.items.borrow().get(id).map(|item| item.hlc.clone())
     }
 
-    /// The records that follow `after` in the order of ids, at most a page.
-    pub(super) async fn scan(&self, after: Option<&Text>) -> Result<Vec<Item<Body>>> {
+    /// The record with this id.
+    async fn get(&self, id: &Text) -> Result<Option<Item<Body>>> {
+        self.faults.meet(Operation::GetRecord, Some(id)).await?;
+        let found = self.items.borrow().get(id).cloned();
+        pause().await;
+        Ok(found)
+    }
+}
+
+impl Passable<Body> for MemoryRecords {
+    type Place = Text;
+
+    /// A page is in the order of ids and begins behind one.
+    async fn meet(
+        &self,
+        after: Option<Text>,
+        meeting: &mut Meeting<'_, Body>,
+    ) -> Result<Option<Text>> {
         self.faults.meet(Operation::ScanRecords, None).await?;
-        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
-        let page = self
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let page: Vec<_> = self
             .items
             .borrow()
             .range((from, Bound::Unbounded))
@@ -91,15 +107,29 @@ impl MemoryRecords {
             .map(|(_, item)| item.clone())
             .collect();
         pause().await;
-        Ok(page)
+        let last = page.last().map(|item| item.body.id.clone());
+        for item in page {
+            let Some(has_place) = meeting.place_of(&item.hlc) else {
+                continue;
+            };
+            meeting.note(item.hlc.clone(), item.body.id.clone());
+            if has_place {
+                meeting.offer(item);
+            }
+        }
+        Ok(last)
     }
 
-    /// The record with this id.
-    pub(super) async fn get(&self, id: &Text) -> Result<Option<Item<Body>>> {
-        self.faults.meet(Operation::GetRecord, Some(id)).await?;
-        let found = self.items.borrow().get(id).cloned();
-        pause().await;
-        Ok(found)
+    async fn fetch(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
+        for known in wanted {
+            let found = self.get(&known.1).await?;
+            fetched.extend(
+                found
+                    .filter(|item| item.hlc == known.0)
+                    .map(|item| (known.clone(), item)),
+            );
+        }
+        Ok(())
     }
 }
 

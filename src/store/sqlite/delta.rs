@@ -1,7 +1,7 @@
 //! What the other side has not seen, found by index.
 //!
-//! Rows whose time is written as usual are read per node in text order, which is their order as long as
-//! every time has the same digits. The few others are in an index of their own and are all looked at.
+//! The usual rows are read per node in text order, which is their order as long as every time has the same
+//! digits. The few others are in an index of their own and are all looked at.
 //! Either way the timestamps are compared as numbers before anything counts. The page is chosen by times
 //! and keys alone; only what is on it is read as a whole, within the same view of the database.
 
@@ -87,7 +87,7 @@ pub(super) fn watermarks(
         for_each_node(&view, sql, |node| {
             let mut rows = newest.query([node])?;
             while let Some(row) = rows.next()? {
-                if let Some((hlc, Digits::Usual)) = time(row)? {
+                if let Some(hlc) = time(row)? {
                     marks.advance(&hlc);
                     break;
                 }
@@ -97,7 +97,7 @@ pub(super) fn watermarks(
         let mut odd = view.prepare_cached(&sql.odd_rows)?;
         let mut rows = odd.query([])?;
         while let Some(row) = rows.next()? {
-            if let Some((hlc, _)) = time(row)? {
+            if let Some(hlc) = time(row)? {
                 marks.advance(&hlc);
             }
         }
@@ -118,22 +118,20 @@ fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<
         };
         let mut rows = since.query([node, &floor])?;
         while let Some(row) = rows.next()? {
-            match time(row)? {
-                Some((hlc, Digits::Usual)) if wanted.has(&hlc) => {
-                    if !page.admits(&hlc) {
-                        break;
-                    }
-                    page.offer(hlc, key(sql, row)?);
-                }
-                _ => {}
+            let Some(hlc) = time(row)?.filter(|hlc| wanted.has(hlc)) else {
+                continue;
+            };
+            if !page.admits(&hlc) {
+                break;
             }
+            page.offer(hlc, key(sql, row)?);
         }
         Ok(())
     })?;
     let mut odd = view.prepare_cached(&sql.odd_rows)?;
     let mut rows = odd.query([])?;
     while let Some(row) = rows.next()? {
-        if let Some((hlc, _)) = time(row)?.filter(|(hlc, _)| wanted.has(hlc)) {
+        if let Some(hlc) = time(row)?.filter(|hlc| wanted.has(hlc)) {
             page.offer(hlc, key(sql, row)?);
         }
     }
@@ -158,43 +156,13 @@ fn for_each_node(
     Ok(())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Digits {
-    Usual,
-    Odd,
-}
-
 fn key(sql: &ByTime, row: &Row<'_>) -> rusqlite::Result<Vec<Value>> {
     (1..=sql.key_columns).map(|at| row.get(at)).collect()
 }
 
 /// The timestamp that a row begins with. One that is none belongs to no node and is never exchanged.
-fn time(row: &Row<'_>) -> rusqlite::Result<Option<(Hlc, Digits)>> {
-    let Some(text) = row
-        .get_ref(0)?
-        .as_bytes()
-        .ok()
-        .and_then(|text| str::from_utf8(text).ok())
-    else {
-        return Ok(None);
-    };
-    let digits = if is_usual(text.as_bytes()) {
-        Digits::Usual
-    } else {
-        Digits::Odd
-    };
-    Ok(Hlc::parse(text).ok().map(|hlc| (hlc, digits)))
-}
-
-/// The opposite of what the index of odd times asks for.
-fn is_usual(text: &[u8]) -> bool {
-    let digits = |range| {
-        text.get::<std::ops::Range<usize>>(range)
-            .is_some_and(|digits| {
-                digits
-                    .iter()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-            })
-    };
-    digits(0..12) && text.get(12) == Some(&b':') && digits(13..17) && text.get(17) == Some(&b':')
+fn time(row: &Row<'_>) -> rusqlite::Result<Option<Hlc>> {
+    let text = row.get_ref(0)?.as_bytes().ok();
+    let text = text.and_then(|text| str::from_utf8(text).ok());
+    Ok(text.and_then(|text| Hlc::parse(text).ok()))
 }

@@ -2,17 +2,19 @@
 //!
 //! One orders the rows of every node by time; where the table has no `node_id`, it is over the text form,
 //! whose node begins at character 19. The other holds the few rows for which that is not so: the ones whose
-//! time is not written in the usual 12 and 4 digits, and whose text order is therefore not their order.
-//! Together they answer for all rows of a table, whatever else it has.
+//! time is not written in the usual 12 and 4 digits, and whose text order is therefore not their order, and
+//! the ones whose `node_id` is not the node of their time, as an app may have left them. It is the time that
+//! counts. Every row of a table is in one of the two, whatever else it has.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::quote;
 
-/// Rows whose time is not written in 12 and 4 small hexadecimal digits.
-const ODD: &str = "substr(\"updated_at\", 1, 18) NOT GLOB '\
+/// Rows whose time is not written in 12 and 4 small hexadecimal digits, or has a NUL, at which the functions
+/// of text end.
+const ODD_TEXT: &str = "substr(\"updated_at\", 1, 18) NOT GLOB '\
 [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]:\
-[0-9a-f][0-9a-f][0-9a-f][0-9a-f]:'";
+[0-9a-f][0-9a-f][0-9a-f][0-9a-f]:' OR instr(\"updated_at\", char(0)) > 0";
 
 /// The node within a time that is written as usual.
 const NODE_IN_TEXT: &str = "substr(\"updated_at\", 19)";
@@ -34,7 +36,7 @@ impl ByTime {
     /// The statements for `table`, whose rows have the columns `key` as their key; `select` is everything
     /// but the `WHERE`. All of these are SQL, their names quoted.
     pub(super) fn new(table: &str, key: &[String], has_node_id: bool, select: &str) -> Self {
-        let node = node(has_node_id);
+        let (node, odd) = (node(has_node_id), odd(has_node_id));
         let keys = key.join(", ");
         let is_key: Vec<String> = (1..)
             .zip(key)
@@ -48,13 +50,14 @@ impl ByTime {
                 "SELECT {node} FROM {table} WHERE {node} > ?1 ORDER BY {node} LIMIT 1"
             ),
             newest_of_node: format!(
-                "SELECT \"updated_at\" FROM {table} WHERE {node} = ?1 ORDER BY \"updated_at\" DESC"
+                "SELECT \"updated_at\" FROM {table}
+                  WHERE {node} = ?1 AND NOT ({odd}) ORDER BY \"updated_at\" DESC"
             ),
             node_since: format!(
                 "SELECT \"updated_at\", {keys} FROM {table}
-                  WHERE {node} = ?1 AND \"updated_at\" >= ?2 ORDER BY \"updated_at\""
+                  WHERE {node} = ?1 AND \"updated_at\" >= ?2 AND NOT ({odd}) ORDER BY \"updated_at\""
             ),
-            odd_rows: format!("SELECT \"updated_at\", {keys} FROM {table} WHERE {ODD}"),
+            odd_rows: format!("SELECT \"updated_at\", {keys} FROM {table} WHERE {odd}"),
             by_key: format!("{select} WHERE {}", is_key.join(" AND ")),
             key_columns: key.len(),
         }
@@ -64,6 +67,15 @@ impl ByTime {
 /// The node of a row, as an SQL expression that the index is over.
 pub(super) fn node(has_node_id: bool) -> &'static str {
     if has_node_id { "node_id" } else { NODE_IN_TEXT }
+}
+
+/// Whether a row is one of the few, as an SQL expression.
+fn odd(has_node_id: bool) -> String {
+    if has_node_id {
+        format!("{ODD_TEXT} OR node_id IS NOT {NODE_IN_TEXT}")
+    } else {
+        ODD_TEXT.to_owned()
+    }
 }
 
 /// Creates what is missing of the two indexes. `table` is the table's own name; those of its indexes begin
@@ -88,8 +100,13 @@ pub(super) fn create(
         ))?;
     }
     connection.execute_batch(&format!(
-        "CREATE INDEX IF NOT EXISTS {} ON {on} (\"updated_at\") WHERE {ODD}",
-        index("at_odd_times")
+        "CREATE INDEX IF NOT EXISTS {} ON {on} (\"updated_at\") WHERE {}",
+        index(if has_node_id {
+            "off_their_node"
+        } else {
+            "odd_times"
+        }),
+        odd(has_node_id)
     ))
 }
 

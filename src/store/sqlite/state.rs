@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::database::{Database, Options};
 use super::fault::during;
 use super::registry::Role;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire::write_watermarks;
 use crate::store::Json;
 
 /// Where an engine keeps its own watermarks.
@@ -72,11 +73,7 @@ impl SqliteState {
 
     /// Puts watermarks under `key`.
     pub async fn set_watermarks(&self, key: &str, watermarks: &Watermarks) -> Result<()> {
-        let json = serde_json::to_string(watermarks).map_err(|error| {
-            let message = "a nodeId is no well-formed Unicode, which JSON cannot hold";
-            Error::new(ErrorKind::InvalidArgument, WRITE, message).caused_by(error)
-        })?;
-        self.set(key, json.into()).await
+        self.set(key, write_watermarks(watermarks).into()).await
     }
 
     /// Puts a value under `key`.

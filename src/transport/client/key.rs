@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::engine::object::key_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
 use crate::transport::FILES_PREFIX;
@@ -12,18 +13,13 @@ use crate::transport::FILES_PREFIX;
 /// `InvalidKey` where the key cannot stand in a path: one with a lone surrogate, an empty one, and `.`
 /// and `..`, which every URL parser takes for folders, percent-encoded or not.
 pub fn file_path(key: &Text) -> Result<String> {
-    let invalid = |why: &str| {
-        Error::new(
+    let text = key_text(key)?;
+    if matches!(text.as_str(), "" | "." | "..") {
+        return Err(Error::new(
             ErrorKind::InvalidKey,
             "object key",
-            format!("{:?} {why}", key.to_string()),
-        )
-    };
-    let text = key
-        .to_utf8()
-        .ok_or_else(|| invalid("is not well-formed Unicode, so no URL can name it"))?;
-    if matches!(text.as_str(), "" | "." | "..") {
-        return Err(invalid("cannot be the name of a file in a URL"));
+            format!("{text:?} cannot be the name of a file in a URL"),
+        ));
     }
     let mut path = String::with_capacity(FILES_PREFIX.len() + text.len());
     path.push_str(FILES_PREFIX);

@@ -10,7 +10,8 @@ use http::request::Parts;
 
 use super::errands::{Errands, Local};
 use super::native::NativeAnswers;
-use super::served_files::{Fetched, JsFiles, NativeFiles, pieces_of};
+use super::served_files::{Fetched, NativeFiles, fetch, pieces_of};
+use crate::binding::adapters::JsBlobs;
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
@@ -22,16 +23,19 @@ use crate::engine::object::Incoming;
 use crate::engine::ports::{Exchange, Log as EngineLog};
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
+use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
     About, Answers, Channel, DEFAULT_MAX_BODY, Door, File, Files, Later, Log,
 };
 
+const STORAGE: &str = "objectStorageAdapter";
+
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
     answering: Answering,
-    storage: JsFiles,
+    storage: JsBlobs,
     authorize: Option<Handle>,
     max_body: u64,
     max_file: u64,
@@ -61,7 +65,7 @@ impl JsChannel {
         };
         Ok(Self {
             answering,
-            storage: JsFiles(options.handle("objectStorageAdapter")?),
+            storage: JsBlobs::new(options.handle(STORAGE)?, STORAGE),
             authorize: options.function("authorize")?,
             max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
             max_file: bytes("maxFileBytes", u64::MAX)?,
@@ -171,7 +175,7 @@ pub fn across(
     };
     let realm = &channel.realm;
     let native = realm.scope(|scope| {
-        let storage = channel.storage.0.value(scope)?;
+        let storage = channel.storage.value(scope)?;
         behind::<NativeBlobs>(scope, realm, storage)
     })?;
     let way = Arc::new(Across {
@@ -294,7 +298,7 @@ impl Files for Across {
     fn look(&self, key: String) -> Later<'_, Option<About>> {
         self.run("has", |channel, _| {
             Box::pin(async move {
-                let has = channel.storage.has(&key).await?;
+                let has = channel.storage.has(&Text::from(key.as_str())).await?;
                 Ok(has.then(About::default))
             })
         })
@@ -302,7 +306,7 @@ impl Files for Across {
 
     fn open(&self, key: String) -> Later<'_, Option<File>> {
         let fetched = self.run("get", |channel, _| {
-            Box::pin(async move { channel.storage.get(&key).await })
+            Box::pin(async move { fetch(&channel.storage, &Text::from(key.as_str())).await })
         });
         Box::pin(async move {
             Ok(fetched.await?.map(
@@ -331,8 +335,15 @@ impl Files for Across {
             let content_type = file.content_type;
             self.run("put", |channel, _| {
                 Box::pin(async move {
-                    let content_type = content_type.as_deref();
-                    channel.storage.put(&key, bytes, content_type).await
+                    let (key, content_type) = (
+                        Text::from(key.as_str()),
+                        content_type.as_deref().map(Text::from),
+                    );
+                    let storage = &channel.storage;
+                    let put = storage.put(&key, content_type.as_ref(), move |scope| {
+                        scope.buffer(&bytes)
+                    });
+                    put.await
                 })
             })
             .await
@@ -341,7 +352,7 @@ impl Files for Across {
 
     fn delete(&self, key: String) -> Later<'_, ()> {
         self.run("delete", |channel, _| {
-            Box::pin(async move { channel.storage.delete(&key).await })
+            Box::pin(async move { channel.storage.delete(&Text::from(key.as_str())).await })
         })
     }
 }

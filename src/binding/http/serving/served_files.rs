@@ -1,15 +1,13 @@
 //! File storages behind the routes: of this package, reached where they are, or of the app's.
 
-use std::rc::Rc;
-
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 
-use crate::binding::error::invalid;
-use crate::binding::executor::await_js;
-use crate::binding::js::{Handle, Key, Kind, Realm};
+use crate::binding::adapters::JsBlobs;
+use crate::binding::js::{Key, Scope, Value};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::Result;
+use crate::protocol::text::Text;
 use crate::store::fs::{FsObjects, PutOptions};
 use crate::transport::server::{About, File, Files, Later};
 
@@ -75,98 +73,18 @@ pub struct Fetched {
     pub content_type: Option<String>,
 }
 
-/// A storage of the app's. On the JS thread.
-pub struct JsFiles(pub Handle);
-
-const OPTION: &str = "objectStorageAdapter";
-
-fn operation(key: Key) -> String {
-    format!("{OPTION}.{}", key.name())
-}
-
-impl JsFiles {
-    fn realm(&self) -> &Rc<Realm> {
-        self.0.realm()
-    }
-
-    /// Whether there is a file.
-    pub async fn has(&self, key: &str) -> Result<bool> {
-        await_js(
-            self.realm(),
-            &operation(Key::Has),
-            |scope, invoke| {
-                let storage = (self.0.value(scope)?, OPTION);
-                invoke.method(scope, storage, Key::Has, &[scope.text(key)?])
-            },
-            |scope, answer| Ok(scope.as_boolean(answer).unwrap_or(false)),
-        )
-        .await
-    }
-
-    /// The file, as a whole.
-    pub async fn get(&self, key: &str) -> Result<Option<Fetched>> {
-        let realm = self.realm();
-        await_js(
-            realm,
-            &operation(Key::Get),
-            |scope, invoke| {
-                let storage = (self.0.value(scope)?, OPTION);
-                invoke.method(scope, storage, Key::Get, &[scope.text(key)?])
-            },
-            |scope, answer| {
-                let wrong = |what| invalid(&operation(Key::Get), what);
-                match scope.kind(answer)? {
-                    Kind::Undefined | Kind::Null => return Ok(None),
-                    Kind::Object => {}
-                    _ => return Err(wrong("answered neither an object nor null")),
-                }
-                let data = scope.as_bytes(scope.get(realm, answer, Key::Data)?);
-                let content_type = scope.as_text(scope.get(realm, answer, Key::ContentType)?);
-                Ok(Some(Fetched {
-                    bytes: data
-                        .map(Bytes::from)
-                        .ok_or_else(|| wrong("answered `data` that is no Uint8Array"))?,
-                    content_type: content_type.and_then(|text| text.to_utf8()),
-                }))
-            },
-        )
-        .await
-    }
-
-    /// Stores a file, as a whole.
-    pub async fn put(&self, key: &str, bytes: Vec<u8>, content_type: Option<&str>) -> Result<()> {
-        let realm = self.realm();
-        await_js(
-            realm,
-            &operation(Key::Put),
-            |scope, invoke| {
-                let storage = (self.0.value(scope)?, OPTION);
-                let options = scope.object()?;
-                let content_type = match content_type {
-                    Some(content_type) => scope.text(content_type)?,
-                    None => scope.undefined()?,
-                };
-                scope.set(realm, options, Key::ContentType, content_type)?;
-                let args = [scope.text(key)?, scope.buffer(&bytes)?, options];
-                drop(bytes);
-                invoke.method(scope, storage, Key::Put, &args)
-            },
-            |_, _| Ok(()),
-        )
-        .await
-    }
-
-    /// Deletes a file.
-    pub async fn delete(&self, key: &str) -> Result<()> {
-        await_js(
-            self.realm(),
-            &operation(Key::Delete),
-            |scope, invoke| {
-                let storage = (self.0.value(scope)?, OPTION);
-                invoke.method(scope, storage, Key::Delete, &[scope.text(key)?])
-            },
-            |_, _| Ok(()),
-        )
-        .await
-    }
+/// A file of a storage of the app's, as a whole.
+pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<Fetched>> {
+    let realm = storage.realm();
+    let read = |scope: Scope<'_>, file: Value<'_>| {
+        let data = scope.as_bytes(scope.get(realm, file, Key::Data)?);
+        let content_type = scope.as_text(scope.get(realm, file, Key::ContentType)?);
+        Ok(Fetched {
+            bytes: data
+                .map(Bytes::from)
+                .ok_or_else(|| storage.wrong(Key::Get, "answered `data` that is no Uint8Array"))?,
+            content_type: content_type.and_then(|text| text.to_utf8()),
+        })
+    };
+    storage.get(key, read).await
 }

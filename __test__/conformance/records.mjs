@@ -1,7 +1,9 @@
-// What every database adapter and every object storage must do, native or not.
+// What every store of records does when it is called itself.
 import assert from "node:assert/strict";
-import { at, entryOf } from "./hlc.mjs";
-import { blobFields, bytes, record } from "./memory.mjs";
+import { drainUnseen } from "../support/delta.mjs";
+import { at, entryOf, watermarksOf } from "../support/hlc.mjs";
+import { blobFields, record } from "../support/memory.mjs";
+import { needing } from "./suite.mjs";
 
 const idsOf = (records) => records.map((one) => one.id);
 
@@ -33,11 +35,11 @@ async function pages(db, query) {
 }
 
 /** @type {Record<string, (db: any) => Promise<void>>} */
-export const DATABASE = {
-  async "answers what was put, field by field"(db) {
+export const RECORDS = {
+  async "answers what was put, field by field"(db, { as = (full) => full }) {
     const full = FULL();
     await db.put(full);
-    assert.deepEqual({ ...(await db.get("full")) }, full);
+    assert.deepEqual({ ...(await db.get("full")) }, as(full));
   },
 
   async "answers null for an id that it does not have"(db) {
@@ -52,10 +54,9 @@ export const DATABASE = {
     assert.equal((await db.query({})).records.length, 1);
   },
 
-  async "keeps fields that it does not know"(db) {
+  "keeps fields that it does not know": needing("unknown fields", async (db) => {
     await db.put(
       record("1", at(1, "a"), {
-        label: "l",
         colour: "red",
         nested: { list: [1, null, "x"] },
         flag: false,
@@ -63,20 +64,23 @@ export const DATABASE = {
     );
     const kept = await db.get("1");
     assert.deepEqual(
-      [kept.label, kept.colour, kept.nested, kept.flag],
-      ["l", "red", { list: [1, null, "x"] }, false],
+      [kept.colour, kept.nested, kept.flag],
+      ["red", { list: [1, null, "x"] }, false],
     );
     assert.deepEqual((await db.query({})).records[0].nested, { list: [1, null, "x"] });
-  },
+  }),
 
-  async "takes a record of the second release, without owner and with a null type"(db) {
-    const { ownerId: _gone, ...later } = record("1", at(1, "a"), { mimeType: null, label: null });
-    await db.put(later);
-    const kept = await db.get("1");
-    assert.equal(kept.mimeType, null);
-    assert.equal(kept.kind, "data");
-    assert.ok(kept.ownerId === undefined || kept.ownerId === null);
-  },
+  "takes a record of the second release, without owner and with a null type": needing(
+    "records without an owner",
+    async (db) => {
+      const { ownerId: _gone, ...later } = record("1", at(1, "a"), { mimeType: null, label: null });
+      await db.put(later);
+      const kept = await db.get("1");
+      assert.equal(kept.mimeType, null);
+      assert.equal(kept.kind, "data");
+      assert.ok(kept.ownerId === undefined || kept.ownerId === null);
+    },
+  ),
 
   async "stamps a deleted record and keeps its row"(db) {
     await db.put(record("1", at(1, "a"), { originalFilename: "x" }));
@@ -183,7 +187,7 @@ export const DATABASE = {
     assert.equal((await db.get("3")).id, "3");
   },
 
-  async "keeps metadata rows by type and record"(db) {
+  "keeps metadata rows by type and record": needing("metadata", async (db) => {
     const row = { recordId: "1", width: 640, title: "x", flag: null };
     await db.putMetadata("photo", row);
     await db.putMetadata("photo", { recordId: "2", width: 1 });
@@ -200,30 +204,32 @@ export const DATABASE = {
     await db.deleteMetadata("photo", "1");
     assert.equal(await db.getMetadata("photo", "1"), null);
     assert.equal((await db.getMetadata("other", "1")).width, 2);
-  },
+  }),
 
-  async "tells the greatest timestamp of each node, tombstones included"(db) {
-    assert.deepEqual(await db.getNodeWatermarks(), {});
-    await db.put(record("1", at(1, "a")));
-    await db.put(record("2", at(1, "a", 65_536)));
-    await db.put(record("3", at(1, "a", 9)));
-    await db.put(record("4", at(3, "b")));
-    await db.delete("4", at(7, "c"));
-    await db.put(record("5", at(2, "__proto__")));
-    await db.put(record("6", at(2, "")));
-    const watermarks = await db.getNodeWatermarks();
-    assert.deepEqual(Object.keys(watermarks).sort(), ["", "__proto__", "a", "c"]);
-    assert.deepEqual(watermarks.a, at(1, "a", 65_536));
-    assert.deepEqual(watermarks.c, at(7, "c"));
-    assert.deepEqual(entryOf(watermarks, "__proto__"), at(2, "__proto__"));
-  },
+  "tells the greatest timestamp of each node, tombstones included": needing(
+    "coverage",
+    async (db) => {
+      assert.deepEqual(await db.getNodeWatermarks(), {});
+      await db.put(record("1", at(1, "a")));
+      await db.put(record("2", at(1, "a", 65_536)));
+      await db.put(record("3", at(1, "a", 9)));
+      await db.put(record("4", at(3, "b")));
+      await db.delete("4", at(7, "c"));
+      await db.put(record("5", at(2, "__proto__")));
+      await db.put(record("6", at(2, "")));
+      const watermarks = await db.getNodeWatermarks();
+      assert.deepEqual(Object.keys(watermarks).sort(), ["", "__proto__", "a", "c"]);
+      assert.deepEqual(watermarks.a, at(1, "a", 65_536));
+      assert.deepEqual(watermarks.c, at(7, "c"));
+      assert.deepEqual(entryOf(watermarks, "__proto__"), at(2, "__proto__"));
+    },
+  ),
 
   async "keeps any text in ids, nodes and names"(db) {
     const texts = [
       "__proto__",
       "o'\"; DROP TABLE shared_records; --",
       "🪐",
-      "a\0b",
       "x".repeat(5000),
       "a:b:c",
       "%_",
@@ -240,6 +246,12 @@ export const DATABASE = {
     assert.equal((await db.query({ limit: 100 })).records.length, texts.length);
   },
 
+  "keeps text behind a NUL": needing("text behind a NUL", async (db) => {
+    await db.put(record("a\0b", at(1, "n\0m"), { originalFilename: "x\0y" }));
+    const kept = await db.get("a\0b");
+    assert.deepEqual([kept.updatedAt, kept.originalFilename], [at(1, "n\0m"), "x\0y"]);
+  }),
+
   async "does many calls that are made together"(db) {
     await Promise.all(Array.from({ length: 50 }, (_, i) => db.put(record(`${i}`, at(i, "a")))));
     const all = await Promise.all(Array.from({ length: 50 }, (_, i) => db.get(`${i}`)));
@@ -250,139 +262,105 @@ export const DATABASE = {
     await db.init();
     assert.equal(await db.healthCheck(), true);
   },
+
+  "applies what is new, and says of each record what became of it": needing("delta", async (db) => {
+    const page = [record("1", at(2, "a")), record("2", at(3, "b")), record("1", at(1, "c"))];
+    assert.deepEqual(
+      (await db.applyRecords(page)).map(({ status }) => status),
+      ["applied", "applied", "stale"],
+    );
+    assert.deepEqual((await db.get("1")).updatedAt, at(2, "a"));
+    assert.deepEqual(await db.applyRecords([]), []);
+  }),
+
+  "compares counters as numbers, also past their four digits": needing("delta", async (db) => {
+    await db.applyRecords([record("1", at(1, "a", 65_535))]);
+    const [later] = await db.applyRecords([record("1", at(1, "a", 65_536))]);
+    const [earlier] = await db.applyRecords([record("1", at(1, "a", 9))]);
+    assert.deepEqual([later.status, earlier.status], ["applied", "stale"]);
+    assert.deepEqual(await db.getNodeWatermarks(), { a: at(1, "a", 65_536) });
+    const { records } = await db.queryUnseen({ a: at(1, "a", 65_535) }, { limit: 5 });
+    assert.deepEqual(
+      records.map(({ id }) => id),
+      ["1"],
+    );
+  }),
+
+  "a record that cannot be stored fails alone": needing("delta", async (db) => {
+    const results = await db.applyRecords([
+      record("1", at(1, "a")),
+      { ...record("2", at(2, "a")), createdAt: "yesterday" },
+      null,
+      record("3", at(3, "a")),
+    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ["applied", "failed", "failed", "applied"],
+    );
+    assert.equal(results[1].error.code, "INVALID_ARGUMENT");
+    assert.equal(await db.get("2"), null);
+  }),
+
+  "with strict order nothing passes a failure of its node": needing("delta", async (db) => {
+    const page = [{ ...record("1", at(1, "a")), createdAt: 0 }, record("2", at(2, "a"))];
+    const results = await db.applyRecords([...page, record("3", at(3, "b"))], {
+      strictOrder: true,
+    });
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ["failed", "behind", "applied"],
+    );
+    assert.equal(await db.get("2"), null);
+  }),
+
+  "never parts equal timestamps, and says exactly whether there is more": needing(
+    "delta",
+    async (db) => {
+      await db.applyRecords(["1", "2", "3"].map((id) => record(id, at(1, "a"))));
+      await db.applyRecords([record("0", at(0, "a"))]);
+      const one = await db.queryUnseen({}, { limit: 2 });
+      assert.deepEqual([one.records.length, one.hasMore], [1, true]);
+      const rest = await db.queryUnseen({ a: at(0, "a") }, { limit: 1 });
+      assert.deepEqual([rest.records.length, rest.hasMore], [3, false]);
+      assert.deepEqual(await db.queryUnseen({ a: at(1, "a") }, { limit: 1 }), {
+        records: [],
+        hasMore: false,
+      });
+    },
+  ),
+
+  "keeps tombstones, and nodes of any name": needing("delta", async (db) => {
+    const nodes = ["__proto__", "", "a:b:c", "🪐", "'; --"];
+    const page = nodes.map((node, i) => record(node + i, at(i, node), { deletedAt: at(i, node) }));
+    await db.applyRecords(page);
+    assert.deepEqual(await db.getNodeWatermarks(), watermarksOf(page.map((one) => one.updatedAt)));
+    assert.equal((await drainUnseen(db, 2)).length, nodes.length);
+  }),
+
+  "refuses a limit or watermarks that are none": needing("delta", async (db) => {
+    await assert.rejects(db.queryUnseen({}, { limit: 0 }), { code: "INVALID_ARGUMENT" });
+    await assert.rejects(db.queryUnseen({ a: 5 }, { limit: 1 }), { code: "INVALID_ARGUMENT" });
+  }),
 };
 
-/** @type {Record<string, (objects: any) => Promise<void>>} */
-export const OBJECTS = {
-  async "answers the bytes, their size and what was said of them"(objects) {
-    const data = new Uint8Array([0, 1, 255, 0, 128]);
-    await objects.put("a/b.bin", data, {
-      contentType: "image/png",
-      metadata: { who: "me", ünï: "ç" },
-    });
-    const got = await objects.get("a/b.bin");
-    assert.ok(got.data instanceof Uint8Array);
-    assert.deepEqual(new Uint8Array(got.data), data);
-    assert.equal(got.size, 5);
-    assert.equal(got.contentType, "image/png");
-    assert.deepEqual({ ...got.metadata }, { who: "me", ünï: "ç" });
-  },
+const ABSENT = (name) => (db) => assert.equal(db[name], undefined);
 
-  async "keeps a blob without a type, and an empty one"(objects) {
-    await objects.put("plain", bytes("x"));
-    assert.equal((await objects.get("plain")).contentType, undefined);
-    await objects.put("empty", new Uint8Array(0));
-    const empty = await objects.get("empty");
-    assert.deepEqual([empty.size, empty.data.length], [0, 0]);
-    assert.equal(await objects.has("empty"), true);
+/** How a store shows that it cannot do what a sentence needs. */
+export const RECORD_LIMITS = {
+  coverage: ABSENT("getNodeWatermarks"),
+  metadata: ABSENT("putMetadata"),
+  delta: ABSENT("queryUnseen"),
+  async "unknown fields"(db) {
+    await db.put(record("1", at(1, "a"), { colour: "red" }));
+    assert.ok(!("colour" in (await db.get("1"))));
   },
-
-  async "answers null and false for a key that it does not have"(objects) {
-    assert.equal(await objects.get("nowhere"), null);
-    assert.equal(await objects.has("nowhere"), false);
-    assert.equal(await objects.has("nowhere/at/all"), false);
-    await objects.delete("nowhere");
+  async "text behind a NUL"(db) {
+    await db.put(record("1", at(1, "a"), { originalFilename: "x\0y" }));
+    assert.equal((await db.get("1")).originalFilename, "x");
   },
-
-  async "replaces a blob, with its type"(objects) {
-    await objects.put("k", bytes("a longer first one"), { contentType: "a/a" });
-    await objects.put("k", bytes("second"), { contentType: "b/b" });
-    const got = await objects.get("k");
-    assert.deepEqual(
-      [new TextDecoder().decode(got.data), got.contentType, got.size],
-      ["second", "b/b", 6],
-    );
-    await objects.put("k", bytes("third"));
-    assert.equal((await objects.get("k")).contentType, undefined);
-  },
-
-  async "forgets a deleted blob, and only that"(objects) {
-    await objects.put("k", bytes("1"), { contentType: "a/a" });
-    await objects.put("k2", bytes("2"));
-    await objects.delete("k");
-    assert.deepEqual([await objects.has("k"), await objects.get("k")], [false, null]);
-    assert.equal(await objects.has("k2"), true);
-    await objects.put("k", bytes("3"));
-    assert.equal((await objects.get("k")).contentType, undefined);
-  },
-
-  async "lists keys by prefix, in order and page by page"(objects) {
-    const keys = ["a/1", "a/2", "a/3", "ab", "b/1", "c"];
-    for (const key of [...keys].reverse())
-      await objects.put(key, bytes(key), { contentType: "t/t" });
-    assert.deepEqual((await objects.list("")).keys, keys);
-    assert.deepEqual((await objects.list("a")).keys, ["a/1", "a/2", "a/3", "ab"]);
-    assert.deepEqual((await objects.list("a/")).keys, ["a/1", "a/2", "a/3"]);
-    assert.deepEqual(
-      { ...(await objects.list("nothing")) },
-      { keys: [], nextCursor: null, hasMore: false },
-    );
-    const first = await objects.list("a", { limit: 3 });
-    assert.deepEqual([first.keys, first.hasMore], [["a/1", "a/2", "a/3"], true]);
-    const rest = await objects.list("a", { limit: 3, cursor: first.nextCursor });
-    assert.deepEqual([rest.keys, rest.hasMore, rest.nextCursor], [["ab"], false, null]);
-  },
-
-  async "keeps its own copy of the bytes"(objects) {
-    const data = bytes("before");
-    await objects.put("k", data.slice());
-    const got = await objects.get("k");
-    assert.deepEqual(new Uint8Array(got.data), data);
-  },
-
-  async "takes the part of a buffer that a view shows"(objects) {
-    const buffer = bytes("0123456789").buffer;
-    await objects.put("view", new Uint8Array(buffer, 3, 4));
-    assert.equal(new TextDecoder().decode((await objects.get("view")).data), "3456");
-    await objects.put("buffer", Buffer.from("text"));
-    assert.equal((await objects.get("buffer")).size, 4);
-  },
-
-  async "keeps keys apart that look alike"(objects) {
-    const keys = [
-      "sha256:abc",
-      "sha256-abc",
-      "SHA256:ABC",
-      "a b",
-      "a%20b",
-      "a+b",
-      "ünï",
-      "🪐",
-      ".hidden",
-      "__proto__",
-      "name.meta",
-      "name",
-      "name.json",
-      "CON",
-      "trailing.",
-      "x".repeat(200),
-    ];
-    for (const key of keys)
-      await objects.put(key, bytes(`data of ${key}`), { contentType: `t/${keys.indexOf(key)}` });
-    for (const key of keys) {
-      const got = await objects.get(key);
-      assert.equal(new TextDecoder().decode(got.data), `data of ${key}`);
-      assert.equal(got.contentType, `t/${keys.indexOf(key)}`);
-    }
-    assert.deepEqual([...(await objects.list("")).keys].sort(), [...keys].sort());
-  },
-
-  async "keeps a megabyte whole"(objects) {
-    const data = Uint8Array.from({ length: 1 << 20 }, (_, i) => (i * 31) % 251);
-    await objects.put("large", data);
-    assert.ok(Buffer.from((await objects.get("large")).data).equals(Buffer.from(data)));
-  },
-
-  async "does many puts of one key that are made together, and keeps one of them whole"(objects) {
-    await Promise.all(
-      Array.from({ length: 20 }, (_, i) => objects.put("k", bytes(`${i}`.repeat(1000)))),
-    );
-    const words = new TextDecoder().decode((await objects.get("k")).data);
-    assert.ok(Array.from({ length: 20 }, (_, i) => `${i}`.repeat(1000)).includes(words));
-  },
-
-  async "is healthy once it is begun"(objects) {
-    await objects.init();
-    assert.equal(await objects.healthCheck(), true);
+  async "records without an owner"(db) {
+    const { ownerId: _gone, ...later } = record("1", at(1, "a"));
+    await assert.rejects(db.put(later));
+    assert.equal(await db.get("1"), null);
   },
 };

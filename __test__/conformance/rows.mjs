@@ -1,0 +1,392 @@
+// What every source of app rows does when it is called itself, and in the exchange.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import * as sync from "@starkeep/sync-engine";
+import { at, clockFor, compare, text, watermarksOf } from "../support/hlc.mjs";
+import {
+  bytes,
+  memoryAppRows,
+  memoryDatabase,
+  memoryObjects,
+  memoryState,
+} from "../support/memory.mjs";
+import { APP, FILES, TABLES } from "./row-stores.mjs";
+import { needing } from "./suite.mjs";
+
+const entry = (op, stamp, row, rest = {}) => ({
+  timestamp: stamp,
+  appId: APP,
+  table: "pages",
+  op,
+  row: row && { ...row, updated_at: text(stamp) },
+  ...rest,
+});
+const page = (id, stamp, more = {}) =>
+  entry("insert", stamp, { id, title: id, deleted_at: null, ...more });
+
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
+/** A column without a value is no difference: tables have all of theirs. */
+function told(one) {
+  const columns = Object.entries(one.row).filter(
+    ([name, value]) => name !== "node_id" && (value !== null || name === "deleted_at"),
+  );
+  return { ...one, row: Object.fromEntries(columns.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+async function scan(source, table = "pages", since = "", options = {}) {
+  const found = plain(await source.applier.scanSince(APP, table, since, options));
+  return { ...found, rows: found.rows.map(told) };
+}
+
+/** Every row after a timestamp, page by page. */
+async function scanAll(source, { table = "pages", since = "", limit = 2 } = {}) {
+  const rows = [];
+  for (let cursor; ;) {
+    const found = await scan(source, table, since, { limit, cursor });
+    assert.equal(found.hasMore, found.nextCursor !== null);
+    rows.push(...found.rows);
+    if (!found.hasMore) return rows;
+    cursor = found.nextCursor;
+  }
+}
+
+const assertHolds = async (source, ...entries) =>
+  assert.deepEqual((await scan(source)).rows, entries.map(plain).map(told));
+
+const stamps = fc
+  .tuple(
+    fc.nat(4),
+    fc.constantFrom("a", "b:c", "🪐", "\uff5e", ""),
+    fc.constantFrom(0, 9, 0xffff, 0x10000),
+  )
+  .map(([offset, nodeId, counter]) => at(offset, nodeId, counter));
+const writes = fc.array(fc.record({ id: fc.constantFrom("1", "2", "3"), stamp: stamps }), {
+  maxLength: 16,
+});
+
+/** The newest of each id. */
+function newest(written) {
+  const model = new Map();
+  for (const { id, stamp } of written) {
+    if (!model.has(id) || compare(stamp, model.get(id)) > 0) model.set(id, stamp);
+  }
+  return model;
+}
+
+/** @type {Record<string, (source: any, of: any, t: any) => Promise<void>>} */
+export const ROWS = {
+  async "the newer of two inserts stands, whichever comes first"(source) {
+    const [older, newer] = [
+      page("a", at(1, "x"), { title: "old" }),
+      page("a", at(2, "y"), { title: "new" }),
+    ];
+    for (const one of [older, newer, older]) await source.applier.apply(one);
+    await assertHolds(source, newer);
+  },
+
+  async "what has the same time changes nothing"(source) {
+    const first = page("a", at(1, "x"), { title: "first" });
+    for (const one of [first, page("a", at(1, "x"), { title: "second" })]) {
+      await source.applier.apply(one);
+    }
+    await assertHolds(source, first);
+  },
+
+  async "an update changes the columns that it names of rows that are older"(source) {
+    await source.applier.apply(page("a", at(1, "x"), { note: "kept" }));
+    await source.applier.apply(page("b", at(9, "x")));
+    const where = (id) => ({ where: { id } });
+    await source.applier.apply(entry("update", at(3, "y"), { title: "changed" }, where("a")));
+    await source.applier.apply(entry("update", at(3, "y"), { title: "too late" }, where("b")));
+    await source.applier.apply(entry("update", at(3, "y"), { title: "nobody" }, where("c")));
+    await assertHolds(
+      source,
+      page("a", at(3, "y"), { title: "changed", note: "kept" }),
+      page("b", at(9, "x")),
+    );
+  },
+
+  async "a deleted row stays, as a delete entry with the whole row"(source) {
+    await source.applier.apply(page("a", at(1, "x"), { note: "kept" }));
+    const gone = (stamp) => entry("delete", stamp, undefined, { where: { id: "a" } });
+    await source.applier.apply(gone(at(0, "x")));
+    await assertHolds(source, page("a", at(1, "x"), { note: "kept" }));
+    await source.applier.apply(gone(at(2, "x")));
+    const dead = { id: "a", title: "a", note: "kept", deleted_at: text(at(2, "x")) };
+    await assertHolds(source, entry("delete", at(2, "x"), dead));
+  },
+
+  async "a row that is deleted before it was seen is not brought back by an older version"(source) {
+    const dead = { id: "a", title: "a", deleted_at: text(at(5, "x")) };
+    await source.applier.apply(entry("delete", at(5, "x"), dead));
+    await source.applier.apply(page("a", at(4, "y")));
+    await assertHolds(source, entry("delete", at(5, "x"), dead));
+  },
+
+  async "rows are told apart by all columns of the primary key"(source) {
+    const link = (from, to, stamp) => ({
+      ...entry("insert", stamp, { from, to, deleted_at: null }),
+      table: "links",
+    });
+    const links = [link(1, 2, at(1, "x")), link(1, 3, at(2, "x")), link(2, 2, at(3, "x"))];
+    for (const one of links) await source.applier.apply(one);
+    assert.deepEqual((await scan(source, "links")).rows, plain(links).map(told));
+  },
+
+  "every JSON value goes through unchanged, also under names that mean something elsewhere":
+    needing("columns of any name", async (source) => {
+      const odd = {
+        yes: true,
+        no: false,
+        none: null,
+        whole: 5,
+        part: 0.1,
+        small: -1e-7,
+        large: 2 ** 53 - 1,
+        huge: 1e300,
+        digits: "007",
+        empty: "",
+        text: 'ü \u{1F600} "quoted" \0',
+        object: { a: [1, { b: null }] },
+        constructor: "c",
+        'a"b; DROP TABLE x': 1,
+        ID: "another column",
+        starkeep_extra_json: "mine",
+      };
+      Object.defineProperty(odd, "__proto__", { value: "own", enumerable: true });
+      const sent = page("a", at(1, "x"), odd);
+      assert.ok(Object.hasOwn(sent.row, "__proto__"));
+      await source.applier.apply(sent);
+      const [{ row }] = plain((await source.applier.scanSince(APP, "pages", "")).rows);
+      const known = Object.entries(row).filter(
+        ([name, value]) => Object.hasOwn(sent.row, name) || value !== null,
+      );
+      assert.equal(
+        JSON.stringify(known.filter(([name]) => name !== "node_id").sort()),
+        JSON.stringify(Object.entries(sent.row).sort()),
+      );
+    }),
+
+  async "whatever is written, the newest stands, and pages follow each other without gaps"(
+    _,
+    of,
+    t,
+  ) {
+    await fc.assert(
+      fc.asyncProperty(writes, fc.integer({ min: 1, max: 4 }), async (written, limit) => {
+        const source = await of.make(t);
+        for (const { id, stamp } of written) await source.applier.apply(page(id, stamp));
+        const expected = [...newest(written).values()].sort(compare);
+        const stampsOf = (rows) => rows.map((one) => one.timestamp);
+        assert.deepEqual(stampsOf(await scanAll(source, { limit })), expected);
+        const [floor] = expected;
+        if (floor === undefined) return;
+        const after = await scanAll(source, { since: text(floor), limit });
+        assert.deepEqual(
+          stampsOf(after),
+          expected.filter((stamp) => compare(stamp, floor) > 0),
+        );
+      }),
+      { numRuns: 20 },
+    );
+  },
+
+  "tells the greatest timestamp of each node, tombstones included": needing(
+    "coverage",
+    async (source) => {
+      assert.deepEqual(await source.applier.getNodeWatermarks(APP, "pages"), {});
+      const written = [at(1, "b"), at(2, "a", 65_535), at(2, "a", 65_536), at(2, "a", 9)];
+      for (const [i, stamp] of written.entries()) await source.applier.apply(page(`${i}`, stamp));
+      const dead = at(3, "c");
+      await source.applier.apply(
+        entry("delete", dead, { id: "dead", title: "x", deleted_at: text(dead) }),
+      );
+      assert.deepEqual(
+        plain(await source.applier.getNodeWatermarks(APP, "pages")),
+        watermarksOf([...written, dead]),
+      );
+      assert.deepEqual(plain(await source.applier.getNodeWatermarks(APP, "links")), {});
+    },
+  ),
+
+  async "the apps are answered at once"(source) {
+    assert.deepEqual(
+      source.namespaces.get(APP).tableNames,
+      TABLES.map(({ name }) => name),
+    );
+    assert.deepEqual(source.namespaces.get("nobody"), null);
+    assert.deepEqual(plain(source.namespaces.list()[0].tables), TABLES);
+  },
+
+  async "a row of an app or a table that is not registered is refused"(source) {
+    for (const other of [{ appId: "nobody" }, { table: "nothing" }]) {
+      await assert.rejects(async () =>
+        source.applier.apply({ ...page("a", at(1, "x")), ...other }),
+      );
+    }
+    assert.deepEqual((await scan(source)).rows, []);
+  },
+};
+
+/** How a source shows that it cannot do what a sentence needs. */
+export const ROW_LIMITS = {
+  coverage: (source) => assert.equal(source.applier.getNodeWatermarks, undefined),
+  async "columns of any name"(source) {
+    const foreign = page("a", at(1, "x"), { colour: "red" });
+    await assert.rejects(source.applier.apply(foreign), { code: "DATABASE_ERROR" });
+    assert.deepEqual((await scan(source)).rows, []);
+  },
+};
+
+/** A node over `here` whose peer is over `there`; objects are JavaScript's. */
+function between(here, there, options) {
+  const [local, remote] = [memoryObjects(), memoryObjects()];
+  const transport = sync.createInProcessSyncTransport({
+    databaseAdapter: memoryDatabase(),
+    objectStorage: remote,
+    clock: clockFor("there"),
+    syncSharedRecords: false,
+    appSyncableSource: there,
+  });
+  const engine = sync.createSyncEngine({
+    localDatabaseAdapter: memoryDatabase(),
+    localObjectStorage: local,
+    remoteObjectStorage: remote,
+    transport,
+    clock: clockFor("here"),
+    syncState: memoryState(),
+    syncSharedRecords: false,
+    appSyncableSource: here,
+    ...options,
+  });
+  return { engine, local, remote };
+}
+
+async function drain(engine) {
+  for (let round = 0; round < 80; round += 1) {
+    const result = await engine.exchange();
+    if (!result.hasMore) return result;
+  }
+  return assert.fail("the rounds do not end");
+}
+
+const byTime = (a, b) => compare(a.timestamp, b.timestamp);
+const allOf = async (source, table) => (await scanAll(source, { table, limit: 100 })).sort(byTime);
+
+/** Sentences about rounds between `here` and `there`. */
+export const ROW_ROUNDS = {
+  async "rows and their files go both ways, tombstones with them, and then there is silence"({
+    here,
+    there,
+  }) {
+    const { engine, local, remote } = between(here, there, { pageLimit: 1, scanPageSize: 2 });
+    for (let i = 1; i <= 5; i += 1) {
+      await here.applier.apply(page(`here${i}`, at(i, "a")));
+      await there.applier.apply(page(`there${i}`, at(i, "b")));
+    }
+    const dead = { id: "here1", title: "here1", deleted_at: text(at(6, "a")) };
+    await here.applier.apply(entry("delete", at(6, "a"), dead));
+    await local.put("files/f", bytes("file"));
+    const file = { id: "f", object_storage_key: "files/f", mime_type: "text/plain" };
+    const about = { ...file, size_bytes: 4, deleted_at: null };
+    await here.applier.apply({ ...entry("insert", at(9, "a"), about), table: FILES });
+    const { held } = await drain(engine);
+    assert.deepEqual(held ?? [], []);
+    assert.equal(await remote.has("files/f"), true);
+    for (const [table, count] of [
+      ["pages", 10],
+      [FILES, 1],
+    ]) {
+      const rows = await allOf(here, table);
+      assert.deepEqual(await allOf(there, table), rows);
+      assert.equal(rows.length, count);
+    }
+    assert.equal((await allOf(there, "pages")).filter(({ op }) => op === "delete").length, 1);
+    const quiet = await engine.exchange();
+    assert.deepEqual([quiet.applied, quiet.shipped], [0, 0]);
+  },
+
+  async "whatever the two wrote, both end with the newest of each"(_, of, t) {
+    await fc.assert(
+      fc.asyncProperty(writes, writes, fc.integer({ min: 1, max: 5 }), async (mine, its, limit) => {
+        const { here, there } = await of.make(t);
+        // A node writes at one side alone.
+        const by = (side, list) =>
+          list.map(({ id, stamp }) => ({
+            id,
+            stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` },
+          }));
+        const [hers, theirs] = [by("h", mine), by("t", its)];
+        for (const { id, stamp } of hers) await here.applier.apply(page(id, stamp));
+        for (const { id, stamp } of theirs) await there.applier.apply(page(id, stamp));
+        await drain(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
+        const expected = [...newest([...hers, ...theirs])].map(([id, stamp]) => [id, text(stamp)]);
+        for (const source of [here, there]) {
+          const found = (await allOf(source, "pages")).map(({ row }) => [row.id, row.updated_at]);
+          assert.deepEqual(found.sort(), expected.sort());
+        }
+      }),
+      { numRuns: 8 },
+    );
+  },
+};
+
+/** Each source at either end of a round, beside a plain one and beside its like. */
+export function pairsOfSources(stores) {
+  const double = {
+    make() {
+      const rows = memoryAppRows({ nodeWatermarks: true });
+      rows.register(APP, TABLES);
+      return rows;
+    },
+  };
+  const pairs = {};
+  for (const [name, of] of Object.entries(stores)) {
+    const ends = { here: [of, double], there: [double, of], "at both ends": [of, of] };
+    for (const [where, [here, there]] of Object.entries(ends)) {
+      pairs[`${name}, ${where}`] = {
+        skip: of.skip,
+        cannot: of.cannot,
+        make: async (t) => ({ here: await here.make(t), there: await there.make(t) }),
+      };
+    }
+  }
+  return pairs;
+}
+
+/** Rows that an app has written itself, other than this package or the releases would. */
+export const ODD_APP_ROWS = {
+  async "a row whose node_id is not the node of its time is exchanged by its time, once"(_, of, t) {
+    const source = await of.over(t, (db) => {
+      const node = of.nodeId ? ", node_id" : "";
+      const insert = (id, stamp, nodeId) =>
+        db
+          .prepare(
+            `INSERT INTO notes_syncable_pages (id, updated_at${node}) VALUES (?, ?${node && ", ?"})`,
+          )
+          .run(...[id, text(stamp), ...(of.nodeId ? [nodeId] : [])]);
+      insert("other", at(1, "a"), "z");
+      insert("none", at(2, "a"), null);
+      insert("empty", at(3, "b"), "");
+      insert("right", at(9, "z"), "z");
+    });
+    const ask = async (watermarks) => {
+      const transport = sync.createInProcessSyncTransport({
+        databaseAdapter: memoryDatabase(),
+        objectStorage: memoryObjects(),
+        clock: clockFor("there"),
+        appSyncableSource: source,
+      });
+      const { appSyncableRows } = await transport.exchange({ watermarks, limit: 10 });
+      return appSyncableRows.map(({ row }) => row.id).sort();
+    };
+    assert.deepEqual(await ask({}), ["empty", "none", "other", "right"]);
+    assert.deepEqual(await ask({ z: at(9, "z") }), ["empty", "none", "other"]);
+    assert.deepEqual(await ask({ a: at(1, "a"), z: at(8, "z") }), ["empty", "none", "right"]);
+    assert.deepEqual(
+      plain(await source.applier.getNodeWatermarks(APP, "pages")),
+      watermarksOf([at(2, "a"), at(3, "b"), at(9, "z")]),
+    );
+  },
+};

@@ -1,0 +1,35 @@
+// The table and the sentences brought together: every sentence for every store that can do what it needs.
+//
+// A store is `{ make, ... }`, where `make(t)` opens one that goes away with the test. What it cannot do for a
+// good reason stands in its `cannot`, by the name of the ability; the sentences that need it are not asked of
+// the store, and instead `LIMITS` says how it must refuse. So nothing is left out unseen.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+/** A sentence that needs an ability which not every store has. */
+export const needing = (ability, check) => Object.assign(check, { ability });
+
+/**
+ * @param {Record<string, { make: Function, cannot?: Record<string, string>, skip?: string | false }>} stores
+ * @param {Record<string, (store: any, of: any, t: any) => Promise<void>>} sentences
+ * @param {Record<string, (store: any, of: any) => Promise<void> | void>} [limits] by ability; left out
+ *   where they are shown with other sentences
+ */
+export function conform(stores, sentences, limits = null) {
+  for (const check of Object.values(sentences)) {
+    if (limits && check.ability) assert.ok(check.ability in limits, `no limit ${check.ability}`);
+  }
+  for (const [name, of] of Object.entries(stores)) {
+    const cannot = of.cannot ?? {};
+    describe(name, { skip: of.skip ?? false }, () => {
+      for (const [sentence, check] of Object.entries(sentences)) {
+        if (check.ability in cannot) continue;
+        test(sentence, async (t) => check(await of.make(t), of, t));
+      }
+      for (const [ability, reason] of limits ? Object.entries(cannot) : []) {
+        test(`cannot, and says so: ${ability} (${reason})`, async (t) =>
+          limits[ability](await of.make(t), of));
+      }
+    });
+  }
+}
