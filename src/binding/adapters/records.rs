@@ -1,13 +1,15 @@
 //! The app's own store of shared records.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::batch::{Batch, has_function};
+use super::abilities::Abilities;
+use super::batch::Batch;
 use super::pages::Pages;
 use crate::binding::convert::{
-    Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
+    Body, read_hlc_of, read_hlcs, read_record, read_stamped, read_watermarks,
 };
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Invocation, await_js};
@@ -26,8 +28,18 @@ const FETCHES: usize = 32;
 pub struct JsRecords {
     pub(super) adapter: Handle,
     pub(super) option: &'static str,
+    pub(super) abilities: Abilities,
     scan_page_size: f64,
     pages: Pages,
+}
+
+/// A method of the adapter that came in as an option.
+pub(super) struct Operation(&'static str, Key);
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1.name())
+    }
 }
 
 /// A page of `query`, but for what was taken from it.
@@ -46,13 +58,19 @@ impl JsRecords {
         Self {
             adapter,
             option,
+            abilities: Abilities::default(),
             scan_page_size,
             pages: Pages::default(),
         }
     }
 
-    pub(super) fn operation(&self, key: Key) -> String {
-        format!("{}.{}", self.option, key.name())
+    pub(super) fn operation(&self, key: Key) -> Operation {
+        Operation(self.option, key)
+    }
+
+    /// Finds out what the adapter is able to do. Once a round.
+    pub fn look(&self) -> Result<()> {
+        self.abilities.look(&self.adapter)
     }
 
     pub(super) fn call<'s>(
@@ -68,18 +86,20 @@ impl JsRecords {
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
     pub async fn coverage(&self) -> Result<Option<Watermarks>> {
-        if !has_function(&self.adapter, Key::GetNodeWatermarks)? {
+        if !self.abilities.has(&self.adapter, Key::GetNodeWatermarks)? {
             return Ok(None);
         }
         let realm = self.adapter.realm();
-        let operation = self.operation(Key::GetNodeWatermarks);
         await_js(
             realm,
-            &operation,
+            self.operation(Key::GetNodeWatermarks),
             |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
             |scope, answer| {
                 let read = read_watermarks(scope, realm, answer)?;
-                read.map(Some).map_err(|what| invalid(&operation, &what))
+                read.map(Some).map_err(|what| {
+                    let operation = self.operation(Key::GetNodeWatermarks);
+                    invalid(&operation.to_string(), &what)
+                })
             },
         )
         .await
@@ -101,7 +121,7 @@ impl JsRecords {
     /// The way to hand the adapter a page as a whole, where it has one.
     pub fn batch(&self) -> Result<Option<Batch<'_>>> {
         let key = Key::ApplyRecords;
-        Ok(has_function(&self.adapter, key)?.then_some(Batch {
+        Ok(self.abilities.has(&self.adapter, key)?.then_some(Batch {
             adapter: &self.adapter,
             option: self.option,
             key,
@@ -122,7 +142,7 @@ impl JsRecords {
             page.begin_read();
             let rest = await_js(
                 self.adapter.realm(),
-                &self.operation(Key::Query),
+                self.operation(Key::Query),
                 |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
                 |scope, answer| self.read_page(scope, answer, ask, page, &mut found),
             )
@@ -150,15 +170,8 @@ impl JsRecords {
         invoke: &Invocation<'_>,
         cursor: Option<&Kept>,
     ) -> Result<Value<'s>> {
-        let realm = self.adapter.realm();
-        let query = scope.object()?;
-        scope.set(realm, query, Key::Limit, scope.number(self.scan_page_size)?)?;
-        let cursor = match cursor {
-            Some(cursor) => cursor.value(scope)?,
-            None => scope.undefined()?,
-        };
-        scope.set(realm, query, Key::Cursor, cursor)?;
-        self.call(scope, invoke, Key::Query, &[query])
+        let adapter = (self.adapter.value(scope)?, self.option);
+        invoke.with_query(scope, adapter, Key::Query, (self.scan_page_size, cursor))
     }
 
     fn read_page(
@@ -206,7 +219,7 @@ impl JsRecords {
     }
 
     fn records_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
-        let wrong = |what| Err(invalid(&self.operation(Key::Query), what));
+        let wrong = |what| Err(invalid(&self.operation(Key::Query).to_string(), what));
         if scope.kind(answer)? != Kind::Object {
             return wrong("answered no object");
         }
@@ -243,7 +256,7 @@ impl JsRecords {
             let before = fetched.len();
             await_js(
                 self.adapter.realm(),
-                &self.operation(Key::Query),
+                self.operation(Key::Query),
                 |scope, invoke| self.query(scope, invoke, page.cursor.as_ref()),
                 |scope, answer| self.pick(scope, answer, &wanted, fetched),
             )
@@ -272,10 +285,10 @@ impl JsRecords {
             };
             realm.scope(|scope| {
                 let record = scope.element(records, index)?;
-                let id = scope.as_text(scope.get(realm, record, Key::Id)?);
-                if let Some(id) = id.filter(|id| ids.contains(id)) {
-                    let item = record_item(scope, realm, record, id.clone(), hlc.clone())?;
-                    fetched.insert((hlc.clone(), id), item);
+                let item = read_stamped(scope, realm, record, hlc.clone())?;
+                let id = item.as_ref().and_then(|item| item.kind.record_id());
+                if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
+                    fetched.extend(item.map(|item| ((hlc.clone(), id), item)));
                 }
                 Ok(())
             })?;
@@ -292,13 +305,20 @@ impl JsRecords {
         found: &mut Page<Text>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+        let (id, item) = if has_place {
+            let item = read_stamped(scope, realm, record, hlc.clone())?;
+            let id = item.as_ref().and_then(|item| item.kind.record_id());
+            (id.cloned(), item)
+        } else {
+            let id = scope.as_text(scope.get(realm, record, Key::Id)?);
+            (id, None)
+        };
+        let Some(id) = id else {
             warn(realm, "a record without a string `id` is left out", None);
             return Ok(());
         };
-        found.offer(hlc.clone(), id.clone());
-        if has_place {
-            let item = record_item(scope, realm, record, id, hlc.clone())?;
+        found.offer(hlc.clone(), id);
+        if let Some(item) = item {
             page.offer(hlc, item);
         }
         Ok(())
@@ -351,7 +371,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Get),
+            self.operation(Key::Get),
             |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
@@ -368,13 +388,13 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Get),
+            self.operation(Key::Get),
             |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
                     return Ok(None);
                 }
-                read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)
+                read_hlc_of(scope, realm, record, Key::UpdatedAt)
             },
         )
         .await
@@ -385,7 +405,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Put),
+            self.operation(Key::Put),
             |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, realm)?]),
             |_, _| Ok(()),
         )

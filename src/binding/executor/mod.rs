@@ -13,6 +13,8 @@
 //! engine) begins in a reaction of its own; polls never nest.
 
 mod away;
+mod border;
+mod calls;
 mod wait;
 
 use std::any::Any;
@@ -33,7 +35,8 @@ use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
 pub use away::{Away, Bell, Turns, on_threads, threads};
-pub use wait::{Invocation, await_js, set_up_calls};
+pub use border::set_up_border;
+pub use calls::{Invocation, await_js};
 
 use wait::{Waits, wait_for};
 

@@ -14,7 +14,7 @@ use super::served_files::{Fetched, JsFiles, NativeFiles, pieces_of};
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value, behind};
+use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value};
 use crate::binding::options::Options;
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
@@ -169,11 +169,7 @@ pub fn across(
     let Some(channel) = context.channels.get(number) else {
         return Ok(None);
     };
-    let realm = &channel.realm;
-    let native = realm.scope(|scope| {
-        let storage = channel.storage.0.value(scope)?;
-        behind::<NativeBlobs>(scope, realm, storage)
-    })?;
+    let native = channel.storage.0.behind::<NativeBlobs>()?;
     let way = Arc::new(Across {
         errands: Arc::clone(errands),
         channel: number,
