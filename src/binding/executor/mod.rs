@@ -61,6 +61,7 @@ struct Task {
     future: RefCell<Option<LocalFuture>>,
     polling: Cell<bool>,
     woken: Arc<Woken>,
+    waker: Waker,
 }
 
 struct Woken(AtomicBool);
@@ -77,8 +78,7 @@ impl Task {
             return;
         }
         let before = self.realm.executor.current.replace(Some(Rc::clone(self)));
-        let waker = Waker::from(Arc::clone(&self.woken));
-        let mut context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(&self.waker);
         loop {
             self.woken.0.store(false, Ordering::Release);
             let mut slot = self.future.borrow_mut();
@@ -162,11 +162,13 @@ pub fn spawn<'s, T: IntoJs>(
         let outcome = CatchPanics(work).await;
         promised.settle(outcome);
     };
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
     let task = Rc::new(Task {
         realm: Rc::clone(realm),
         future: RefCell::new(Some(Box::pin(future))),
         polling: Cell::new(false),
-        woken: Arc::new(Woken(AtomicBool::new(false))),
+        waker: Waker::from(Arc::clone(&woken)),
+        woken,
     });
     let executor = &realm.executor;
     {
