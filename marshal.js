@@ -124,21 +124,39 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
 
   const lengthOf = (text) => (typeof text === "string" ? text.length : 0);
 
-  return {
-    /** The timestamps that the items have under the property, or that they are; `NaN` for none. */
-    packHlcs(items) {
-      const field = asked();
-      const { length } = items;
-      const numbers = begin(length * STRIDE);
-      try {
-        for (let i = 0; i < length; i += 1) {
-          put(numbers, i * STRIDE, field === undefined ? items[i] : items[i]?.[field]);
-        }
-      } finally {
-        readings -= 1;
+  /** The timestamps that the items have under the property, or that they are; `NaN` for none. */
+  function packHlcs(items) {
+    const field = asked();
+    const { length } = items;
+    const numbers = begin(length * STRIDE);
+    try {
+      for (let i = 0; i < length; i += 1) {
+        put(numbers, i * STRIDE, field === undefined ? items[i] : items[i]?.[field]);
       }
-      return apart(numbers);
-    },
+    } finally {
+      readings -= 1;
+    }
+    return apart(numbers);
+  }
+
+  function packRecordInto(slot, record) {
+    const { id, deletedAt, objectStorageKey: key } = record;
+    const hasKey = typeof key === "string" && key !== "";
+    const mimeType = hasKey ? record.mimeType : undefined;
+    const contentHash = hasKey ? record.contentHash : undefined;
+    if (typeof id === "string") slab[slot] = record;
+    desk[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
+    const letterCount = lengthOf(id) + lengthOf(key) + lengthOf(mimeType) + lengthOf(contentHash);
+    if (letterCount > LETTERS_LENGTH) return [id, key, mimeType, contentHash];
+    let at = spell(FIRST + 1, id, 0);
+    at = spell(FIRST + 2, key, at);
+    at = spell(FIRST + 3, mimeType, at);
+    spell(FIRST + 4, contentHash, at);
+    return undefined;
+  }
+
+  return {
+    packHlcs,
     /** The one timestamp that a value has under the property, or that it is. */
     packHlc(value) {
       const field = asked();
@@ -166,29 +184,35 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
       return apart(numbers);
     },
     /**
+     * A page of `query`: its records are answered, with the timestamps where those have no place. The
+     * cursor of the next page is kept in the slab. A count of `-1` is no object, one of `-2` no records.
+     */
+    packPage(answer) {
+      const slot = desk[SLOT];
+      const isObject = typeof answer === "object" && answer !== null;
+      const records = isObject ? answer.records : undefined;
+      if (!Array.isArray(records)) {
+        desk[COUNT] = isObject ? -2 : -1;
+        return undefined;
+      }
+      const stamps = packHlcs(records);
+      const cursor = answer.hasMore === true ? answer.nextCursor : undefined;
+      const hasNext = cursor !== undefined && cursor !== null;
+      if (hasNext) slab[slot] = cursor;
+      const lastId = records[records.length - 1]?.id;
+      const isLong = lengthOf(lastId) > LETTERS_LENGTH;
+      desk[COUNT] = records.length;
+      desk[FIRST] = hasNext ? 1 : 0;
+      spell(FIRST + 1, isLong ? undefined : lastId, 0);
+      desk[STATE] = stamps === undefined && !isLong ? 0 : 1;
+      return desk[STATE] === 0 ? records : [records, stamps, isLong ? lastId : undefined];
+    },
+    /**
      * What the native side has to know of a record, which is kept in the slab. Texts that are longer than
      * what lies on the desk are answered.
      */
-    packRecord(record) {
-      const slot = desk[SLOT];
-      const { id, deletedAt, objectStorageKey: key } = record;
-      const hasKey = typeof key === "string" && key !== "";
-      const mimeType = hasKey ? record.mimeType : undefined;
-      const contentHash = hasKey ? record.contentHash : undefined;
-      if (typeof id === "string") slab[slot] = record;
-      desk[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
-      if (
-        lengthOf(id) + lengthOf(key) + lengthOf(mimeType) + lengthOf(contentHash) >
-        LETTERS_LENGTH
-      ) {
-        return [id, key, mimeType, contentHash];
-      }
-      let at = spell(FIRST + 1, id, 0);
-      at = spell(FIRST + 2, key, at);
-      at = spell(FIRST + 3, mimeType, at);
-      spell(FIRST + 4, contentHash, at);
-      return undefined;
-    },
+    packRecord: (record) => packRecordInto(desk[SLOT], record),
+    packRecordAt: (records) => packRecordInto(desk[SLOT], records[desk[COUNT]]),
   };
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::js::{Desk, Intrinsic, Kept, Key, Kind, Place, Realm, Scope, Value};
 use crate::error::{Error, Result};
-use crate::protocol::hlc::{Hlc, safe_integer};
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item, ItemKind, Table, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -114,10 +114,20 @@ pub fn read_hlcs(
     items: Value<'_>,
     field: Option<Key>,
 ) -> Result<Vec<Option<Hlc>>> {
-    const STRIDE: usize = 3;
     let length = scope.length(items)? as usize;
     realm.desk.put_key(field);
     let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    packed_hlcs(scope, realm, apart, length)
+}
+
+/// So many timestamps, which lie on the page or apart.
+pub fn packed_hlcs<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    apart: Value<'s>,
+    length: usize,
+) -> Result<Vec<Option<Hlc>>> {
+    const STRIDE: usize = 3;
     let numbers = realm.desk.list(scope, apart, STRIDE * length)?;
     realm.with_names(scope, |names| {
         let stamps = numbers.chunks_exact(STRIDE);
@@ -201,7 +211,7 @@ pub fn read_record(
         return Ok(Err("a record is an object"));
     }
     let hlc = read_hlc_of(scope, realm, record, Key::UpdatedAt)?;
-    let Some((id, blob, body)) = read_around(scope, realm, record)? else {
+    let Some((id, blob, body)) = read_around(scope, realm, Intrinsic::PackRecord, record)? else {
         return Ok(Err("a record's id is a string"));
     };
     Ok(hlc
@@ -209,14 +219,15 @@ pub fn read_record(
         .ok_or("a record's updatedAt is a timestamp"))
 }
 
-/// A shared record whose timestamp was read already. `None` where its id is no string.
+/// The shared record at `index`, whose timestamp was read already. `None` where its id is no string.
 pub fn read_stamped(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
-    record: Value<'_>,
+    (records, index): (Value<'_>, u32),
     hlc: Hlc,
 ) -> Result<Option<Item<Body>>> {
-    let around = read_around(scope, realm, record)?;
+    realm.desk.put(Place::Count, f64::from(index));
+    let around = read_around(scope, realm, Intrinsic::PackRecordAt, records)?;
     Ok(around.map(|(id, blob, body)| record_item(hlc, id, blob, body)))
 }
 
@@ -233,17 +244,17 @@ fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body>
 fn read_around(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
+    pack: Intrinsic,
     record: Value<'_>,
 ) -> Result<Option<(Text, Option<Blob>, Body)>> {
     let (desk, kept) = (&realm.desk, realm.reserve());
     desk.put(Place::Slot, f64::from(kept.slot()));
-    let apart = realm.helper(scope, Intrinsic::PackRecord, &[record])?;
+    let apart = realm.helper(scope, pack, &[record])?;
     let deleted = desk.get(Place::First) > 0.0;
     let [id, key, mime_type, hash] = if scope.is_nullish(apart)? {
         let mut at = 0;
         [1, 2, 3, 4].map(|place| {
-            let length = safe_integer(desk.get_after(Place::First, place))?;
-            let length = usize::try_from(length).ok()?;
+            let length = desk.count_after(Place::First, place)?;
             at += length;
             Some(desk.letters(at - length, length, Text::from_units))
         })

@@ -119,10 +119,10 @@ impl Exchange<Body> for Peer {
         let realm = self.0.realm();
         // The caller keeps the transport, and the transport what it needs.
         if let Some(in_process) = self.0.behind::<InProcess>()? {
-            return in_process.answer(request).await;
+            return Box::pin(in_process.answer(request)).await;
         }
         if let Some(http) = self.0.behind::<HttpTransport>()? {
-            return http.exchange(request).await;
+            return Box::pin(http.exchange(request)).await;
         }
         await_js(
             realm,

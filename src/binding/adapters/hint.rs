@@ -109,8 +109,7 @@ impl JsRecords {
             };
             if page.meets(ask, hlc) {
                 realm.scope(|scope| {
-                    let record = scope.element(records, index)?;
-                    match read_stamped(scope, realm, record, hlc.clone())? {
+                    match read_stamped(scope, realm, (records, index), hlc.clone())? {
                         Some(item) => page.offer(hlc.clone(), item),
                         None => warn(realm, "a record without a string `id` is left out", None),
                     }

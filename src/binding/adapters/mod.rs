@@ -12,6 +12,7 @@ mod clock;
 mod direct;
 mod hint;
 mod pages;
+mod query_page;
 mod records;
 mod rows;
 mod side;

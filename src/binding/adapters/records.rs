@@ -8,12 +8,11 @@ use futures_util::stream::{self, StreamExt};
 use super::abilities::Abilities;
 use super::batch::Batch;
 use super::pages::Pages;
-use crate::binding::convert::{
-    Body, read_hlc_of, read_hlcs, read_record, read_stamped, read_watermarks,
-};
+use super::query_page::QueryPage;
+use crate::binding::convert::{Body, read_hlc_of, read_record, read_stamped, read_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Invocation, await_js};
-use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Scope, Value};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
@@ -183,8 +182,12 @@ impl JsRecords {
         found: &mut Page<Text>,
     ) -> Result<Rest> {
         let realm = self.adapter.realm();
-        let records = self.records_of(scope, answer)?;
-        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        let QueryPage {
+            records,
+            stamps,
+            next,
+            end,
+        } = self.page_of(scope, answer)?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
                 warn(
@@ -198,49 +201,16 @@ impl JsRecords {
             if has_place || ask.wants(&hlc) {
                 // A scope per record: a page may be the whole table.
                 realm.scope(|scope| {
-                    let record = scope.element(records, index)?;
-                    self.offer(scope, record, (hlc, has_place), page, found)
+                    self.offer(scope, (records, index), (hlc, has_place), page, found)
                 })?;
             }
         }
-        let has_more = scope
-            .as_boolean(scope.get(realm, answer, Key::HasMore)?)
-            .unwrap_or(false);
-        let next = scope.get(realm, answer, Key::NextCursor)?;
-        let next = if has_more && !scope.is_nullish(next)? {
-            Some(realm.keep(scope, next)?)
-        } else {
-            None
-        };
-        Ok(Rest {
-            next,
-            end: self.end_of(scope, records)?,
-        })
+        Ok(Rest { next, end })
     }
 
-    fn records_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
-        let wrong = |what| Err(invalid(&self.operation(Key::Query).to_string(), what));
-        if scope.kind(answer)? != Kind::Object {
-            return wrong("answered no object");
-        }
-        let records = scope.get(self.adapter.realm(), answer, Key::Records)?;
-        if !scope.is_array(records)? {
-            return wrong("answered no `records`");
-        }
-        Ok(records)
-    }
-
-    fn end_of(&self, scope: Scope<'_>, records: Value<'_>) -> Result<Option<(Text, usize)>> {
-        let length = scope.length(records)?;
-        let Some(last) = length.checked_sub(1) else {
-            return Ok(None);
-        };
-        let last = scope.element(records, last)?;
-        if scope.kind(last)? != Kind::Object {
-            return Ok(None);
-        }
-        let id = scope.as_text(scope.get(self.adapter.realm(), last, Key::Id)?);
-        Ok(id.map(|id| (id, length as usize)))
+    fn page_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<QueryPage<'s>> {
+        QueryPage::read(scope, self.adapter.realm(), answer)?
+            .map_err(|what| invalid(&self.operation(Key::Query).to_string(), what))
     }
 
     /// Reads pages of the last pass again where that is cheaper than asking for each record.
@@ -277,15 +247,15 @@ impl JsRecords {
         fetched: &mut Fetched,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let records = self.records_of(scope, answer)?;
-        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        let QueryPage {
+            records, stamps, ..
+        } = self.page_of(scope, answer)?;
         for (index, hlc) in (0u32..).zip(stamps) {
             let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                 continue;
             };
             realm.scope(|scope| {
-                let record = scope.element(records, index)?;
-                let item = read_stamped(scope, realm, record, hlc.clone())?;
+                let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
                 let id = item.as_ref().and_then(|item| item.kind.record_id());
                 if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
                     fetched.extend(item.map(|item| ((hlc.clone(), id), item)));
@@ -299,17 +269,18 @@ impl JsRecords {
     fn offer(
         &self,
         scope: Scope<'_>,
-        record: Value<'_>,
+        (records, index): (Value<'_>, u32),
         (hlc, has_place): (Hlc, bool),
         page: &mut Page<Item<Body>>,
         found: &mut Page<Text>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
         let (id, item) = if has_place {
-            let item = read_stamped(scope, realm, record, hlc.clone())?;
+            let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
             let id = item.as_ref().and_then(|item| item.kind.record_id());
             (id.cloned(), item)
         } else {
+            let record = scope.element(records, index)?;
             let id = scope.as_text(scope.get(realm, record, Key::Id)?);
             (id, None)
         };

@@ -12,7 +12,9 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("packHlcs", Intrinsic::PackHlcs),
     ("packHlc", Intrinsic::PackHlc),
     ("packWatermarks", Intrinsic::PackWatermarks),
+    ("packPage", Intrinsic::PackPage),
     ("packRecord", Intrinsic::PackRecord),
+    ("packRecordAt", Intrinsic::PackRecordAt),
     ("packAbilities", Intrinsic::PackAbilities),
     ("packNow", Intrinsic::PackNow),
     ("makeHlc", Intrinsic::MakeHlc),
@@ -33,7 +35,7 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
 pub fn set_up_border(scope: Scope<'_>, realm: &Rc<Realm>, create: Value<'_>) -> Result<()> {
     let settle = function(scope, realm, "settle", |call| {
         call.realm.executor.waits.settle(call)?;
-        call.scope.undefined()
+        Ok(call.scope.nothing())
     })?;
     let lost = function(scope, realm, "lost", |call| {
         call.realm.executor.waits.lose(call);

@@ -175,16 +175,14 @@ pub async fn await_js<R>(
         Begun::Done(result) => Ok(result),
         Begun::Pending(waiting, read) => {
             let Settlement { fulfilled, value } = waiting.await;
-            realm.scope(|scope| {
-                let value = value.value(scope)?;
-                if fulfilled {
-                    return read(scope, value);
-                }
-                Err(Thrown::kept(
-                    realm.keep(scope, value)?,
-                    &operation.to_string(),
-                ))
-            })
+            // A round goes on within a call from JavaScript, whose handles end with it.
+            let scope = Scope::of_callback(realm.env());
+            let value = value.value(scope)?;
+            if fulfilled {
+                return read(scope, value);
+            }
+            let operation = operation.to_string();
+            Err(Thrown::kept(realm.keep(scope, value)?, &operation))
         }
     }
 }

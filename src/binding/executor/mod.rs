@@ -158,8 +158,10 @@ pub fn spawn<'s, T: IntoJs>(
         realm: Rc::clone(realm),
         deferred: Some(deferred),
     };
+    // What is moved from here on is a pointer: a round is large.
+    let mut work = Box::pin(work);
     let future = async move {
-        let outcome = CatchPanics(work).await;
+        let outcome = CatchPanics(work.as_mut()).await;
         promised.settle(outcome);
     };
     let woken = Arc::new(Woken(AtomicBool::new(false)));

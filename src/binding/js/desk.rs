@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::keys::Key;
 use super::value::{Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::safe_integer;
 
 /// A place for a number.
 #[derive(Debug, Clone, Copy)]
@@ -115,8 +116,12 @@ impl Desk {
 
     /// What lies there as a count; `None` where it is negative.
     pub fn count(&self, place: Place) -> Option<usize> {
-        crate::protocol::hlc::safe_integer(self.get(place))
-            .and_then(|count| usize::try_from(count).ok())
+        self.count_after(place, 0)
+    }
+
+    /// What lies so many places further as a count.
+    pub fn count_after(&self, place: Place, further: usize) -> Option<usize> {
+        usize::try_from(safe_integer(self.get_after(place, further))?).ok()
     }
 
     /// The first `length` numbers of a list: it lies on the page, or apart in an array.

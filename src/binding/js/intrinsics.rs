@@ -24,7 +24,11 @@ pub enum Intrinsic {
     /// See `marshal.js`.
     PackWatermarks,
     /// See `marshal.js`.
+    PackPage,
+    /// See `marshal.js`.
     PackRecord,
+    /// See `marshal.js`.
+    PackRecordAt,
     /// See `marshal.js`.
     PackAbilities,
     /// See `marshal.js`.
