@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::js::{Desk, Intrinsic, Kept, Key, Kind, Place, Realm, Scope, Value};
 use crate::error::{Error, Result};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind, Table, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -138,6 +138,8 @@ pub fn packed_hlcs<'s>(
 /// Numbers of an entry of watermarks: that of the name it stands under, and the timestamp's three.
 const ENTRY_STRIDE: usize = 4;
 
+const ENTRIES_ON_DESK: usize = Desk::ROOM / ENTRY_STRIDE;
+
 /// A version vector. `Err` says what is wrong with it.
 pub fn read_watermarks(
     scope: Scope<'_>,
@@ -172,33 +174,39 @@ pub fn write_watermarks<'s>(
     realm: &Realm,
     watermarks: &Watermarks,
 ) -> Result<Value<'s>> {
-    let make = |args: &[Value<'s>]| realm.helper(scope, Intrinsic::MakeWatermarks, args);
-    if put_watermarks(scope, realm, watermarks)? {
-        return make(&[]);
-    }
     let object = scope.object()?;
-    for (node, hlc) in watermarks.iter() {
-        let one = [(node.clone(), hlc.clone())].into_iter().collect();
-        put_watermarks(scope, realm, &one)?;
-        make(&[object])?;
+    let mut entries = watermarks.iter().peekable();
+    while entries.peek().is_some() {
+        put_entries(scope, realm, entries.by_ref().take(ENTRIES_ON_DESK))?;
+        realm.helper(scope, Intrinsic::MakeWatermarks, &[object])?;
     }
     Ok(object)
 }
 
 /// Lays a version vector down; `false` where it does not fit.
 pub fn put_watermarks(scope: Scope<'_>, realm: &Realm, watermarks: &Watermarks) -> Result<bool> {
-    if watermarks.len() * ENTRY_STRIDE > Desk::ROOM {
+    if watermarks.len() > ENTRIES_ON_DESK {
         return Ok(false);
     }
-    for (index, (node, hlc)) in watermarks.iter().enumerate() {
-        let at = index * ENTRY_STRIDE;
+    put_entries(scope, realm, watermarks.iter())?;
+    Ok(true)
+}
+
+fn put_entries<'w>(
+    scope: Scope<'_>,
+    realm: &Realm,
+    entries: impl Iterator<Item = (&'w NodeId, &'w Hlc)>,
+) -> Result<()> {
+    let mut count = 0u32;
+    for (node, hlc) in entries {
+        let at = count as usize * ENTRY_STRIDE;
         let name = realm.number_of(scope, node)?;
         realm.desk.put_after(Place::First, at, name);
         realm.put_hlc(scope, at + 1, hlc)?;
+        count += 1;
     }
-    #[allow(clippy::cast_precision_loss, reason = "there are few")]
-    realm.desk.put(Place::Count, watermarks.len() as f64);
-    Ok(true)
+    realm.desk.put(Place::Count, f64::from(count));
+    Ok(())
 }
 
 /// Reads a shared record around its body. `Err` says what it lacks.

@@ -12,17 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 /// Node ids, keys and ids come from JavaScript and are ordered there. Held as UTF-16 they compare as
 /// JavaScript compares them, and a lone surrogate, which UTF-8 cannot express, stays itself instead of
 /// becoming equal to every other.
-#[derive(Clone, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Text(Arc<[u16]>);
-
-/// Names of nodes are mostly one and the same text, which need not be read to be equal to itself.
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-    }
-}
-
-impl Eq for Text {}
 
 impl PartialOrd for Text {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -30,6 +21,7 @@ impl PartialOrd for Text {
     }
 }
 
+/// Names of nodes are mostly one and the same text, which need not be read to be equal to itself.
 impl Ord for Text {
     fn cmp(&self, other: &Self) -> Ordering {
         if Arc::ptr_eq(&self.0, &other.0) {
