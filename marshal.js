@@ -3,78 +3,49 @@
 /**
  * Moves values across the border where doing it in JavaScript is several times cheaper than property by
  * property from the native side. Nothing is decided here.
+ *
+ * A call into the other side costs more than what most of them say. So numbers and short texts lie on a
+ * desk, memory that both sides read and write; `src/binding/js/desk.rs` has the same places. What is laid
+ * there is for the call that follows at once: no code of an app's runs in between.
  */
 
 /** So many node ids are remembered between two calls; a hostile peer's are not remembered for ever. */
 const REMEMBERED_NODES = 1024;
-/** Buffers for longer lists are not kept. */
-const KEPT_LENGTH = 65_536;
-/** Numbers before the first timestamp: the generation of the names. */
-const HEADER = 1;
-/** Numbers of a timestamp: wall time, counter, and the index of the node's name. */
+
+const DESK_LENGTH = 512;
+/** Changes when the numbering of the names begins anew, and how many names there are. */
+const GENERATION = 0;
+const NAMES = 1;
+/** Of a call: the number of its wait, and of the method's name. */
+const WAIT = 2;
+const METHOD = 3;
+/** What became of it. */
+const STATE = 4;
+const ANSWERED = 0;
+const WAITING = 1;
+const NOT_CALLABLE = 2;
+const FULFILLED = 0;
+const REJECTED = 1;
+/** Of entries, how many there are; of a record, where it is kept. */
+const COUNT = 5;
+const SLOT = 6;
+/** What the call is about. */
+const FIRST = 8;
+
+/** Numbers of a timestamp: wall time, counter, and the number of the node's name. */
 const STRIDE = 3;
-
-/**
- * `pack(items, field)` answers `[numbers, names]`: the timestamps under `field`, or that the items are
- * themselves; `NaN` where there is none. Indexes into `names` hold until the generation changes.
- */
-function createPacker() {
-  const indexes = new Map();
-  let names = [];
-  let generation = 0;
-  let kept = new Float64Array(0);
-
-  function indexOf(name) {
-    let index = indexes.get(name);
-    if (index === undefined) {
-      index = names.push(name) - 1;
-      indexes.set(name, index);
-    }
-    return index;
-  }
-
-  function bufferFor(length) {
-    const size = HEADER + STRIDE * length;
-    if (length > KEPT_LENGTH) return new Float64Array(size);
-    if (kept.length < size) kept = new Float64Array(size * 2);
-    return kept;
-  }
-
-  return function pack(items, field) {
-    const numbers = bufferFor(items.length);
-    if (indexes.size > REMEMBERED_NODES) {
-      indexes.clear();
-      names = [];
-      generation += 1;
-    }
-    numbers[0] = generation;
-    let at = HEADER;
-    for (let i = 0; i < items.length; i += 1) {
-      const stamp = field === undefined ? items[i] : items[i]?.[field];
-      const wallTime = stamp?.wallTime;
-      const counter = stamp?.counter;
-      const nodeId = stamp?.nodeId;
-      const whole =
-        typeof wallTime === "number" && typeof counter === "number" && typeof nodeId === "string";
-      numbers[at] = whole ? wallTime : Number.NaN;
-      numbers[at + 1] = whole ? counter : Number.NaN;
-      numbers[at + 2] = whole ? indexOf(nodeId) : 0;
-      at += STRIDE;
-    }
-    return [numbers, names];
-  };
-}
-
-function makeHlc(wallTime, counter, nodeId) {
-  return { wallTime, counter, nodeId };
-}
-
-function entriesOf(map) {
-  return [Object.keys(map), Object.values(map)];
-}
+/** Timestamps that have a place at once; for more there is an array apart. */
+const PAGE_LENGTH = 4096 * STRIDE;
+/** Numbers of a watermark: that of the name it stands under, and its timestamp. */
+const ENTRY_STRIDE = 4;
+const LETTERS_LENGTH = 1024;
 
 /** Own, whatever name it is: `__proto__` is a name like any other. */
 function setOwn(map, name, value) {
+  if (!(name in map)) {
+    map[name] = value;
+    return;
+  }
   Object.defineProperty(map, name, {
     value,
     configurable: true,
@@ -83,53 +54,192 @@ function setOwn(map, name, value) {
   });
 }
 
-function setEntry(map, name, wallTime, counter, nodeId) {
-  setOwn(map, name, { wallTime, counter, nodeId });
-}
+/** The names of nodes, each with a number that holds until the generation changes. */
+function createNames(desk) {
+  const indexes = new Map();
+  const names = [];
 
-/** Listeners that come while they are called are called too, those that go are not. */
-function callEach(listeners, event, threw) {
-  for (const listener of listeners) {
-    try {
-      listener(event);
-    } catch (error) {
-      threw(error);
-    }
-  }
-}
-
-/** `advanceWatermark` around the comparison, which is the native side's. */
-function createAdvance(isLater) {
-  return function advanceWatermark(watermarks, hlc) {
-    const { wallTime, counter, nodeId } = hlc;
-    const stands = Object.hasOwn(watermarks, nodeId) ? watermarks[nodeId] : undefined;
-    if (isLater(wallTime, counter, nodeId, stands?.wallTime, stands?.counter, stands?.nodeId)) {
-      setOwn(watermarks, nodeId, hlc);
-    }
+  return {
+    names,
+    indexOf(name) {
+      let index = indexes.get(name);
+      if (index === undefined) {
+        index = names.push(name) - 1;
+        indexes.set(name, index);
+        desk[NAMES] = names.length;
+      }
+      return index;
+    },
+    forgetMany() {
+      if (indexes.size <= REMEMBERED_NODES) return;
+      indexes.clear();
+      names.length = 0;
+      desk[NAMES] = 0;
+      desk[GENERATION] += 1;
+    },
   };
 }
 
-/** An app that compares a quiet round's result with the three fields of old finds them alone. */
-function makeResult(applied, shipped, hasMore, held) {
-  return Object.defineProperty({ applied, shipped, hasMore }, "held", {
-    value: held,
-    enumerable: held.length > 0,
-    configurable: true,
-    writable: true,
-  });
+/** Timestamps, watermarks and records, from objects to numbers. */
+function createReaders({ desk, page, letters, names, keys, slab }) {
+  const { indexOf, forgetMany } = names;
+  let readings = 0;
+
+  const asked = () => (desk[METHOD] < 0 ? undefined : keys[desk[METHOD]]);
+
+  /** All three are read before any is laid down: a getter may call into this package. */
+  function put(numbers, at, stamp) {
+    const wallTime = stamp?.wallTime;
+    const counter = stamp?.counter;
+    const nodeId = stamp?.nodeId;
+    if (typeof wallTime === "number" && typeof counter === "number" && typeof nodeId === "string") {
+      numbers[at] = wallTime;
+      numbers[at + 1] = counter;
+      numbers[at + 2] = indexOf(nodeId);
+    } else {
+      numbers[at] = Number.NaN;
+    }
+  }
+
+  /** Where `length` numbers have room that no reading under way uses. */
+  function begin(length) {
+    readings += 1;
+    if (readings > 1) return new Float64Array(length);
+    forgetMany();
+    return length > page.length ? new Float64Array(length) : page;
+  }
+
+  const apart = (numbers) => (numbers === page ? undefined : numbers);
+
+  /** The letters of a text, and how many they are; `-1` where it is none. */
+  function spell(place, text, at) {
+    if (typeof text !== "string") {
+      desk[place] = -1;
+      return at;
+    }
+    desk[place] = text.length;
+    for (let i = 0; i < text.length; i += 1) letters[at + i] = text.charCodeAt(i);
+    return at + text.length;
+  }
+
+  const lengthOf = (text) => (typeof text === "string" ? text.length : 0);
+
+  /** The timestamps that the items have under the property, or that they are; `NaN` for none. */
+  function packHlcs(items) {
+    const field = asked();
+    const { length } = items;
+    const numbers = begin(length * STRIDE);
+    try {
+      for (let i = 0; i < length; i += 1) {
+        put(numbers, i * STRIDE, field === undefined ? items[i] : items[i]?.[field]);
+      }
+    } finally {
+      readings -= 1;
+    }
+    return apart(numbers);
+  }
+
+  function packRecordInto(slot, record) {
+    const { id, deletedAt, objectStorageKey: key } = record;
+    const hasKey = typeof key === "string" && key !== "";
+    const mimeType = hasKey ? record.mimeType : undefined;
+    const contentHash = hasKey ? record.contentHash : undefined;
+    if (typeof id === "string") slab[slot] = record;
+    desk[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
+    const letterCount = lengthOf(id) + lengthOf(key) + lengthOf(mimeType) + lengthOf(contentHash);
+    if (letterCount > LETTERS_LENGTH) return [id, key, mimeType, contentHash];
+    let at = spell(FIRST + 1, id, 0);
+    at = spell(FIRST + 2, key, at);
+    at = spell(FIRST + 3, mimeType, at);
+    spell(FIRST + 4, contentHash, at);
+    return undefined;
+  }
+
+  return {
+    packHlcs,
+    /** The one timestamp that a value has under the property, or that it is. */
+    packHlc(value) {
+      const field = asked();
+      if (readings === 0) forgetMany();
+      put(desk, FIRST, field === undefined ? value : value?.[field]);
+    },
+    /** The entries of a map; a count of `-1` where it is none. */
+    packWatermarks(map) {
+      if (typeof map !== "object" || map === null || Array.isArray(map)) {
+        desk[COUNT] = -1;
+        return undefined;
+      }
+      const nodes = Object.keys(map);
+      const stamps = Object.values(map);
+      const numbers = begin(nodes.length * ENTRY_STRIDE);
+      try {
+        for (let i = 0; i < nodes.length; i += 1) {
+          put(numbers, i * ENTRY_STRIDE + 1, stamps[i]);
+          numbers[i * ENTRY_STRIDE] = indexOf(nodes[i]);
+        }
+      } finally {
+        readings -= 1;
+      }
+      desk[COUNT] = nodes.length;
+      return apart(numbers);
+    },
+    /**
+     * A page of `query`: its records are answered, with the timestamps where those have no place. The
+     * cursor of the next page is kept in the slab. A count of `-1` is no object, one of `-2` no records.
+     */
+    packPage(answer) {
+      const slot = desk[SLOT];
+      const isObject = typeof answer === "object" && answer !== null;
+      const records = isObject ? answer.records : undefined;
+      if (!Array.isArray(records)) {
+        desk[COUNT] = isObject ? -2 : -1;
+        return undefined;
+      }
+      const stamps = packHlcs(records);
+      const cursor = answer.hasMore === true ? answer.nextCursor : undefined;
+      const hasNext = cursor !== undefined && cursor !== null;
+      if (hasNext) slab[slot] = cursor;
+      const lastId = records[records.length - 1]?.id;
+      const isLong = lengthOf(lastId) > LETTERS_LENGTH;
+      desk[COUNT] = records.length;
+      desk[FIRST] = hasNext ? 1 : 0;
+      spell(FIRST + 1, isLong ? undefined : lastId, 0);
+      desk[STATE] = stamps === undefined && !isLong ? 0 : 1;
+      return desk[STATE] === 0 ? records : [records, stamps, isLong ? lastId : undefined];
+    },
+    /**
+     * What the native side has to know of a record, which is kept in the slab. Texts that are longer than
+     * what lies on the desk are answered.
+     */
+    packRecord: (record) => packRecordInto(desk[SLOT], record),
+    packRecordAt: (records) => packRecordInto(desk[SLOT], records[desk[COUNT]]),
+  };
 }
 
-/** Answered instead of a value: the promise is watched, or there was nothing to call. */
-const WAITING = Object.freeze({ waiting: true });
-const NOT_CALLABLE = Object.freeze({ callable: false });
+/** Timestamps and watermarks, from numbers to objects. */
+function createWriters({ desk, names: { names } }) {
+  const hlcAt = (at) => ({
+    wallTime: desk[at],
+    counter: desk[at + 1],
+    nodeId: names[desk[at + 2]],
+  });
+
+  function makeWatermarks(into = {}) {
+    const end = FIRST + desk[COUNT] * ENTRY_STRIDE;
+    for (let at = FIRST; at < end; at += ENTRY_STRIDE) setOwn(into, names[desk[at]], hlcAt(at + 1));
+    return into;
+  }
+
+  return { makeHlc: () => hlcAt(FIRST), makeWatermarks };
+}
 
 /**
- * Calls of adapters. Where the answer is a promise, `settle(id, fulfilled, value)` is called when it
- * settles, from a reaction that was attached here, in the asynchronous context of the call.
+ * Calls of adapters. Where the answer is a promise, `settle(value)` is called when it settles, from a
+ * reaction that was attached here, in the asynchronous context of the call.
  *
  * Promise and its `then` are taken as they were when the package was loaded.
  */
-function createCaller(settle, lost) {
+function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks }) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
@@ -144,12 +254,18 @@ function createCaller(settle, lost) {
 
   function react(id) {
     loose.delete(id);
-    return [(value) => settle(id, true, value), (reason) => settle(id, false, reason)];
+    const settled = (state) => (value) => {
+      desk[WAIT] = id;
+      desk[STATE] = state;
+      settle(value);
+    };
+    return [settled(FULFILLED), settled(REJECTED)];
   }
 
   function watch(id, promise) {
     apply(then, promise, (reactions[id] ??= react(id)));
-    return WAITING;
+    desk[STATE] = WAITING;
+    return undefined;
   }
 
   /** From here on the wait lasts as long as its promise: one that nobody holds never settles. */
@@ -161,35 +277,123 @@ function createCaller(settle, lost) {
     reactions[id] = undefined;
   }
 
-  function take(id, answer) {
-    if (answer === null || (typeof answer !== "object" && typeof answer !== "function")) {
-      return answer;
+  function takeOf(id, answer) {
+    if (answer !== null && (typeof answer === "object" || typeof answer === "function")) {
+      if (answer instanceof Promise) return watch(id, answer);
+      if (typeof answer.then === "function") return watch(id, resolve(answer));
     }
-    if (answer instanceof Promise) return watch(id, answer);
-    return typeof answer.then === "function" ? watch(id, resolve(answer)) : answer;
+    desk[STATE] = ANSWERED;
+    return answer;
+  }
+
+  function callMethod(object, ...args) {
+    const id = desk[WAIT];
+    const method = object?.[keys[desk[METHOD]]];
+    if (typeof method !== "function") {
+      desk[STATE] = NOT_CALLABLE;
+      return undefined;
+    }
+    return takeOf(id, apply(method, object, args));
   }
 
   return {
-    callMethod(id, object, name, ...args) {
-      const method = object?.[name];
-      return typeof method === "function" ? take(id, apply(method, object, args)) : NOT_CALLABLE;
-    },
-    take,
+    callMethod,
+    callWithHlc: (object) => callMethod(object, makeHlc()),
+    callWithWatermarks: (object) => callMethod(object, makeWatermarks()),
+    callWithQuery: (object, cursor) => callMethod(object, { limit: desk[FIRST], cursor }),
+    take: (answer) => takeOf(desk[WAIT], answer),
     loosen,
     // What follows it never settles, and holds nothing.
     never: Object.freeze({ then() {} }),
-    waiting: WAITING,
-    notCallable: NOT_CALLABLE,
+  };
+}
+
+/** Listeners that come while they are called are called too, those that go are not. */
+const createEmit = (listeners, threw) =>
+  function emit(event) {
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        threw(error);
+      }
+    }
+  };
+
+/** Through whatever the notifier's `emit` is now. */
+function emitApplied(notifier, recordIds, timestamp) {
+  notifier.emit({ eventType: "local-data-synced", recordIds, timestamp });
+}
+
+/** What a store of records may be able to do. */
+const ABILITIES = ["getNodeWatermarks", "queryUnseen", "applyRecords"];
+
+/** What the native side asks for, in numbers. */
+function createAnswers(desk) {
+  return {
+    /** Which of the abilities an adapter has, the first as the lowest bit. */
+    packAbilities(adapter) {
+      let found = 0;
+      ABILITIES.forEach((name, bit) => {
+        if (typeof adapter?.[name] === "function") found += 2 ** bit;
+      });
+      desk[FIRST] = found;
+    },
+    /** The app's clock of the system, also where the app has replaced it. */
+    packNow() {
+      desk[FIRST] = Date.now();
+    },
+    /** An app that compares a quiet round's result with the three fields of old finds them alone. */
+    makeResult(held = []) {
+      const result = {
+        applied: desk[FIRST],
+        shipped: desk[FIRST + 1],
+        hasMore: desk[FIRST + 2] === 1,
+      };
+      return Object.defineProperty(result, "held", {
+        value: held,
+        enumerable: held.length > 0,
+        configurable: true,
+        writable: true,
+      });
+    },
+  };
+}
+
+/** `native` are the functions, the names of properties and the kept values of the native side. */
+function createBorder(native) {
+  const desk = new Float64Array(DESK_LENGTH);
+  const page = new Float64Array(PAGE_LENGTH);
+  const letters = new Uint16Array(LETTERS_LENGTH);
+  const names = createNames(desk);
+  const writers = createWriters({ desk, names });
+  return {
+    desk,
+    page,
+    letters,
+    nodeNames: names.names,
+    numberOfName(name) {
+      desk[COUNT] = names.indexOf(name);
+    },
+    createEmit,
+    emitApplied,
+    ...createReaders({ ...native, desk, page, letters, names }),
+    ...createAnswers(desk),
+    ...createCaller({ ...native, desk }, writers),
+    ...writers,
+  };
+}
+
+/** `advanceWatermark` around the comparison, which is the native side's. */
+function createAdvance(isLater) {
+  return function advanceWatermark(watermarks, hlc) {
+    const { wallTime, counter, nodeId } = hlc;
+    const stands = Object.hasOwn(watermarks, nodeId) ? watermarks[nodeId] : undefined;
+    if (isLater(wallTime, counter, nodeId, stands?.wallTime, stands?.counter, stands?.nodeId)) {
+      setOwn(watermarks, nodeId, hlc);
+    }
   };
 }
 
 exports.createAdvance = createAdvance;
-exports.marshal = () => ({
-  packHlcs: createPacker(),
-  makeHlc,
-  makeResult,
-  entriesOf,
-  setEntry,
-  callEach,
-  createCaller,
-});
+exports.createBorder = createBorder;

@@ -2,7 +2,7 @@
 
 const { fetching } = require("./fetching.js");
 const { createHandlerFactory } = require("./http-handler.js");
-const { createAdvance, marshal } = require("./marshal.js");
+const { createAdvance, createBorder } = require("./marshal.js");
 const { PUBLISHED, platform } = require("./platform.js");
 const { sqliteDelta } = require("./sqlite-delta/index.js");
 
@@ -111,7 +111,7 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const own = binary.face({ SyncError, StarkeepError, ...fetching, ...marshal() });
+  const own = binary.face({ SyncError, StarkeepError, ...fetching, createBorder });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   return {
     SyncError,

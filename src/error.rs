@@ -82,9 +82,13 @@ impl ErrorKind {
 /// Anything that can be the cause of an [`Error`].
 pub type Source = Arc<dyn StdError + Send + Sync>;
 
-/// See the [module page](self).
+/// See the [module page](self). One pointer: every answer of a store has room for an error, and is handed
+/// from one future to the next.
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     kind: ErrorKind,
     operation: Cow<'static, str>,
     message: String,
@@ -101,18 +105,18 @@ impl Error {
         operation: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Parts {
             kind,
             operation: operation.into(),
             message: message.into(),
             source: None,
-        }
+        }))
     }
 
     /// The same error with its cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
@@ -131,28 +135,29 @@ impl Error {
 
     /// The kind; its [`code`](ErrorKind::code) is what JavaScript sees.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The cause itself, for who wants to hand it on.
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.operation.is_empty() {
-            f.write_str(&self.message)
+        if self.0.operation.is_empty() {
+            f.write_str(&self.0.message)
         } else {
-            write!(f, "{}: {}", self.operation, self.message)
+            write!(f, "{}: {}", self.0.operation, self.0.message)
         }
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
+        self.0
+            .source
             .as_ref()
             .map(|s| &**s as &(dyn StdError + 'static))
     }

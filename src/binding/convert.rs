@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::js::{Intrinsic, Kept, Key, Kind, Realm, Scope, Value};
-use crate::error::Result;
-use crate::protocol::hlc::{Hlc, safe_integer};
-use crate::protocol::item::{Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
+use super::js::{Desk, Intrinsic, Kept, Key, Kind, Place, Realm, Scope, Value};
+use crate::error::{Error, Result};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Blob, Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
@@ -72,60 +72,38 @@ pub fn stringify(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Js
     Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
 }
 
-/// The names that a timestamp is read by, looked up once for many.
-#[derive(Clone, Copy)]
-pub struct HlcReader<'s> {
-    wall_time: Value<'s>,
-    counter: Value<'s>,
-    node_id: Value<'s>,
-}
-
-impl<'s> HlcReader<'s> {
-    /// A reader for `scope`.
-    pub fn new(scope: Scope<'s>, realm: &Realm) -> Result<Self> {
-        Ok(Self {
-            wall_time: realm.key(scope, Key::WallTime)?,
-            counter: realm.key(scope, Key::Counter)?,
-            node_id: realm.key(scope, Key::NodeId)?,
-        })
-    }
-
-    /// The timestamp, or `None` if the value is none: both numbers are non-negative safe integers and
-    /// the node id is a string.
-    pub fn read(&self, scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Option<Hlc>> {
-        if scope.kind(value)? != Kind::Object {
-            return Ok(None);
-        }
-        let integer = |name| {
-            Ok(scope
-                .as_number(scope.property(value, name)?)
-                .and_then(safe_integer))
-        };
-        let (Some(wall_time), Some(counter)) = (integer(self.wall_time)?, integer(self.counter)?)
-        else {
-            return Ok(None);
-        };
-        let node = scope.property(value, self.node_id)?;
-        Ok(realm
-            .interned(scope, node)
-            .map(|node_id| Hlc::new(wall_time, counter, node_id)))
-    }
-}
-
-/// A timestamp, or `None` if the value is none.
+/// A timestamp, or `None` if the value is none: both numbers are non-negative safe integers and the node
+/// id is a string.
 pub fn read_hlc(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Option<Hlc>> {
-    HlcReader::new(scope, realm)?.read(scope, realm, value)
+    read_one(scope, realm, value, None)
+}
+
+/// The timestamp that a value has under `key`, if there is one.
+pub fn read_hlc_of(
+    scope: Scope<'_>,
+    realm: &Realm,
+    value: Value<'_>,
+    key: Key,
+) -> Result<Option<Hlc>> {
+    read_one(scope, realm, value, Some(key))
+}
+
+fn read_one(
+    scope: Scope<'_>,
+    realm: &Realm,
+    value: Value<'_>,
+    key: Option<Key>,
+) -> Result<Option<Hlc>> {
+    realm.desk.put_key(key);
+    realm.helper(scope, Intrinsic::PackHlc, &[value])?;
+    let numbers = realm.desk.three(Place::First);
+    realm.with_names(scope, |names| names.hlc(numbers))
 }
 
 /// A timestamp as an object.
 pub fn write_hlc<'s>(scope: Scope<'s>, realm: &Realm, hlc: &Hlc) -> Result<Value<'s>> {
-    let make = realm.intrinsic(scope, Intrinsic::MakeHlc)?;
-    let fields = [
-        scope.count(hlc.wall_time)?,
-        scope.count(hlc.counter)?,
-        scope.string(&hlc.node_id)?,
-    ];
-    scope.call(scope.undefined()?, make, &fields)
+    realm.put_hlc(scope, 0, hlc)?;
+    realm.helper(scope, Intrinsic::MakeHlc, &[])
 }
 
 /// The timestamps that the items of an array have under `field`, or that they are; `None` where there is
@@ -136,75 +114,58 @@ pub fn read_hlcs(
     items: Value<'_>,
     field: Option<Key>,
 ) -> Result<Vec<Option<Hlc>>> {
-    const HEADER: usize = 1;
-    const STRIDE: usize = 3;
     let length = scope.length(items)? as usize;
-    let pack = realm.intrinsic(scope, Intrinsic::PackHlcs)?;
-    let field = match field {
-        Some(field) => realm.key(scope, field)?,
-        None => scope.undefined()?,
-    };
-    let packed = scope.call(scope.undefined()?, pack, &[items, field])?;
-    let numbers = scope.doubles(scope.element(packed, 0)?, HEADER + STRIDE * length)?;
-    let mut known = realm.packed_names.borrow_mut();
-    if numbers.first() != Some(&known.generation) {
-        known.generation = numbers.first().copied().unwrap_or_default();
-        known.names.clear();
-    }
-    let names = scope.element(packed, 1)?;
-    for index in (0..scope.length(names)?).skip(known.names.len()) {
-        let name = scope.as_text(scope.element(names, index)?);
-        known.names.extend(name);
-    }
-    let hlc = |numbers: &[f64]| match numbers {
-        [wall_time, counter, name] => Some(Hlc::new(
-            safe_integer(*wall_time)?,
-            safe_integer(*counter)?,
-            known
-                .names
-                .get(usize::try_from(safe_integer(*name)?).ok()?)?
-                .clone(),
-        )),
-        _ => None,
-    };
-    let stamps = numbers
-        .get(HEADER..)
-        .unwrap_or_default()
-        .chunks_exact(STRIDE);
-    Ok(stamps.map(hlc).collect())
+    realm.desk.put_key(field);
+    let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    packed_hlcs(scope, realm, apart, length)
 }
 
-/// A version vector. `Err` carries the node whose entry is no timestamp.
+/// So many timestamps, which lie on the page or apart.
+pub fn packed_hlcs<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    apart: Value<'s>,
+    length: usize,
+) -> Result<Vec<Option<Hlc>>> {
+    const STRIDE: usize = 3;
+    let numbers = realm.desk.list(scope, apart, STRIDE * length)?;
+    realm.with_names(scope, |names| {
+        let stamps = numbers.chunks_exact(STRIDE);
+        stamps.map(|stamp| names.hlc_at(stamp)).collect()
+    })
+}
+
+/// Numbers of an entry of watermarks: that of the name it stands under, and the timestamp's three.
+const ENTRY_STRIDE: usize = 4;
+
+const ENTRIES_ON_DESK: usize = Desk::ROOM / ENTRY_STRIDE;
+
+/// A version vector. `Err` says what is wrong with it.
 pub fn read_watermarks(
     scope: Scope<'_>,
     realm: &Realm,
     value: Value<'_>,
 ) -> Result<std::result::Result<Watermarks, String>> {
-    if scope.kind(value)? != Kind::Object || scope.is_array(value)? {
-        return Ok(Err(
-            "watermarks are an object of timestamps by nodeId".to_owned()
-        ));
-    }
-    let entries = realm.intrinsic(scope, Intrinsic::EntriesOf)?;
-    let entries = scope.call(scope.undefined()?, entries, &[value])?;
-    let (names, stamps) = (scope.element(entries, 0)?, scope.element(entries, 1)?);
-    let mut watermarks = Watermarks::default();
-    for (index, hlc) in (0u32..).zip(read_hlcs(scope, realm, stamps, None)?) {
-        let name = scope.element(names, index)?;
-        let Some(node) = realm.interned(scope, name) else {
-            continue;
-        };
-        match hlc {
-            Some(hlc) => watermarks.set(node, Some(hlc)),
-            None => {
-                return Ok(Err(format!(
-                    "the watermark of {:?} is no timestamp",
-                    node.to_string()
-                )));
-            }
+    let apart = realm.helper(scope, Intrinsic::PackWatermarks, &[value])?;
+    let Some(count) = realm.desk.count(Place::Count) else {
+        let what = "watermarks are an object of timestamps by nodeId";
+        return Ok(Err(what.to_owned()));
+    };
+    let numbers = realm.desk.list(scope, apart, ENTRY_STRIDE * count)?;
+    realm.with_names(scope, |names| {
+        let mut watermarks = Watermarks::default();
+        for entry in numbers.chunks_exact(ENTRY_STRIDE) {
+            let Some(node) = names.name(entry[0].get()) else {
+                continue;
+            };
+            let Some(hlc) = names.hlc_at(&entry[1..]) else {
+                let node = node.to_string();
+                return Err(format!("the watermark of {node:?} is no timestamp"));
+            };
+            watermarks.set(node.clone(), Some(hlc));
         }
-    }
-    Ok(Ok(watermarks))
+        Ok(watermarks)
+    })
 }
 
 /// A version vector as an object.
@@ -214,20 +175,38 @@ pub fn write_watermarks<'s>(
     watermarks: &Watermarks,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
-    let set = realm.intrinsic(scope, Intrinsic::SetEntry)?;
-    for (node, hlc) in watermarks.iter() {
-        realm.scope(|scope| {
-            let entry = [
-                object,
-                scope.string(node)?,
-                scope.count(hlc.wall_time)?,
-                scope.count(hlc.counter)?,
-                scope.string(&hlc.node_id)?,
-            ];
-            scope.call(scope.undefined()?, set, &entry).map(|_| ())
-        })?;
+    let mut entries = watermarks.iter().peekable();
+    while entries.peek().is_some() {
+        put_entries(scope, realm, entries.by_ref().take(ENTRIES_ON_DESK))?;
+        realm.helper(scope, Intrinsic::MakeWatermarks, &[object])?;
     }
     Ok(object)
+}
+
+/// Lays a version vector down; `false` where it does not fit.
+pub fn put_watermarks(scope: Scope<'_>, realm: &Realm, watermarks: &Watermarks) -> Result<bool> {
+    if watermarks.len() > ENTRIES_ON_DESK {
+        return Ok(false);
+    }
+    put_entries(scope, realm, watermarks.iter())?;
+    Ok(true)
+}
+
+fn put_entries<'w>(
+    scope: Scope<'_>,
+    realm: &Realm,
+    entries: impl Iterator<Item = (&'w NodeId, &'w Hlc)>,
+) -> Result<()> {
+    let mut count = 0u32;
+    for (node, hlc) in entries {
+        let at = count as usize * ENTRY_STRIDE;
+        let name = realm.number_of(scope, node)?;
+        realm.desk.put_after(Place::First, at, name);
+        realm.put_hlc(scope, at + 1, hlc)?;
+        count += 1;
+    }
+    realm.desk.put(Place::Count, f64::from(count));
+    Ok(())
 }
 
 /// Reads a shared record around its body. `Err` says what it lacks.
@@ -239,38 +218,62 @@ pub fn read_record(
     if scope.kind(record)? != Kind::Object {
         return Ok(Err(NoItem::Record));
     }
-    let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+    let hlc = read_hlc_of(scope, realm, record, Key::UpdatedAt)?;
+    let Some((id, blob, body)) = read_around(scope, realm, Intrinsic::PackRecord, record)? else {
         return Ok(Err(NoItem::Id));
     };
-    let Some(hlc) = read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)? else {
-        return Ok(Err(NoItem::UpdatedAt));
-    };
-    record_item(scope, realm, record, id, hlc).map(Ok)
+    Ok(hlc
+        .map(|hlc| record_item(hlc, id, blob, body))
+        .ok_or(NoItem::UpdatedAt))
 }
 
-/// A shared record whose id and timestamp were read already.
-pub fn record_item(
+/// The shared record at `index`, whose timestamp was read already. `None` where its id is no string.
+pub fn read_stamped(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
-    record: Value<'_>,
-    id: Text,
+    (records, index): (Value<'_>, u32),
     hlc: Hlc,
-) -> Result<Item<Body>> {
-    let deleted = !scope.is_nullish(scope.get(realm, record, Key::DeletedAt)?)?;
-    let key = scope.as_text(scope.get(realm, record, Key::ObjectStorageKey)?);
-    let mime_type = scope.as_text(scope.get(realm, record, Key::MimeType)?);
-    let hash = match &key {
-        Some(key) if !key.is_empty() => {
-            scope.as_text(scope.get(realm, record, Key::ContentHash)?)
-        }
-        _ => None,
-    };
-    Ok(Item {
+) -> Result<Option<Item<Body>>> {
+    realm.desk.put(Place::Count, f64::from(index));
+    let around = read_around(scope, realm, Intrinsic::PackRecordAt, records)?;
+    Ok(around.map(|(id, blob, body)| record_item(hlc, id, blob, body)))
+}
+
+fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body> {
+    Item {
         hlc,
         kind: ItemKind::Record(id),
-        blob: record_blob(key, deleted, mime_type, hash.as_ref()),
-        body: Body::Js(realm.keep(scope, record)?),
-    })
+        blob,
+        body,
+    }
+}
+
+/// The id of a record, its object, and the record itself.
+fn read_around(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    pack: Intrinsic,
+    record: Value<'_>,
+) -> Result<Option<(Text, Option<Blob>, Body)>> {
+    let (desk, kept) = (&realm.desk, realm.reserve());
+    desk.put(Place::Slot, f64::from(kept.slot()));
+    let apart = realm.helper(scope, pack, &[record])?;
+    let deleted = desk.get(Place::First) > 0.0;
+    let [id, key, mime_type, hash] = if scope.is_nullish(apart)? {
+        let mut at = 0;
+        [1, 2, 3, 4].map(|place| {
+            let length = desk.count_after(Place::First, place)?;
+            at += length;
+            Some(desk.letters(at - length, length, Text::from_units))
+        })
+    } else {
+        let text = |index| Ok::<_, Error>(scope.as_text(scope.element(apart, index)?));
+        [text(0)?, text(1)?, text(2)?, text(3)?]
+    };
+    Ok(id.map(|id| {
+        let blob = record_blob(key, deleted, mime_type, hash.as_ref());
+        (id, blob, Body::Js(kept))
+    }))
 }
 
 /// Reads an app row's entry around its body. `Err` says what it lacks.
@@ -282,7 +285,7 @@ pub fn read_row(
     if scope.kind(entry)? != Kind::Object {
         return Ok(Err(NoItem::Entry));
     }
-    let Some(hlc) = read_hlc(scope, realm, scope.get(realm, entry, Key::Timestamp)?)? else {
+    let Some(hlc) = read_hlc_of(scope, realm, entry, Key::Timestamp)? else {
         return Ok(Err(NoItem::Timestamp));
     };
     let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(realm, entry, key)?));

@@ -7,8 +7,8 @@ use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Handle, Intrinsic, Key, Realm, Scope, Value, bound, enter};
-use super::notifier::{create_notifier, emit};
+use super::js::{Call, Handle, Intrinsic, Key, Place, Realm, Scope, Value, bound, enter};
+use super::notifier::{create_notifier, emit_applied};
 use super::options::Options;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
 use crate::engine::ports::Events;
@@ -119,36 +119,33 @@ impl Events for JsEvents {
         )
         .await?;
         realm.scope(|scope| {
-            let event = scope.object()?;
-            scope.set_named(event, "eventType", scope.text("local-data-synced")?)?;
             let list = scope.array()?;
             for (index, id) in (0u32..).zip(&ids) {
                 realm.scope(|scope| scope.set_element(list, index, scope.string(id)?))?;
             }
-            scope.set_named(event, "recordIds", list)?;
-            scope.set(realm, event, Key::Timestamp, stamp.value(scope)?)?;
-            emit(scope, realm, self.notifier.value(scope)?, event)
+            let notifier = self.notifier.value(scope)?;
+            emit_applied(scope, realm, notifier, [list, stamp.value(scope)?]);
+            Ok(())
         })
     }
 }
 
 impl IntoJs for Report<Body> {
     fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
-        let list = scope.array()?;
-        for (index, held) in (0u32..).zip(&self.held) {
-            scope.set_element(list, index, write_held(scope, realm, held)?)?;
+        let mut list = None;
+        if !self.held.is_empty() {
+            let held = list.insert(scope.array()?);
+            for (index, one) in (0u32..).zip(&self.held) {
+                scope.set_element(*held, index, write_held(scope, realm, one)?)?;
+            }
         }
-        let fields = [
-            scope.count(self.applied as u64)?,
-            scope.count(self.shipped as u64)?,
-            scope.boolean(self.has_more)?,
-            list,
-        ];
-        scope.call(
-            scope.undefined()?,
-            realm.intrinsic(scope, Intrinsic::MakeResult)?,
-            &fields,
-        )
+        #[allow(clippy::cast_precision_loss, reason = "no page has so many items")]
+        let counts = [self.applied, self.shipped].map(|count| count as f64);
+        let numbers = [counts[0], counts[1], f64::from(self.has_more)];
+        for (index, number) in numbers.into_iter().enumerate() {
+            realm.desk.put_after(Place::First, index, number);
+        }
+        realm.helper(scope, Intrinsic::MakeResult, list.as_slice())
     }
 }
 

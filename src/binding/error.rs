@@ -60,9 +60,9 @@ impl Thrown {
     }
 
     /// The same error, thrown in `operation`.
-    pub fn rename(error: Error, operation: &str) -> Error {
+    pub fn rename(error: Error, operation: &impl fmt::Display) -> Error {
         match thrown_in(&error) {
-            Some(value) => Self::kept(value, operation),
+            Some(value) => Self::kept(value, &operation.to_string()),
             None => error,
         }
     }

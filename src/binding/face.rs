@@ -13,7 +13,7 @@ use super::clock::create_hlc_clock;
 use super::delta;
 use super::engine::create_sync_engine;
 use super::error::invalid;
-use super::executor::set_up_calls;
+use super::executor::set_up_border;
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
 use super::http::{
@@ -81,12 +81,6 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
 const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("SyncError", Intrinsic::SyncError),
     ("StarkeepError", Intrinsic::StarkeepError),
-    ("packHlcs", Intrinsic::PackHlcs),
-    ("makeHlc", Intrinsic::MakeHlc),
-    ("makeResult", Intrinsic::MakeResult),
-    ("entriesOf", Intrinsic::EntriesOf),
-    ("setEntry", Intrinsic::SetEntry),
-    ("callEach", Intrinsic::CallEach),
     ("headersOf", Intrinsic::HeadersOf),
     ("fetchAnswer", Intrinsic::FetchAnswer),
 ];
@@ -99,7 +93,7 @@ fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Resu
         }
         realm.set_intrinsic(scope, *intrinsic, function)?;
     }
-    set_up_calls(scope, realm, scope.get_named(entry, "createCaller")?)?;
+    set_up_border(scope, realm, scope.get_named(entry, "createBorder")?)?;
     let zero = helpers::zero_hlc(scope, realm)?;
     realm.set_intrinsic(scope, Intrinsic::ZeroHlc, zero)?;
     let face = scope.object()?;

@@ -37,15 +37,6 @@ fn subscribe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     })
 }
 
-/// Calls every listener. One that throws is warned of, and keeps no other from hearing.
-fn emit_to_all<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let (listeners, threw) = (scope.element(call.this, 0)?, scope.element(call.this, 1)?);
-    let each = call.realm.intrinsic(scope, Intrinsic::CallEach)?;
-    scope.call(scope.undefined()?, each, &[listeners, call.arg(0), threw])?;
-    scope.undefined()
-}
-
 /// A notifier object: `{ subscribe, emit }`.
 pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {
     let set = scope.get_named(scope.global()?, "Set")?;
@@ -64,10 +55,8 @@ pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<
         warn(call.realm, "a change listener threw", Some(&error));
         call.scope.undefined()
     })?;
-    let emission = scope.array()?;
-    scope.set_element(emission, 0, listeners)?;
-    scope.set_element(emission, 1, threw)?;
-    let emit = bound(scope, realm, "emit", emission, emit_to_all)?;
+    // One listener that throws is warned of, and keeps no other from hearing.
+    let emit = realm.helper(scope, Intrinsic::CreateEmit, &[listeners, threw])?;
     scope.set_named(object, "emit", emit)?;
     Ok(object)
 }
@@ -77,16 +66,15 @@ pub fn create_change_notifier<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     create_notifier(call.scope, call.realm)
 }
 
-/// Emits an event through a notifier object, by whatever its `emit` is now.
-pub fn emit(
-    scope: Scope<'_>,
+/// Says that records were applied, through whatever the notifier's `emit` is now.
+pub fn emit_applied<'s>(
+    scope: Scope<'s>,
     realm: &Rc<Realm>,
-    notifier: Value<'_>,
-    event: Value<'_>,
-) -> Result<()> {
-    let emit = scope.get_named(notifier, "emit")?;
-    if let Err(error) = scope.call(notifier, emit, &[event]) {
+    notifier: Value<'s>,
+    [ids, stamp]: [Value<'s>; 2],
+) {
+    let told = realm.helper(scope, Intrinsic::EmitApplied, &[notifier, ids, stamp]);
+    if let Err(error) = told {
         warn(realm, "the change notifier threw", Some(&error));
     }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
 use super::convert::Body;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::http::HttpTransport;
-use super::js::{Call, Handle, Key, Realm, Scope, Value, behind, bound, enter, mark};
+use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
 use crate::engine::ports::{Exchange, Log};
@@ -117,19 +117,12 @@ pub struct Peer(pub Handle);
 impl Exchange<Body> for Peer {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let realm = self.0.realm();
-        let (in_process, http) = realm.scope(|scope| {
-            let transport = self.0.value(scope)?;
-            // The caller keeps the transport, and the transport what it needs.
-            Ok((
-                behind::<InProcess>(scope, realm, transport)?,
-                behind::<HttpTransport>(scope, realm, transport)?,
-            ))
-        })?;
-        if let Some(in_process) = in_process {
-            return in_process.answer(request).await;
+        // The caller keeps the transport, and the transport what it needs.
+        if let Some(in_process) = self.0.behind::<InProcess>()? {
+            return Box::pin(in_process.answer(request)).await;
         }
-        if let Some(http) = http {
-            return http.exchange(request).await;
+        if let Some(http) = self.0.behind::<HttpTransport>()? {
+            return Box::pin(http.exchange(request)).await;
         }
         await_js(
             realm,

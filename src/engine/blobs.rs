@@ -71,6 +71,9 @@ pub async fn transfer_all<'a, S: Blobs, B: 'a>(
     let mut waiting: VecDeque<(&Hlc, &Blob)> = items
         .filter_map(|item| item.blob.as_ref().map(|blob| (&item.hlc, blob)))
         .collect();
+    if waiting.is_empty() {
+        return Transfers::default();
+    }
     let mut owners: HashMap<&Text, Vec<&Hlc>> = HashMap::new();
     for (hlc, blob) in &waiting {
         owners.entry(&blob.key).or_default().push(hlc);

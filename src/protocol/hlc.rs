@@ -66,11 +66,14 @@ impl<'de> Deserialize<'de> for SafeInteger {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
+    clippy::float_cmp,
     reason = "checked to be a safe integer"
 )]
 pub fn safe_integer(number: f64) -> Option<u64> {
-    let safe = number >= 0.0 && number <= MAX_SAFE_INTEGER as f64 && number.fract() == 0.0;
-    safe.then_some(number as u64)
+    let integer = number as u64;
+    // A cast saturates, and cuts off what is no integer.
+    let safe = number >= 0.0 && integer <= MAX_SAFE_INTEGER && integer as f64 == number;
+    safe.then_some(integer)
 }
 
 impl From<Fields> for Hlc {

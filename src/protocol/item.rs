@@ -46,6 +46,16 @@ pub enum ItemKind {
     Row(Table),
 }
 
+impl ItemKind {
+    /// The id of a shared record.
+    pub fn record_id(&self) -> Option<&Text> {
+        match self {
+            Self::Record(id) => Some(id),
+            Self::Row(_) => None,
+        }
+    }
+}
+
 /// A table that an app has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Table {

@@ -1,6 +1,7 @@
 //! Text as JavaScript has it.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,8 +12,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 /// Node ids, keys and ids come from JavaScript and are ordered there. Held as UTF-16 they compare as
 /// JavaScript compares them, and a lone surrogate, which UTF-8 cannot express, stays itself instead of
 /// becoming equal to every other.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Text(Arc<[u16]>);
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Names of nodes are mostly one and the same text, which need not be read to be equal to itself.
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.0.cmp(&other.0)
+    }
+}
 
 impl Text {
     /// The text of these code units.

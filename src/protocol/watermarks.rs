@@ -1,51 +1,62 @@
 //! The version vector: per node the greatest timestamp that a side has fully taken in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::hlc::{Hlc, NodeId};
 
 /// One timestamp per node. A node without an entry has not been seen at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Watermarks(BTreeMap<NodeId, Hlc>);
+///
+/// A clone shares the entries until one of the two changes; empty ones have none to share.
+#[derive(Debug, Clone, Default)]
+pub struct Watermarks(Option<Arc<Entries>>);
+
+type Entries = BTreeMap<NodeId, Hlc>;
 
 impl Watermarks {
+    fn entries(&self) -> &Entries {
+        static NONE: Entries = BTreeMap::new();
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
+    fn entries_mut(&mut self) -> &mut Entries {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
     /// The entry of `node`.
     pub fn get(&self, node: &NodeId) -> Option<&Hlc> {
-        self.0.get(node)
+        self.entries().get(node)
     }
 
     /// Whether `hlc` is not newer than its node's entry.
     pub fn covers(&self, hlc: &Hlc) -> bool {
-        self.0.get(&hlc.node_id).is_some_and(|seen| hlc <= seen)
+        self.get(&hlc.node_id).is_some_and(|seen| hlc <= seen)
     }
 
     /// Whether everything in `other` is covered.
     pub fn covers_all(&self, other: &Self) -> bool {
-        other
-            .iter()
-            .all(|(node, hlc)| self.0.get(node).is_some_and(|seen| hlc <= seen))
+        let covers = |(node, hlc)| self.get(node).is_some_and(|seen| hlc <= seen);
+        other.iter().all(covers)
     }
 
     /// Moves the entry of `hlc`'s node up to `hlc`, never down.
     pub fn advance(&mut self, hlc: &Hlc) {
-        match self.0.get_mut(&hlc.node_id) {
-            Some(seen) if *seen >= *hlc => {}
-            Some(seen) => *seen = hlc.clone(),
-            None => {
-                self.0.insert(hlc.node_id.clone(), hlc.clone());
-            }
+        if !self.covers(hlc) {
+            self.set(hlc.node_id.clone(), Some(hlc.clone()));
         }
     }
 
     /// Takes the greater entry of each node.
     pub fn merge(&mut self, other: &Self) {
+        if self.is_empty() {
+            self.clone_from(other);
+            return;
+        }
         for (node, hlc) in other.iter() {
-            match self.0.get(node) {
-                Some(seen) if seen >= hlc => {}
-                _ => self.set(node.clone(), Some(hlc.clone())),
+            if self.get(node).is_none_or(|seen| seen < hlc) {
+                self.set(node.clone(), Some(hlc.clone()));
             }
         }
     }
@@ -53,30 +64,56 @@ impl Watermarks {
     /// Puts `hlc`, or nothing, under `node`, whatever stood there.
     pub fn set(&mut self, node: NodeId, hlc: Option<Hlc>) {
         match hlc {
-            Some(hlc) => self.0.insert(node, hlc),
-            None => self.0.remove(&node),
+            Some(hlc) => self.entries_mut().insert(node, hlc),
+            None => self.entries_mut().remove(&node),
         };
     }
 
     /// The entries, in the order of nodes.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Hlc)> {
-        self.0.iter()
+        self.entries().iter()
     }
 
     /// How many nodes have an entry.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries().len()
     }
 
     /// Whether no node has an entry.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries().is_empty()
+    }
+}
+
+impl PartialEq for Watermarks {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries() == other.entries()
+    }
+}
+
+impl Eq for Watermarks {}
+
+impl From<Entries> for Watermarks {
+    fn from(entries: Entries) -> Self {
+        Self(Some(Arc::new(entries)))
+    }
+}
+
+impl Serialize for Watermarks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.entries().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Watermarks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Entries::deserialize(deserializer).map(Self::from)
     }
 }
 
 impl FromIterator<(NodeId, Hlc)> for Watermarks {
     fn from_iter<I: IntoIterator<Item = (NodeId, Hlc)>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
+        Self::from(entries.into_iter().collect::<Entries>())
     }
 }
 

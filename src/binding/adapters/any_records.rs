@@ -37,7 +37,11 @@ impl AnyRecords {
 
     /// Finds out whose store it is. Once a round.
     pub fn look(&self) -> Result<()> {
-        self.direct.look(&self.adapter)
+        self.direct.look(&self.adapter)?;
+        match self.direct.get() {
+            Some(_) => Ok(()),
+            None => self.js.look(),
+        }
     }
 
     fn realm(&self) -> &Rc<Realm> {

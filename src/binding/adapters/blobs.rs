@@ -34,6 +34,11 @@ impl JsBlobs {
         self.storage.realm()
     }
 
+    /// What of this package is behind the storage, if anything of that kind is.
+    pub fn behind<T: 'static>(&self) -> Result<Option<Rc<T>>> {
+        self.storage.behind::<T>()
+    }
+
     /// The storage itself.
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         self.storage.value(scope)

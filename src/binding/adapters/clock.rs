@@ -1,9 +1,8 @@
 //! The app's hybrid logical clock.
 
 use crate::binding::clock::NativeClock;
-use crate::binding::convert::write_hlc;
 use crate::binding::executor::await_js;
-use crate::binding::js::{Handle, Key, behind};
+use crate::binding::js::{Handle, Intrinsic, Key, Place};
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -17,22 +16,15 @@ pub struct JsClock(pub Handle);
 impl JsClock {
     /// The clock itself, where it is this package's own and calls nothing of the app's.
     pub fn shared(&self) -> Result<Option<SharedClock>> {
-        let realm = self.0.realm();
-        realm.scope(|scope| {
-            let native = behind::<NativeClock>(scope, realm, self.0.value(scope)?)?;
-            Ok(native.and_then(|clock| clock.shared().cloned()))
-        })
+        let native = self.0.behind::<NativeClock>()?;
+        Ok(native.and_then(|clock| clock.shared().cloned()))
     }
 }
 
 impl Clock for JsClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {
         let realm = self.0.realm();
-        let native = realm.scope(|scope| {
-            let native = behind::<NativeClock>(scope, realm, self.0.value(scope)?)?;
-            Ok(native.and_then(|clock| clock.shared().cloned()))
-        })?;
-        if let Some(clock) = native {
+        if let Some(clock) = self.shared()? {
             return clock.receive(remote).await;
         }
         await_js(
@@ -40,12 +32,7 @@ impl Clock for JsClock {
             "clock.receive",
             |scope, invoke| {
                 let clock = self.0.value(scope)?;
-                invoke.method(
-                    scope,
-                    (clock, "clock"),
-                    Key::Receive,
-                    &[write_hlc(scope, realm, remote)?],
-                )
+                invoke.with_hlc(scope, (clock, "clock"), Key::Receive, remote)
             },
             |_, _| Ok(()),
         )
@@ -56,12 +43,10 @@ impl Clock for JsClock {
     fn app_ms(&self) -> u64 {
         let realm = self.0.realm();
         let now = realm.scope(|scope| {
-            let date = scope.get_named(scope.global()?, "Date")?;
-            let now = scope.get(realm, date, Key::Now)?;
-            Ok(scope.as_number(scope.call(date, now, &[])?))
+            realm.helper(scope, Intrinsic::PackNow, &[])?;
+            Ok(realm.desk.get(Place::First))
         });
         now.ok()
-            .flatten()
             .map(f64::floor)
             .and_then(safe_integer)
             .unwrap_or_default()

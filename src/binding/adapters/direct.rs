@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::binding::js::{Handle, behind};
+use crate::binding::js::Handle;
 use crate::error::Result;
 
 /// What is behind an adapter that this package made, as of the beginning of the call.
@@ -17,9 +17,7 @@ impl<T: 'static> Direct<T> {
 
     /// Looks at the adapter: an app may have replaced one of its functions since.
     pub fn look(&self, adapter: &Handle) -> Result<()> {
-        let realm = adapter.realm();
-        let found = realm.scope(|scope| behind::<T>(scope, realm, adapter.value(scope)?))?;
-        *self.0.borrow_mut() = found;
+        *self.0.borrow_mut() = adapter.behind()?;
         Ok(())
     }
 

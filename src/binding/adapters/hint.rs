@@ -4,9 +4,8 @@
 //! can be missing from it: the timestamps come in their order, none of them was seen, and those at its end
 //! cannot have been parted from equal ones. Otherwise the store is scanned, which is slow and always right.
 
-use super::batch::has_function;
 use super::records::JsRecords;
-use crate::binding::convert::{Body, read_hlcs, record_item, write_watermarks};
+use crate::binding::convert::{Body, read_hlcs, read_stamped, write_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Key, Kind, Scope, Value};
@@ -35,7 +34,7 @@ impl JsRecords {
     /// Offers what `ask` wants, if the adapter can find it. Answers `false` where the store has to be
     /// scanned.
     pub(super) async fn ask_adapter(&self, ask: &Ask, page: &mut Page<Item<Body>>) -> Result<bool> {
-        if !has_function(&self.adapter, Key::QueryUnseen)? {
+        if !self.abilities.has(&self.adapter, Key::QueryUnseen)? {
             return Ok(false);
         }
         // One more than has a place shows whether the last that has one shares its timestamp.
@@ -62,7 +61,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::QueryUnseen),
+            self.operation(Key::QueryUnseen),
             |scope, invoke| {
                 let options = scope.object()?;
                 scope.set(realm, options, Key::Limit, scope.count(limit as u64)?)?;
@@ -82,7 +81,7 @@ impl JsRecords {
         page: &mut Page<Item<Body>>,
     ) -> Result<Hint> {
         let realm = self.adapter.realm();
-        let operation = self.operation(Key::QueryUnseen);
+        let operation = self.operation(Key::QueryUnseen).to_string();
         if scope.kind(answer)? != Kind::Object {
             return Err(invalid(&operation, "answered no object"));
         }
@@ -110,13 +109,10 @@ impl JsRecords {
             };
             if page.meets(ask, hlc) {
                 realm.scope(|scope| {
-                    let record = scope.element(records, index)?;
-                    let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
-                        warn(realm, "a record without a string `id` is left out", None);
-                        return Ok(());
-                    };
-                    let item = record_item(scope, realm, record, id, hlc.clone())?;
-                    page.offer(hlc.clone(), item);
+                    match read_stamped(scope, realm, (records, index), hlc.clone())? {
+                        Some(item) => page.offer(hlc.clone(), item),
+                        None => warn(realm, "a record without a string `id` is left out", None),
+                    }
                     Ok(())
                 })?;
             }

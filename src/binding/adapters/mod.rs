@@ -3,6 +3,7 @@
 //! Each port is an enum at the edge: an adapter of the app's, called where it lives, or a store of this
 //! package, reached without JavaScript between.
 
+mod abilities;
 mod any_records;
 mod any_rows;
 mod batch;
@@ -11,6 +12,7 @@ mod clock;
 mod direct;
 mod hint;
 mod pages;
+mod query_page;
 mod records;
 mod rows;
 mod side;

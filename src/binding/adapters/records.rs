@@ -1,17 +1,18 @@
 //! The app's own store of shared records.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::batch::{Batch, has_function};
+use super::abilities::Abilities;
+use super::batch::Batch;
 use super::pages::Pages;
-use crate::binding::convert::{
-    Body, read_hlc, read_hlcs, read_record, read_watermarks, record_item,
-};
+use super::query_page::QueryPage;
+use crate::binding::convert::{Body, read_hlc_of, read_record, read_stamped, read_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Invocation, await_js};
-use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Scope, Value};
 use crate::engine::pass::{self, Fetched, Meeting, Passable, missing_of};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -27,8 +28,18 @@ const FETCHES: usize = 32;
 pub struct JsRecords {
     pub(super) adapter: Handle,
     pub(super) option: &'static str,
+    pub(super) abilities: Abilities,
     scan_page_size: f64,
     pages: Pages,
+}
+
+/// A method of the adapter that came in as an option.
+pub(super) struct Operation(&'static str, Key);
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1.name())
+    }
 }
 
 /// A page of `query`, but for what was taken from it.
@@ -44,13 +55,19 @@ impl JsRecords {
         Self {
             adapter,
             option,
+            abilities: Abilities::default(),
             scan_page_size,
             pages: Pages::default(),
         }
     }
 
-    pub(super) fn operation(&self, key: Key) -> String {
-        format!("{}.{}", self.option, key.name())
+    pub(super) fn operation(&self, key: Key) -> Operation {
+        Operation(self.option, key)
+    }
+
+    /// Finds out what the adapter is able to do. Once a round.
+    pub fn look(&self) -> Result<()> {
+        self.abilities.look(&self.adapter)
     }
 
     pub(super) fn call<'s>(
@@ -66,18 +83,20 @@ impl JsRecords {
 
     /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
     pub async fn coverage(&self) -> Result<Option<Watermarks>> {
-        if !has_function(&self.adapter, Key::GetNodeWatermarks)? {
+        if !self.abilities.has(&self.adapter, Key::GetNodeWatermarks)? {
             return Ok(None);
         }
         let realm = self.adapter.realm();
-        let operation = self.operation(Key::GetNodeWatermarks);
         await_js(
             realm,
-            &operation,
+            self.operation(Key::GetNodeWatermarks),
             |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
             |scope, answer| {
                 let read = read_watermarks(scope, realm, answer)?;
-                read.map(Some).map_err(|what| invalid(&operation, &what))
+                read.map(Some).map_err(|what| {
+                    let operation = self.operation(Key::GetNodeWatermarks);
+                    invalid(&operation.to_string(), &what)
+                })
             },
         )
         .await
@@ -99,7 +118,7 @@ impl JsRecords {
     /// The way to hand the adapter a page as a whole, where it has one.
     pub fn batch(&self) -> Result<Option<Batch<'_>>> {
         let key = Key::ApplyRecords;
-        Ok(has_function(&self.adapter, key)?.then_some(Batch {
+        Ok(self.abilities.has(&self.adapter, key)?.then_some(Batch {
             adapter: &self.adapter,
             option: self.option,
             key,
@@ -112,15 +131,8 @@ impl JsRecords {
         invoke: &Invocation<'_>,
         cursor: Option<&Kept>,
     ) -> Result<Value<'s>> {
-        let realm = self.adapter.realm();
-        let query = scope.object()?;
-        scope.set(realm, query, Key::Limit, scope.number(self.scan_page_size)?)?;
-        let cursor = match cursor {
-            Some(cursor) => cursor.value(scope)?,
-            None => scope.undefined()?,
-        };
-        scope.set(realm, query, Key::Cursor, cursor)?;
-        self.call(scope, invoke, Key::Query, &[query])
+        let adapter = (self.adapter.value(scope)?, self.option);
+        invoke.with_query(scope, adapter, Key::Query, (self.scan_page_size, cursor))
     }
 
     fn read_page(
@@ -130,8 +142,12 @@ impl JsRecords {
         meeting: &mut Meeting<'_, Body>,
     ) -> Result<Rest> {
         let realm = self.adapter.realm();
-        let records = self.records_of(scope, answer)?;
-        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        let QueryPage {
+            records,
+            stamps,
+            next,
+            end,
+        } = self.page_of(scope, answer)?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
                 warn(
@@ -144,49 +160,16 @@ impl JsRecords {
             if let Some(has_place) = meeting.place_of(&hlc) {
                 // A scope per record: a page may be the whole table.
                 realm.scope(|scope| {
-                    let record = scope.element(records, index)?;
-                    self.offer(scope, record, (hlc, has_place), meeting)
+                    self.offer(scope, (records, index), (hlc, has_place), meeting)
                 })?;
             }
         }
-        let has_more = scope
-            .as_boolean(scope.get(realm, answer, Key::HasMore)?)
-            .unwrap_or(false);
-        let next = scope.get(realm, answer, Key::NextCursor)?;
-        let next = if has_more && !scope.is_nullish(next)? {
-            Some(realm.keep(scope, next)?)
-        } else {
-            None
-        };
-        Ok(Rest {
-            next,
-            end: self.end_of(scope, records)?,
-        })
+        Ok(Rest { next, end })
     }
 
-    fn records_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
-        let wrong = |what| Err(invalid(&self.operation(Key::Query), what));
-        if scope.kind(answer)? != Kind::Object {
-            return wrong("answered no object");
-        }
-        let records = scope.get(self.adapter.realm(), answer, Key::Records)?;
-        if !scope.is_array(records)? {
-            return wrong("answered no `records`");
-        }
-        Ok(records)
-    }
-
-    fn end_of(&self, scope: Scope<'_>, records: Value<'_>) -> Result<Option<(Text, usize)>> {
-        let length = scope.length(records)?;
-        let Some(last) = length.checked_sub(1) else {
-            return Ok(None);
-        };
-        let last = scope.element(records, last)?;
-        if scope.kind(last)? != Kind::Object {
-            return Ok(None);
-        }
-        let id = scope.as_text(scope.get(self.adapter.realm(), last, Key::Id)?);
-        Ok(id.map(|id| (id, length as usize)))
+    fn page_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<QueryPage<'s>> {
+        QueryPage::read(scope, self.adapter.realm(), answer)?
+            .map_err(|what| invalid(&self.operation(Key::Query).to_string(), what))
     }
 
     /// Reads pages of the last pass again where that is cheaper than asking for each record.
@@ -202,7 +185,7 @@ impl JsRecords {
             let before = fetched.len();
             await_js(
                 self.adapter.realm(),
-                &self.operation(Key::Query),
+                self.operation(Key::Query),
                 |scope, invoke| self.query(scope, invoke, page.cursor.as_ref()),
                 |scope, answer| self.pick(scope, answer, &wanted, fetched),
             )
@@ -223,18 +206,18 @@ impl JsRecords {
         fetched: &mut Fetched<Body>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let records = self.records_of(scope, answer)?;
-        let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
+        let QueryPage {
+            records, stamps, ..
+        } = self.page_of(scope, answer)?;
         for (index, hlc) in (0u32..).zip(stamps) {
             let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                 continue;
             };
             realm.scope(|scope| {
-                let record = scope.element(records, index)?;
-                let id = scope.as_text(scope.get(realm, record, Key::Id)?);
-                if let Some(id) = id.filter(|id| ids.contains(id)) {
-                    let item = record_item(scope, realm, record, id.clone(), hlc.clone())?;
-                    fetched.insert((hlc.clone(), id), item);
+                let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
+                let id = item.as_ref().and_then(|item| item.kind.record_id());
+                if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
+                    fetched.extend(item.map(|item| ((hlc.clone(), id), item)));
                 }
                 Ok(())
             })?;
@@ -245,18 +228,27 @@ impl JsRecords {
     fn offer(
         &self,
         scope: Scope<'_>,
-        record: Value<'_>,
+        (records, index): (Value<'_>, u32),
         (hlc, has_place): (Hlc, bool),
         meeting: &mut Meeting<'_, Body>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let Some(id) = scope.as_text(scope.get(realm, record, Key::Id)?) else {
+        let (id, item) = if has_place {
+            let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
+            let id = item.as_ref().and_then(|item| item.kind.record_id());
+            (id.cloned(), item)
+        } else {
+            let record = scope.element(records, index)?;
+            let id = scope.as_text(scope.get(realm, record, Key::Id)?);
+            (id, None)
+        };
+        let Some(id) = id else {
             warn(realm, "a record without a string `id` is left out", None);
             return Ok(());
         };
-        meeting.note(hlc.clone(), id.clone());
-        if has_place {
-            meeting.offer(record_item(scope, realm, record, id, hlc)?);
+        meeting.note(hlc, id);
+        if let Some(item) = item {
+            meeting.offer(item);
         }
         Ok(())
     }
@@ -265,7 +257,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Get),
+            self.operation(Key::Get),
             |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
@@ -282,13 +274,13 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Get),
+            self.operation(Key::Get),
             |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
             |scope, record| {
                 if scope.is_nullish(record)? {
                     return Ok(None);
                 }
-                read_hlc(scope, realm, scope.get(realm, record, Key::UpdatedAt)?)
+                read_hlc_of(scope, realm, record, Key::UpdatedAt)
             },
         )
         .await
@@ -299,7 +291,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         await_js(
             realm,
-            &self.operation(Key::Put),
+            self.operation(Key::Put),
             |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, realm)?]),
             |_, _| Ok(()),
         )
@@ -320,7 +312,7 @@ impl Passable<Body> for JsRecords {
         }
         let rest = await_js(
             self.adapter.realm(),
-            &self.operation(Key::Query),
+            self.operation(Key::Query),
             |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
             |scope, answer| self.read_page(scope, answer, meeting),
         )

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::direct::Direct;
-use crate::binding::convert::{read_watermarks, write_watermarks};
+use crate::binding::convert::read_watermarks;
 use crate::binding::error::warn;
 use crate::binding::executor::{await_js, on_a_thread};
 use crate::binding::js::{Handle, Key, Realm};
@@ -44,13 +44,8 @@ impl JsState {
             realm,
             method.name(),
             |scope, invoke| {
-                let watermarks = write_watermarks(scope, realm, watermarks)?;
-                invoke.method(
-                    scope,
-                    (self.0.value(scope)?, "syncState"),
-                    method,
-                    &[watermarks],
-                )
+                let state = (self.0.value(scope)?, "syncState");
+                invoke.with_watermarks(scope, state, method, watermarks)
             },
             |_, _| Ok(()),
         )

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -75,9 +76,17 @@ impl Drop for Away {
 }
 
 /// Runs `work` on the threads of the native side, and comes back to the round's context when it is done.
-pub async fn on_threads<T: Send + 'static>(
+pub fn on_threads<T: Send + 'static>(
     realm: &Rc<Realm>,
     work: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    // Boxed, so that a round that never gets here has no room for it.
+    boxed_on_threads(realm, Box::pin(work))
+}
+
+async fn boxed_on_threads<T: Send + 'static>(
+    realm: &Rc<Realm>,
+    work: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
 ) -> Result<T> {
     away(realm, |threads, done| {
         threads.spawn(async move { done.ring(work.await) });

@@ -13,6 +13,8 @@
 //! engine) begins in a reaction of its own; polls never nest.
 
 mod away;
+mod border;
+mod calls;
 mod wait;
 
 use std::any::Any;
@@ -33,7 +35,8 @@ use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
 pub use away::{Away, Bell, Turns, on_a_thread, on_threads, threads};
-pub use wait::{Invocation, await_js, set_up_calls};
+pub use border::set_up_border;
+pub use calls::{Invocation, await_js};
 
 use wait::{Waits, wait_for};
 
@@ -58,6 +61,7 @@ struct Task {
     future: RefCell<Option<LocalFuture>>,
     polling: Cell<bool>,
     woken: Arc<Woken>,
+    waker: Waker,
 }
 
 struct Woken(AtomicBool);
@@ -74,8 +78,7 @@ impl Task {
             return;
         }
         let before = self.realm.executor.current.replace(Some(Rc::clone(self)));
-        let waker = Waker::from(Arc::clone(&self.woken));
-        let mut context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(&self.waker);
         loop {
             self.woken.0.store(false, Ordering::Release);
             let mut slot = self.future.borrow_mut();
@@ -155,15 +158,19 @@ pub fn spawn<'s, T: IntoJs>(
         realm: Rc::clone(realm),
         deferred: Some(deferred),
     };
+    // What is moved from here on is a pointer: a round is large.
+    let mut work = Box::pin(work);
     let future = async move {
-        let outcome = CatchPanics(work).await;
+        let outcome = CatchPanics(work.as_mut()).await;
         promised.settle(outcome);
     };
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
     let task = Rc::new(Task {
         realm: Rc::clone(realm),
         future: RefCell::new(Some(Box::pin(future))),
         polling: Cell::new(false),
-        woken: Arc::new(Woken(AtomicBool::new(false))),
+        waker: Waker::from(Arc::clone(&woken)),
+        woken,
     });
     let executor = &realm.executor;
     {

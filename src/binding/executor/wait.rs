@@ -9,14 +9,13 @@ use std::task::{Context, Poll, Waker};
 use napi::sys;
 
 use super::Task;
-use crate::binding::error::{Thrown, invalid};
-use crate::binding::js::{Call, Intrinsic, Kept, Key, Realm, Scope, Value, function};
-use crate::error::{Error, ErrorKind, Result};
+use crate::binding::js::{Call, FULFILLED, Intrinsic, Kept, Place, Realm, Scope, Value};
+use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 
 /// A promise that is waited for. Known to `marshal.js` by its number, and used again.
 pub(super) struct Wait {
-    id: u32,
+    pub(super) id: u32,
     task: RefCell<Option<Rc<Task>>>,
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
@@ -68,13 +67,13 @@ impl Waits {
         wait
     }
 
-    fn rest(&self, wait: &Rc<Wait>) {
+    pub(super) fn rest(&self, wait: &Rc<Wait>) {
         wait.task.replace(None);
         self.idle.borrow_mut().push(Rc::clone(wait));
     }
 
     /// The waits that last and are not loose yet. They are looked for seldom.
-    fn loosen_lasting(&self) -> Vec<u32> {
+    pub(super) fn loosen_lasting(&self) -> Vec<u32> {
         let now = self.begun.get();
         if now < self.next_look.get() {
             return Vec::new();
@@ -94,16 +93,16 @@ impl Waits {
             .collect()
     }
 
-    /// The wait that a call of `marshal.js` is about.
-    fn named_by(&self, call: &Call<'_>) -> Option<Rc<Wait>> {
-        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer)?;
-        let id = usize::try_from(id).ok()?;
+    fn named(&self, id: usize) -> Option<Rc<Wait>> {
         self.all.borrow().get(id).cloned()
     }
 
     /// `lost(id)` of `marshal.js`: nobody holds the promise any more.
-    fn lose(&self, call: &Call<'_>) {
-        let Some(wait) = self.named_by(call).filter(|wait| wait.loose.get()) else {
+    pub(super) fn lose(&self, call: &Call<'_>) {
+        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
+        let id = id.and_then(|id| usize::try_from(id).ok());
+        let wait = id.and_then(|id| self.named(id));
+        let Some(wait) = wait.filter(|wait| wait.loose.get()) else {
             return;
         };
         let Some(task) = wait.task.replace(None) else {
@@ -115,9 +114,11 @@ impl Waits {
         }
     }
 
-    /// `settle(id, fulfilled, value)` of `marshal.js`.
-    fn settle(&self, call: &Call<'_>) -> Result<()> {
-        let Some(wait) = self.named_by(call) else {
+    /// `settle(value)` of `marshal.js`: the wait, and how it ended, lie on the desk.
+    pub(super) fn settle(&self, call: &Call<'_>) -> Result<()> {
+        let desk = &call.realm.desk;
+        let fulfilled = is(desk.get(Place::State), FULFILLED);
+        let Some(wait) = desk.count(Place::Wait).and_then(|id| self.named(id)) else {
             return Ok(());
         };
         let task = wait.task.replace(None);
@@ -125,8 +126,8 @@ impl Waits {
             self.rest(&wait);
         } else {
             wait.settled.replace(Some(Settlement {
-                fulfilled: call.scope.as_boolean(call.arg(1)).unwrap_or(false),
-                value: SettledValue::OfReaction(call.arg(2).raw()),
+                fulfilled,
+                value: SettledValue::OfReaction(call.arg(0).raw()),
             }));
             if let Some(waker) = wait.waker.replace(None) {
                 waker.wake();
@@ -136,7 +137,7 @@ impl Waits {
             task.run();
         }
         if let Some(unread) = wait.settled.borrow_mut().as_mut() {
-            unread.value = SettledValue::Kept(call.realm.keep(call.scope, call.arg(2))?);
+            unread.value = SettledValue::Kept(call.realm.keep(call.scope, call.arg(0))?);
         }
         Ok(())
     }
@@ -154,46 +155,26 @@ impl Waits {
     }
 }
 
-/// Sets up the calls of adapters in an environment: `create` is `createCaller` of `marshal.js`.
-pub fn set_up_calls(scope: Scope<'_>, realm: &Rc<Realm>, create: Value<'_>) -> Result<()> {
-    let settle = function(scope, realm, "settle", |call| {
-        call.realm.executor.waits.settle(call)?;
-        call.scope.undefined()
-    })?;
-    let lost = function(scope, realm, "lost", |call| {
-        call.realm.executor.waits.lose(call);
-        call.scope.undefined()
-    })?;
-    let caller = scope.call(scope.undefined()?, create, &[settle, lost])?;
-    let parts = [
-        ("callMethod", Intrinsic::CallMethod),
-        ("take", Intrinsic::TakeAnswer),
-        ("loosen", Intrinsic::Loosen),
-        ("never", Intrinsic::Never),
-        ("waiting", Intrinsic::Waiting),
-        ("notCallable", Intrinsic::NotCallable),
-    ];
-    for (name, intrinsic) in parts {
-        realm.set_intrinsic(scope, intrinsic, scope.get_named(caller, name)?)?;
-    }
-    Ok(())
+/// Whether what lies on the desk is this.
+pub(super) fn is(number: f64, meant: f64) -> bool {
+    number.to_bits() == meant.to_bits()
 }
 
 /// How a promise settled.
 pub(super) struct Settlement {
-    fulfilled: bool,
-    value: SettledValue,
+    pub(super) fulfilled: bool,
+    pub(super) value: SettledValue,
 }
 
 /// What a promise settled with. A task that is polled in the reaction itself reads the reaction's own
 /// argument; only for one that is not is the value kept.
-enum SettledValue {
+pub(super) enum SettledValue {
     OfReaction(sys::napi_value),
     Kept(Kept),
 }
 
 impl SettledValue {
-    fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+    pub(super) fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         match self {
             Self::OfReaction(raw) => Ok(scope.value(*raw)),
             Self::Kept(kept) => kept.value(scope),
@@ -203,8 +184,8 @@ impl SettledValue {
 
 /// Waits for a promise.
 pub(super) struct Waiting {
-    realm: Rc<Realm>,
-    wait: Option<Rc<Wait>>,
+    pub(super) realm: Rc<Realm>,
+    pub(super) wait: Option<Rc<Wait>>,
 }
 
 impl Future for Waiting {
@@ -234,121 +215,6 @@ impl Drop for Waiting {
     }
 }
 
-/// One call of the app's code by a round.
-pub struct Invocation<'r> {
-    realm: &'r Rc<Realm>,
-    waiting: RefCell<Option<Waiting>>,
-}
-
-impl Invocation<'_> {
-    /// `object[key](...args)` of an adapter that came in as `owner`.
-    pub fn method<'s>(
-        &self,
-        scope: Scope<'s>,
-        (object, owner): (Value<'s>, &str),
-        key: Key,
-        args: &[Value<'s>],
-    ) -> Result<Value<'s>> {
-        let key_value = self.realm.key(scope, key)?;
-        let answer = self.with_wait(scope, Intrinsic::CallMethod, &[object, key_value], args)?;
-        let waits = self.waiting.borrow().is_some();
-        if !waits && scope.same(answer, self.realm.intrinsic(scope, Intrinsic::NotCallable)?)? {
-            return Err(invalid(
-                &format!("{owner}.{}", key.name()),
-                "is not a function; pass an adapter that has it",
-            ));
-        }
-        Ok(answer)
-    }
-
-    /// Takes whatever a function of the app's answered.
-    pub fn take<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
-        self.with_wait(scope, Intrinsic::TakeAnswer, &[answer], &[])
-    }
-
-    fn with_wait<'s>(
-        &self,
-        scope: Scope<'s>,
-        caller: Intrinsic,
-        head: &[Value<'s>],
-        args: &[Value<'s>],
-    ) -> Result<Value<'s>> {
-        let task = self.realm.executor.current.borrow().clone();
-        let task = task.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                "call an adapter",
-                "nothing but a round may wait",
-            )
-        })?;
-        let waits = &self.realm.executor.waits;
-        let wait = waits.arm(task);
-        for lasting in waits.loosen_lasting() {
-            let loosen = self.realm.intrinsic(scope, Intrinsic::Loosen)?;
-            let id = scope.count(u64::from(lasting))?;
-            scope.call(scope.undefined()?, loosen, &[id])?;
-        }
-        let mut all = Vec::with_capacity(1 + head.len() + args.len());
-        all.push(scope.count(u64::from(wait.id))?);
-        all.extend_from_slice(head);
-        all.extend_from_slice(args);
-        let caller = self.realm.intrinsic(scope, caller)?;
-        let answer = scope.call(scope.undefined()?, caller, &all);
-        let is_waiting = match &answer {
-            Ok(answer) => scope.same(*answer, self.realm.intrinsic(scope, Intrinsic::Waiting)?)?,
-            Err(_) => false,
-        };
-        if is_waiting {
-            let realm = Rc::clone(self.realm);
-            *self.waiting.borrow_mut() = Some(Waiting {
-                realm,
-                wait: Some(wait),
-            });
-        } else {
-            waits.rest(&wait);
-        }
-        answer
-    }
-}
-
-/// Awaits whatever an adapter answers: `read` gets the value, or what the promise was fulfilled with.
-/// `begin` is called at once, in a scope of its own.
-pub async fn await_js<R>(
-    realm: &Rc<Realm>,
-    operation: &str,
-    begin: impl for<'s> FnOnce(Scope<'s>, &Invocation<'_>) -> Result<Value<'s>>,
-    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
-) -> Result<R> {
-    enum Begun<R, F> {
-        Done(R),
-        Pending(Waiting, F),
-    }
-    let state = realm.scope(|scope| {
-        let invocation = Invocation {
-            realm,
-            waiting: RefCell::new(None),
-        };
-        let answer = begin(scope, &invocation).map_err(|error| Thrown::rename(error, operation))?;
-        match invocation.waiting.take() {
-            None => read(scope, answer).map(Begun::Done),
-            Some(waiting) => Ok(Begun::Pending(waiting, read)),
-        }
-    })?;
-    match state {
-        Begun::Done(result) => Ok(result),
-        Begun::Pending(waiting, read) => {
-            let Settlement { fulfilled, value } = waiting.await;
-            realm.scope(|scope| {
-                let value = value.value(scope)?;
-                if fulfilled {
-                    return read(scope, value);
-                }
-                Err(Thrown::kept(realm.keep(scope, value)?, operation))
-            })
-        }
-    }
-}
-
 /// Waits for a promise of this package's own, in the name of `task`.
 pub(super) fn wait_for(
     scope: Scope<'_>,
@@ -357,12 +223,8 @@ pub(super) fn wait_for(
     promise: Value<'_>,
 ) -> Result<Waiting> {
     let wait = realm.executor.waits.arm(task);
-    let take = realm.intrinsic(scope, Intrinsic::TakeAnswer)?;
-    scope.call(
-        scope.undefined()?,
-        take,
-        &[scope.count(u64::from(wait.id))?, promise],
-    )?;
+    realm.desk.put(Place::Wait, f64::from(wait.id));
+    realm.helper(scope, Intrinsic::Take, &[promise])?;
     Ok(Waiting {
         realm: Rc::clone(realm),
         wait: Some(wait),

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use napi::sys;
 
 use super::function::{Call, function};
+use super::native::{behind, is_ours};
 use super::realm::{Kept, Realm};
 use super::value::{Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +32,8 @@ pub enum Handle {
 pub struct Weak {
     realm: Rc<Realm>,
     reference: sys::napi_ref,
+    /// Whether this package made the object. It cannot become so later.
+    ours: bool,
 }
 
 impl Drop for Weak {
@@ -62,6 +65,7 @@ impl Handle {
         Ok(Self::Hung(Rc::new(Weak {
             realm: Rc::clone(realm),
             reference,
+            ours: is_ours(scope, value),
         })))
     }
 
@@ -82,6 +86,24 @@ impl Handle {
                 Ok(value)
             }
         }
+    }
+
+    /// Whether this package may have made the object.
+    pub fn may_be_ours(&self) -> bool {
+        match self {
+            Self::Kept(_) => true,
+            Self::Hung(weak) => weak.ours,
+            Self::Missing(_) => false,
+        }
+    }
+
+    /// What is behind the object, as [`behind`] says.
+    pub fn behind<T: 'static>(&self) -> Result<Option<Rc<T>>> {
+        if !self.may_be_ours() {
+            return Ok(None);
+        }
+        let realm = self.realm();
+        realm.scope(|scope| behind::<T>(scope, realm, self.value(scope)?))
     }
 
     /// The environment it lives in.

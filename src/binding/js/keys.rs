@@ -27,7 +27,6 @@ keys! {
     ApplyRows = "applyRows",
     AppSyncableRows = "appSyncableRows",
     Code = "code",
-    ContentHash = "contentHash",
     ContentHashColumn = "content_hash",
     ContentType = "contentType",
     Counter = "counter",

@@ -4,19 +4,24 @@
 //! held. Every call into the engine's JavaScript opens a scope of its own, so that a round over any
 //! number of records leaves no handles behind.
 
+mod desk;
 mod function;
 mod handle;
+mod intrinsics;
 mod keys;
 mod make;
+mod names;
 mod native;
 mod object;
 mod read;
 mod realm;
 mod value;
 
+pub use desk::{Desk, FULFILLED, NOT_CALLABLE, Place, WAITING};
 pub use function::{Call, function};
 pub use handle::{Handle, bound, enter};
+pub use intrinsics::Intrinsic;
 pub use keys::Key;
-pub use native::{behind, mark};
-pub use realm::{Intrinsic, Kept, Realm, Remote};
+pub use native::mark;
+pub use realm::{Kept, Realm, Remote};
 pub use value::{Kind, Scope, Value};

@@ -102,6 +102,11 @@ fn has_tag(scope: Scope<'_>, value: Value<'_>, tag: &sys::napi_type_tag) -> bool
     status == sys::Status::napi_ok && has
 }
 
+/// Whether this package made the object.
+pub fn is_ours(scope: Scope<'_>, object: Value<'_>) -> bool {
+    has_tag(scope, object, &OBJECT)
+}
+
 /// What is behind an object of this package, while its functions are its own. `None` also for an object
 /// of another entry of the package: its rounds are not of this realm.
 pub fn behind<T: 'static>(

@@ -1,5 +1,6 @@
 //! Reading values.
 
+use std::cell::Cell;
 use std::ptr;
 
 use napi::sys;
@@ -8,7 +9,7 @@ use super::value::{Kind, Scope, Value};
 use crate::error::Result;
 use crate::protocol::text::Text;
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
     /// What the value is.
     pub fn kind(self, value: Value<'_>) -> Result<Kind> {
         let mut kind = 0;
@@ -29,16 +30,6 @@ impl Scope<'_> {
     /// Whether the value is `undefined` or `null`.
     pub fn is_nullish(self, value: Value<'_>) -> Result<bool> {
         Ok(matches!(self.kind(value)?, Kind::Undefined | Kind::Null))
-    }
-
-    /// `===`
-    pub fn same(self, a: Value<'_>, b: Value<'_>) -> Result<bool> {
-        let mut same = false;
-        // SAFETY: the values live in open scopes.
-        self.check(unsafe {
-            sys::napi_strict_equals(self.env(), a.raw(), b.raw(), &raw mut same)
-        })?;
-        Ok(same)
     }
 
     /// The number, if it is one.
@@ -142,9 +133,25 @@ impl Scope<'_> {
         Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) }.to_vec())
     }
 
-    /// The first `length` numbers of a `Float64Array`, copied.
-    pub fn doubles(self, value: Value<'_>, length: usize) -> Result<Vec<f64>> {
-        let (mut kind, mut there, mut data, mut buffer, mut offset) =
+    /// The numbers of a `Float64Array`, where they are.
+    pub fn doubles(self, value: Value<'s>) -> Result<&'s [Cell<f64>]> {
+        // SAFETY: a cell is laid out as what it holds.
+        unsafe { self.elements(value, sys::TypedarrayType::float64_array) }
+    }
+
+    /// The code units of a `Uint16Array`, where they are.
+    pub fn units(self, value: Value<'s>) -> Result<&'s [Cell<u16>]> {
+        // SAFETY: as in `doubles`.
+        unsafe { self.elements(value, sys::TypedarrayType::uint16_array) }
+    }
+
+    /// The elements of a typed array of `wanted`, which has to be the type of `T`. Another has none.
+    unsafe fn elements<T>(
+        self,
+        value: Value<'s>,
+        wanted: sys::napi_typedarray_type,
+    ) -> Result<&'s [Cell<T>]> {
+        let (mut kind, mut length, mut data, mut buffer, mut offset) =
             (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
         // SAFETY: the value lives in an open scope; another type is a status.
         self.check(unsafe {
@@ -152,17 +159,18 @@ impl Scope<'_> {
                 self.env(),
                 value.raw(),
                 &raw mut kind,
-                &raw mut there,
+                &raw mut length,
                 &raw mut data,
                 &raw mut buffer,
                 &raw mut offset,
             )
         })?;
-        if kind != sys::TypedarrayType::float64_array || there < length || length == 0 {
-            return Ok(Vec::new());
+        if kind != wanted || length == 0 {
+            return Ok(&[]);
         }
-        // SAFETY: napi gave `there` numbers at `data`, aligned as typed arrays are.
-        Ok(unsafe { std::slice::from_raw_parts(data.cast::<f64>(), length) }.to_vec())
+        // SAFETY: napi gave `length` elements at `data`, aligned as typed arrays are, and the scope keeps
+        // the array. Cells may change under whoever holds them.
+        Ok(unsafe { std::slice::from_raw_parts(data.cast::<Cell<T>>().cast_const(), length) })
     }
 
     /// Whether the value is an array.

@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::sys;
 
+use super::desk::Desk;
+use super::intrinsics::Intrinsic;
 use super::keys::Key;
+use super::names::NumberedNames;
 use super::value::{Scope, Value};
 use crate::binding::executor::Executor;
 use crate::error::Result;
@@ -29,17 +32,9 @@ pub struct Realm {
     pub remote: Arc<Remote>,
     intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
     nodes: RefCell<HashSet<Text>>,
-    /// The node names behind the indexes of packed timestamps.
-    pub packed_names: RefCell<PackedNames>,
-}
-
-/// Names as `marshal.js` numbered them.
-#[derive(Default)]
-pub struct PackedNames {
-    /// Changes when the numbering begins anew.
-    pub generation: f64,
-    /// By number.
-    pub names: Vec<Text>,
+    /// What both sides read and write without a call.
+    pub desk: Desk,
+    pub(super) numbered: RefCell<NumberedNames>,
 }
 
 thread_local! {
@@ -49,53 +44,6 @@ thread_local! {
 
 /// So many node ids are remembered; a hostile peer's are not remembered for ever.
 const INTERNED_NODES: usize = 1024;
-
-/// Classes, functions and objects that an environment has once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intrinsic {
-    /// `JSON.parse`
-    Parse,
-    /// `JSON.stringify`
-    Stringify,
-    /// The class of the entry that the app uses.
-    SyncError,
-    /// Its parent.
-    StarkeepError,
-    /// The zero timestamp.
-    ZeroHlc,
-    /// See `marshal.js`.
-    MakeHlc,
-    /// See `marshal.js`.
-    PackHlcs,
-    /// See `marshal.js`.
-    MakeResult,
-    /// See `marshal.js`.
-    CallMethod,
-    /// See `marshal.js`.
-    TakeAnswer,
-    /// See `marshal.js`.
-    Loosen,
-    /// A thenable that never settles.
-    Never,
-    /// See `marshal.js`.
-    EntriesOf,
-    /// See `marshal.js`.
-    SetEntry,
-    /// See `marshal.js`.
-    CallEach,
-    /// See `fetching.js`.
-    HeadersOf,
-    /// See `fetching.js`.
-    FetchAnswer,
-    /// What [`Self::CallMethod`] answers where a promise is watched.
-    Waiting,
-    /// What [`Self::CallMethod`] answers where there is nothing to call.
-    NotCallable,
-}
-
-impl Intrinsic {
-    const COUNT: usize = Self::NotCallable as usize + 1;
-}
 
 #[derive(Default)]
 struct Slots {
@@ -125,7 +73,8 @@ impl Realm {
             remote: Remote::new(),
             intrinsics: Default::default(),
             nodes: RefCell::default(),
-            packed_names: RefCell::default(),
+            desk: Desk::default(),
+            numbered: RefCell::default(),
         });
         REALMS.with_borrow_mut(|realms| {
             realms.retain(|realm| realm.strong_count() > 0);
@@ -191,6 +140,17 @@ impl Realm {
         }
     }
 
+    /// Calls a function of `marshal.js`, which needs no `this`.
+    pub fn helper<'s>(
+        &self,
+        scope: Scope<'s>,
+        which: Intrinsic,
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
+        let function = self.intrinsic(scope, which)?;
+        scope.call(function, function, args)
+    }
+
     /// For calls to napi.
     pub fn env(&self) -> sys::napi_env {
         self.env
@@ -211,8 +171,20 @@ impl Realm {
         scope.element(scope.dereference(self.keys)?, key as u32)
     }
 
+    /// The names of all properties, and what is kept, as arrays.
+    pub fn arrays<'s>(&self, scope: Scope<'s>) -> Result<[Value<'s>; 2]> {
+        Ok([scope.dereference(self.keys)?, scope.dereference(self.slab)?])
+    }
+
     /// Holds a value until the answer is dropped.
     pub fn keep(self: &Rc<Self>, scope: Scope<'_>, value: Value<'_>) -> Result<Kept> {
+        let kept = self.reserve();
+        scope.set_element(scope.dereference(self.slab)?, kept.slot(), value)?;
+        Ok(kept)
+    }
+
+    /// A place for a value that is to be put there at once.
+    pub fn reserve(self: &Rc<Self>) -> Kept {
         let index = {
             let mut slots = self.slots.borrow_mut();
             slots
@@ -224,11 +196,10 @@ impl Realm {
                     slots.len - 1
                 })
         };
-        scope.set_element(scope.dereference(self.slab)?, index, value)?;
-        Ok(Kept(Rc::new(Slot {
+        Kept(Rc::new(Slot {
             realm: Rc::clone(self),
             index,
-        })))
+        }))
     }
 
     /// Lets go of what dropped [`Kept`]s held, if it is more than `few`: their places are used again.
@@ -284,6 +255,11 @@ impl Kept {
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         let realm = &self.0.realm;
         scope.element(scope.dereference(realm.slab)?, self.0.index)
+    }
+
+    /// Its place among what is kept.
+    pub fn slot(&self) -> u32 {
+        self.0.index
     }
 
     /// The environment it lives in.

@@ -97,6 +97,11 @@ impl<'s> Scope<'s> {
         Value(raw, PhantomData)
     }
 
+    /// What a function answers that answers nothing. Good for nothing else.
+    pub fn nothing(self) -> Value<'s> {
+        self.value(ptr::null_mut())
+    }
+
     /// Turns a status into a result. Whatever was thrown is not pending any more.
     pub fn check(self, status: sys::napi_status) -> Result<()> {
         if status == sys::Status::napi_ok {

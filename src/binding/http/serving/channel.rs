@@ -15,7 +15,7 @@ use crate::binding::adapters::JsBlobs;
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
-use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value, behind};
+use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value};
 use crate::binding::options::Options;
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
@@ -173,11 +173,7 @@ pub fn across(
     let Some(channel) = context.channels.get(number) else {
         return Ok(None);
     };
-    let realm = &channel.realm;
-    let native = realm.scope(|scope| {
-        let storage = channel.storage.value(scope)?;
-        behind::<NativeBlobs>(scope, realm, storage)
-    })?;
+    let native = channel.storage.behind::<NativeBlobs>()?;
     let way = Arc::new(Across {
         errands: Arc::clone(errands),
         channel: number,

@@ -1,0 +1,188 @@
+//! Calls of the app's code by a round.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use super::wait::{Settlement, Waiting, is};
+use crate::binding::convert::{put_watermarks, write_watermarks};
+use crate::binding::error::{Thrown, invalid};
+use crate::binding::js::{Intrinsic, Kept, Key, NOT_CALLABLE, Place, Realm, Scope, Value, WAITING};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::watermarks::Watermarks;
+
+/// One call of the app's code by a round.
+pub struct Invocation<'r> {
+    realm: &'r Rc<Realm>,
+    waiting: RefCell<Option<Waiting>>,
+}
+
+impl Invocation<'_> {
+    /// `object[key](...args)` of an adapter that came in as `owner`.
+    pub fn method<'s>(
+        &self,
+        scope: Scope<'s>,
+        (object, owner): (Value<'s>, &str),
+        key: Key,
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
+        let desk = &self.realm.desk;
+        desk.put_key(Some(key));
+        let mut all = Vec::with_capacity(1 + args.len());
+        all.push(object);
+        all.extend_from_slice(args);
+        self.call(scope, Intrinsic::CallMethod, &all, (owner, key))
+    }
+
+    /// `object[key](hlc)`
+    pub fn with_hlc<'s>(
+        &self,
+        scope: Scope<'s>,
+        (object, owner): (Value<'s>, &str),
+        key: Key,
+        hlc: &Hlc,
+    ) -> Result<Value<'s>> {
+        self.realm.put_hlc(scope, 0, hlc)?;
+        self.realm.desk.put_key(Some(key));
+        self.call(scope, Intrinsic::CallWithHlc, &[object], (owner, key))
+    }
+
+    /// `object[key](watermarks)`
+    pub fn with_watermarks<'s>(
+        &self,
+        scope: Scope<'s>,
+        (object, owner): (Value<'s>, &str),
+        key: Key,
+        watermarks: &Watermarks,
+    ) -> Result<Value<'s>> {
+        if !put_watermarks(scope, self.realm, watermarks)? {
+            let watermarks = write_watermarks(scope, self.realm, watermarks)?;
+            return self.method(scope, (object, owner), key, &[watermarks]);
+        }
+        self.realm.desk.put_key(Some(key));
+        self.call(
+            scope,
+            Intrinsic::CallWithWatermarks,
+            &[object],
+            (owner, key),
+        )
+    }
+
+    /// `object[key]({ limit, cursor })`
+    pub fn with_query<'s>(
+        &self,
+        scope: Scope<'s>,
+        (object, owner): (Value<'s>, &str),
+        key: Key,
+        (limit, cursor): (f64, Option<&Kept>),
+    ) -> Result<Value<'s>> {
+        let desk = &self.realm.desk;
+        desk.put(Place::First, limit);
+        desk.put_key(Some(key));
+        let caller = Intrinsic::CallWithQuery;
+        match cursor {
+            Some(cursor) => {
+                let cursor = cursor.value(scope)?;
+                self.call(scope, caller, &[object, cursor], (owner, key))
+            }
+            None => self.call(scope, caller, &[object], (owner, key)),
+        }
+    }
+
+    /// Takes whatever a function of the app's answered.
+    pub fn take<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<Value<'s>> {
+        self.with_wait(scope, Intrinsic::Take, &[answer])
+    }
+
+    fn call<'s>(
+        &self,
+        scope: Scope<'s>,
+        caller: Intrinsic,
+        args: &[Value<'s>],
+        (owner, key): (&str, Key),
+    ) -> Result<Value<'s>> {
+        let answer = self.with_wait(scope, caller, args)?;
+        if is(self.realm.desk.get(Place::State), NOT_CALLABLE) {
+            return Err(invalid(
+                &format!("{owner}.{}", key.name()),
+                "is not a function; pass an adapter that has it",
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// Calls a function of `marshal.js` that may begin a wait.
+    fn with_wait<'s>(
+        &self,
+        scope: Scope<'s>,
+        caller: Intrinsic,
+        args: &[Value<'s>],
+    ) -> Result<Value<'s>> {
+        let task = self.realm.executor.current.borrow().clone();
+        let task = task.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "call an adapter",
+                "nothing but a round may wait",
+            )
+        })?;
+        let (realm, waits) = (self.realm, &self.realm.executor.waits);
+        for lasting in waits.loosen_lasting() {
+            let id = scope.count(u64::from(lasting))?;
+            realm.helper(scope, Intrinsic::Loosen, &[id])?;
+        }
+        let wait = waits.arm(task);
+        realm.desk.put(Place::Wait, f64::from(wait.id));
+        let answer = realm.helper(scope, caller, args);
+        if answer.is_ok() && is(realm.desk.get(Place::State), WAITING) {
+            *self.waiting.borrow_mut() = Some(Waiting {
+                realm: Rc::clone(realm),
+                wait: Some(wait),
+            });
+        } else {
+            waits.rest(&wait);
+        }
+        answer
+    }
+}
+
+/// Awaits whatever an adapter answers: `read` gets the value, or what the promise was fulfilled with.
+/// `begin` is called at once, in a scope of its own.
+pub async fn await_js<R>(
+    realm: &Rc<Realm>,
+    operation: impl fmt::Display,
+    begin: impl for<'s> FnOnce(Scope<'s>, &Invocation<'_>) -> Result<Value<'s>>,
+    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
+) -> Result<R> {
+    enum Begun<R, F> {
+        Done(R),
+        Pending(Waiting, F),
+    }
+    let state = realm.scope(|scope| {
+        let invocation = Invocation {
+            realm,
+            waiting: RefCell::new(None),
+        };
+        let answer =
+            begin(scope, &invocation).map_err(|error| Thrown::rename(error, &operation))?;
+        match invocation.waiting.take() {
+            None => read(scope, answer).map(Begun::Done),
+            Some(waiting) => Ok(Begun::Pending(waiting, read)),
+        }
+    })?;
+    match state {
+        Begun::Done(result) => Ok(result),
+        Begun::Pending(waiting, read) => {
+            let Settlement { fulfilled, value } = waiting.await;
+            // A round goes on within a call from JavaScript, whose handles end with it.
+            let scope = Scope::of_callback(realm.env());
+            let value = value.value(scope)?;
+            if fulfilled {
+                return read(scope, value);
+            }
+            let operation = operation.to_string();
+            Err(Thrown::kept(realm.keep(scope, value)?, &operation))
+        }
+    }
+}
