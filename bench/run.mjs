@@ -61,7 +61,11 @@ function createProgress() {
   };
 }
 
-/** @param {ReturnType<typeof readOptions>} options */
+/**
+ * The files are written after each workload: a run of hours that ends early leaves what it measured.
+ *
+ * @param {ReturnType<typeof readOptions>} options
+ */
 async function run(options) {
   const chosen = chooseWorkloads(options.only);
   const machine = describeMachine();
@@ -79,14 +83,16 @@ async function run(options) {
     results.push(result);
     progress.clear();
     console.log(`\n${result.title}\n${renderTable([result])}`);
+    await writeFiles(options, { machine: { ...machine, loadAfter: loadavg() }, missing, results });
   }
   console.log(`\nAll\n${renderTable(results)}`);
-  return { machine: { ...machine, loadAfter: loadavg() }, missing, results };
+  return results;
 }
 
 /**
  * @param {ReturnType<typeof readOptions>} options
- * @param {Awaited<ReturnType<typeof run>>} report
+ * @param {{ machine: object & { cpu: string, cores: number, node: string }, missing: unknown[],
+ *   results: import("./lib/results.mjs").WorkloadResult[] }} report
  */
 async function writeFiles({ json, svg, runs, quick }, { machine, missing, results }) {
   const date = new Date().toISOString();
@@ -97,7 +103,7 @@ async function writeFiles({ json, svg, runs, quick }, { machine, missing, result
   await writeFile(svg, renderChart({ results, subtitle }));
 }
 
-/** @param {Awaited<ReturnType<typeof run>>["results"]} results */
+/** @param {import("./lib/results.mjs").WorkloadResult[]} results */
 function reportFailures(results) {
   const failures = results.flatMap(({ name, engines }) =>
     engines.flatMap(({ label, failed }) => (failed ? [`${name} on ${label}: ${failed}`] : [])),
@@ -112,9 +118,7 @@ try {
   else if (options.list) {
     for (const workload of workloads) console.log(describe(workload));
   } else {
-    const report = await run(options);
-    await writeFiles(options, report);
-    reportFailures(report.results);
+    reportFailures(await run(options));
   }
 } catch (error) {
   console.error(/** @type {any} */ (error)?.message ?? error);
