@@ -8,41 +8,68 @@ use super::convert::{Body, write_hlc};
 use super::error::to_js;
 use super::executor::{IntoJs, Turns, await_js, spawn};
 use super::js::{Call, Handle, Intrinsic, Key, Place, Realm, Scope, Value, bound, enter};
+use super::native_round::NativeRound;
 use super::notifier::{create_notifier, emit_applied};
 use super::options::Options;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
 use crate::engine::ports::Events;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
-use crate::engine::sweep::{Direction, Held};
+use crate::engine::sweep::{Direction, Held, Sweep};
 use crate::error::Result;
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::text::Text;
+use crate::store::Json;
 
-type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
+/// An engine over whatever adapters the app passed in.
+pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
 
 /// `createSyncEngine(options)`
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let notifier = create_notifier(scope, realm)?;
     let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
-    let engine = Rc::new(build(call, &options, notifier)?);
+    let caller = Rc::new(Caller {
+        engine: Rc::new(build(call, &options, notifier)?),
+        native_sweep: RefCell::default(),
+        turns: Rc::default(),
+    });
     let array = options.array();
-    let turns: Rc<Turns> = Rc::default();
     let object = scope.object()?;
     let exchange = bound(scope, realm, "exchange", array, move |call| {
-        let (engine, turns, realm) = (Rc::clone(&engine), Rc::clone(&turns), Rc::clone(call.realm));
+        let (caller, realm) = (Rc::clone(&caller), Rc::clone(call.realm));
         let entered = enter(call)?;
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
-            let _turn = turns.take(&realm).await?;
-            look(&engine)?;
-            engine.round().await
+            let _turn = caller.turns.take(&realm).await?;
+            caller.round(&realm).await
         })
     })?;
     scope.set(realm, object, Key::Exchange, exchange)?;
     scope.set_named(object, "changeNotifier", notifier)?;
     Ok(object)
+}
+
+/// What is behind an engine object.
+struct Caller {
+    engine: Rc<NodeEngine>,
+    /// Where the sweep of native rounds stands.
+    native_sweep: RefCell<Sweep<Json>>,
+    turns: Rc<Turns>,
+}
+
+impl Caller {
+    /// One round, on another thread where every store is this package's own. A sweep that was begun the
+    /// one way is begun anew the other way, from what is persisted.
+    async fn round(&self, realm: &Rc<Realm>) -> Result<Report<Body>> {
+        look(&self.engine)?;
+        if let Some(round) = NativeRound::of(&self.engine, realm)? {
+            self.engine.sweep.take();
+            return Box::pin(round.run(realm, &self.native_sweep)).await;
+        }
+        self.native_sweep.take();
+        self.engine.round().await
+    }
 }
 
 /// Finds out which of the adapters are this package's own.
@@ -100,7 +127,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
 }
 
 /// The engine's change notifier, and the clock that stamps its events.
-struct JsEvents {
+pub struct JsEvents {
     clock: Handle,
     notifier: Handle,
 }

@@ -7,17 +7,27 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use send_wrapper::SendWrapper;
 
-use super::js::{Intrinsic, Kept, Kind, Realm, Scope, Value};
+use super::js::{Intrinsic, Kept, Kind, Realm, Remote, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A value that JavaScript threw. It never leaves its thread.
+/// A value that JavaScript threw. Its error may go to other threads; the value itself stays where it is.
 #[derive(Debug)]
 pub struct Thrown {
-    value: SendWrapper<Kept>,
+    value: Option<SendWrapper<Kept>>,
+    realm: Arc<Remote>,
     message: String,
+}
+
+impl Drop for Thrown {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take().filter(|value| !value.valid()) {
+            self.realm.drop_there(value);
+        }
+    }
 }
 
 impl fmt::Display for Thrown {
@@ -49,7 +59,8 @@ impl Thrown {
             .clone()
             .scope(|scope| message_of(scope, &value));
         Self {
-            value: SendWrapper::new(value),
+            realm: Arc::clone(&value.realm().remote),
+            value: Some(SendWrapper::new(value)),
             message: message.unwrap_or_else(|_| "the app's code threw".to_owned()),
         }
     }
@@ -85,9 +96,9 @@ fn message_of(scope: Scope<'_>, value: &Kept) -> Result<String> {
 /// The value that the app's code threw, if that is what the error is about.
 pub fn thrown_in(error: &Error) -> Option<Kept> {
     let cause: &(dyn StdError + 'static) = error.cause()?;
-    cause
-        .downcast_ref::<Thrown>()
-        .map(|thrown| (*thrown.value).clone())
+    let thrown = cause.downcast_ref::<Thrown>()?;
+    let value = thrown.value.as_ref().filter(|value| value.valid())?;
+    Some(Kept::clone(value))
 }
 
 /// The error as JavaScript sees it.

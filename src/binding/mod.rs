@@ -20,6 +20,7 @@ mod helpers;
 mod http;
 mod js;
 mod messages;
+mod native_round;
 mod notifier;
 mod options;
 mod sqlite_state;

@@ -1,15 +1,18 @@
 //! The answering side in this process, and the way to whichever transport the app passed in.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
+use tokio::sync::Mutex;
+
+use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::Body;
-use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
-use crate::engine::ports::{Exchange, Log};
+use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::message::{Answer, Request};
@@ -21,7 +24,7 @@ pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
 /// What is behind an in-process transport.
 pub struct InProcess {
     responder: Responder<NodeSide>,
-    turns: Rc<Turns>,
+    turns: Arc<Mutex<()>>,
     realm: Rc<Realm>,
 }
 
@@ -44,40 +47,42 @@ impl InProcess {
         };
         Ok(Self {
             responder: Responder::new(side, options.max_clock_skew()?),
-            turns: Rc::default(),
+            turns: Arc::default(),
             realm: Rc::clone(realm),
         })
     }
 
-    /// The same over the stores themselves, where all of them and the clock are this package's own. Its
-    /// warnings go to `log`.
-    pub fn natively<L: Log>(&self, log: L) -> Result<Option<Responder<NativeSide<L>>>> {
-        let side = &self.responder.side;
-        side.look()?;
-        let records = side.records.as_ref().map(AnyRecords::native);
-        let rows = side.rows.as_ref().map(AnyRows::native);
-        let (Some(clock), false, false) = (
-            side.clock.shared()?,
-            matches!(records, Some(None)),
-            matches!(rows, Some(None)),
-        ) else {
-            return Ok(None);
-        };
-        let native = NativeSide {
-            records: records.flatten(),
-            rows: rows.flatten(),
-            clock,
-            log,
-        };
-        Ok(Some(Responder::new(
-            native,
-            self.responder.max_clock_skew_ms,
-        )))
+    /// The clock of the answering side.
+    pub fn clock(&self) -> &JsClock {
+        &self.responder.side.clock
+    }
+
+    /// The same over the stores themselves, where all of them are this package's own. Its warnings go to
+    /// `log`, and `clock` is its clock on any thread.
+    pub fn natively<L: Log, C: Clock>(
+        &self,
+        log: L,
+        clock: C,
+    ) -> Result<Option<Responder<NativeSide<L, C>>>> {
+        self.responder.side.look()?;
+        let stores = self.responder.side.native();
+        Ok(stores.map(|stores| {
+            Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
+        }))
+    }
+
+    /// Whoever holds this answers; in the order of asking.
+    pub fn turns(&self) -> &Arc<Mutex<()>> {
+        &self.turns
     }
 
     /// Answers one request when its turn has come.
     pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
-        let _turn = self.turns.take(&self.realm).await?;
+        let turns = Arc::clone(&self.turns);
+        let _turn = match Arc::clone(&turns).try_lock_owned() {
+            Ok(turn) => turn,
+            Err(_) => on_threads(&self.realm, async { Ok(turns.lock_owned().await) }).await?,
+        };
         self.responder.side.look()?;
         self.responder.answer(request).await
     }

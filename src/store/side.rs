@@ -3,27 +3,27 @@
 use super::Json;
 use super::clock::SharedClock;
 use super::sqlite::{SqliteAppRows, SqliteRecords};
-use crate::engine::ports::{Log, Side};
+use crate::engine::ports::{Clock, Log, Side};
 use crate::error::Error;
 
 /// The native stores of a channel. All clones are one side.
 #[derive(Debug, Clone)]
-pub struct NativeSide<L = Traced> {
+pub struct NativeSide<L = Traced, C = SharedClock> {
     /// Shared records, unless the channel carries none.
     pub records: Option<SqliteRecords>,
     /// App rows, if the channel has any.
     pub rows: Option<SqliteAppRows>,
     /// The clock.
-    pub clock: SharedClock,
+    pub clock: C,
     /// Where warnings go.
     pub log: L,
 }
 
-impl<L: Log> Side for NativeSide<L> {
+impl<L: Log, C: Clock> Side for NativeSide<L, C> {
     type Body = Json;
     type Records = SqliteRecords;
     type Rows = SqliteAppRows;
-    type Clock = SharedClock;
+    type Clock = C;
     type Log = L;
 
     fn records(&self) -> Option<&SqliteRecords> {
@@ -32,7 +32,7 @@ impl<L: Log> Side for NativeSide<L> {
     fn rows(&self) -> Option<&SqliteAppRows> {
         self.rows.as_ref()
     }
-    fn clock(&self) -> &SharedClock {
+    fn clock(&self) -> &C {
         &self.clock
     }
     fn log(&self) -> &L {

@@ -141,10 +141,8 @@ pub struct AnyBlobs {
     peer: Direct<NativeFiles>,
 }
 
-/// Whose storage it is.
-enum Storage {
-    /// The app's.
-    App,
+/// A storage of this package.
+pub enum NativeStorage {
     /// A folder.
     Folder(FsObjects),
     /// A peer's files.
@@ -179,11 +177,11 @@ impl AnyBlobs {
         self.js.realm()
     }
 
-    fn storage(&self) -> Storage {
-        match (self.folder.get(), self.peer.get()) {
-            (Some(folder), _) => Storage::Folder(folder.0.clone()),
-            (None, Some(peer)) => Storage::Peer(peer),
-            (None, None) => Storage::App,
+    /// What is behind it, if it is this package's own.
+    pub fn native(&self) -> Option<NativeStorage> {
+        match self.folder.get() {
+            Some(folder) => Some(NativeStorage::Folder(folder.0.clone())),
+            None => self.peer.get().map(NativeStorage::Peer),
         }
     }
 
@@ -212,10 +210,10 @@ impl Blobs for AnyBlobs {
     }
 
     async fn has(&self, key: &Text) -> Result<bool> {
-        match self.storage() {
-            Storage::App => self.js.has(key).await,
-            Storage::Peer(peer) => peer.has(key).await,
-            Storage::Folder(folder) => {
+        match self.native() {
+            None => self.js.has(key).await,
+            Some(NativeStorage::Peer(peer)) => peer.0.has(key).await,
+            Some(NativeStorage::Folder(folder)) => {
                 let key = key_text(key)?;
                 on_threads(self.realm(), async move { folder.has(&key).await }).await
             }
@@ -223,16 +221,16 @@ impl Blobs for AnyBlobs {
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Data>> {
-        match self.storage() {
-            Storage::App => {
+        match self.native() {
+            None => {
                 let realm = self.realm();
                 let keep = |scope: Scope<'_>, object: Value<'_>| {
                     realm.keep(scope, scope.get(realm, object, Key::Data)?)
                 };
                 Ok(self.js.get(key, keep).await?.map(Data::Js))
             }
-            Storage::Peer(peer) => Ok(peer.get(key).await?.map(Data::Native)),
-            Storage::Folder(folder) => {
+            Some(NativeStorage::Peer(peer)) => Ok(peer.0.get(key).await?.map(Data::Native)),
+            Some(NativeStorage::Folder(folder)) => {
                 let key = key_text(key)?;
                 let found = on_threads(self.realm(), async move { folder.open_object(&key).await });
                 Ok(found.await?.map(Incoming::from).map(Data::Native))
@@ -243,14 +241,14 @@ impl Blobs for AnyBlobs {
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         let realm = self.realm();
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
-        match (self.storage(), data) {
-            (Storage::App, Data::Js(data)) => {
+        match (self.native(), data) {
+            (None, Data::Js(data)) => {
                 let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
                     data.value(scope)
                 });
                 put.await
             }
-            (Storage::App, Data::Native(object)) => {
+            (None, Data::Native(object)) => {
                 let bytes = on_threads(realm, collect(object)).await?;
                 let put = self
                     .js
@@ -259,19 +257,16 @@ impl Blobs for AnyBlobs {
                     });
                 put.await
             }
-            (Storage::Peer(peer), Data::Js(data)) => {
+            (Some(NativeStorage::Peer(peer)), Data::Js(data)) => {
                 let bytes = self.bytes_of(&data)?;
-                peer.put_bytes(&blob.key, bytes, content_type.as_deref())
+                peer.0
+                    .put_bytes(&blob.key, bytes, content_type.as_deref())
                     .await
             }
-            (Storage::Peer(peer), Data::Native(object)) => {
-                let object = Incoming {
-                    content_type,
-                    ..object
-                };
-                peer.put(&blob.key, object).await
+            (Some(NativeStorage::Peer(peer)), Data::Native(object)) => {
+                peer.0.put(blob, object).await
             }
-            (Storage::Folder(folder), data) => {
+            (Some(NativeStorage::Folder(folder)), data) => {
                 let key = key_text(&blob.key)?;
                 let options = PutOptions {
                     content_type,

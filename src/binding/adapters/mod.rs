@@ -20,7 +20,7 @@ mod state;
 
 pub use any_records::AnyRecords;
 pub use any_rows::AnyRows;
-pub use blobs::{AnyBlobs, JsBlobs};
+pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
 pub use side::{Console, NodeSide};
-pub use state::AnyState;
+pub use state::{AnyState, start_over};

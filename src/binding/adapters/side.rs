@@ -8,6 +8,8 @@ use crate::binding::error::warn;
 use crate::binding::js::Realm;
 use crate::engine::ports::{Log, Side};
 use crate::error::{Error, Result};
+use crate::store::side::NativeSide;
+use crate::store::sqlite::{SqliteAppRows, SqliteRecords};
 
 /// The stores of a channel, as JavaScript passed them in.
 pub struct NodeSide {
@@ -35,6 +37,38 @@ impl NodeSide {
     pub fn look(&self) -> Result<()> {
         self.records.as_ref().map_or(Ok(()), AnyRecords::look)?;
         self.rows.as_ref().map_or(Ok(()), AnyRows::look)
+    }
+
+    /// The stores themselves, where all of them are this package's own.
+    pub fn native(&self) -> Option<NativeStores> {
+        Some(NativeStores {
+            records: match &self.records {
+                Some(records) => Some(records.native()?),
+                None => None,
+            },
+            rows: match &self.rows {
+                Some(rows) => Some(rows.native()?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// The stores of a side, for any thread.
+pub struct NativeStores {
+    records: Option<SqliteRecords>,
+    rows: Option<SqliteAppRows>,
+}
+
+impl NativeStores {
+    /// The side that they are with `clock`. Its warnings go to `log`.
+    pub fn with<L, C>(self, log: L, clock: C) -> NativeSide<L, C> {
+        NativeSide {
+            records: self.records,
+            rows: self.rows,
+            clock,
+            log,
+        }
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
+use super::Console;
 use super::direct::Direct;
 use crate::binding::convert::read_watermarks;
-use crate::binding::error::warn;
 use crate::binding::executor::{await_js, on_a_thread};
 use crate::binding::js::{Handle, Key, Realm};
 use crate::binding::stores::NativeState;
-use crate::engine::ports::State;
+use crate::engine::ports::{Log, State};
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS};
+use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
 
 /// A `SyncStateStore` object.
 struct JsState(Handle);
@@ -32,7 +32,9 @@ impl JsState {
                     return Ok(Watermarks::default());
                 }
                 let read = read_watermarks(scope, realm, value)?;
-                Ok(read.unwrap_or_else(|what| start_over(realm, method.name(), &what)))
+                Ok(read.unwrap_or_else(|what| {
+                    start_over(&Console(Rc::clone(realm)), method.name(), &what)
+                }))
             },
         )
         .await
@@ -73,24 +75,33 @@ impl AnyState {
         self.direct.look(&self.js.0)
     }
 
+    /// The store that is behind it, if it is this package's own.
+    pub fn native(&self) -> Option<SqliteState> {
+        self.direct.get().map(|native| native.0.clone())
+    }
+
     async fn read(&self, method: Key, key: &'static str) -> Result<Watermarks> {
-        let Some(native) = self.direct.get() else {
+        let Some(store) = self.native() else {
             return self.js.read(method).await;
         };
-        let (realm, store) = (self.js.realm(), native.0.clone());
+        let realm = self.js.realm();
         let read = on_a_thread(
             realm,
             move || async move { store.get_watermarks(key).await },
         )
         .await?;
-        Ok(read.unwrap_or_else(|what| start_over(realm, method.name(), &what)))
+        Ok(
+            read.unwrap_or_else(|what| {
+                start_over(&Console(Rc::clone(realm)), method.name(), &what)
+            }),
+        )
     }
 
     async fn write(&self, method: Key, key: &'static str, watermarks: &Watermarks) -> Result<()> {
-        let Some(native) = self.direct.get() else {
+        let Some(store) = self.native() else {
             return self.js.write(method, watermarks).await;
         };
-        let (store, watermarks) = (native.0.clone(), watermarks.clone());
+        let watermarks = watermarks.clone();
         on_a_thread(self.js.realm(), move || async move {
             store.set_watermarks(key, &watermarks).await
         })
@@ -99,9 +110,8 @@ impl AnyState {
 }
 
 /// Watermarks that cannot be read are none. Nothing is lost by it: what was seen is exchanged once more.
-fn start_over(realm: &Rc<Realm>, name: &str, what: &str) -> Watermarks {
-    warn(
-        realm,
+pub fn start_over(log: &impl Log, name: &str, what: &str) -> Watermarks {
+    log.warn(
         &format!("syncState.{name}: {what}; starting from none"),
         None,
     );

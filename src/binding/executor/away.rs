@@ -95,14 +95,15 @@ async fn boxed_on_threads<T: Send + 'static>(
 }
 
 /// The same on a thread that does nothing else meanwhile: for what asks a database more than it waits for
-/// a network. What `begin` makes need not be able to change threads.
+/// a network. What `begin` makes need not be able to change threads. It is dropped where it waits if the
+/// environment ends.
 pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
     realm: &Rc<Realm>,
     begin: impl FnOnce() -> W + Send + 'static,
 ) -> Result<T> {
     away(realm, |threads, done| {
         let handle = threads.handle().clone();
-        threads.spawn_blocking(move || done.ring(to_its_end(&handle, begin())));
+        threads.spawn_blocking(move || to_its_end(&handle, done.ring_after(begin())));
     })
     .await
 }
@@ -115,6 +116,16 @@ struct Done<T> {
 }
 
 impl<T> Done<T> {
+    /// Does `work` and rings, unless nobody listens any more.
+    async fn ring_after(mut self, work: impl Future<Output = Result<T>>) {
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.answer.closed() => return,
+        };
+        self.ring(outcome);
+    }
+
     fn ring(self, outcome: Result<T>) {
         // Nobody listens if the environment ended meanwhile.
         let _ = self.answer.send(outcome);

@@ -15,6 +15,7 @@
 mod away;
 mod border;
 mod calls;
+mod errands;
 mod wait;
 
 use std::any::Any;
@@ -37,6 +38,7 @@ use crate::error::Result;
 pub use away::{Away, Bell, Turns, on_a_thread, on_threads, threads};
 pub use border::set_up_border;
 pub use calls::{Invocation, await_js};
+pub use errands::{EndOfErrands, Errands, Local};
 
 use wait::{Waits, wait_for};
 

@@ -1,5 +1,6 @@
 //! What the app adds to a request, and what is common to everything that speaks to one peer.
 
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use crate::binding::error::invalid;
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::js::{Handle, Intrinsic, Realm, Scope, Value};
 use crate::binding::options::Options;
-use crate::error::Result;
-use crate::transport::client::{self, Client, Connections, Headers};
+use crate::error::{Error, Result};
+use crate::transport::client::{self, Caller, Client, Connections, Head, Headers};
 
 /// A peer, and the app's functions for it. They are called with the options as their `this`.
 pub struct App {
@@ -43,11 +44,6 @@ impl App {
         self.owner.realm()
     }
 
-    /// Whether requests have to arrive as the app saw them.
-    pub fn signs(&self) -> bool {
-        self.sign_request.is_some()
-    }
-
     /// A client for this peer.
     pub fn client(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Client {
         // Connections belong to the process: they hold nothing of an environment.
@@ -60,25 +56,21 @@ impl App {
         Client::new(CONNECTIONS.clone(), options)
     }
 
-    /// The headers of a request. The app is asked at every one. `body` is `None` where it is not at hand.
-    pub async fn headers(
-        &self,
-        method: &str,
-        path: &str,
-        content_type: Option<&str>,
-        body: Option<&str>,
-    ) -> Result<Headers> {
-        let mut headers = Headers::default();
-        if let Some(content_type) = content_type {
-            headers.set("Content-Type", content_type);
-        }
+    /// Whether the app is asked about requests at all.
+    pub fn is_asked(&self) -> bool {
+        self.auth_header.is_some() || self.sign_request.is_some()
+    }
+
+    /// The headers of a request. The app is asked at every one.
+    pub async fn headers(&self, head: &Head) -> Result<Headers> {
+        let mut headers = plain_headers(head);
         if let Some(function) = &self.auth_header
             && let Some(value) = self.auth_header(function).await?
         {
             headers.set("Authorization", value);
         }
         if let Some(function) = &self.sign_request {
-            for (name, value) in self.signature(function, method, path, body).await? {
+            for (name, value) in self.signature(function, head).await? {
                 headers.set(&name, value);
             }
         }
@@ -107,23 +99,17 @@ impl App {
         .await
     }
 
-    async fn signature(
-        &self,
-        function: &Handle,
-        method: &str,
-        path: &str,
-        body: Option<&str>,
-    ) -> Result<Vec<(String, String)>> {
+    async fn signature(&self, function: &Handle, head: &Head) -> Result<Vec<(String, String)>> {
         let realm = self.realm();
         await_js(
             realm,
             "signRequest",
             |scope, invoke| {
-                let body = match body {
-                    Some(body) => scope.text(body)?,
+                let body = match &head.body {
+                    Some(body) => scope.text(as_text(body)?)?,
                     None => scope.undefined()?,
                 };
-                let args = [scope.text(method)?, scope.text(path)?, body];
+                let args = [scope.text(head.method)?, scope.text(&head.path)?, body];
                 let owner = self.owner.value(scope)?;
                 invoke.take(scope, scope.call(owner, function.value(scope)?, &args)?)
             },
@@ -148,11 +134,35 @@ fn string(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
     scope.as_text(value).and_then(|text| text.to_utf8())
 }
 
-/// Waits before a further try.
-pub async fn pause(realm: &Rc<Realm>, how_long: Duration) -> Result<()> {
-    on_threads(realm, async move {
-        tokio::time::sleep(how_long).await;
-        Ok(())
-    })
-    .await
+/// The headers of a request about which the app is not asked.
+pub fn plain_headers(head: &Head) -> Headers {
+    let mut headers = Headers::default();
+    if let Some(content_type) = &head.content_type {
+        headers.set("Content-Type", content_type.as_str());
+    }
+    headers
+}
+
+/// The text of a message.
+pub fn as_text(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body)
+        .map_err(|error| Error::sync("write a request", "its text is no Unicode").caused_by(error))
+}
+
+/// Requests of a round on the JS thread.
+impl Caller for Rc<App> {
+    async fn headers(&self, head: &Head) -> Result<Headers> {
+        App::headers(self, head).await
+    }
+
+    fn signs(&self) -> bool {
+        self.sign_request.is_some()
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        on_threads(self.realm(), work).await
+    }
 }

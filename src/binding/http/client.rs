@@ -3,31 +3,29 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::callbacks::{App, pause};
+use super::callbacks::{App, as_text};
 use super::fetching::{Asked, Fetch, Sent, Wanted};
 use crate::binding::convert::{Body, as_body};
 use crate::binding::executor::{on_threads, spawn};
 use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
+use crate::engine::ports::Exchange;
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
-use crate::protocol::wire::write_request;
-use crate::transport::EXCHANGE_PATH;
 use crate::transport::client::{
-    Client, DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, read, repeat,
+    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, Head, Peer, pause, read, repeat,
+    text_of,
 };
 
 /// What is behind a transport object.
 pub struct HttpTransport {
-    app: App,
+    app: Rc<App>,
     way: Way,
 }
 
 enum Way {
-    Native(Arc<Client>),
+    Native(Peer<Rc<App>>),
     Fetch(Fetch),
 }
 
@@ -35,7 +33,7 @@ enum Way {
 pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createHttpSyncTransport")?;
-    let app = App::new(&options, call.arg(0))?;
+    let app = Rc::new(App::new(&options, call.arg(0))?);
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
     let way = if let Some(function) = options.function("fetch")? {
         Way::Fetch(Fetch {
@@ -45,7 +43,11 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
     } else {
         let timeout = options.timeout(Some(DEFAULT_EXCHANGE_TIMEOUT))?;
-        Way::Native(Arc::new(app.client(timeout, max_answer_bytes)))
+        Way::Native(Peer {
+            client: Arc::new(app.client(timeout, max_answer_bytes)),
+            retries: app.retries,
+            caller: Rc::clone(&app),
+        })
     };
     let behind = Rc::new(HttpTransport { app, way });
     let transport = scope.object()?;
@@ -65,58 +67,39 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 }
 
 impl HttpTransport {
-    /// One request and its answer. The text is written, and the answer read, on the native threads.
-    pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
-        let realm = self.app.realm();
-        let request = request.with_bodies(|body| body.to_json(realm))?;
-        let text = on_threads(
-            realm,
-            async move { Ok(Bytes::from(write_request(&request))) },
-        );
-        let text = text.await?;
-        repeat(
-            self.app.retries,
-            async || self.attempt(&text).await,
-            async |how_long| pause(realm, how_long).await,
-        )
-        .await
+    /// The peer, where it is reached over connections of this package's own.
+    pub fn native(&self) -> Option<&Peer<Rc<App>>> {
+        match &self.way {
+            Way::Native(peer) => Some(peer),
+            Way::Fetch(_) => None,
+        }
     }
 
-    async fn attempt(&self, text: &Bytes) -> Result<Answer<Body>, Failure> {
-        let realm = self.app.realm();
-        let as_text = std::str::from_utf8(text).map_err(|error| {
-            Error::sync("write a request", "its text is no Unicode").caused_by(error)
-        })?;
-        let headers = self
-            .app
-            .headers(
-                "POST",
-                EXCHANGE_PATH,
-                Some("application/json"),
-                Some(as_text),
-            )
-            .await?;
-        match &self.way {
-            Way::Native(client) => {
-                let (client, text) = (Arc::clone(client), text.clone());
-                // What is signed is what is sent.
-                let may_pack = !self.app.signs();
-                let answer = on_threads(realm, async move {
-                    Ok(client.exchange(text, &headers, may_pack).await)
-                });
-                answer.await??.with_bodies(as_body).map_err(Failure::from)
-            }
-            Way::Fetch(fetch) => {
+    /// One request and its answer. The text is written, and the answer read, on the native threads.
+    pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        let request = request.with_bodies(|body| body.to_json(self.app.realm()))?;
+        let fetch = match &self.way {
+            Way::Native(peer) => return peer.exchange(request).await?.with_bodies(as_body),
+            Way::Fetch(fetch) => fetch,
+        };
+        let text = text_of(&self.app, request).await?;
+        let head = Head::post(&text);
+        repeat(
+            self.app.retries,
+            async || {
+                let headers = self.app.headers(&head).await?;
                 let asked = Asked {
-                    method: "POST",
-                    path: EXCHANGE_PATH,
+                    method: head.method,
+                    path: &head.path,
                     headers: &headers,
-                    body: Some(Sent::Text(as_text)),
+                    body: Some(Sent::Text(as_text(&text)?)),
                     wanted: Wanted::Message,
                 };
                 self.over_fetch(fetch, asked).await
-            }
-        }
+            },
+            async |how_long| pause(&self.app, how_long).await,
+        )
+        .await
     }
 
     async fn over_fetch(&self, fetch: &Fetch, asked: Asked<'_>) -> Result<Answer<Body>, Failure> {

@@ -7,6 +7,7 @@ mod files;
 mod serving;
 mod storage;
 
+pub use callbacks::{App, plain_headers};
 pub use client::{HttpTransport, create_http_sync_transport};
 pub use files::{NativeFiles, collect};
 pub use serving::{create_http_sync_handler, create_http_sync_server};

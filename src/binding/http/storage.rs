@@ -3,23 +3,25 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::callbacks::{App, pause};
+use super::callbacks::App;
 use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
-use super::files::{NO_BODY, NO_TEXT, NativeFiles, collect};
+use super::files::{NativeFiles, collect};
 use crate::binding::error::invalid;
 use crate::binding::executor::{IntoJs, on_threads, spawn};
 use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
 use crate::binding::options::Options;
 use crate::binding::stores::key_arg;
+use crate::engine::ports::Blobs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
 use crate::transport::client::{
-    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, HEALTH_PATH, file_path, repeat,
+    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, HEALTH_PATH, Head, Peer, file_path, pause,
+    repeat,
 };
 
 /// Files of a peer, over a `fetch` of the app's.
 struct FetchFiles {
-    app: App,
+    app: Rc<App>,
     fetch: Fetch,
 }
 
@@ -32,7 +34,7 @@ enum Files {
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), "createHttpObjectStorage")?;
-    let app = App::new(&options, call.arg(0))?;
+    let app = Rc::new(App::new(&options, call.arg(0))?);
     let mut native = None;
     let files = if let Some(function) = options.function("fetch")? {
         Files::Fetch(FetchFiles {
@@ -46,7 +48,11 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     } else {
         let timeout = options.timeout(Some(DEFAULT_FILE_TIMEOUT))?;
         let client = Arc::new(app.client(timeout, DEFAULT_MAX_ANSWER_BYTES));
-        let files = Rc::new(NativeFiles { app, client });
+        let files = Rc::new(NativeFiles(Peer {
+            client,
+            retries: app.retries,
+            caller: app,
+        }));
         native = Some(Rc::clone(&files));
         Files::Native(files)
     };
@@ -157,7 +163,7 @@ impl Files {
     /// A peer that cannot be reached is not well.
     async fn is_healthy(&self) -> Result<bool> {
         let (healthy, unreachable) = match self {
-            Self::Native(files) => (files.is_healthy().await, ErrorKind::Sync),
+            Self::Native(files) => (files.0.is_healthy().await, ErrorKind::Sync),
             Self::Fetch(files) => {
                 let asked = files.ask("GET", HEALTH_PATH, Wanted::Nothing).await;
                 (asked.map(|answer| answer.is_some()), ErrorKind::Foreign)
@@ -171,7 +177,7 @@ impl Files {
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self {
-            Self::Native(files) => files.has(key).await,
+            Self::Native(files) => files.0.has(key).await,
             Self::Fetch(files) => {
                 let answer = files.ask("HEAD", &file_path(key)?, Wanted::Nothing).await?;
                 Ok(answer.is_some())
@@ -181,7 +187,7 @@ impl Files {
 
     async fn delete(&self, key: &Text) -> Result<()> {
         match self {
-            Self::Native(files) => files.delete(key).await,
+            Self::Native(files) => files.0.delete(key).await,
             Self::Fetch(files) => {
                 files
                     .ask("DELETE", &file_path(key)?, Wanted::Nothing)
@@ -194,15 +200,13 @@ impl Files {
     async fn get(&self, key: &Text) -> Result<Found> {
         match self {
             Self::Native(files) => {
-                let Some(object) = files.get(key).await? else {
+                let Some(object) = files.0.get(key).await? else {
                     return Ok(Found(None));
                 };
                 let content_type = object.content_type.clone();
-                let bytes = on_threads(files.app.realm(), collect(object)).await?;
-                let data = files
-                    .app
-                    .realm()
-                    .scope(|scope| files.app.realm().keep(scope, scope.bytes(&bytes)?))?;
+                let realm = files.0.caller.realm();
+                let bytes = on_threads(realm, collect(object)).await?;
+                let data = realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?;
                 Ok(Found(Some((data, bytes.len() as u64, content_type))))
             }
             Self::Fetch(files) => {
@@ -220,7 +224,7 @@ impl Files {
         let bytes = realm.scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?;
         let bytes = bytes.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
         match self {
-            Self::Native(files) => files.put_bytes(key, bytes.into(), content_type).await,
+            Self::Native(files) => files.0.put_bytes(key, bytes.into(), content_type).await,
             Self::Fetch(files) => files.put(&file_path(key)?, &data, content_type).await,
         }
     }
@@ -236,11 +240,11 @@ impl FetchFiles {
         path: &str,
         wanted: Wanted,
     ) -> Result<Option<Fetched>> {
-        let realm = self.app.realm();
+        let head = Head::bare(method, path);
         repeat(
             self.app.retries,
             async || {
-                let headers = self.app.headers(method, path, None, NO_BODY).await?;
+                let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method,
                     path,
@@ -250,17 +254,20 @@ impl FetchFiles {
                 };
                 self.fetch.send(&self.app, asked).await
             },
-            async |how_long| pause(realm, how_long).await,
+            async |how_long| pause(&self.app, how_long).await,
         )
         .await
     }
 
     async fn put(&self, path: &str, data: &Kept, content_type: Option<&str>) -> Result<()> {
-        let realm = self.app.realm();
+        let head = Head {
+            content_type: content_type.map(ToOwned::to_owned),
+            ..Head::put(path)
+        };
         let put = repeat(
             self.app.retries,
             async || {
-                let headers = self.app.headers("PUT", path, content_type, NO_TEXT).await?;
+                let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method: "PUT",
                     path,
@@ -270,7 +277,7 @@ impl FetchFiles {
                 };
                 self.fetch.send(&self.app, asked).await
             },
-            async |how_long| pause(realm, how_long).await,
+            async |how_long| pause(&self.app, how_long).await,
         );
         match put.await? {
             Some(_) => Ok(()),

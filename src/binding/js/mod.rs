@@ -15,6 +15,7 @@ mod native;
 mod object;
 mod read;
 mod realm;
+mod remote;
 mod value;
 
 pub use desk::{Desk, FULFILLED, NOT_CALLABLE, Place, WAITING};
@@ -23,5 +24,6 @@ pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;
 pub use native::mark;
-pub use realm::{Kept, Realm, Remote};
+pub use realm::{Kept, Realm};
+pub use remote::Remote;
 pub use value::{Kind, Scope, Value};

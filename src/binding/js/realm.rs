@@ -4,9 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ffi::c_void;
 use std::fmt;
-use std::ptr;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::sys;
 
@@ -14,6 +13,7 @@ use super::desk::Desk;
 use super::intrinsics::Intrinsic;
 use super::keys::Key;
 use super::names::NumberedNames;
+use super::remote::Remote;
 use super::value::{Scope, Value};
 use crate::binding::executor::Executor;
 use crate::error::Result;
@@ -70,7 +70,7 @@ impl Realm {
             keys,
             slots: RefCell::default(),
             executor: Executor::default(),
-            remote: Remote::new(),
+            remote: Arc::default(),
             intrinsics: Default::default(),
             nodes: RefCell::default(),
             desk: Desk::default(),
@@ -271,116 +271,5 @@ impl Kept {
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kept({})", self.0.index)
-    }
-}
-
-/// The way to an environment from other threads: a bell that is rung there is heard here.
-///
-/// The thread-safe function behind it is referenced only while somebody waits for a bell, so that
-/// nothing but pending work keeps the process alive.
-pub struct Remote {
-    state: Mutex<RemoteState>,
-}
-
-#[derive(Default)]
-struct RemoteState {
-    function: Option<Tsfn>,
-    rung: Vec<u64>,
-}
-
-struct Tsfn(sys::napi_threadsafe_function);
-// SAFETY: a thread-safe function may be called from any thread; it is used under the mutex, and is
-// taken out of it before the environment frees it.
-unsafe impl Send for Tsfn {}
-
-impl Remote {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-        })
-    }
-
-    fn attach(self: &Arc<Self>, realm: &Rc<Realm>, scope: Scope<'_>) -> Result<()> {
-        unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-            // SAFETY: `data` came from `Rc::into_raw` below, and a finalizer runs once.
-            let realm = unsafe { Rc::from_raw(data.cast::<Realm>().cast_const()) };
-            realm.remote.detach();
-        }
-        unsafe extern "C" fn called(
-            env: sys::napi_env,
-            _: sys::napi_value,
-            context: *mut c_void,
-            _: *mut c_void,
-        ) {
-            if env.is_null() {
-                return;
-            }
-            // SAFETY: the context is the realm that `finalized` releases, and this runs before that.
-            let realm = unsafe { &*context.cast::<Realm>() };
-            let rung = std::mem::take(&mut realm.remote.lock().rung);
-            realm.executor.hear(realm, rung);
-        }
-        let name = scope.text("starkeep sync")?;
-        let context = Rc::into_raw(Rc::clone(realm)).cast_mut().cast::<c_void>();
-        let mut function = ptr::null_mut();
-        // SAFETY: all pointers are valid for the call; the realm lives until `finalized`.
-        scope.check(unsafe {
-            sys::napi_create_threadsafe_function(
-                realm.env,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                name.raw(),
-                0,
-                1,
-                context,
-                Some(finalized),
-                context,
-                Some(called),
-                &raw mut function,
-            )
-        })?;
-        // SAFETY: the function was just made, on this thread.
-        scope.check(unsafe { sys::napi_unref_threadsafe_function(realm.env, function) })?;
-        self.lock().function = Some(Tsfn(function));
-        Ok(())
-    }
-
-    fn detach(&self) {
-        self.lock().function = None;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, RemoteState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Rings a bell, from any thread.
-    pub fn ring(&self, bell: u64) {
-        let mut state = self.lock();
-        state.rung.push(bell);
-        if let Some(function) = &state.function {
-            // SAFETY: the function is valid while it stands in the mutex. A full queue or an ending
-            // environment refuses the call; nobody waits then.
-            unsafe {
-                sys::napi_call_threadsafe_function(
-                    function.0,
-                    ptr::null_mut(),
-                    sys::ThreadsafeFunctionCallMode::nonblocking,
-                )
-            };
-        }
-    }
-
-    /// Keeps the process alive, or no longer. Only on the JS thread.
-    pub fn hold_process(&self, realm: &Realm, hold: bool) {
-        if let Some(function) = &self.lock().function {
-            // SAFETY: as in `ring`; the environment's own thread calls it.
-            unsafe {
-                if hold {
-                    sys::napi_ref_threadsafe_function(realm.env, function.0)
-                } else {
-                    sys::napi_unref_threadsafe_function(realm.env, function.0)
-                }
-            };
-        }
     }
 }

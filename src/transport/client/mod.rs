@@ -17,6 +17,7 @@ mod files;
 mod headers;
 mod key;
 mod patience;
+mod peer;
 mod retry;
 
 use std::sync::atomic::AtomicU8;
@@ -31,6 +32,7 @@ pub use fault::{Failure, late, refused};
 pub use files::HEALTH_PATH;
 pub use headers::Headers;
 pub use key::file_path;
+pub use peer::{Caller, Head, Peer, pause, text_of};
 pub use retry::{Again, repeat};
 
 use crate::error::{Error, Result};

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::request::Parts;
 
-use super::errands::{Errands, Local};
 use super::native::NativeAnswers;
 use super::served_files::{Fetched, NativeFiles, fetch, pieces_of};
 use crate::binding::adapters::JsBlobs;
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
-use crate::binding::executor::await_js;
+use crate::binding::executor::{Errands, Local, await_js};
 use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value};
 use crate::binding::options::Options;
 use crate::binding::stores::NativeBlobs;
@@ -79,14 +78,17 @@ impl JsChannel {
         errands: &Arc<Errands<Context>>,
         number: usize,
     ) -> Result<Option<NativeAnswers<Warnings>>> {
+        let Answering::Own(in_process) = &self.answering else {
+            return Ok(None);
+        };
+        let Some(clock) = in_process.clock().shared()? else {
+            return Ok(None);
+        };
         let log = Warnings(Across {
             errands: Arc::clone(errands),
             channel: number,
         });
-        match &self.answering {
-            Answering::Own(in_process) => Ok(in_process.natively(log)?.map(NativeAnswers::new)),
-            Answering::Theirs(_) => Ok(None),
-        }
+        Ok(in_process.natively(log, clock)?.map(NativeAnswers::new))
     }
 
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {

@@ -23,9 +23,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use tokio::sync::mpsc;
 
 use super::channel::{Context, JsChannel, across};
-use super::errands::{EndOfErrands, Errands};
 use crate::binding::error::invalid;
-use crate::binding::executor::{Away, IntoJs, on_threads, spawn, threads};
+use crate::binding::executor::{Away, EndOfErrands, Errands, IntoJs, on_threads, spawn, threads};
 use crate::binding::js::{Call, Kept, Kind, Realm, Scope, Value, bound, enter};
 use crate::binding::options::Options;
 use crate::engine::object::Chunks;

@@ -1,11 +1,10 @@
 //! The answering side over HTTP, as JavaScript sees it.
 //!
 //! Requests are answered on the native threads, by [`crate::transport::server`]. What only JavaScript can
-//! do (an adapter of the app's, its `authorize`) comes back to its thread as an [`errands`] errand, and runs
+//! do (an adapter of the app's, its `authorize`) comes back to its thread as an [errand](crate::binding::executor::Errands), and runs
 //! in the asynchronous context that the handler or `listen()` was called in.
 
 mod channel;
-mod errands;
 mod handler;
 mod native;
 mod served_files;

@@ -10,9 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::channel::{Context, JsChannel, across};
-use super::errands::{EndOfErrands, Errands};
 use crate::binding::error::invalid;
-use crate::binding::executor::{Away, IntoJs, on_threads, spawn, threads};
+use crate::binding::executor::{Away, EndOfErrands, Errands, IntoJs, on_threads, spawn, threads};
 use crate::binding::js::{Call, Kind, Realm, Scope, Value, bound, enter};
 use crate::binding::options::Options;
 use crate::error::{Error, ErrorKind, Result};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::binding::executor::{Bell, spawn};
+use super::{Bell, spawn};
 use crate::binding::js::{Realm, Remote};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -56,7 +56,7 @@ impl<C: 'static> Errands<C> {
         self.push(Box::new(move |context| {
             let outcome = work(context);
             Box::pin(async move {
-                // Nobody listens where the request ended meanwhile.
+                // Nobody listens where the asking work ended meanwhile.
                 let _ = done.send(outcome.await);
             })
         }));

@@ -1,0 +1,207 @@
+//! The ports of a round on another thread, but for its clock.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::clock::RoundClock;
+use super::{App, Context, Errands};
+use crate::binding::adapters::{NativeStorage, start_over};
+use crate::binding::http::plain_headers;
+use crate::binding::js::Key;
+use crate::engine::object::Incoming;
+use crate::engine::ports::{Blobs, Events, Exchange, Log, State};
+use crate::engine::responder::Responder;
+use crate::error::{Error, Result};
+use crate::protocol::item::{Blob, Digest};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire::Json;
+use crate::store::fs::FsObjects;
+use crate::store::side::NativeSide;
+use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
+use crate::transport::client::{Caller, Head, Headers, Peer};
+
+/// Warnings go to the app's console.
+#[derive(Clone)]
+pub struct Console(pub Arc<Errands<Context>>);
+
+impl Log for Console {
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        let (message, error) = (message.to_owned(), error.cloned());
+        self.0
+            .post(move |context| context.engine.side.log.warn(&message, error.as_ref()));
+    }
+}
+
+/// The app's listeners.
+pub struct Listeners(pub Arc<Errands<Context>>);
+
+impl Events for Listeners {
+    async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
+        self.0
+            .run("changeNotifier", |context| {
+                Box::pin(async move { context.engine.events.records_applied(ids).await })
+            })
+            .await
+    }
+}
+
+/// Who speaks with a peer on a thread of its own. The app is asked for headers where it has a say in them.
+pub struct Asking {
+    app: Option<(Arc<Errands<Context>>, usize)>,
+    signs: bool,
+}
+
+/// `peer` for another thread. Its app joins those that errands find by their numbers.
+pub fn asking(
+    peer: &Peer<Rc<App>>,
+    errands: &Arc<Errands<Context>>,
+    apps: &mut Vec<Rc<App>>,
+) -> Peer<Asking> {
+    let app = peer.caller.is_asked().then(|| {
+        apps.push(Rc::clone(&peer.caller));
+        (Arc::clone(errands), apps.len() - 1)
+    });
+    Peer {
+        client: Arc::clone(&peer.client),
+        retries: peer.retries,
+        caller: Asking {
+            app,
+            signs: peer.caller.signs(),
+        },
+    }
+}
+
+impl Caller for Asking {
+    async fn headers(&self, head: &Head) -> Result<Headers> {
+        let Some((errands, number)) = &self.app else {
+            return Ok(plain_headers(head));
+        };
+        let (number, head) = (*number, head.clone());
+        errands
+            .run("request headers", move |context| {
+                Box::pin(async move {
+                    match context.apps.get(number) {
+                        Some(app) => app.headers(&head).await,
+                        None => Ok(plain_headers(&head)),
+                    }
+                })
+            })
+            .await
+    }
+
+    fn signs(&self) -> bool {
+        self.signs
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        work.await
+    }
+}
+
+/// An object storage of this package.
+pub enum Storage {
+    /// A folder.
+    Folder(FsObjects),
+    /// A peer's files.
+    Peer(Peer<Asking>),
+}
+
+impl Storage {
+    /// `found` for another thread.
+    pub fn new(
+        found: NativeStorage,
+        errands: &Arc<Errands<Context>>,
+        apps: &mut Vec<Rc<App>>,
+    ) -> Self {
+        match found {
+            NativeStorage::Folder(folder) => Self::Folder(folder),
+            NativeStorage::Peer(peer) => Self::Peer(asking(&peer.0, errands, apps)),
+        }
+    }
+}
+
+impl Blobs for Storage {
+    type Data = Incoming;
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        match self {
+            Self::Folder(folder) => Blobs::has(folder, key).await,
+            Self::Peer(peer) => peer.has(key).await,
+        }
+    }
+
+    async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
+        match self {
+            Self::Folder(folder) => Blobs::get(folder, key).await,
+            Self::Peer(peer) => peer.get(key).await,
+        }
+    }
+
+    async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
+        match self {
+            Self::Folder(folder) => Blobs::put(folder, blob, data).await,
+            Self::Peer(peer) => peer.put(blob, data).await,
+        }
+    }
+
+    async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {
+        Ok(data.checked(blob, digest))
+    }
+}
+
+/// The other side.
+pub enum Answering {
+    /// In this process, over native stores, one request at a time.
+    InProcess(Responder<NativeSide<Console, RoundClock>>, Arc<Mutex<()>>),
+    /// Over HTTP.
+    Http(Peer<Asking>),
+}
+
+impl Exchange<Json> for Answering {
+    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
+        match self {
+            Self::InProcess(responder, turns) => {
+                let _turn = turns.lock().await;
+                responder.answer(request).await
+            }
+            Self::Http(peer) => peer.exchange(request).await,
+        }
+    }
+}
+
+/// A state of this package. What cannot be read of it is said on the app's console.
+pub struct Remembered {
+    /// Where it is.
+    pub store: SqliteState,
+    /// Where warnings go.
+    pub console: Console,
+}
+
+impl Remembered {
+    async fn read(&self, key: &str, method: Key) -> Result<Watermarks> {
+        let read = self.store.get_watermarks(key).await?;
+        Ok(read.unwrap_or_else(|what| start_over(&self.console, method.name(), &what)))
+    }
+}
+
+impl State for Remembered {
+    async fn watermarks(&self) -> Result<Watermarks> {
+        self.read(OWN_WATERMARKS, Key::GetWatermarks).await
+    }
+    async fn peer_watermarks(&self) -> Result<Watermarks> {
+        self.read(PEER_WATERMARKS, Key::GetPeerWatermarks).await
+    }
+    async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
+        self.store.set_watermarks(OWN_WATERMARKS, watermarks).await
+    }
+    async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
+        self.store.set_watermarks(PEER_WATERMARKS, watermarks).await
+    }
+}
