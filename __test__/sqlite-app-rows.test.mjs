@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at, text } from "./support/hlc.mjs";
 import { DatabaseSync, needsSqlite } from "./support/native.mjs";
+import { assertReadsIndexesOnly, statementsOf } from "./support/sqlite-app.mjs";
 
 const APP = "My-App";
 const HOSTILE = 'o"; DROP TABLE x; -- 🪐';
@@ -55,6 +56,18 @@ test("the node of a row follows its time, whatever changes it", needsSqlite, asy
   assert.deepEqual(told(), [["new", text(at(2, "b")), "b", null]]);
   await applier.apply({ ...change, timestamp: at(3, "c"), op: "delete" });
   assert.deepEqual(told(), [["new", text(at(3, "c")), "c", text(at(3, "c"))]]);
+});
+
+test("the exchange of rows reads indexes only", needsSqlite, async () => {
+  const { db, applier } = open();
+  const asked = statementsOf(db, "my_app_syncable_notes");
+  for (let i = 0; i < 30; i += 1) await applier.apply(insert(`${i}`, at(i, "a"), { body: "b" }));
+  await applier.getNodeWatermarks(APP, "notes");
+  const place = [APP, "notes", text(at(3, "a"))];
+  const { nextCursor: cursor } = await applier.scanSince(...place, { limit: 10 });
+  await applier.scanSince(...place, { limit: 10, cursor });
+  assert.ok(asked.size >= 4, "all of them were seen");
+  assertReadsIndexesOnly(db, asked);
 });
 
 test("hostile names are names, and a missing table has no rows", needsSqlite, async () => {

@@ -47,6 +47,9 @@ exports.createTimeline = function createTimeline(handle, table, columns, { key, 
   const odd = hasNode ? `(${ODD_TEXT} OR "node_id" IS NOT ${NODE_IN_TEXT})` : `(${ODD_TEXT})`;
   const row = rowName(handle, table, columns, key);
   const usualOf = `FROM ${from} WHERE ${node} = ?1 AND NOT ${odd}`;
+  // The order says which index is meant: another one may have all columns that are asked for, and would be
+  // read from end to end. The `LIMIT` where this is a subquery keeps the order.
+  const few = `FROM ${from} WHERE ${odd} ORDER BY "updated_at"`;
   const nodes = `WITH RECURSIVE nodes (node) AS (
     SELECT (SELECT ${node} FROM ${from} WHERE ${node} >= '' ORDER BY ${node} LIMIT 1)
     UNION ALL
@@ -73,13 +76,13 @@ exports.createTimeline = function createTimeline(handle, table, columns, { key, 
     newest: `${nodes}
       SELECT (SELECT "updated_at" FROM ${from} WHERE ${node} = nodes.node AND NOT ${odd}
                ORDER BY "updated_at" DESC LIMIT 1) AS time FROM nodes WHERE node IS NOT NULL
-      UNION ALL SELECT "updated_at" FROM ${from} WHERE ${odd}`,
+      UNION ALL SELECT time FROM (SELECT "updated_at" AS time ${few} LIMIT -1)`,
     nodes: `${nodes} SELECT node FROM nodes WHERE node IS NOT NULL`,
     /** The usual rows of a node from a time on, in order; then those after a row of it. */
     first: `SELECT ${row} AS row, "updated_at" AS time ${usualOf} AND "updated_at" >= ?2
       ORDER BY "updated_at", ${row} LIMIT ?3`,
     next: `SELECT ${row} AS row, "updated_at" AS time ${usualOf} AND ("updated_at", ${row}) > (?2, ?3)
       ORDER BY "updated_at", ${row} LIMIT ?4`,
-    odd: `SELECT ${row} AS row, "updated_at" AS time FROM ${from} WHERE ${odd}`,
+    odd: `SELECT ${row} AS row, "updated_at" AS time ${few}`,
   };
 };

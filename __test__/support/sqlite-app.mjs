@@ -1,5 +1,6 @@
 // An app's own adapter over its own `DatabaseSync`, written as a class with private fields, and the tables
 // of either age.
+import assert from "node:assert/strict";
 import { parse, text } from "./hlc.mjs";
 import { DatabaseSync } from "./native.mjs";
 
@@ -139,4 +140,31 @@ export class SqliteApp {
 export function openApp(options, path = ":memory:") {
   const db = new DatabaseSync(path);
   return { db, app: new SqliteApp(db, options) };
+}
+
+/** The statements that are prepared from now on to read `table`. */
+export function statementsOf(db, table) {
+  const statements = new Set();
+  const prepare = db.prepare.bind(db);
+  db.prepare = (sql) => {
+    if (sql.includes(table) && !/^\s*(INSERT|UPDATE|EXPLAIN)/.test(sql)) statements.add(sql);
+    return prepare(sql);
+  };
+  return statements;
+}
+
+/** No table is read from end to end, but for the few rows that have an index of their own; none is sorted. */
+export function assertReadsIndexesOnly(db, statements) {
+  for (const sql of statements) {
+    const parameters = new Set(sql.match(/\?\d?/g)).size;
+    const plan = db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...Array(parameters).fill("x"))
+      .map(({ detail }) => detail)
+      .filter(
+        (detail) => !/USING (COVERING )?INDEX \w+_(off_their_node|at_odd_times)\b/.test(detail),
+      );
+    for (const step of plan)
+      assert.doesNotMatch(step, /SCAN \S+ USING|SCAN (shared|my)|B-TREE/, sql);
+  }
 }

@@ -57,7 +57,11 @@ impl ByTime {
                 "SELECT \"updated_at\", {keys} FROM {table}
                   WHERE {node} = ?1 AND \"updated_at\" >= ?2 AND NOT ({odd}) ORDER BY \"updated_at\""
             ),
-            odd_rows: format!("SELECT \"updated_at\", {keys} FROM {table} WHERE {odd}"),
+            // The order says which index is meant: the other one has all columns that are asked for, and
+            // would be read from end to end.
+            odd_rows: format!(
+                "SELECT \"updated_at\", {keys} FROM {table} WHERE {odd} ORDER BY \"updated_at\""
+            ),
             by_key: format!("{select} WHERE {}", is_key.join(" AND ")),
             key_columns: key.len(),
         }
@@ -145,10 +149,21 @@ pub(super) mod tests {
             assert!(plan.contains("INDEX starkeep_"), "{statement}: {plan}");
             assert!(!plan.contains("B-TREE"), "{statement}: {plan}");
         }
-        let jump = plan(connection, &sql.next_node);
-        assert!(jump.starts_with("SEARCH"), "{jump}");
-        let one = plan(connection, &sql.by_key);
-        assert!(one.starts_with("SEARCH"), "{one}");
+        for jump in [
+            &sql.first_node,
+            &sql.next_node,
+            &sql.newest_of_node,
+            &sql.node_since,
+            &sql.by_key,
+        ] {
+            let plan = plan(connection, jump);
+            assert!(plan.starts_with("SEARCH"), "{jump}: {plan}");
+        }
+        let few = plan(connection, &sql.odd_rows);
+        assert!(
+            few.contains("_off_their_node") || few.contains("_odd_times"),
+            "{few}"
+        );
     }
 
     fn plan(connection: &Connection, sql: &str) -> String {
