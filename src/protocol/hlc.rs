@@ -103,23 +103,11 @@ impl Hlc {
     /// # Errors
     /// `InvalidArgument` where the text has another form or its numbers are no safe integers.
     pub fn parse_text(text: &Text) -> Result<Self> {
-        let mut parts = text.units().splitn(3, |unit| *unit == u16::from(b':'));
-        let mut part = || parts.next().unwrap_or_default();
-        let (wall_time, counter, node_id) = (hex(part()), hex(part()), part());
-        let colons = text
-            .units()
-            .iter()
-            .filter(|unit| **unit == u16::from(b':'))
-            .count();
-        match (wall_time, counter) {
-            (Some(wall_time), Some(counter)) if colons >= 2 => {
+        match parts(text.units()) {
+            Some((wall_time, counter, node_id)) => {
                 Ok(Self::new(wall_time, counter, Text::from_units(node_id)))
             }
-            _ => Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "read a text timestamp",
-                format!("{text:?} is not <hex wall time>:<hex counter>:<node id>"),
-            )),
+            None => Err(malformed(text)),
         }
     }
 
@@ -128,7 +116,12 @@ impl Hlc {
     /// # Errors
     /// As there.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::parse_text(&Text::from(text))
+        let node_id = |bytes: &[u8]| text.get(text.len() - bytes.len()..);
+        parts(text.as_bytes())
+            .and_then(|(wall_time, counter, rest)| {
+                Some(Self::new(wall_time, counter, Text::from(node_id(rest)?)))
+            })
+            .ok_or_else(|| malformed(&Text::from(text)))
     }
 
     /// The text form: see [`Hlc::parse_text`].
@@ -146,13 +139,28 @@ impl Hlc {
     }
 }
 
+/// The wall time, the counter and the units of the node id in a text form, of whatever units it is made.
+fn parts<U: Copy + Into<u32>>(text: &[U]) -> Option<(u64, u64, &[U])> {
+    let mut parts = text.splitn(3, |unit| (*unit).into() == u32::from(b':'));
+    let (wall_time, counter) = (hex(parts.next()?)?, hex(parts.next()?)?);
+    Some((wall_time, counter, parts.next()?))
+}
+
+fn malformed(text: &Text) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        "read a text timestamp",
+        format!("{text:?} is not <hex wall time>:<hex counter>:<node id>"),
+    )
+}
+
 /// The safe integer that hexadecimal digits, and nothing else, spell.
-fn hex(digits: &[u16]) -> Option<u64> {
+fn hex<U: Copy + Into<u32>>(digits: &[U]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
     digits.iter().try_fold(0u64, |number, unit| {
-        let digit = char::from_u32(u32::from(*unit))?.to_digit(16)?;
+        let digit = char::from_u32((*unit).into())?.to_digit(16)?;
         Some(number * 16 + u64::from(digit)).filter(|number| *number <= MAX_SAFE_INTEGER)
     })
 }

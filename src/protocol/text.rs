@@ -61,15 +61,16 @@ impl Borrow<[u16]> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
+        if text.is_ascii() {
+            return Self(text.bytes().map(u16::from).collect());
+        }
         Self(text.encode_utf16().collect())
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        char::decode_utf16(self.0.iter().copied())
-            .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .try_for_each(|c| fmt::Write::write_char(f, c))
+        f.write_str(&String::from_utf16_lossy(&self.0))
     }
 }
 

@@ -124,19 +124,19 @@ impl Column {
 
     /// What lies in the column for this JSON. Defined for any JSON, whether or not it can be read back.
     pub(super) fn value_of(&self, json: Option<&RawValue>) -> Value {
-        let Some(json) = json.map(RawValue::get).filter(|json| *json != "null") else {
+        let Some(given) = json.filter(|json| json.get() != "null") else {
             return self.empty_value();
         };
+        let json = given.get();
         match self.kind {
             FieldKind::Text => Value::Text(string(json).unwrap_or_else(|| json.to_owned())),
             FieldKind::Integer => match string(json) {
                 Some(text) => text.parse().map_or(Value::Text(text), Value::Integer),
                 None => number(json).unwrap_or_else(|| Value::Text(json.to_owned())),
             },
-            FieldKind::Time => match serde_json::from_str::<Hlc>(json) {
-                Ok(hlc) => Value::Text(hlc.to_string()),
-                Err(_) => Value::Text(json.to_owned()),
-            },
+            FieldKind::Time => {
+                Value::Text(time(given).map_or_else(|| json.to_owned(), |hlc| hlc.to_string()))
+            }
             FieldKind::Foreign => match json {
                 "true" => Value::Integer(1),
                 "false" => Value::Integer(0),
@@ -146,6 +146,17 @@ impl Column {
                     .unwrap_or_else(|| Value::Text(json.to_owned())),
             },
         }
+    }
+
+    /// What lies in the column for this JSON, and what that reads as; `false` if it reads as no field.
+    pub(super) fn place(&self, json: Option<&RawValue>, read: &mut String) -> (Value, bool) {
+        if let Some(hlc) = json.filter(|_| self.kind == FieldKind::Time).and_then(time) {
+            write_time(&hlc, read);
+            return (Value::Text(hlc.to_string()), true);
+        }
+        let value = self.value_of(json);
+        let is_field = self.write_json(&value, read);
+        (value, is_field)
     }
 
     /// Writes what the column holds as JSON; answers whether the record has the field at all.
@@ -164,7 +175,10 @@ impl Column {
                 None => json.push_str("null"),
             },
             Value::Text(text) => match self.kind {
-                FieldKind::Time => write_time(text, json),
+                FieldKind::Time => match Hlc::parse(text) {
+                    Ok(hlc) => write_time(&hlc, json),
+                    Err(_) => write_string(text, json),
+                },
                 _ => write_string(text, json),
             },
             Value::Blob(_) => return false,
@@ -209,17 +223,22 @@ pub(super) fn quote(name: &str) -> String {
 
 /// Writes a JSON string.
 pub(super) fn write_string(text: &str, json: &mut String) {
+    if !text
+        .bytes()
+        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
+        json.push('"');
+        json.push_str(text);
+        return json.push('"');
+    }
     match serde_json::to_string(text) {
         Ok(string) => json.push_str(&string),
         Err(_) => json.push_str("\"\""),
     }
 }
 
-fn write_time(text: &str, json: &mut String) {
+fn write_time(hlc: &Hlc, json: &mut String) {
     use std::fmt::Write as _;
-    let Ok(hlc) = Hlc::parse(text) else {
-        return write_string(text, json);
-    };
     let Hlc {
         wall_time, counter, ..
     } = hlc;
@@ -231,9 +250,15 @@ fn write_time(text: &str, json: &mut String) {
     json.push('}');
 }
 
+fn time(json: &RawValue) -> Option<Hlc> {
+    serde_json::from_str(json.get()).ok()
+}
+
 /// The text that a JSON string is.
 pub(super) fn string(json: &str) -> Option<String> {
-    serde_json::from_str(json).ok()
+    json.starts_with('"')
+        .then(|| serde_json::from_str(json).ok())
+        .flatten()
 }
 
 /// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.

@@ -53,7 +53,7 @@ pub(super) fn take_in(
     strict: bool,
     take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
 ) -> Result<Vec<Taken>> {
-    let mut transaction = begin(operation, connection)?;
+    let transaction = begin(operation, connection)?;
     let mut stopped = HashSet::new();
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
@@ -61,16 +61,18 @@ pub(super) fn take_in(
             outcomes.push(Taken::Behind);
             continue;
         }
-        let step = transaction.savepoint().map_err(during(operation))?;
-        outcomes.push(match take_in_one(&step, item) {
+        let mark = |sql| mark(&transaction, sql).map_err(during(operation));
+        mark("SAVEPOINT item")?;
+        outcomes.push(match take_in_one(&transaction, item) {
             Ok(stored) => {
-                step.commit().map_err(during(operation))?;
+                mark("RELEASE item")?;
                 if stored { Taken::Applied } else { Taken::Stale }
             }
-            // A step that fails leaves the others of its page alone, unless the database has given up the
+            // An item that fails leaves the others of its page alone, unless the database has given up the
             // transaction as a whole.
-            Err(error) if is_of_one_row(&error) && !step.is_autocommit() => {
-                step.finish().map_err(during(operation))?;
+            Err(error) if is_of_one_row(&error) && !transaction.is_autocommit() => {
+                mark("ROLLBACK TO item")?;
+                mark("RELEASE item")?;
                 stopped.insert(&item.hlc.node_id);
                 Taken::Failed(error)
             }
@@ -79,4 +81,9 @@ pub(super) fn take_in(
     }
     transaction.commit().map_err(during(operation))?;
     Ok(outcomes)
+}
+
+/// Once per item, so that the statement is kept.
+fn mark(transaction: &Transaction<'_>, sql: &str) -> rusqlite::Result<()> {
+    transaction.prepare_cached(sql)?.execute([]).map(drop)
 }

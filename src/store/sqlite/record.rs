@@ -8,9 +8,12 @@
 //! `extra_json` is an object of such fields. Where a field is missing that its column would show, it is
 //! a pair instead: that object, and the names of the missing fields.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use rusqlite::types::Value;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::columns::{same, write_string};
@@ -18,7 +21,32 @@ use super::schema::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 
-pub(super) type Fields<'a> = BTreeMap<String, &'a RawValue>;
+pub(super) type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
+
+/// The name of a field, which nobody copies as long as it stands in the text that was read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Name<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
 
 /// A record as a row.
 #[derive(Debug)]
@@ -43,13 +71,12 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
     let mut has_foreign = Vec::new();
     let mut scratch = String::new();
     for column in &shape.columns {
-        let json = fields.get(&column.field).copied();
-        let value = column.value_of(json);
+        let json = fields.get(column.field.as_str()).copied();
         scratch.clear();
-        let reads_back = column.write_json(&value, &mut scratch);
+        let (value, reads_back) = column.place(json, &mut scratch);
         match json {
             Some(json) if !(reads_back && same_json(&scratch, json.get())) => {
-                extra.insert(column.field.clone(), json);
+                extra.insert(column.field.as_str().into(), json);
             }
             None if reads_back && !column.is_foreign() => missing.push(column.field.as_str()),
             _ => {}
@@ -60,7 +87,7 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
         values.push(value);
     }
     for (name, json) in &fields {
-        if name != "kind" && shape.column_of(name).is_none() {
+        if &**name != "kind" && shape.column_of(name).is_none() {
             extra.insert(name.clone(), json);
         }
     }
@@ -85,7 +112,10 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
         json.push(',');
         write_string(&column.field, &mut json);
         json.push(':');
-        match extra.get(&column.field).filter(|kept| counts(Some(kept))) {
+        match extra
+            .get(column.field.as_str())
+            .filter(|kept| counts(Some(kept)))
+        {
             Some(kept) => json.push_str(kept.get()),
             None if missing.contains(&column.field) && counts(None) => json.truncate(before),
             None if !column.write_json(value, &mut json) => json.truncate(before),
@@ -93,7 +123,7 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
         }
     }
     for (name, kept) in extra {
-        if name != "kind" && shape.column_of(&name).is_none() {
+        if &*name != "kind" && shape.column_of(&name).is_none() {
             json.push(',');
             write_string(&name, &mut json);
             json.push(':');

@@ -175,7 +175,7 @@ impl Change<'_> {
             Op::Delete => {
                 let text = self.updated_at.clone();
                 let mut changes = entry.row.clone().unwrap_or_default();
-                let deleted_at = changes.entry("deleted_at".to_owned()).or_insert(&text);
+                let deleted_at = changes.entry("deleted_at".into()).or_insert(&text);
                 if deleted_at.get() == "null" {
                     *deleted_at = &text;
                 }
@@ -189,7 +189,7 @@ impl Change<'_> {
                         if entry.row.is_some() && self.table.info.pk_columns.is_empty() =>
                     {
                         let mut same = changes.clone();
-                        same.retain(|name, _| !BOOKKEEPING.contains(&name.as_str()));
+                        same.retain(|name, _| !BOOKKEEPING.contains(&&**name));
                         Ok(self.change(&same, &changes)? > 0 || self.insert_once(&changes)?)
                     }
                     _ => Err(refuse(
@@ -203,9 +203,10 @@ impl Change<'_> {
     /// The primary key of a row, if the table has one and the row has all of it.
     fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
         let columns = &self.table.info.pk_columns;
-        let key = columns
-            .iter()
-            .map(|column| Some((column.clone(), *row.get(column)?)));
+        let key = columns.iter().map(|column| {
+            let (name, json) = row.get_key_value(column.as_str())?;
+            Some((name.clone(), *json))
+        });
         key.collect::<Option<Fields<'_>>>()
             .filter(|key| !key.is_empty())
     }
@@ -222,7 +223,7 @@ impl Change<'_> {
         let mut same = row.clone();
         same.remove("node_id");
         let time = self.updated_at.clone();
-        same.insert("updated_at".to_owned(), &time);
+        same.insert("updated_at".into(), &time);
         let mut alike = self.matching(&same)?.into_iter();
         if alike.any(|stored| self.has_fields(&stored, &same)) {
             return Ok(false);
@@ -255,7 +256,7 @@ impl Change<'_> {
     fn encode(&mut self, fields: Fields<'_>) -> Result<EncodedRow> {
         let time = self.updated_at.clone();
         let mut fields: Fields<'_> = fields;
-        fields.insert("updated_at".to_owned(), &time);
+        fields.insert("updated_at".into(), &time);
         let encoded = self.table.encode(&fields, &self.hlc.node_id.to_string());
         if encoded.extra.is_some() && !self.table.has_extra {
             self.table.add_extra(APPLY, self.connection)?;

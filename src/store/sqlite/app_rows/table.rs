@@ -308,7 +308,7 @@ impl AppTable {
         let mut values = Vec::with_capacity(self.columns.len());
         let mut reads_back = String::new();
         for column in &self.columns {
-            let json = fields.get(&column.name).copied();
+            let json = fields.get(column.name.as_str()).copied();
             let value = match column.name.as_str() {
                 "node_id" => Value::Text(node.to_owned()),
                 _ => column.value_of(json),
@@ -318,7 +318,7 @@ impl AppTable {
             match json {
                 Some(json) if same_json(&reads_back, json.get()) => {}
                 Some(json) => {
-                    extra.insert(column.name.clone(), json);
+                    extra.insert(column.name.as_str().into(), json);
                 }
                 None => missing.push(column.name.as_str()),
             }
@@ -348,7 +348,7 @@ impl AppTable {
         for (column, value) in self.columns.iter().zip(&row.values) {
             let is_its_own = column.name == "node_id";
             let stands = |value_of: Value| is_its_own || value_of == *value;
-            let kept = extra.get(&column.name).copied();
+            let kept = extra.get(column.name.as_str()).copied();
             if let Some(kept) =
                 kept.filter(|kept| *value == Value::Null || stands(column.value_of(Some(kept))))
             {
