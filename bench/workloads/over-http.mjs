@@ -227,7 +227,7 @@ function largeBlob({ name, what, unit, bar, of }) {
  * @param {string} dir
  * @param {number} mebibytes
  */
-async function fillLargeBlob(module, dir, mebibytes) {
+export async function fillLargeBlob(module, dir, mebibytes) {
   const bytes = new Uint8Array(mebibytes * MIB);
   for (let at = 0; at < bytes.length; at += MIB) randomFillSync(bytes, at, MIB);
   const contentHash = createHash("sha256").update(bytes).digest("hex");

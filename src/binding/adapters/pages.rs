@@ -13,7 +13,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
 
 /// So many rows of a page cost at most what one `get` costs.
-const ROWS_PER_GET: usize = 16;
+const ROWS_PER_GET: usize = 10;
 
 /// The pages of the last pass.
 #[derive(Default)]
