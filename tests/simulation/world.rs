@@ -164,7 +164,7 @@ impl World {
         self.now_ms.set(self.now_ms.get() + ms);
         for (node, skew) in self.nodes.iter().zip(self.skews.borrow().iter()) {
             let physical = self.now_ms.get().saturating_add_signed(*skew);
-            node.side.clock.set_physical(physical);
+            node.set_physical(physical);
         }
     }
 
