@@ -46,6 +46,7 @@ type NodeServerResponse = import("node:http").ServerResponse;
 
 /** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
 declare namespace ProtocolPrimitives {
+  /** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
   interface HLCTimestamp {
     /** Milliseconds since the Unix epoch, a non-negative safe integer. */
     readonly wallTime: number;
@@ -55,6 +56,7 @@ declare namespace ProtocolPrimitives {
     readonly nodeId: string;
   }
 
+  /** A hybrid logical clock. */
   interface HLCClock {
     /** A new timestamp, greater than all that this clock gave or heard of. */
     now(): HLCTimestamp;
@@ -64,20 +66,25 @@ declare namespace ProtocolPrimitives {
     receive(remote: HLCTimestamp): HLCTimestamp;
   }
 
+  /** The id of a record. A string at run time; a plain `string` is not assignable to it. */
   type StarkeepId = string & { readonly __brand: "StarkeepId" };
 
+  /** A shared record that may have an object. */
   interface DataRecord {
     /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
     readonly id: StarkeepId;
     readonly kind: "data";
     /** The record's type, in the words of the app. */
     readonly type: string;
+    /** When the first version was written. */
     readonly createdAt: HLCTimestamp;
     /** When this version was written. The greater one wins. */
     updatedAt: HLCTimestamp;
+    /** Whose record it is. */
     readonly ownerId: string;
     /** When the record was deleted; `null` while it lives. */
     deletedAt: HLCTimestamp | null;
+    /** Counts the versions, from 1. It decides nothing: `updatedAt` does. */
     version: number;
     /** Lower-case hexadecimal SHA-256 of the object's bytes. */
     contentHash: string;
@@ -87,15 +94,18 @@ declare namespace ProtocolPrimitives {
     mimeType: string;
     /** The size of the object, in bytes. */
     sizeBytes: number;
+    /** The name that the file had, or `null`. */
     originalFilename: string | null;
     /** The app that wrote the record. */
     originAppId: string;
-    /** The record that this one belongs to. */
+    /** The record that this one belongs to, or `null`. */
     parentId: StarkeepId | null;
   }
 
+  /** A shared record of any kind. */
   type AnyRecord = DataRecord;
 
+  /** An error with a code. */
   class StarkeepError extends Error {
     /** What went wrong, for code to compare with. */
     readonly code: string;
@@ -107,6 +117,7 @@ declare namespace ProtocolPrimitives {
 
 /** The types of `@starkeep/storage-adapter`, for where that package is not installed. */
 declare namespace StorageAdapter {
+  /** Which records are wanted. */
   interface Query {
     /** Only records of this type. */
     type?: string;
@@ -120,7 +131,9 @@ declare namespace StorageAdapter {
     cursor?: string;
   }
 
+  /** A page of records. */
   interface QueryResult {
+    /** In the order that was asked for. */
     records: AnyRecord[];
     /** The `cursor` of the next page, or `null` where there is none. */
     nextCursor: string | null;
@@ -128,23 +141,30 @@ declare namespace StorageAdapter {
     hasMore: boolean;
   }
 
+  /** One step of {@link DatabaseAdapter.batch}: stores a record, or stamps one as deleted at `hlc`. */
   type BatchOperation =
     { type: "put"; record: AnyRecord } | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
 
   /** What the callback of {@link DatabaseAdapter.transaction} is given. */
   interface Transaction {
+    /** As {@link DatabaseAdapter.put}. */
     put(record: AnyRecord): Promise<void>;
+    /** As {@link DatabaseAdapter.get}; sees what this transaction did. */
     get(id: StarkeepId): Promise<AnyRecord | null>;
+    /** As {@link DatabaseAdapter.delete}. */
     delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    /** As {@link DatabaseAdapter.query}; sees what this transaction did. */
     query(query: Query): Promise<QueryResult>;
   }
 
   /** A row of metadata that belongs to a record. */
   interface MetadataRow {
+    /** The record that it belongs to. */
     recordId: StarkeepId;
     [column: string]: unknown;
   }
 
+  /** A store of shared records. */
   interface DatabaseAdapter {
     /** Makes the store ready. */
     init(): Promise<void>;
@@ -164,31 +184,42 @@ declare namespace StorageAdapter {
     batch(operations: BatchOperation[]): Promise<void>;
     /** Commits what the callback did once its promise is fulfilled; undoes it where it rejects. */
     transaction<T>(callback: (transaction: Transaction) => Promise<T>): Promise<T>;
+    /** Stores a row of metadata, whatever stood under its type and record. It is not exchanged. */
     putMetadata(typeId: string, row: MetadataRow): Promise<void>;
+    /** The row of this type for a record, or `null` where there is none. */
     getMetadata(typeId: string, recordId: StarkeepId): Promise<MetadataRow | null>;
+    /** The rows of this type for those of the records that have one. */
     getMetadataByIds(
       typeId: string,
       recordIds: StarkeepId[],
     ): Promise<Map<StarkeepId, MetadataRow>>;
+    /** Deletes the row. Where there is none, nothing happens. */
     deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
     /** See {@link NodeWatermarksCapable}. */
     getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
   }
 
+  /** What is to be known about an object. */
   interface PutOptions {
     /** The media type of the object. */
     contentType?: string;
+    /** Texts by name, kept with the object. */
     metadata?: Record<string, string>;
   }
 
+  /** An object as it is stored. */
   interface GetResult {
+    /** Its bytes. */
     data: Uint8Array;
+    /** Its media type, where it is known. */
     contentType?: string;
+    /** The texts that were put with it. */
     metadata?: Record<string, string>;
     /** In bytes. */
     size: number;
   }
 
+  /** A storage of objects. */
   interface ObjectStorageAdapter {
     /** Makes the storage ready. */
     init(): Promise<void>;
@@ -298,7 +329,7 @@ declare class SyncError extends StarkeepErrorClass {
  * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
  * | `PATH_IN_USE` | The file is open elsewhere in this process. |
  * | `STORE_CLOSED` | The store was used after `close()`. |
- * | `STORE_BUSY` | Another process kept the database locked for more than 5 seconds. |
+ * | `STORE_BUSY` | Another process kept the database locked for longer than `busyTimeoutMs`. |
  * | `NOT_A_DATABASE` | The file is no SQLite database, or is damaged. |
  * | `STORAGE_FULL` | The disk is full. |
  * | `READ_ONLY` | The file or folder may not be written. |
@@ -633,15 +664,19 @@ declare function residencyOf(
 interface FileSyncManifest {
   /** The hash of the bytes, or the key where that is not known. */
   readonly fileHash: string;
+  /** The object's key, in both storages. */
   readonly objectStorageKey: string;
   /** The size of the object, in bytes. */
   readonly sizeBytes: number;
+  /** The media type, where the entry named one. */
   readonly mimeType?: string;
 }
 
 /** An object to look for. */
 interface FileEntry {
+  /** The object's key. */
   readonly key: string;
+  /** The media type that its manifest is to name. */
   readonly mimeType?: string;
 }
 
@@ -684,9 +719,11 @@ type ChangeEventType = "remote-update-available" | "local-data-synced" | "local-
 
 /** Something that happened to records. */
 interface ChangeEvent {
+  /** What happened. */
   readonly eventType: ChangeEventType;
   /** The records that it happened to. */
   readonly recordIds: StarkeepId[];
+  /** When it happened, by the clock of who emits it. */
   readonly timestamp: HLCTimestamp;
   /** The app whose channel carries a `local-change-recorded`; not set for shared records. */
   readonly originAppId?: string;
@@ -866,6 +903,7 @@ interface HttpSyncTransportOptions extends HttpPeerOptions {
 
 /** Options of {@link createHttpSyncTransport} where the `Authorization` header comes later, or is null. */
 interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "getAuthHeader"> {
+  /** See {@link AuthHeader}. */
   readonly getAuthHeader?: AuthHeader;
 }
 
@@ -887,6 +925,7 @@ declare function createHttpSyncTransport(options: HttpSyncTransportOptions): Syn
 
 /** Options of {@link createHttpObjectStorage}. */
 interface HttpObjectStorageOptions extends HttpPeerOptions {
+  /** See {@link AuthHeader}. */
   readonly getAuthHeader?: AuthHeader;
   /**
    * Answers headers for a request, such as its signature. `path` is what follows `baseUrl`, the key
@@ -938,7 +977,7 @@ declare function createHttpObjectStorage(options: HttpObjectStorageOptions): Obj
 /** What the answering side over HTTP is made of. */
 interface HttpSyncChannelOptions<Request> {
   /** The shared records of the answering side. */
-  readonly databaseAdapter: DatabaseAdapter & NodeWatermarksCapable;
+  readonly databaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The objects behind `/files/`. */
   readonly objectStorageAdapter: ObjectStorageAdapter;
   /** The clock of the answering side. */
@@ -1041,8 +1080,10 @@ type HttpSyncListenerOptions = HttpSyncServerLimits &
 
 /** Where a server listens. */
 interface HttpSyncAddress {
+  /** The address in numbers. */
   readonly address: string;
   readonly family: "IPv4" | "IPv6";
+  /** The port, also where a free one was asked for. */
   readonly port: number;
 }
 
@@ -1052,8 +1093,9 @@ interface HttpSyncServer {
    * Begins to listen: on a free port where `port` is 0 or left out, and on `127.0.0.1` alone where no host
    * is named. Adapters are called in the asynchronous context of this call.
    *
-   * Rejects with `IO_ERROR` where the place is taken, and with `INVALID_ARGUMENT` where it is none or the
-   * server listens already.
+   * Rejects with `IO_ERROR` where the place is taken or the host is none of this machine's, and with
+   * `INVALID_ARGUMENT` where `port` is no integer from 0 to 65535, `host` is no string, or the server listens
+   * already.
    */
   listen(port?: number, host?: string): Promise<HttpSyncAddress>;
   /** Where it listens, or `null` where it does not. */
@@ -1086,15 +1128,18 @@ declare function createHttpSyncServer(options: HttpSyncListenerOptions): HttpSyn
 interface SyncStateStore {
   /** What this side has fully taken in. `{}` at first. */
   getWatermarks(): Promise<Watermarks>;
+  /** Stores them, whatever stood there. */
   setWatermarks(watermarks: Watermarks): Promise<void>;
   /** What the peer is known to hold. `{}` at first. */
   getPeerWatermarks(): Promise<Watermarks>;
+  /** Stores them, whatever stood there. */
   setPeerWatermarks(watermarks: Watermarks): Promise<void>;
   /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
   getHlcClockState(): Promise<{
     wallTime: number;
     counter: number;
   } | null>;
+  /** Stores it, whatever stood there. */
   setHlcClockState(state: { wallTime: number; counter: number }): Promise<void>;
 }
 
@@ -1119,12 +1164,14 @@ interface HeldItemBase {
 /** A shared record that is held. */
 interface HeldRecord extends HeldItemBase {
   readonly kind: "record";
+  /** The version that is held. */
   readonly item: AnyRecord;
 }
 
 /** An app row that is held. */
 interface HeldAppRow extends HeldItemBase {
   readonly kind: "appRow";
+  /** The version that is held. */
   readonly item: AppSyncableRowEntry;
 }
 
@@ -1177,6 +1224,7 @@ interface SyncEngine {
 
 /** An engine of this package: its results always have `held`. */
 interface NativeSyncEngine extends SyncEngine {
+  /** As {@link SyncEngine.exchange}. */
   exchange(): Promise<Required<ExchangeResult>>;
 }
 
@@ -1352,6 +1400,7 @@ interface AppRowsRegistration {
 interface SqliteAppRows {
   /** The apps that are registered, read from the file with every call. */
   readonly namespaces: AppSyncableNamespaceStore;
+  /** Reads and writes their rows. */
   readonly applier: {
     /**
      * Applies an entry, last writer wins.
@@ -1394,8 +1443,9 @@ interface SqliteAppRows {
  * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
  * nullable column for fields that have none.
  *
- * @throws with code `PATH_IN_USE`, `NOT_A_DATABASE`, `READ_ONLY`, `STORE_BUSY`, `IO_ERROR` or
- *   `INVALID_ARGUMENT` where the file cannot be opened.
+ * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, and with
+ * `STORE_CLOSED` after `close()`.
  */
 declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
 
@@ -1441,8 +1491,11 @@ declare function withSqliteDelta<Adapter extends object>(
 
 /** What {@link withSqliteDelta} adds to an adapter. */
 interface SqliteDelta {
+  /** See {@link NodeWatermarksCapable}. */
   getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
   queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
   applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
 }
 
@@ -1456,10 +1509,15 @@ interface DatabaseAppRowsOptions {
 
 /** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
 interface DatabaseAppRows {
+  /** The apps that take part. */
   readonly namespaces: AppSyncableNamespaceStore;
+  /** Reads and writes their rows. */
   readonly applier: ScanCapableApplier & {
+    /** See {@link AppSyncableApplier}. */
     apply(entry: AppSyncableRowEntry): Promise<void>;
+    /** Per nodeId the greatest timestamp of all rows of the table, deleted ones too. */
     getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    /** See {@link AppSyncableApplier}. */
     applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
   };
 }

@@ -12,6 +12,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { undocumentedIn } from "./documented.mjs";
 import { makeProject } from "./install.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -147,6 +148,14 @@ function sameTextInAllEntries() {
   };
 }
 
+function everyNameIsDocumented() {
+  const undocumented = undocumentedIn(join(root, "index.d.ts"));
+  return {
+    failed: undocumented.length > 0,
+    output: `Nothing is said about ${undocumented.join(", ")}.\n`,
+  };
+}
+
 async function main() {
   const { values } = parseArgs({
     options: {
@@ -173,7 +182,10 @@ async function main() {
   const all = await listRuns(folder);
   const isWanted = ({ title }) => values.only.every((word) => title.includes(word));
   const waiting = all.filter(isWanted);
-  if (values.only.length === 0) report("one text in all entries", sameTextInAllEntries());
+  if (values.only.length === 0) {
+    report("one text in all entries", sameTextInAllEntries());
+    report("a comment on every public name", everyNameIsDocumented());
+  }
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const command = [...tsc, "--pretty", "false", "-p", `tsconfig.${next.config}.json`];

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use starkeep_sync_engine::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::memory::{Access, Body};
 
-use super::model::{self, Key, Version, has, is_seen};
-use super::node::{Node, brief, key_of, list, plain, version_of};
+use super::model::{self, Held, Key, Version, has, is_seen};
+use super::node::{Node, brief, key_of, list, node_name, plain, version_of};
 use super::world::{Round, World};
 
 /// What was asked, and what stood then.
@@ -180,6 +181,9 @@ impl World {
         if !lost.is_empty() {
             self.violation(format!("lost: {lost:?}"));
         }
+        for node in self.nodes.iter().filter(|node| !node.place.is_old) {
+            self.check_nothing_is_of_the_future(node, &held[node.index]);
+        }
         for child in self.nodes.iter().skip(1) {
             let (here, there) = (&held[child.index], &held[child.place.parent]);
             let (own, peer) = child.persisted();
@@ -208,6 +212,20 @@ impl World {
                         "peer watermark of n{place} is past {key:?} {version:?}"
                     ));
                 }
+            }
+        }
+    }
+
+    /// What others wrote is taken in only once this place's clock has come near it.
+    fn check_nothing_is_of_the_future(&self, node: &Node, held: &Held) {
+        let accepted_ms = node.latest_ms.get() + DEFAULT_MAX_CLOCK_SKEW_MS;
+        let own = Text::from(node_name(node.index).as_str());
+        for (key, version) in held {
+            if version.hlc.node_id != own && version.hlc.wall_time > accepted_ms {
+                let place = node.index;
+                self.violation(format!(
+                    "n{place} took in {key:?} {version:?} of the future"
+                ));
             }
         }
     }

@@ -12,6 +12,7 @@ mod model;
 mod node;
 mod old;
 mod rng;
+mod rounds;
 mod scenario;
 mod shrink;
 mod starving;

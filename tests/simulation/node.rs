@@ -55,6 +55,8 @@ pub struct Node {
     pub answering: RefCell<Rc<Answering>>,
     /// The request that is being answered.
     pub asked: RefCell<Option<Asked>>,
+    /// The latest physical time that this place has had.
+    pub latest_ms: Cell<u64>,
     copy: RefCell<Option<Copy>>,
 }
 
@@ -62,6 +64,10 @@ struct Copy {
     records: Vec<Item<Body>>,
     rows: Vec<Item<Body>>,
     state: (Watermarks, Watermarks),
+}
+
+pub fn node_name(index: usize) -> String {
+    format!("n{index}")
 }
 
 pub fn id_name(id: usize) -> String {
@@ -113,7 +119,7 @@ impl Node {
         let side = MemorySide {
             records: Some(records.clone()),
             rows: Some(rows.clone()),
-            clock: MemoryClock::new(&format!("n{index}"), now_ms, local.clone()),
+            clock: MemoryClock::new(&node_name(index), now_ms, local.clone()),
             log: MemoryLog::default(),
         };
         Self {
@@ -135,6 +141,7 @@ impl Node {
             was_told_coverage: Cell::default(),
             trusts_a_wiped_parent: Cell::default(),
             engine: RefCell::default(),
+            latest_ms: Cell::new(now_ms),
             copy: RefCell::default(),
             place,
         }
@@ -168,6 +175,11 @@ impl Node {
             sweep: RefCell::default(),
         };
         *self.engine.borrow_mut() = Some(Rc::new(engine));
+    }
+
+    pub fn set_physical(&self, ms: u64) {
+        self.side.clock.set_physical(ms);
+        self.latest_ms.set(self.latest_ms.get().max(ms));
     }
 
     pub fn faults(&self, reach: Reach) -> &Faults {

@@ -72,6 +72,7 @@ const options: SyncEngineOptions = {
   appSyncableSource: rows,
   maxClockSkewMs: 60_000,
   blobConcurrency: 2,
+  verifyContentHash: true,
   strictOrder: true,
 };
 const engine = createSyncEngine(options);
@@ -152,6 +153,8 @@ createSyncEngine({ ...options, pageLimit: "5" });
 createSyncEngine({ ...options, maxClockSkewMs: "1h" });
 // @ts-expect-error: a boolean
 createSyncEngine({ ...options, strictOrder: 1 });
+// @ts-expect-error: a boolean
+createSyncEngine({ ...options, verifyContentHash: "sha256" });
 // @ts-expect-error: only maxClockSkewMs may be null
 createSyncEngine({ ...options, blobConcurrency: null });
 // @ts-expect-error: the applier of an engine has to scan

@@ -43,6 +43,11 @@ const handler = sync.createHttpSyncHandler({
   authorize: (req) => req.socket.remoteAddress === "127.0.0.1",
   maxBodyBytes: 1_000_000,
 });
+// The answering side finds its delta by what an engine's adapter may have.
+sync.createHttpSyncServer({
+  ...stores,
+  databaseAdapter: { ...own, queryUnseen: async () => ({ records: [], hasMore: false }) },
+});
 createServer(async (req, res) => {
   if (!(await handler(req, res))) res.writeHead(404).end();
 });
