@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::js::{Desk, Intrinsic, Kept, Key, Kind, Place, Realm, Scope, Value};
+use super::js::{Desk, Intrinsic, Kept, Key, Kind, NumberedNames, Place, Realm, Scope, Value};
 use crate::error::{Error, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
@@ -96,8 +96,8 @@ fn read_one(
 ) -> Result<Option<Hlc>> {
     realm.desk.put_key(key);
     realm.helper(scope, Intrinsic::PackHlc, &[value])?;
-    let numbers = realm.desk.three(Place::First);
-    realm.with_names(scope, |names| names.hlc(numbers))
+    let stamp = realm.desk.from(Place::First, NumberedNames::STRIDE);
+    realm.with_names(scope, |names| names.hlc_at(stamp))
 }
 
 /// A timestamp as an object.
@@ -117,22 +117,27 @@ pub fn read_hlcs(
     let length = scope.length(items)? as usize;
     realm.desk.put_key(field);
     let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
-    packed_hlcs(scope, realm, apart, length)
-}
-
-/// So many timestamps, which lie on the page or apart.
-pub fn packed_hlcs<'s>(
-    scope: Scope<'s>,
-    realm: &Realm,
-    apart: Value<'s>,
-    length: usize,
-) -> Result<Vec<Option<Hlc>>> {
-    const STRIDE: usize = 3;
-    let numbers = realm.desk.list(scope, apart, STRIDE * length)?;
+    let numbers = realm
+        .desk
+        .list(scope, apart, NumberedNames::STRIDE * length)?;
     realm.with_names(scope, |names| {
-        let stamps = numbers.chunks_exact(STRIDE);
+        let stamps = numbers.chunks_exact(NumberedNames::STRIDE);
         stamps.map(|stamp| names.hlc_at(stamp)).collect()
     })
+}
+
+/// Of so many timestamps, which lie on the page or apart, those that are wanted, with their index; `None`
+/// for what is no timestamp.
+pub fn wanted_hlcs<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    (apart, length): (Value<'s>, usize),
+    wanted: impl Fn(&Hlc) -> bool,
+) -> Result<Vec<(u32, Option<Hlc>)>> {
+    let numbers = realm
+        .desk
+        .list(scope, apart, NumberedNames::STRIDE * length)?;
+    realm.with_names(scope, |names| names.wanted_hlcs(numbers, wanted))
 }
 
 /// Numbers of an entry of watermarks: that of the name it stands under, and the timestamp's three.

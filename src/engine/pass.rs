@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Backlog, Page, Standing};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
@@ -41,6 +41,11 @@ pub struct Meeting<'a, B> {
 }
 
 impl<B> Meeting<'_, B> {
+    /// Whether a record with this timestamp has to be met: one that was seen need not be.
+    pub fn may_want(&self, hlc: &Hlc) -> bool {
+        self.ask.standing(hlc) != Standing::Unwanted
+    }
+
     /// Meets a record by its timestamp; `None` if it is not wanted, else whether it gets a place on the page.
     pub fn place_of(&mut self, hlc: &Hlc) -> Option<bool> {
         let has_place = self.page.meets(self.ask, hlc);

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::binding::convert::packed_hlcs;
+use crate::binding::convert::wanted_hlcs;
 use crate::binding::js::{Intrinsic, Kept, Key, Place, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -12,8 +12,8 @@ use crate::protocol::text::Text;
 pub struct QueryPage<'s> {
     /// An array.
     pub records: Value<'s>,
-    /// The timestamps of the records; `None` where one has none.
-    pub stamps: Vec<Option<Hlc>>,
+    /// The timestamps that are wanted, with the indexes of their records; `None` where one has none.
+    pub stamps: Vec<(u32, Option<Hlc>)>,
     /// The cursor of the next page, if there is one.
     pub next: Option<Kept>,
     /// The id of the last record, and how many there are.
@@ -21,11 +21,12 @@ pub struct QueryPage<'s> {
 }
 
 impl<'s> QueryPage<'s> {
-    /// Reads what `query` answered. `Err` says what it lacks.
+    /// Reads what `query` answered, and of it the timestamps that are `wanted`. `Err` says what it lacks.
     pub fn read(
         scope: Scope<'s>,
         realm: &Rc<Realm>,
         answer: Value<'s>,
+        wanted: impl Fn(&Hlc) -> bool,
     ) -> Result<std::result::Result<Self, &'static str>> {
         let (desk, next) = (&realm.desk, realm.reserve());
         desk.put(Place::Slot, f64::from(next.slot()));
@@ -52,7 +53,7 @@ impl<'s> QueryPage<'s> {
         };
         Ok(Ok(Self {
             records,
-            stamps: packed_hlcs(scope, realm, apart, length)?,
+            stamps: wanted_hlcs(scope, realm, (apart, length), wanted)?,
             next: has_next.then_some(next),
             end: last_id.map(|id| (id, length)),
         }))

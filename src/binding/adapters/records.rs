@@ -147,8 +147,8 @@ impl JsRecords {
             stamps,
             next,
             end,
-        } = self.page_of(scope, answer)?;
-        for (index, stamp) in (0u32..).zip(stamps) {
+        } = self.page_of(scope, answer, |hlc| meeting.may_want(hlc))?;
+        for (index, stamp) in stamps {
             let Some(hlc) = stamp else {
                 warn(
                     realm,
@@ -167,8 +167,13 @@ impl JsRecords {
         Ok(Rest { next, end })
     }
 
-    fn page_of<'s>(&self, scope: Scope<'s>, answer: Value<'s>) -> Result<QueryPage<'s>> {
-        QueryPage::read(scope, self.adapter.realm(), answer)?
+    fn page_of<'s>(
+        &self,
+        scope: Scope<'s>,
+        answer: Value<'s>,
+        wanted: impl Fn(&Hlc) -> bool,
+    ) -> Result<QueryPage<'s>> {
+        QueryPage::read(scope, self.adapter.realm(), answer, wanted)?
             .map_err(|what| invalid(&self.operation(Key::Query).to_string(), what))
     }
 
@@ -208,8 +213,8 @@ impl JsRecords {
         let realm = self.adapter.realm();
         let QueryPage {
             records, stamps, ..
-        } = self.page_of(scope, answer)?;
-        for (index, hlc) in (0u32..).zip(stamps) {
+        } = self.page_of(scope, answer, |hlc| wanted.contains_key(hlc))?;
+        for (index, hlc) in stamps {
             let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                 continue;
             };

@@ -109,9 +109,13 @@ impl Desk {
         cell.map_or(f64::NAN, Cell::get)
     }
 
-    /// Three numbers that lie from there on.
-    pub fn three(&self, place: Place) -> [f64; 3] {
-        [0, 1, 2].map(|further| self.get_after(place, further))
+    /// So many numbers that lie from there on.
+    pub fn from(&self, place: Place, length: usize) -> &'static [Cell<f64>] {
+        let from = place as usize;
+        self.numbers
+            .get()
+            .get(from..from + length)
+            .unwrap_or_default()
     }
 
     /// What lies there as a count; `None` where it is negative.

@@ -23,6 +23,7 @@ pub use function::{Call, function};
 pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;
+pub use names::NumberedNames;
 pub use native::mark;
 pub use realm::{Kept, Realm};
 pub use remote::Remote;
