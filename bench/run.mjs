@@ -1,7 +1,8 @@
 /**
  * Runs workloads on several engines side by side and shows what each took.
  *
- *   npm run bench -- [--engine SPECIFIER]… [--only NAME]… [--json FILE] [--svg FILE] [--runs N] [--quick]
+ *   npm run bench -- [--engine SPECIFIER]… [--only NAME]… [--json FILE] [--svg FILE] [--markdown FILE]
+ *     [--runs N] [--quick]
  *
  * The reference engine and this package always take part; `--engine` adds any module with the exports
  * of version 0.1.0. Absolute times belong to the machine and the moment: what counts are the ratios
@@ -15,7 +16,7 @@ import { renderChart } from "./lib/chart.mjs";
 import { loadEngines } from "./lib/engines.mjs";
 import { measureWorkload } from "./lib/measure.mjs";
 import { describeMachine, resultOf } from "./lib/results.mjs";
-import { barText, renderTable } from "./lib/table.mjs";
+import { barText, renderMarkdown, renderTable } from "./lib/table.mjs";
 import { chooseWorkloads, workloads } from "./workloads/index.mjs";
 
 const USAGE = `usage: npm run bench -- [options]
@@ -23,6 +24,7 @@ const USAGE = `usage: npm run bench -- [options]
   --only NAME         run this workload, or those whose names begin so (repeatable)
   --json FILE         write all figures
   --svg FILE          write a chart of the ratios
+  --markdown FILE     write the table of this package beside the reference
   --runs N            runs per engine and workload, 5 by default
   --quick             small data: shows that everything works, its figures are no evidence
   --list              name the workloads and what they have to reach`;
@@ -34,6 +36,7 @@ function readOptions() {
       only: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
       svg: { type: "string" },
+      markdown: { type: "string" },
       runs: { type: "string", default: "5" },
       quick: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
@@ -94,9 +97,10 @@ async function run(options) {
  * @param {{ machine: object & { cpu: string, cores: number, node: string }, missing: unknown[],
  *   results: import("./lib/results.mjs").WorkloadResult[] }} report
  */
-async function writeFiles({ json, svg, runs, quick }, { machine, missing, results }) {
+async function writeFiles({ json, svg, markdown, runs, quick }, { machine, missing, results }) {
   const date = new Date().toISOString();
   if (json) await writeFile(json, `${JSON.stringify({ date, runs, quick, machine, missing, results }, null, 2)}\n`);
+  if (markdown) await writeFile(markdown, renderMarkdown(results));
   if (!svg) return;
   const data = quick ? "small data, no evidence" : `median of ${runs} runs`;
   const subtitle = `${data}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${date.slice(0, 10)}`;

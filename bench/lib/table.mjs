@@ -20,6 +20,32 @@ export function renderTable(results) {
 }
 
 /**
+ * The same for a page: of each workload the reference's figure and this package's, side by side.
+ *
+ * @param {WorkloadResult[]} results
+ */
+export function renderMarkdown(results) {
+  const header = ["Workload", "Reference", "This engine", "To be reached", "Ratio", "Least and greatest", ""];
+  const lines = [header, header.map(() => "---"), ...results.map(markdownRow)];
+  return `${lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}\n`;
+}
+
+/** @param {WorkloadResult} result */
+function markdownRow({ name, unit, bar, engines: [reference, ours] }) {
+  const shown = (/** @type {EngineResult} */ { summary }) => (summary ? `${figure(summary.median)} ${unit}` : "–");
+  const { toReference: by, met } = ours;
+  return [
+    `\`${name}\``,
+    shown(reference),
+    shown(ours),
+    barText(bar, unit) || "–",
+    by ? ratioText(by.ratio) : "–",
+    by ? `${ratioText(by.least)} – ${ratioText(by.most)}` : "",
+    met === undefined ? "–" : verdict(bar, ours).replace("MISSED", "**missed**"),
+  ];
+}
+
+/**
  * A reason runs over into the empty columns after it, and widens none.
  *
  * @param {string[]} row
