@@ -865,7 +865,7 @@ interface HttpPeerOptions {
    * Makes the requests instead. It is called with the URL as a string and
    * `{ method, headers, body, signal }`: the headers a plain object, `body` and `signal` only where there
    * is one. Of its response are used `status` (or `ok`), `statusText`, `headers.get`, and `body`, or else
-   * `text()`, `json()` or `arrayBuffer()`. What it throws rejects the call as that very object.
+   * `json()`, `text()` or `arrayBuffer()`. What it throws rejects the call as that very object.
    */
   readonly fetch?: Fetch;
   /**
@@ -1354,6 +1354,9 @@ interface SqliteDatabaseAdapterOptions {
 /**
  * Makes a store of shared records on a SQLite file. Engines and transports of this package reach it
  * without JavaScript in between.
+ *
+ * What is asked of it is written in the order of asking. A transaction keeps all other writers of the file
+ * waiting until it ends: within its callback write by what the callback is given, never by the adapter.
  *
  * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
  * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.

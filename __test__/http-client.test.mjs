@@ -261,7 +261,9 @@ test("a double may know no more of a response than the test needs", async () => 
   const doubles = [
     { ok: true, text: async () => JSON.stringify(answer) },
     { ok: true, json: async () => answer },
-    { status: 200, text: () => JSON.stringify(answer), json: () => assert.fail("text is there") },
+    { ok: true, status: 200, json: () => answer, text: async () => "" },
+    { status: 200, text: () => JSON.stringify(answer), json: () => assert.fail("is a stub") },
+    { ok: true, body: {}, text: () => JSON.stringify(answer), json: () => assert.fail("is read") },
     new Response(JSON.stringify(answer)),
     new Response(`\uFEFF${JSON.stringify(answer)}`, { status: 299 }),
   ];

@@ -21,6 +21,36 @@ test("what the native database holds is there after it was closed and opened aga
   await second.close();
 });
 
+test("what is asked of the native database without waiting is written in the order of asking", async (t) => {
+  const adapter = sync.createSqliteDatabaseAdapter({ path: join(folderFor(t), "records.db") });
+  t.after(() => adapter.close());
+  const versions = [1, 2, 3, 4, 5].map((wallTime) => record("1", at(wallTime, "a")));
+  const newest = async () => (await adapter.get("1")).updatedAt;
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(versions.map((version) => adapter.put(version)));
+    assert.deepEqual(await newest(), at(5, "a"));
+    const between = adapter.transaction((one) => one.put(record("1", at(6, "a"))));
+    const after = adapter.put(record("1", at(7, "a")));
+    await Promise.all([between, after]);
+    assert.deepEqual(await newest(), at(7, "a"));
+  }
+});
+
+test("what was begun in a transaction before its end is a part of it, in the order of asking", async (t) => {
+  const adapter = sync.createSqliteDatabaseAdapter({ path: join(folderFor(t), "records.db") });
+  t.after(() => adapter.close());
+  for (let round = 1; round <= 20; round += 1) {
+    const begun = [];
+    await adapter.transaction(async ({ put }) => {
+      for (let counter = 0; counter < 5; counter += 1) {
+        begun.push(put(record("1", at(round, "a", counter))));
+      }
+    });
+    await Promise.all(begun);
+    assert.deepEqual((await adapter.get("1")).updatedAt, at(round, "a", 4));
+  }
+});
+
 test("what the native object storage holds is there for the next one over the same folder", async (t) => {
   const root = folderFor(t);
   const first = sync.createFsObjectStorage({ root });

@@ -116,12 +116,34 @@ test("a closed database says so instead of crashing", async (t) => {
   const adapter = await OPENERS.database(join(folderFor(t), "app.db"));
   await adapter.close();
   await adapter.close();
-  await assert.rejects(async () => adapter.get("1"), Error);
+  await assert.rejects(async () => adapter.get("1"), { code: "STORE_CLOSED" });
+});
+
+test("a closed store is not made ready again by init", async (t) => {
+  const folder = folderFor(t);
+  const stores = [
+    await OPENERS.database(join(folder, "app.db")),
+    sync.createFsObjectStorage({ root: join(folder, "objects") }),
+  ];
+  for (const store of stores) {
+    await store.init();
+    await store.close();
+    await assert.rejects(store.init(), { code: "STORE_CLOSED" });
+  }
+});
+
+test("a busy timeout may be longer than SQLite can count", async (t) => {
+  for (const busyTimeoutMs of [2 ** 31, Number.MAX_SAFE_INTEGER]) {
+    const path = join(folderFor(t), "app.db");
+    const adapter = sync.createSqliteDatabaseAdapter({ path, busyTimeoutMs });
+    await adapter.put(record("1", at(1, "a")));
+    await adapter.close();
+  }
 });
 
 test("a database in a folder that does not exist is an error, not a crash", async (t) => {
   const path = join(folderFor(t), "no", "such", "folder", "app.db");
-  await assert.rejects(async () => OPENERS.database(path), Error);
+  await assert.rejects(async () => OPENERS.database(path), { code: "IO_ERROR" });
 });
 
 test("a file that is no database is an error, and is left as it was", async (t) => {
@@ -130,7 +152,7 @@ test("a file that is no database is an error, and is left as it was", async (t) 
     path,
     "this is no database, but it is long enough to be taken for something".repeat(100),
   );
-  await assert.rejects(async () => (await OPENERS.database(path)).query({}), Error);
+  await assert.rejects(async () => OPENERS.database(path), { code: "NOT_A_DATABASE" });
 });
 
 const LEAVING = [

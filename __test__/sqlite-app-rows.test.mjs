@@ -84,6 +84,32 @@ test("hostile names are names, and a missing table has no rows", needsSqlite, as
   assert.deepEqual(await applier.getNodeWatermarks(APP, "gone"), {});
 });
 
+test("a page after the time of a row has as many rows as any other", needsSqlite, async () => {
+  const { applier } = open();
+  const stamps = [at(1, "a"), at(2, "a"), at(2, "b"), at(2, "c"), at(3, "a"), at(4, "a")];
+  for (const [id, stamp] of stamps.entries()) await applier.apply(insert(`${id}`, stamp));
+  const page = async (since, limit) => {
+    const { rows, hasMore, nextCursor } = await applier.scanSince(APP, "notes", since, { limit });
+    return [rows.map(({ row }) => row.id).join(""), hasMore, nextCursor];
+  };
+  assert.deepEqual(await page(text(at(1, "a")), 1), ["123", true, text(at(2, "c"))]);
+  assert.deepEqual(await page(text(at(2, "a")), 1), ["23", true, text(at(2, "c"))]);
+  assert.deepEqual(await page(text(at(2, "c")), 1), ["4", true, text(at(3, "a"))]);
+  assert.deepEqual(await page(text(at(3, "a")), 1), ["5", false, null]);
+  assert.deepEqual(await page(undefined, undefined), ["012345", false, null]);
+});
+
+test(
+  "a page that its last moment makes longer says exactly whether there is more",
+  needsSqlite,
+  async () => {
+    const { applier } = open();
+    for (const node of ["a", "b", "c"]) await applier.apply(insert(node, at(1, node)));
+    const page = await applier.scanSince(APP, "notes", "", { limit: 2 });
+    assert.deepEqual([page.rows.length, page.hasMore, page.nextCursor], [3, false, null]);
+  },
+);
+
 test("bytes and large integers survive the way over JSON", needsSqlite, async () => {
   const from = open();
   const values = [new Uint8Array([0, 255, 7]), 9_007_199_254_740_993n, 5, 1.5, "t", null];
@@ -137,6 +163,11 @@ test("what cannot be applied fails alone, with a code", needsSqlite, async () =>
   db.exec("ROLLBACK");
   assert.equal(rows().length, 0);
   await assert.rejects(applier.scanSince("stranger", "t", ""), { code: "UNKNOWN_APP" });
+  for (const limit of [0, -1, 1.5, Infinity, "2"]) {
+    await assert.rejects(applier.scanSince(APP, "notes", "", { limit }), {
+      code: "INVALID_ARGUMENT",
+    });
+  }
   await assert.rejects(applier.apply({ ...stray, appId: APP, table: "none" }), {
     code: "UNKNOWN_APP",
   });

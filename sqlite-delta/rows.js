@@ -114,45 +114,74 @@ exports.createAppRows = function createAppRows(context) {
     const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
-    if (floor === undefined || (cursor !== undefined && native.floorOf(cursor) === undefined)) {
+    if (floor === undefined || (cursor !== "" && native.floorOf(cursor) === undefined)) {
       throw fault("INVALID_ARGUMENT", "scanSince: a place is a timestamp in text form");
     }
-    const usual = `${select} WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
+    const usual = `WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
+    // Rows of the moment of `since` are read as well, for text does not order them: those that were seen
+    // take no place on the page, or a page of nothing else would look like the end.
+    const most = floor === null ? 0 : limit + seenAt(floor);
     const found =
       floor === null
         ? []
-        : readRows(`${usual} ORDER BY "updated_at" LIMIT ?3`, floor, cursor ?? "", limit + 1);
-    const hasMore = found.length > limit;
+        : readRows(`${select} ${usual} ORDER BY "updated_at" LIMIT ?3`, floor, cursor, most + 1);
+    const next = found.length > most ? found.pop() : null;
     let last = null;
-    if (hasMore) {
-      found.length = limit;
-      last = found.at(-1).updated_at;
-      // ';' is what follows ':'.
-      const end = `${last.slice(0, 17)};`;
-      const rest = readRows(
-        `${usual} AND "updated_at" < ?3 ORDER BY "updated_at"`,
-        floor,
-        cursor ?? "",
-        end,
-      );
-      const moment = last.slice(0, 18);
+    if (next !== null) {
+      const moment = found.at(-1).updated_at.slice(0, 18);
       while (found.at(-1)?.updated_at.startsWith(moment)) found.pop();
-      found.push(...rest.filter((row) => row.updated_at.startsWith(moment)));
-      last = found.at(-1).updated_at;
+      found.push(...rowsAt(moment, select));
+      const end = found.at(-1).updated_at;
+      // The rest of the moment may have been all that there was.
+      if (!next.updated_at.startsWith(moment) || isMoreAfter(end)) last = end;
     }
     found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
     const texts = found.map((row) => row.updated_at);
-    const order = native.rowsBetween(texts, since, cursor ?? null, last);
-    return { rows: order.map((at) => found[at]), hasMore, nextCursor: last };
+    const order = native.rowsBetween(texts, since, cursor, last);
+    return { rows: order.map((at) => found[at]), hasMore: last !== null, nextCursor: last };
+
+    function isMoreAfter(end) {
+      return readRows(`SELECT 1 FROM ${quote(name)} ${usual} LIMIT 1`, end, end).length > 0;
+    }
+
+    /** The usual rows of one moment, given as the text before the node, in text order. */
+    function rowsAt(moment, selected) {
+      // ';' is what follows ':'.
+      const end = `${moment.slice(0, 17)};`;
+      return readRows(
+        `${selected} ${usual} AND "updated_at" < ?3 ORDER BY "updated_at"`,
+        moment,
+        cursor,
+        end,
+      );
+    }
+
+    /** How many rows of the moment of `since` are not later than it. */
+    function seenAt(moment) {
+      if (moment === "") return 0;
+      const times = rowsAt(moment, `SELECT "updated_at" FROM ${quote(name)}`);
+      const later = native.rowsBetween(
+        times.map((row) => row.updated_at),
+        since,
+        null,
+        null,
+      );
+      return times.length - later.length;
+    }
   }
 
-  function scanSince(appId, table, since, options) {
+  function scanSince(appId, table, sinceText, options) {
     const { name } = declared("scanSince", appId, table);
+    const since = sinceText ?? "";
+    const limit = options?.limit ?? DEFAULT_LIMIT;
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw fault("INVALID_ARGUMENT", "scanSince({ limit }): is a positive integer");
+    }
+    const cursor = options?.cursor ?? "";
     return handle.during("scanSince", () => {
       const shape = shapeOf(name);
       if (shape === null) return { rows: [], nextCursor: null, hasMore: false };
-      const { limit = DEFAULT_LIMIT, cursor } = options ?? {};
-      const page = handle.atomically(null, () => scan(shape, since, limit, cursor || undefined));
+      const page = handle.atomically(null, () => scan(shape, since, limit, cursor));
       const times = native.timesOf(page.rows.map((row) => row.updated_at));
       const rows = page.rows.map((row, at) => entryOf(appId, table, row, times[at]));
       return { ...page, rows };

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -82,6 +83,27 @@ pub fn on_threads<T: Send + 'static>(
 ) -> impl Future<Output = Result<T>> {
     // Boxed, so that a round that never gets here has no room for it.
     boxed_on_threads(realm, Box::pin(work))
+}
+
+/// The same for what an app asks of a store: `work` begins here, where it takes its place in the line of
+/// those who want to write, and goes on there. Threads would begin it in an order of their own, and of two
+/// writes of one record the first could be the one that stays.
+pub fn in_order_on_threads<T: Send + 'static>(
+    realm: &Rc<Realm>,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    let mut work: Pin<Box<dyn Future<Output = Result<T>> + Send>> = Box::pin(work);
+    async move {
+        let begun = {
+            let _entered = threads()?.enter();
+            // Nobody need be woken: whoever takes it over asks it again.
+            work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        match begun {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => boxed_on_threads(realm, work).await,
+        }
+    }
 }
 
 async fn boxed_on_threads<T: Send + 'static>(

@@ -39,7 +39,10 @@ pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 type Method = for<'c> fn(&Call<'c>, &FsObjects) -> Result<Value<'c>>;
 
 const METHODS: &[(&str, Method)] = &[
-    ("init", |call, _| promise(call, Ok(async { Ok(()) }))),
+    ("init", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.init().await }))
+    }),
     ("close", |call, store| {
         let store = store.clone();
         promise(call, Ok(async move { store.close().await }))

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::convert::{parse_json, read_hlc, stringify};
 use super::error::invalid;
-use super::executor::{IntoJs, on_threads, spawn};
+use super::executor::{IntoJs, in_order_on_threads, spawn};
 use super::js::{Call, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -23,8 +23,8 @@ pub use records::{NativeRecords, create_sqlite_database_adapter};
 pub use rows::{NativeRows, create_sqlite_app_rows};
 pub use state::{NativeState, create_sqlite_sync_state_store};
 
-/// Does `work` on the native threads and answers the promise of it. What is wrong with the arguments
-/// rejects the promise, as in an async function.
+/// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong
+/// with the arguments rejects the promise, as in an async function.
 fn promise<'s, T, W>(call: &Call<'s>, work: Result<W>) -> Result<Value<'s>>
 where
     T: IntoJs + Send,
@@ -32,7 +32,7 @@ where
 {
     let realm = Rc::clone(call.realm);
     spawn(call.scope, call.realm, async move {
-        on_threads(&realm, work?).await
+        in_order_on_threads(&realm, work?).await
     })
 }
 

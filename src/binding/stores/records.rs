@@ -57,7 +57,10 @@ pub fn database_options(options: &Options<'_>) -> Result<DatabaseOptions> {
 type Method = for<'c> fn(&Call<'c>, &SqliteRecords) -> Result<Value<'c>>;
 
 const METHODS: &[(&str, Method)] = &[
-    ("init", |call, _| promise(call, Ok(async { Ok(()) }))),
+    ("init", |call, store| {
+        let store = store.clone();
+        promise(call, Ok(async move { store.init().await }))
+    }),
     ("close", |call, store| {
         let store = store.clone();
         promise(call, Ok(async move { store.close().await }))

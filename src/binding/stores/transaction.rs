@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::records::query_arg;
 use super::{hlc_arg, json_arg, promise, string_arg};
 use crate::binding::error::invalid;
-use crate::binding::executor::{await_js, on_threads, spawn};
+use crate::binding::executor::{await_js, in_order_on_threads, spawn};
 use crate::binding::js::{Call, Kind, Realm, Scope, Value, function};
 use crate::error::Result;
 use crate::store::sqlite::{SqliteRecords, SqliteTransaction};
@@ -21,7 +21,7 @@ pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'
         if !is_function {
             return Err(invalid("transaction(callback)", "takes a function"));
         }
-        let begun = on_threads(&realm, async move { store.transaction().await }).await?;
+        let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await?;
         let transaction = Arc::new(begun);
         let result = await_js(
             &realm,
@@ -37,11 +37,11 @@ pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'
         let ending = Arc::clone(&transaction);
         match result {
             Ok(result) => {
-                on_threads(&realm, async move { ending.commit().await }).await?;
+                in_order_on_threads(&realm, async move { ending.commit().await }).await?;
                 Ok(result)
             }
             Err(error) => {
-                on_threads(&realm, async move { ending.rollback().await }).await?;
+                in_order_on_threads(&realm, async move { ending.rollback().await }).await?;
                 Err(error)
             }
         }

@@ -183,6 +183,12 @@ impl FsObjects {
         .await
     }
 
+    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
+    pub async fn init(&self) -> Result<()> {
+        let operation = "make the object storage ready";
+        self.inner.gate.enter(operation).map(drop)
+    }
+
     /// Whether objects can be written here now.
     pub async fn health_check(&self) -> Result<bool> {
         self.run("check the object storage", |area| Ok(area.is_writable()))

@@ -27,6 +27,8 @@ use crate::store::gate::{Gate, Pass};
 const OPEN: &str = "open a database";
 const READERS: usize = 4;
 const KEPT_STATEMENTS: usize = 64;
+/// `SQLite` counts milliseconds in a C `int`: 24 days.
+const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +170,7 @@ fn connection(path: &Path, options: Options) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(during(OPEN))?;
     connection
-        .busy_timeout(options.busy_timeout)
+        .busy_timeout(options.busy_timeout.min(LONGEST_BUSY_TIMEOUT))
         .map_err(during(OPEN))?;
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
     super::query::add_collation(&connection).map_err(during(OPEN))?;
@@ -288,6 +290,11 @@ impl Database {
             Arc::into_inner(shared).map_or(Ok(()), |last| last.checkpoint())
         })
         .await
+    }
+
+    /// Fails where the store is closed.
+    pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
+        self.enter(operation).map(drop)
     }
 
     fn enter(&self, operation: &'static str) -> Result<(Pass, Arc<Shared>)> {

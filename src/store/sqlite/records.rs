@@ -175,6 +175,11 @@ impl SqliteRecords {
             .await
     }
 
+    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
+    pub async fn init(&self) -> Result<()> {
+        self.database.check_open("make the database ready")
+    }
+
     /// Whether the file can be read.
     pub async fn health_check(&self) -> Result<bool> {
         self.read("check the database", |connection, _| {
