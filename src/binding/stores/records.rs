@@ -59,7 +59,7 @@ type Method = for<'c> fn(&Call<'c>, &SqliteRecords) -> Result<Value<'c>>;
 const METHODS: &[(&str, Method)] = &[
     ("init", |call, store| {
         let store = store.clone();
-        promise(call, Ok(async move { store.init().await }))
+        promise(call, Ok(async move { store.init() }))
     }),
     ("close", |call, store| {
         let store = store.clone();

@@ -184,7 +184,7 @@ impl FsObjects {
     }
 
     /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
-    pub async fn init(&self) -> Result<()> {
+    pub fn init(&self) -> Result<()> {
         let operation = "make the object storage ready";
         self.inner.gate.enter(operation).map(drop)
     }

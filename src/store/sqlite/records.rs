@@ -176,7 +176,7 @@ impl SqliteRecords {
     }
 
     /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
-    pub async fn init(&self) -> Result<()> {
+    pub fn init(&self) -> Result<()> {
         self.database.check_open("make the database ready")
     }
 
