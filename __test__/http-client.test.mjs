@@ -365,3 +365,27 @@ test("a request that is none rejects, and nothing is sent", async (t) => {
   }
   assert.equal(peer.requests.length, 0);
 });
+
+test("a request of the app's own goes out as JSON.stringify writes it", async (t) => {
+  const peer = await peerAt(t, (_, res) => json(res, NOTHING));
+  const bodies = [];
+  const fetch = (url, init) => {
+    bodies.push(init.body);
+    return { ok: true, json: () => NOTHING };
+  };
+  const sent = [
+    { watermarks: {} },
+    { limit: 5, watermarks: {}, records: [], appSyncableRows: [] },
+    { watermarks: { a: at(1, "a") }, records: [record("1", at(1, "z"))], channel: "c" },
+  ];
+  for (const request of sent) {
+    await sync.createHttpSyncTransport(peer).exchange(request);
+    await sync.createHttpSyncTransport({ ...peer, fetch }).exchange(request);
+  }
+  const texts = sent.map((request) => JSON.stringify(request));
+  assert.deepEqual(bodies, texts);
+  assert.deepEqual(
+    peer.requests.map(({ text }) => text),
+    texts,
+  );
+});

@@ -264,6 +264,24 @@ for (const { front, kind, title } of SIDES) {
       assert.equal(await side.databaseAdapter.get("r1"), null);
     });
 
+    test("to a transport of the app's a request goes as it came, and its answer goes out as it is", async (t) => {
+      const answer = { records: [], appSyncableRows: [], hasMore: false, later: { x: "ü" } };
+      const requests = [];
+      const transport = { exchange: async (request) => (requests.push(request), answer) };
+      const side = await open(t, { transport });
+      const sent = [
+        { watermarks: {} },
+        { watermarks: {}, records: [], appSyncableRows: [], channel: "c", limit: 5 },
+        { watermarks: { a: { ...at(1, "a"), more: 1 } } },
+      ];
+      for (const request of sent) {
+        assert.deepEqual((await exchange(side, request)).json, answer);
+      }
+      assert.deepEqual(requests, sent);
+      assert.equal((await exchange(side, { watermarks: [] })).status, 400);
+      assert.equal(requests.length, sent.length);
+    });
+
     test("a fault inside is a 500 that says nothing of the inside", async (t) => {
       const warn = t.mock.method(console, "warn", () => {});
       const thrown = new Error("the password is swordfish");

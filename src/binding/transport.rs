@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
-use super::convert::Body;
+use super::convert::{Body, parse_json, stringify};
 use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
@@ -16,6 +16,7 @@ use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::Json;
 use crate::store::side::NativeSide;
 
 /// So many records a scan asks for at one time where nobody says otherwise.
@@ -118,6 +119,32 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 
 /// Whichever transport the app passed in.
 pub struct Peer(pub Handle);
+
+impl Peer {
+    /// Whether it is an answering side of this package in this process.
+    pub fn is_in_process(&self) -> Result<bool> {
+        Ok(self.0.behind::<InProcess>()?.is_some())
+    }
+
+    /// Its answer to a request, both as the text that they are: nothing of them is written anew.
+    pub async fn relay(&self, request: &str) -> Result<Json> {
+        let realm = self.0.realm();
+        await_js(
+            realm,
+            "transport.exchange",
+            |scope, invoke| {
+                let transport = self.0.value(scope)?;
+                let request = parse_json(scope, realm, request)?;
+                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
+            },
+            |scope, answer| {
+                read_answer(scope, realm, answer)?;
+                stringify(scope, realm, answer)
+            },
+        )
+        .await
+    }
+}
 
 impl Exchange<Body> for Peer {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::callbacks::{App, as_text};
 use super::fetching::{Asked, Fetch, Sent, Wanted};
-use crate::binding::convert::{Body, as_body};
+use crate::binding::convert::{Body, as_body, stringify};
 use crate::binding::executor::{on_threads, spawn};
 use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
-use crate::engine::ports::Exchange;
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
@@ -53,17 +54,25 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let transport = scope.object()?;
     let asking = Rc::clone(&behind);
     let exchange = bound(scope, realm, "exchange", options.array(), move |call| {
-        let request = read_request(call.scope, call.realm, call.arg(0));
+        let request = request_text(call);
         let asking = Rc::clone(&asking);
         let entered = enter(call)?;
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
-            asking.exchange(request?).await
+            asking.post(request?).await
         })
     })?;
     scope.set(realm, transport, Key::Exchange, exchange)?;
     mark(scope, realm, transport, behind)?;
     Ok(transport)
+}
+
+/// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
+fn request_text(call: &Call<'_>) -> Result<Bytes> {
+    let (scope, realm, request) = (call.scope, call.realm, call.arg(0));
+    read_request(scope, realm, request)?;
+    let text = stringify(scope, realm, request)?;
+    Ok(Bytes::copy_from_slice(text.as_bytes()))
 }
 
 impl HttpTransport {
@@ -78,11 +87,14 @@ impl HttpTransport {
     /// One request and its answer. The text is written, and the answer read, on the native threads.
     pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let request = request.with_bodies(|body| body.to_json(self.app.realm()))?;
+        self.post(text_of(&self.app, request).await?).await
+    }
+
+    async fn post(&self, text: Bytes) -> Result<Answer<Body>> {
         let fetch = match &self.way {
-            Way::Native(peer) => return peer.exchange(request).await?.with_bodies(as_body),
+            Way::Native(peer) => return peer.post(text).await?.with_bodies(as_body),
             Way::Fetch(fetch) => fetch,
         };
-        let text = text_of(&self.app, request).await?;
         let head = Head::post(&text);
         repeat(
             self.app.retries,

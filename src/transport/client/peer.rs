@@ -167,9 +167,9 @@ pub async fn text_of(caller: &impl Caller, request: Request<Json>) -> Result<Byt
     caller.run(text).await
 }
 
-impl<C: Caller> Exchange<Json> for Peer<C> {
-    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
-        let text = text_of(&self.caller, request).await?;
+impl<C: Caller> Peer<C> {
+    /// Posts a request that is text already, and reads the answer.
+    pub async fn post(&self, text: Bytes) -> Result<Answer<Json>> {
         // What is signed is what is sent.
         let may_pack = !self.caller.signs();
         self.ask(&Head::post(&text), |client, _, headers| {
@@ -177,6 +177,12 @@ impl<C: Caller> Exchange<Json> for Peer<C> {
             async move { client.exchange(text, &headers, may_pack).await }
         })
         .await
+    }
+}
+
+impl<C: Caller> Exchange<Json> for Peer<C> {
+    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
+        self.post(text_of(&self.caller, request).await?).await
     }
 }
 

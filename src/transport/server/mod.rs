@@ -37,6 +37,12 @@ pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
 pub trait Answers: Send + Sync {
     /// One request and its answer. Requests may overlap; who answers takes them one by one.
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>>;
+
+    /// The same from text to text, where somebody answers to whom a request goes as it came, and whose
+    /// answer goes out as it is: with fields that nobody here knows. The request is well-formed.
+    fn relay(&self, _request: &str) -> Option<Later<'_, Json>> {
+        None
+    }
 }
 
 /// A storage of files.

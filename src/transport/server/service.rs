@@ -16,7 +16,8 @@ use super::upload::{Upload, Why};
 use super::{About, Body, Channel};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::wire::{read_request, write_answer};
+use crate::protocol::message::Answer;
+use crate::protocol::wire::{Json, read_request, write_answer};
 use crate::transport::gzip::{WORTH_PACKING, pack};
 use crate::transport::routes::{
     Action, Found, Refusal, Route, Selection, entity_tag, packs_answers, select,
@@ -131,6 +132,29 @@ fn explained(
     refusal
 }
 
+/// What is to be sent.
+enum Outgoing {
+    Answer(Answer<Json>),
+    Text(Json),
+}
+
+impl Outgoing {
+    /// About how many bytes it has.
+    fn length(&self) -> usize {
+        match self {
+            Self::Answer(answer) => answer.items.iter().map(|item| item.body.len()).sum(),
+            Self::Text(text) => text.len(),
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Answer(answer) => write_answer(&answer).into_bytes(),
+            Self::Text(text) => text.as_bytes().to_vec(),
+        }
+    }
+}
+
 async fn exchange(
     channel: &Channel,
     head: &Parts,
@@ -140,16 +164,20 @@ async fn exchange(
     let explain = |error: Error| explained(channel, "exchange", &error, Some(why));
     let upload = Upload::new(&head.headers, body, why.clone(), channel.max_body)?;
     let text = upload.whole().await.map_err(explain)?;
-    let request = aside(text.len(), move || read_request(&text)).await;
-    let request = request.map_err(|error| match error.kind() {
+    let request = aside(text.len(), move || Ok((read_request(&text)?, text))).await;
+    let (request, text) = request.map_err(|error| match error.kind() {
         ErrorKind::Sync => Refusal::malformed(error.to_string()),
         _ => explain(error),
     })?;
-    let answer = channel.answers.exchange(request).await.map_err(explain)?;
-    let length = answer.items.iter().map(|item| item.body.len()).sum();
+    let relayed = channel.answers.relay(&String::from_utf8_lossy(&text));
+    drop(text);
+    let answer = match relayed {
+        Some(text) => Outgoing::Text(text.await.map_err(explain)?),
+        None => Outgoing::Answer(channel.answers.exchange(request).await.map_err(explain)?),
+    };
     let packs = packs_answers(&head.headers);
-    let (text, packed) = aside(length, move || {
-        let text = write_answer(&answer).into_bytes();
+    let (text, packed) = aside(answer.length(), move || {
+        let text = answer.into_bytes();
         if packs && text.len() >= WORTH_PACKING {
             let packed = pack(&text).map_err(|error| {
                 Error::new(ErrorKind::Internal, "pack an answer", error.to_string())

@@ -87,6 +87,7 @@ impl JsChannel {
         let log = Warnings(Across {
             errands: Arc::clone(errands),
             channel: number,
+            relays: false,
         });
         Ok(in_process.natively(log, clock)?.map(NativeAnswers::new))
     }
@@ -98,6 +99,14 @@ impl JsChannel {
             Answering::Theirs(peer) => peer.exchange(request).await?,
         };
         answer.with_bodies(|body| body.to_json(&self.realm))
+    }
+
+    /// What the app's `transport` answers to the text of a request.
+    async fn relay(&self, request: &str) -> Result<Json> {
+        let Answering::Theirs(peer) = &self.answering else {
+            return Err(invalid("transport", "is not the app's"));
+        };
+        peer.relay(request).await
     }
 
     /// Only `true` lets a caller in.
@@ -164,6 +173,8 @@ pub struct Context {
 pub struct Across {
     errands: Arc<Errands<Context>>,
     channel: usize,
+    /// Whether exchanges go through to a transport that is the app's own.
+    relays: bool,
 }
 
 /// The channel with this number, for the native threads. Finds out whose its storage is.
@@ -176,9 +187,14 @@ pub fn across(
         return Ok(None);
     };
     let native = channel.storage.behind::<NativeBlobs>()?;
+    let relays = match &channel.answering {
+        Answering::Own(_) => false,
+        Answering::Theirs(peer) => !peer.is_in_process()?,
+    };
     let way = Arc::new(Across {
         errands: Arc::clone(errands),
         channel: number,
+        relays,
     });
     let files: Arc<dyn Files> = match native {
         Some(native) => Arc::new(NativeFiles(native.0.clone())),
@@ -257,6 +273,16 @@ impl Answers for Across {
         self.run("exchange", |channel, _| {
             Box::pin(async move { channel.exchange(request).await })
         })
+    }
+
+    fn relay(&self, request: &str) -> Option<Later<'_, Json>> {
+        if !self.relays {
+            return None;
+        }
+        let request = Json::from(request);
+        Some(self.run("exchange", move |channel, _| {
+            Box::pin(async move { channel.relay(&request).await })
+        }))
     }
 }
 
