@@ -207,7 +207,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
         return undefined;
       }
       const stamps = packHlcs(records);
-      const cursor = answer.hasMore === true ? answer.nextCursor : undefined;
+      const cursor = answer.hasMore ? answer.nextCursor : undefined;
       const hasNext = cursor !== undefined && cursor !== null;
       if (hasNext) slab[slot] = cursor;
       const lastId = records[records.length - 1]?.id;

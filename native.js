@@ -78,6 +78,9 @@ function loadBinary() {
 
 const binary = loadBinary();
 
+/** Where this code runs, not where the binary was loaded: a test runner may have a console for each file. */
+const warn = (...words) => globalThis.console?.warn?.(...words);
+
 /** What stands in for the peer package's error class where that package is not installed. */
 const OwnStarkeepError = class StarkeepError extends Error {
   constructor(message, code, cause) {
@@ -111,7 +114,7 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
-  const own = binary.face({ SyncError, StarkeepError, ...fetching, createBorder });
+  const own = binary.face({ SyncError, StarkeepError, warn, ...fetching, createBorder });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   return {
     SyncError,

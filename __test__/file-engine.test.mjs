@@ -35,6 +35,17 @@ test("transferFile copies nothing where the destination has the key", async () =
   assert.equal(destination.calls.put, 0);
 });
 
+test("a storage may answer whether it has a key with what it has of it, or with nothing", async () => {
+  const files = sync.createFileSyncEngine();
+  const [source, destination] = [await filled("k"), await filled()];
+  destination.plan.has = { answers: () => ({ value: { size: 9 } }) };
+  assert.equal(await files.transferFile(manifest("k"), source, destination), true);
+  assert.equal(destination.calls.put, 0);
+  const row = { object_storage_key: "k", deleted_at: null };
+  assert.equal(await sync.residencyOf(row, { has: () => 1 }), "resident");
+  assert.equal(await sync.residencyOf(row, { has: () => undefined }), "staged");
+});
+
 test("transferFile answers false where the source has no such key", async () => {
   const files = sync.createFileSyncEngine();
   const [source, destination] = [await filled(), await filled()];

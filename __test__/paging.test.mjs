@@ -210,6 +210,25 @@ for (const [title, order] of Object.entries({
   });
 }
 
+/** The method with `hasMore` told as a driver of a database may tell it: as a number. */
+const numbering = (adapter, name) => {
+  const method = adapter[name];
+  adapter[name] = async (...args) => {
+    const page = await method(...args);
+    return { ...page, hasMore: Number(page.hasMore) };
+  };
+};
+
+test("an adapter whose hasMore is a number is read to its end", async () => {
+  const world = makeWorld(["a"], { coverage: false, engine: { scanPageSize: 2 } });
+  const [a] = world.nodes;
+  numbering(a.db, "query");
+  numbering(a.rows.applier, "scanSince");
+  backlog(a, "a", ["SR", "AW"]);
+  await drain(a);
+  assertSettled(world);
+});
+
 test("an item written while a backlog drains goes along", async () => {
   const world = makeWorld(["a", "b"], { engine: { pageLimit: 2 } });
   const [a, b] = world.nodes;

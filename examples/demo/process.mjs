@@ -8,6 +8,9 @@ const OPENERS = { openCloud, openLaptop };
 const stopping = new AbortController();
 let node;
 
+// Of what the engine warns of, the words are enough at a terminal: a stack tells its reader nothing.
+console.warn = (words) => console.error(words);
+
 // Ctrl-C at a terminal goes to all processes; what becomes of this one is for the parent to say.
 for (const name of SIGNALS) process.on(name, () => {});
 process.on("disconnect", () => process.exit());

@@ -81,6 +81,7 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
 const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("SyncError", Intrinsic::SyncError),
     ("StarkeepError", Intrinsic::StarkeepError),
+    ("warn", Intrinsic::Warn),
     ("headersOf", Intrinsic::HeadersOf),
     ("fetchAnswer", Intrinsic::FetchAnswer),
 ];

@@ -10,6 +10,7 @@ use crate::protocol::text::Text;
 
 use super::blobs::Transfers;
 use super::intake::{Arrival, Outcome};
+use super::ports::Log;
 use super::sweep::{Direction, Held};
 
 /// What came in, and what became of it.
@@ -41,19 +42,28 @@ impl<B: Clone> Inbound<B> {
         runs
     }
 
-    pub(super) fn held(&self, broken_before: &HashSet<NodeId>) -> Vec<Held<B>> {
+    /// Adds the item that stopped each node, unless one did before. Rows that could not be applied were
+    /// warned of when they failed.
+    pub(super) fn add_held(
+        &self,
+        held: &mut Vec<Held<B>>,
+        broken_before: &HashSet<NodeId>,
+        log: &impl Log,
+    ) {
         let runs = self.runs();
-        let mut held = Vec::new();
         for arrival in &self.arrivals {
             let hlc = &arrival.item.hlc;
             if broken_before.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
                 continue;
             }
             if let Err(Some(error)) = self.whole(arrival) {
-                held.push(Held::new(&arrival.item, Direction::Inbound, error));
+                let waits = Held::new(&arrival.item, Direction::Inbound, error);
+                if arrival.is_here() || arrival.item.kind.record_id().is_some() {
+                    waits.warn(log);
+                }
+                held.push(waits);
             }
         }
-        held
     }
 
     /// The records that could not be stored.
@@ -94,11 +104,11 @@ impl<B: Clone> Inbound<B> {
     }
 }
 
-/// Of each node the item at its gap, with the reason.
+/// Of each node the item at its gap that does not go out, with the reason, which is warned of.
 pub(super) fn first_held<B: Clone>(
     items: &[Item<B>],
     runs: &Runs,
-    direction: Direction,
+    log: &impl Log,
     reason: impl Fn(&Item<B>) -> Option<Error>,
 ) -> Vec<Held<B>> {
     let mut told = HashSet::new();
@@ -109,7 +119,9 @@ pub(super) fn first_held<B: Clone>(
             && let Some(error) = reason(item)
             && told.insert(node.clone())
         {
-            held.push(Held::new(item, direction, error));
+            let waits = Held::new(item, Direction::Outbound, error);
+            waits.warn(log);
+            held.push(waits);
         }
     }
     held

@@ -19,7 +19,7 @@ use super::inbound::{Inbound, first_held};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::sweep::{Direction, Held, Known, Learned, Sweep};
+use super::sweep::{Held, Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -150,7 +150,7 @@ where
 
         sweep.superseded.extend(inbound.not_stored());
         sweep.held.extend(outbound.held);
-        sweep.held.extend(inbound.held(&sweep.broken));
+        inbound.add_held(&mut sweep.held, &sweep.broken, self.side.log());
         let learned = Learned {
             shipped: outbound.runs,
             received: inbound
@@ -330,11 +330,9 @@ where
         for item in &items {
             runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
         }
-        let held = first_held(&items, &runs, Direction::Outbound, |item| {
-            match sent.of(item) {
-                Some(Err(error)) => Some(error),
-                _ => None,
-            }
+        let held = first_held(&items, &runs, self.side.log(), |item| match sent.of(item) {
+            Some(Err(error)) => Some(error),
+            _ => None,
         });
         let shipped = items
             .into_iter()
@@ -384,7 +382,7 @@ where
         for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
             runs.gap(&item.hlc);
         }
-        let refused = first_held(&page.items, &runs, Direction::Outbound, |item| {
+        let refused = first_held(&page.items, &runs, self.side.log(), |item| {
             Some(Error::new(
                 ErrorKind::Sync,
                 "exchange",

@@ -15,6 +15,8 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::ports::Log;
+
 /// What stopped a node.
 #[derive(Debug, Clone)]
 pub struct Held<B> {
@@ -37,6 +39,21 @@ impl<B: Clone> Held<B> {
             item: item.clone(),
             error,
         }
+    }
+}
+
+impl<B> Held<B> {
+    /// Says that the item waits: an app need not read what is held.
+    pub(super) fn warn(&self, log: &impl Log) {
+        let way = match self.direction {
+            Direction::Outbound => "out",
+            Direction::Inbound => "in",
+        };
+        let message = format!(
+            "{} of node {:?} waits on its way {way}; it is tried again in a later sweep",
+            self.item.kind, self.node_id
+        );
+        log.warn(&message, Some(&self.error));
     }
 }
 

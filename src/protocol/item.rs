@@ -56,6 +56,15 @@ impl ItemKind {
     }
 }
 
+impl fmt::Display for ItemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(id) => write!(f, "the record {id:?}"),
+            Self::Row(table) => write!(f, "a row of {}/{}", table.app, table.name),
+        }
+    }
+}
+
 /// A table that an app has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Table {

@@ -77,7 +77,7 @@ impl JsBlobs {
         self.call(
             Key::Has,
             |scope| Ok(vec![scope.string(key)?]),
-            |scope, answer| Ok(scope.as_boolean(answer).unwrap_or(false)),
+            |scope, answer| Ok(scope.is_truthy(answer)),
         )
         .await
     }

@@ -89,9 +89,9 @@ impl JsRecords {
         if !scope.is_array(records)? {
             return Err(invalid(&operation, "answered no `records`"));
         }
-        let has_more = scope.as_boolean(scope.get(realm, answer, Key::HasMore)?);
+        let has_more = scope.is_truthy(scope.get(realm, answer, Key::HasMore)?);
         let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
-        let more = has_more.unwrap_or(false) || stamps.len() >= limit;
+        let more = has_more || stamps.len() >= limit;
         let shown = if more {
             match beginning(ask, &stamps) {
                 Ok(shown) => shown,

@@ -156,9 +156,7 @@ impl JsRows {
             }
             past_the_page |= no_later_row_fits(page, &hlc);
         }
-        let has_more = scope
-            .as_boolean(scope.get(realm, answer, Key::HasMore)?)
-            .unwrap_or(false);
+        let has_more = scope.is_truthy(scope.get(realm, answer, Key::HasMore)?);
         let next = scope.get(realm, answer, Key::NextCursor)?;
         if past_the_page || !has_more || scope.is_nullish(next)? {
             return Ok(None);

@@ -11,6 +11,8 @@ pub enum Intrinsic {
     SyncError,
     /// Its parent.
     StarkeepError,
+    /// See `native.js`.
+    Warn,
     /// The zero timestamp.
     ZeroHlc,
     /// See `marshal.js`.

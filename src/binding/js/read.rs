@@ -49,6 +49,14 @@ impl<'s> Scope<'s> {
         (status == sys::Status::napi_ok).then_some(boolean)
     }
 
+    /// Whether `if (value)` would go in.
+    pub fn is_truthy(self, value: Value<'_>) -> bool {
+        let mut boolean = ptr::null_mut();
+        // SAFETY: as in `as_number`; every value can be asked, and none of an app's code runs for it.
+        let status = unsafe { sys::napi_coerce_to_bool(self.env(), value.raw(), &raw mut boolean) };
+        status == sys::Status::napi_ok && self.as_boolean(self.value(boolean)) == Some(true)
+    }
+
     /// Hands the code units of a string to `read`, if the value is a string.
     pub fn with_units<R>(self, value: Value<'_>, read: impl FnOnce(&[u16]) -> R) -> Option<R> {
         let mut short = [0u16; 64];
