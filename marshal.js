@@ -92,6 +92,12 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
 
   const asked = () => (desk[METHOD] < 0 ? undefined : keys[desk[METHOD]]);
 
+  /** The property that is read most is named in the code: V8 remembers where it lies. */
+  function stampOf(value, field) {
+    if (field === undefined) return value;
+    return field === "updatedAt" ? value?.updatedAt : value?.[field];
+  }
+
   /** All three are read before any is laid down: a getter may call into this package. */
   function put(numbers, at, stamp) {
     const wallTime = stamp?.wallTime;
@@ -135,14 +141,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     const { length } = items;
     const numbers = begin(length * STRIDE);
     try {
-      // The property that is read most by its name: V8 remembers where it lies.
-      if (field === "updatedAt") {
-        for (let i = 0; i < length; i += 1) put(numbers, i * STRIDE, items[i]?.updatedAt);
-      } else {
-        for (let i = 0; i < length; i += 1) {
-          put(numbers, i * STRIDE, field === undefined ? items[i] : items[i]?.[field]);
-        }
-      }
+      for (let i = 0; i < length; i += 1) put(numbers, i * STRIDE, stampOf(items[i], field));
     } finally {
       readings -= 1;
     }
@@ -171,8 +170,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     packHlc(value) {
       const field = asked();
       if (readings === 0) forgetMany();
-      if (field === "updatedAt") put(desk, FIRST, value?.updatedAt);
-      else put(desk, FIRST, field === undefined ? value : value?.[field]);
+      put(desk, FIRST, stampOf(value, field));
     },
     /** The entries of a map; a count of `-1` where it is none. */
     packWatermarks(map) {

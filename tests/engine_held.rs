@@ -7,21 +7,11 @@ use engine_support::{Setup, ids, setup, table};
 use starkeep_sync_engine::engine::sweep::Direction;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::memory::{Access, Operation, When, record, row};
+use starkeep_sync_engine::store::memory::{Operation, When, record, row};
 
 fn one_by_one() -> Setup {
     Setup {
         page_limit: 1,
-        ..Setup::default()
-    }
-}
-
-/// Both sides can only be scanned, as sides of the first generation are.
-fn old(page_limit: usize) -> Setup {
-    Setup {
-        access: Access::Scanned,
-        rows_know_coverage: false,
-        page_limit,
         ..Setup::default()
     }
 }
@@ -49,7 +39,7 @@ async fn an_item_waits_for_its_object_and_its_node_with_it() {
 
 #[tokio::test]
 async fn what_comes_back_from_the_peer_moves_no_watermark_past_a_held_item() {
-    let (node, hub) = setup(old(1000));
+    let (node, hub) = setup(Setup::old(1000));
     node.write_record("a", None);
     node.write_record("b", Some("lost"));
     let c = node.write_record("c", None);
@@ -65,7 +55,7 @@ async fn what_comes_back_from_the_peer_moves_no_watermark_past_a_held_item() {
 
 #[tokio::test]
 async fn a_held_item_starves_nobody_in_either_direction() {
-    for setup_of in [one_by_one(), old(1)] {
+    for setup_of in [one_by_one(), Setup::old(1)] {
         let (node, hub) = setup(setup_of);
         for id in ["l1", "l2", "l3"] {
             hub.write_foreign("lame", id, Some("lost"));
@@ -186,7 +176,7 @@ async fn what_the_answering_side_could_not_store_is_not_acknowledged() {
 
 #[tokio::test]
 async fn without_coverage_the_exchange_throws_and_no_watermark_moves() {
-    let (node, hub) = setup(old(1000));
+    let (node, hub) = setup(Setup::old(1000));
     node.write_record("a", None);
     node.write_record("bad", None);
     hub.write_record("theirs", None);

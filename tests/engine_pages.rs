@@ -14,19 +14,9 @@ fn one_by_one() -> Setup {
     }
 }
 
-/// Both sides can only be scanned, as sides of the first generation are.
-fn old(page_limit: usize) -> Setup {
-    Setup {
-        access: Access::Scanned,
-        rows_know_coverage: false,
-        page_limit,
-        ..Setup::default()
-    }
-}
-
 #[tokio::test]
 async fn an_updated_record_does_not_strand_the_one_before_it() {
-    for setup_of in [one_by_one(), old(1)] {
+    for setup_of in [one_by_one(), Setup::old(1)] {
         let (node, hub) = setup(setup_of);
         node.write_record("a", None);
         node.write_record("b", None);
@@ -38,7 +28,7 @@ async fn an_updated_record_does_not_strand_the_one_before_it() {
 
 #[tokio::test]
 async fn nothing_is_stranded_between_records_and_the_tables_of_apps() {
-    for setup_of in [one_by_one(), old(1), old(2)] {
+    for setup_of in [one_by_one(), Setup::old(1), Setup::old(2)] {
         let (node, hub) = setup(setup_of);
         for (turn, name) in ["z", "y", "x", "w"].into_iter().enumerate() {
             hub.write_row(turn % 2, name);
@@ -70,7 +60,7 @@ async fn has_more_is_true_only_while_something_was_left_out() {
 
 #[tokio::test]
 async fn items_with_one_timestamp_are_not_parted_by_the_end_of_a_page() {
-    for setup_of in [one_by_one(), old(1), old(2)] {
+    for setup_of in [one_by_one(), Setup::old(1), Setup::old(2)] {
         let (node, hub) = setup(setup_of);
         node.write_record("a", None);
         let stamp = node.side.clock.now();
@@ -85,7 +75,7 @@ async fn items_with_one_timestamp_are_not_parted_by_the_end_of_a_page() {
 
 #[tokio::test]
 async fn rows_do_not_overtake_records_with_one_timestamp_that_a_remembered_page_left_out() {
-    let (node, hub) = setup(old(2));
+    let (node, hub) = setup(Setup::old(2));
     for id in ["a", "b", "c"] {
         node.write_record(id, None);
     }
@@ -117,7 +107,7 @@ async fn a_table_that_cannot_be_scanned_keeps_its_nodes_back() {
 
 #[tokio::test]
 async fn a_blind_table_moves_no_persisted_watermark() {
-    let (node, hub) = setup(old(1000));
+    let (node, hub) = setup(Setup::old(1000));
     node.write_row(0, "row");
     node.write_record("after", None);
     node.local
@@ -132,8 +122,8 @@ async fn a_blind_table_moves_no_persisted_watermark() {
 #[tokio::test]
 #[ignore = "what follows a row of a table that cannot be scanned is shipped before it"]
 async fn a_third_side_gets_the_rows_of_a_table_that_could_not_be_scanned_for_a_while() {
-    let (node, hub) = setup(old(1000));
-    let third = Node::new("third", &hub, old(1000));
+    let (node, hub) = setup(Setup::old(1000));
+    let third = Node::new("third", &hub, Setup::old(1000));
     node.write_row(0, "row");
     node.write_record("after", None);
     node.local
@@ -148,7 +138,7 @@ async fn a_third_side_gets_the_rows_of_a_table_that_could_not_be_scanned_for_a_w
 
 #[tokio::test]
 async fn a_table_that_the_answering_side_cannot_scan_fails_the_exchange() {
-    let (node, hub) = setup(old(1000));
+    let (node, hub) = setup(Setup::old(1000));
     hub.write_row(0, "row");
     hub.write_record("after", None);
     hub.local
@@ -232,7 +222,7 @@ async fn what_a_strict_node_is_brought_while_it_reads_passes_nothing() {
     let (node, hub) = setup(Setup {
         scan_page_size: 1,
         strict_order: true,
-        ..old(1000)
+        ..Setup::old(1000)
     });
     node.write_foreign("leaf", "b", None);
     node.sync().await;

@@ -12,17 +12,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{Access, Operation, When, record};
-
-/// Both sides can only be scanned, as sides of the first generation are.
-fn old(page_limit: usize) -> Setup {
-    Setup {
-        access: Access::Scanned,
-        rows_know_coverage: false,
-        page_limit,
-        ..Setup::default()
-    }
-}
+use starkeep_sync_engine::store::memory::{Operation, When, record};
 
 #[tokio::test]
 async fn strict_order_stops_a_node_for_all_rounds_of_a_sweep() {
@@ -54,7 +44,7 @@ async fn a_round_whose_watermarks_could_not_be_written_is_played_again() {
 
 #[tokio::test]
 async fn what_an_old_peer_sends_passes_nothing_that_the_page_left_out() {
-    let (node, hub) = setup(old(1));
+    let (node, hub) = setup(Setup::old(1));
     let first = node.write_record("a", None);
     node.write_record("b", None);
     hub.put_record(node.write_record("c", None));
@@ -87,7 +77,7 @@ async fn what_comes_in_any_order_is_taken_in_in_the_order_of_time() {
 async fn an_answer_passes_nothing_that_another_caller_brings_while_it_is_read() {
     let (node, hub) = setup(Setup {
         scan_page_size: 1,
-        ..old(1000)
+        ..Setup::old(1000)
     });
     hub.write_foreign("leaf", "b", None);
     let brought = hub.clone();
@@ -101,7 +91,7 @@ async fn an_answer_passes_nothing_that_another_caller_brings_while_it_is_read() 
 
 #[tokio::test]
 async fn what_one_caller_brings_has_its_place_in_the_next_page_of_another() {
-    let (_, hub) = setup(old(1));
+    let (_, hub) = setup(Setup::old(1));
     let at = |wall_time, node| Hlc::new(wall_time, 0, Text::from(node));
     for (wall_time, id) in [(1, "a"), (5, "b"), (6, "c")] {
         hub.put_record(record(at(wall_time, "p"), body(id), None));

@@ -30,6 +30,18 @@ pub struct Setup {
     pub strict_order: bool,
 }
 
+impl Setup {
+    /// Both sides can only be scanned, as sides of the first generation are.
+    pub fn old(page_limit: usize) -> Self {
+        Self {
+            access: Access::Scanned,
+            rows_know_coverage: false,
+            page_limit,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {

@@ -40,7 +40,7 @@ pub trait Answers: Send + Sync {
 
     /// The same from text to text, where somebody answers to whom a request goes as it came, and whose
     /// answer goes out as it is: with fields that nobody here knows. The request is well-formed.
-    fn relay(&self, _request: &str) -> Option<Later<'_, Json>> {
+    fn relay(&self, _request: &[u8]) -> Option<Later<'_, Json>> {
         None
     }
 }

@@ -169,7 +169,7 @@ async fn exchange(
         ErrorKind::Sync => Refusal::malformed(error.to_string()),
         _ => explain(error),
     })?;
-    let relayed = channel.answers.relay(&String::from_utf8_lossy(&text));
+    let relayed = channel.answers.relay(&text);
     drop(text);
     let answer = match relayed {
         Some(text) => Outgoing::Text(text.await.map_err(explain)?),

@@ -275,11 +275,11 @@ impl Answers for Across {
         })
     }
 
-    fn relay(&self, request: &str) -> Option<Later<'_, Json>> {
+    fn relay(&self, request: &[u8]) -> Option<Later<'_, Json>> {
         if !self.relays {
             return None;
         }
-        let request = Json::from(request);
+        let request = Json::from(String::from_utf8_lossy(request));
         Some(self.run("exchange", move |channel, _| {
             Box::pin(async move { channel.relay(&request).await })
         }))
