@@ -312,11 +312,24 @@ type StarkeepError = InstanceType<typeof StarkeepErrorClass>;
  * `name` is `"SyncError"` and `code` is `"SYNC_ERROR"`.
  *
  * It is a subclass of the peer package's `StarkeepError` where that package is installed. Other errors
- * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}; what the app's own
- * code throws comes out as the very object that was thrown.
+ * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}, both with what
+ * {@link ErrorReport} lists; what the app's own code throws comes out as the very object that was thrown.
  */
 declare class SyncError extends StarkeepErrorClass {
   constructor(message: string, cause?: unknown);
+}
+
+/**
+ * What an error of this package says beside its message: read a caught `StarkeepError` as this.
+ * `operation` is not listed among the properties of the error, so that errors compare as before.
+ */
+interface ErrorReport {
+  /** What went wrong, for code to compare with. */
+  readonly code: ErrorCode;
+  /** What was being done, `"exchange"` or `"localObjectStorage.put"`; it also stands before the message. */
+  readonly operation?: string;
+  /** What caused it: of an error of the app's own code, the very object that was thrown. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -1577,6 +1590,7 @@ export {
   type DatabaseAdapter,
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,
+  type ErrorReport,
   type ExchangeResult,
   type FileEntry,
   type FileRecordRow,

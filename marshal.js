@@ -166,6 +166,18 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
 
   return {
     packHlcs,
+    /** Those of the items whose indexes lie on the page, or apart. */
+    pickAt(items, numbers = page) {
+      const count = desk[COUNT];
+      const picked = [];
+      readings += 1;
+      try {
+        for (let i = 0; i < count; i += 1) picked.push(items[numbers[i]]);
+      } finally {
+        readings -= 1;
+      }
+      return picked;
+    },
     /** The one timestamp that a value has under the property, or that it is. */
     packHlc(value) {
       const field = asked();

@@ -81,6 +81,9 @@ const binary = loadBinary();
 /** Where this code runs, not where the binary was loaded: a test runner may have a console for each file. */
 const warn = (...words) => globalThis.console?.warn?.(...words);
 
+/** The one code that has a class of its own. */
+const SYNC_ERROR = "SYNC_ERROR";
+
 /** What stands in for the peer package's error class where that package is not installed. */
 const OwnStarkeepError = class StarkeepError extends Error {
   constructor(message, code, cause) {
@@ -104,23 +107,43 @@ exports.lateErrors = function lateErrors() {
   return { StarkeepError, adopt };
 };
 
+/**
+ * How this package reports an error: the operation that failed stands before its message, and is a
+ * property that is not listed, for errors are compared by those that are.
+ */
+const createFault = (SyncError, StarkeepError) =>
+  function fault(code, operation, what, cause) {
+    const message = operation === "" ? what : `${operation}: ${what}`;
+    const error =
+      code === SYNC_ERROR
+        ? new SyncError(message, cause)
+        : new StarkeepError(message, code, cause);
+    if (operation === "") return error;
+    return Object.defineProperty(error, "operation", {
+      value: operation,
+      configurable: true,
+      writable: true,
+    });
+  };
+
 /** The package as one of its entries shows it, with the error classes that this entry could load. */
 exports.face = function face(peer) {
   const StarkeepError =
     typeof peer?.StarkeepError === "function" ? peer.StarkeepError : OwnStarkeepError;
   class SyncError extends StarkeepError {
     constructor(message, cause) {
-      super(message, "SYNC_ERROR", cause);
+      super(message, SYNC_ERROR, cause);
       this.name = "SyncError";
     }
   }
-  const own = binary.face({ SyncError, StarkeepError, warn, ...fetching, createBorder });
+  const fault = createFault(SyncError, StarkeepError);
+  const own = binary.face({ fault, warn, ...fetching, createBorder });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   return {
     SyncError,
     advanceWatermark: createAdvance(isLater),
     createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
     ...functions,
-    ...sqliteDelta(deltaHelpers, StarkeepError),
+    ...sqliteDelta(deltaHelpers, fault),
   };
 };

@@ -25,6 +25,15 @@ const tellsOpenFiles = {
 };
 const both = { skip: tellsOpenFiles.skip || needsSqlite.skip };
 
+function thrownBy(work) {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail("nothing was thrown");
+}
+
 const OPENERS = {
   async database(path) {
     const adapter = sync.createSqliteDatabaseAdapter({ path });
@@ -117,6 +126,21 @@ test("a closed database says so instead of crashing", async (t) => {
   await adapter.close();
   await adapter.close();
   await assert.rejects(async () => adapter.get("1"), { code: "STORE_CLOSED" });
+});
+
+test("an error names what was being done, and is listed as before", async (t) => {
+  const adapter = await OPENERS.database(join(folderFor(t), "app.db"));
+  await adapter.close();
+  const errors = [
+    await adapter.get("1").catch((error) => error),
+    thrownBy(() => sync.createFsObjectStorage({})),
+    thrownBy(() => sync.withSqliteDelta(null)),
+  ];
+  for (const error of errors) {
+    assert.ok(error.operation.length > 0);
+    assert.ok(error.message.startsWith(`${error.operation}: `), error.message);
+    assert.ok(!Object.keys(error).includes("operation"));
+  }
 });
 
 test("a closed store is not made ready again by init", async (t) => {

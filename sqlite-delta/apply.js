@@ -44,7 +44,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
     return layout;
   }
 
-  const invalid = (what) => failed(fault("INVALID_ARGUMENT", `${OPERATION}: ${what}`));
+  const invalid = (what) => failed(fault("INVALID_ARGUMENT", OPERATION, what));
 
   /** A page as groups in which no id comes twice: what is stored is read once for a group. */
   function* groupsOf(records) {
@@ -119,7 +119,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
         return failed(error);
       }
       if (error.code === "STORE_CLOSED") throw thrown;
-      return failed(fault("INVALID_ARGUMENT", `${OPERATION}: ${thrown.message}`, thrown));
+      return failed(fault("INVALID_ARGUMENT", OPERATION, thrown.message, thrown));
     }
   }
 
@@ -182,7 +182,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   function check(records) {
     if (!Array.isArray(records)) {
-      throw fault("INVALID_ARGUMENT", `${OPERATION}(records): is an array of records`);
+      throw fault("INVALID_ARGUMENT", `${OPERATION}(records)`, "is an array of records");
     }
   }
 

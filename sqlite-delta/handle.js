@@ -15,8 +15,8 @@ exports.createHandle = function createHandle(db, native, fault) {
       return native.sqliteFault(operation, thrown.errcode, thrown.message, thrown);
     }
     if (thrown?.code === "ERR_INVALID_STATE") {
-      const message = `${operation}: the database is closed; open it before a round begins`;
-      return { error: fault("STORE_CLOSED", message, thrown), ofOneRow: false };
+      const what = "the database is closed; open it before a round begins";
+      return { error: fault("STORE_CLOSED", operation, what, thrown), ofOneRow: false };
     }
     return { error: thrown, ofOneRow: false };
   }

@@ -18,11 +18,10 @@ const { createHandle } = require("./handle.js");
 const { createAppRows } = require("./rows.js");
 const { createRecords } = require("./records.js");
 
-/** The functions of the package, given the native helpers and the error class of its entry. */
-exports.sqliteDelta = function sqliteDelta(native, StarkeepError) {
-  const fault = (code, message, cause) => new StarkeepError(message, code, cause);
+/** The functions of the package, given the native helpers and the way to report errors of its entry. */
+exports.sqliteDelta = function sqliteDelta(native, fault) {
   const need = (holds, name, what) => {
-    if (!holds) throw fault("INVALID_ARGUMENT", `${name}: ${what}`);
+    if (!holds) throw fault("INVALID_ARGUMENT", name, what);
   };
   const isObject = (value) =>
     (typeof value === "object" && value !== null) || typeof value === "function";

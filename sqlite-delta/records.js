@@ -23,11 +23,11 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     const columns = columnsOf(handle, table);
     for (const name of NEEDED) {
       if (columns.some((column) => column.name === name)) continue;
-      const message =
+      const what =
         columns.length === 0
           ? `the table ${table} is not there; call the adapter's init() before the first round`
           : `the table ${table} has no column ${name}, so it holds no records; name the table that does`;
-      throw fault("DATABASE_ERROR", `withSqliteDelta({ table }): ${message}`);
+      throw fault("DATABASE_ERROR", "withSqliteDelta({ table })", what);
     }
     const timeline = handle.atomically(null, () =>
       createTimeline(handle, table, columns, { key: "id" }),
@@ -104,7 +104,8 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     }
     throw fault(
       "STORE_BUSY",
-      `queryUnseen: the adapter's get() keeps answering other versions than ${table} holds; ` +
+      "queryUnseen",
+      `the adapter's get() keeps answering other versions than ${table} holds; ` +
         "is `db` the adapter's own database?",
     );
   }

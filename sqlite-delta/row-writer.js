@@ -10,7 +10,7 @@ const BEHIND = Object.freeze({ status: "behind" });
 const OPERATION = "apply an app row";
 
 exports.createRowWriter = function createRowWriter({ handle, native, fault, declared, shapeOf }) {
-  const invalid = (what) => fault("INVALID_ARGUMENT", `${OPERATION}: ${what}`);
+  const invalid = (what) => fault("INVALID_ARGUMENT", OPERATION, what);
   const isObject = (value) => typeof value === "object" && value !== null;
 
   /** What an entry says, checked. `updatedAt` is the text of its version. */
@@ -19,10 +19,8 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
     const { name, pkColumns } = declared(OPERATION, entry.appId, entry.table);
     const shape = shapeOf(name);
     if (shape === null) {
-      throw fault(
-        "DATABASE_ERROR",
-        `${OPERATION}: the table ${name} is missing; install the app again`,
-      );
+      const what = `the table ${name} is missing; install the app again`;
+      throw fault("DATABASE_ERROR", OPERATION, what);
     }
     const [timestamp] = native.textsOf([entry], "timestamp");
     if (timestamp === null) throw invalid("an entry's timestamp is a timestamp");
@@ -53,10 +51,8 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
   /** Only a column that is there: what a newer app sends beside them has to wait until it is here too. */
   function columnIn(shape, name) {
     if (shape.columns.some((column) => column.name === name)) return name;
-    throw fault(
-      "DATABASE_ERROR",
-      `${OPERATION}: the table ${shape.name} has no column ${JSON.stringify(name)}; update the app`,
-    );
+    const what = `the table ${shape.name} has no column ${JSON.stringify(name)}; update the app`;
+    throw fault("DATABASE_ERROR", OPERATION, what);
   }
 
   /** The rows that a condition means, and which of them are older than `updatedAt`. */
@@ -122,7 +118,7 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
       if (found.exists) return update(one, found, values);
       const inserted = insert(one, values);
       if (inserted === APPLIED) return inserted;
-      throw fault("CONSTRAINT_VIOLATION", `${OPERATION}: another row has a value that is unique`);
+      throw fault("CONSTRAINT_VIOLATION", OPERATION, "another row has a value that is unique");
     },
 
     update: (one) => update(one, find(one, conditionOf(one)), valuesOf(one)),

@@ -31,8 +31,8 @@ function createNamespaces(handle, fault) {
     } catch {
       // told below
     }
-    const message = `app_syncable_namespaces: tables_json of ${appId} is not [{ "name", "pkColumns" }]`;
-    throw fault("DATABASE_ERROR", `${message}; register the app again`);
+    const what = `tables_json of ${appId} is not [{ "name", "pkColumns" }]; register the app again`;
+    throw fault("DATABASE_ERROR", "app_syncable_namespaces", what);
   }
 
   const read = (sql, ...parameters) =>
@@ -52,13 +52,13 @@ exports.createAppRows = function createAppRows(context) {
 
   /** What the app declared of the table. */
   function declared(operation, appId, table) {
-    const unknown = (what) => fault("UNKNOWN_APP", `${operation}: ${what} is not registered`);
+    const unknown = (what) => fault("UNKNOWN_APP", operation, `${what} is not registered`);
     const namespace = typeof appId === "string" ? namespaces.get(appId) : null;
     if (namespace === null) throw unknown(`the app ${JSON.stringify(appId)}`);
     const info = namespace.tables.find(({ name }) => name === table);
     if (info === undefined) throw unknown(`the table ${JSON.stringify(table)} of ${appId}`);
     const name = tableName(appId, table);
-    if (name.includes("\0")) throw fault("INVALID_ARGUMENT", `${operation}: a name has no NUL`);
+    if (name.includes("\0")) throw fault("INVALID_ARGUMENT", operation, "a name has no NUL");
     return { name, pkColumns: info.pkColumns };
   }
 
@@ -70,8 +70,8 @@ exports.createAppRows = function createAppRows(context) {
     const columns = columnsOf(handle, name);
     if (columns.length === 0) return null;
     if (!columns.some((column) => column.name === "updated_at")) {
-      const message = `the table ${name} has no column updated_at, so its rows cannot be exchanged`;
-      throw fault("DATABASE_ERROR", `app rows: ${message}`);
+      const what = `the table ${name} has no column updated_at, so its rows cannot be exchanged`;
+      throw fault("DATABASE_ERROR", "app rows", what);
     }
     const timeline = handle.atomically(null, () => createTimelineOf(name, columns));
     const shape = { name, columns, timeline, version: handle.schemaVersion() };
@@ -115,7 +115,7 @@ exports.createAppRows = function createAppRows(context) {
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
     if (floor === undefined || (cursor !== "" && native.floorOf(cursor) === undefined)) {
-      throw fault("INVALID_ARGUMENT", "scanSince: a place is a timestamp in text form");
+      throw fault("INVALID_ARGUMENT", "scanSince", "a place is a timestamp in text form");
     }
     const usual = `WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
     // Rows of the moment of `since` are read as well, for text does not order them: those that were seen
@@ -175,7 +175,7 @@ exports.createAppRows = function createAppRows(context) {
     const since = sinceText ?? "";
     const limit = options?.limit ?? DEFAULT_LIMIT;
     if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw fault("INVALID_ARGUMENT", "scanSince({ limit }): is a positive integer");
+      throw fault("INVALID_ARGUMENT", "scanSince({ limit })", "is a positive integer");
     }
     const cursor = options?.cursor ?? "";
     return handle.during("scanSince", () => {

@@ -138,6 +138,16 @@ impl Error {
         self.0.kind
     }
 
+    /// What was being done; empty where the message says it.
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+
+    /// What is wrong and what to do, without the operation.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The cause itself, for who wants to hand it on.
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.source.as_deref()

@@ -140,6 +140,34 @@ pub fn wanted_hlcs<'s>(
     realm.with_names(scope, |names| names.wanted_hlcs(numbers, wanted))
 }
 
+/// The items of an array whose timestamps under `field` are `wanted`, as an array. `Err` is the index of one
+/// that has no timestamp.
+pub fn pick_wanted<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    (items, field): (Value<'s>, Key),
+    wanted: impl Fn(&Hlc) -> bool,
+) -> Result<std::result::Result<Value<'s>, u32>> {
+    let length = scope.length(items)? as usize;
+    realm.desk.put_key(Some(field));
+    let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    let found = wanted_hlcs(scope, realm, (apart, length), wanted)?;
+    if let Some((index, _)) = found.iter().find(|(_, hlc)| hlc.is_none()) {
+        return Ok(Err(*index));
+    }
+    // The timestamps have been read: the indexes take their place.
+    let numbers = realm.desk.list(scope, apart, length)?;
+    let mut count = 0u32;
+    for (number, (index, _)) in numbers.iter().zip(&found) {
+        number.set(f64::from(*index));
+        count += 1;
+    }
+    realm.desk.put(Place::Count, f64::from(count));
+    realm
+        .helper(scope, Intrinsic::PickAt, &[items, apart])
+        .map(Ok)
+}
+
 /// Numbers of an entry of watermarks: that of the name it stands under, and the timestamp's three.
 const ENTRY_STRIDE: usize = 4;
 

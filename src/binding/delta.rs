@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::convert::{read_hlcs, read_watermarks, write_hlc, write_watermarks};
 use super::error::{Thrown, invalid, to_js};
 use super::js::{Call, Key, Kind, Scope, Value, function};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, text_floor, wins};
@@ -294,7 +294,7 @@ fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let error = match scope.kind(call.arg(3))? {
         Kind::Object => {
             let thrown = realm.keep(scope, call.arg(3))?;
-            Error::new(fault.kind(), "", fault.to_string()).caused_by(Thrown::new(thrown))
+            fault.caused_by(Thrown::new(thrown))
         }
         _ => fault,
     };

@@ -1,7 +1,7 @@
 //! Errors across the border.
 //!
 //! What the app's code throws stays the same object. What this package reports becomes an error of the
-//! class that the app's entry knows, with `code` and `cause`.
+//! class that the app's entry knows, with `code`, `operation` and `cause`.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -108,19 +108,11 @@ pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<V
     {
         return thrown.value(scope);
     }
-    let message = scope.text(&error.to_string())?;
-    let cause = cause_to_js(scope, realm, error)?;
-    if matches!(error.kind(), ErrorKind::Sync | ErrorKind::TooLarge) {
-        return scope.construct(
-            realm.intrinsic(scope, Intrinsic::SyncError)?,
-            &[message, cause],
-        );
-    }
     let code = scope.text(error.kind().code())?;
-    scope.construct(
-        realm.intrinsic(scope, Intrinsic::StarkeepError)?,
-        &[message, code, cause],
-    )
+    let operation = scope.text(error.operation())?;
+    let message = scope.text(error.message())?;
+    let cause = cause_to_js(scope, realm, error)?;
+    realm.helper(scope, Intrinsic::Fault, &[code, operation, message, cause])
 }
 
 fn cause_to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {

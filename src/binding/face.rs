@@ -79,8 +79,7 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
 
 /// What an entry hands in, and where it is kept.
 const FROM_ENTRY: &[(&str, Intrinsic)] = &[
-    ("SyncError", Intrinsic::SyncError),
-    ("StarkeepError", Intrinsic::StarkeepError),
+    ("fault", Intrinsic::Fault),
     ("warn", Intrinsic::Warn),
     ("headersOf", Intrinsic::HeadersOf),
     ("fetchAnswer", Intrinsic::FetchAnswer),

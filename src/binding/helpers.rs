@@ -1,6 +1,6 @@
 //! The helpers on watermarks and timestamps.
 
-use super::convert::{read_hlc, read_hlcs, read_watermarks, write_hlc};
+use super::convert::{pick_wanted, read_hlc, read_watermarks, write_hlc};
 use super::error::invalid;
 use super::js::{Call, Intrinsic, Key, Kind, Realm, Scope, Value};
 use crate::error::Result;
@@ -97,24 +97,14 @@ pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     }
     let watermarks = read_watermarks(scope, realm, call.arg(1))?
         .map_err(|what| invalid("selectUnseen(watermarks)", &what))?;
-    let unseen = scope.array()?;
     let zero = Hlc::zero();
-    let mut selected = 0;
-    for (index, stamp) in (0u32..).zip(read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?) {
-        let Some(hlc) = stamp else {
-            return Err(invalid(
-                &format!("selectUnseen(records[{index}].updatedAt)"),
-                "is no timestamp",
-            ));
-        };
-        if hlc > *watermarks.get(&hlc.node_id).unwrap_or(&zero) {
-            realm.scope(|scope| {
-                scope.set_element(unseen, selected, scope.element(records, index)?)
-            })?;
-            selected += 1;
-        }
-    }
-    Ok(unseen)
+    let is_unseen = |hlc: &Hlc| hlc > watermarks.get(&hlc.node_id).unwrap_or(&zero);
+    pick_wanted(scope, realm, (records, Key::UpdatedAt), is_unseen)?.map_err(|index| {
+        invalid(
+            &format!("selectUnseen(records[{index}].updatedAt)"),
+            "is no timestamp",
+        )
+    })
 }
 
 /// `compareHLC(a, b)`: negative, zero or positive.

@@ -3,6 +3,7 @@ import {
   type ApplyResult,
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,
+  type ErrorReport,
   type ExchangeResult,
   type HeldItem,
   type SyncEngine,
@@ -23,7 +24,7 @@ import {
   deserializeHLC,
   serializeHLC,
 } from "@starkeep/sync-engine";
-import type { AnyRecord, HLCTimestamp } from "@starkeep/protocol-primitives";
+import type { AnyRecord, HLCTimestamp, StarkeepError } from "@starkeep/protocol-primitives";
 
 const clock = createHLCClock({
   nodeId: "laptop",
@@ -84,6 +85,11 @@ function describe(held: HeldItem): string {
     return `${where} ${record.id}`;
   }
   return `${where} ${held.item.appId}/${held.item.table}`;
+}
+
+function told(thrown: StarkeepError): string {
+  const { code, operation = "", cause }: ErrorReport = thrown;
+  return `${operation} ${code} ${String(cause)}`;
 }
 
 async function round(): Promise<string[]> {
@@ -196,4 +202,4 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { files, order, response, round, transports, wrong };
+export { files, order, response, round, told, transports, wrong };

@@ -10,6 +10,7 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("nodeNames", Intrinsic::NodeNames),
     ("numberOfName", Intrinsic::NumberOfName),
     ("packHlcs", Intrinsic::PackHlcs),
+    ("pickAt", Intrinsic::PickAt),
     ("packHlc", Intrinsic::PackHlc),
     ("packWatermarks", Intrinsic::PackWatermarks),
     ("packPage", Intrinsic::PackPage),

@@ -7,10 +7,8 @@ pub enum Intrinsic {
     Parse,
     /// `JSON.stringify`
     Stringify,
-    /// The class of the entry that the app uses.
-    SyncError,
-    /// Its parent.
-    StarkeepError,
+    /// See `native.js`.
+    Fault,
     /// See `native.js`.
     Warn,
     /// The zero timestamp.
@@ -21,6 +19,8 @@ pub enum Intrinsic {
     NumberOfName,
     /// See `marshal.js`.
     PackHlcs,
+    /// See `marshal.js`.
+    PickAt,
     /// See `marshal.js`.
     PackHlc,
     /// See `marshal.js`.
