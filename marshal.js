@@ -136,8 +136,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
   const lengthOf = (text) => (typeof text === "string" ? text.length : 0);
 
   /** The timestamps that the items have under the property, or that they are; `NaN` for none. */
-  function packHlcs(items) {
-    const field = asked();
+  function packHlcs(items, field = asked()) {
     const { length } = items;
     const numbers = begin(length * STRIDE);
     try {
@@ -210,18 +209,20 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
      */
     packPage(answer) {
       const slot = desk[SLOT];
+      const field = asked();
       const isObject = typeof answer === "object" && answer !== null;
       const records = isObject ? answer.records : undefined;
       if (!Array.isArray(records)) {
         desk[COUNT] = isObject ? -2 : -1;
         return undefined;
       }
-      const stamps = packHlcs(records);
       const cursor = answer.hasMore ? answer.nextCursor : undefined;
       const hasNext = cursor !== undefined && cursor !== null;
-      if (hasNext) slab[slot] = cursor;
       const lastId = records[records.length - 1]?.id;
       const isLong = lengthOf(lastId) > LETTERS_LENGTH;
+      // Last: whatever else of the app's is read could lay down another page over this one.
+      const stamps = packHlcs(records, field);
+      if (hasNext) slab[slot] = cursor;
       desk[COUNT] = records.length;
       desk[FIRST] = hasNext ? 1 : 0;
       spell(FIRST + 1, isLong ? undefined : lastId, 0);

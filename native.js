@@ -115,9 +115,7 @@ const createFault = (SyncError, StarkeepError) =>
   function fault(code, operation, what, cause) {
     const message = operation === "" ? what : `${operation}: ${what}`;
     const error =
-      code === SYNC_ERROR
-        ? new SyncError(message, cause)
-        : new StarkeepError(message, code, cause);
+      code === SYNC_ERROR ? new SyncError(message, cause) : new StarkeepError(message, code, cause);
     if (operation === "") return error;
     return Object.defineProperty(error, "operation", {
       value: operation,

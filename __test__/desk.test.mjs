@@ -65,7 +65,7 @@ function connect(local, remote, { syncState = makeState(), objects, ...options }
 
 test("a getter that calls into the package while its page is read disturbs no other record", async () => {
   const stamps = Array.from({ length: 50 }, (_, index) => at(index, `node-${index % 3}`));
-  const inner = stamps.map((updatedAt, index) => recordOf(`inner-${index}`, { ...updatedAt }));
+  const inner = stamps.map((_, index) => recordOf(`inner-${index}`, at(index, "another node")));
   const meddle = () => {
     sync.selectUnseen(inner, { "another node": at(1, "another node") });
     sync.mergeWatermarks({ x: at(2, "x") }, { y: at(3, "y") });
