@@ -8,7 +8,7 @@
 import "./lib/quiet.mjs";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,11 +23,14 @@ import { senderRecords } from "./workloads/sides.mjs";
 
 const RUNS = 3;
 const PAGE = 1000;
+const SCAN_PAGE = 500;
 const MIB = 2 ** 20;
+const SMALL = 4096;
 
 const { values: options } = parseArgs({ options: { json: { type: "string" }, quick: { type: "boolean" } } });
 const count = options.quick ? 5_000 : 50_000;
 const mebibytes = options.quick ? 64 : 1024;
+const smallFiles = options.quick ? 500 : 5_000;
 const records = [...senderRecords(count)];
 const pages = Array.from({ length: count / PAGE }, (_, page) => records.slice(page * PAGE, (page + 1) * PAGE));
 const dir = await mkdtemp(join(tmpdir(), "sync-engine-limits-"));
@@ -55,6 +58,31 @@ async function readRows() {
   const adapter = createSqliteDatabaseAdapter({ path: fresh("rows") });
   adapter.fill(records);
   const milliseconds = await timeOf(() => adapter.db.prepare("SELECT * FROM shared_records ORDER BY id").all());
+  await adapter.close();
+  return milliseconds;
+}
+
+/** What a full pass asks of the plain adapter, after a first one. */
+async function readPages() {
+  const adapter = createSqliteDatabaseAdapter({ path: fresh("pages") });
+  adapter.fill(records);
+  const pass = async () => {
+    let cursor;
+    do cursor = (await adapter.query({ limit: SCAN_PAGE, cursor })).nextCursor ?? undefined;
+    while (cursor !== undefined);
+  };
+  await pass();
+  const milliseconds = await timeOf(pass);
+  await adapter.close();
+  return milliseconds;
+}
+
+/** What taking in asks of the plain adapter: a commit for each record. */
+async function putRows() {
+  const adapter = createSqliteDatabaseAdapter({ path: fresh("puts") });
+  const milliseconds = await timeOf(async () => {
+    for (const record of records) await adapter.put(record);
+  });
   await adapter.close();
   return milliseconds;
 }
@@ -91,6 +119,19 @@ async function copy() {
     await synced(to);
   });
   await rm(to);
+  return milliseconds;
+}
+
+/** Small files one after the other, whole, as the plain storage reads and writes them. */
+async function copySmall() {
+  const [from, to] = [fresh("small"), fresh("small-copy")];
+  for (const folder of [from, to]) await mkdir(folder);
+  for (let file = 0; file < smallFiles; file++) await writeFile(join(from, `${file}`), Buffer.alloc(SMALL, file));
+  const milliseconds = await timeOf(async () => {
+    for (let file = 0; file < smallFiles; file++)
+      await writeFile(join(to, `${file}`), await readFile(join(from, `${file}`)));
+  });
+  for (const folder of [from, to]) await rm(folder, { recursive: true });
   return milliseconds;
 }
 
@@ -134,9 +175,16 @@ const bytes = `${mebibytes.toLocaleString("en")} MiB`;
 const LIMITS = [
   ["sqlite-write", `SQLite writes ${rows}, one transaction per ${PAGE}`, writeRows],
   ["sqlite-read", `SQLite reads ${rows}`, readRows],
+  ["adapter-pages", `The plain adapter answers ${rows} in pages of ${SCAN_PAGE}`, readPages],
+  ["adapter-puts", `The plain adapter puts ${rows}, each with its commit`, putRows],
   ["json", `JSON.stringify and JSON.parse of ${rows}`, json],
   ["loopback", `node:http and fetch carry the JSON of ${rows}`, loopback],
   ["copy", `copyFile of ${bytes}, and fsync`, copy],
+  [
+    "small-files",
+    `readFile and writeFile of ${smallFiles.toLocaleString("en")} files of ${SMALL / 1024} KiB`,
+    copySmall,
+  ],
   ["curl", `curl -T of ${bytes} to the native server`, curl],
   ["round", `one round with a file of ${bytes}, over HTTP between two processes`, round],
 ];

@@ -1,4 +1,4 @@
-// A hundred thousand hostile rounds, in this thread and in workers that are ended in the middle:
+// A hundred thousand hostile rounds, half of them in this thread and half in workers that are ended in the middle:
 // `npm run stress [-- --rounds N] [--workers N]`. Prints what memory did.
 import { parseArgs } from "node:util";
 import { stress } from "../__test__/support/stress.mjs";

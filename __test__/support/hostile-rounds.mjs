@@ -133,6 +133,7 @@ export async function hostileRounds(first, count) {
 if (parentPort !== null && workerData?.hostileRounds) {
   const { first, count } = workerData.hostileRounds;
   console.warn = () => {};
-  parentPort.postMessage("begun");
   parentPort.postMessage(await hostileRounds(first, count));
+  // Until it is ended.
+  for (let number = first + count; ; number += 1) await hostileRound(number);
 }

@@ -9,18 +9,23 @@ const MARGIN = { heapUsed: 12, rss: 160 };
 const PORTION = 500;
 const AT_ONCE = 4;
 
-/** A worker at hostile rounds, ended in the middle of one. */
-async function endedWorker(number) {
+/** So many rounds in a worker, which goes on and is ended in the middle of one. Answers what they came to. */
+async function endedWorker(number, count) {
   const worker = new Worker(new URL("./hostile-rounds.mjs", import.meta.url), {
-    workerData: { hostileRounds: { first: number * 31, count: 1_000_000 } },
+    workerData: { hostileRounds: { first: number * count, count } },
   });
   const failed = new Promise((_, reject) => worker.once("error", reject));
-  await Promise.race([new Promise((resolve) => worker.once("message", resolve)), failed]);
-  await new Promise((resolve) => setTimeout(resolve, number % 17));
+  const played = new Promise((resolve) => worker.once("message", resolve));
+  const outcomes = await Promise.race([played, failed]);
+  await Promise.race([new Promise((resolve) => setTimeout(resolve, number % 17)), failed]);
   await worker.terminate();
+  return outcomes;
 }
 
-/** Plays `rounds` here and then `workers` elsewhere; fails where anything leaks, crashes or is unhandled. */
+/**
+ * Plays half of the rounds in this thread and half in workers, each of which is ended in the middle of a
+ * further one; fails where anything leaks, crashes or is unhandled.
+ */
 export async function stress({ rounds, workers, tell = () => {} }) {
   const unhandled = [];
   const note = (reason) => unhandled.push(reason);
@@ -32,30 +37,38 @@ export async function stress({ rounds, workers, tell = () => {} }) {
     await hostileRounds(0, 2 * PORTION);
     const before = await memory();
     const outcomes = { done: 0, failed: 0, dropped: 0 };
-    for (let played = 0; played < rounds; played += PORTION) {
-      const some = await hostileRounds(played, Math.min(PORTION, rounds - played));
+    const count = (some) => {
       for (const [what, times] of Object.entries(some)) outcomes[what] += times;
-      if ((played / PORTION) % 20 === 19) {
-        const { heapUsed, rss } = await memory();
-        tell(`${played + PORTION} rounds, heap ${mb(heapUsed)} MB, RSS ${mb(rss)} MB`);
-      }
+    };
+    const tellMemory = async (played) => {
+      const { heapUsed, rss } = await memory();
+      tell(`${played}, heap ${mb(heapUsed)} MB, RSS ${mb(rss)} MB`);
+    };
+    const here = Math.ceil(rounds / 2);
+    for (let played = 0; played < here; played += PORTION) {
+      count(await hostileRounds(played, Math.min(PORTION, here - played)));
+      if ((played / PORTION) % 20 === 19) await tellMemory(`${played + PORTION} rounds here`);
     }
     const after = await memory();
+    const ofEach = Math.ceil((rounds - here) / workers);
     for (let ended = 0; ended < workers; ended += AT_ONCE) {
       const some = Math.min(AT_ONCE, workers - ended);
-      await Promise.all(Array.from({ length: some }, (_, i) => endedWorker(ended + i)));
+      const played = Array.from({ length: some }, (_, i) => endedWorker(ended + i, ofEach));
+      (await Promise.all(played)).forEach(count);
+      if (ended % 40 === 0) await tellMemory(`${ended + some} workers ended`);
     }
+    const end = await memory();
     const figures = {
-      rounds,
+      rounds: { here, inWorkers: ofEach * workers },
       outcomes,
       workers,
       seconds: Math.round((performance.now() - began) / 1000),
       heapMegabytes: [mb(before.heapUsed), mb(after.heapUsed)],
-      rssMegabytes: [mb(before.rss), mb(after.rss), mb((await memory()).rss)],
+      rssMegabytes: [mb(before.rss), mb(after.rss), mb(end.rss)],
     };
     assert.deepEqual(unhandled, [], "every rejection is somebody's");
     for (const what of ["heapUsed", "rss"]) {
-      const grown = (after[what] - before[what]) / MEGABYTE;
+      const grown = (Math.max(after[what], end[what]) - before[what]) / MEGABYTE;
       assert.ok(
         grown < MARGIN[what],
         `${what} grew by ${grown.toFixed(1)} MB: ${JSON.stringify(figures)}`,
