@@ -1,8 +1,10 @@
 // Many items, and nothing left of them once a round is over.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { Worker } from "node:worker_threads";
 import * as sync from "@starkeep/sync-engine";
 import { EPOCH } from "./support/hlc.mjs";
 import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
@@ -113,3 +115,27 @@ test("engines that are let go are let go whole", { timeout: 120_000 }, async () 
   const grown = (await liveBytes()) - before;
   assert.ok(grown < 8 * MEGABYTE, `fifteen engines left ${(grown / MEGABYTE).toFixed(1)} MB`);
 });
+
+test(
+  "a worker that is ended leaves nothing of its engines behind",
+  { timeout: 120_000 },
+  async () => {
+    const endWorkers = async (count) => {
+      for (let ended = 0; ended < count; ended += 1) {
+        const worker = new Worker(new URL("./support/many-engines.mjs", import.meta.url), {
+          workerData: { engines: 3_000 },
+        });
+        await once(worker, "message");
+        await worker.terminate();
+      }
+      await liveBytes();
+      return process.memoryUsage().rss;
+    };
+    const before = await endWorkers(10);
+    const grown = (await endWorkers(30)) - before;
+    assert.ok(
+      grown < 16 * MEGABYTE,
+      `90,000 engines of ended workers left ${(grown / MEGABYTE).toFixed(1)} MB`,
+    );
+  },
+);

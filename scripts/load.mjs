@@ -1,6 +1,6 @@
 // One native server under many clients: `npm run load -- [--seconds 60] [--clients 200] [--channels 20]
 // [--processes 2]`. Every answer is checked against what the clients pushed. Prints the times of requests
-// and what memory the server took. It talks to 127.0.0.1 only.
+// and what memory the server took, which is bounded. It talks to 127.0.0.1 only.
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,6 +18,8 @@ const PAGE = 50;
 /** One of so many requests pushes a record; one of so many pushed records has an object. */
 const PUSHES = 5;
 const OBJECTS = 4;
+/** So many megabytes the server may take more, once everybody has been served for a while. */
+const SERVER_GROWS = 64;
 
 const prefixOf = (channel) => `/channels/${channel}`;
 const nodeOf = (client) => `client-${client}`;
@@ -224,6 +226,8 @@ async function main() {
       serverMegabytes: { before: memory[0], thirds: memory.slice(1, 4), after: memory[4] },
     };
     console.log(JSON.stringify(figures, null, 2));
+    const grown = memory[4] - memory[1];
+    assert.ok(grown < SERVER_GROWS, `the server grew by ${grown.toFixed(1)} MB after the first third`);
     console.log("every answer was right, and everything pushed came to everybody");
   } finally {
     for (const { child } of running) child.kill("SIGKILL");

@@ -38,10 +38,10 @@ pub struct Weak {
 
 impl Drop for Weak {
     fn drop(&mut self) {
-        if self.realm.is_alive() {
-            // SAFETY: the environment is alive, this is its thread, and nobody else has the reference.
-            unsafe { sys::napi_delete_reference(self.realm.env(), self.reference) };
-        }
+        // SAFETY: this is the environment's thread, and nobody else has the reference. The environment is
+        // there: what holds a reference is dropped at the latest by the hook that ends it, or by a
+        // finalizer that runs after the hook. A reference that nobody deletes is lost memory.
+        unsafe { sys::napi_delete_reference(self.realm.env(), self.reference) };
     }
 }
 

@@ -226,6 +226,10 @@ impl Realm {
             realm.alive.set(false);
             realm.remote.detach();
             realm.executor.end();
+            for reference in realm.intrinsics.iter().filter_map(Cell::take) {
+                // SAFETY: the environment is there while its hooks run, and the reference was taken out.
+                unsafe { sys::napi_delete_reference(realm.env, reference) };
+            }
         }
         let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
         // SAFETY: the environment is alive, and `ended` takes back what it is given.
