@@ -1,7 +1,7 @@
 /**
  * What the parts under the engine take by themselves for the same work: SQLite, JSON, a socket of this
- * machine, the file system, curl. No engine can be faster, and beside these figures the bench's say how
- * much of the time is the engine's.
+ * machine, the file system, curl. An engine can do without none of them, and beside these figures the
+ * bench's say how much of the time is the engine's.
  *
  *   node bench/limits.mjs [--json FILE] [--quick]
  */
