@@ -114,9 +114,7 @@ pub fn read_hlcs(
     items: Value<'_>,
     field: Option<Key>,
 ) -> Result<Vec<Option<Hlc>>> {
-    let length = scope.length(items)? as usize;
-    realm.desk.put_key(field);
-    let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    let (apart, length) = pack_hlcs(scope, realm, items, field)?;
     let numbers = realm
         .desk
         .list(scope, apart, NumberedNames::STRIDE * length)?;
@@ -124,6 +122,19 @@ pub fn read_hlcs(
         let stamps = numbers.chunks_exact(NumberedNames::STRIDE);
         stamps.map(|stamp| names.hlc_at(stamp)).collect()
     })
+}
+
+/// Lays the timestamps of an array's items down; they lie on the page or apart. Answers how many there are.
+fn pack_hlcs<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    items: Value<'s>,
+    field: Option<Key>,
+) -> Result<(Value<'s>, usize)> {
+    let length = scope.length(items)? as usize;
+    realm.desk.put_key(field);
+    let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    Ok((apart, length))
 }
 
 /// Of so many timestamps, which lie on the page or apart, those that are wanted, with their index; `None`
@@ -148,9 +159,7 @@ pub fn pick_wanted<'s>(
     (items, field): (Value<'s>, Key),
     wanted: impl Fn(&Hlc) -> bool,
 ) -> Result<std::result::Result<Value<'s>, u32>> {
-    let length = scope.length(items)? as usize;
-    realm.desk.put_key(Some(field));
-    let apart = realm.helper(scope, Intrinsic::PackHlcs, &[items])?;
+    let (apart, length) = pack_hlcs(scope, realm, items, Some(field))?;
     let found = wanted_hlcs(scope, realm, (apart, length), wanted)?;
     if let Some((index, _)) = found.iter().find(|(_, hlc)| hlc.is_none()) {
         return Ok(Err(*index));
