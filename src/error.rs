@@ -45,6 +45,12 @@ pub enum ErrorKind {
     BlobMissing,
     /// An object's bytes are not those that its item names the hash of.
     HashMismatch,
+    /// An object has another size than its item says.
+    SizeMismatch,
+    /// An item that its store holds is not one that can be exchanged.
+    MalformedItem,
+    /// An item is by itself larger than a message may be.
+    ItemTooLarge,
     /// A row belongs to an app or a table that this side does not know.
     UnknownApp,
     /// The app's own code threw; the source is the thrown value.
@@ -72,6 +78,9 @@ impl ErrorKind {
             Self::ClockAhead => "CLOCK_AHEAD",
             Self::BlobMissing => "BLOB_MISSING",
             Self::HashMismatch => "HASH_MISMATCH",
+            Self::SizeMismatch => "SIZE_MISMATCH",
+            Self::MalformedItem => "MALFORMED_ITEM",
+            Self::ItemTooLarge => "ITEM_TOO_LARGE",
             Self::UnknownApp => "UNKNOWN_APP",
             Self::Foreign => "APP_ERROR",
             Self::Internal => "INTERNAL_ERROR",

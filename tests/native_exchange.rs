@@ -185,6 +185,7 @@ fn item(entry: &Value) -> Item<Json> {
         kind: ItemKind::Row(table(entry["table"].as_str().unwrap())),
         blob: None,
         body: entry.to_string().into(),
+        fault: None,
     }
 }
 

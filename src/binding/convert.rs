@@ -54,6 +54,7 @@ pub fn from_native(item: Item<Json>) -> (Hlc, Item<Body>) {
         kind: item.kind,
         blob: item.blob,
         body: Body::Json(item.body),
+        fault: None,
     };
     (hlc, item)
 }
@@ -287,6 +288,7 @@ fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body>
         kind: ItemKind::Record(id),
         blob,
         body,
+        fault: None,
     }
 }
 
@@ -356,5 +358,6 @@ pub fn read_row(
         kind: ItemKind::Row(table),
         blob,
         body: Body::Js(realm.keep(scope, entry)?),
+        fault: None,
     }))
 }

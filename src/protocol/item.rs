@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::hlc::Hlc;
 use super::text::Text;
+use crate::error::Error;
 
 /// The table whose rows carry blobs, as shared records do.
 pub const FILE_RECORDS_TABLE: &str = "_starkeep_sync_records";
@@ -20,6 +21,9 @@ pub struct Item<B> {
     pub blob: Option<Blob>,
     /// The item itself, unknown fields and all.
     pub body: B,
+    /// Why the item cannot be exchanged as it stands in its store. It keeps its place in the order of
+    /// timestamps, so that nothing of its node passes it.
+    pub fault: Option<Error>,
 }
 
 impl<B> Item<B> {
@@ -33,6 +37,7 @@ impl<B> Item<B> {
             kind: self.kind.clone(),
             blob: self.blob.clone(),
             body: body(&self.body)?,
+            fault: self.fault.clone(),
         })
     }
 }

@@ -114,6 +114,7 @@ pub fn item_of(record: &Value) -> Item<Json> {
         kind: ItemKind::Record(Text::from(record["id"].as_str().unwrap())),
         blob: None,
         body: text(record),
+        fault: None,
     }
 }
 

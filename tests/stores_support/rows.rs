@@ -80,6 +80,7 @@ pub fn entry(table: &Table, op: &str, hlc: &Hlc, row: Value, filter: Value) -> I
         kind: ItemKind::Row(table.clone()),
         blob: None,
         body: body.to_string().into(),
+        fault: None,
     }
 }
 

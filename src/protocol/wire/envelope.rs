@@ -37,6 +37,7 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
             text(hash).as_ref(),
         ),
         body: json.get().into(),
+        fault: None,
     })
 }
 
@@ -67,6 +68,7 @@ pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
         kind: ItemKind::Row(table),
         blob,
         body: json.get().into(),
+        fault: None,
     })
 }
 

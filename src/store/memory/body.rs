@@ -43,6 +43,7 @@ pub fn record(hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body> {
         kind: ItemKind::Record(body.id.clone()),
         blob: record_blob(key.map(Text::from), body.deleted, None, None),
         body,
+        fault: None,
     }
 }
 
@@ -53,5 +54,6 @@ pub fn row(table: &Table, hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body>
         kind: ItemKind::Row(table.clone()),
         blob: row_blob(table, body.deleted, key.map(Text::from), None, None),
         body,
+        fault: None,
     }
 }

@@ -297,6 +297,7 @@ mod tests {
             kind,
             blob: None,
             body: body.to_string().into(),
+            fault: None,
         }
     }
 

@@ -52,6 +52,7 @@ impl Stored {
                 text("content_hash").as_ref(),
             ),
             body: self.json(shape),
+            fault: None,
         }
     }
 

@@ -235,5 +235,6 @@ fn item(table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
         kind: ItemKind::Row(name),
         blob,
         body: body.into(),
+        fault: None,
     }
 }
