@@ -43,6 +43,9 @@ const PAGE_LENGTH = 4096 * STRIDE;
 const ENTRY_STRIDE = 4;
 const LETTERS_LENGTH = 1024;
 
+/** As it was when the package was loaded. */
+const { stringify } = JSON;
+
 /** Own, whatever name it is: `__proto__` is a name like any other. */
 function setOwn(map, name, value) {
   if (!(name in map)) {
@@ -85,6 +88,13 @@ function createNames(desk) {
   };
 }
 
+const isNumber = (value) => Number.isSafeInteger(value) && value >= 0;
+
+function isStampOrMissing(value) {
+  if (value === undefined || value === null) return true;
+  return isNumber(value.wallTime) && isNumber(value.counter) && typeof value.nodeId === "string";
+}
+
 /** Timestamps, watermarks and records, from objects to numbers. */
 function createReaders({ desk, page, letters, names, keys, slab }) {
   const { indexOf, forgetMany } = names;
@@ -108,6 +118,15 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
       numbers[at + 1] = counter;
       numbers[at + 2] = indexOf(nodeId);
     } else {
+      numbers[at] = Number.NaN;
+    }
+  }
+
+  /** An item whose getters throw has no timestamp: what is wrong with it is no fault of the others. */
+  function putOf(numbers, at, item, field) {
+    try {
+      put(numbers, at, stampOf(item, field));
+    } catch {
       numbers[at] = Number.NaN;
     }
   }
@@ -140,15 +159,22 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     const { length } = items;
     const numbers = begin(length * STRIDE);
     try {
-      for (let i = 0; i < length; i += 1) put(numbers, i * STRIDE, stampOf(items[i], field));
+      for (let i = 0; i < length; i += 1) putOf(numbers, i * STRIDE, items[i], field);
     } finally {
       readings -= 1;
     }
     return apart(numbers);
   }
 
+  /** `0` where a record's other timestamps are such, or missing; else which of them is none. */
+  function faultOf({ createdAt }, deletedAt) {
+    if (!isStampOrMissing(createdAt)) return 1;
+    return isStampOrMissing(deletedAt) ? 0 : 2;
+  }
+
   function packRecordInto(slot, record) {
     const { id, deletedAt, objectStorageKey: key } = record;
+    desk[FIRST + 7] = faultOf(record, deletedAt);
     const hasKey = typeof key === "string" && key !== "";
     const mimeType = hasKey ? record.mimeType : undefined;
     const contentHash = hasKey ? record.contentHash : undefined;
@@ -347,6 +373,42 @@ function emitApplied(notifier, recordIds, timestamp) {
   notifier.emit({ eventType: "local-data-synced", recordIds, timestamp });
 }
 
+/** Deeper than a record, its columns and their timestamps, values are taken as `JSON.stringify` takes them. */
+const READ_DEPTH = 3;
+
+/**
+ * The value as an app reads it: of an object of a class also what the class's getters answer. Whatever has a
+ * `toJSON` speaks for itself.
+ */
+function asRead(value, depth = READ_DEPTH) {
+  if (typeof value !== "object" || value === null || depth === 0) return value;
+  if (Array.isArray(value) || typeof value.toJSON === "function") return value;
+  const base = Object.getPrototypeOf(value);
+  const isPlain = base === null || Object.getPrototypeOf(base) === null;
+  // Bytes, maps, boxed values and the like are written as `JSON.stringify` writes them.
+  if (!isPlain && Object.prototype.toString.call(value) !== "[object Object]") return value;
+  let read = isPlain ? undefined : readWithGetters(value, base);
+  for (const name of Object.keys(value)) {
+    const own = value[name];
+    const asIs = asRead(own, depth - 1);
+    if (asIs === own && read === undefined) continue;
+    read ??= { ...value };
+    setOwn(read, name, asIs);
+  }
+  return read ?? value;
+}
+
+function readWithGetters(value, base) {
+  const read = {};
+  for (let level = base; level !== null; level = Object.getPrototypeOf(level)) {
+    if (Object.getPrototypeOf(level) === null) break;
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(level)))
+      if (property.get !== undefined && !(name in read))
+        setOwn(read, name, asRead(value[name], READ_DEPTH - 1));
+  }
+  return read;
+}
+
 /** What a store of records may be able to do. */
 const ABILITIES = ["getNodeWatermarks", "queryUnseen", "applyRecords"];
 
@@ -399,6 +461,7 @@ function createBorder(native) {
     },
     createEmit,
     emitApplied,
+    textOf: (value) => stringify(asRead(value)),
     ...createReaders({ ...native, desk, page, letters, names }),
     ...createAnswers(desk),
     ...createCaller({ ...native, desk }, writers),

@@ -46,10 +46,10 @@ async function fill(side, nodeId, note = "n".repeat(2000)) {
 
 async function drain(engine) {
   for (let round = 0; round < 200; round += 1) {
-    const { applied, shipped, hasMore } = await engine.exchange();
-    if (applied === 0 && shipped === 0 && !hasMore) return;
+    const { applied, shipped, hasMore, held } = await engine.exchange();
+    if (applied === 0 && shipped === 0 && !hasMore) return held;
   }
-  assert.fail("it never ends");
+  return assert.fail("it never ends");
 }
 
 for (const [way, fetch] of [
@@ -72,10 +72,49 @@ for (const [way, fetch] of [
     assert.equal(idsOf(w.laptop).length, 60);
   });
 
-  test(`a single item that is too large is an error that says so, ${way}`, async (t) => {
-    const w = await world(t, { maxBodyBytes: 1000, fetch });
+  test(`an item that is by itself too large for the peer holds its node and nothing else, ${way}`, async (t) => {
+    const w = await world(t, { maxBodyBytes: 20_000, fetch });
+    const text = "x".repeat(30_000);
+    await w.laptop.db.put(record("large", at(0, "scanner"), { note: text }));
     await fill(w.laptop, "laptop");
-    await assert.rejects(w.engine.exchange(), { code: "SYNC_ERROR", message: /413/ });
-    assert.deepEqual(idsOf(w.cloud), []);
+    await fill(w.cloud, "cloud");
+    const held = await drain(w.engine);
+    assert.deepEqual(
+      held.map(({ id, code, nodeId, direction }) => [id, code, nodeId, direction]),
+      [["large", "ITEM_TOO_LARGE", "scanner", "outbound"]],
+    );
+    assert.deepEqual(
+      idsOf(w.laptop).filter((id) => id !== "large"),
+      idsOf(w.cloud),
+    );
+    assert.equal(idsOf(w.cloud).length, 120);
+  });
+
+  test(`an item that is by itself too large for this side is named by the peer, and the rest comes, ${way}`, async (t) => {
+    const w = await world(t, { maxAnswerBytes: 20_000, fetch });
+    await w.cloud.db.put(record("large", at(0, "scanner"), { note: "x".repeat(30_000) }));
+    await fill(w.laptop, "laptop");
+    await fill(w.cloud, "cloud");
+    const held = await drain(w.engine);
+    assert.deepEqual(
+      held.map(({ id, code, nodeId, direction, item }) => [id, code, nodeId, direction, item]),
+      [["large", "ITEM_TOO_LARGE", "scanner", "inbound", null]],
+    );
+    assert.deepEqual(
+      idsOf(w.cloud).filter((id) => id !== "large"),
+      idsOf(w.laptop),
+    );
+  });
+
+  test(`thousands of items with one timestamp that are together too large are held, and the rest goes, ${way}`, async (t) => {
+    const w = await world(t, { maxBodyBytes: 20_000, fetch });
+    for (let i = 0; i < 2000; i += 1) await w.laptop.db.put(record(`one-${i}`, at(0, "import")));
+    await fill(w.laptop, "laptop");
+    const held = await drain(w.engine);
+    assert.deepEqual(
+      held.map(({ code, nodeId }) => [code, nodeId]),
+      [["ITEM_TOO_LARGE", "import"]],
+    );
+    assert.equal(idsOf(w.cloud).length, 60);
   });
 }

@@ -143,17 +143,51 @@ test("the sweep after the last one starts from the persisted watermarks", async 
   assert.equal(a.talk[rounds].answer.records[0].id, "h0", "what was held is offered again");
 });
 
-test("what is held is tried once in a sweep, and again in the next", async () => {
-  const world = paged();
-  const [a] = world.nodes;
-  stuck(world.cloud);
-  const tries = () =>
-    a.via.remote.log.filter(({ name, args }) => name === "get" && args[0] === "lost").length;
-  await drain(a, 20);
-  assert.equal(tries(), 1);
-  await drain(a, 20);
-  assert.equal(tries(), 2);
-});
+for (const [way, where] of [
+  ["up", (world) => world.nodes[0]],
+  ["down", (world) => world.cloud],
+]) {
+  test(`a round that says there is nothing to do has tried what is held, on the way ${way}`, async () => {
+    const world = paged();
+    const [a] = world.nodes;
+    stuck(where(world));
+    const source = way === "up" ? a.via.objects : a.via.remote;
+    const tries = () =>
+      source.log.filter(({ name, args }) => name === "get" && args[0] === "lost").length;
+    for (let i = 0; i < 3; i += 1) {
+      let before;
+      let result;
+      do {
+        before = tries();
+        result = await a.engine.exchange();
+      } while (result.hasMore || result.applied > 0 || result.shipped > 0);
+      assert.ok(tries() > before, "it was tried in that very round");
+      assert.deepEqual(
+        result.held.map(({ key, id }) => [key, id]),
+        [["lost", "h0"]],
+      );
+    }
+  });
+}
+
+for (const coverage of [true, false]) {
+  test(`an upload that fails once is made good by the next round, ${coverage ? "with" : "without"} coverage`, async () => {
+    const world = makeWorld(["a"], { coverage, engine: { pageLimit: 5 } });
+    const [a] = world.nodes;
+    for (let i = 1; i <= 6; i += 1) write(a, "SR", `${i}`, { key: `key-${i}` });
+    a.via.remote.plan.put = {
+      error: new Error("a moment's trouble"),
+      throws: (call, [key]) => key === "key-3" && call <= 5,
+    };
+    const first = await a.engine.exchange();
+    assert.deepEqual([first.shipped, first.hasMore], [2, true]);
+    a.via.remote.plan.put = {};
+    const second = await a.engine.exchange();
+    assert.equal(second.shipped, 4);
+    assert.equal(ids(world.cloud).length, 6);
+    assert.deepEqual(second.held, []);
+  });
+}
 
 test("an engine that restarts in the middle of a sweep starts from the persisted watermarks", async () => {
   for (const way of ["up", "down"]) {

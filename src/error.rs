@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Sync,
     /// A message of the exchange has more bytes than its receiver takes. To JavaScript it is as the one above.
     TooLarge,
+    /// An answer of the exchange has more bytes than this side takes. To JavaScript it is as the first one.
+    AnswerTooLarge,
     /// An argument or option has the wrong type or an impossible value.
     InvalidArgument,
     /// A key that leaves the storage's root, or that the file system cannot hold.
@@ -63,7 +65,7 @@ impl ErrorKind {
     /// The `code` of the JavaScript error.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Sync | Self::TooLarge => "SYNC_ERROR",
+            Self::Sync | Self::TooLarge | Self::AnswerTooLarge => "SYNC_ERROR",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::InvalidKey => "INVALID_KEY",
             Self::PathInUse => "PATH_IN_USE",
@@ -87,6 +89,54 @@ impl ErrorKind {
         }
     }
 }
+
+impl ErrorKind {
+    /// The kind with this `code`; of kinds that share one, the first.
+    pub fn of_code(code: &str) -> Option<Self> {
+        ALL_KINDS.iter().copied().find(|kind| kind.code() == code)
+    }
+
+    /// Whether such an error is about one item alone: another item, or a later try, may succeed.
+    pub fn is_of_one_item(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidArgument
+                | Self::InvalidKey
+                | Self::Constraint
+                | Self::ClockAhead
+                | Self::BlobMissing
+                | Self::HashMismatch
+                | Self::SizeMismatch
+                | Self::MalformedItem
+                | Self::ItemTooLarge
+                | Self::UnknownApp
+        )
+    }
+}
+
+/// Every kind that a peer may name.
+const ALL_KINDS: [ErrorKind; 20] = [
+    ErrorKind::Sync,
+    ErrorKind::InvalidArgument,
+    ErrorKind::InvalidKey,
+    ErrorKind::PathInUse,
+    ErrorKind::Closed,
+    ErrorKind::Busy,
+    ErrorKind::NotADatabase,
+    ErrorKind::StorageFull,
+    ErrorKind::ReadOnly,
+    ErrorKind::Constraint,
+    ErrorKind::Database,
+    ErrorKind::Io,
+    ErrorKind::ClockAhead,
+    ErrorKind::BlobMissing,
+    ErrorKind::HashMismatch,
+    ErrorKind::SizeMismatch,
+    ErrorKind::MalformedItem,
+    ErrorKind::ItemTooLarge,
+    ErrorKind::UnknownApp,
+    ErrorKind::Foreign,
+];
 
 /// Anything that can be the cause of an [`Error`].
 pub type Source = Arc<dyn StdError + Send + Sync>;

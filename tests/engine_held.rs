@@ -4,7 +4,7 @@
 mod engine_support;
 
 use engine_support::{Setup, ids, setup, table};
-use starkeep_sync_engine::engine::sweep::Direction;
+use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::memory::{Operation, When, record, row};
@@ -30,7 +30,7 @@ async fn an_item_waits_for_its_object_and_its_node_with_it() {
     assert_eq!(ids(&hub), ["a", "other"]);
     let held = &report.held[0];
     assert_eq!(
-        (held.direction, held.item.body.id.to_string()),
+        (held.direction, held.body.as_ref().unwrap().id.to_string()),
         (Direction::Outbound, "b".to_owned())
     );
     node.sync().await;

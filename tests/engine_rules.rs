@@ -8,7 +8,6 @@ use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::store::memory::{Operation, When};
 
 fn one_by_one() -> Setup {
@@ -144,10 +143,8 @@ async fn a_quiet_round_writes_nothing() {
 #[tokio::test]
 async fn an_answer_reports_the_whole_of_what_the_side_holds_or_nothing() {
     let ask = || Request {
-        watermarks: Watermarks::default(),
-        shipped_after: Watermarks::default(),
-        items: Vec::new(),
         limit: 1,
+        ..Request::default()
     };
     let (_, hub) = setup(Setup::default());
     hub.write_record("a", None);
@@ -238,10 +235,10 @@ async fn a_side_that_never_knows_its_coverage_takes_everything_in() {
         ..Setup::default()
     });
     let request = Request {
-        watermarks: Watermarks::default(),
         shipped_after: marks(&[node.side.clock.now()]),
         items: vec![node.write_record("a", None)],
         limit: 1,
+        ..Request::default()
     };
     hub.wire().exchange(request).await.unwrap();
     assert_eq!(ids(&hub), ["a"]);

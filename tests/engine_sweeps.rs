@@ -26,8 +26,9 @@ async fn strict_order_stops_a_node_for_all_rounds_of_a_sweep() {
     node.local
         .fail(Operation::PutRecord, Some("bad"), When::First(1));
     node.round().await.unwrap_err();
-    assert!(!node.round().await.unwrap().has_more, "the sweep ends");
-    assert!(ids(&node).is_empty(), "a gap would be taken for the whole");
+    node.round().await.unwrap();
+    let after = ids(&node).contains(&"after".to_owned());
+    assert!(!after, "a gap would be taken for the whole");
     node.sync().await;
     assert_eq!(ids(&node), ids(&hub));
 }
@@ -98,9 +99,9 @@ async fn what_one_caller_brings_has_its_place_in_the_next_page_of_another() {
     }
     let ask = |seen: &[Hlc], items| Request {
         watermarks: marks(seen),
-        shipped_after: Watermarks::default(),
         items,
         limit: 1,
+        ..Request::default()
     };
     let first = hub.wire().exchange(ask(&[], Vec::new())).await.unwrap();
     assert_eq!(ids_at(&first.items), ["a"]);

@@ -230,7 +230,7 @@ fn same(a: &[Item<Json>], b: &[Item<Json>]) -> bool {
 proptest! {
     #[test]
     fn a_request_comes_out_as_it_went_in(watermarks in marks(), shipped_after in marks(), items in items(), limit in 1..5000usize) {
-        let request = Request { watermarks, shipped_after, items, limit };
+        let request = Request { watermarks, shipped_after, items, limit, ..Request::default() };
         let again = read_request(write_request(&request).as_bytes()).unwrap();
         prop_assert_eq!(&again.watermarks, &request.watermarks);
         prop_assert_eq!(&again.shipped_after, &request.shipped_after);
@@ -242,7 +242,7 @@ proptest! {
     fn an_answer_comes_out_as_it_went_in(
         coverage in prop::option::of(marks()), items in items(), has_more: bool,
     ) {
-        let answer = Answer { items, has_more, coverage };
+        let answer = Answer { items, has_more, coverage, ..Answer::default() };
         let again = read_answer(write_answer(&answer).as_bytes()).unwrap();
         prop_assert_eq!(&again.coverage, &answer.coverage);
         prop_assert_eq!(again.has_more, answer.has_more);

@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use super::error::{Thrown, thrown_in};
 use super::js::{Desk, Intrinsic, Kept, Key, Kind, NumberedNames, Place, Realm, Scope, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire::weigh;
 use crate::store::Json;
 
 /// The body of an item, on whichever side of the border it came from.
@@ -17,23 +19,52 @@ pub enum Body {
     Js(Kept),
     /// JSON text.
     Json(Json),
+    /// A JavaScript object, and the JSON text that it was found to be.
+    Packed(Kept, Json),
 }
 
 impl Body {
     /// The body as a JavaScript value.
     pub fn to_js<'s>(&self, scope: Scope<'s>, realm: &Realm) -> Result<Value<'s>> {
         match self {
-            Self::Js(kept) => kept.value(scope),
+            Self::Js(kept) | Self::Packed(kept, _) => kept.value(scope),
             Self::Json(text) => parse_json(scope, realm, text),
         }
     }
 
     /// The body as JSON text.
+    ///
+    /// # Errors
+    /// `MalformedItem` if it cannot be written as JSON.
     pub fn to_json(&self, realm: &Realm) -> Result<Json> {
         match self {
-            Self::Json(text) => Ok(Json::clone(text)),
-            Self::Js(kept) => realm.scope(|scope| stringify(scope, realm, kept.value(scope)?)),
+            Self::Json(text) | Self::Packed(_, text) => Ok(Json::clone(text)),
+            Self::Js(kept) => realm
+                .scope(|scope| stringify(scope, realm, kept.value(scope)?))
+                .map_err(unwritable),
         }
+    }
+}
+
+/// Brings the item's body into the form of JSON text, and returns how many bytes that has.
+///
+/// # Errors
+/// `MalformedItem` if it cannot be written as JSON, or nests too deep.
+pub fn pack_as_json(realm: &Realm, item: &mut Item<Body>) -> Result<usize> {
+    let text = item.body.to_json(realm)?;
+    let size = weigh(&text)?;
+    if let Body::Js(kept) = &item.body {
+        item.body = Body::Packed(Kept::clone(kept), text);
+    }
+    Ok(size)
+}
+
+fn unwritable(error: Error) -> Error {
+    let message = format!("it must be writable as JSON, got: {}", error.message());
+    let malformed = Error::new(ErrorKind::MalformedItem, "write an item", message);
+    match thrown_in(&error) {
+        Some(thrown) => malformed.caused_by(Thrown::new(thrown)),
+        None => malformed.caused_by(error),
     }
 }
 
@@ -54,7 +85,7 @@ pub fn from_native(item: Item<Json>) -> (Hlc, Item<Body>) {
         kind: item.kind,
         blob: item.blob,
         body: Body::Json(item.body),
-        fault: None,
+        fault: item.fault,
     };
     (hlc, item)
 }
@@ -65,10 +96,9 @@ pub fn parse_json<'s>(scope: Scope<'s>, realm: &Realm, text: &str) -> Result<Val
     scope.call(scope.undefined()?, parse, &[scope.text(text)?])
 }
 
-/// `JSON.stringify`
+/// `JSON.stringify`, with what getters of a class answer.
 pub fn stringify(scope: Scope<'_>, realm: &Realm, value: Value<'_>) -> Result<Json> {
-    let stringify = realm.intrinsic(scope, Intrinsic::Stringify)?;
-    let text = scope.call(scope.undefined()?, stringify, &[value])?;
+    let text = realm.helper(scope, Intrinsic::TextOf, &[value])?;
     let text = scope.as_text(text).map(|text| text.to_string());
     Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
 }
@@ -270,17 +300,100 @@ pub fn read_record(
         .ok_or(NoItem::UpdatedAt))
 }
 
-/// The shared record at `index`, whose timestamp was read already. `None` where its id is no string.
+/// The shared record at `index`, whose timestamp was read already. What cannot be read of it is its fault.
 pub fn read_stamped(
     scope: Scope<'_>,
     realm: &Rc<Realm>,
     (records, index): (Value<'_>, u32),
     hlc: Hlc,
-) -> Result<Option<Item<Body>>> {
+) -> Result<Item<Body>> {
     realm.desk.put(Place::Count, f64::from(index));
-    let around = read_around(scope, realm, Intrinsic::PackRecordAt, records)?;
-    Ok(around.map(|(id, blob, body)| record_item(hlc, id, blob, body)))
+    let fault = match read_around(scope, realm, Intrinsic::PackRecordAt, records) {
+        Ok(Some((id, blob, body))) => {
+            let fault = stamps_fault(realm, &id);
+            return Ok(Item {
+                fault,
+                ..record_item(hlc, id, blob, body)
+            });
+        }
+        Ok(None) => malformed(&NoItem::Id.to_string()),
+        Err(error) => unreadable(error)?,
+    };
+    let record = scope.element(records, index)?;
+    faulty_record(scope, realm, record, (hlc, fault))
 }
+
+/// A record that stands in a store without being one that can be exchanged.
+pub fn faulty_record(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    record: Value<'_>,
+    (hlc, fault): (Hlc, Error),
+) -> Result<Item<Body>> {
+    let id = match scope.kind(record)? {
+        // What a getter throws leaves the record without a name; its fault is known already.
+        Kind::Object => scope.get(realm, record, Key::Id).ok(),
+        _ => None,
+    };
+    let id = id.and_then(|id| scope.as_text(id));
+    let id = id.unwrap_or_else(|| Text::from(NAMELESS));
+    let body = Body::Js(realm.keep(scope, record)?);
+    Ok(Item {
+        fault: Some(fault),
+        ..record_item(hlc, id, None, body)
+    })
+}
+
+/// A row of a table that stands in a store without being one that can be exchanged.
+pub fn faulty_row(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    entry: Value<'_>,
+    (table, hlc, fault): (&Table, Hlc, Error),
+) -> Result<Item<Body>> {
+    Ok(Item {
+        hlc,
+        kind: ItemKind::Row(table.clone()),
+        blob: None,
+        body: Body::Js(realm.keep(scope, entry)?),
+        fault: Some(fault),
+    })
+}
+
+/// How a record is called that has no id which can be read.
+const NAMELESS: &str = "(without an id)";
+
+/// The fault of an item that is not one.
+pub fn malformed(what: &str) -> Error {
+    Error::new(ErrorKind::MalformedItem, "read an item", what)
+}
+
+/// The fault of an item that the app's own code threw at; any other error is no fault of the item.
+pub fn unreadable(error: Error) -> Result<Error> {
+    match thrown_in(&error) {
+        Some(thrown) if error.kind() == ErrorKind::Foreign => Ok(malformed(&format!(
+            "it must be readable, got: {}",
+            error.message()
+        ))
+        .caused_by(Thrown::new(thrown))),
+        _ => Err(error),
+    }
+}
+
+/// What is wrong with the other timestamps of the record that was just read.
+fn stamps_fault(realm: &Realm, id: &Text) -> Option<Error> {
+    let field = match realm.desk.count_after(Place::First, STAMPS_FAULT) {
+        Some(1) => "createdAt",
+        Some(2) => "deletedAt",
+        _ => return None,
+    };
+    Some(malformed(&format!(
+        "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
+    )))
+}
+
+/// Where a record's fault is laid down; see `marshal.js`.
+const STAMPS_FAULT: usize = 7;
 
 fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body> {
     Item {

@@ -7,15 +7,16 @@ use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Handle, Intrinsic, Key, Place, Realm, Scope, Value, bound, enter};
+use super::js::{Call, Handle, Intrinsic, Key, Kind, Place, Realm, Scope, Value, bound, enter};
 use super::native_round::NativeRound;
 use super::notifier::{create_notifier, emit_applied};
 use super::options::Options;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
+use crate::engine::held::{Direction, Held};
 use crate::engine::ports::Events;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
-use crate::engine::sweep::{Direction, Held, Sweep};
-use crate::error::Result;
+use crate::engine::sweep::Sweep;
+use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::text::Text;
@@ -184,30 +185,54 @@ fn write_held<'s>(scope: Scope<'s>, realm: &Rc<Realm>, held: &Held<Body>) -> Res
         Direction::Inbound => "inbound",
     };
     scope.set_named(object, "direction", scope.text(direction)?)?;
-    let kind = match held.item.kind {
+    let kind = match held.kind {
         ItemKind::Record(_) => "record",
         ItemKind::Row(_) => "appRow",
     };
     scope.set_named(object, "kind", scope.text(kind)?)?;
-    scope.set(
-        realm,
-        object,
-        Key::Timestamp,
-        write_hlc(scope, realm, &held.item.hlc)?,
-    )?;
-    scope.set_named(object, "item", held.item.body.to_js(scope, realm)?)?;
-    let key = match &held.item.blob {
+    let item = match &held.body {
+        Some(body) => body.to_js(scope, realm)?,
+        None => scope.null()?,
+    };
+    scope.set(realm, object, Key::Id, id_of(scope, realm, held, item)?)?;
+    let stamp = write_hlc(scope, realm, &held.hlc)?;
+    scope.set(realm, object, Key::Timestamp, stamp)?;
+    scope.set_named(object, "item", item)?;
+    let key = match &held.blob {
         Some(blob) => scope.string(&blob.key)?,
         None => scope.null()?,
     };
     scope.set_named(object, "key", key)?;
-    scope.set(
-        realm,
-        object,
-        Key::Code,
-        scope.text(held.error.kind().code())?,
-    )?;
+    scope.set(realm, object, Key::Code, scope.text(&held.code)?)?;
     scope.set_named(object, "reason", scope.text(&held.error.to_string())?)?;
     scope.set(realm, object, Key::Error, to_js(scope, realm, &held.error)?)?;
     Ok(object)
+}
+
+/// The id of a record, or what an app row has as `id`, if that can be read.
+fn id_of<'s>(
+    scope: Scope<'s>,
+    realm: &Realm,
+    held: &Held<Body>,
+    entry: Value<'s>,
+) -> Result<Value<'s>> {
+    if let ItemKind::Record(id) = &held.kind {
+        return scope.string(id);
+    }
+    let id = |key| {
+        let columns = scope.get(realm, entry, key)?;
+        match scope.kind(columns)? {
+            Kind::Object => Ok(scope.as_text(scope.get(realm, columns, Key::Id)?)),
+            _ => Ok::<_, Error>(None),
+        }
+    };
+    if scope.kind(entry)? == Kind::Object {
+        for key in [Key::Row, Key::Where] {
+            // What an app's getter throws is no reason to fail the round that names the item.
+            if let Ok(Some(id)) = id(key) {
+                return scope.string(&id);
+            }
+        }
+    }
+    scope.null()
 }

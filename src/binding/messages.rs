@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use super::convert::{Body, read_record, read_row, read_watermarks, write_watermarks};
+use super::convert::{
+    Body, read_hlc_of, read_record, read_row, read_watermarks, write_hlc, write_watermarks,
+};
 use super::js::{Key, Kind, Realm, Scope, Value};
 use crate::error::{Error, Result};
-use crate::protocol::item::{Item, ItemKind, NoItem};
-use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
+use crate::protocol::item::{Item, ItemKind, NoItem, Table};
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
 /// Where a message is wrong.
@@ -46,6 +48,14 @@ pub fn write_request<'s>(
         scope.count(request.limit as u64)?
     };
     scope.set(realm, object, Key::Limit, limit)?;
+    if let Some(most) = request.max_answer_bytes {
+        scope.set(
+            realm,
+            object,
+            Key::MaxAnswerBytes,
+            scope.count(most as u64)?,
+        )?;
+    }
     Ok(object)
 }
 
@@ -76,7 +86,23 @@ pub fn read_request(
             .unwrap_or_default(),
         items: items(scope, realm, value, &malformed)?,
         limit,
+        max_answer_bytes: max_answer_bytes(scope, realm, value, &malformed)?,
     })
+}
+
+fn max_answer_bytes(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    request: Value<'_>,
+    malformed: &Malformed,
+) -> Result<Option<usize>> {
+    let most = scope.get(realm, request, Key::MaxAnswerBytes)?;
+    if scope.is_nullish(most)? {
+        return Ok(None);
+    }
+    let most = scope.as_number(most).and_then(as_count);
+    most.map(Some)
+        .ok_or_else(|| malformed.error("maxAnswerBytes must be a positive integer"))
 }
 
 /// An answer as `SyncTransport.exchange` gives it.
@@ -93,6 +119,14 @@ pub fn write_answer<'s>(
     if let Some(coverage) = &answer.coverage {
         let coverage = write_watermarks(scope, realm, coverage)?;
         scope.set(realm, object, Key::ResponderWatermarks, coverage)?;
+    }
+    for (key, list) in [
+        (Key::Refused, &answer.refused),
+        (Key::Withheld, &answer.withheld),
+    ] {
+        if !list.is_empty() {
+            scope.set(realm, object, key, write_refusals(scope, realm, list)?)?;
+        }
     }
     Ok(object)
 }
@@ -123,7 +157,89 @@ pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Res
         items: items(scope, realm, value, &malformed)?,
         has_more,
         coverage: watermarks(scope, realm, value, Key::ResponderWatermarks, &malformed)?,
+        refused: read_refusals(scope, realm, value, Key::Refused)?,
+        withheld: read_refusals(scope, realm, value, Key::Withheld)?,
     })
+}
+
+fn write_refusals<'s>(scope: Scope<'s>, realm: &Realm, refusals: &[Refusal]) -> Result<Value<'s>> {
+    let list = scope.array()?;
+    for (index, refusal) in (0u32..).zip(refusals.iter().take(Refusal::MOST)) {
+        realm.scope(|scope| {
+            let object = scope.object()?;
+            match &refusal.kind {
+                ItemKind::Record(id) => {
+                    scope.set(realm, object, Key::Kind, scope.text("record")?)?;
+                    scope.set(realm, object, Key::Id, scope.string(id)?)?;
+                }
+                ItemKind::Row(table) => {
+                    scope.set(realm, object, Key::Kind, scope.text("appRow")?)?;
+                    scope.set(realm, object, Key::AppId, scope.string(&table.app)?)?;
+                    scope.set(realm, object, Key::Table, scope.string(&table.name)?)?;
+                }
+            }
+            if let Some(hlc) = &refusal.hlc {
+                let stamp = write_hlc(scope, realm, hlc)?;
+                scope.set(realm, object, Key::Timestamp, stamp)?;
+            }
+            scope.set(realm, object, Key::Code, scope.text(&refusal.code)?)?;
+            scope.set(realm, object, Key::Reason, scope.text(&refusal.reason)?)?;
+            scope.set_element(list, index, object)
+        })?;
+    }
+    Ok(list)
+}
+
+/// What a peer says of items that it did not take in or cannot send. It only explains: what cannot be read of it
+/// is passed over.
+fn read_refusals(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    answer: Value<'_>,
+    key: Key,
+) -> Result<Vec<Refusal>> {
+    let list = scope.get(realm, answer, key)?;
+    if !scope.is_array(list)? {
+        return Ok(Vec::new());
+    }
+    let mut refusals = Vec::new();
+    let most = u32::try_from(Refusal::MOST).unwrap_or(u32::MAX);
+    for index in 0..scope.length(list)?.min(most) {
+        let refusal =
+            realm.scope(|scope| read_refusal(scope, realm, scope.element(list, index)?))?;
+        refusals.extend(refusal);
+    }
+    Ok(refusals)
+}
+
+fn read_refusal(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    refusal: Value<'_>,
+) -> Result<Option<Refusal>> {
+    if scope.kind(refusal)? != Kind::Object {
+        return Ok(None);
+    }
+    let text = |key| Ok::<_, Error>(scope.as_text(scope.get(realm, refusal, key)?));
+    let kind = text(Key::Kind)?.map(|kind| kind.to_string());
+    let kind = match (
+        kind.as_deref(),
+        text(Key::Id)?,
+        text(Key::AppId)?,
+        text(Key::Table)?,
+    ) {
+        (Some("record"), Some(id), _, _) => ItemKind::Record(id),
+        (Some("appRow"), _, Some(app), Some(name)) => ItemKind::Row(Table { app, name }),
+        _ => return Ok(None),
+    };
+    let words = |key| Ok::<_, Error>(text(key)?.map(|text| text.to_string()).unwrap_or_default());
+    let hlc = read_hlc_of(scope, realm, refusal, Key::Timestamp)?;
+    Ok(Some(Refusal::new(
+        kind,
+        hlc,
+        words(Key::Code)?,
+        words(Key::Reason)?,
+    )))
 }
 
 fn write_items<'s>(

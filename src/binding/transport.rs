@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
-use super::convert::{Body, parse_json, stringify};
+use super::convert::{Body, pack_as_json, parse_json, stringify};
 use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
@@ -15,6 +15,7 @@ use super::options::Options;
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
+use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 use crate::store::side::NativeSide;
@@ -77,15 +78,29 @@ impl InProcess {
         &self.turns
     }
 
-    /// Answers one request when its turn has come.
+    /// Answers one request of a caller in this process when its turn has come.
     pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        self.answer_packed(request, &|_| Ok(1)).await
+    }
+
+    /// Answers one request of a caller that gets JSON.
+    pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        self.answer_packed(request, &|item| pack_as_json(&self.realm, item))
+            .await
+    }
+
+    async fn answer_packed(
+        &self,
+        request: Request<Body>,
+        packed: &impl Fn(&mut Item<Body>) -> Result<usize>,
+    ) -> Result<Answer<Body>> {
         let turns = Arc::clone(&self.turns);
         let _turn = match Arc::clone(&turns).try_lock_owned() {
             Ok(turn) => turn,
             Err(_) => on_threads(&self.realm, async { Ok(turns.lock_owned().await) }).await?,
         };
         self.responder.side.look()?;
-        self.responder.answer(request).await
+        self.responder.answer_packed(request, packed).await
     }
 }
 
@@ -144,9 +159,24 @@ impl Peer {
         )
         .await
     }
+
+    /// Its answer to a request of a caller that gets JSON.
+    pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        match self.0.behind::<InProcess>()? {
+            Some(in_process) => in_process.answer_json(request).await,
+            None => self.exchange(request).await,
+        }
+    }
 }
 
 impl Exchange<Body> for Peer {
+    fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
+        match self.0.behind::<HttpTransport>()? {
+            Some(http) => http.pack(item),
+            None => Ok(1),
+        }
+    }
+
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let realm = self.0.realm();
         // The caller keeps the transport, and the transport what it needs.

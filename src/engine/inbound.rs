@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::protocol::delta::Runs;
-use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 
 use super::blobs::Transfers;
+use super::held::{Direction, Held};
 use super::intake::{Arrival, Outcome};
 use super::ports::Log;
-use super::sweep::{Direction, Held};
+use super::sweep::Sweep;
 
 /// What came in, and what became of it.
 pub(super) struct Inbound<B> {
@@ -32,6 +33,13 @@ impl<B: Clone> Inbound<B> {
         }
     }
 
+    /// Whether any item is here with its object.
+    pub(super) fn has_whole(&self) -> bool {
+        self.arrivals
+            .iter()
+            .any(|arrival| self.whole(arrival).is_ok())
+    }
+
     pub(super) fn runs(&self) -> Runs {
         let mut runs = Runs::default();
         for arrival in &self.arrivals {
@@ -42,18 +50,13 @@ impl<B: Clone> Inbound<B> {
         runs
     }
 
-    /// Adds the item that stopped each node, unless one did before. Rows that could not be applied were
+    /// Notes the item that stopped each node, unless one did before. Rows that could not be applied were
     /// warned of when they failed.
-    pub(super) fn add_held(
-        &self,
-        held: &mut Vec<Held<B>>,
-        broken_before: &HashSet<NodeId>,
-        log: &impl Log,
-    ) {
+    pub(super) fn note_held(&self, sweep: &mut Sweep<B>, log: &impl Log) {
         let runs = self.runs();
         for arrival in &self.arrivals {
             let hlc = &arrival.item.hlc;
-            if broken_before.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
+            if sweep.broken.contains(&hlc.node_id) || runs.gaps().get(&hlc.node_id) != Some(hlc) {
                 continue;
             }
             if let Err(Some(error)) = self.whole(arrival) {
@@ -61,7 +64,7 @@ impl<B: Clone> Inbound<B> {
                 if arrival.is_here() || arrival.item.kind.record_id().is_some() {
                     waits.warn(log);
                 }
-                held.push(waits);
+                sweep.held.push(waits);
             }
         }
     }
@@ -86,7 +89,8 @@ impl<B: Clone> Inbound<B> {
             .count()
     }
 
-    /// The error of a record that could not be stored, where nothing at all was taken in.
+    /// The error of a record that could not be stored, if nothing at all was taken in and the error is not about
+    /// that record alone.
     pub(super) fn fatal(self) -> Option<Error> {
         if self.arrivals.iter().any(Arrival::is_here) {
             return None;
@@ -94,9 +98,7 @@ impl<B: Clone> Inbound<B> {
         self.arrivals
             .into_iter()
             .find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
-                (ItemKind::Record(_), Outcome::Failed(error))
-                    if error.kind() != ErrorKind::ClockAhead =>
-                {
+                (ItemKind::Record(_), Outcome::Failed(error)) if !error.kind().is_of_one_item() => {
                     Some(error)
                 }
                 _ => None,

@@ -208,7 +208,7 @@ pub async fn take_in_as_page<B, J>(
     clock: &impl Clock,
     line: &mut Line,
     body: impl Fn(&B) -> Result<J>,
-    store: impl AsyncFnOnce(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+    store: impl AsyncFn(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
 ) {
     let (waiting, free): (Vec<_>, Vec<_>) = run
         .iter_mut()
@@ -222,37 +222,87 @@ pub async fn take_in_as_page<B, J>(
 /// Takes items in as one page: for a store that does so at once. `store` says of each item what became of
 /// it; its error means that it took in none. It is told whether order is strict.
 ///
+/// An item whose body cannot be brought into the store's form fails alone. If the app's own code threw at the page
+/// as a whole, its items are tried one by one: the error may be about one of them.
+///
 /// The clock hears the greatest timestamp of the page before anything is written: it is past all of them
 /// then.
 pub async fn store_page<B, J>(
-    mut page: Vec<&mut Arrival<B>>,
+    page: Vec<&mut Arrival<B>>,
     clock: &impl Clock,
     line: &mut Line,
     body: impl Fn(&B) -> Result<J>,
-    store: impl AsyncFnOnce(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+    store: impl AsyncFn(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
 ) {
-    if page.is_empty() {
-        return;
-    }
     let strict = line.is_strict();
-    let items: Result<Vec<_>> = page
-        .iter()
-        .map(|arrival| arrival.item.with_body(&body))
-        .collect();
-    let taken = async {
-        let items = items?;
-        if let Some(greatest) = items.iter().map(|item| &item.hlc).max() {
-            clock.receive(greatest).await?;
+    let mut stopped: HashSet<NodeId> = HashSet::new();
+    let mut free = Vec::with_capacity(page.len());
+    let mut items = Vec::with_capacity(page.len());
+    for arrival in page {
+        if strict && stopped.contains(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, line);
+            continue;
         }
-        store(items, strict).await
+        match arrival.item.with_body(&body) {
+            Ok(item) => {
+                items.push(item);
+                free.push(arrival);
+            }
+            Err(error) => {
+                stopped.insert(arrival.item.hlc.node_id.clone());
+                arrival.settle(Outcome::Failed(error), line);
+            }
+        }
+    }
+    let Some(greatest) = items.iter().map(|item| &item.hlc).max() else {
+        return;
     };
-    let mut taken = taken.await.map(Vec::into_iter);
-    for arrival in &mut page {
-        let outcome = match &mut taken {
-            Ok(outcomes) => outcomes.next().unwrap_or(Outcome::Waiting),
-            Err(error) => Outcome::Failed(Error::clone(error)),
-        };
-        arrival.settle(outcome, line);
+    let taken = match clock.receive(greatest).await {
+        Ok(()) => store(items, strict).await,
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for arrival in free {
+                arrival.settle(outcomes.next().unwrap_or(Outcome::Waiting), line);
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::Foreign && free.len() > 1 => {
+            for arrival in free {
+                let node = &arrival.item.hlc.node_id;
+                let outcome = if strict && stopped.contains(node) {
+                    Outcome::Behind
+                } else {
+                    store_one(&arrival.item, strict, &body, &store).await
+                };
+                if matches!(outcome, Outcome::Failed(_)) {
+                    stopped.insert(node.clone());
+                }
+                arrival.settle(outcome, line);
+            }
+        }
+        Err(error) => {
+            for arrival in free {
+                arrival.settle(Outcome::Failed(error.clone()), line);
+            }
+        }
+    }
+}
+
+async fn store_one<B, J>(
+    item: &Item<B>,
+    strict: bool,
+    body: impl Fn(&B) -> Result<J>,
+    store: &impl AsyncFn(Vec<Item<J>>, bool) -> Result<Vec<Outcome>>,
+) -> Outcome {
+    let stored = match item.with_body(body) {
+        Ok(item) => store(vec![item], strict).await,
+        Err(error) => Err(error),
+    };
+    match stored {
+        Ok(outcomes) => outcomes.into_iter().next().unwrap_or(Outcome::Waiting),
+        Err(error) => Outcome::Failed(error),
     }
 }
 
@@ -293,7 +343,6 @@ pub async fn take_in<S: Side>(
     for node in &refused {
         line.failed(node);
     }
-    warn_of_failed_rows(side, &arrivals);
     arrivals
 }
 
@@ -355,15 +404,16 @@ fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
     }
 }
 
-fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body>]) {
+/// Says which rows could not be applied: an app need not read what is held.
+pub(super) fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body>]) {
     for arrival in arrivals {
         if let (Outcome::Failed(error), ItemKind::Row(table)) =
             (&arrival.outcome, &arrival.item.kind)
         {
             side.log().warn(
                 &format!(
-                    "a row of {}/{} could not be applied; it is tried again in a later sweep",
-                    table.app, table.name
+                    "a row of {}/{} of node {:?} could not be applied; it is tried again in a later sweep",
+                    table.app, table.name, arrival.item.hlc.node_id
                 ),
                 Some(error),
             );

@@ -3,7 +3,8 @@
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
 //! other has not seen through [`outbound`] and take in what comes through [`intake`]; [`blobs`] moves the
 //! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
-//! keeps nothing else from moving.
+//! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
+//! is said of those that may not.
 //!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
 //!
@@ -13,6 +14,7 @@
 //! - nothing waits behind a held item but what the same node wrote after it.
 
 pub mod blobs;
+pub mod held;
 mod inbound;
 pub mod intake;
 pub mod object;
@@ -21,4 +23,5 @@ pub mod pass;
 pub mod ports;
 pub mod responder;
 pub mod round;
+pub mod shipment;
 pub mod sweep;

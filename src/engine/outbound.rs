@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Backlog, MOST_UNORDERABLE, Page};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
@@ -22,6 +22,37 @@ pub struct Gathered<B> {
     pub met: Watermarks,
     /// A table could not be scanned, and nobody knows of which nodes it has rows: any may be missing.
     pub blind: Option<Error>,
+    /// What a scan met without a valid timestamp, each with its fault. It has no place on any page.
+    pub unorderable: Vec<Item<B>>,
+}
+
+/// What the stores know to hold without a valid timestamp. A store that cannot say is not asked again by
+/// another way: a scan meets what it holds.
+pub async fn unorderable<S: Side>(side: &S) -> Vec<Item<S::Body>> {
+    let mut found = Vec::new();
+    let mut note = |what: &str, answer: Result<Vec<Item<S::Body>>>| match answer {
+        Ok(items) => found.extend(items),
+        Err(error) => side.log().warn(
+            &format!("what {what} holds without a valid timestamp could not be read"),
+            Some(&error),
+        ),
+    };
+    if let Some(records) = side.records() {
+        note("the records", records.unorderable(MOST_UNORDERABLE).await);
+    }
+    if let Some(rows) = side.rows() {
+        match rows.tables().await {
+            Ok(tables) => {
+                for table in &tables {
+                    let answer = rows.unorderable(table, MOST_UNORDERABLE).await;
+                    note(&format!("{}/{}", table.app, table.name), answer);
+                }
+            }
+            Err(error) => note("the list of tables", Err(error)),
+        }
+    }
+    found.truncate(MOST_UNORDERABLE);
+    found
 }
 
 /// The page that `ask` wants from `side`.
@@ -66,7 +97,7 @@ pub async fn gather<S: Side>(
                 ..Streams::of(side).await?
             };
         }
-        let reading = read(side, &streams, &ask, backlog).await?;
+        let mut reading = read(side, &streams, &ask, backlog).await?;
         if !reading.unread.is_empty() {
             ask.skip.extend(reading.unread);
             continue;
@@ -79,6 +110,7 @@ pub async fn gather<S: Side>(
             continue;
         }
         let (too_late, newest) = (survey.too_late.clone(), survey.newest.clone());
+        let unorderable = reading.page.take_unorderable();
         let (items, more) = reading.page.finish();
         if remembered.is_some()
             && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end))
@@ -92,6 +124,7 @@ pub async fn gather<S: Side>(
             more,
             met: newest,
             blind: reading.blind,
+            unorderable,
         });
     }
 }

@@ -38,6 +38,7 @@ pub struct Meeting<'a, B> {
     ask: &'a Ask,
     page: &'a mut Page<Item<B>>,
     found: Page<Text>,
+    remembers: bool,
 }
 
 impl<B> Meeting<'_, B> {
@@ -55,6 +56,16 @@ impl<B> Meeting<'_, B> {
     /// Remembers a record that is wanted.
     pub fn note(&mut self, hlc: Hlc, id: Text) {
         self.found.offer(hlc, id);
+    }
+
+    /// One of the wanted records cannot be asked for by its id: what this pass found is not remembered.
+    pub fn remember_nothing(&mut self) {
+        self.remembers = false;
+    }
+
+    /// Notes a record that has no timestamp.
+    pub fn note_unorderable(&mut self, item: Item<B>) {
+        self.page.note_unorderable(item);
     }
 
     /// Gives a record its place.
@@ -87,6 +98,7 @@ pub async fn scan<B>(
         ask,
         page,
         found: Page::new(Backlog::<Text>::CAPACITY),
+        remembers: true,
     };
     let mut place = None;
     loop {
@@ -96,8 +108,9 @@ pub async fn scan<B>(
             break;
         }
     }
+    let remembers = meeting.remembers;
     let (found, _) = meeting.found.finish();
-    if found.len() > ask.limit {
+    if remembers && found.len() > ask.limit {
         backlog.remember(ask, page.survey().newest.clone(), found);
     } else {
         backlog.forget();

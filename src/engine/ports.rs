@@ -60,6 +60,12 @@ pub trait Records<B> {
     /// Stores this version, whatever stood there.
     async fn put(&self, item: &Item<B>) -> Result<()>;
 
+    /// Records without a valid timestamp, at most `limit`, each with its fault: they have no place in the order
+    /// and are never exchanged.
+    async fn unorderable(&self, _limit: usize) -> Result<Vec<Item<B>>> {
+        Ok(Vec::new())
+    }
+
     /// Takes in records that arrive in the order of timestamps, last writer wins.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
         take_in_one_by_one(self, run, clock, line).await;
@@ -91,6 +97,11 @@ pub trait AppRows<B> {
 
     /// Applies this version of a row, last writer wins.
     async fn apply(&self, item: &Item<B>) -> Result<()>;
+
+    /// Rows of `table` without a valid timestamp, at most `limit`, each with its fault.
+    async fn unorderable(&self, _table: &Table, _limit: usize) -> Result<Vec<Item<B>>> {
+        Ok(Vec::new())
+    }
 
     /// Takes in rows that arrive in the order of timestamps.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
@@ -139,6 +150,15 @@ pub trait Clock {
 pub trait Exchange<B> {
     /// One request and its answer.
     async fn exchange(&self, request: Request<B>) -> Result<Answer<B>>;
+
+    /// Brings an item into the form in which it travels to this peer, and returns its size there in bytes; 1 if
+    /// that is not known.
+    ///
+    /// # Errors
+    /// What keeps the item from travelling. Nothing else is held up by that.
+    fn pack(&self, _item: &mut Item<B>) -> Result<usize> {
+        Ok(1)
+    }
 }
 
 /// Who wants to hear what a round did.

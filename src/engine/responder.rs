@@ -5,14 +5,17 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, Runs};
-use crate::protocol::hlc::NodeId;
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::message::{Answer, Refusal, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::held::refusal;
 use super::intake::{Arrival, Line, Outcome, take_in};
-use super::outbound::{Writers, coverage, gather};
-use super::ports::{Log, Side};
+use super::outbound::{Gathered, Writers, coverage, unorderable};
+use super::ports::{Clock, Log, Side};
+use super::shipment::{Sendable, gather_sendable};
 
 /// Answers requests over a side's stores.
 pub struct Responder<S: Side> {
@@ -23,10 +26,20 @@ pub struct Responder<S: Side> {
     backlog: RefCell<Backlog<Text>>,
     /// Per node a timestamp up to which everything was there already. It spares a second reading.
     known: RefCell<Watermarks>,
+    /// What was warned of already: a caller asks every few seconds.
+    warned: RefCell<HashSet<(ItemKind, Option<Hlc>)>>,
+    /// What the stores hold without a valid timestamp, and when that was last looked up.
+    unorderable: RefCell<(Option<u64>, Vec<Refusal>)>,
 }
 
-/// So many nodes are remembered; a hostile caller's are not remembered for ever.
-const KNOWN_NODES: usize = 4096;
+/// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
+const REMEMBERED: usize = 4096;
+
+/// What has no valid timestamp is looked up again after this long.
+const LOOK_AGAIN_MS: u64 = 60_000;
+
+/// What an answer has room for besides its items, its version vector and its refusals, in bytes.
+const FRAME_BYTES: usize = 1024;
 
 impl<S: Side> Responder<S> {
     /// A responder over `side`.
@@ -36,10 +49,22 @@ impl<S: Side> Responder<S> {
             max_clock_skew_ms,
             backlog: RefCell::default(),
             known: RefCell::default(),
+            warned: RefCell::default(),
+            unorderable: RefCell::default(),
         }
     }
 
-    /// Answers one request. Requests do not overlap; the caller sees to that.
+    /// Answers one request of a caller that gets the items as they are.
+    ///
+    /// # Errors
+    /// As [`answer_packed`](Self::answer_packed).
+    pub async fn answer(&self, request: Request<S::Body>) -> Result<Answer<S::Body>> {
+        self.answer_packed(request, &|_| Ok(1)).await
+    }
+
+    /// Answers one request. Requests do not overlap; the caller sees to that. `packed` brings an item into the
+    /// form in which it travels and returns its size there, in bytes; an item for which it fails is named in
+    /// the answer, and its node ends before it.
     ///
     /// # Errors
     /// What the stores failed with while saying what they hold, where that decides what may be taken in.
@@ -47,7 +72,11 @@ impl<S: Side> Responder<S> {
     /// passed by the caller's watermarks. Also the error of the first item that could not be
     /// taken in, where this side cannot report its coverage: without the report the caller would take
     /// the item for acknowledged.
-    pub async fn answer(&self, request: Request<S::Body>) -> Result<Answer<S::Body>> {
+    pub async fn answer_packed(
+        &self,
+        request: Request<S::Body>,
+        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+    ) -> Result<Answer<S::Body>> {
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut line = Line::of_responder(lost);
@@ -63,6 +92,7 @@ impl<S: Side> Responder<S> {
             }
         };
         self.note_taken_in(&arrivals);
+        let refused = self.refused(&arrivals);
         let failed: Option<Error> = arrivals
             .into_iter()
             .find_map(|arrival| match arrival.outcome {
@@ -78,26 +108,101 @@ impl<S: Side> Responder<S> {
             limit: request.limit,
             ..Ask::default()
         };
-        let (mut backlog, known) = (self.backlog.take(), self.known.take());
-        let page = gather(
-            &self.side,
-            &ask,
-            &mut backlog,
-            Writers::Anyone(Some(&known)),
-        )
-        .await;
-        self.backlog.replace(backlog);
-        self.known.replace(known);
-        let page = page?;
-        if let Some(error) = page.blind {
-            return Err(error);
-        }
-        self.known.borrow_mut().merge(&page.met);
+        let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
+            most.saturating_sub(FRAME_BYTES + size_of_watermarks(coverage.as_ref()))
+        });
+        let (page, withheld) = self.page(&ask, packed, most).await?;
         Ok(Answer {
             items: page.items,
             has_more: page.more,
             coverage,
+            refused,
+            withheld,
         })
+    }
+
+    async fn page(
+        &self,
+        ask: &Ask,
+        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+        most: usize,
+    ) -> Result<(Gathered<S::Body>, Vec<Refusal>)> {
+        let (mut backlog, known) = (self.backlog.take(), self.known.take());
+        let writers = Writers::Anyone(Some(&known));
+        let found = gather_sendable(&self.side, ask, (&mut backlog, writers), (packed, most)).await;
+        self.backlog.replace(backlog);
+        self.known.replace(known);
+        let Sendable { mut page, withheld } = found?;
+        if let Some(error) = page.blind.take() {
+            return Err(error);
+        }
+        self.known.borrow_mut().merge(&page.met);
+        let mut named = Vec::new();
+        for (refusal, error) in withheld {
+            self.warn_once(&refusal, "cannot be sent to a caller", Some(&error));
+            named.push(refusal);
+        }
+        named.extend(
+            self.unorderable(std::mem::take(&mut page.unorderable))
+                .await,
+        );
+        Ok((page, named))
+    }
+
+    /// What has no valid timestamp: what the stores can name, and what a scan `met`.
+    async fn unorderable(&self, met: Vec<Item<S::Body>>) -> Vec<Refusal> {
+        let now = self.side.clock().system_ms();
+        let is_due = |at: u64| now < at || now - at >= LOOK_AGAIN_MS;
+        let (looked, mut known) = self.unorderable.take();
+        let mut found = met;
+        let mut at = looked;
+        if looked.is_none_or(is_due) {
+            known.clear();
+            found.extend(unorderable(&self.side).await);
+            at = Some(now);
+        }
+        for item in &found {
+            if let Some(error) = &item.fault {
+                let refusal = refusal(item, error);
+                self.warn_once(&refusal, "cannot be exchanged", Some(error));
+                if !known.contains(&refusal) {
+                    known.push(refusal);
+                }
+            }
+        }
+        self.unorderable.replace((at, known.clone()));
+        known
+    }
+
+    /// What was not taken in, which this side's log names as well.
+    fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
+        let mut refused = Vec::new();
+        for arrival in arrivals {
+            let Outcome::Failed(error) = &arrival.outcome else {
+                continue;
+            };
+            let refusal = refusal(&arrival.item, error);
+            self.warn_once(&refusal, "of a caller was not taken in", Some(error));
+            refused.push(refusal);
+        }
+        refused.truncate(Refusal::MOST);
+        refused
+    }
+
+    fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
+        let mut warned = self.warned.borrow_mut();
+        if warned.len() >= REMEMBERED {
+            warned.clear();
+        }
+        if !warned.insert((refusal.kind.clone(), refusal.hlc.clone())) {
+            return;
+        }
+        let of_node = match &refusal.hlc {
+            Some(hlc) => format!(" of node {:?}, written at {hlc},", hlc.node_id),
+            None => String::new(),
+        };
+        let message = format!("{}{of_node} {what}", refusal.kind);
+        self.side.log().warn(&message, error);
     }
 
     /// The nodes of which this side holds less than the caller was told before. Something was lost here
@@ -119,7 +224,7 @@ impl<S: Side> Responder<S> {
     /// that a backlog remembers.
     fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
         let mut known = self.known.borrow_mut();
-        if known.len() > KNOWN_NODES {
+        if known.len() > REMEMBERED {
             *known = Watermarks::default();
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
@@ -129,6 +234,16 @@ impl<S: Side> Responder<S> {
             }
         }
     }
+}
+
+/// At most how many bytes a version vector has as text.
+fn size_of_watermarks(watermarks: Option<&Watermarks>) -> usize {
+    const NUMBERS: usize = 96;
+    const UNIT: usize = 6;
+    let nodes = watermarks.into_iter().flat_map(Watermarks::iter);
+    nodes
+        .map(|(node, _)| NUMBERS + 2 * UNIT * node.units().len())
+        .sum()
 }
 
 fn not_taken_in() -> Error {

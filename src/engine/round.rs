@@ -11,15 +11,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Runs;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request};
 use crate::protocol::watermarks::Watermarks;
 
 use super::blobs::{How, transfer_all};
+use super::held::{Direction, Held};
 use super::inbound::{Inbound, first_held};
-use super::intake::{Arrival, Line, Outcome, take_in};
-use super::outbound::{Gathered, Writers, gather};
+use super::intake::{Arrival, Line, Outcome, take_in, warn_of_failed_rows};
+use super::outbound::{Gathered, Writers, gather, unorderable};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::sweep::{Held, Known, Learned, Sweep};
+use super::shipment::{fitting, oversized, pack};
+use super::sweep::{Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -66,6 +68,24 @@ pub struct Report<B> {
     pub has_more: bool,
     /// What is held in this sweep, the first item of each node and direction.
     pub held: Vec<Held<B>>,
+}
+
+impl<B> Report<B> {
+    /// Whether the round brought anything over, as far as it says.
+    fn has_work(&self) -> bool {
+        self.applied > 0 || self.shipped > 0
+    }
+}
+
+/// At most this many rounds follow on trying again what is held, as long as they bring nothing over.
+const MOST_RETRIES: usize = 1000;
+
+/// What trying again what is held on its way in came to.
+struct Retried {
+    /// Shared records that are new here, with their objects.
+    applied: usize,
+    /// Whether another round has something to do.
+    begins_again: bool,
 }
 
 /// A caller: its side, its peer, and what it remembers.
@@ -122,13 +142,71 @@ where
     /// in; the round is complete then, and the record is held.
     pub async fn round(&self) -> Result<Report<S::Body>> {
         let mut sweep = self.sweep.take();
-        let result = self.round_of(&mut sweep).await;
+        let result = self.round_in(&mut sweep).await;
         self.sweep.replace(sweep);
         result
     }
 
-    async fn round_of(&self, sweep: &mut Sweep<S::Body>) -> Result<Report<S::Body>> {
+    /// A round that has nothing to do, while something is held that it did not try, tries that: an app that stops
+    /// at a round without work has stopped after everything was tried in that round.
+    async fn round_in(&self, sweep: &mut Sweep<S::Body>) -> Result<Report<S::Body>> {
+        let has_untried = sweep.has_untried();
+        let (mut report, mut fatal) = self.round_of(sweep).await?;
+        if has_untried && fatal.is_none() && !report.has_more && !report.has_work() {
+            let retried = self.retry_held(sweep).await?;
+            for _ in 0..MOST_RETRIES {
+                if !retried.begins_again {
+                    break;
+                }
+                (report, fatal) = self.round_of(sweep).await?;
+                if fatal.is_some() || !report.has_more || report.has_work() {
+                    break;
+                }
+            }
+            report.applied += retried.applied;
+        }
+        if !report.has_more {
+            *sweep = Sweep::default();
+        }
+        fatal.map_or(Ok(report), Err)
+    }
+
+    /// Tries again what is held on its way in: the items themselves, which are at hand, so that the peer need not
+    /// send what follows them again. What is held on its way out goes with a round.
+    async fn retry_held(&self, sweep: &mut Sweep<S::Body>) -> Result<Retried> {
+        let items: Vec<_> = sweep
+            .held
+            .iter()
+            .filter(|held| held.direction == Direction::Inbound)
+            .filter_map(Held::item)
+            .collect();
+        let mut line = Line::of_caller(self.options.strict_order, HashSet::new());
+        let skew = self.options.max_clock_skew_ms;
+        let arrivals = take_in(&self.side, items, skew, &mut line).await;
+        let inbound = self.fetch(arrivals).await;
+        self.announce(&inbound).await?;
+        let applied = inbound.applied();
+        if inbound.has_whole() {
+            // The watermarks move in a sweep from where they stand.
+            *sweep = Sweep::default();
+            return Ok(Retried {
+                applied,
+                begins_again: true,
+            });
+        }
+        Ok(Retried {
+            applied,
+            begins_again: sweep.try_outbound_again(),
+        })
+    }
+
+    /// Also returns the error of a record that could not be stored, if nothing at all was taken in.
+    async fn round_of(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+    ) -> Result<(Report<S::Body>, Option<Error>)> {
         let (own, peer) = self.read_state().await?;
+        self.note_unorderable(sweep).await;
         let Sent {
             page,
             refused,
@@ -138,6 +216,7 @@ where
             shipped_after,
             answer,
         } = self.send(sweep, &own, &peer).await?;
+        sweep.begun = true;
         let news = answer
             .items
             .iter()
@@ -146,11 +225,14 @@ where
         let mut line = Line::of_caller(self.options.strict_order, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
         let arrivals = take_in(&self.side, answer.items, skew, &mut line).await;
+        warn_of_failed_rows(&self.side, &arrivals);
         let inbound = self.fetch(arrivals).await;
 
         sweep.superseded.extend(inbound.not_stored());
         sweep.held.extend(outbound.held);
-        inbound.add_held(&mut sweep.held, &sweep.broken, self.side.log());
+        self.note_refused(sweep, &outbound.shipped, &answer.refused);
+        self.note_withheld(sweep, answer.withheld);
+        inbound.note_held(sweep, self.side.log());
         let learned = Learned {
             shipped: outbound.runs,
             received: inbound
@@ -190,14 +272,66 @@ where
             has_more,
             held: sweep.held.clone(),
         };
-        if !has_more {
-            *sweep = Sweep::default();
-        }
-        inbound.fatal().map_or(Ok(report), Err)
+        Ok((report, inbound.fatal()))
     }
 
-    /// Sends a page, and gets one. Where either is too large for its receiver, the pages become smaller for
-    /// the rest of the sweep: their size in bytes is known to nobody before.
+    /// What the own stores hold without a valid timestamp is named once in a sweep.
+    async fn note_unorderable(&self, sweep: &mut Sweep<S::Body>) {
+        if !sweep.begun {
+            for item in unorderable(&self.side).await {
+                self.hold(sweep, &item, "it has no valid timestamp");
+            }
+        }
+    }
+
+    fn hold(&self, sweep: &mut Sweep<S::Body>, item: &Item<S::Body>, what: &str) {
+        let malformed = || Error::new(ErrorKind::MalformedItem, "read an item", what);
+        let error = item.fault.clone().unwrap_or_else(malformed);
+        let held = Held::new(item, Direction::Outbound, error);
+        if sweep.hold(held.clone()) {
+            held.warn(self.side.log());
+        }
+    }
+
+    /// What the peer did not take in stops its node here as it did there.
+    fn note_refused(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        shipped: &[Item<S::Body>],
+        refused: &[Refusal],
+    ) {
+        for refusal in refused {
+            let of = |item: &&Item<S::Body>| {
+                item.kind == refusal.kind && refusal.hlc.as_ref() == Some(&item.hlc)
+            };
+            let Some(item) = shipped.iter().find(of) else {
+                continue;
+            };
+            let first = sweep
+                .stopped
+                .entry(item.hlc.node_id.clone())
+                .or_insert_with(|| item.hlc.clone());
+            if item.hlc < *first {
+                *first = item.hlc.clone();
+            }
+            let held = Held::refused(item, refusal);
+            if sweep.hold(held.clone()) {
+                held.warn(self.side.log());
+            }
+        }
+    }
+
+    fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
+        for refusal in withheld {
+            let held = Held::withheld(refusal);
+            if sweep.hold(held.clone()) {
+                held.warn(self.side.log());
+            }
+        }
+    }
+
+    /// Sends a page, and gets one. If either is too large for its receiver, the pages become smaller for
+    /// the rest of the sweep: how many bytes a receiver takes is not known before.
     async fn send(
         &self,
         sweep: &mut Sweep<S::Body>,
@@ -205,31 +339,36 @@ where
         peer: &Watermarks,
     ) -> Result<Sent<S::Body>> {
         loop {
-            let limit = sweep.page_limit.unwrap_or(self.options.page_limit);
-            let (mut page, refused) = self.select(sweep, peer, limit).await?;
-            let items = std::mem::take(&mut page.items);
+            let (mut page, refused) = self.select(sweep, peer, self.options.page_limit).await?;
+            for item in page.unorderable.drain(..) {
+                self.hold(sweep, &item, "it has no valid timestamp");
+            }
+            let items = self.fit(sweep, &mut page);
             let horizon = items.last().map(|item| item.hlc.clone());
             let outbound = self.bring_over(items).await;
             let advertised = sweep.advertised(own);
             let shipped_after = sweep.floor_of(&outbound.shipped, peer);
+            let limit = sweep.answer_limit.unwrap_or(self.options.page_limit);
             let request = Request {
                 watermarks: advertised.clone(),
                 shipped_after: shipped_after.clone(),
                 items: outbound.shipped.clone(),
                 limit,
+                max_answer_bytes: None,
             };
             let answer = match self.peer.exchange(request).await {
-                Err(error) if error.kind() == ErrorKind::TooLarge && limit > 1 => {
-                    let shipped = outbound.shipped.len();
-                    let most = if shipped > 1 {
-                        limit.min(shipped)
-                    } else {
-                        limit
+                Err(error) => {
+                    let is_smaller = match error.kind() {
+                        ErrorKind::TooLarge => self.ship_less(sweep, &outbound.shipped),
+                        ErrorKind::AnswerTooLarge => sweep.ask_for_less(limit),
+                        _ => false,
                     };
-                    sweep.page_limit = Some((most / 2).max(1));
-                    continue;
+                    if is_smaller {
+                        continue;
+                    }
+                    return Err(error);
                 }
-                answer => answer?,
+                Ok(answer) => answer,
             };
             return Ok(Sent {
                 page,
@@ -241,6 +380,41 @@ where
                 answer,
             });
         }
+    }
+
+    /// The items of a page in the form in which they travel, as many as fit into a request.
+    fn fit(&self, sweep: &Sweep<S::Body>, page: &mut Gathered<S::Body>) -> Vec<Item<S::Body>> {
+        let mut items = std::mem::take(&mut page.items);
+        let weights = pack(&mut items, |item| self.peer.pack(item));
+        let fits = fitting(&items, &weights, sweep.most_weight.unwrap_or(usize::MAX));
+        page.more |= fits < items.len();
+        items.truncate(fits);
+        for group in items.chunk_by_mut(|a, b| a.hlc == b.hlc) {
+            let count = group.len();
+            for item in group
+                .iter_mut()
+                .filter(|item| sweep.oversized.contains(&item.hlc))
+            {
+                item.fault
+                    .get_or_insert_with(|| oversized(count, "what the peer takes in one message"));
+            }
+        }
+        items
+    }
+
+    /// The peer takes less than what was shipped. Returns whether less can be shipped: half of it, or, of items
+    /// with one timestamp, nothing.
+    fn ship_less(&self, sweep: &mut Sweep<S::Body>, shipped: &[Item<S::Body>]) -> bool {
+        let (Some(first), Some(last)) = (shipped.first(), shipped.last()) else {
+            return false;
+        };
+        if first.hlc == last.hlc {
+            return sweep.oversized.insert(first.hlc.clone());
+        }
+        let mut again = shipped.to_vec();
+        let weight: usize = pack(&mut again, |item| self.peer.pack(item)).iter().sum();
+        sweep.most_weight = Some((weight / 2).max(1));
+        true
     }
 
     async fn read_state(&self) -> Result<(Watermarks, Watermarks)> {
@@ -324,15 +498,19 @@ where
     /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
     /// first item whose object is not there.
     async fn bring_over(&self, items: Vec<Item<S::Body>>) -> Outbound<S::Body> {
-        let how = self.how(true);
-        let sent = transfer_all(&self.local, &self.remote, items.iter(), how).await;
         let mut runs = Runs::default();
-        for item in &items {
-            runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
+        for item in items.iter().filter(|item| item.fault.is_some()) {
+            runs.gap(&item.hlc);
         }
-        let held = first_held(&items, &runs, self.side.log(), |item| match sent.of(item) {
-            Some(Err(error)) => Some(error),
-            _ => None,
+        let may_go = items.iter().filter(|item| runs.is_before_gap(&item.hlc));
+        let sent = transfer_all(&self.local, &self.remote, may_go, self.how(true)).await;
+        for item in &items {
+            let is_there = matches!(sent.of(item), Some(Ok(())));
+            runs.note(&item.hlc, item.fault.is_none() && is_there);
+        }
+        let held = first_held(&items, &runs, self.side.log(), |item| {
+            let failed = || sent.of(item).and_then(Result::err);
+            item.fault.clone().or_else(failed)
         });
         let shipped = items
             .into_iter()
@@ -382,14 +560,11 @@ where
         for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
             runs.gap(&item.hlc);
         }
-        let refused = first_held(&page.items, &runs, self.side.log(), |item| {
+        let refused = first_held(&page.items, &runs, self.side.log(), |_| {
             Some(Error::new(
                 ErrorKind::Sync,
                 "exchange",
-                format!(
-                    "the peer did not take in the item of {}; its own log says why",
-                    item.hlc
-                ),
+                "the peer did not take it in and gave no reason; a peer of this version gives one",
             ))
         });
         sweep.held.extend(refused);

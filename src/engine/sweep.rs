@@ -8,63 +8,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::error::Error;
 use crate::protocol::delta::{Ask, Backlog, Runs};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::ports::Log;
-
-/// What stopped a node.
-#[derive(Debug, Clone)]
-pub struct Held<B> {
-    /// The node whose watermark waits.
-    pub node_id: NodeId,
-    /// Where it waits.
-    pub direction: Direction,
-    /// The first item that could not go on.
-    pub item: Item<B>,
-    /// Why.
-    pub error: Error,
-}
-
-impl<B: Clone> Held<B> {
-    /// `item` stopped its node.
-    pub(super) fn new(item: &Item<B>, direction: Direction, error: Error) -> Self {
-        Self {
-            node_id: item.hlc.node_id.clone(),
-            direction,
-            item: item.clone(),
-            error,
-        }
-    }
-}
-
-impl<B> Held<B> {
-    /// Says that the item waits: an app need not read what is held.
-    pub(super) fn warn(&self, log: &impl Log) {
-        let way = match self.direction {
-            Direction::Outbound => "out",
-            Direction::Inbound => "in",
-        };
-        let message = format!(
-            "{} of node {:?} waits on its way {way}; it is tried again in a later sweep",
-            self.item.kind, self.node_id
-        );
-        log.warn(&message, Some(&self.error));
-    }
-}
-
-/// Which way an item was going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To the peer.
-    Outbound,
-    /// From the peer.
-    Inbound,
-}
+use super::held::{Direction, Held};
 
 /// See the [module page](self).
 #[derive(Debug)]
@@ -89,8 +39,14 @@ pub struct Sweep<B> {
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
     /// shipped after that is offered again, and once more only after something still earlier.
     pub(super) rewound: HashMap<NodeId, Hlc>,
-    /// So many items a page has, where one of the usual size was too large for its receiver.
-    pub(super) page_limit: Option<usize>,
+    /// At most this many items are asked for, if an answer of the usual size was too large for this side.
+    pub(super) answer_limit: Option<usize>,
+    /// At most this much may go out in one request, if a larger one was too large for the peer.
+    pub(super) most_weight: Option<usize>,
+    /// Timestamps whose items are by themselves too large for the peer.
+    pub(super) oversized: HashSet<Hlc>,
+    /// Whether this is not the first round of the sweep.
+    pub(super) begun: bool,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -109,7 +65,10 @@ impl<B> Default for Sweep<B> {
             superseded: HashMap::new(),
             blind: false,
             rewound: HashMap::new(),
-            page_limit: None,
+            answer_limit: None,
+            most_weight: None,
+            oversized: HashSet::new(),
+            begun: false,
             held: Vec::new(),
             backlog: Backlog::default(),
         }
@@ -149,6 +108,50 @@ pub(super) struct Known {
 }
 
 impl<B> Sweep<B> {
+    /// Notes that an item is held, unless it is known already.
+    pub(super) fn hold(&mut self, held: Held<B>) -> bool {
+        let is_new = !self
+            .held
+            .iter()
+            .any(|known| known.is_of(held.direction, &held.kind, &held.hlc));
+        if is_new {
+            self.held.push(held);
+        }
+        is_new
+    }
+
+    /// An answer with at most `limit` items was too large for this side. Returns whether fewer can be asked for.
+    pub(super) fn ask_for_less(&mut self, limit: usize) -> bool {
+        self.answer_limit = Some((limit / 2).max(1));
+        limit > 1
+    }
+
+    /// Forgets what stopped nodes on their way out, so that the next round tries it again. Returns whether
+    /// anything did.
+    pub(super) fn try_outbound_again(&mut self) -> bool {
+        let waits_here =
+            |held: &Held<B>| held.direction == Direction::Outbound && !held.node_id.is_empty();
+        let (again, rest): (Vec<_>, Vec<_>) = self.held.drain(..).partition(waits_here);
+        self.held = rest;
+        for held in &again {
+            // What the peer refused has to be sent again.
+            let at_peer = self
+                .known_at_peer
+                .as_ref()
+                .and_then(|known| known.get(&held.node_id));
+            let reached = self.shipped.get(&held.node_id).min(at_peer).cloned();
+            self.shipped.set(held.node_id.clone(), reached);
+            self.stopped.remove(&held.node_id);
+            self.oversized.remove(&held.hlc);
+        }
+        !again.is_empty()
+    }
+
+    /// Whether something is held that this round did not try.
+    pub(super) fn has_untried(&self) -> bool {
+        self.begun && !self.held.is_empty()
+    }
+
     /// Whether the peer has been sent this item in this sweep, holds less of its node, and nothing newer
     /// explains it.
     pub(super) fn looks_refused(&self, item: &Item<B>) -> bool {

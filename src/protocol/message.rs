@@ -1,7 +1,7 @@
 //! The two messages of an exchange.
 
-use super::hlc::safe_integer;
-use super::item::Item;
+use super::hlc::{Hlc, safe_integer};
+use super::item::{Item, ItemKind};
 use super::watermarks::Watermarks;
 
 /// How many items a page has where nobody says otherwise.
@@ -28,8 +28,63 @@ pub struct Request<B> {
     pub shipped_after: Watermarks,
     /// What the caller believes the peer lacks, in the order of timestamps.
     pub items: Vec<Item<B>>,
-    /// At most so many items are wanted back.
+    /// At most this many items are wanted back.
     pub limit: usize,
+    /// The items of the answer may have at most this many bytes as text; `None` if there is no limit.
+    pub max_answer_bytes: Option<usize>,
+}
+
+impl<B> Default for Request<B> {
+    fn default() -> Self {
+        Self {
+            watermarks: Watermarks::default(),
+            shipped_after: Watermarks::default(),
+            items: Vec::new(),
+            limit: DEFAULT_PAGE_LIMIT,
+            max_answer_bytes: None,
+        }
+    }
+}
+
+/// An item that the answering side did not take in, or cannot send, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where the item belongs; a record with its id.
+    pub kind: ItemKind,
+    /// Its timestamp, if it has a valid one.
+    pub hlc: Option<Hlc>,
+    /// What is wrong, as the `code` of an error.
+    pub code: String,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// An answer names at most this many items of each kind of refusal.
+    pub const MOST: usize = 1000;
+
+    /// A code and a reason have at most this many bytes; the rest of a reason is cut off.
+    pub const LONGEST: usize = 1000;
+
+    /// The refusal of an item, its texts no longer than allowed.
+    pub fn new(kind: ItemKind, hlc: Option<Hlc>, code: String, reason: String) -> Self {
+        Self {
+            kind,
+            hlc,
+            code: shortened(code),
+            reason: shortened(reason),
+        }
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > Refusal::LONGEST {
+        let end = (0..=Refusal::LONGEST)
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+    }
+    text
 }
 
 /// What the answering side sends back.
@@ -41,6 +96,23 @@ pub struct Answer<B> {
     pub has_more: bool,
     /// Per node the greatest timestamp that the answering side holds, where it can know.
     pub coverage: Option<Watermarks>,
+    /// Items of the request that were not taken in.
+    pub refused: Vec<Refusal>,
+    /// Items that the caller has not seen and that cannot be sent. What their nodes wrote later is not in
+    /// the answer either, so that the caller's watermarks do not pass them.
+    pub withheld: Vec<Refusal>,
+}
+
+impl<B> Default for Answer<B> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            has_more: false,
+            coverage: None,
+            refused: Vec::new(),
+            withheld: Vec::new(),
+        }
+    }
 }
 
 impl<B> Request<B> {
@@ -54,6 +126,7 @@ impl<B> Request<B> {
             watermarks: self.watermarks,
             shipped_after: self.shipped_after,
             limit: self.limit,
+            max_answer_bytes: self.max_answer_bytes,
         })
     }
 }
@@ -68,6 +141,8 @@ impl<B> Answer<B> {
             items: with_bodies(&self.items, body)?,
             has_more: self.has_more,
             coverage: self.coverage,
+            refused: self.refused,
+            withheld: self.withheld,
         })
     }
 }

@@ -35,7 +35,7 @@ impl OldResponder {
         Ok(Answer {
             items: unseen,
             has_more,
-            coverage: None,
+            ..Answer::default()
         })
     }
 

@@ -10,7 +10,7 @@ use starkeep_sync_engine::store::memory::pause;
 
 use super::courier::Post;
 use super::executor::{Task, run};
-use super::node::{Node, brief, key_of, list, plain};
+use super::node::{Node, brief, list, plain};
 use super::rng::Rng;
 use super::scenario::Rounds;
 use super::world::{Done, Round, World};
@@ -88,7 +88,7 @@ impl World {
                     held: report
                         .held
                         .iter()
-                        .map(|h| format!("{:?} {:?} {}", h.direction, key_of(&h.item), h.error))
+                        .map(|h| format!("{:?} {} {} {}", h.direction, h.kind, h.hlc, h.error))
                         .collect(),
                 }),
                 Err(error) => Err(error.to_string()),

@@ -82,6 +82,13 @@ impl Records<Body> for AnyRecords {
         Ok(())
     }
 
+    async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
+        match self.native() {
+            Some(_) => Ok(Vec::new()),
+            None => self.js.unorderable(limit).await,
+        }
+    }
+
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
         match self.native() {
             Some(store) => {
@@ -113,6 +120,7 @@ impl Records<Body> for AnyRecords {
             (Some(store), _) => {
                 let body = |body: &Body| body.to_json(realm);
                 take_in_as_page(run, clock, line, body, async |items, strict| {
+                    let store = store.clone();
                     let taken =
                         on_a_thread(
                             realm,

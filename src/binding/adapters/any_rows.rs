@@ -115,6 +115,13 @@ impl AppRows<Body> for AnyRows {
         Ok(())
     }
 
+    async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
+        match self.native() {
+            Some(_) => Ok(Vec::new()),
+            None => self.js.unorderable(table, limit).await,
+        }
+    }
+
     async fn apply(&self, item: &Item<Body>) -> Result<()> {
         let Some(store) = self.native() else {
             return self.js.apply(item).await;
@@ -130,6 +137,7 @@ impl AppRows<Body> for AnyRows {
         let realm = self.realm();
         let body = |body: &Body| body.to_json(realm);
         take_in_as_page(run, clock, line, body, async |items, strict| {
+            let store = store.clone();
             let taken = on_a_thread(
                 realm,
                 move || async move { store.take_in(items, strict).await },

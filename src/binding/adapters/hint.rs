@@ -4,8 +4,8 @@
 //! can be missing from it: the timestamps come in their order, none of them was seen, and those at its end
 //! cannot have been parted from equal ones. Otherwise the store is scanned, which is slow and always right.
 
-use super::records::JsRecords;
-use crate::binding::convert::{Body, read_hlcs, read_stamped, write_watermarks};
+use super::records::{JsRecords, no_stamp};
+use crate::binding::convert::{Body, faulty_record, read_hlcs, read_stamped, write_watermarks};
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Key, Kind, Scope, Value};
@@ -102,19 +102,16 @@ impl JsRecords {
         };
         for (index, stamp) in (0u32..).zip(stamps.iter().take(shown)) {
             let Some(hlc) = stamp else {
-                let message =
-                    "a record without a valid `updatedAt` cannot be ordered and is left out";
-                warn(realm, message, None);
+                let fault = (Hlc::zero(), no_stamp());
+                page.note_unorderable(realm.scope(|scope| {
+                    faulty_record(scope, realm, scope.element(records, index)?, fault)
+                })?);
                 continue;
             };
             if page.meets(ask, hlc) {
-                realm.scope(|scope| {
-                    match read_stamped(scope, realm, (records, index), hlc.clone())? {
-                        Some(item) => page.offer(hlc.clone(), item),
-                        None => warn(realm, "a record without a string `id` is left out", None),
-                    }
-                    Ok(())
-                })?;
+                let item = realm
+                    .scope(|scope| read_stamped(scope, realm, (records, index), hlc.clone()))?;
+                page.offer(hlc.clone(), item);
             }
         }
         if let Some(last) = stamps.iter().take(shown).flatten().last().filter(|_| more) {

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use futures_util::stream::{self, StreamExt};
 
 use super::abilities::Abilities;
-use super::batch::Batch;
+use super::batch::{Batch, has_function};
 use super::pages::Pages;
 use super::query_page::QueryPage;
-use crate::binding::convert::{Body, read_hlc_of, read_record, read_stamped, read_watermarks};
-use crate::binding::error::{invalid, warn};
+use crate::binding::convert::{
+    Body, faulty_record, malformed, read_hlc_of, read_stamped, read_watermarks, unreadable,
+};
+use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
-use crate::binding::js::{Handle, Kept, Key, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
 use crate::engine::pass::{self, Fetched, Meeting, Passable, missing_of};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -150,11 +153,10 @@ impl JsRecords {
         } = self.page_of(scope, answer, |hlc| meeting.may_want(hlc))?;
         for (index, stamp) in stamps {
             let Some(hlc) = stamp else {
-                warn(
-                    realm,
-                    "a record without a valid `updatedAt` cannot be ordered and is left out",
-                    None,
-                );
+                let fault = (Hlc::zero(), no_stamp());
+                meeting.note_unorderable(realm.scope(|scope| {
+                    faulty_record(scope, realm, scope.element(records, index)?, fault)
+                })?);
                 continue;
             };
             if let Some(has_place) = meeting.place_of(&hlc) {
@@ -220,9 +222,9 @@ impl JsRecords {
             };
             realm.scope(|scope| {
                 let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
-                let id = item.as_ref().and_then(|item| item.kind.record_id());
+                let id = item.kind.record_id();
                 if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
-                    fetched.extend(item.map(|item| ((hlc.clone(), id), item)));
+                    fetched.insert((hlc.clone(), id), item);
                 }
                 Ok(())
             })?;
@@ -238,27 +240,31 @@ impl JsRecords {
         meeting: &mut Meeting<'_, Body>,
     ) -> Result<()> {
         let realm = self.adapter.realm();
-        let (id, item) = if has_place {
+        if has_place {
             let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
-            let id = item.as_ref().and_then(|item| item.kind.record_id());
-            (id.cloned(), item)
-        } else {
-            let record = scope.element(records, index)?;
-            let id = scope.as_text(scope.get(realm, record, Key::Id)?);
-            (id, None)
-        };
-        let Some(id) = id else {
-            warn(realm, "a record without a string `id` is left out", None);
-            return Ok(());
-        };
-        meeting.note(hlc, id);
-        if let Some(item) = item {
+            if let Some(id) = item.kind.record_id() {
+                meeting.note(hlc, id.clone());
+            }
             meeting.offer(item);
+            return Ok(());
+        }
+        let record = scope.element(records, index)?;
+        match scope
+            .get(realm, record, Key::Id)
+            .map(|id| scope.as_text(id))
+        {
+            Ok(Some(id)) => meeting.note(hlc, id),
+            // It cannot be asked for again by its id: a further pass has to meet it.
+            Ok(None) => meeting.remember_nothing(),
+            Err(error) => {
+                unreadable(error)?;
+                meeting.remember_nothing();
+            }
         }
         Ok(())
     }
 
-    async fn fetch_one(&self, id: &Text) -> Result<Option<Item<Body>>> {
+    async fn fetch_one(&self, id: &Text, hlc: &Hlc) -> Result<Option<Item<Body>>> {
         let realm = self.adapter.realm();
         await_js(
             realm,
@@ -268,7 +274,37 @@ impl JsRecords {
                 if scope.is_nullish(record)? {
                     return Ok(None);
                 }
-                Ok(read_record(scope, realm, record)?.ok())
+                let stands = read_hlc_of(scope, realm, record, Key::UpdatedAt)?;
+                if stands.as_ref() != Some(hlc) {
+                    return Ok(None);
+                }
+                let one = scope.array()?;
+                scope.set_element(one, 0, record)?;
+                read_stamped(scope, realm, (one, 0), hlc.clone()).map(Some)
+            },
+        )
+        .await
+    }
+
+    /// What the adapter names without a valid timestamp, if it can.
+    pub async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
+        if !has_function(&self.adapter, Key::QueryMalformed)? {
+            return Ok(Vec::new());
+        }
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            self.operation(Key::QueryMalformed),
+            |scope, invoke| self.call(scope, invoke, Key::QueryMalformed, &[]),
+            |scope, answer| {
+                let operation = self.operation(Key::QueryMalformed).to_string();
+                read_malformed(
+                    scope,
+                    realm,
+                    (answer, &operation),
+                    limit,
+                    |scope, entry, fault| faulty_record(scope, realm, entry, (Hlc::zero(), fault)),
+                )
             },
         )
         .await
@@ -304,6 +340,39 @@ impl JsRecords {
     }
 }
 
+/// Reads what a `queryMalformed` of the app's answers: `{ id, reason }` of each item.
+pub(super) fn read_malformed(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    (answer, operation): (Value<'_>, &str),
+    limit: usize,
+    item: impl Fn(Scope<'_>, Value<'_>, Error) -> Result<Item<Body>>,
+) -> Result<Vec<Item<Body>>> {
+    if !scope.is_array(answer)? {
+        return Err(invalid(operation, "must answer an array of { id, reason }"));
+    }
+    let length = scope
+        .length(answer)?
+        .min(u32::try_from(limit).unwrap_or(u32::MAX));
+    let read = |index| {
+        realm.scope(|scope| {
+            let entry = scope.element(answer, index)?;
+            let reason = match scope.kind(entry)? {
+                Kind::Object => scope.as_text(scope.get(realm, entry, Key::Reason)?),
+                _ => None,
+            };
+            let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason.to_string()));
+            item(scope, entry, fault)
+        })
+    };
+    (0..length).map(read).collect()
+}
+
+/// The fault of a record that has no place in the order.
+pub(super) fn no_stamp() -> Error {
+    malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
+}
+
 impl Passable<Body> for JsRecords {
     type Place = Kept;
 
@@ -332,11 +401,10 @@ impl Passable<Body> for JsRecords {
     async fn fetch(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
         self.reread(wanted, fetched).await?;
         let mut answers = stream::iter(missing_of(wanted, fetched))
-            .map(|known| async move { (self.fetch_one(&known.1).await, known) })
+            .map(|known| async move { (self.fetch_one(&known.1, &known.0).await, known) })
             .buffered(FETCHES);
         while let Some((answer, known)) = answers.next().await {
-            let found = answer?.filter(|item| item.hlc == known.0);
-            fetched.extend(found.map(|item| (known, item)));
+            fetched.extend(answer?.map(|item| (known, item)));
         }
         Ok(())
     }

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use super::batch::{Batch, has_function};
-use crate::binding::convert::{Body, read_hlcs, read_row, read_watermarks};
-use crate::binding::error::{invalid, warn};
+use super::records::read_malformed;
+use crate::binding::convert::{
+    Body, faulty_row, malformed, read_hlcs, read_row, read_watermarks, unreadable,
+};
+use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
 use crate::engine::intake::{Arrival, Line, Outcome, apply_one_by_one, must_know, store_page};
@@ -12,7 +15,7 @@ use crate::engine::ports::{AppRows, Clock};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::item::{Item, ItemKind, NoItem, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -120,7 +123,7 @@ impl JsRows {
         &self,
         scope: Scope<'_>,
         answer: Value<'_>,
-        ask: &Ask,
+        (table, ask): (&Table, &Ask),
         page: &mut Page<Item<Body>>,
     ) -> Result<Option<Kept>> {
         let realm = self.applier.realm();
@@ -136,23 +139,29 @@ impl JsRows {
         let stamps = read_hlcs(scope, realm, rows, Some(Key::Timestamp))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
-                warn(
-                    realm,
-                    "a scanned row without a valid `timestamp` is left out",
-                    None,
+                let fault = (
+                    table,
+                    Hlc::zero(),
+                    malformed(&NoItem::Timestamp.to_string()),
+                );
+                page.note_unorderable(
+                    realm.scope(|scope| {
+                        faulty_row(scope, realm, scope.element(rows, index)?, fault)
+                    })?,
                 );
                 continue;
             };
             if page.meets(ask, &hlc) {
-                realm.scope(|scope| {
-                    match read_row(scope, realm, scope.element(rows, index)?)? {
-                        Ok(item) => page.offer(hlc.clone(), item),
-                        Err(what) => {
-                            warn(realm, &format!("{what}; a scanned row is left out"), None);
-                        }
-                    }
-                    Ok(())
+                let item = realm.scope(|scope| {
+                    let entry = scope.element(rows, index)?;
+                    let fault = match read_row(scope, realm, entry) {
+                        Ok(Ok(item)) => return Ok(item),
+                        Ok(Err(what)) => malformed(&what.to_string()),
+                        Err(error) => unreadable(error)?,
+                    };
+                    faulty_row(scope, realm, entry, (table, hlc.clone(), fault))
                 })?;
+                page.offer(hlc.clone(), item);
             }
             past_the_page |= no_later_row_fits(page, &hlc);
         }
@@ -264,7 +273,7 @@ impl AppRows<Body> for JsRows {
                     let since = scope.string(&floor.to_text())?;
                     self.call_applier(scope, invoke, Key::ScanSince, &[app, name, since, options])
                 },
-                |scope, answer| self.read_page(scope, answer, ask, page),
+                |scope, answer| self.read_page(scope, answer, (table, ask), page),
             )
             .await?;
             match next {
@@ -272,6 +281,29 @@ impl AppRows<Body> for JsRows {
                 None => return Ok(()),
             }
         }
+    }
+
+    async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
+        let key = Key::QueryMalformed;
+        if !self.applier_has(key)? {
+            return Ok(Vec::new());
+        }
+        let realm = self.applier.realm();
+        await_js(
+            realm,
+            "applier.queryMalformed",
+            |scope, invoke| {
+                let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
+                self.call_applier(scope, invoke, key, &[app, name])
+            },
+            |scope, answer| {
+                let answer = (answer, "applier.queryMalformed");
+                read_malformed(scope, realm, answer, limit, |scope, entry, fault| {
+                    faulty_row(scope, realm, entry, (table, Hlc::zero(), fault))
+                })
+            },
+        )
+        .await
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {

@@ -30,6 +30,7 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("never", Intrinsic::Never),
     ("createEmit", Intrinsic::CreateEmit),
     ("emitApplied", Intrinsic::EmitApplied),
+    ("textOf", Intrinsic::TextOf),
 ];
 
 /// Sets up the border of an environment: `create` is `createBorder` of `marshal.js`.

@@ -7,12 +7,13 @@ use bytes::Bytes;
 
 use super::callbacks::{App, as_text};
 use super::fetching::{Asked, Fetch, Sent, Wanted};
-use crate::binding::convert::{Body, as_body, stringify};
+use crate::binding::convert::{Body, as_body, pack_as_json, stringify};
 use crate::binding::executor::{on_threads, spawn};
 use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
 use crate::error::{Error, Result};
+use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
     DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, Head, Peer, pause, read, repeat,
@@ -86,8 +87,23 @@ impl HttpTransport {
 
     /// One request and its answer. The text is written, and the answer read, on the native threads.
     pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
-        let request = request.with_bodies(|body| body.to_json(self.app.realm()))?;
+        let request = Request {
+            max_answer_bytes: Some(self.max_answer_bytes()),
+            ..request.with_bodies(|body| body.to_json(self.app.realm()))?
+        };
         self.post(text_of(&self.app, request).await?).await
+    }
+
+    /// See [`Exchange::pack`](crate::engine::ports::Exchange::pack).
+    pub fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
+        pack_as_json(self.app.realm(), item)
+    }
+
+    fn max_answer_bytes(&self) -> usize {
+        match &self.way {
+            Way::Native(peer) => peer.client.max_answer_bytes(),
+            Way::Fetch(fetch) => fetch.max_answer_bytes,
+        }
     }
 
     async fn post(&self, text: Bytes) -> Result<Answer<Body>> {

@@ -5,8 +5,6 @@
 pub enum Intrinsic {
     /// `JSON.parse`
     Parse,
-    /// `JSON.stringify`
-    Stringify,
     /// See `native.js`.
     Fault,
     /// See `native.js`.
@@ -57,6 +55,8 @@ pub enum Intrinsic {
     CreateEmit,
     /// See `marshal.js`.
     EmitApplied,
+    /// See `marshal.js`.
+    TextOf,
     /// A thenable that never settles.
     Never,
     /// See `fetching.js`.

@@ -113,12 +113,7 @@ impl Realm {
     /// What rounds depend on, as it was when the package was loaded.
     fn keep_intrinsics(&self, scope: Scope<'_>) -> Result<()> {
         let json = scope.get_named(scope.global()?, "JSON")?;
-        self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)?;
-        self.set_intrinsic(
-            scope,
-            Intrinsic::Stringify,
-            scope.get_named(json, "stringify")?,
-        )
+        self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)
     }
 
     /// Keeps a class, function or object of the environment.

@@ -14,14 +14,15 @@ use std::sync::Arc;
 use futures_util::future::try_join;
 
 use super::adapters::JsClock;
-use super::convert::{Body, from_native};
+use super::convert::Body;
 use super::engine::NodeEngine;
 use super::executor::{EndOfErrands, Errands, on_a_thread};
 use super::http::{App, HttpTransport};
 use super::js::Realm;
 use super::transport::InProcess;
+use crate::engine::held::Held;
 use crate::engine::round::{Engine, Report};
-use crate::engine::sweep::{Held, Sweep};
+use crate::engine::sweep::Sweep;
 use crate::error::Result;
 use crate::store::Json;
 use crate::store::side::NativeSide;
@@ -139,7 +140,11 @@ fn for_js(report: Report<Json>) -> Report<Body> {
     let held = report.held.into_iter().map(|held| Held {
         node_id: held.node_id,
         direction: held.direction,
-        item: from_native(held.item).1,
+        kind: held.kind,
+        hlc: held.hlc,
+        body: held.body.map(Body::Json),
+        blob: held.blob,
+        code: held.code,
         error: held.error,
     });
     Report {

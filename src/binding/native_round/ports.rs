@@ -14,7 +14,7 @@ use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Events, Exchange, Log, State};
 use crate::engine::responder::Responder;
 use crate::error::{Error, Result};
-use crate::protocol::item::{Blob, Digest};
+use crate::protocol::item::{Blob, Digest, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -172,6 +172,13 @@ impl Exchange<Json> for Answering {
                 responder.answer(request).await
             }
             Self::Http(peer) => peer.exchange(request).await,
+        }
+    }
+
+    fn pack(&self, item: &mut Item<Json>) -> Result<usize> {
+        match self {
+            Self::InProcess(..) => Ok(1),
+            Self::Http(peer) => peer.pack(item),
         }
     }
 }

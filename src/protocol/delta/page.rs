@@ -6,6 +6,9 @@ use super::ask::{Ask, Standing};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::watermarks::Watermarks;
 
+/// At most this many items without a timestamp are told of.
+pub const MOST_UNORDERABLE: usize = 100;
+
 /// The smallest timestamps of everything that is offered to it, at most `limit` of them.
 ///
 /// Items with one and the same timestamp are never parted: a watermark at that timestamp covers them
@@ -22,6 +25,8 @@ pub struct Page<T> {
     /// Nothing later may stay: a stream left out what follows.
     end: Option<Hlc>,
     survey: Survey,
+    /// What has no timestamp, and so no place.
+    unorderable: Vec<T>,
 }
 
 /// What the reading of the stores met, beside what got a place.
@@ -46,7 +51,20 @@ impl<T> Page<T> {
             cut: false,
             end: None,
             survey: Survey::default(),
+            unorderable: Vec::new(),
         }
+    }
+
+    /// Notes something that has no timestamp: it gets no place, and is told apart.
+    pub fn note_unorderable(&mut self, item: T) {
+        if self.unorderable.len() < MOST_UNORDERABLE {
+            self.unorderable.push(item);
+        }
+    }
+
+    /// What was noted without a timestamp.
+    pub fn take_unorderable(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.unorderable)
     }
 
     /// Whether an item with this timestamp would get a place. Where not, something was left out.
@@ -101,6 +119,7 @@ impl<T> Page<T> {
         let earlier = [self.survey.too_late.take(), other.survey.too_late];
         self.survey.too_late = earlier.into_iter().flatten().min();
         self.more |= other.more;
+        self.unorderable.extend(other.unorderable);
         let last = other.groups.last_key_value().map(|(hlc, _)| hlc.clone());
         let ends = [self.end.take(), other.end, last.filter(|_| other.cut)];
         self.end = ends.into_iter().flatten().min();

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{Json, MAX_NODE_ID};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
+use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 
 /// A shared record.
@@ -70,6 +71,37 @@ pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
         body: json.get().into(),
         fault: None,
     })
+}
+
+/// What a peer says of an item that it did not take in or cannot send; `None` if it does not say of which.
+pub(super) fn refusal(json: &RawValue) -> Option<Refusal> {
+    let [kind, id, app, name, stamp, code, reason] = fields(
+        json,
+        [
+            "kind",
+            "id",
+            "appId",
+            "table",
+            "timestamp",
+            "code",
+            "reason",
+        ],
+    )?;
+    let words = |field| text(field).map(|text| text.to_string());
+    let kind = match words(kind).as_deref() {
+        Some("record") => ItemKind::Record(text(id)?),
+        Some("appRow") => ItemKind::Row(Table {
+            app: text(app)?,
+            name: text(name)?,
+        }),
+        _ => return None,
+    };
+    Some(Refusal::new(
+        kind,
+        timestamp(stamp),
+        words(code).unwrap_or_default(),
+        words(reason).unwrap_or_default(),
+    ))
 }
 
 /// A timestamp that may stand in a watermark.

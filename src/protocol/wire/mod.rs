@@ -12,6 +12,8 @@ mod write;
 
 use std::sync::Arc;
 
+use crate::error::{Error, ErrorKind, Result};
+
 pub use read::{read_answer, read_request};
 pub use write::{write_answer, write_request, write_watermarks};
 
@@ -21,6 +23,27 @@ pub type Json = Arc<str>;
 /// Messages that nest deeper are refused. It keeps whoever reads a body by recursion from running out
 /// of stack.
 pub const MAX_DEPTH: usize = 2048;
+
+/// How deep a body may nest, so that the message around it is not refused.
+pub const MAX_BODY_DEPTH: usize = MAX_DEPTH - 2;
+
+/// Whether a body fits into a message, and how many bytes it has there.
+///
+/// # Errors
+/// `MalformedItem` if it nests too deep.
+pub fn weigh(body: &Json) -> Result<usize> {
+    if read::nests_deeper(body.as_bytes(), MAX_BODY_DEPTH) {
+        return Err(Error::new(
+            ErrorKind::MalformedItem,
+            "write an item",
+            format!(
+                "it must not nest deeper than {MAX_BODY_DEPTH} levels of objects and arrays; store deep values \
+                 as text"
+            ),
+        ));
+    }
+    Ok(body.len())
+}
 
 /// The longest node id, in UTF-16 code units. A node id is kept for ever in every watermark.
 pub const MAX_NODE_ID: usize = 4096;

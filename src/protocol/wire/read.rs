@@ -6,11 +6,11 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::envelope::{Name, is_bearable, record, row};
+use super::envelope::{Name, is_bearable, record, refusal, row};
 use super::{Json, MAX_DEPTH};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, NoItem};
-use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request, as_count};
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
 /// Reads a request.
@@ -35,6 +35,14 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
         shipped_after: malformed
             .watermarks(fields.shipped_after, "shippedAfter")?
             .unwrap_or_default(),
+        max_answer_bytes: match fields.max_answer_bytes {
+            None => None,
+            Some(most) => Some(as_count(most).ok_or_else(|| {
+                malformed.error(format!(
+                    "maxAnswerBytes must be a positive integer, got {most}"
+                ))
+            })?),
+        },
     })
 }
 
@@ -52,7 +60,16 @@ pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
         items: malformed.items(&fields)?,
         has_more: fields.has_more.unwrap_or(false),
         coverage: malformed.watermarks(fields.coverage, "responderWatermarks")?,
+        refused: refusals(fields.refused.as_deref()),
+        withheld: refusals(fields.withheld.as_deref()),
     })
+}
+
+/// What a peer says of items that it did not take in or cannot send. It only explains: an entry that cannot be
+/// read is passed over.
+fn refusals(list: Option<&[&RawValue]>) -> Vec<Refusal> {
+    let list = list.unwrap_or_default().iter().take(Refusal::MOST);
+    list.filter_map(|json| refusal(json)).collect()
 }
 
 /// Where a message is wrong.
@@ -64,7 +81,7 @@ impl Malformed {
     }
 
     fn fields<'a>(&self, text: &'a [u8]) -> Result<Fields<'a>> {
-        if is_too_deep(text) {
+        if nests_deeper(text, MAX_DEPTH) {
             return Err(self.error(format!("it nests deeper than {MAX_DEPTH}")));
         }
         let mut reader = serde_json::Deserializer::from_slice(text);
@@ -120,9 +137,12 @@ struct Fields<'a> {
     has_more: Option<bool>,
     coverage: Option<Watermarks>,
     shipped_after: Option<Watermarks>,
+    max_answer_bytes: Option<f64>,
+    refused: Option<Vec<&'a RawValue>>,
+    withheld: Option<Vec<&'a RawValue>>,
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 10] = [
     "watermarks",
     "records",
     "appSyncableRows",
@@ -130,6 +150,9 @@ const NAMES: [&str; 7] = [
     "hasMore",
     "responderWatermarks",
     "shippedAfter",
+    "maxAnswerBytes",
+    "refused",
+    "withheld",
 ];
 
 struct Message;
@@ -152,6 +175,9 @@ impl<'a> Visitor<'a> for Message {
                 Some(4) => fields.has_more = map.next_value()?,
                 Some(5) => fields.coverage = map.next_value()?,
                 Some(6) => fields.shipped_after = map.next_value()?,
+                Some(7) => fields.max_answer_bytes = map.next_value()?,
+                Some(8) => fields.refused = map.next_value()?,
+                Some(9) => fields.withheld = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -161,8 +187,11 @@ impl<'a> Visitor<'a> for Message {
     }
 }
 
-/// Brackets within strings do not count.
-fn is_too_deep(text: &[u8]) -> bool {
+/// Whether a text nests deeper than `most`. Brackets within strings do not count.
+pub(super) fn nests_deeper(text: &[u8], most: usize) -> bool {
+    if text.len() <= most {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in text {
         match byte {
@@ -171,7 +200,7 @@ fn is_too_deep(text: &[u8]) -> bool {
             b'"' => in_string = !in_string,
             b'[' | b'{' if !in_string => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > most {
                     return true;
                 }
             }

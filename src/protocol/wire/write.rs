@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Json;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::message::{Answer, Refusal, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -36,6 +36,9 @@ pub fn write_request(request: &Request<Json>) -> String {
         // Writing to a string does not fail.
         let _ = write!(text, ",\"limit\":{}", request.limit);
     }
+    if let Some(most) = request.max_answer_bytes {
+        let _ = write!(text, ",\"maxAnswerBytes\":{most}");
+    }
     text.push('}');
     text
 }
@@ -58,8 +61,45 @@ pub fn write_answer(answer: &Answer<Json>) -> String {
         text.push_str(",\"responderWatermarks\":");
         watermarks(coverage, &mut text);
     }
+    for (name, list) in [("refused", &answer.refused), ("withheld", &answer.withheld)] {
+        if !list.is_empty() {
+            let _ = write!(text, ",\"{name}\":");
+            refusals(list, &mut text);
+        }
+    }
     text.push('}');
     text
+}
+
+fn refusals(list: &[Refusal], text: &mut String) {
+    text.push('[');
+    for (index, refusal) in list.iter().take(Refusal::MOST).enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        match &refusal.kind {
+            ItemKind::Record(id) => {
+                text.push_str("{\"kind\":\"record\",\"id\":");
+                string(id, text);
+            }
+            ItemKind::Row(table) => {
+                text.push_str("{\"kind\":\"appRow\",\"appId\":");
+                string(&table.app, text);
+                text.push_str(",\"table\":");
+                string(&table.name, text);
+            }
+        }
+        if let Some(hlc) = &refusal.hlc {
+            text.push_str(",\"timestamp\":");
+            timestamp(hlc, text);
+        }
+        text.push_str(",\"code\":");
+        string(&Text::from(refusal.code.as_str()), text);
+        text.push_str(",\"reason\":");
+        string(&Text::from(refusal.reason.as_str()), text);
+        text.push('}');
+    }
+    text.push(']');
 }
 
 /// Watermarks, whatever their nodes are called.

@@ -172,7 +172,7 @@ fn read_packed(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
 /// An answer that has more bytes than are allowed.
 pub fn too_long(most: usize) -> Error {
     Error::new(
-        ErrorKind::TooLarge,
+        ErrorKind::AnswerTooLarge,
         "malformed exchange answer",
         format!(
             "it has more than {most} bytes; if the peer is to be trusted, allow more with \

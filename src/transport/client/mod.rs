@@ -77,6 +77,11 @@ impl Client {
         }
     }
 
+    /// See [`DEFAULT_MAX_ANSWER_BYTES`].
+    pub fn max_answer_bytes(&self) -> usize {
+        self.options.max_answer_bytes
+    }
+
     fn request(&self, method: Method, path: &str, headers: &Headers) -> Result<RequestBuilder> {
         let url = format!("{}{path}", self.options.base_url);
         let url = reqwest::Url::parse(&url).map_err(|error| {

@@ -9,10 +9,10 @@ use super::{Client, Failure, HEALTH_PATH, Headers, file_path, repeat};
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Exchange};
 use crate::error::Result;
-use crate::protocol::item::{Blob, Digest};
+use crate::protocol::item::{Blob, Digest, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
-use crate::protocol::wire::{Json, write_request};
+use crate::protocol::wire::{Json, weigh, write_request};
 use crate::transport::EXCHANGE_PATH;
 
 /// A request, as whoever adds headers to it sees it.
@@ -182,7 +182,15 @@ impl<C: Caller> Peer<C> {
 
 impl<C: Caller> Exchange<Json> for Peer<C> {
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
+        let request = Request {
+            max_answer_bytes: Some(self.client.max_answer_bytes()),
+            ..request
+        };
         self.post(text_of(&self.caller, request).await?).await
+    }
+
+    fn pack(&self, item: &mut Item<Json>) -> Result<usize> {
+        weigh(&item.body)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::binding::options::Options;
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
 use crate::engine::object::Incoming;
-use crate::engine::ports::{Exchange, Log as EngineLog};
+use crate::engine::ports::Log as EngineLog;
 use crate::error::{Error, Result};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
@@ -95,8 +95,8 @@ impl JsChannel {
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
         let request = request.with_bodies(as_body)?;
         let answer = match &self.answering {
-            Answering::Own(in_process) => in_process.answer(request).await?,
-            Answering::Theirs(peer) => peer.exchange(request).await?,
+            Answering::Own(in_process) => in_process.answer_json(request).await?,
+            Answering::Theirs(peer) => peer.answer_json(request).await?,
         };
         answer.with_bodies(|body| body.to_json(&self.realm))
     }

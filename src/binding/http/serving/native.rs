@@ -10,7 +10,7 @@ use crate::engine::ports::Log;
 use crate::engine::responder::Responder;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::message::{Answer, Request};
-use crate::protocol::wire::Json;
+use crate::protocol::wire::{Json, weigh};
 use crate::store::blocking::to_its_end;
 use crate::store::side::NativeSide;
 use crate::transport::server::{Answers, Later};
@@ -31,8 +31,13 @@ impl<L: Log + Send + 'static> Answers for NativeAnswers<L> {
             let responder = Arc::clone(&self.0).lock_owned().await;
             let threads = Handle::current();
             // What a responder does between two waits stays on one thread.
-            let answered =
-                spawn_blocking(move || to_its_end(&threads, responder.answer(request))).await;
+            let answered = spawn_blocking(move || {
+                to_its_end(
+                    &threads,
+                    responder.answer_packed(request, &|item| weigh(&item.body)),
+                )
+            })
+            .await;
             answered.unwrap_or_else(|failed| {
                 Err(Error::new(
                     ErrorKind::Internal,

@@ -1,0 +1,155 @@
+//! What waits, and what is said of it.
+
+use crate::error::{Error, ErrorKind};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Blob, Item, ItemKind};
+use crate::protocol::message::Refusal;
+
+use super::ports::Log;
+
+/// An item that waits, and with it what its node wrote later.
+#[derive(Debug, Clone)]
+pub struct Held<B> {
+    /// The node whose watermark waits; empty if the item has no valid timestamp, so that it belongs to none.
+    pub node_id: NodeId,
+    /// Where it waits.
+    pub direction: Direction,
+    /// Where the item belongs; a record with its id.
+    pub kind: ItemKind,
+    /// The item's timestamp; zero if it has no valid one.
+    pub hlc: Hlc,
+    /// The item itself, unless only the peer has it.
+    pub body: Option<B>,
+    /// Its object, if it has one.
+    pub blob: Option<Blob>,
+    /// Why, as the `code` of an error. A peer may use codes that are not known here.
+    pub code: String,
+    /// Why.
+    pub error: Error,
+}
+
+/// Which way an item was going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the peer.
+    Outbound,
+    /// From the peer.
+    Inbound,
+}
+
+impl<B: Clone> Held<B> {
+    /// `item` waits.
+    pub(super) fn new(item: &Item<B>, direction: Direction, error: Error) -> Self {
+        Self {
+            node_id: item.hlc.node_id.clone(),
+            direction,
+            kind: item.kind.clone(),
+            hlc: item.hlc.clone(),
+            body: Some(item.body.clone()),
+            blob: item.blob.clone(),
+            code: error.kind().code().to_owned(),
+            error,
+        }
+    }
+
+    /// The peer did not take `item` in, for a reason that it gives.
+    pub(super) fn refused(item: &Item<B>, refusal: &Refusal) -> Self {
+        Self {
+            code: code_of(refusal),
+            ..Self::new(
+                item,
+                Direction::Outbound,
+                told(refusal, "the peer did not take it in"),
+            )
+        }
+    }
+
+    /// The peer has an item that it cannot send, for a reason that it gives.
+    pub(super) fn withheld(refusal: Refusal) -> Self {
+        let hlc = refusal.hlc.clone().unwrap_or_else(Hlc::zero);
+        Self {
+            node_id: hlc.node_id.clone(),
+            direction: Direction::Inbound,
+            hlc,
+            body: None,
+            blob: None,
+            code: code_of(&refusal),
+            error: told(&refusal, "the peer cannot send it"),
+            kind: refusal.kind,
+        }
+    }
+}
+
+impl<B: Clone> Held<B> {
+    /// The item itself, unless only the peer has it.
+    pub(super) fn item(&self) -> Option<Item<B>> {
+        Some(Item {
+            hlc: self.hlc.clone(),
+            kind: self.kind.clone(),
+            blob: self.blob.clone(),
+            body: self.body.clone()?,
+            fault: None,
+        })
+    }
+}
+
+impl<B> Held<B> {
+    /// Whether both speak of one item.
+    pub(super) fn is_of(&self, direction: Direction, kind: &ItemKind, hlc: &Hlc) -> bool {
+        self.direction == direction && self.kind == *kind && self.hlc == *hlc
+    }
+
+    /// Says that the item waits: an app need not read what is held.
+    pub(super) fn warn(&self, log: &impl Log) {
+        let way = match self.direction {
+            Direction::Outbound => "out",
+            Direction::Inbound => "in",
+        };
+        let of_node = if self.node_id.is_empty() {
+            String::new()
+        } else {
+            format!(" of node {:?}", self.node_id)
+        };
+        let message = format!(
+            "{}{of_node} waits on its way {way}; it is tried again in a later sweep",
+            self.kind
+        );
+        log.warn(&message, Some(&self.error));
+    }
+}
+
+fn code_of(refusal: &Refusal) -> String {
+    if refusal.code.is_empty() {
+        ErrorKind::Sync.code().to_owned()
+    } else {
+        refusal.code.clone()
+    }
+}
+
+fn told(refusal: &Refusal, what: &str) -> Error {
+    let kind = ErrorKind::of_code(&refusal.code).unwrap_or(ErrorKind::Sync);
+    let message = if refusal.reason.is_empty() {
+        format!("{what}, and gives no reason")
+    } else {
+        format!("{what}: {}", refusal.reason)
+    };
+    Error::new(kind, "exchange", message)
+}
+
+/// What a peer is told of an item that was not taken in or cannot be sent. Of a fault that is not about the item
+/// (a full disk, a locked file) it hears the code alone: paths and the like are not for it.
+pub(super) fn refusal<B>(item: &Item<B>, error: &Error) -> Refusal {
+    let kind = error.kind();
+    let reason = if kind.is_of_one_item() || kind == ErrorKind::Foreign {
+        error.to_string()
+    } else {
+        "the store of that side failed; its log says how".to_owned()
+    };
+    let is_ordered = item.hlc != Hlc::zero();
+    Refusal::new(
+        item.kind.clone(),
+        is_ordered.then(|| item.hlc.clone()),
+        kind.code().to_owned(),
+        reason,
+    )
+}
