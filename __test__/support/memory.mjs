@@ -95,6 +95,15 @@ function metadataTables() {
   };
 }
 
+/** The timestamp of a record, if it has one that can be read. */
+function stampsOf(one) {
+  try {
+    return typeof one.updatedAt.nodeId === "string" ? [one.updatedAt] : [];
+  } catch {
+    return [];
+  }
+}
+
 /**
  * A database adapter. `nodeWatermarks` gives it the call that 0.2 adapters have;
  * `plain` makes it answer with values rather than promises.
@@ -121,7 +130,7 @@ export function memoryDatabase({ nodeWatermarks = false, plain = false } = {}) {
     ...metadataTables(),
   };
   if (nodeWatermarks) {
-    core.getNodeWatermarks = () => watermarksOf([...rows.map.values()].map((r) => r.updatedAt));
+    core.getNodeWatermarks = () => watermarksOf([...rows.map.values()].flatMap(stampsOf));
   }
   const adapter = shaped(core, plain);
   adapter.transaction = async (callback) => {

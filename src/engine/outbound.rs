@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, MOST_UNORDERABLE, Page};
+use crate::protocol::delta::{Ask, Backlog, MOST_UNORDERABLE, Page, Unorderable};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
@@ -23,7 +23,53 @@ pub struct Gathered<B> {
     /// A table could not be scanned, and nobody knows of which nodes it has rows: any may be missing.
     pub blind: Option<Error>,
     /// What a scan met without a valid timestamp, each with its fault. It has no place on any page.
-    pub unorderable: Vec<Item<B>>,
+    pub unorderable: Unorderable<Item<B>>,
+}
+
+/// What a side is known to hold without a valid timestamp. It is named as long as nothing says that it is gone:
+/// an adapter that is only read by its index does not meet it in every round.
+#[derive(Debug)]
+pub struct Unordered<B> {
+    told: Vec<Item<B>>,
+    met: Vec<Item<B>>,
+}
+
+impl<B> Default for Unordered<B> {
+    fn default() -> Self {
+        Self {
+            told: Vec::new(),
+            met: Vec::new(),
+        }
+    }
+}
+
+impl<B> Unordered<B> {
+    /// Takes what the stores say now.
+    pub fn told(&mut self, items: Vec<Item<B>>) {
+        self.told = items;
+    }
+
+    /// Takes what a reading of the stores met.
+    pub fn met(&mut self, found: Unorderable<Item<B>>) {
+        if found.is_all {
+            self.met.clear();
+        }
+        for item in found.items {
+            if self.met.len() < MOST_UNORDERABLE && !is_among(&self.met, &item) {
+                self.met.push(item);
+            }
+        }
+    }
+
+    /// All that is known.
+    pub fn iter(&self) -> impl Iterator<Item = &Item<B>> {
+        let met = self.met.iter().filter(|item| !is_among(&self.told, item));
+        self.told.iter().chain(met)
+    }
+}
+
+fn is_among<B>(items: &[Item<B>], item: &Item<B>) -> bool {
+    items.iter().any(|known| known.kind == item.kind)
 }
 
 /// What the stores know to hold without a valid timestamp. A store that cannot say is not asked again by

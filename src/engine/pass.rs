@@ -108,6 +108,7 @@ pub async fn scan<B>(
             break;
         }
     }
+    meeting.page.read_all();
     let remembers = meeting.remembers;
     let (found, _) = meeting.found.finish();
     if remembers && found.len() > ask.limit {

@@ -1,10 +1,10 @@
 //! The answering side: take in, then answer what the caller has not seen. It never touches objects.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, Runs};
+use crate::protocol::delta::{Ask, Backlog, Runs, Unorderable};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request};
@@ -13,7 +13,7 @@ use crate::protocol::watermarks::Watermarks;
 
 use super::held::refusal;
 use super::intake::{Arrival, Line, Outcome, take_in};
-use super::outbound::{Gathered, Writers, coverage, unorderable};
+use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::ports::{Clock, Log, Side};
 use super::shipment::{Sendable, gather_sendable};
 
@@ -28,8 +28,10 @@ pub struct Responder<S: Side> {
     known: RefCell<Watermarks>,
     /// What was warned of already: a caller asks every few seconds.
     warned: RefCell<HashSet<(ItemKind, Option<Hlc>)>>,
-    /// What the stores hold without a valid timestamp, and when that was last looked up.
-    unorderable: RefCell<(Option<u64>, Vec<Refusal>)>,
+    /// What the stores hold without a valid timestamp.
+    unordered: RefCell<Unordered<S::Body>>,
+    /// When they were last asked for it.
+    looked_at_ms: Cell<Option<u64>>,
 }
 
 /// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
@@ -50,7 +52,8 @@ impl<S: Side> Responder<S> {
             backlog: RefCell::default(),
             known: RefCell::default(),
             warned: RefCell::default(),
-            unorderable: RefCell::default(),
+            unordered: RefCell::default(),
+            looked_at_ms: Cell::default(),
         }
     }
 
@@ -142,36 +145,30 @@ impl<S: Side> Responder<S> {
             self.warn_once(&refusal, "cannot be sent to a caller", Some(&error));
             named.push(refusal);
         }
-        named.extend(
-            self.unorderable(std::mem::take(&mut page.unorderable))
-                .await,
-        );
+        named.extend(self.unordered(std::mem::take(&mut page.unorderable)).await);
         Ok((page, named))
     }
 
-    /// What has no valid timestamp: what the stores can name, and what a scan `met`.
-    async fn unorderable(&self, met: Vec<Item<S::Body>>) -> Vec<Refusal> {
+    /// What has no valid timestamp: what the stores can name, and what their reading `met`.
+    async fn unordered(&self, met: Unorderable<Item<S::Body>>) -> Vec<Refusal> {
         let now = self.side.clock().system_ms();
         let is_due = |at: u64| now < at || now - at >= LOOK_AGAIN_MS;
-        let (looked, mut known) = self.unorderable.take();
-        let mut found = met;
-        let mut at = looked;
-        if looked.is_none_or(is_due) {
-            known.clear();
-            found.extend(unorderable(&self.side).await);
-            at = Some(now);
+        let mut unordered = self.unordered.take();
+        if self.looked_at_ms.get().is_none_or(is_due) {
+            unordered.told(unorderable(&self.side).await);
+            self.looked_at_ms.set(Some(now));
         }
-        for item in &found {
+        unordered.met(met);
+        let mut named = Vec::new();
+        for item in unordered.iter() {
             if let Some(error) = &item.fault {
                 let refusal = refusal(item, error);
                 self.warn_once(&refusal, "cannot be exchanged", Some(error));
-                if !known.contains(&refusal) {
-                    known.push(refusal);
-                }
+                named.push(refusal);
             }
         }
-        self.unorderable.replace((at, known.clone()));
-        known
+        self.unordered.replace(unordered);
+        named
     }
 
     /// What was not taken in, which this side's log names as well.

@@ -62,7 +62,7 @@ impl Default for Options {
 pub struct Report<B> {
     /// Shared records that are new here, with their objects.
     pub applied: usize,
-    /// Items sent.
+    /// Items sent, without those that the peer says it did not take in.
     pub shipped: usize,
     /// Whether another round has something to do at once.
     pub has_more: bool,
@@ -166,7 +166,7 @@ where
             report.applied += retried.applied;
         }
         if !report.has_more {
-            *sweep = Sweep::default();
+            sweep.end();
         }
         fatal.map_or(Ok(report), Err)
     }
@@ -188,7 +188,7 @@ where
         let applied = inbound.applied();
         if inbound.has_whole() {
             // The watermarks move in a sweep from where they stand.
-            *sweep = Sweep::default();
+            sweep.end();
             return Ok(Retried {
                 applied,
                 begins_again: true,
@@ -230,7 +230,7 @@ where
 
         sweep.superseded.extend(inbound.not_stored());
         sweep.held.extend(outbound.held);
-        self.note_refused(sweep, &outbound.shipped, &answer.refused);
+        let not_taken = self.note_refused(sweep, &outbound.shipped, &answer.refused);
         self.note_withheld(sweep, answer.withheld);
         inbound.note_held(sweep, self.side.log());
         let learned = Learned {
@@ -257,7 +257,7 @@ where
             .write_state((&own, &own_after), (&peer, &peer_after))
             .await
         {
-            *sweep = Sweep::default();
+            sweep.end();
             return Err(error);
         }
         self.announce(&inbound).await?;
@@ -268,19 +268,26 @@ where
         }
         let report = Report {
             applied: inbound.applied(),
-            shipped: outbound.shipped.len(),
+            shipped: outbound.shipped.len() - not_taken,
             has_more,
             held: sweep.held.clone(),
         };
         Ok((report, inbound.fatal()))
     }
 
-    /// What the own stores hold without a valid timestamp is named once in a sweep.
+    /// What the own stores hold without a valid timestamp is named in every sweep.
     async fn note_unorderable(&self, sweep: &mut Sweep<S::Body>) {
         if !sweep.begun {
-            for item in unorderable(&self.side).await {
-                self.hold(sweep, &item, "it has no valid timestamp");
-            }
+            let told = unorderable(&self.side).await;
+            sweep.unordered.told(told);
+            self.hold_unordered(sweep);
+        }
+    }
+
+    fn hold_unordered(&self, sweep: &mut Sweep<S::Body>) {
+        let items: Vec<_> = sweep.unordered.iter().cloned().collect();
+        for item in &items {
+            self.hold(sweep, item, "it has no valid timestamp");
         }
     }
 
@@ -293,13 +300,15 @@ where
         }
     }
 
-    /// What the peer did not take in stops its node here as it did there.
+    /// What the peer did not take in stops its node here as it did there. Returns how many of the shipped items
+    /// are not at the peer because of that.
     fn note_refused(
         &self,
         sweep: &mut Sweep<S::Body>,
         shipped: &[Item<S::Body>],
         refused: &[Refusal],
-    ) {
+    ) -> usize {
+        let mut runs = Runs::default();
         for refusal in refused {
             let of = |item: &&Item<S::Body>| {
                 item.kind == refusal.kind && refusal.hlc.as_ref() == Some(&item.hlc)
@@ -307,6 +316,7 @@ where
             let Some(item) = shipped.iter().find(of) else {
                 continue;
             };
+            runs.gap(&item.hlc);
             let first = sweep
                 .stopped
                 .entry(item.hlc.node_id.clone())
@@ -319,6 +329,8 @@ where
                 held.warn(self.side.log());
             }
         }
+        let not_taken = shipped.iter().filter(|item| !runs.is_before_gap(&item.hlc));
+        not_taken.count()
     }
 
     fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
@@ -340,9 +352,8 @@ where
     ) -> Result<Sent<S::Body>> {
         loop {
             let (mut page, refused) = self.select(sweep, peer, self.options.page_limit).await?;
-            for item in page.unorderable.drain(..) {
-                self.hold(sweep, &item, "it has no valid timestamp");
-            }
+            sweep.unordered.met(std::mem::take(&mut page.unorderable));
+            self.hold_unordered(sweep);
             let items = self.fit(sweep, &mut page);
             let horizon = items.last().map(|item| item.hlc.clone());
             let outbound = self.bring_over(items).await;

@@ -15,6 +15,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::held::{Direction, Held};
+use super::outbound::Unordered;
 
 /// See the [module page](self).
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Sweep<B> {
     pub(super) most_weight: Option<usize>,
     /// Timestamps whose items are by themselves too large for the peer.
     pub(super) oversized: HashSet<Hlc>,
+    /// What has no valid timestamp at this side. It outlasts the sweep.
+    pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
     /// Everything that is held, first of its node and direction.
@@ -68,6 +71,7 @@ impl<B> Default for Sweep<B> {
             answer_limit: None,
             most_weight: None,
             oversized: HashSet::new(),
+            unordered: Unordered::default(),
             begun: false,
             held: Vec::new(),
             backlog: Backlog::default(),
@@ -108,6 +112,15 @@ pub(super) struct Known {
 }
 
 impl<B> Sweep<B> {
+    /// Ends this sweep: the next one begins at what is persisted.
+    pub(super) fn end(&mut self) {
+        let unordered = std::mem::take(&mut self.unordered);
+        *self = Self {
+            unordered,
+            ..Self::default()
+        };
+    }
+
     /// Notes that an item is held, unless it is known already.
     pub(super) fn hold(&mut self, held: Held<B>) -> bool {
         let is_new = !self

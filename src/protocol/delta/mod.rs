@@ -7,7 +7,7 @@ mod runs;
 
 pub use ask::{Ask, Standing};
 pub use backlog::Backlog;
-pub use page::{MOST_UNORDERABLE, Page, Survey};
+pub use page::{MOST_UNORDERABLE, Page, Survey, Unorderable};
 pub use runs::Runs;
 
 #[cfg(test)]

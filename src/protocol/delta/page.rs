@@ -25,8 +25,25 @@ pub struct Page<T> {
     /// Nothing later may stay: a stream left out what follows.
     end: Option<Hlc>,
     survey: Survey,
-    /// What has no timestamp, and so no place.
-    unorderable: Vec<T>,
+    unorderable: Unorderable<T>,
+}
+
+/// What was met that has no timestamp, and so no place.
+#[derive(Debug, Clone)]
+pub struct Unorderable<T> {
+    /// The items, at most [`MOST_UNORDERABLE`].
+    pub items: Vec<T>,
+    /// Whether a store was read as a whole: there are no others then.
+    pub is_all: bool,
+}
+
+impl<T> Default for Unorderable<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            is_all: false,
+        }
+    }
 }
 
 /// What the reading of the stores met, beside what got a place.
@@ -51,19 +68,24 @@ impl<T> Page<T> {
             cut: false,
             end: None,
             survey: Survey::default(),
-            unorderable: Vec::new(),
+            unorderable: Unorderable::default(),
         }
     }
 
     /// Notes something that has no timestamp: it gets no place, and is told apart.
     pub fn note_unorderable(&mut self, item: T) {
-        if self.unorderable.len() < MOST_UNORDERABLE {
-            self.unorderable.push(item);
+        if self.unorderable.items.len() < MOST_UNORDERABLE {
+            self.unorderable.items.push(item);
         }
     }
 
+    /// Notes that a store was read as a whole.
+    pub fn read_all(&mut self) {
+        self.unorderable.is_all = true;
+    }
+
     /// What was noted without a timestamp.
-    pub fn take_unorderable(&mut self) -> Vec<T> {
+    pub fn take_unorderable(&mut self) -> Unorderable<T> {
         std::mem::take(&mut self.unorderable)
     }
 
@@ -119,7 +141,7 @@ impl<T> Page<T> {
         let earlier = [self.survey.too_late.take(), other.survey.too_late];
         self.survey.too_late = earlier.into_iter().flatten().min();
         self.more |= other.more;
-        self.unorderable.extend(other.unorderable);
+        self.unorderable.items.extend(other.unorderable.items);
         let last = other.groups.last_key_value().map(|(hlc, _)| hlc.clone());
         let ends = [self.end.take(), other.end, last.filter(|_| other.cut)];
         self.end = ends.into_iter().flatten().min();

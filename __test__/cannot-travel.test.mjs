@@ -1,0 +1,282 @@
+// One item that cannot travel is held and named; everything else goes on, both ways.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as sync from "@starkeep/sync-engine";
+import { sideFor, storesFor } from "./support/answering.mjs";
+import { memoryAppRows } from "./support/app-rows.mjs";
+import { at } from "./support/hlc.mjs";
+import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
+import { entry } from "./support/index.mjs";
+import { warningsOf } from "./support/native.mjs";
+
+const circle = () => {
+  const one = { inner: {} };
+  one.inner.outer = one;
+  return one;
+};
+
+function nested(depth) {
+  let value = [];
+  for (let i = 0; i < depth; i += 1) value = [value];
+  return value;
+}
+
+const throwing = (name, fields = {}) =>
+  Object.defineProperty({ ...record("bad", at(0, "bad"), fields) }, name, {
+    enumerable: true,
+    get() {
+      throw new Error("not for you");
+    },
+  });
+
+/** What cannot be written as JSON by anybody. */
+const UNWRITABLE = {
+  "a BigInt": record("bad", at(0, "bad"), { size: 5n }),
+  "a cycle": record("bad", at(0, "bad"), { more: circle() }),
+  "a toJSON that throws": record("bad", at(0, "bad"), {
+    more: {
+      toJSON() {
+        throw new Error("not for you");
+      },
+    },
+  }),
+  "a field whose getter throws": throwing("note"),
+  "a value that nests too deep": record("bad", at(0, "bad"), { more: nested(3000) }),
+};
+
+/** What is no record, whoever reads it. */
+const MALFORMED = {
+  "an updatedAt that is none": { ...record("bad", at(0, "bad")), updatedAt: "yesterday" },
+  "an updatedAt whose getter throws": throwing("updatedAt"),
+  "a createdAt that is none": { ...record("bad", at(0, "bad")), createdAt: "yesterday" },
+  "a deletedAt that is none": { ...record("bad", at(0, "bad")), deletedAt: 5 },
+  "a key whose getter throws": throwing("objectStorageKey"),
+};
+
+const others = (side) =>
+  side
+    .all()
+    .map(({ id }) => id)
+    .filter((id) => id !== "bad")
+    .sort();
+
+/** A laptop, and a cloud that it reaches over HTTP; more than a page on both sides. */
+async function world(t, front, bad) {
+  const cloud = await sideFor(t, { front, kind: "adapters" });
+  const laptop = { db: memoryDatabase({ nodeWatermarks: true }), clock: clockFor("laptop") };
+  const where = { laptop: laptop.db, cloud: cloud.databaseAdapter }[bad.at];
+  await where.put(bad.record);
+  for (let i = 0; i < 5; i += 1) {
+    await laptop.db.put(record(`l${i}`, at(i + 1, "laptop")));
+    await cloud.databaseAdapter.put(record(`c${i}`, at(i + 1, "cloud")));
+  }
+  const engine = sync.createSyncEngine({
+    localDatabaseAdapter: laptop.db,
+    localObjectStorage: memoryObjects(),
+    remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: cloud.url }),
+    transport: sync.createHttpSyncTransport({ baseUrl: cloud.url }),
+    clock: laptop.clock,
+    syncState: memoryState(),
+    pageLimit: 2,
+  });
+  return { engine, laptop: laptop.db, cloud: cloud.databaseAdapter };
+}
+
+async function drain(engine) {
+  for (let i = 0; i < 50; i += 1) {
+    const { applied, shipped, hasMore, held } = await engine.exchange();
+    if (!hasMore && applied === 0 && shipped === 0) return held;
+  }
+  return assert.fail("it never ends");
+}
+
+for (const front of ["handler", "server"]) {
+  for (const place of ["laptop", "cloud"]) {
+    for (const [what, bad] of Object.entries({ ...UNWRITABLE, ...MALFORMED })) {
+      test(`${what} at the ${place} is held and named, and the rest goes both ways: ${front}`, async (t) => {
+        await warningsOf(t, async () => {
+          const w = await world(t, front, { at: place, record: bad });
+          for (let again = 0; again < 2; again += 1) {
+            const held = await drain(w.engine);
+            assert.deepEqual(
+              held.map(({ id, code, direction }) => [id, code, direction]),
+              [["bad", "MALFORMED_ITEM", place === "laptop" ? "outbound" : "inbound"]],
+            );
+            assert.match(held[0].reason, /must/);
+            assert.deepEqual(others(w.laptop), others(w.cloud));
+            assert.equal(others(w.cloud).length, 10 + 2 * again);
+            await w.laptop.put(record(`later-l`, at(20, "laptop")));
+            await w.cloud.put(record(`later-c`, at(20, "cloud")));
+          }
+        });
+      });
+    }
+  }
+}
+
+test("an item that was mended goes, and with it what its node wrote later", async (t) => {
+  await warningsOf(t, async () => {
+    const w = await world(t, "server", { at: "laptop", record: UNWRITABLE["a BigInt"] });
+    await w.laptop.put(record("after", at(30, "bad")));
+    await drain(w.engine);
+    assert.ok(!others(w.cloud).includes("after"), "nothing of its node passes it");
+    await w.laptop.put(record("bad", at(0, "bad"), { size: 5 }));
+    assert.deepEqual(await drain(w.engine), []);
+    assert.ok(others(w.cloud).includes("after"));
+    assert.equal((await w.cloud.get("bad")).size, 5);
+  });
+});
+
+/** A record as an app's own class has it. */
+class Photo {
+  #fields;
+  constructor(fields) {
+    this.#fields = fields;
+  }
+  get id() {
+    return this.#fields.id;
+  }
+  get updatedAt() {
+    return this.#fields.updatedAt;
+  }
+  get label() {
+    return "holidays";
+  }
+}
+for (const name of Object.keys(record("x", at(0, "x"))))
+  if (!(name in Photo.prototype))
+    Object.defineProperty(Photo.prototype, name, {
+      get() {
+        return record("x", at(3, "album"))[name];
+      },
+    });
+
+for (const kind of ["adapters", "native"]) {
+  for (const front of ["handler", "server", "in process"]) {
+    test(`a record of an app's own class arrives as the app reads it: ${kind}, ${front}`, async (t) => {
+      const cloud = front === "in process" ? storesFor(t, kind) : await sideFor(t, { front, kind });
+      const local = memoryDatabase();
+      await local.put(new Photo({ id: "photo", updatedAt: at(3, "album") }));
+      const [remote, transport] =
+        front === "in process"
+          ? [
+              cloud.objectStorageAdapter,
+              sync.createInProcessSyncTransport({
+                ...cloud,
+                objectStorage: cloud.objectStorageAdapter,
+              }),
+            ]
+          : [
+              sync.createHttpObjectStorage({ baseUrl: cloud.url }),
+              sync.createHttpSyncTransport({ baseUrl: cloud.url }),
+            ];
+      const engine = sync.createSyncEngine({
+        localDatabaseAdapter: local,
+        localObjectStorage: memoryObjects(),
+        remoteObjectStorage: remote,
+        transport,
+        clock: clockFor("laptop"),
+        syncState: memoryState(),
+      });
+      assert.deepEqual(await drain(engine), []);
+      const there = await cloud.databaseAdapter.get("photo");
+      assert.deepEqual(
+        [there.id, there.label, there.type, there.updatedAt, there.originAppId],
+        ["photo", "holidays", "note", at(3, "album"), "drive"],
+      );
+    });
+  }
+}
+
+const NOTES = [{ name: "notes", pkColumns: ["id"] }];
+
+for (const place of ["laptop", "cloud"]) {
+  test(`a row that cannot be written is held and named at the ${place}, and the rest goes both ways`, async (t) => {
+    await warningsOf(t, async () => {
+      const sides = { laptop: memoryAppRows(), cloud: memoryAppRows() };
+      const row = (id, stamp, more) => entry("app", "notes", stamp, { id, ...more });
+      for (const [name, side] of Object.entries(sides)) {
+        side.register("app", NOTES);
+        side.apply(row(`of-${name}`, at(1, name)));
+      }
+      sides[place].apply(row("bad", at(0, "bad"), { size: 5n }));
+      const cloud = await sideFor(t, {
+        front: "server",
+        kind: "adapters",
+        options: { appSyncableSource: sides.cloud },
+      });
+      const engine = sync.createSyncEngine({
+        localDatabaseAdapter: memoryDatabase(),
+        localObjectStorage: memoryObjects(),
+        remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: cloud.url }),
+        transport: sync.createHttpSyncTransport({ baseUrl: cloud.url }),
+        clock: clockFor("laptop"),
+        syncState: memoryState(),
+        appSyncableSource: sides.laptop,
+      });
+      const held = await drain(engine);
+      assert.deepEqual(
+        held.map(({ kind, code, nodeId }) => [kind, code, nodeId]),
+        [["appRow", "MALFORMED_ITEM", "bad"]],
+      );
+      const ids = (side) =>
+        side
+          .rows("app", "notes")
+          .map(({ id }) => id)
+          .filter((id) => id !== "bad")
+          .sort();
+      assert.deepEqual(ids(sides.laptop), ["of-cloud", "of-laptop"]);
+      assert.deepEqual(ids(sides.cloud), ["of-cloud", "of-laptop"]);
+    });
+  });
+}
+
+for (const front of ["handler", "server", "in process"]) {
+  for (const kind of ["adapters", "native"]) {
+    test(`what the peer does not take in is held with the peer's reason: ${kind}, ${front}`, async (t) => {
+      const said = await warningsOf(t, async () => {
+        const far = clockFor("laptop");
+        const cloud =
+          front === "in process" ? storesFor(t, kind) : await sideFor(t, { front, kind });
+        const [remote, transport] =
+          front === "in process"
+            ? [
+                cloud.objectStorageAdapter,
+                sync.createInProcessSyncTransport({
+                  ...cloud,
+                  objectStorage: cloud.objectStorageAdapter,
+                }),
+              ]
+            : [
+                sync.createHttpObjectStorage({ baseUrl: cloud.url }),
+                sync.createHttpSyncTransport({ baseUrl: cloud.url }),
+              ];
+        const local = memoryDatabase();
+        await local.put(record("ahead", at(1e12, "fast")));
+        await local.put(record("good", at(1, "other")));
+        const engine = sync.createSyncEngine({
+          localDatabaseAdapter: local,
+          localObjectStorage: memoryObjects(),
+          remoteObjectStorage: remote,
+          transport,
+          clock: far,
+          syncState: memoryState(),
+        });
+        const held = await drain(engine);
+        assert.deepEqual(
+          held.map(({ id, code, nodeId, direction }) => [id, code, nodeId, direction]),
+          [["ahead", "CLOCK_AHEAD", "fast", "outbound"]],
+        );
+        assert.match(held[0].reason, /ahead of this machine's clock/);
+        assert.equal((await cloud.databaseAdapter.get("good"))?.id, "good");
+        assert.equal(await cloud.databaseAdapter.get("ahead"), null);
+      });
+      assert.ok(
+        said.some(
+          (words) => /ahead/.test(words) && /fast/.test(words) && /not taken in/.test(words),
+        ),
+        `the peer's log names item, node and reason: ${said}`,
+      );
+    });
+  }
+}
