@@ -182,7 +182,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   function check(records) {
     if (!Array.isArray(records)) {
-      throw fault("INVALID_ARGUMENT", `${OPERATION}(records)`, "is an array of records");
+      throw native.mustBe(`${OPERATION}(records)`, "an array of records", records);
     }
   }
 
