@@ -87,6 +87,9 @@ factories! {
     WITH_SQLITE_DELTA = "withSqliteDelta", Refused, ["db", "table", "apply"];
 }
 
+/// Of names of at least so many letters, one that begins with the other is close to it.
+const BEGINNING: usize = 5;
+
 impl Factory {
     /// The factory of this name.
     pub fn of(name: &str) -> Option<&'static Self> {
@@ -137,9 +140,12 @@ impl Factory {
     fn nearest(&self, name: &str) -> Option<&'static str> {
         let given = name.to_lowercase();
         let near = self.known.iter().filter_map(|known| {
-            let distance = strsim::osa_distance(&given, &known.to_lowercase());
-            let most = 1 + given.len().max(known.len()) / 4;
-            (distance <= most).then_some((distance, *known))
+            let (lower, shorter) = (known.to_lowercase(), given.len().min(known.len()));
+            let most = 1 + given.len().max(known.len()) / 3;
+            let begins = shorter >= BEGINNING
+                && (lower.starts_with(&given) || given.starts_with(lower.as_str()));
+            let distance = strsim::osa_distance(&given, &lower);
+            (begins || distance <= most).then_some((distance, *known))
         });
         near.min_by_key(|(distance, _)| *distance)
             .map(|(_, known)| known)
