@@ -114,7 +114,8 @@ fn what_is_wrong_is_said_with_its_place() {
         );
     }
     assert!(
-        refused(r#"{"watermarks":{},"records":[7]}"#).contains("records[0]: a record must be an object")
+        refused(r#"{"watermarks":{},"records":[7]}"#)
+            .contains("records[0]: a record must be an object")
     );
     assert!(refused(r#"{"watermarks":{},"limit":0}"#).contains("limit"));
     assert!(refused(r#"{"watermarks":{},"limit":-1}"#).contains("limit"));

@@ -13,19 +13,22 @@ impl Scope<'_> {
     /// The value, if it is short, or what kind of value it is. Not for what may be a secret, such as a
     /// header: see [`Self::describe_kind`].
     pub fn describe(self, value: Value<'_>) -> String {
+        if let Some(number) = self.as_number(value) {
+            return written(number);
+        }
         self.as_text(value)
             .filter(|text| text.units().len() <= SHOWN)
             .map_or_else(|| self.describe_kind(value), |text| format!("{text:?}"))
     }
 
-    /// The same, but of a string only that it is one. Runs no code of the app's.
+    /// The same, but of a string or number only that it is one. Runs no code of the app's.
     pub fn describe_kind(self, value: Value<'_>) -> String {
         let known = match self.kind(value) {
             Ok(Kind::Undefined) => "undefined",
             Ok(Kind::Null) => "null",
             Ok(Kind::Boolean) if self.as_boolean(value) == Some(true) => "true",
             Ok(Kind::Boolean) => "false",
-            Ok(Kind::Number) => return self.as_number(value).map_or_else(String::new, number),
+            Ok(Kind::Number) => "a number",
             Ok(Kind::String) => "a string",
             Ok(Kind::Function) => "a function",
             Ok(Kind::Object) if self.is_promise(value) => "a Promise",
@@ -69,7 +72,7 @@ impl Scope<'_> {
 }
 
 /// A number as JavaScript writes it, but for its exponents.
-fn number(number: f64) -> String {
+fn written(number: f64) -> String {
     if number.is_finite() {
         let is_long = number != 0.0 && !(1e-6..1e21).contains(&number.abs());
         return if is_long {

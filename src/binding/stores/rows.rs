@@ -140,18 +140,15 @@ fn entry_arg(call: &Call<'_>) -> Result<Item<Json>> {
 
 fn table_args(call: &Call<'_>, method: &str) -> Result<Table> {
     let text = |index| call.scope.as_text(call.arg(index));
-    match (text(0), text(1)) {
-        (Some(app), Some(name)) => Ok(Table { app, name }),
-        _ => {
-            let [app, table] = [0, 1].map(|index| call.scope.describe_kind(call.arg(index)));
-            let got = format!("{app} and {table}");
-            Err(must_be(
-                method,
-                "called with an appId and a table, both strings",
-                &got,
-            ))
-        }
+    if let (Some(app), Some(name)) = (text(0), text(1)) {
+        return Ok(Table { app, name });
     }
+    let [app, table] = [0, 1].map(|index| call.scope.describe_kind(call.arg(index)));
+    let (what, got) = (
+        "called with an appId and a table, both strings",
+        format!("{app} and {table}"),
+    );
+    Err(must_be(method, what, &got))
 }
 
 /// The table, the later of `since` and `cursor`, and the limit.

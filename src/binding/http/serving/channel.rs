@@ -14,7 +14,7 @@ use crate::binding::adapters::JsBlobs;
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Errands, Local, await_js};
-use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
+use crate::binding::js::{Handle, Kept, Key, Realm, Scope, Value};
 use crate::binding::options::{Lacking, Options};
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
@@ -126,13 +126,14 @@ impl JsChannel {
                 let answer = scope.call(scope.undefined()?, authorize.value(scope)?, &[visitor])?;
                 invoke.take(scope, answer)
             },
-            |scope, answer| match scope.kind(answer)? {
-                Kind::Boolean => Ok(scope.as_boolean(answer).unwrap_or(false)),
-                _ => {
+            |scope, answer| {
+                scope.as_boolean(answer).ok_or_else(|| {
                     let got = scope.describe_kind(answer);
-                    let what = format!("must answer true or false, got {got}");
-                    Err(invalid("authorize", &what))
-                }
+                    invalid(
+                        "authorize",
+                        &format!("must answer true or false, got {got}"),
+                    )
+                })
             },
         )
         .await
