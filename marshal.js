@@ -459,7 +459,7 @@ function createAdvance(isLater) {
 const createCompute = (newestOf, notIterable) =>
   function compute(items) {
     if (typeof items?.[Symbol.iterator] !== "function") throw notIterable(items);
-    return newestOf(Array.isArray(items) ? items : [...items]);
+    return newestOf([...items]);
   };
 
 exports.createAdvance = createAdvance;

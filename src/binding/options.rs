@@ -174,14 +174,6 @@ impl<'s> Options<'s> {
         )
     }
 
-    /// The same, or nothing where the option is not given.
-    pub fn handle_if_given(&self, name: &str) -> Result<Option<Handle>> {
-        if self.scope.is_nullish(self.get(name)?)? {
-            return Ok(None);
-        }
-        self.handle(name).map(Some)
-    }
-
     /// A function, or nothing where the option is not given.
     pub fn function(&self, name: &str) -> Result<Option<Handle>> {
         let value = self.get(name)?;
