@@ -87,8 +87,10 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   /** What keeps a record from being one that can be exchanged. */
   function faultOf(record, texts, at) {
-    if (typeof record?.id !== "string" || record.id === "") return invalid("a record must have an id, a text that is not empty");
-    const is = (holds, what) => (holds ? null : invalid(`the record ${record.id} must have ${what}`));
+    if (typeof record?.id !== "string" || record.id === "")
+      return invalid("a record must have an id, a text that is not empty");
+    const is = (holds, what) =>
+      holds ? null : invalid(`the record ${record.id} must have ${what}`);
     return (
       is(texts.updatedAt[at] !== null, "a timestamp as updatedAt") ??
       is(texts.createdAt[at] !== null, "a timestamp as createdAt") ??
