@@ -137,7 +137,10 @@ declare namespace StorageAdapter {
     records: AnyRecord[];
     /** The `cursor` of the next page, or `null` where there is none. */
     nextCursor: string | null;
-    /** Whether there is a next page. */
+    /**
+     * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
+     * `true` without a cursor, are errors of the round.
+     */
     hasMore: boolean;
   }
 
@@ -410,8 +413,8 @@ interface HLCClockOptions {
 /**
  * Makes a hybrid logical clock.
  *
- * @throws `INVALID_ARGUMENT` where `nodeId` is no string or `initialState` holds no such integers. The
- * clock's functions throw it where `wallClockFunction` answers no milliseconds.
+ * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, or an option is
+ * unknown. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
  */
 declare function createHLCClock(options: HLCClockOptions): HLCClock;
 
@@ -459,6 +462,34 @@ declare function selectUnseen<
     updatedAt: HLCTimestamp;
   },
 >(records: T[], peerWatermarks: Watermarks): T[];
+
+/**
+ * Per nodeId the greatest `updatedAt` of the records: of an array, a `Set`, a generator or anything else that can
+ * be iterated. The timestamps are the same objects; of equal ones the first.
+ *
+ * ```ts
+ * const getNodeWatermarks = async () => computeRecordWatermarks(recordsById.values());
+ * ```
+ *
+ * @throws `INVALID_ARGUMENT` where `records` cannot be iterated, or a record has no timestamp as `updatedAt`.
+ */
+declare function computeRecordWatermarks(
+  records: Iterable<{ readonly updatedAt: HLCTimestamp }>,
+): Watermarks;
+
+/**
+ * Per nodeId the greatest `timestamp` of the rows, as {@link computeRecordWatermarks} does it for records.
+ *
+ * ```ts
+ * const getNodeWatermarks = async (appId: string, table: string) =>
+ *   computeAppSyncableWatermarks(entriesOf(appId, table));
+ * ```
+ *
+ * @throws `INVALID_ARGUMENT` where `rows` cannot be iterated, or a row has no timestamp as `timestamp`.
+ */
+declare function computeAppSyncableWatermarks(
+  rows: Iterable<{ readonly timestamp: HLCTimestamp }>,
+): Watermarks;
 
 /**
  * What a store of records can do from version 0.2 of the adapters on. With it an engine skips scans that
@@ -515,8 +546,8 @@ interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
    * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
    * whole. The page is read in one view of the store.
    *
-   * An answer that shows seen records or a wrong order while it leaves some out is not used, and the store
-   * is scanned with a warning. What it throws rejects the round.
+   * An answer that shows seen records or a wrong order while it leaves some out is not used, nor is one without
+   * `hasMore`, and the store is scanned with a warning. What it throws rejects the round.
    */
   queryUnseen?(
     watermarks: Watermarks,
@@ -614,7 +645,10 @@ interface ScanSincePage {
   readonly rows: AppSyncableRowEntry[];
   /** The `cursor` of the next page, or `null` where there is none. */
   readonly nextCursor: string | null;
-  /** Whether there is a next page. */
+  /**
+   * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
+   * `true` without a cursor, are errors.
+   */
   readonly hasMore: boolean;
 }
 
@@ -835,7 +869,10 @@ interface InProcessTransportOptions {
  *
  * Rejects with a {@link SyncError} where the request is malformed, and with what a store throws.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ * An option that it does not know is a warning on the `console`, once for each name.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type, and where an adapter is a promise or lacks a function
+ * that every exchange calls: `query`, and `list` where the applier has `scanSince`.
  */
 declare function createInProcessSyncTransport(options: InProcessTransportOptions): SyncTransport;
 
@@ -930,6 +967,8 @@ interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "
  * <status> <status text> <body>`, at most 4 KiB of the body), for an answer that is malformed, too long,
  * late or cut off, and where the peer cannot be reached; its `cause` says more.
  *
+ * An option that it does not know is a warning on the `console`, once for each name.
+ *
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
 declare function createHttpSyncTransport(options: HttpSyncTransportLaterOptions): SyncTransport;
@@ -971,7 +1010,7 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * <status text> <body>`) or cannot be reached, and with `INVALID_KEY` for keys that no URL can name: empty
  * ones, `.` and `..`, and those with a lone surrogate.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown.
  */
 declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
 
@@ -1039,7 +1078,10 @@ type HttpSyncHandler = (req: IncomingMessage, res: ServerResponse) => Promise<bo
  * `app.use("/apps/photos", …)` of Express does. Mount it before parsers of bodies: a message that one has
  * read is taken from `req.body`, a file that one has changed is refused.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ * An option that it does not know is a warning on the `console`, once for each name.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type. An adapter that lacks a function is found
+ * out with the first request that needs it.
  */
 declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSyncHandler;
 
@@ -1129,7 +1171,8 @@ interface HttpSyncServer {
  * It speaks HTTP/1.1 and HTTP/2 without TLS; put what ends TLS in front of it where it is reached from
  * outside.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type.
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown, so that a misspelt `authorize` opens
+ * nothing, and where an adapter is a promise or lacks a function that every exchange calls.
  */
 declare function createHttpSyncServer(options: HttpSyncListenerOptions): HttpSyncServer;
 
@@ -1247,13 +1290,16 @@ interface SyncEngineOptions {
   readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
   /** The objects of this side. */
   readonly localObjectStorage: ObjectStorageAdapter;
-  /** The objects of the other side. */
+  /** The objects of the other side. Never the same storage as `localObjectStorage`. */
   readonly remoteObjectStorage: ObjectStorageAdapter;
   /** The way to the other side. */
   readonly transport: SyncTransport;
   /** The clock of this side. It hears of every timestamp that is taken in. */
   readonly clock: HLCClock;
-  /** Where watermarks are kept. Without it every sweep begins at nothing. */
+  /**
+   * Where watermarks are kept. Without it every sweep begins at nothing: all that there is is read and exchanged
+   * again.
+   */
   readonly syncState?: SyncStateStore;
   /** The app rows of this side. Without it none are sent, and those that come in are held. */
   readonly appSyncableSource?: {
@@ -1296,8 +1342,13 @@ interface SyncEngineOptions {
 /**
  * Makes an engine. Its functions need no `this`.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type. An adapter that lacks a function is found
- * out when the function is needed, and rejects that round.
+ * An option that it does not know is a warning on the `console`, once for each name. So is an engine without
+ * `syncState`, once in a process.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type, where one storage (or two of one folder) is both
+ * `localObjectStorage` and `remoteObjectStorage`, and where an adapter is a promise or lacks a function that
+ * every round calls: `query`, `exchange`, `list`, or one of `syncState` for watermarks. Another function that an
+ * adapter lacks is found out when it is needed, and rejects that round.
  */
 declare function createSyncEngine(options: SyncEngineOptions): NativeSyncEngine;
 // The signature that `ReturnType` and mocks see: a double needs no `held`.
@@ -1333,7 +1384,8 @@ interface ClosableSyncStateStore extends SyncStateStore {
 }
 
 /**
- * Makes a state store on a SQLite file.
+ * Makes a state store on a SQLite file. An option that it does not know is a warning on the `console`, once for
+ * each name.
  *
  * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, and
@@ -1374,7 +1426,7 @@ interface SqliteDatabaseAdapterOptions {
  * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
  * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
  *
- * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
  * `CONSTRAINT_VIOLATION` where the database refuses a row, and with `STORE_CLOSED` after `close()`.
  */
@@ -1459,7 +1511,7 @@ interface SqliteAppRows {
  * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
  * nullable column for fields that have none.
  *
- * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, and with
  * `STORE_CLOSED` after `close()`.
  */
@@ -1495,7 +1547,7 @@ interface SqliteDeltaOptions {
  * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
  * shares its fate: an app must not leave one open while a round runs, unless it commits it.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type. The functions reject with `STORE_CLOSED`,
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The functions reject with `STORE_CLOSED`,
  * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
  * and with what the adapter throws; nothing of a page is written then. A single record fails with
  * `CONSTRAINT_VIOLATION` or `INVALID_ARGUMENT`.
@@ -1545,7 +1597,7 @@ interface DatabaseAppRows {
  * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
  * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
  *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type. The applier's functions reject with the codes
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The applier's functions reject with the codes
  * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
  */
 declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
@@ -1564,7 +1616,7 @@ interface FsObjectStorageOptions {
  * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
  * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
  *
- * @throws `INVALID_ARGUMENT`, `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
  * Its functions reject with those, and with `STORE_CLOSED` after `close()`.
  */
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
@@ -1650,6 +1702,8 @@ export {
   ZERO_HLC,
   advanceWatermark,
   compareHLC,
+  computeAppSyncableWatermarks,
+  computeRecordWatermarks,
   createChangeNotifier,
   createFileSyncEngine,
   createFsObjectStorage,

@@ -6,6 +6,8 @@ export const {
   ZERO_HLC,
   advanceWatermark,
   compareHLC,
+  computeAppSyncableWatermarks,
+  computeRecordWatermarks,
   createChangeNotifier,
   createFileSyncEngine,
   createFsObjectStorage,

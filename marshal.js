@@ -95,6 +95,31 @@ function isStampOrMissing(value) {
   return isNumber(value.wallTime) && isNumber(value.counter) && typeof value.nodeId === "string";
 }
 
+/** What is said of a page in place of how many there are: what it is not, or what follows it cannot be told. */
+const NO_OBJECT = -1;
+const NO_RECORDS = -2;
+const NO_CURSOR = -3;
+const UNTOLD = -4;
+const STANDS_STILL = -5;
+
+const isThere = (value) => value !== undefined && value !== null;
+
+/**
+ * What follows a page: 1 and the cursor, 0 after the last, or why it cannot be told. `hasMore` counts as in
+ * JavaScript; where it is missing, the cursor says it.
+ */
+function restOf(answer, isEmpty, asked) {
+  const { hasMore } = answer;
+  if (isThere(hasMore) && !hasMore) return [0];
+  const cursor = answer.nextCursor;
+  if (isThere(cursor)) {
+    const isSame = isEmpty && cursor === asked && typeof cursor !== "object";
+    return isSame ? [STANDS_STILL] : [1, cursor];
+  }
+  if (isThere(hasMore)) return [NO_CURSOR];
+  return isEmpty || "nextCursor" in answer ? [0] : [UNTOLD];
+}
+
 /** Timestamps, watermarks and records, from objects to numbers. */
 function createReaders({ desk, page, letters, names, keys, slab }) {
   const { indexOf, forgetMany } = names;
@@ -229,28 +254,38 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
       desk[COUNT] = nodes.length;
       return apart(numbers);
     },
+    /** What follows a page of rows; the cursor of the next is kept in the slab. */
+    packRest(answer, isEmpty, asked) {
+      const slot = desk[SLOT];
+      const [told, cursor] = restOf(answer, isEmpty, asked);
+      if (told === 1) slab[slot] = cursor;
+      desk[COUNT] = told;
+    },
     /**
      * A page of `query`: its records are answered, with the timestamps where those have no place. The
-     * cursor of the next page is kept in the slab. A count of `-1` is no object, one of `-2` no records.
+     * cursor of the next page is kept in the slab.
      */
-    packPage(answer) {
+    packPage(answer, askedCursor) {
       const slot = desk[SLOT];
       const field = asked();
       const isObject = typeof answer === "object" && answer !== null;
       const records = isObject ? answer.records : undefined;
       if (!Array.isArray(records)) {
-        desk[COUNT] = isObject ? -2 : -1;
+        desk[COUNT] = isObject ? NO_RECORDS : NO_OBJECT;
         return undefined;
       }
-      const cursor = answer.hasMore ? answer.nextCursor : undefined;
-      const hasNext = cursor !== undefined && cursor !== null;
+      const [told, cursor] = restOf(answer, records.length === 0, askedCursor);
+      if (told < 0) {
+        desk[COUNT] = told;
+        return undefined;
+      }
       const lastId = records[records.length - 1]?.id;
       const isLong = lengthOf(lastId) > LETTERS_LENGTH;
       // Last: whatever else of the app's is read could lay down another page over this one.
       const stamps = packHlcs(records, field);
-      if (hasNext) slab[slot] = cursor;
+      if (told === 1) slab[slot] = cursor;
       desk[COUNT] = records.length;
-      desk[FIRST] = hasNext ? 1 : 0;
+      desk[FIRST] = told;
       spell(FIRST + 1, isLong ? undefined : lastId, 0);
       desk[STATE] = stamps === undefined && !isLong ? 0 : 1;
       return desk[STATE] === 0 ? records : [records, stamps, isLong ? lastId : undefined];
@@ -480,5 +515,16 @@ function createAdvance(isLater) {
   };
 }
 
+/**
+ * `computeRecordWatermarks` and `computeAppSyncableWatermarks` around the comparison, which is the native
+ * side's: `newestOf(array)` answers an object of the timestamps that the items have.
+ */
+const createCompute = (newestOf, notIterable) =>
+  function compute(items) {
+    if (typeof items?.[Symbol.iterator] !== "function") throw notIterable(items);
+    return newestOf([...items]);
+  };
+
 exports.createAdvance = createAdvance;
 exports.createBorder = createBorder;
+exports.createCompute = createCompute;

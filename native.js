@@ -2,7 +2,7 @@
 
 const { fetching } = require("./fetching.js");
 const { createHandlerFactory } = require("./http-handler.js");
-const { createAdvance, createBorder } = require("./marshal.js");
+const { createAdvance, createBorder, createCompute } = require("./marshal.js");
 const { PUBLISHED, platform } = require("./platform.js");
 const { sqliteDelta } = require("./sqlite-delta/index.js");
 
@@ -137,11 +137,19 @@ exports.face = function face(peer) {
   const fault = createFault(SyncError, StarkeepError);
   const own = binary.face({ fault, warn, ...fetching, createBorder });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
+  const { computeRecordWatermarks, computeAppSyncableWatermarks } = functions;
+  const { mustBe } = deltaHelpers;
   return {
     SyncError,
     advanceWatermark: createAdvance(isLater),
     createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
     ...functions,
+    computeRecordWatermarks: createCompute(computeRecordWatermarks, (records) =>
+      mustBe("computeRecordWatermarks(records)", "an iterable of records", records),
+    ),
+    computeAppSyncableWatermarks: createCompute(computeAppSyncableWatermarks, (rows) =>
+      mustBe("computeAppSyncableWatermarks(rows)", "an iterable of app rows", rows),
+    ),
     ...sqliteDelta(deltaHelpers, fault),
   };
 };

@@ -26,6 +26,8 @@ const PUBLIC = [
   "ZERO_HLC",
   "advanceWatermark",
   "compareHLC",
+  "computeAppSyncableWatermarks",
+  "computeRecordWatermarks",
   "createChangeNotifier",
   "createFileSyncEngine",
   "createFsObjectStorage",

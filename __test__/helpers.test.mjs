@@ -33,6 +33,60 @@ test("advanceWatermark keeps the fields of the object that it was given", () => 
   assert.equal(watermarks.a.note, "kept");
 });
 
+/** The two, each with items whose timestamp is in its place. */
+const COMPUTING = {
+  computeRecordWatermarks: (hlc) => ({ id: "1", updatedAt: hlc }),
+  computeAppSyncableWatermarks: (hlc) => ({ appId: "photos", timestamp: hlc }),
+};
+
+for (const [name, itemOf] of Object.entries(COMPUTING)) {
+  const compute = sync[name];
+
+  test(`${name} keeps the greatest timestamp of each node, as the very object`, () => {
+    const greatest = { a: at(5, "a", 2), b: at(4, "b") };
+    const stamps = [at(5, "a", 1), greatest.a, at(3, "a", 9), greatest.b, at(5, "a", 2)];
+    const watermarks = compute(stamps.map(itemOf));
+    assert.deepEqual(Object.keys(watermarks).sort(), ["a", "b"]);
+    assert.equal(watermarks.a, greatest.a);
+    assert.equal(watermarks.b, greatest.b);
+  });
+
+  test(`${name} takes whatever can be iterated`, () => {
+    const items = [at(1, "a"), at(2, "a"), at(1, "b")].map(itemOf);
+    const expected = { a: at(2, "a"), b: at(1, "b") };
+    const generated = (function* () {
+      yield* items;
+    })();
+    const map = new Map(items.map((item, index) => [index, item]));
+    for (const iterable of [items, new Set(items), generated, map.values()]) {
+      assert.deepEqual(compute(iterable), expected);
+    }
+    assert.deepEqual(compute([]), {});
+    assert.deepEqual(compute(new Set()), {});
+  });
+
+  test(`${name} takes nodes of any name`, () => {
+    const nodes = ["__proto__", "constructor", "toString", ""];
+    const watermarks = compute(nodes.map((node) => itemOf(at(1, node))));
+    assert.deepEqual(Object.keys(watermarks).sort(), [...nodes].sort());
+    for (const node of nodes)
+      assert.deepEqual(Object.entries(watermarks).find(([n]) => n === node)[1], at(1, node));
+    assert.equal(Object.getPrototypeOf(watermarks), Object.prototype);
+  });
+
+  test(`${name} refuses what is no iterable, and items without a timestamp`, () => {
+    const refused = (message) => ({ code: "INVALID_ARGUMENT", message });
+    for (const items of [undefined, null, 7, {}, Promise.resolve([])]) {
+      assert.throws(() => compute(items), refused(/must be an iterable of .*, got /));
+    }
+    assert.throws(
+      () => compute([itemOf(at(1, "a")), itemOf({ wallTime: -1, counter: 0, nodeId: "a" })]),
+      refused(/\[1\]\.(updatedAt|timestamp)\): must be a timestamp .*, got an object/),
+    );
+    assert.throws(() => compute([null]), refused(/\[0\]\): must be an object, got null/));
+  });
+}
+
 test("mergeWatermarks takes the greater entry of each node and changes neither map", () => {
   const left = Object.freeze({ a: at(1, "a"), b: at(5, "b") });
   const right = Object.freeze({ b: at(4, "b", 9), c: at(7, "c") });

@@ -71,7 +71,7 @@ test("one connection carries rounds and objects", async (t) => {
   const node = makeNode("a", cloud, {
     engine: {
       transport: sync.createHttpSyncTransport(peer),
-      remoteObjectStorage: sync.createHttpObjectStorage(peer),
+      remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: peer.baseUrl }),
       blobConcurrency: 1,
       pageLimit: 1,
     },

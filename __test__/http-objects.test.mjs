@@ -232,10 +232,10 @@ test("a content type that no header can hold keeps no object from moving", async
 });
 
 test("an object that came packed is refused: its bytes would not be those that were put", async (t) => {
-  const peer = await peerAt(t, (_, res) =>
+  const { baseUrl } = await peerAt(t, (_, res) =>
     res.writeHead(200, { "Content-Encoding": "gzip" }).end("packed"),
   );
-  await assert.rejects(sync.createHttpObjectStorage(peer).get("k"), {
+  await assert.rejects(sync.createHttpObjectStorage({ baseUrl }).get("k"), {
     code: "SYNC_ERROR",
     message: /packed as "gzip"/,
   });

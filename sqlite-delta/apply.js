@@ -87,8 +87,10 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   /** What keeps a record from being one that can be exchanged. */
   function faultOf(record, texts, at) {
-    if (typeof record?.id !== "string" || record.id === "") return invalid("a record needs an id");
-    const is = (holds, what) => (holds ? null : invalid(`the record ${record.id} needs ${what}`));
+    if (typeof record?.id !== "string" || record.id === "")
+      return invalid("a record must have an id, a text that is not empty");
+    const is = (holds, what) =>
+      holds ? null : invalid(`the record ${record.id} must have ${what}`);
     return (
       is(texts.updatedAt[at] !== null, "a timestamp as updatedAt") ??
       is(texts.createdAt[at] !== null, "a timestamp as createdAt") ??
@@ -182,7 +184,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   function check(records) {
     if (!Array.isArray(records)) {
-      throw fault("INVALID_ARGUMENT", `${OPERATION}(records)`, "is an array of records");
+      throw native.mustBe(`${OPERATION}(records)`, "an array of records", records);
     }
   }
 

@@ -20,27 +20,29 @@ const { createRecords } = require("./records.js");
 
 /** The functions of the package, given the native helpers and the way to report errors of its entry. */
 exports.sqliteDelta = function sqliteDelta(native, fault) {
-  const need = (holds, name, what) => {
-    if (!holds) throw fault("INVALID_ARGUMENT", name, what);
+  const need = (holds, name, what, value) => {
+    if (!holds) throw native.mustBe(name, what, value);
   };
   const isObject = (value) =>
     (typeof value === "object" && value !== null) || typeof value === "function";
   const needDatabase = (name, options) => {
-    need(isObject(options), name, "takes an options object");
+    need(isObject(options), name, "called with an options object", options);
+    native.checkOptions(name, options);
     const { db } = options;
     const fits = typeof db?.exec === "function" && typeof db?.prepare === "function";
-    need(fits, `${name}({ db })`, "is a DatabaseSync of node:sqlite");
+    need(fits, `${name}({ db })`, "a DatabaseSync of node:sqlite", db);
     return createHandle(db, native, fault);
   };
 
   return {
     withSqliteDelta(adapter, options) {
       const name = "withSqliteDelta";
-      need(isObject(adapter), `${name}(adapter)`, "is a DatabaseAdapter");
+      const isAdapter = isObject(adapter) && typeof adapter.then !== "function";
+      need(isAdapter, `${name}(adapter)`, "a DatabaseAdapter", adapter);
       const handle = needDatabase(name, options);
       const { table = "shared_records", apply = "sql" } = options;
-      need(typeof table === "string" && table !== "", `${name}({ table })`, "is a name");
-      need(apply === "sql" || apply === "put", `${name}({ apply })`, 'is "sql" or "put"');
+      need(typeof table === "string" && table !== "", `${name}({ table })`, "a name", table);
+      need(apply === "sql" || apply === "put", `${name}({ apply })`, '"sql" or "put"', apply);
       const context = { adapter, handle, native, fault, table };
       const records = createRecords(context);
       const applier = createApplier(context, records.shape);
@@ -59,7 +61,7 @@ exports.sqliteDelta = function sqliteDelta(native, fault) {
       if (namespaces !== undefined) {
         const fits =
           typeof namespaces?.get === "function" && typeof namespaces?.list === "function";
-        need(fits, `${name}({ namespaces })`, "is an AppSyncableNamespaceStore");
+        need(fits, `${name}({ namespaces })`, "an AppSyncableNamespaceStore", namespaces);
       }
       return createAppRows({ handle, native, fault, namespaces });
     },

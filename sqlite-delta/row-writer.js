@@ -15,7 +15,7 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
 
   /** What an entry says, checked. `updatedAt` is the text of its version. */
   function read(entry) {
-    if (!isObject(entry)) throw invalid("an entry is an object");
+    if (!isObject(entry)) throw native.mustBe("apply(entry)", "an object", entry);
     const { name, pkColumns } = declared(OPERATION, entry.appId, entry.table);
     const shape = shapeOf(name);
     if (shape === null) {
@@ -23,13 +23,14 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
       throw fault("DATABASE_ERROR", OPERATION, what);
     }
     const [timestamp] = native.textsOf([entry], "timestamp");
-    if (timestamp === null) throw invalid("an entry's timestamp is a timestamp");
+    if (timestamp === null)
+      throw native.mustBe("apply(entry.timestamp)", "a timestamp", entry.timestamp);
     const row = new Map(Object.entries(entry.row ?? {}));
     const updatedAt = row.get("updated_at") ?? timestamp;
     if (native.floorOf(updatedAt) === undefined)
-      throw invalid("updated_at is a timestamp in text form");
+      throw native.mustBe("apply(entry.row.updated_at)", "a timestamp in text form", updatedAt);
     const [isLater] = native.winners(native.timesOf([updatedAt]), undefined, [timestamp]);
-    if (isLater) throw invalid("updated_at is later than the entry's own timestamp");
+    if (isLater) throw invalid("updated_at must not be later than the entry's own timestamp");
     return { shape, pkColumns, row, updatedAt, where: entry.where };
   }
 
@@ -96,7 +97,8 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
   function conditionOf(one) {
     const where = isObject(one.where) ? new Map(Object.entries(one.where)) : new Map();
     const condition = where.size > 0 ? where : keyOf(one);
-    if (condition === null) throw invalid("an update or delete names its row");
+    if (condition === null)
+      throw invalid("an update or delete must name its row, in `where` or by its primary key");
     return condition;
   }
 
@@ -113,7 +115,7 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
         return find(one, new Map([...values])).exists ? STALE : insert(one, values);
       }
       const key = keyOf(one);
-      if (key === null) throw invalid("an inserted row has its primary key");
+      if (key === null) throw invalid("an inserted row must have its primary key");
       const found = find(one, key);
       if (found.exists) return update(one, found, values);
       const inserted = insert(one, values);
@@ -139,7 +141,8 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
 
   function applyOne(entry) {
     const one = read(entry);
-    if (!Object.hasOwn(operations, entry.op)) throw invalid("an op is insert, update or delete");
+    if (!Object.hasOwn(operations, entry.op))
+      throw native.mustBe("apply(entry.op)", '"insert", "update" or "delete"', entry.op);
     return operations[entry.op](one);
   }
 
@@ -176,7 +179,8 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
 
   /** All in one transaction; an entry that fails leaves no trace. */
   function applyRows(entries, how) {
-    if (!Array.isArray(entries)) throw invalid("applyRows takes an array of entries");
+    if (!Array.isArray(entries))
+      throw native.mustBe("applyRows(entries)", "an array of entries", entries);
     const stopped = new Set();
     const one = (entry) => {
       const node = entry?.timestamp?.nodeId;

@@ -58,7 +58,8 @@ exports.createAppRows = function createAppRows(context) {
     const info = namespace.tables.find(({ name }) => name === table);
     if (info === undefined) throw unknown(`the table ${JSON.stringify(table)} of ${appId}`);
     const name = tableName(appId, table);
-    if (name.includes("\0")) throw fault("INVALID_ARGUMENT", operation, "a name has no NUL");
+    if (name.includes("\0"))
+      throw fault("INVALID_ARGUMENT", operation, "a name must be without NUL");
     return { name, pkColumns: info.pkColumns };
   }
 
@@ -115,7 +116,9 @@ exports.createAppRows = function createAppRows(context) {
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
     if (floor === undefined || (cursor !== "" && native.floorOf(cursor) === undefined)) {
-      throw fault("INVALID_ARGUMENT", "scanSince", "a place is a timestamp in text form");
+      const [argument, place] =
+        floor === undefined ? ["sinceHlcStr", since] : ["{ cursor }", cursor];
+      throw native.mustBe(`scanSince(${argument})`, "a timestamp in text form", place);
     }
     const usual = `WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
     // Rows of the moment of `since` are read as well, for text does not order them: those that were seen
@@ -175,7 +178,7 @@ exports.createAppRows = function createAppRows(context) {
     const since = sinceText ?? "";
     const limit = options?.limit ?? DEFAULT_LIMIT;
     if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw fault("INVALID_ARGUMENT", "scanSince({ limit })", "is a positive integer");
+      throw native.mustBe("scanSince({ limit })", "a positive integer", limit);
     }
     const cursor = options?.cursor ?? "";
     return handle.during("scanSince", () => {

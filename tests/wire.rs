@@ -109,12 +109,13 @@ fn what_is_wrong_is_said_with_its_place() {
     ] {
         let error = refused(&request_of(&at(stamp)));
         assert!(
-            error.contains("records[0]: a record's updatedAt is a timestamp"),
+            error.contains("records[0]: a record's updatedAt must be a timestamp"),
             "{stamp}: {error}"
         );
     }
     assert!(
-        refused(r#"{"watermarks":{},"records":[7]}"#).contains("records[0]: a record is an object")
+        refused(r#"{"watermarks":{},"records":[7]}"#)
+            .contains("records[0]: a record must be an object")
     );
     assert!(refused(r#"{"watermarks":{},"limit":0}"#).contains("limit"));
     assert!(refused(r#"{"watermarks":{},"limit":-1}"#).contains("limit"));

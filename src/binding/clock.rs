@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use super::convert::{read_hlc, write_hlc};
-use super::error::invalid;
+use super::error::{invalid, must_be};
+use super::helpers::TIMESTAMP;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, mark};
+use super::known_options::HLC_CLOCK;
 use super::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
@@ -26,8 +28,12 @@ impl NativeClock {
             return Ok(system_ms());
         };
         let now = scope.call(scope.undefined()?, wall_clock.value(scope)?, &[])?;
-        let now = scope.as_number(now).map(f64::floor).and_then(safe_integer);
-        now.ok_or_else(|| invalid("wallClockFunction", "answers milliseconds since the epoch"))
+        let got = || scope.describe_kind(now);
+        let ms = scope.as_number(now).map(f64::floor).and_then(safe_integer);
+        ms.ok_or_else(|| {
+            let what = format!("must answer milliseconds since the epoch, got {}", got());
+            invalid("wallClockFunction", &what)
+        })
     }
 
     fn moved<'s>(&self, scope: Scope<'s>, stamp: &Hlc) -> Result<Value<'s>> {
@@ -71,9 +77,11 @@ impl NativeClock {
 /// `createHLCClock(options)`
 pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createHLCClock")?;
-    let node_id: Option<Text> = scope.as_text(options.get("nodeId")?);
-    let node_id = node_id.ok_or_else(|| invalid("createHLCClock(nodeId)", "is a string"))?;
+    let options = Options::new(scope, realm, call.arg(0), &HLC_CLOCK)?;
+    let node_id = options.get("nodeId")?;
+    let node_id: Text = scope
+        .as_text(node_id)
+        .ok_or_else(|| options.wrong("nodeId", "a string", node_id))?;
     let state = initial_state(scope, realm, options.get("initialState")?)?;
     let array = options.array();
     let clock = Rc::new(NativeClock {
@@ -92,8 +100,13 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     }
     let receiving = Rc::clone(&clock);
     let receive = bound(scope, realm, "receive", array, move |call| {
-        let remote = read_hlc(call.scope, call.realm, call.arg(0))?
-            .ok_or_else(|| invalid("clock.receive(remote)", "is a timestamp"))?;
+        let remote = read_hlc(call.scope, call.realm, call.arg(0))?.ok_or_else(|| {
+            must_be(
+                "clock.receive(remote)",
+                TIMESTAMP,
+                &call.scope.describe(call.arg(0)),
+            )
+        })?;
         receiving.receive(call.scope, &remote)
     })?;
     scope.set(realm, object, Key::Receive, receive)?;
@@ -105,14 +118,15 @@ fn initial_state(scope: Scope<'_>, realm: &Realm, state: Value<'_>) -> Result<Cl
     if scope.is_nullish(state)? {
         return Ok(ClockState::default());
     }
-    let integer = |key| {
-        let number = scope
-            .as_number(scope.get(realm, state, key)?)
-            .and_then(safe_integer);
+    let integer = |key: Key| {
+        let part = scope.get(realm, state, key)?;
+        let number = scope.as_number(part).and_then(safe_integer);
         number.ok_or_else(|| {
-            invalid(
-                "createHLCClock(initialState)",
-                "is { wallTime, counter }, both non-negative integers",
+            let got = scope.describe(part);
+            must_be(
+                &format!("createHLCClock(initialState.{})", key.name()),
+                "a non-negative integer",
+                &got,
             )
         })
     };

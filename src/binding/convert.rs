@@ -221,7 +221,7 @@ pub fn read_watermarks(
 ) -> Result<std::result::Result<Watermarks, String>> {
     let apart = realm.helper(scope, Intrinsic::PackWatermarks, &[value])?;
     let Some(count) = realm.desk.count(Place::Count) else {
-        let what = "watermarks are an object of timestamps by nodeId";
+        let what = "watermarks must be an object of timestamps by nodeId";
         return Ok(Err(what.to_owned()));
     };
     let numbers = realm.desk.list(scope, apart, ENTRY_STRIDE * count)?;
@@ -233,7 +233,7 @@ pub fn read_watermarks(
             };
             let Some(hlc) = names.hlc_at(&entry[1..]) else {
                 let node = node.to_string();
-                return Err(format!("the watermark of {node:?} is no timestamp"));
+                return Err(format!("the watermark of {node:?} must be a timestamp"));
             };
             watermarks.set(node.clone(), Some(hlc));
         }

@@ -8,7 +8,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::convert::{read_hlcs, read_watermarks, write_hlc, write_watermarks};
-use super::error::{Thrown, invalid, to_js};
+use super::error::{Thrown, invalid, must_be, to_js};
+use super::helpers;
 use super::js::{Call, Key, Kind, Scope, Value, function};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
@@ -20,6 +21,8 @@ use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, is_of_on
 
 /// The helpers, by name.
 pub const HELPERS: &[(&str, super::face::Body)] = &[
+    ("mustBe", helpers::must_be_error),
+    ("checkOptions", helpers::check_options),
     ("choosePage", choose_page),
     ("newestOf", newest_of),
     ("winners", winners),
@@ -62,7 +65,10 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let limit = limit
         .and_then(|limit| usize::try_from(limit).ok())
         .filter(|limit| *limit > 0);
-    let limit = limit.ok_or_else(|| invalid("queryUnseen(limit)", "is an integer from 1"))?;
+    let limit = limit.ok_or_else(|| {
+        let got = scope.describe(call.arg(1));
+        must_be("queryUnseen(limit)", "an integer from 1", &got)
+    })?;
     let choice = Rc::new(RefCell::new(Choice {
         ask: Ask {
             seen,

@@ -5,12 +5,16 @@ use std::rc::Rc;
 
 use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
-use super::error::to_js;
+use super::error::{invalid, to_js, warn_once};
 use super::executor::{IntoJs, Turns, await_js, spawn};
-use super::js::{Call, Handle, Intrinsic, Key, Kind, Place, Realm, Scope, Value, bound, enter};
+use super::js::{
+    Call, Handle, Intrinsic, Key, Kind, Place, Realm, Scope, Value, behind, bound, enter,
+};
+use super::known_options::SYNC_ENGINE;
 use super::native_round::NativeRound;
 use super::notifier::{create_notifier, emit_applied};
-use super::options::Options;
+use super::options::{Lacking, Options};
+use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
 use crate::engine::held::{Direction, Held};
 use crate::engine::ports::Events;
@@ -29,7 +33,7 @@ pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let notifier = create_notifier(scope, realm)?;
-    let options = Options::new(scope, realm, call.arg(0), "createSyncEngine")?;
+    let options = Options::new(scope, realm, call.arg(0), &SYNC_ENGINE)?;
     let caller = Rc::new(Caller {
         engine: Rc::new(build(call, &options, notifier)?),
         native_sweep: RefCell::default(),
@@ -89,7 +93,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         size => size as f64,
     };
     let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.handle("localDatabaseAdapter")?;
+        let adapter = options.records("localDatabaseAdapter", Lacking::Refused)?;
         Some(AnyRecords::new(
             adapter,
             "localDatabaseAdapter",
@@ -101,17 +105,18 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
     let blobs =
         |option| Ok::<_, crate::error::Error>(AnyBlobs::new(options.handle(option)?, option));
     let clock = options.handle("clock")?;
+    refuse_one_storage(call, options)?;
     Ok(Engine {
         side: NodeSide {
             records,
-            rows: options.rows(scan_page_size)?,
+            rows: options.rows(scan_page_size, |_| Ok(true))?,
             clock: JsClock(clock.clone()),
             log: Console(Rc::clone(realm)),
         },
         local: blobs("localObjectStorage")?,
         remote: blobs("remoteObjectStorage")?,
-        peer: Peer(options.handle("transport")?),
-        state: options.handle_if_given("syncState")?.map(AnyState::new),
+        peer: Peer(options.adapter("transport", &[Key::Exchange])?),
+        state: state(options, realm)?,
         events: JsEvents {
             clock,
             notifier: options.hang(notifier)?,
@@ -125,6 +130,47 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         },
         sweep: RefCell::default(),
     })
+}
+
+/// Refuses one storage as both sides: every object would be there already, and none would ever move.
+fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> {
+    let (scope, realm) = (call.scope, call.realm);
+    let here = options.get("localObjectStorage")?;
+    let there = options.get("remoteObjectStorage")?;
+    if scope.is_nullish(here)? {
+        return Ok(());
+    }
+    let folder = |storage| {
+        let native = behind::<NativeBlobs>(scope, realm, storage)?;
+        Ok::<_, Error>(native.map(|native| native.0.root()))
+    };
+    let is_one_folder =
+        || Ok(matches!((folder(here)?, folder(there)?), (Some(a), Some(b)) if a == b));
+    if scope.is_same(here, there) || is_one_folder()? {
+        return Err(invalid(
+            "createSyncEngine(remoteObjectStorage)",
+            "must be the storage of the other side, got that of localObjectStorage: no object would move",
+        ));
+    }
+    Ok(())
+}
+
+fn state(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Option<AnyState>> {
+    let functions = [
+        Key::GetWatermarks,
+        Key::SetWatermarks,
+        Key::GetPeerWatermarks,
+        Key::SetPeerWatermarks,
+    ];
+    let state = options.adapter_if_given("syncState", &functions)?;
+    if state.is_none() {
+        warn_once(
+            realm,
+            "an engine without `syncState` forgets what was exchanged when the process ends, and then reads and \
+             exchanges everything again; pass createSqliteSyncStateStore({ path }) as its `syncState`",
+        );
+    }
+    Ok(state.map(AnyState::new))
 }
 
 /// The engine's change notifier, and the clock that stamps its events.

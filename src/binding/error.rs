@@ -164,3 +164,21 @@ pub fn warn(realm: &Rc<Realm>, message: &str, error: Option<&Error>) {
 pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
 }
+
+/// The same, of a value that is not what it must be. `got` is from [`Scope::describe`] or, where the value may
+/// be a secret, from [`Scope::describe_kind`].
+pub fn must_be(option: &str, what: &str, got: &str) -> Error {
+    let advice = if got == "a Promise" {
+        ": await it first"
+    } else {
+        ""
+    };
+    invalid(option, &format!("must be {what}, got {got}{advice}"))
+}
+
+/// Says a warning the first time in this environment.
+pub fn warn_once(realm: &Rc<Realm>, message: &str) {
+    if realm.warned.borrow_mut().insert(message.to_owned()) {
+        warn(realm, message, None);
+    }
+}

@@ -38,6 +38,8 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("mergeWatermarks", helpers::merge_watermarks),
     ("watermarkFor", helpers::watermark_for),
     ("selectUnseen", helpers::select_unseen),
+    ("computeRecordWatermarks", helpers::record_watermarks),
+    ("computeAppSyncableWatermarks", helpers::row_watermarks),
     ("compareHLC", helpers::compare_hlc),
     ("serializeHLC", helpers::serialize_hlc),
     ("deserializeHLC", helpers::deserialize_hlc),

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::adapters::AnyBlobs;
-use super::error::invalid;
+use super::error::must_be;
 use super::executor::{IntoJs, await_js, spawn};
 use super::js::{Call, Handle, Kept, Key, Kind, Realm, Scope, Value, function};
+use super::known_options::FILE_SYNC_ENGINE;
 use crate::engine::blobs::transfer;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
@@ -32,6 +33,7 @@ impl Drop for Flight {
 /// `createFileSyncEngine()`
 pub fn create_file_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
+    FILE_SYNC_ENGINE.check(scope, realm, call.arg(0))?;
     let keys: Rc<InFlight> = Rc::default();
     let object = scope.object()?;
     let asked = Rc::clone(&keys);
@@ -66,6 +68,10 @@ fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlo
 fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let manifest = call.arg(0);
+    let got = match scope.kind(manifest)? {
+        Kind::Object => "an object without one".to_owned(),
+        _ => scope.describe_kind(manifest),
+    };
     let blob = if scope.kind(manifest)? == Kind::Object {
         let key = scope.as_text(scope.get(realm, manifest, Key::ObjectStorageKey)?);
         let mime_type = scope.as_text(scope.get(realm, manifest, Key::MimeType)?);
@@ -89,8 +95,13 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
             key: blob.key.clone(),
         });
     spawn(scope, realm, async move {
-        let blob =
-            blob.ok_or_else(|| invalid("transferFile(manifest)", "needs an `objectStorageKey`"))?;
+        let blob = blob.ok_or_else(|| {
+            must_be(
+                "transferFile(manifest)",
+                "an object with a string `objectStorageKey`",
+                &got,
+            )
+        })?;
         match flight {
             Some(_flight) => transfer(&source, &destination, &blob, false).await,
             None => Ok(false),
@@ -133,7 +144,8 @@ fn read_entries(realm: &Rc<Realm>, entries: &Kept) -> Result<Vec<(Text, Kept)>> 
     realm.scope(|scope| {
         let list = entries.value(scope)?;
         if !scope.is_array(list)? {
-            return Err(invalid("entries", "is an array of { key, mimeType? }"));
+            let got = scope.describe_kind(list);
+            return Err(must_be("entries", "an array of { key, mimeType? }", &got));
         }
         let mut read = Vec::new();
         for index in 0..scope.length(list)? {
@@ -142,7 +154,14 @@ fn read_entries(realm: &Rc<Realm>, entries: &Kept) -> Result<Vec<(Text, Kept)>> 
                 Kind::Object => scope.as_text(scope.get_named(entry, "key")?),
                 _ => None,
             };
-            let key = key.ok_or_else(|| invalid("entries", "every entry has a string `key`"))?;
+            let key = key.ok_or_else(|| {
+                let got = scope.describe_kind(entry);
+                must_be(
+                    &format!("entries[{index}]"),
+                    "an object with a string `key`",
+                    &got,
+                )
+            })?;
             read.push((key, realm.keep(scope, entry)?));
         }
         Ok(read)
@@ -199,11 +218,18 @@ pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     if !scope.is_nullish(scope.get(realm, row, Key::DeletedAtColumn)?)? {
         return spawn(scope, realm, async { Ok(Name(Residency::Tombstoned)) });
     }
-    let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
+    let key = scope.get(realm, row, Key::ObjectStorageKeyColumn)?;
+    let got = scope.describe_kind(key);
+    let key = scope.as_text(key);
     let storage = storage(call, 1, "localStorage")?;
     spawn(scope, realm, async move {
-        let key =
-            key.ok_or_else(|| invalid("residencyOf(recordRow)", "needs an `object_storage_key`"))?;
+        let key = key.ok_or_else(|| {
+            must_be(
+                "residencyOf(recordRow.object_storage_key)",
+                "a string",
+                &got,
+            )
+        })?;
         Ok(Name(Residency::of_live_row(storage.has(&key).await?)))
     })
 }

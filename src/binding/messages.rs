@@ -70,18 +70,18 @@ pub fn read_request(
 ) -> Result<Request<Body>> {
     let malformed = Malformed("malformed exchange request");
     if scope.kind(value)? != Kind::Object {
-        return Err(malformed.error("a request is an object"));
+        return Err(malformed.error("a request must be an object"));
     }
     let limit = scope.get(realm, value, Key::Limit)?;
     let limit = if scope.is_nullish(limit)? {
         DEFAULT_PAGE_LIMIT
     } else {
         let limit = scope.as_number(limit).and_then(as_count);
-        limit.ok_or_else(|| malformed.error("limit is a positive integer"))?
+        limit.ok_or_else(|| malformed.error("limit must be a positive integer"))?
     };
     Ok(Request {
         watermarks: watermarks(scope, realm, value, Key::Watermarks, &malformed)?
-            .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
+            .ok_or_else(|| malformed.error("a request must have `watermarks`"))?,
         shipped_after: watermarks(scope, realm, value, Key::ShippedAfter, &malformed)?
             .unwrap_or_default(),
         items: items(scope, realm, value, &malformed)?,
@@ -138,12 +138,12 @@ pub fn write_answer<'s>(
 pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Result<Answer<Body>> {
     let malformed = Malformed("malformed exchange answer");
     if scope.kind(value)? != Kind::Object {
-        return Err(malformed.error("an answer is an object"));
+        return Err(malformed.error("an answer must be an object"));
     }
     let records = scope.get(realm, value, Key::Records)?;
     let rows = scope.get(realm, value, Key::AppSyncableRows)?;
     if !scope.is_array(records)? && !scope.is_array(rows)? {
-        return Err(malformed.error("an answer has `records`, `appSyncableRows` or both"));
+        return Err(malformed.error("an answer must have `records`, `appSyncableRows` or both"));
     }
     let has_more = scope.get(realm, value, Key::HasMore)?;
     let has_more = if scope.is_nullish(has_more)? {
@@ -151,7 +151,7 @@ pub fn read_answer(scope: Scope<'_>, realm: &Rc<Realm>, value: Value<'_>) -> Res
     } else {
         scope
             .as_boolean(has_more)
-            .ok_or_else(|| malformed.error("hasMore is true or false"))?
+            .ok_or_else(|| malformed.error("hasMore must be true or false"))?
     };
     Ok(Answer {
         items: items(scope, realm, value, &malformed)?,
@@ -295,7 +295,7 @@ fn items(
             continue;
         }
         if !scope.is_array(list)? {
-            return Err(malformed.error(&format!("{} is an array", key.name())));
+            return Err(malformed.error(&format!("{} must be an array", key.name())));
         }
         for index in 0..scope.length(list)? {
             let item = realm.scope(|scope| read(scope, realm, scope.element(list, index)?))?;

@@ -19,6 +19,7 @@ mod files;
 mod helpers;
 mod http;
 mod js;
+mod known_options;
 mod messages;
 mod native_round;
 mod notifier;

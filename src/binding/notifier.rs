@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
-use super::error::{Thrown, invalid, warn};
+use super::error::{Thrown, must_be, warn};
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, bound, function};
+use super::known_options::CHANGE_NOTIFIER;
 use crate::error::Result;
 
 fn call_set<'s>(
@@ -21,7 +22,8 @@ fn call_set<'s>(
 fn subscribe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, listeners, listener) = (call.scope, call.this, call.arg(0));
     if scope.kind(listener)? != Kind::Function {
-        return Err(invalid("subscribe(listener)", "takes a function"));
+        let got = scope.describe_kind(listener);
+        return Err(must_be("subscribe(listener)", "a function", &got));
     }
     call_set(scope, listeners, "add", listener)?;
     let subscription = scope.array()?;
@@ -63,6 +65,7 @@ pub fn create_notifier<'s>(scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<
 
 /// `createChangeNotifier()`
 pub fn create_change_notifier<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    CHANGE_NOTIFIER.check(call.scope, call.realm, call.arg(0))?;
     create_notifier(call.scope, call.realm)
 }
 

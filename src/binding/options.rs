@@ -5,12 +5,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::adapters::AnyRows;
-use super::error::invalid;
-use super::js::{Handle, Kind, Realm, Scope, Value};
+use super::error::must_be;
+use super::js::{Handle, Key, Kind, Realm, Scope, Value};
+use super::known_options::Factory;
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::message::as_count;
+
+/// When it is found out that an adapter lacks a function without which no exchange can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// When it is passed in.
+    Refused,
+    /// When the function is needed, as it may never be.
+    FoundOutLater,
+}
 
 /// An options object, and the function it was passed to.
 pub struct Options<'s> {
@@ -23,16 +33,19 @@ pub struct Options<'s> {
 }
 
 impl<'s> Options<'s> {
-    /// The options of `function`.
+    /// The options of `factory`, which knows each of them.
     pub fn new(
         scope: Scope<'s>,
         realm: &Rc<Realm>,
         object: Value<'s>,
-        function: &'static str,
+        factory: &'static Factory,
     ) -> Result<Self> {
-        if scope.kind(object)? != Kind::Object {
-            return Err(invalid(function, "takes an options object"));
+        let function = factory.name;
+        if scope.kind(object)? != Kind::Object || scope.is_promise(object) {
+            let got = scope.describe_kind(object);
+            return Err(must_be(function, "called with an options object", &got));
         }
+        factory.check(scope, realm, object)?;
         Ok(Self {
             scope,
             object,
@@ -43,9 +56,9 @@ impl<'s> Options<'s> {
         })
     }
 
-    /// Options that are one of these options; what they refer to hangs on the same array.
-    pub fn part(&self, object: Value<'s>) -> Result<Self> {
-        let options = Self::new(self.scope, &self.realm, object, self.function)?;
+    /// Options of `factory` that are one of these options; what they refer to hangs on the same array.
+    pub fn part(&self, object: Value<'s>, factory: &'static Factory) -> Result<Self> {
+        let options = Self::new(self.scope, &self.realm, object, factory)?;
         Ok(Self {
             hung: Rc::clone(&self.hung),
             array: self.array,
@@ -53,13 +66,28 @@ impl<'s> Options<'s> {
         })
     }
 
-    fn wrong(&self, name: &str, what: &str) -> crate::error::Error {
-        invalid(&format!("{}({name})", self.function), what)
+    fn place(&self, name: &str) -> String {
+        format!("{}({name})", self.function)
+    }
+
+    /// That an option is not what it must be. The value is shown.
+    pub fn wrong(&self, name: &str, what: &str, value: Value<'_>) -> Error {
+        must_be(&self.place(name), what, &self.scope.describe(value))
+    }
+
+    /// The same of what may be a secret, or is no plain value: only its kind is shown.
+    fn wrong_kind(&self, name: &str, what: &str, value: Value<'_>) -> Error {
+        must_be(&self.place(name), what, &self.scope.describe_kind(value))
     }
 
     /// An option as it stands.
     pub fn get(&self, name: &str) -> Result<Value<'s>> {
         self.scope.get_named(self.object, name)
+    }
+
+    /// What the option is, for the message that says what it must be.
+    pub fn describe(&self, name: &str) -> Result<String> {
+        Ok(self.scope.describe(self.get(name)?))
     }
 
     /// The array to bind, on which the values hang that [`Self::handle`] and its like answered.
@@ -76,21 +104,74 @@ impl<'s> Options<'s> {
     /// An object that is called later. Whether it is there, and has what is called, is found out then.
     pub fn handle(&self, name: &str) -> Result<Handle> {
         let value = self.get(name)?;
-        if matches!(
-            self.scope.kind(value)?,
-            Kind::Boolean | Kind::Number | Kind::String | Kind::Other
-        ) {
-            return Err(self.wrong(name, "is an object"));
+        self.need_object(name, value)?;
+        self.hang(value)
+    }
+
+    /// Refuses what never can be an adapter.
+    fn need_object(&self, name: &str, value: Value<'s>) -> Result<()> {
+        let can_be = match self.scope.kind(value)? {
+            Kind::Undefined | Kind::Null | Kind::Function => true,
+            Kind::Object => !self.scope.is_promise(value),
+            Kind::Boolean | Kind::Number | Kind::String | Kind::Other => false,
+        };
+        if can_be {
+            return Ok(());
         }
+        Err(self.wrong_kind(name, "an adapter", value))
+    }
+
+    /// An object whose `functions` every exchange calls: one that is missing is told at once.
+    pub fn adapter(&self, name: &str, functions: &[Key]) -> Result<Handle> {
+        let value = self.get(name)?;
+        self.need(name, value, functions)?;
         self.hang(value)
     }
 
     /// The same, or nothing where the option is not given.
-    pub fn handle_if_given(&self, name: &str) -> Result<Option<Handle>> {
+    pub fn adapter_if_given(&self, name: &str, functions: &[Key]) -> Result<Option<Handle>> {
         if self.scope.is_nullish(self.get(name)?)? {
             return Ok(None);
         }
-        self.handle(name).map(Some)
+        self.adapter(name, functions).map(Some)
+    }
+
+    /// A store of records. One that cannot find its delta itself has to be scanned at every exchange.
+    pub fn records(&self, name: &str, lacking: Lacking) -> Result<Handle> {
+        if lacking == Lacking::FoundOutLater {
+            return self.handle(name);
+        }
+        let adapter = self.get(name)?;
+        self.need(name, adapter, &[])?;
+        let instead = [Key::QueryUnseen, Key::GetNodeWatermarks];
+        if !instead.iter().any(|key| self.may_call(adapter, *key)) {
+            self.need(name, adapter, &[Key::Query])?;
+        }
+        self.hang(adapter)
+    }
+
+    fn need(&self, name: &str, value: Value<'s>, functions: &[Key]) -> Result<()> {
+        self.need_object(name, value)?;
+        if self.scope.is_nullish(value)? {
+            return Err(self.wrong_kind(name, "an adapter", value));
+        }
+        for key in functions {
+            if !self.may_call(value, *key) {
+                let found = self.scope.get(&self.realm, value, *key)?;
+                let place = format!("{name}.{}", key.name());
+                return Err(self.wrong_kind(&place, "a function", found));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the object has the function, as far as can be seen: a getter may throw now and not later.
+    fn may_call(&self, object: Value<'s>, key: Key) -> bool {
+        let found = self.scope.get(&self.realm, object, key);
+        found.map_or(
+            true,
+            |found| !matches!(self.scope.kind(found), Ok(kind) if kind != Kind::Function),
+        )
     }
 
     /// A function, or nothing where the option is not given.
@@ -100,7 +181,7 @@ impl<'s> Options<'s> {
             return Ok(None);
         }
         if self.scope.kind(value)? != Kind::Function {
-            return Err(self.wrong(name, "is a function"));
+            return Err(self.wrong_kind(name, "a function", value));
         }
         self.hang(value).map(Some)
     }
@@ -113,7 +194,7 @@ impl<'s> Options<'s> {
         }
         let text = self.scope.as_text(value).and_then(|text| text.to_utf8());
         text.map(Some)
-            .ok_or_else(|| self.wrong(name, "is a string"))
+            .ok_or_else(|| self.wrong_kind(name, "a string", value))
     }
 
     /// A boolean.
@@ -124,7 +205,7 @@ impl<'s> Options<'s> {
         }
         self.scope
             .as_boolean(value)
-            .ok_or_else(|| self.wrong(name, "is true or false"))
+            .ok_or_else(|| self.wrong(name, "true or false", value))
     }
 
     /// A count of at least one; `Infinity` is the greatest there is.
@@ -136,7 +217,7 @@ impl<'s> Options<'s> {
         let number = self.scope.as_number(value);
         number
             .and_then(as_count)
-            .ok_or_else(|| self.wrong(name, "is a positive integer"))
+            .ok_or_else(|| self.wrong(name, "a positive integer", value))
     }
 
     /// `timeoutMs`: milliseconds, `Infinity` for no limit.
@@ -151,7 +232,7 @@ impl<'s> Options<'s> {
                 // What is longer than any clock runs is no limit.
                 Ok(Duration::try_from_secs_f64(number / 1000.0).ok())
             }
-            _ => Err(self.wrong("timeoutMs", "is a positive number of milliseconds")),
+            _ => Err(self.wrong("timeoutMs", "a positive number of milliseconds", value)),
         }
     }
 
@@ -164,7 +245,7 @@ impl<'s> Options<'s> {
         let number = self.scope.as_number(value).and_then(safe_integer);
         number
             .and_then(|number| u32::try_from(number).ok())
-            .ok_or_else(|| self.wrong("retries", "is an integer from 0"))
+            .ok_or_else(|| self.wrong("retries", "an integer from 0", value))
     }
 
     /// `maxClockSkewMs`: milliseconds, `null` for no limit.
@@ -176,22 +257,49 @@ impl<'s> Options<'s> {
             _ => match self.scope.as_number(value) {
                 Some(number) if number == f64::INFINITY => Ok(None),
                 Some(number) if number >= 0.0 => Ok(safe_integer(number.floor())),
-                _ => Err(self.wrong("maxClockSkewMs", "is a number of milliseconds, or null")),
+                _ => Err(self.wrong(
+                    "maxClockSkewMs",
+                    "a number of milliseconds from 0, or null",
+                    value,
+                )),
             },
         }
     }
 
-    /// `appSyncableSource`: `{ namespaces, applier }`.
-    pub fn rows(&self, scan_page_size: f64) -> Result<Option<AnyRows>> {
-        let source = self.get("appSyncableSource")?;
+    /// `appSyncableSource`: `{ namespaces, applier }`. `lists` says, of the applier, whether every exchange
+    /// asks for the namespaces.
+    pub fn rows(
+        &self,
+        scan_page_size: f64,
+        lists: impl FnOnce(Value<'s>) -> Result<bool>,
+    ) -> Result<Option<AnyRows>> {
+        let option = "appSyncableSource";
+        let source = self.get(option)?;
         if self.scope.is_nullish(source)? {
             return Ok(None);
         }
-        let part = |name| self.hang(self.scope.get_named(source, name)?);
+        let is_object = matches!(self.scope.kind(source)?, Kind::Object | Kind::Function);
+        if !is_object || self.scope.is_promise(source) {
+            return Err(self.wrong_kind(option, "{ namespaces, applier }", source));
+        }
+        let part = |name| self.scope.get_named(source, name);
+        let (namespaces, applier) = (part("namespaces")?, part("applier")?);
+        self.need_object("appSyncableSource.applier", applier)?;
+        let place = "appSyncableSource.namespaces";
+        self.need_object(place, namespaces)?;
+        if lists(applier)? {
+            self.need(place, namespaces, &[Key::List])?;
+        }
         Ok(Some(AnyRows::new(
-            part("namespaces")?,
-            part("applier")?,
+            self.hang(namespaces)?,
+            self.hang(applier)?,
             scan_page_size,
         )))
+    }
+
+    /// Whether an answering side with this applier asks for the namespaces at every exchange.
+    pub fn is_scanned(&self, applier: Value<'s>) -> Result<bool> {
+        let is_object = matches!(self.scope.kind(applier)?, Kind::Object | Kind::Function);
+        Ok(is_object && self.may_call(applier, Key::ScanSince))
     }
 }

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::convert::{parse_json, stringify};
-use super::error::invalid;
+use super::error::must_be;
 use super::executor::{IntoJs, spawn};
 use super::js::{Call, Handle, Kept, Kind, Realm, Scope, Value, bound};
 use super::options::Options;
@@ -46,9 +46,10 @@ impl AppDatabase {
             _ => scope.undefined()?,
         };
         if scope.kind(method)? != Kind::Function {
-            return Err(invalid(
+            return Err(must_be(
                 "createSqliteSyncStateStore({ db })",
-                "is a DatabaseSync of node:sqlite",
+                "a DatabaseSync of node:sqlite",
+                &scope.describe_kind(object),
             ));
         }
         Ok(method)

@@ -10,8 +10,9 @@ use super::convert::{Body, pack_as_json, parse_json, stringify};
 use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
+use super::known_options::IN_PROCESS;
 use super::messages::{read_answer, read_request, write_answer, write_request};
-use super::options::Options;
+use super::options::{Lacking, Options};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -32,18 +33,21 @@ pub struct InProcess {
 
 impl InProcess {
     /// The answering side that the options of a transport or a server describe.
-    pub fn new(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Self> {
+    pub fn new(options: &Options<'_>, realm: &Rc<Realm>, lacking: Lacking) -> Result<Self> {
         #[allow(clippy::cast_precision_loss, reason = "a small constant")]
         let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
         let records = if options.flag("syncSharedRecords", true)? {
-            let adapter = options.handle("databaseAdapter")?;
+            let adapter = options.records("databaseAdapter", lacking)?;
             Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
         } else {
             None
         };
         let side = NodeSide {
             records,
-            rows: options.rows(scan_page_size)?,
+            rows: options.rows(scan_page_size, |applier| match lacking {
+                Lacking::Refused => options.is_scanned(applier),
+                Lacking::FoundOutLater => Ok(false),
+            })?,
             clock: JsClock(options.handle("clock")?),
             log: Console(Rc::clone(realm)),
         };
@@ -113,9 +117,9 @@ impl IntoJs for Answer<Body> {
 /// `createInProcessSyncTransport(options)`
 pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createInProcessSyncTransport")?;
+    let options = Options::new(scope, realm, call.arg(0), &IN_PROCESS)?;
     let array = options.array();
-    let in_process = Rc::new(InProcess::new(&options, realm)?);
+    let in_process = Rc::new(InProcess::new(&options, realm, Lacking::Refused)?);
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
     let exchange = bound(scope, realm, "exchange", array, move |call| {

@@ -150,7 +150,7 @@ fn malformed(text: &Text) -> Error {
     Error::new(
         ErrorKind::InvalidArgument,
         "read a text timestamp",
-        format!("{text:?} is not <hex wall time>:<hex counter>:<node id>"),
+        format!("must be <hex wall time>:<hex counter>:<node id>, got {text:?}"),
     )
 }
 

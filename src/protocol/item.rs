@@ -183,14 +183,14 @@ pub enum NoItem {
 impl fmt::Display for NoItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Record => "a record is an object",
-            Self::Id => "a record's id is a string",
-            Self::UpdatedAt => "a record's updatedAt is a timestamp",
-            Self::Entry => "an app row is an object",
-            Self::Timestamp => "an app row's timestamp is a timestamp",
-            Self::Table => "an app row's appId and table are strings",
-            Self::Op => "an app row's op is insert, update or delete",
-            Self::Row => "an app row's row is an object",
+            Self::Record => "a record must be an object",
+            Self::Id => "a record's id must be a string",
+            Self::UpdatedAt => "a record's updatedAt must be a timestamp",
+            Self::Entry => "an app row must be an object",
+            Self::Timestamp => "an app row's timestamp must be a timestamp",
+            Self::Table => "an app row's appId and table must be strings",
+            Self::Op => "an app row's op must be insert, update or delete",
+            Self::Row => "an app row's row must be an object",
         })
     }
 }

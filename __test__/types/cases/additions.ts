@@ -1,5 +1,6 @@
 // What is new since 0.1.0, as an app with the peer packages uses it.
 import {
+  type AppSyncableRowEntry,
   type ApplyResult,
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,
@@ -10,8 +11,11 @@ import {
   type SyncEngineOptions,
   type SyncExchangeResponse,
   type SqliteAppRows,
+  type Watermarks,
   ZERO_HLC,
   compareHLC,
+  computeAppSyncableWatermarks,
+  computeRecordWatermarks,
   createFsObjectStorage,
   createHLCClock,
   createHttpObjectStorage,
@@ -203,3 +207,15 @@ ZERO_HLC.wallTime = 5;
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
 export { files, order, response, round, told, transports, wrong };
+
+declare const someRecords: Set<AnyRecord>;
+declare const someRows: readonly AppSyncableRowEntry[];
+const computed: Watermarks[] = [
+  computeRecordWatermarks(someRecords),
+  computeRecordWatermarks(new Map([["1", { updatedAt: ZERO_HLC }]]).values()),
+  computeAppSyncableWatermarks(someRows),
+];
+// @ts-expect-error rows have a `timestamp`, not an `updatedAt`
+computeRecordWatermarks(someRows);
+
+export { computed };

@@ -68,7 +68,7 @@ fn read_outcomes(
     count: usize,
 ) -> Result<Vec<Outcome>> {
     if !scope.is_array(answer)? || scope.length(answer)? as usize != count {
-        let what = "answers an array with one result for each item, in their order";
+        let what = "must answer an array with one result for each item, in their order";
         return Err(invalid(operation, what));
     }
     let mut outcomes = Vec::with_capacity(count);
@@ -111,7 +111,7 @@ fn read_outcome(
         }
         _ => Outcome::Failed(invalid(
             operation,
-            "answers a status that is none of applied, stale, failed and behind",
+            "must answer a status that is applied, stale, failed or behind",
         )),
     })
 }

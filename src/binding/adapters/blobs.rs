@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::direct::Direct;
-use crate::binding::error::invalid;
+use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::http::{NativeFiles, collect};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
@@ -94,7 +94,10 @@ impl JsBlobs {
             |scope, answer| match scope.kind(answer)? {
                 Kind::Undefined | Kind::Null => Ok(None),
                 Kind::Object => read(scope, answer).map(Some),
-                _ => Err(self.wrong(Key::Get, "answered neither an object nor null")),
+                _ => Err(self.wrong(
+                    Key::Get,
+                    "must answer an object or null, got something else",
+                )),
             },
         )
         .await
@@ -186,12 +189,16 @@ impl AnyBlobs {
     }
 
     fn bytes_of(&self, data: &Kept) -> Result<Bytes> {
-        let bytes = self
-            .realm()
-            .scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?;
-        bytes
-            .map(Bytes::from)
-            .ok_or_else(|| invalid("an object's data", "is a Uint8Array"))
+        self.realm().scope(|scope| {
+            let data = data.value(scope)?;
+            scope.as_bytes(data).map(Bytes::from).ok_or_else(|| {
+                must_be(
+                    "an object's data",
+                    "a Uint8Array",
+                    &scope.describe_kind(data),
+                )
+            })
+        })
     }
 }
 

@@ -83,13 +83,23 @@ impl JsRecords {
         let realm = self.adapter.realm();
         let operation = self.operation(Key::QueryUnseen).to_string();
         if scope.kind(answer)? != Kind::Object {
-            return Err(invalid(&operation, "answered no object"));
+            return Err(invalid(
+                &operation,
+                "must answer a page, an object; got something else",
+            ));
         }
         let records = scope.get(realm, answer, Key::Records)?;
         if !scope.is_array(records)? {
-            return Err(invalid(&operation, "answered no `records`"));
+            return Err(invalid(
+                &operation,
+                "must answer a page with an array of `records`",
+            ));
         }
-        let has_more = scope.is_truthy(scope.get(realm, answer, Key::HasMore)?);
+        let has_more = scope.get(realm, answer, Key::HasMore)?;
+        if scope.is_nullish(has_more)? {
+            return Ok(Hint::Unusable("a page without `hasMore`"));
+        }
+        let has_more = scope.is_truthy(has_more);
         let stamps = read_hlcs(scope, realm, records, Some(Key::UpdatedAt))?;
         let more = has_more || stamps.len() >= limit;
         let shown = if more {

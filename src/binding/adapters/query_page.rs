@@ -21,24 +21,21 @@ pub struct QueryPage<'s> {
 }
 
 impl<'s> QueryPage<'s> {
-    /// Reads what `query` answered, and of it the timestamps that are `wanted`. `Err` says what it lacks.
+    /// Reads what `query` answered to `cursor`, and of it the timestamps that are `wanted`. `Err` says what it
+    /// lacks.
     pub fn read(
         scope: Scope<'s>,
         realm: &Rc<Realm>,
-        answer: Value<'s>,
+        (answer, cursor): (Value<'s>, Option<&Kept>),
         wanted: impl Fn(&Hlc) -> bool,
     ) -> Result<std::result::Result<Self, &'static str>> {
         let (desk, next) = (&realm.desk, realm.reserve());
         desk.put(Place::Slot, f64::from(next.slot()));
         desk.put_key(Some(Key::UpdatedAt));
-        let packed = realm.helper(scope, Intrinsic::PackPage, &[answer])?;
+        let args = [answer, asked(scope, cursor)?];
+        let packed = realm.helper(scope, Intrinsic::PackPage, &args)?;
         let Some(length) = desk.count(Place::Count) else {
-            let is_object = desk.get(Place::Count) < -1.0;
-            return Ok(Err(if is_object {
-                "answered no `records`"
-            } else {
-                "answered no object"
-            }));
+            return Ok(Err(lack(desk.get(Place::Count))));
         };
         let has_next = desk.get(Place::First) > 0.0;
         let last_id = desk
@@ -57,5 +54,48 @@ impl<'s> QueryPage<'s> {
             next: has_next.then_some(next),
             end: last_id.map(|id| (id, length)),
         }))
+    }
+}
+
+fn asked<'s>(scope: Scope<'s>, cursor: Option<&Kept>) -> Result<Value<'s>> {
+    cursor.map_or_else(|| scope.undefined(), |cursor| cursor.value(scope))
+}
+
+/// What follows a page that was answered to `cursor`: the cursor of the next, or nothing after the last. `Err`
+/// says why it cannot be told.
+pub fn rest_of<'s>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    (answer, cursor): (Value<'s>, Option<&Kept>),
+    is_empty: bool,
+) -> Result<std::result::Result<Option<Kept>, &'static str>> {
+    let (desk, next) = (&realm.desk, realm.reserve());
+    desk.put(Place::Slot, f64::from(next.slot()));
+    let args = [answer, scope.boolean(is_empty)?, asked(scope, cursor)?];
+    realm.helper(scope, Intrinsic::PackRest, &args)?;
+    Ok(match desk.count(Place::Count) {
+        Some(more) => Ok((more > 0).then_some(next)),
+        None => Err(lack(desk.get(Place::Count))),
+    })
+}
+
+/// What a page lacks, by its number in `marshal.js`.
+fn lack(number: f64) -> &'static str {
+    #[allow(clippy::cast_possible_truncation, reason = "a small integer")]
+    match number as i32 {
+        -1 => "must answer a page, an object; got something else",
+        -2 => "must answer a page with an array of `records`",
+        -3 => {
+            "answered `hasMore` without a `nextCursor`, so what follows cannot be read; it must answer the \
+             cursor of the next page, and `hasMore: false` with the last"
+        }
+        -5 => {
+            "answered an empty page and the cursor that it was given, and would do so for ever; it must answer \
+             `hasMore: false` with the last page"
+        }
+        _ => {
+            "answered neither `hasMore` nor `nextCursor`, so whether more follows cannot be told; it must answer \
+             `hasMore: false` with the last page"
+        }
     }
 }

@@ -141,7 +141,7 @@ impl JsRecords {
     fn read_page(
         &self,
         scope: Scope<'_>,
-        answer: Value<'_>,
+        (answer, cursor): (Value<'_>, Option<&Kept>),
         meeting: &mut Meeting<'_, Body>,
     ) -> Result<Rest> {
         let realm = self.adapter.realm();
@@ -150,7 +150,7 @@ impl JsRecords {
             stamps,
             next,
             end,
-        } = self.page_of(scope, answer, |hlc| meeting.may_want(hlc))?;
+        } = self.page_of(scope, (answer, cursor), |hlc| meeting.may_want(hlc))?;
         for (index, stamp) in stamps {
             let Some(hlc) = stamp else {
                 let fault = (Hlc::zero(), no_stamp());
@@ -172,10 +172,10 @@ impl JsRecords {
     fn page_of<'s>(
         &self,
         scope: Scope<'s>,
-        answer: Value<'s>,
+        page: (Value<'s>, Option<&Kept>),
         wanted: impl Fn(&Hlc) -> bool,
     ) -> Result<QueryPage<'s>> {
-        QueryPage::read(scope, self.adapter.realm(), answer, wanted)?
+        QueryPage::read(scope, self.adapter.realm(), page, wanted)?
             .map_err(|what| invalid(&self.operation(Key::Query).to_string(), what))
     }
 
@@ -215,7 +215,7 @@ impl JsRecords {
         let realm = self.adapter.realm();
         let QueryPage {
             records, stamps, ..
-        } = self.page_of(scope, answer, |hlc| wanted.contains_key(hlc))?;
+        } = self.page_of(scope, (answer, None), |hlc| wanted.contains_key(hlc))?;
         for (index, hlc) in stamps {
             let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                 continue;
@@ -388,7 +388,7 @@ impl Passable<Body> for JsRecords {
             self.adapter.realm(),
             self.operation(Key::Query),
             |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
-            |scope, answer| self.read_page(scope, answer, meeting),
+            |scope, answer| self.read_page(scope, (answer, cursor.as_ref()), meeting),
         )
         .await?;
         if let Some((last, rows)) = rest.end {

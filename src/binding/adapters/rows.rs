@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::batch::{Batch, has_function};
+use super::query_page::rest_of;
 use super::records::read_malformed;
 use crate::binding::convert::{
     Body, faulty_row, malformed, read_hlcs, read_row, read_watermarks, unreadable,
@@ -88,13 +89,17 @@ impl JsRows {
         let realm = self.namespaces.realm();
         let mut tables = Vec::new();
         if !scope.is_array(namespaces)? {
-            return Err(invalid("namespaces.list", "answered no array"));
+            return Err(invalid(
+                "namespaces.list",
+                "must answer an array of namespaces",
+            ));
         }
         for index in 0..scope.length(namespaces)? {
             let namespace = scope.element(namespaces, index)?;
             let app = scope.as_text(scope.get(realm, namespace, Key::AppId)?);
-            let app =
-                app.ok_or_else(|| invalid("namespaces.list", "a namespace's appId is a string"))?;
+            let app = app.ok_or_else(|| {
+                invalid("namespaces.list", "a namespace's appId must be a string")
+            })?;
             let mut names = scope.get(realm, namespace, Key::Tables)?;
             if !scope.is_array(names)? {
                 names = scope.get(realm, namespace, Key::TableNames)?;
@@ -122,18 +127,18 @@ impl JsRows {
     fn read_page(
         &self,
         scope: Scope<'_>,
-        answer: Value<'_>,
+        (answer, cursor): (Value<'_>, Option<&Kept>),
         (table, ask): (&Table, &Ask),
         page: &mut Page<Item<Body>>,
     ) -> Result<Option<Kept>> {
         let realm = self.applier.realm();
         let wrong = |what| Err(invalid("applier.scanSince", what));
         if scope.kind(answer)? != Kind::Object {
-            return wrong("answered no object");
+            return wrong("must answer a page, an object; got something else");
         }
         let rows = scope.get(realm, answer, Key::Rows)?;
         if !scope.is_array(rows)? {
-            return wrong("answered no `rows`");
+            return wrong("must answer a page with an array of `rows`");
         }
         let mut past_the_page = false;
         let stamps = read_hlcs(scope, realm, rows, Some(Key::Timestamp))?;
@@ -165,12 +170,11 @@ impl JsRows {
             }
             past_the_page |= no_later_row_fits(page, &hlc);
         }
-        let has_more = scope.is_truthy(scope.get(realm, answer, Key::HasMore)?);
-        let next = scope.get(realm, answer, Key::NextCursor)?;
-        if past_the_page || !has_more || scope.is_nullish(next)? {
+        if past_the_page {
             return Ok(None);
         }
-        realm.keep(scope, next).map(Some)
+        let is_empty = scope.length(rows)? == 0;
+        rest_of(scope, realm, (answer, cursor), is_empty)?.or_else(wrong)
     }
 }
 
@@ -273,7 +277,9 @@ impl AppRows<Body> for JsRows {
                     let since = scope.string(&floor.to_text())?;
                     self.call_applier(scope, invoke, Key::ScanSince, &[app, name, since, options])
                 },
-                |scope, answer| self.read_page(scope, answer, (table, ask), page),
+                |scope, answer| {
+                    self.read_page(scope, (answer, cursor.as_ref()), (table, ask), page)
+                },
             )
             .await?;
             match next {

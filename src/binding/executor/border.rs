@@ -14,6 +14,7 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("packHlc", Intrinsic::PackHlc),
     ("packWatermarks", Intrinsic::PackWatermarks),
     ("packPage", Intrinsic::PackPage),
+    ("packRest", Intrinsic::PackRest),
     ("packRecord", Intrinsic::PackRecord),
     ("packRecordAt", Intrinsic::PackRecordAt),
     ("packAbilities", Intrinsic::PackAbilities),

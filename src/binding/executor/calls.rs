@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::wait::{Settlement, Waiting, is};
 use crate::binding::convert::{put_watermarks, write_watermarks};
-use crate::binding::error::{Thrown, invalid};
+use crate::binding::error::{Thrown, must_be};
 use crate::binding::js::{Intrinsic, Kept, Key, NOT_CALLABLE, Place, Realm, Scope, Value, WAITING};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -104,12 +104,29 @@ impl Invocation<'_> {
     ) -> Result<Value<'s>> {
         let answer = self.with_wait(scope, caller, args)?;
         if is(self.realm.desk.get(Place::State), NOT_CALLABLE) {
-            return Err(invalid(
-                &format!("{owner}.{}", key.name()),
-                "is not a function; pass an adapter that has it",
-            ));
+            return Err(self.not_callable(scope, args.first().copied(), (owner, key)));
         }
         Ok(answer)
+    }
+
+    fn not_callable(
+        &self,
+        scope: Scope<'_>,
+        object: Option<Value<'_>>,
+        (owner, key): (&str, Key),
+    ) -> Error {
+        let Some(object) = object.filter(|object| {
+            !scope.is_promise(*object) && !matches!(scope.is_nullish(*object), Ok(true) | Err(_))
+        }) else {
+            let got = object.map(|object| scope.describe_kind(object));
+            return must_be(owner, "an adapter", &got.unwrap_or_default());
+        };
+        let found = scope.get(self.realm, object, key);
+        let got = found.map_or_else(
+            |_| "a getter that throws".to_owned(),
+            |found| scope.describe_kind(found),
+        );
+        must_be(&format!("{owner}.{}", key.name()), "a function", &got)
     }
 
     /// Calls a function of `marshal.js` that may begin a wait.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::binding::error::invalid;
+use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::js::{Handle, Intrinsic, Realm, Scope, Value};
 use crate::binding::options::Options;
@@ -27,9 +27,10 @@ pub struct App {
 impl App {
     /// Reads the options that are common to transport and storage.
     pub fn new<'s>(options: &Options<'s>, owner: Value<'s>) -> Result<Self> {
+        let got = options.describe("baseUrl")?;
         let base_url = options
             .string("baseUrl")?
-            .ok_or_else(|| invalid("baseUrl", "is a string like https://…"))?;
+            .ok_or_else(|| must_be("baseUrl", "a string like https://…", &got))?;
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             retries: options.retries()?,
@@ -91,7 +92,11 @@ impl App {
                 }
                 let text = string(scope, value);
                 let text = text.ok_or_else(|| {
-                    invalid("getAuthHeader", "answers a string, undefined or null")
+                    let got = scope.describe_kind(value);
+                    invalid(
+                        "getAuthHeader",
+                        &format!("must answer a string, undefined or null, got {got}"),
+                    )
                 })?;
                 Ok(Some(text).filter(|text| !text.is_empty()))
             },
@@ -117,8 +122,9 @@ impl App {
                 let flatten = realm.intrinsic(scope, Intrinsic::HeadersOf)?;
                 let flat = scope.call(scope.undefined()?, flatten, &[value])?;
                 let text = |index| {
-                    string(scope, scope.element(flat, index)?)
-                        .ok_or_else(|| invalid("signRequest", "answers headers that are strings"))
+                    string(scope, scope.element(flat, index)?).ok_or_else(|| {
+                        invalid("signRequest", "must answer headers that are strings")
+                    })
                 };
                 (0..scope.length(flat)?)
                     .step_by(2)

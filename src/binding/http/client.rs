@@ -10,6 +10,7 @@ use super::fetching::{Asked, Fetch, Sent, Wanted};
 use crate::binding::convert::{Body, as_body, pack_as_json, stringify};
 use crate::binding::executor::{on_threads, spawn};
 use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
+use crate::binding::known_options::HTTP_SYNC_TRANSPORT;
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ enum Way {
 /// `createHttpSyncTransport(options)`
 pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createHttpSyncTransport")?;
+    let options = Options::new(scope, realm, call.arg(0), &HTTP_SYNC_TRANSPORT)?;
     let app = Rc::new(App::new(&options, call.arg(0))?);
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
     let way = if let Some(function) = options.function("fetch")? {

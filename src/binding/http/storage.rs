@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::callbacks::App;
 use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
 use super::files::{NativeFiles, collect};
-use crate::binding::error::invalid;
+use crate::binding::error::must_be;
 use crate::binding::executor::{IntoJs, on_threads, spawn};
 use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
+use crate::binding::known_options::HTTP_OBJECT_STORAGE;
 use crate::binding::options::Options;
 use crate::binding::stores::key_arg;
 use crate::engine::ports::Blobs;
@@ -33,7 +34,7 @@ enum Files {
 /// `createHttpObjectStorage(options)`
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createHttpObjectStorage")?;
+    let options = Options::new(scope, realm, call.arg(0), &HTTP_OBJECT_STORAGE)?;
     let app = Rc::new(App::new(&options, call.arg(0))?);
     let mut native = None;
     let files = if let Some(function) = options.function("fetch")? {
@@ -221,8 +222,12 @@ impl Files {
 
     async fn put(&self, key: &Text, data: Kept, content_type: Option<&str>) -> Result<()> {
         let realm = data.realm();
-        let bytes = realm.scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?;
-        let bytes = bytes.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
+        let bytes = realm.scope(|scope| {
+            let data = data.value(scope)?;
+            let got = || scope.describe_kind(data);
+            let bytes = scope.as_bytes(data);
+            bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &got()))
+        })?;
         match self {
             Self::Native(files) => files.0.put_bytes(key, bytes.into(), content_type).await,
             Self::Fetch(files) => files.put(&file_path(key)?, &data, content_type).await,

@@ -26,6 +26,8 @@ pub enum Intrinsic {
     /// See `marshal.js`.
     PackPage,
     /// See `marshal.js`.
+    PackRest,
+    /// See `marshal.js`.
     PackRecord,
     /// See `marshal.js`.
     PackRecordAt,

@@ -4,6 +4,7 @@
 //! held. Every call into the engine's JavaScript opens a scope of its own, so that a round over any
 //! number of records leaves no handles behind.
 
+mod describe;
 mod desk;
 mod function;
 mod handle;
@@ -24,7 +25,7 @@ pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;
 pub use names::NumberedNames;
-pub use native::mark;
+pub use native::{behind, mark};
 pub use realm::{Kept, Realm};
 pub use remote::Remote;
 pub use value::{Kind, Scope, Value};

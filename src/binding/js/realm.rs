@@ -34,6 +34,8 @@ pub struct Realm {
     nodes: RefCell<HashSet<Text>>,
     /// What both sides read and write without a call.
     pub desk: Desk,
+    /// What was warned of, of that which is warned of once.
+    pub warned: RefCell<HashSet<String>>,
     pub(super) numbered: RefCell<NumberedNames>,
 }
 
@@ -74,6 +76,7 @@ impl Realm {
             intrinsics: Default::default(),
             nodes: RefCell::default(),
             desk: Desk::default(),
+            warned: RefCell::default(),
             numbered: RefCell::default(),
         });
         REALMS.with_borrow_mut(|realms| {

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::{key_arg, promise, string_arg};
-use crate::binding::error::invalid;
+use crate::binding::error::must_be;
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Kind, Realm, Scope, Value, function, mark};
+use crate::binding::known_options::FS_OBJECT_STORAGE;
 use crate::binding::options::Options;
 use crate::engine::object::key_text;
 use crate::error::Result;
@@ -20,11 +21,11 @@ pub struct NativeBlobs(pub FsObjects);
 /// `createFsObjectStorage({ root })`
 pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createFsObjectStorage")?;
-    let root = options
-        .string("root")?
-        .filter(|root| !root.is_empty())
-        .ok_or_else(|| invalid("createFsObjectStorage(root)", "is the path of a folder"))?;
+    let options = Options::new(scope, realm, call.arg(0), &FS_OBJECT_STORAGE)?;
+    let root = options.string("root")?.filter(|root| !root.is_empty());
+    let got = options.describe("root")?;
+    let root =
+        root.ok_or_else(|| must_be("createFsObjectStorage(root)", "the path of a folder", &got))?;
     let store = FsObjects::open(Path::new(&root))?;
     let object = scope.object()?;
     for (name, body) in METHODS {
@@ -82,7 +83,10 @@ fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
     let arguments = || -> Result<_> {
         let key = key(call, "put(key)")?;
         let data = call.scope.as_bytes(call.arg(1));
-        let data = data.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
+        let data = data.ok_or_else(|| {
+            let got = call.scope.describe_kind(call.arg(1));
+            must_be("put(data)", "a Uint8Array", &got)
+        })?;
         Ok((key, data, put_options(call)?))
     };
     let work =
@@ -111,8 +115,15 @@ fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<S
     let mut metadata = BTreeMap::new();
     for index in 0..scope.length(names)? {
         let name = scope.element(names, index)?;
-        let text = scope.as_text(scope.property(value, name)?);
-        let text = text.ok_or_else(|| invalid("put(options.metadata)", "has strings as values"))?;
+        let text = scope.property(value, name)?;
+        let text = scope.as_text(text).ok_or_else(|| {
+            let got = scope.describe_kind(text);
+            must_be(
+                "put(options.metadata)",
+                "an object of strings",
+                &format!("{got} in it"),
+            )
+        })?;
         metadata.extend(
             scope
                 .as_text(name)
@@ -132,9 +143,9 @@ fn list<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
         }
         let limit = scope.get(call.realm, options, Key::Limit)?;
         let limit = match scope.as_number(limit) {
-            Some(number) => Some(
-                as_count(number).ok_or_else(|| invalid("list(limit)", "is a positive integer"))?,
-            ),
+            Some(number) => Some(as_count(number).ok_or_else(|| {
+                must_be("list(limit)", "a positive integer", &scope.describe(limit))
+            })?),
             None => None,
         };
         let cursor = scope.as_text(scope.get(call.realm, options, Key::Cursor)?);

@@ -10,8 +10,9 @@ use std::future::Future;
 use std::rc::Rc;
 
 use super::convert::{parse_json, read_hlc, stringify};
-use super::error::invalid;
+use super::error::{invalid, must_be};
 use super::executor::{IntoJs, in_order_on_threads, spawn};
+use super::helpers::TIMESTAMP;
 use super::js::{Call, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -39,14 +40,14 @@ where
 /// A string as UTF-8.
 fn utf8(text: &Text, what: &str) -> Result<String> {
     text.to_utf8()
-        .ok_or_else(|| invalid(what, "is not well-formed Unicode"))
+        .ok_or_else(|| invalid(what, "must be well-formed Unicode, got a lone surrogate"))
 }
 
 fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
     let text = call
         .scope
         .as_text(call.arg(index))
-        .ok_or_else(|| invalid(what, "is a string"))?;
+        .ok_or_else(|| must_be(what, "a string", &call.scope.describe_kind(call.arg(index))))?;
     utf8(&text, what)
 }
 
@@ -54,7 +55,7 @@ fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
 pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
     call.scope
         .as_text(call.arg(0))
-        .ok_or_else(|| invalid(what, "is a string"))
+        .ok_or_else(|| must_be(what, "a string", &call.scope.describe_kind(call.arg(0))))
 }
 
 fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {
@@ -63,7 +64,7 @@ fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {
 
 fn hlc_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Hlc> {
     read_hlc(call.scope, call.realm, call.arg(index))?
-        .ok_or_else(|| invalid(what, "is a timestamp { wallTime, counter, nodeId }"))
+        .ok_or_else(|| must_be(what, TIMESTAMP, &call.scope.describe(call.arg(index))))
 }
 
 /// JSON that becomes a value; nothing becomes `null`.

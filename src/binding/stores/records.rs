@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::transaction::transaction;
 use super::{hlc_arg, json_arg, promise, string_arg, utf8};
 use crate::binding::convert::{parse_json, write_watermarks};
-use crate::binding::error::invalid;
+use crate::binding::error::must_be;
 use crate::binding::executor::IntoJs;
+use crate::binding::helpers::TIMESTAMP;
 use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
+use crate::binding::known_options::SQLITE_DATABASE_ADAPTER;
 use crate::binding::options::Options;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
@@ -25,7 +27,7 @@ pub struct NativeRecords(pub SqliteRecords);
 /// `createSqliteDatabaseAdapter({ path })`
 pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createSqliteDatabaseAdapter")?;
+    let options = Options::new(scope, realm, call.arg(0), &SQLITE_DATABASE_ADAPTER)?;
     let path = path_option(&options, "createSqliteDatabaseAdapter(path)")?;
     let store = SqliteRecords::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
@@ -41,7 +43,8 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
 /// The `path` of a SQLite file.
 pub fn path_option(options: &Options<'_>, what: &str) -> Result<String> {
     let path = options.string("path")?.filter(|path| !path.is_empty());
-    path.ok_or_else(|| invalid(what, "is the path of a SQLite file"))
+    let got = options.describe("path")?;
+    path.ok_or_else(|| must_be(what, "the path of a SQLite file", &got))
 }
 
 /// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.
@@ -110,9 +113,10 @@ const METHODS: &[(&str, Method)] = &[
         let arguments = || -> Result<_> {
             let type_id = string_arg(call, 0, "putMetadata(typeId)")?;
             let record_id = call.scope.get_named(call.arg(1), "recordId")?;
+            let got = call.scope.describe_kind(record_id);
             let record_id = call.scope.as_text(record_id);
             let record_id =
-                record_id.ok_or_else(|| invalid("putMetadata(row)", "has a string `recordId`"))?;
+                record_id.ok_or_else(|| must_be("putMetadata(row.recordId)", "a string", &got))?;
             Ok((type_id, utf8(&record_id, "recordId")?, json_arg(call, 1)?))
         };
         let work = arguments()
@@ -157,15 +161,17 @@ fn metadata_key(call: &Call<'_>) -> Result<(String, String)> {
 fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
     let (scope, list) = (call.scope, call.arg(1));
     if !scope.is_array(list)? {
-        return Err(invalid("getMetadataByIds(recordIds)", "is an array"));
+        let got = scope.describe_kind(list);
+        return Err(must_be("getMetadataByIds(recordIds)", "an array", &got));
     }
     let mut ids = Vec::new();
     for index in 0..scope.length(list)? {
-        let id = scope.as_text(scope.element(list, index)?);
-        ids.push(utf8(
-            &id.ok_or_else(|| invalid("recordIds", "are strings"))?,
-            "recordId",
-        )?);
+        let id = scope.element(list, index)?;
+        let text = scope.as_text(id).ok_or_else(|| {
+            let place = format!("getMetadataByIds(recordIds[{index}])");
+            must_be(&place, "a string", &scope.describe_kind(id))
+        })?;
+        ids.push(utf8(&text, "recordId")?);
     }
     Ok(ids)
 }
@@ -181,7 +187,8 @@ pub fn query_arg(call: &Call<'_>, index: usize) -> Result<Query> {
 fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
     let (scope, realm, list) = (call.scope, call.realm, call.arg(0));
     if !scope.is_array(list)? {
-        return Err(invalid("batch(operations)", "is an array"));
+        let got = scope.describe_kind(list);
+        return Err(must_be("batch(operations)", "an array", &got));
     }
     let mut operations = Vec::new();
     for index in 0..scope.length(list)? {
@@ -195,16 +202,26 @@ fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
                 Operation::Put(crate::binding::convert::stringify(scope, realm, record)?)
             }
             Some("delete") => {
-                let id = scope.as_text(scope.get(realm, step, Key::Id)?);
-                let id = id.ok_or_else(|| invalid("batch(delete)", "has a string `id`"))?;
-                let hlc =
-                    crate::binding::convert::read_hlc(scope, realm, scope.get_named(step, "hlc")?)?;
+                let id = scope.get(realm, step, Key::Id)?;
+                let wrong = |part, what, value| {
+                    let place = format!("batch(operations[{index}].{part})");
+                    must_be(&place, what, &scope.describe(value))
+                };
+                let id = scope
+                    .as_text(id)
+                    .ok_or_else(|| wrong("id", "a string", id))?;
+                let stamp = scope.get_named(step, "hlc")?;
+                let hlc = crate::binding::convert::read_hlc(scope, realm, stamp)?;
                 Operation::Delete {
                     id: utf8(&id, "id")?,
-                    hlc: hlc.ok_or_else(|| invalid("batch(delete)", "has a timestamp `hlc`"))?,
+                    hlc: hlc.ok_or_else(|| wrong("hlc", TIMESTAMP, stamp))?,
                 }
             }
-            _ => return Err(invalid("batch(operations)", "are of type put or delete")),
+            _ => {
+                let got = scope.describe(scope.get_named(step, "type")?);
+                let place = format!("batch(operations[{index}].type)");
+                return Err(must_be(&place, "\"put\" or \"delete\"", &got));
+            }
         });
     }
     Ok(operations)

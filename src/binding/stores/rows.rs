@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::records::{database_options, path_option};
 use super::{json_arg, promise, string_arg};
 use crate::binding::convert::{parse_json, read_row};
-use crate::binding::error::invalid;
+use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
+use crate::binding::known_options::SQLITE_APP_ROWS;
 use crate::binding::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -23,7 +24,7 @@ pub struct NativeRows(pub SqliteAppRows);
 /// `createSqliteAppRows({ path })`
 pub fn create_sqlite_app_rows<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createSqliteAppRows")?;
+    let options = Options::new(scope, realm, call.arg(0), &SQLITE_APP_ROWS)?;
     let path = path_option(&options, "createSqliteAppRows(path)")?;
     let store = SqliteAppRows::open(Path::new(&path), database_options(&options)?)?;
     let behind = Rc::new(NativeRows(store.clone()));
@@ -75,7 +76,10 @@ const METHODS: &[(&str, Method)] = &[
 const NAMESPACES: &[(&str, Method)] = &[
     ("get", |call, store| {
         let app = call.scope.as_text(call.arg(0));
-        let app = app.ok_or_else(|| invalid("namespaces.get(appId)", "is a string"))?;
+        let app = app.ok_or_else(|| {
+            let got = call.scope.describe_kind(call.arg(0));
+            must_be("namespaces.get(appId)", "a string", &got)
+        })?;
         let app = app.to_utf8();
         let all = store.namespaces_now()?;
         let found = all
@@ -121,7 +125,7 @@ const APPLIER: &[(&str, Method)] = &[
 fn registration(call: &Call<'_>) -> Result<(String, Registration)> {
     let app = string_arg(call, 0, "register(appId)")?;
     let registration = serde_json::from_str(&json_arg(call, 1)?).map_err(|error| {
-        let shape = "is { tables: [{ name, pkColumns, columns }], filesEnabled }";
+        let shape = "must be { tables: [{ name, pkColumns, columns }], filesEnabled }";
         invalid("register(options)", shape).caused_by(error)
     })?;
     Ok((app, registration))
@@ -136,10 +140,15 @@ fn entry_arg(call: &Call<'_>) -> Result<Item<Json>> {
 
 fn table_args(call: &Call<'_>, method: &str) -> Result<Table> {
     let text = |index| call.scope.as_text(call.arg(index));
-    match (text(0), text(1)) {
-        (Some(app), Some(name)) => Ok(Table { app, name }),
-        _ => Err(invalid(method, "takes an appId and a table, both strings")),
+    if let (Some(app), Some(name)) = (text(0), text(1)) {
+        return Ok(Table { app, name });
     }
+    let [app, table] = [0, 1].map(|index| call.scope.describe_kind(call.arg(index)));
+    let (what, got) = (
+        "called with an appId and a table, both strings",
+        format!("{app} and {table}"),
+    );
+    Err(must_be(method, what, &got))
 }
 
 /// The table, the later of `since` and `cursor`, and the limit.
@@ -159,8 +168,13 @@ fn scan_args(call: &Call<'_>) -> Result<(Table, Hlc, usize)> {
         since = since.max(time(scope.get(call.realm, options, Key::Cursor)?)?);
         let wanted = scope.get(call.realm, options, Key::Limit)?;
         if let Some(number) = scope.as_number(wanted) {
-            limit = as_count(number)
-                .ok_or_else(|| invalid("scanSince(limit)", "is a positive integer"))?;
+            limit = as_count(number).ok_or_else(|| {
+                must_be(
+                    "scanSince(limit)",
+                    "a positive integer",
+                    &scope.describe(wanted),
+                )
+            })?;
         }
     }
     Ok((table, since.unwrap_or_else(Hlc::zero), limit))

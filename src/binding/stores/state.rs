@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::records::{database_options, path_option};
 use super::{json_arg, promise};
 use crate::binding::js::{Call, Value, function, mark};
+use crate::binding::known_options::SQLITE_SYNC_STATE_STORE;
 use crate::binding::options::Options;
 use crate::binding::sqlite_state::{METHODS, create_over_app_database};
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub struct NativeState(pub SqliteState);
 /// `createSqliteSyncStateStore({ db })` or `createSqliteSyncStateStore({ path })`
 pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createSqliteSyncStateStore")?;
+    let options = Options::new(scope, realm, call.arg(0), &SQLITE_SYNC_STATE_STORE)?;
     if scope.is_nullish(options.get("path")?)? {
         return create_over_app_database(call, &options);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::records::query_arg;
 use super::{hlc_arg, json_arg, promise, string_arg};
-use crate::binding::error::invalid;
+use crate::binding::error::must_be;
 use crate::binding::executor::{await_js, in_order_on_threads, spawn};
 use crate::binding::js::{Call, Kind, Realm, Scope, Value, function};
 use crate::error::Result;
@@ -16,10 +16,11 @@ use crate::store::sqlite::{SqliteRecords, SqliteTransaction};
 pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'s>> {
     let (realm, store) = (Rc::clone(call.realm), store.clone());
     let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
+    let got = call.scope.describe_kind(call.arg(0));
     let callback = call.realm.keep(call.scope, call.arg(0))?;
     spawn(call.scope, call.realm, async move {
         if !is_function {
-            return Err(invalid("transaction(callback)", "takes a function"));
+            return Err(must_be("transaction(callback)", "a function", &got));
         }
         let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await?;
         let transaction = Arc::new(begun);

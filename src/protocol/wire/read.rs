@@ -23,7 +23,7 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
     let limit = match fields.limit {
         None => DEFAULT_PAGE_LIMIT,
         Some(limit) => {
-            as_count(limit).ok_or_else(|| malformed.error("limit is a positive integer"))?
+            as_count(limit).ok_or_else(|| malformed.error("limit must be a positive integer"))?
         }
     };
     Ok(Request {
@@ -31,7 +31,7 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
         limit,
         watermarks: malformed
             .watermarks(fields.watermarks, "watermarks")?
-            .ok_or_else(|| malformed.error("a request has `watermarks`"))?,
+            .ok_or_else(|| malformed.error("a request must have `watermarks`"))?,
         shipped_after: malformed
             .watermarks(fields.shipped_after, "shippedAfter")?
             .unwrap_or_default(),
@@ -54,7 +54,7 @@ pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
     let malformed = Malformed("malformed exchange answer");
     let fields = malformed.fields(text)?;
     if fields.records.is_none() && fields.rows.is_none() {
-        return Err(malformed.error("an answer has `records`, `appSyncableRows` or both"));
+        return Err(malformed.error("an answer must have `records`, `appSyncableRows` or both"));
     }
     Ok(Answer {
         items: malformed.items(&fields)?,
@@ -82,7 +82,7 @@ impl Malformed {
 
     fn fields<'a>(&self, text: &'a [u8]) -> Result<Fields<'a>> {
         if nests_deeper(text, MAX_DEPTH) {
-            return Err(self.error(format!("it nests deeper than {MAX_DEPTH}")));
+            return Err(self.error(format!("it must not nest deeper than {MAX_DEPTH}")));
         }
         let mut reader = serde_json::Deserializer::from_slice(text);
         let fields = reader.deserialize_map(Message).and_then(|fields| {

@@ -85,7 +85,8 @@ impl Query {
     /// Reads a query from JSON.
     pub fn from_json(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| {
-            refuse("a query is { type, filters, sort, limit, cursor }".to_owned()).caused_by(error)
+            refuse("a query must be { type, filters, sort, limit, cursor }".to_owned())
+                .caused_by(error)
         })
     }
 }
@@ -190,7 +191,7 @@ impl<'a> Builder<'a> {
                 format!("({}) IS NOT TRUE", self.one_of(&field, values)?)
             }
             (operator @ ("in" | "notIn"), _) => {
-                return Err(refuse(format!("{operator} needs a list of values")));
+                return Err(refuse(format!("{operator} must have a list of values")));
             }
             (operator, value) => {
                 let value = field_value(&field, &filter.field, value)?;
@@ -339,7 +340,7 @@ fn field_value(field: &Field, name: &str, value: &JsonValue) -> Result<Value> {
         };
         return time.map(|hlc| Value::Text(hlc.to_string())).ok_or_else(|| {
             refuse(format!(
-                "{name:?} is compared with a timestamp {{ wallTime, counter, nodeId }}"
+                "{name:?} must be compared with a timestamp {{ wallTime, counter, nodeId }}"
             ))
         });
     }
@@ -353,7 +354,7 @@ fn field_value(field: &Field, name: &str, value: &JsonValue) -> Result<Value> {
         JsonValue::String(text) => Value::Text(text.clone()),
         JsonValue::Array(_) | JsonValue::Object(_) => {
             return Err(refuse(format!(
-                "{name:?} is compared with a text or a number"
+                "{name:?} must be compared with a text or a number"
             )));
         }
     })

@@ -62,8 +62,9 @@ pub(super) struct Encoded {
 
 /// Reads a record; what cannot be a record is refused.
 pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Result<Encoded> {
-    let fields: Fields<'_> = serde_json::from_str(json)
-        .map_err(|error| refuse(operation, "a record is an object of JSON").caused_by(error))?;
+    let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| {
+        refuse(operation, "a record must be an object of JSON").caused_by(error)
+    })?;
     let (id, updated_at) = check(operation, &fields)?;
     let mut extra = Fields::new();
     let mut missing = Vec::new();
@@ -147,13 +148,13 @@ fn check(operation: &'static str, fields: &Fields<'_>) -> Result<(String, Hlc)> 
     let Some(Ok(id)) = text("id").filter(|id| !matches!(id, Ok(id) if id.is_empty())) else {
         return Err(refuse(
             operation,
-            "a record needs an id, a text that is not empty",
+            "a record's id must be a text that is not empty",
         ));
     };
     let fault = |what: &str| {
         Err(refuse(
             operation,
-            &format!("the record {id:?} needs {what}"),
+            &format!("the record {id:?} must have {what}"),
         ))
     };
     if !matches!(text("type"), Some(Ok(_))) {

@@ -266,7 +266,7 @@ fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Res
     };
     let id = id
         .to_utf8()
-        .ok_or_else(|| refuse("a record's id is a well-formed text"))?;
+        .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
     let stored = rows::stored_time(TAKE_IN, connection, &id)?;
     if !wins(&item.hlc, stored.as_ref()) {
         return Ok(false);

@@ -68,7 +68,7 @@ impl Upload {
             None => None,
             Some(length) => {
                 let length = length.to_str().ok().and_then(|text| text.parse().ok());
-                Some(length.ok_or_else(|| Refusal::malformed("Content-Length is a number"))?)
+                Some(length.ok_or_else(|| Refusal::malformed("Content-Length must be a number"))?)
             }
         };
         // What is too long before it is unpacked is so afterwards, or nearly always.

@@ -14,8 +14,8 @@ use crate::binding::adapters::JsBlobs;
 use crate::binding::convert::as_body;
 use crate::binding::error::{invalid, warn};
 use crate::binding::executor::{Errands, Local, await_js};
-use crate::binding::js::{Handle, Kept, Kind, Realm, Scope, Value};
-use crate::binding::options::Options;
+use crate::binding::js::{Handle, Kept, Key, Realm, Scope, Value};
+use crate::binding::options::{Lacking, Options};
 use crate::binding::stores::NativeBlobs;
 use crate::binding::transport::{InProcess, Peer};
 use crate::engine::object::Incoming;
@@ -50,7 +50,7 @@ enum Answering {
 
 impl JsChannel {
     /// The channel that the options describe.
-    pub fn new(options: &Options<'_>, realm: &Rc<Realm>) -> Result<Self> {
+    pub fn new(options: &Options<'_>, realm: &Rc<Realm>, lacking: Lacking) -> Result<Self> {
         let bytes = |name, default: u64| {
             let default = usize::try_from(default).unwrap_or(usize::MAX);
             options.count(name, default).map(|count| match count {
@@ -58,9 +58,13 @@ impl JsChannel {
                 count => count as u64,
             })
         };
-        let answering = match options.handle_if_given("transport")? {
+        let transport: &[Key] = match lacking {
+            Lacking::Refused => &[Key::Exchange],
+            Lacking::FoundOutLater => &[],
+        };
+        let answering = match options.adapter_if_given("transport", transport)? {
             Some(transport) => Answering::Theirs(Peer(transport)),
-            None => Answering::Own(Box::new(InProcess::new(options, realm)?)),
+            None => Answering::Own(Box::new(InProcess::new(options, realm, lacking)?)),
         };
         Ok(Self {
             answering,
@@ -122,9 +126,14 @@ impl JsChannel {
                 let answer = scope.call(scope.undefined()?, authorize.value(scope)?, &[visitor])?;
                 invoke.take(scope, answer)
             },
-            |scope, answer| match scope.kind(answer)? {
-                Kind::Boolean => Ok(scope.as_boolean(answer).unwrap_or(false)),
-                _ => Err(invalid("authorize", "answered neither true nor false")),
+            |scope, answer| {
+                scope.as_boolean(answer).ok_or_else(|| {
+                    let got = scope.describe_kind(answer);
+                    invalid(
+                        "authorize",
+                        &format!("must answer true or false, got {got}"),
+                    )
+                })
             },
         )
         .await

@@ -26,7 +26,8 @@ use super::channel::{Context, JsChannel, across};
 use crate::binding::error::invalid;
 use crate::binding::executor::{Away, EndOfErrands, Errands, IntoJs, on_threads, spawn, threads};
 use crate::binding::js::{Call, Kept, Kind, Realm, Scope, Value, bound, enter};
-use crate::binding::options::Options;
+use crate::binding::known_options::HTTP_SYNC_HANDLER;
+use crate::binding::options::{Lacking, Options};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::safe_integer;
@@ -57,9 +58,9 @@ struct Handler {
 /// The native half of `createHttpSyncHandler(options)`.
 pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), "createHttpSyncHandler")?;
+    let options = Options::new(scope, realm, call.arg(0), &HTTP_SYNC_HANDLER)?;
     let handler = Rc::new(Handler {
-        channel: Rc::new(JsChannel::new(&options, realm)?),
+        channel: Rc::new(JsChannel::new(&options, realm, Lacking::FoundOutLater)?),
         live: RefCell::default(),
         next: Cell::new(0),
     });
@@ -91,7 +92,7 @@ const METHODS: &[(&str, Step)] = &[
 
 fn id(call: &Call<'_>) -> Result<u64> {
     let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
-    id.ok_or_else(|| invalid("id", "is the number of a request"))
+    id.ok_or_else(|| invalid("id", "must be the number of a request"))
 }
 
 fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
@@ -166,7 +167,7 @@ fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     };
     let bytes = scope
         .as_bytes(call.arg(1))
-        .ok_or_else(|| invalid("the body of a request", "comes as bytes"))?;
+        .ok_or_else(|| invalid("the body of a request", "must come as bytes"))?;
     match sender.try_send(Ok(Bytes::from(bytes))) {
         Ok(()) => scope.boolean(true),
         Err(mpsc::error::TrySendError::Closed(_)) => scope.boolean(false),
@@ -205,8 +206,12 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         let live = live.get_mut(&id);
         live.and_then(|live| Some((live.asked.take()?, live.receiver.take()?)))
     };
-    let ((request, found, mut head), receiver) = taken
-        .ok_or_else(|| invalid("id", "is the number of a request that is not answered yet"))?;
+    let ((request, found, mut head), receiver) = taken.ok_or_else(|| {
+        invalid(
+            "id",
+            "must be the number of a request that is not answered yet",
+        )
+    })?;
     head.headers = read_headers(call.scope, call.arg(1))?;
     let context = Rc::new(Context {
         channels: vec![Rc::clone(&handler.channel)],

@@ -80,9 +80,12 @@ pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<Fetched>> {
         let data = scope.as_bytes(scope.get(realm, file, Key::Data)?);
         let content_type = scope.as_text(scope.get(realm, file, Key::ContentType)?);
         Ok(Fetched {
-            bytes: data
-                .map(Bytes::from)
-                .ok_or_else(|| storage.wrong(Key::Get, "answered `data` that is no Uint8Array"))?,
+            bytes: data.map(Bytes::from).ok_or_else(|| {
+                storage.wrong(
+                    Key::Get,
+                    "must answer an object whose `data` is a Uint8Array",
+                )
+            })?,
             content_type: content_type.and_then(|text| text.to_utf8()),
         })
     };

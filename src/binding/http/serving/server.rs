@@ -10,10 +10,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::channel::{Context, JsChannel, across};
-use crate::binding::error::invalid;
+use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::{Away, EndOfErrands, Errands, IntoJs, on_threads, spawn, threads};
 use crate::binding::js::{Call, Kind, Realm, Scope, Value, bound, enter};
-use crate::binding::options::Options;
+use crate::binding::known_options::{HTTP_SYNC_CHANNEL, HTTP_SYNC_SERVER};
+use crate::binding::options::{Lacking, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
@@ -40,14 +41,11 @@ enum State {
 
 /// `createHttpSyncServer(options)`
 pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    const FUNCTION: &str = "createHttpSyncServer";
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), FUNCTION)?;
+    let options = Options::new(scope, realm, call.arg(0), &HTTP_SYNC_SERVER)?;
     // What the channels refer to hangs on one array, however many there are.
     let array = options.array();
-    let (prefixes, channels) = read_channels(scope, realm, &options, FUNCTION)?
-        .into_iter()
-        .unzip();
+    let (prefixes, channels) = read_channels(scope, realm, &options)?.into_iter().unzip();
     let server = Rc::new(Server {
         prefixes,
         context: Rc::new(Context {
@@ -67,44 +65,29 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(object)
 }
 
-/// What belongs to a channel.
-const CHANNEL_OPTIONS: [&str; 10] = [
-    "databaseAdapter",
-    "objectStorageAdapter",
-    "clock",
-    "transport",
-    "appSyncableSource",
-    "syncSharedRecords",
-    "maxClockSkewMs",
-    "authorize",
-    "maxBodyBytes",
-    "maxFileBytes",
-];
-
 type Method = for<'c> fn(&Call<'c>, &Rc<Server>) -> Result<Value<'c>>;
 
 fn read_channels<'s>(
     scope: Scope<'s>,
     realm: &Rc<Realm>,
     options: &Options<'s>,
-    function: &'static str,
 ) -> Result<Vec<(String, Rc<JsChannel>)>> {
     let given = options.get("channels")?;
     if scope.is_nullish(given)? {
         return Ok(vec![(
             String::new(),
-            Rc::new(JsChannel::new(options, realm)?),
+            Rc::new(JsChannel::new(options, realm, Lacking::Refused)?),
         )]);
     }
-    let wrong = |what: &str| invalid(&format!("{function}(channels)"), what);
+    let wrong = |what: &str| invalid(HTTP_SYNC_CHANNEL.name, what);
     if scope.kind(given)? != Kind::Object {
-        return Err(wrong("is an object of options by path prefix"));
+        return Err(options.wrong("channels", "an object of options by path prefix", given));
     }
     // An `authorize` beside the channels would guard none of them.
-    for name in CHANNEL_OPTIONS {
+    for name in HTTP_SYNC_CHANNEL.known {
         if !scope.is_nullish(options.get(name)?)? {
             return Err(wrong(&format!(
-                "takes no {name} beside it; give it to each channel"
+                "must have no {name} beside it; give it to each channel"
             )));
         }
     }
@@ -113,21 +96,27 @@ fn read_channels<'s>(
     for index in 0..scope.length(names)? {
         let name = scope.element(names, index)?;
         let prefix = scope.as_text(name).and_then(|name| name.to_utf8());
-        let prefix = prefix.ok_or_else(|| wrong("has well-formed prefixes"))?;
+        let prefix = prefix.ok_or_else(|| wrong("must have prefixes of well-formed Unicode"))?;
         let prefix = prefix.trim_end_matches('/');
         if !prefix.is_empty() && !prefix.starts_with('/') || prefix.contains(['?', '#']) {
-            return Err(wrong(
-                "has prefixes like \"/apps/photos\", or \"/\" for the root",
-            ));
+            let got = scope.describe(name);
+            return Err(wrong(&format!(
+                "must have prefixes like \"/apps/photos\", or \"/\" for the root, got {got}"
+            )));
         }
         if channels.iter().any(|(other, _)| other == prefix) {
-            return Err(wrong("names a prefix twice"));
+            return Err(wrong(&format!(
+                "must name each prefix once, got {prefix:?} twice"
+            )));
         }
-        let part = options.part(scope.property(given, name)?)?;
-        channels.push((prefix.to_owned(), Rc::new(JsChannel::new(&part, realm)?)));
+        let part = options.part(scope.property(given, name)?, &HTTP_SYNC_CHANNEL)?;
+        channels.push((
+            prefix.to_owned(),
+            Rc::new(JsChannel::new(&part, realm, Lacking::Refused)?),
+        ));
     }
     if channels.is_empty() {
-        return Err(wrong("has at least one channel"));
+        return Err(wrong("must have at least one channel"));
     }
     Ok(channels)
 }
@@ -240,6 +229,7 @@ async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> 
 
 fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
     let scope = call.scope;
+    let got = |index| scope.describe(call.arg(index));
     let port = if scope.is_nullish(call.arg(0))? {
         Some(0)
     } else {
@@ -252,8 +242,8 @@ fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
         scope.as_text(call.arg(1)).and_then(|host| host.to_utf8())
     };
     Ok((
-        host.ok_or_else(|| invalid("listen(host)", "is a string"))?,
-        port.ok_or_else(|| invalid("listen(port)", "is a number from 0 to 65535"))?,
+        host.ok_or_else(|| must_be("listen(host)", "a string", &got(1)))?,
+        port.ok_or_else(|| must_be("listen(port)", "an integer from 0 to 65535", &got(0)))?,
     ))
 }
 

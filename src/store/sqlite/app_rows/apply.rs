@@ -75,8 +75,10 @@ impl Tables {
             None => find_table(connection, table)?,
         };
         let entry: Entry<'_> = serde_json::from_str(&item.body).map_err(|error| {
-            refuse("an entry is { timestamp, appId, table, op, row, where }; it cannot be read")
-                .caused_by(error)
+            refuse(
+                "an entry must be { timestamp, appId, table, op, row, where }; it cannot be read",
+            )
+            .caused_by(error)
         })?;
         let fits =
             entry.timestamp == item.hlc && entry.app_id == table.app && entry.table == table.name;
@@ -109,7 +111,7 @@ impl Entry<'_> {
             return match time {
                 Some(time) if time == self.timestamp => Ok((*given).to_owned()),
                 _ => Err(refuse(
-                    "the row's updated_at is not the text form of the entry's timestamp",
+                    "the row's updated_at must be the text form of the entry's timestamp",
                 )),
             };
         }
@@ -157,18 +159,18 @@ impl Change<'_> {
                 let row = entry
                     .row
                     .as_ref()
-                    .ok_or_else(|| refuse("an insert has a `row`"))?;
+                    .ok_or_else(|| refuse("an insert must have a `row`"))?;
                 if self.table.info.pk_columns.is_empty() {
                     return self.insert_once(row);
                 }
                 let key = key.ok_or_else(|| {
-                    refuse("the row of an insert has all columns of the primary key")
+                    refuse("the row of an insert must have all columns of the primary key")
                 })?;
                 self.upsert(&key, row)
             }
             Op::Update => {
                 let filter = entry.filter.as_ref().or(key.as_ref());
-                let filter = filter.ok_or_else(|| refuse("an update has a `where`"))?;
+                let filter = filter.ok_or_else(|| refuse("an update must have a `where`"))?;
                 let changes = entry.row.clone().unwrap_or_default();
                 Ok(self.change(filter, &changes)? > 0)
             }
@@ -193,7 +195,7 @@ impl Change<'_> {
                         Ok(self.change(&same, &changes)? > 0 || self.insert_once(&changes)?)
                     }
                     _ => Err(refuse(
-                        "a delete has a `where`, or a `row` with its primary key",
+                        "a delete must have a `where`, or a `row` with its primary key",
                     )),
                 }
             }
@@ -316,7 +318,7 @@ impl Change<'_> {
             }
         }
         if conditions.is_empty() && filter.is_empty() {
-            return Err(refuse("a `where` names at least one column"));
+            return Err(refuse("a `where` must name at least one column"));
         }
         let select = &self.table.select;
         let sql = if conditions.is_empty() {

@@ -1,0 +1,401 @@
+// Mistakes in how an app puts things together are told where they are made.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as sync from "@starkeep/sync-engine";
+import ts from "typescript";
+import {
+  clockFor,
+  memoryAppRows,
+  memoryDatabase,
+  memoryObjects,
+  memoryState,
+} from "./support/index.mjs";
+import { DatabaseSync, folderFor, needsSqlite, warningsOf } from "./support/native.mjs";
+
+/** What the package says while `work` runs. */
+const saidIn = async (t, work) =>
+  (await warningsOf(t, work)).filter((words) => words.startsWith("[starkeep sync]"));
+
+const refusal = (words) => ({ code: "INVALID_ARGUMENT", message: words });
+
+/** Options with which an engine can be made. */
+const engineOptions = (changes = {}) => ({
+  localDatabaseAdapter: memoryDatabase(),
+  localObjectStorage: memoryObjects(),
+  remoteObjectStorage: memoryObjects(),
+  transport: { exchange: async () => ({ records: [], appSyncableRows: [], hasMore: false }) },
+  clock: clockFor("a"),
+  syncState: memoryState(),
+  ...changes,
+});
+
+const channelOptions = (changes = {}) => ({
+  databaseAdapter: memoryDatabase(),
+  objectStorageAdapter: memoryObjects(),
+  clock: clockFor("cloud"),
+  ...changes,
+});
+
+/* One storage ---------------------------------------------------------------------------------- */
+
+test("one storage as local and remote is refused", () => {
+  const storage = memoryObjects();
+  const options = engineOptions({ localObjectStorage: storage, remoteObjectStorage: storage });
+  assert.throws(() => sync.createSyncEngine(options), refusal(/remoteObjectStorage.*no object/));
+});
+
+test("two storages of one folder are refused, two of two folders are not", (t) => {
+  const root = folderFor(t);
+  const make = (...path) => sync.createFsObjectStorage({ root: join(root, ...path) });
+  const engine = (local, remote) =>
+    sync.createSyncEngine(
+      engineOptions({ localObjectStorage: local, remoteObjectStorage: remote }),
+    );
+  assert.throws(() => engine(make("a"), make("b", "..", "a")), refusal(/no object would move/));
+  assert.equal(typeof engine(make("a"), make("b")).exchange, "function");
+});
+
+/* Unknown options ------------------------------------------------------------------------------ */
+
+/** The table of the native side. */
+function knownOptions() {
+  const source = readFileSync(new URL("../src/binding/known_options.rs", import.meta.url), "utf8");
+  const [, table] = /^factories! \{$(.*?)^\}$/ms.exec(source);
+  const rows = table.matchAll(/= "([^"]+)", (Refused|Warned), \[([^\]]*)\];/g);
+  return new Map(
+    [...rows].map(([, name, others, known]) => [
+      name,
+      { others, known: [...known.matchAll(/"([^"]+)"/g)].map(([, option]) => option).sort() },
+    ]),
+  );
+}
+
+/** The names of the options that the declarations of a factory know, of all its signatures. */
+function declaredOptions() {
+  const file = new URL("../index.d.ts", import.meta.url).pathname;
+  const program = ts.createProgram([file], { strict: true, skipLibCheck: true });
+  const checker = program.getTypeChecker();
+  const declared = new Map();
+  for (const node of program.getSourceFile(file).statements) {
+    if (!ts.isFunctionDeclaration(node) || !/^(create|with)[A-Z]/.test(node.name.text)) continue;
+    const options = node.parameters.at(-1);
+    const names = declared.get(node.name.text) ?? new Set();
+    declared.set(node.name.text, names);
+    if (options === undefined) continue;
+    const type = checker.getTypeAtLocation(options);
+    for (const part of type.isUnion() ? type.types : [type]) {
+      for (const { name } of part.getProperties()) names.add(name);
+    }
+  }
+  return declared;
+}
+
+test("each factory knows the options that its declaration has, and no others", () => {
+  const table = knownOptions();
+  const declared = declaredOptions();
+  assert.deepEqual(
+    table.get("createHttpSyncServer(channels)").known,
+    table.get("createHttpSyncHandler").known,
+  );
+  table.delete("createHttpSyncServer(channels)");
+  assert.deepEqual([...table.keys()].sort(), [...declared.keys()].sort());
+  for (const [name, names] of declared) {
+    assert.deepEqual(table.get(name).known, [...names].sort(), name);
+  }
+});
+
+const database = needsSqlite.skip === false ? () => new DatabaseSync(":memory:") : () => ({});
+
+/** Per factory how it is called with options, and options that it takes. */
+const REFUSING = {
+  createFsObjectStorage: (t, more) => sync.createFsObjectStorage({ root: folderFor(t), ...more }),
+  createHLCClock: (t, more) => sync.createHLCClock({ nodeId: "a", ...more }),
+  createHttpObjectStorage: (t, more) =>
+    sync.createHttpObjectStorage({ baseUrl: "http://127.0.0.1", ...more }),
+  createHttpSyncServer: (t, more) => sync.createHttpSyncServer(channelOptions(more)),
+  "createHttpSyncServer(channels)": (t, more) =>
+    sync.createHttpSyncServer({ channels: { "/a": channelOptions(more) } }),
+  createSqliteAppRows: (t, more) =>
+    sync.createSqliteAppRows({ path: join(folderFor(t), "rows.db"), ...more }),
+  createSqliteDatabaseAdapter: (t, more) =>
+    sync.createSqliteDatabaseAdapter({ path: ":memory:", ...more }),
+  withSqliteAppRows: (t, more) => sync.withSqliteAppRows({ db: database(), ...more }),
+  withSqliteDelta: (t, more) => sync.withSqliteDelta(memoryDatabase(), { db: database(), ...more }),
+};
+
+const WARNING = {
+  createChangeNotifier: (more) => sync.createChangeNotifier(more),
+  createFileSyncEngine: (more) => sync.createFileSyncEngine(more),
+  createHttpSyncHandler: (more) => sync.createHttpSyncHandler(channelOptions(more)),
+  createHttpSyncTransport: (more) =>
+    sync.createHttpSyncTransport({ baseUrl: "http://127.0.0.1", ...more }),
+  createInProcessSyncTransport: (more) =>
+    sync.createInProcessSyncTransport(channelOptions({ objectStorageAdapter: undefined, ...more })),
+  createSqliteSyncStateStore: (more) =>
+    sync.createSqliteSyncStateStore({ path: ":memory:", ...more }),
+  createSyncEngine: (more) => sync.createSyncEngine(engineOptions(more)),
+};
+
+test("every factory is tried with an option that it does not know", () => {
+  const of = (others) =>
+    [...knownOptions()].filter(([, row]) => row.others === others).map(([name]) => name);
+  assert.deepEqual(Object.keys(REFUSING).sort(), of("Refused").sort());
+  assert.deepEqual(Object.keys(WARNING).sort(), of("Warned").sort());
+});
+
+for (const [name, make] of Object.entries(REFUSING)) {
+  test(`${name} refuses an option that it does not know`, (t) => {
+    assert.throws(() => make(t, { frobnicate: 1 }), refusal(/unknown option `frobnicate`/));
+  });
+}
+
+for (const [name, make] of Object.entries(WARNING)) {
+  test(`${name} warns of an option that it does not know, once for each name`, async (t) => {
+    const said = await saidIn(t, async () => {
+      for (const more of [{ frobnicate: 1 }, { frobnicate: 2 }, { frobnicator: 1 }]) make(more);
+    });
+    assert.equal(said.length, 2);
+    assert.ok(said[0].includes(`${name}: unknown option \`frobnicate\``), said[0]);
+    assert.ok(said[1].includes("`frobnicator`"), said[1]);
+  });
+}
+
+test("a server whose authorize is misspelt does not open, and is told the name", () => {
+  const options = channelOptions({ authorise: () => false });
+  const words = /unknown option `authorise`; did you mean `authorize`\?/;
+  assert.throws(() => sync.createHttpSyncServer(options), refusal(words));
+  assert.throws(() => sync.createHttpSyncServer({ channels: { "/a": options } }), refusal(words));
+});
+
+test("the nearest name is told for slips of the keyboard, of capitals, and for names that are longer", () => {
+  const slips = {
+    baseURL: "baseUrl",
+    retry: "retries",
+    timeout: "timeoutMs",
+    getAuthHeaders: "getAuthHeader",
+  };
+  for (const [slip, name] of Object.entries(slips)) {
+    assert.throws(
+      () => sync.createHttpObjectStorage({ baseUrl: "http://127.0.0.1", [slip]: 1 }),
+      refusal(new RegExp(`unknown option \`${slip}\`; did you mean \`${name}\``)),
+    );
+  }
+});
+
+test("options that are undefined, inherited or symbols are none", (t) => {
+  class Options {
+    constructor(root) {
+      this.root = root;
+    }
+    get frobnicate() {
+      return 1;
+    }
+  }
+  assert.ok(sync.createFsObjectStorage(new Options(folderFor(t))));
+  const root = folderFor(t);
+  assert.ok(sync.createFsObjectStorage({ root, frobnicate: undefined, [Symbol("own")]: 1 }));
+  assert.ok(sync.createFsObjectStorage(Object.create({ root, frobnicate: 1 })));
+});
+
+/* No state ------------------------------------------------------------------------------------- */
+
+test("engines without syncState are warned of once", async (t) => {
+  const said = await saidIn(t, async () => {
+    for (let made = 0; made < 3; made += 1) {
+      sync.createSyncEngine(engineOptions({ syncState: undefined }));
+    }
+  });
+  assert.equal(said.length, 1);
+  assert.match(said[0], /`syncState`.*createSqliteSyncStateStore/);
+});
+
+test("an engine with syncState is not warned of", async (t) => {
+  assert.deepEqual(await saidIn(t, async () => void sync.createSyncEngine(engineOptions())), []);
+});
+
+/* Adapters ------------------------------------------------------------------------------------- */
+
+const rows = () => {
+  const made = memoryAppRows();
+  return { namespaces: made.namespaces, applier: made.applier };
+};
+
+const ADAPTERS = [
+  "localDatabaseAdapter",
+  "localObjectStorage",
+  "remoteObjectStorage",
+  "transport",
+  "clock",
+  "syncState",
+  "appSyncableSource",
+];
+
+for (const name of ADAPTERS) {
+  test(`a promise as ${name} is told when the engine is made`, () => {
+    const options = engineOptions({ [name]: Promise.resolve({}) });
+    assert.throws(
+      () => sync.createSyncEngine(options),
+      refusal(new RegExp(`${name}\\): must be .*, got a Promise: await it first`)),
+    );
+  });
+}
+
+test("a promise within appSyncableSource is told when the engine is made", () => {
+  for (const part of ["namespaces", "applier"]) {
+    const appSyncableSource = { ...rows(), [part]: Promise.resolve({}) };
+    assert.throws(
+      () => sync.createSyncEngine(engineOptions({ appSyncableSource })),
+      refusal(/must be an adapter, got a Promise: await it first/),
+    );
+  }
+});
+
+const LACKING = {
+  "localDatabaseAdapter.query": { localDatabaseAdapter: { get() {}, put() {} } },
+  "transport.exchange": { transport: {} },
+  "syncState.setPeerWatermarks": { syncState: { ...memoryState(), setPeerWatermarks: undefined } },
+  "appSyncableSource.namespaces.list": { appSyncableSource: { ...rows(), namespaces: {} } },
+};
+
+for (const [name, changes] of Object.entries(LACKING)) {
+  test(`an engine without ${name} is told when it is made`, () => {
+    assert.throws(
+      () => sync.createSyncEngine(engineOptions(changes)),
+      (error) => {
+        assert.equal(error.code, "INVALID_ARGUMENT");
+        assert.ok(error.message.includes(name), error.message);
+        assert.match(error.message, /must be a function, got undefined/);
+        return true;
+      },
+    );
+  });
+}
+
+test("an adapter that is not given at all is told when the engine is made", () => {
+  for (const name of ["localDatabaseAdapter", "transport"]) {
+    assert.throws(
+      () => sync.createSyncEngine(engineOptions({ [name]: undefined })),
+      refusal(/must be an adapter, got undefined/),
+    );
+  }
+});
+
+test("a promise as the adapter of withSqliteDelta is told", () => {
+  assert.throws(
+    () => sync.withSqliteDelta(Promise.resolve(memoryDatabase()), { db: database() }),
+    refusal(/withSqliteDelta\(adapter\): must be a DatabaseAdapter, got a Promise: await it first/),
+  );
+});
+
+test("what only some rounds need may be missing when the engine is made", async () => {
+  const { query } = memoryDatabase();
+  const engine = sync.createSyncEngine(
+    engineOptions({
+      localDatabaseAdapter: { query },
+      localObjectStorage: {},
+      remoteObjectStorage: {},
+      clock: {},
+      appSyncableSource: { namespaces: { list: () => [] }, applier: {} },
+    }),
+  );
+  assert.equal((await engine.exchange()).shipped, 0);
+});
+
+test("with syncSharedRecords false no adapter of records is looked at", async () => {
+  const options = engineOptions({ localDatabaseAdapter: undefined, syncSharedRecords: false });
+  assert.equal((await sync.createSyncEngine(options).exchange()).shipped, 0);
+});
+
+test("functions of getters, of prototypes and of proxies are functions", async () => {
+  const made = memoryDatabase();
+  class Database {
+    get query() {
+      return made.query;
+    }
+  }
+  const anything = new Proxy({}, { get: (_, name) => made[name] });
+  for (const localDatabaseAdapter of [new Database(), anything]) {
+    const engine = sync.createSyncEngine(engineOptions({ localDatabaseAdapter }));
+    assert.equal((await engine.exchange()).shipped, 0);
+  }
+});
+
+test("answering sides are told of what they lack when they are made", () => {
+  const lacking = { databaseAdapter: {} };
+  const words = refusal(/databaseAdapter\.query\): must be a function, got undefined/);
+  assert.throws(() => sync.createInProcessSyncTransport(channelOptions(lacking)), words);
+  assert.throws(() => sync.createHttpSyncServer(channelOptions(lacking)), words);
+  assert.throws(
+    () => sync.createHttpSyncServer(channelOptions({ transport: {} })),
+    refusal(/transport\.exchange\): must be a function/),
+  );
+  const promised = channelOptions({ objectStorageAdapter: Promise.resolve({}) });
+  for (const make of [sync.createHttpSyncServer, sync.createHttpSyncHandler]) {
+    assert.throws(() => make(promised), refusal(/got a Promise: await it first/));
+  }
+});
+
+test("a handler that is only asked for files needs no store of records", () => {
+  const options = channelOptions({ databaseAdapter: {} });
+  assert.equal(typeof sync.createHttpSyncHandler(options), "function");
+});
+
+test("a function that is missing in the round is told with its adapter", async () => {
+  const localDatabaseAdapter = memoryDatabase();
+  const engine = sync.createSyncEngine(engineOptions({ localDatabaseAdapter }));
+  localDatabaseAdapter.query = "none";
+  await assert.rejects(
+    engine.exchange(),
+    refusal(/localDatabaseAdapter\.query: must be a function, got a string/),
+  );
+});
+
+/* Messages ------------------------------------------------------------------------------------- */
+
+const GOT = [
+  [-1, "-1"],
+  [Number.NaN, "NaN"],
+  [1e300, "1e300"],
+  ["abc", '"abc"'],
+  ["x".repeat(1000), "a string"],
+  [true, "true"],
+  [{}, "an object"],
+  [[], "an array"],
+  [() => {}, "a function"],
+  [1n, "a bigint"],
+  [Symbol("s"), "a symbol"],
+  [Promise.resolve(), "a Promise: await it first"],
+];
+
+test("a wrong option says what it must be and what it is, briefly", () => {
+  for (const [pageLimit, got] of GOT) {
+    assert.throws(() => sync.createSyncEngine(engineOptions({ pageLimit })), {
+      code: "INVALID_ARGUMENT",
+      message: `createSyncEngine(pageLimit): must be a positive integer, got ${got}`,
+    });
+  }
+});
+
+test("what may be a secret is not shown", () => {
+  const secret = "Bearer 123";
+  for (const name of ["getAuthHeader", "signRequest", "fetch"]) {
+    assert.throws(
+      () => sync.createHttpSyncTransport({ baseUrl: "http://127.0.0.1", [name]: secret }),
+      (error) => {
+        assert.match(error.message, /must be a function, got a string/);
+        return !error.message.includes(secret);
+      },
+    );
+  }
+});
+
+test("options that are none are told as such", () => {
+  for (const make of [sync.createSyncEngine, sync.createFsObjectStorage, sync.withSqliteAppRows]) {
+    assert.throws(
+      () => make(undefined),
+      refusal(/must be called with an options object, got undefined/),
+    );
+  }
+});
