@@ -54,7 +54,7 @@ pub fn from_native(item: Item<Json>) -> (Hlc, Item<Body>) {
         kind: item.kind,
         blob: item.blob,
         body: Body::Json(item.body),
-        fault: None,
+        fault: item.fault,
     };
     (hlc, item)
 }

@@ -54,6 +54,12 @@ pub trait Records<B> {
         page: &mut Page<Item<B>>,
     ) -> Result<()>;
 
+    /// At most `limit` records that have no place in the order, for what stands as their time is no
+    /// timestamp: each with a fault that says so.
+    async fn unorderable(&self, _limit: usize) -> Result<Vec<Item<B>>> {
+        Ok(Vec::new())
+    }
+
     /// The timestamp of the stored version of `id`.
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>>;
 
@@ -88,6 +94,12 @@ pub trait AppRows<B> {
         ask: &Ask,
         page: &mut Page<Item<B>>,
     ) -> Result<()>;
+
+    /// At most `limit` rows of `table` that have no place in the order, as
+    /// [`Records::unorderable`] are.
+    async fn unorderable(&self, _table: &Table, _limit: usize) -> Result<Vec<Item<B>>> {
+        Ok(Vec::new())
+    }
 
     /// Applies this version of a row, last writer wins.
     async fn apply(&self, item: &Item<B>) -> Result<()>;

@@ -82,6 +82,17 @@ impl Records<Body> for AnyRecords {
         Ok(())
     }
 
+    async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
+        let Some(store) = self.native() else {
+            return Ok(Vec::new());
+        };
+        let unorderable = on_a_thread(self.realm(), move || async move {
+            store.unorderable(limit).await
+        });
+        let items = unorderable.await?.into_iter();
+        Ok(items.map(|item| from_native(item).1).collect())
+    }
+
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
         match self.native() {
             Some(store) => {

@@ -115,6 +115,18 @@ impl AppRows<Body> for AnyRows {
         Ok(())
     }
 
+    async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
+        let Some(store) = self.native() else {
+            return Ok(Vec::new());
+        };
+        let table = table.clone();
+        let unorderable = on_a_thread(self.realm(), move || async move {
+            store.unorderable(&table, limit).await
+        });
+        let items = unorderable.await?.into_iter();
+        Ok(items.map(|item| from_native(item).1).collect())
+    }
+
     async fn apply(&self, item: &Item<Body>) -> Result<()> {
         let Some(store) = self.native() else {
             return self.js.apply(item).await;
