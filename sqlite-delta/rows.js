@@ -3,8 +3,10 @@
 /** The rows of apps in `<app>_syncable_<table>`, over the app's own handle. */
 
 const { createRowWriter } = require("./row-writer.js");
-const { columnsOf, createTimeline } = require("./timeline.js");
-const { quote, toWire } = require("./values.js");
+const { createRowReader } = require("./row-reader.js");
+const { columnsOf, computedOf, createTimeline } = require("./timeline.js");
+const { createUnorderable } = require("./unorderable.js");
+const { quote } = require("./values.js");
 
 const ALL = "SELECT app_id, tables_json, files_enabled FROM app_syncable_namespaces";
 const IS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'app_syncable_namespaces'";
@@ -74,33 +76,17 @@ exports.createAppRows = function createAppRows(context) {
       throw fault("DATABASE_ERROR", "app rows", what);
     }
     const timeline = handle.atomically(null, () => createTimelineOf(name, columns));
-    const shape = { name, columns, timeline, version: handle.schemaVersion() };
+    const unorderable = createUnorderable(context, name);
+    const computed = computedOf(handle, name);
+    const made = { name, columns, computed, timeline, unorderable };
+    const shape = { ...made, version: handle.schemaVersion() };
     shapes.set(name, shape);
     return shape;
   }
 
   function createTimelineOf(name, columns) {
-    const [key, second] = columns.filter(({ pk }) => pk > 0);
-    // A primary key of several columns, in a table without rowids, has no one name for a row.
-    return createTimeline(handle, name, columns, {
-      key: second === undefined ? key?.name : undefined,
-      byTime: true,
-    });
-  }
-
-  function entryOf(appId, table, row, timestamp) {
-    const wire = {};
-    for (const [column, value] of Object.entries(row)) {
-      // Own, whatever name it is: `__proto__` is a name like any other.
-      Object.defineProperty(wire, column, {
-        value: toWire(value),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    }
-    const op = (row.deleted_at ?? null) === null ? "insert" : "delete";
-    return { timestamp, appId, table, op, row: wire };
+    const keys = columns.filter(({ pk }) => pk > 0).map((column) => column.name);
+    return createTimeline(handle, name, columns, { keys, byTime: true });
   }
 
   const readRows = (sql, ...parameters) =>
@@ -110,7 +96,7 @@ exports.createAppRows = function createAppRows(context) {
    * The usual rows of one page in text order, never parted within a moment. What is written otherwise has
    * its place by its numbers, on the page into whose stretch it falls.
    */
-  function scan({ name, columns, timeline }, since, limit, cursor) {
+  function scan({ name, columns, timeline, unorderable }, since, limit, cursor) {
     const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
@@ -135,7 +121,8 @@ exports.createAppRows = function createAppRows(context) {
       // The rest of the moment may have been all that there was.
       if (!next.updated_at.startsWith(moment) || isMoreAfter(end)) last = end;
     }
-    found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
+    const odd = readRows(`${select} WHERE ${timeline.isOdd}`);
+    found.push(...odd.filter((row) => unorderable.stands(row.updated_at)));
     const texts = found.map((row) => row.updated_at);
     const order = native.rowsBetween(texts, since, cursor, last);
     return { rows: order.map((at) => found[at]), hasMore: last !== null, nextCursor: last };
@@ -171,7 +158,7 @@ exports.createAppRows = function createAppRows(context) {
   }
 
   function scanSince(appId, table, sinceText, options) {
-    const { name } = declared("scanSince", appId, table);
+    const { name, pkColumns } = declared("scanSince", appId, table);
     const since = sinceText ?? "";
     const limit = options?.limit ?? DEFAULT_LIMIT;
     if (!Number.isSafeInteger(limit) || limit < 1) {
@@ -181,10 +168,25 @@ exports.createAppRows = function createAppRows(context) {
     return handle.during("scanSince", () => {
       const shape = shapeOf(name);
       if (shape === null) return { rows: [], nextCursor: null, hasMore: false };
-      const page = handle.atomically(null, () => scan(shape, since, limit, cursor));
-      const times = native.timesOf(page.rows.map((row) => row.updated_at));
-      const rows = page.rows.map((row, at) => entryOf(appId, table, row, times[at]));
-      return { ...page, rows };
+      return handle.atomically(null, () => {
+        const page = scan(shape, since, limit, cursor);
+        const times = native.timesOf(page.rows.map((row) => row.updated_at));
+        const of = { appId, table, pkColumns, ...shape };
+        return { ...page, rows: page.rows.map((row, at) => reader.entryOf(of, row, times[at])) };
+      });
+    });
+  }
+
+  /** The rows of a table that have no place in the order, and why. */
+  function queryMalformed(appId, table) {
+    const { name, pkColumns } = declared("queryMalformed", appId, table);
+    return handle.during("queryMalformed", () => {
+      const shape = shapeOf(name);
+      if (shape === null) return [];
+      const of = { appId, table, pkColumns, ...shape };
+      return handle.atomically(null, () =>
+        shape.unorderable.rowsOf(shape.timeline).map((row) => reader.reasonOf(of, row)),
+      );
     });
   }
 
@@ -193,16 +195,19 @@ exports.createAppRows = function createAppRows(context) {
     return handle.during("getNodeWatermarks", () => {
       const shape = shapeOf(name);
       if (shape === null) return {};
-      return native.newestOf(handle.all(shape.timeline.newest).map(({ time }) => time));
+      const times = handle.all(shape.timeline.newest).map(({ time }) => time);
+      return native.newestOf(times.filter(shape.unorderable.stands));
     });
   }
 
+  const reader = createRowReader(context);
   const writer = createRowWriter({ handle, native, fault, declared, shapeOf });
   const applier = {
     apply: async (entry) => writer.apply(entry),
     applyRows: async (entries, how) => writer.applyRows(entries, how),
     scanSince: async (...place) => scanSince(...place),
     getNodeWatermarks: async (appId, table) => getNodeWatermarks(appId, table),
+    queryMalformed: async (appId, table) => queryMalformed(appId, table),
   };
   return { namespaces, applier };
 };

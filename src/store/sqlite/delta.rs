@@ -5,6 +5,7 @@
 //! Either way the timestamps are compared as numbers before anything counts. The page is chosen by times
 //! and keys alone; only what is on it is read as a whole, within the same view of the database.
 
+use rusqlite::types::Null;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, params, params_from_iter};
 
 use super::fault::during;
@@ -95,9 +96,8 @@ pub(super) fn unorderable<T>(
             }
             Ok(())
         };
-        for statement in [&sql.odd_rows, &sql.timeless_rows] {
-            collect(view.prepare_cached(statement)?.query([])?)?;
-        }
+        collect(view.prepare_cached(&sql.odd_rows)?.query([])?)?;
+        collect(view.prepare_cached(&sql.timeless_rows)?.query([Null])?)?;
         // Where the node is no text, neither is the time that it is a part of.
         let mut since = view.prepare_cached(&sql.node_since)?;
         for_each_node(&view, sql, |node| match node.text() {

@@ -28,7 +28,8 @@ pub(super) struct ByTime {
     pub(super) newest_of_node: String,
     pub(super) node_since: String,
     pub(super) odd_rows: String,
-    /// The rows that have neither a time nor a node, and are in neither index as anything else.
+    /// The rows that have neither a time nor a node, given a null. (Where a column may not be null, a null
+    /// written out would be no search.)
     pub(super) timeless_rows: String,
     /// The row with a key, by whatever columns the caller selects.
     pub(super) by_key: String,
@@ -66,7 +67,7 @@ impl ByTime {
                 "SELECT \"updated_at\", {keys} FROM {table} WHERE {odd} ORDER BY \"updated_at\""
             ),
             timeless_rows: format!(
-                "SELECT \"updated_at\", {keys} FROM {table} WHERE {node} IS NULL AND \"updated_at\" IS NULL"
+                "SELECT \"updated_at\", {keys} FROM {table} WHERE {node} IS ?1 AND \"updated_at\" IS ?1"
             ),
             by_key: format!("{select} WHERE {}", is_key.join(" AND ")),
             key_columns: key.len(),
