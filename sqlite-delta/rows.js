@@ -11,6 +11,7 @@ const { quote } = require("./values.js");
 const ALL = "SELECT app_id, tables_json, files_enabled FROM app_syncable_namespaces";
 const IS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'app_syncable_namespaces'";
 const DEFAULT_LIMIT = 500;
+const USUAL_MOMENT = /^[0-9a-f]{12}:[0-9a-f]{4}:/;
 
 const tableName = (appId, table) => `${appId.toLowerCase().replaceAll("-", "_")}_syncable_${table}`;
 
@@ -93,6 +94,12 @@ exports.createAppRows = function createAppRows(context) {
     handle.prepare(sql, { bigInts: true }).all(...parameters);
 
   /**
+   * The text behind all of a moment, of which a page has either all rows or none. A cursor as it stands could
+   * lie before a text of its moment that is no UTF-8, and that was read as this cursor.
+   */
+  const afterMoment = (cursor) => (USUAL_MOMENT.test(cursor) ? `${cursor.slice(0, 17)};` : cursor);
+
+  /**
    * The usual rows of one page in text order, never parted within a moment. What is written otherwise has
    * its place by its numbers, on the page into whose stretch it falls.
    */
@@ -103,14 +110,17 @@ exports.createAppRows = function createAppRows(context) {
     if (floor === undefined || (cursor !== "" && native.floorOf(cursor) === undefined)) {
       throw fault("INVALID_ARGUMENT", "scanSince", "a place is a timestamp in text form");
     }
-    const usual = `WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
+    const after = afterMoment(cursor);
+    // Every text is less than the empty BLOB, and no BLOB is.
+    const usual = `WHERE NOT ${timeline.isOdd}
+      AND "updated_at" >= ?1 AND "updated_at" > ?2 AND "updated_at" < x''`;
     // Rows of the moment of `since` are read as well, for text does not order them: those that were seen
     // take no place on the page, or a page of nothing else would look like the end.
     const most = floor === null ? 0 : limit + seenAt(floor);
     const found =
       floor === null
         ? []
-        : readRows(`${select} ${usual} ORDER BY "updated_at" LIMIT ?3`, floor, cursor, most + 1);
+        : readRows(`${select} ${usual} ORDER BY "updated_at" LIMIT ?3`, floor, after, most + 1);
     const next = found.length > most ? found.pop() : null;
     let last = null;
     if (next !== null) {
@@ -121,14 +131,15 @@ exports.createAppRows = function createAppRows(context) {
       // The rest of the moment may have been all that there was.
       if (!next.updated_at.startsWith(moment) || isMoreAfter(end)) last = end;
     }
-    const odd = readRows(`${select} WHERE ${timeline.isOdd}`);
-    found.push(...odd.filter((row) => unorderable.stands(row.updated_at)));
+    found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
     const texts = found.map((row) => row.updated_at);
     const order = native.rowsBetween(texts, since, cursor, last);
-    return { rows: order.map((at) => found[at]), hasMore: last !== null, nextCursor: last };
+    const rows = order.map((at) => found[at]).filter((row) => unorderable.stands(row.updated_at));
+    return { rows, hasMore: last !== null, nextCursor: last };
 
     function isMoreAfter(end) {
-      return readRows(`SELECT 1 FROM ${quote(name)} ${usual} LIMIT 1`, end, end).length > 0;
+      const after = afterMoment(end);
+      return readRows(`SELECT 1 FROM ${quote(name)} ${usual} LIMIT 1`, end, after).length > 0;
     }
 
     /** The usual rows of one moment, given as the text before the node, in text order. */
@@ -138,7 +149,7 @@ exports.createAppRows = function createAppRows(context) {
       return readRows(
         `${selected} ${usual} AND "updated_at" < ?3 ORDER BY "updated_at"`,
         moment,
-        cursor,
+        after,
         end,
       );
     }

@@ -99,9 +99,10 @@ exports.createTimeline = function createTimeline(handle, table, columns, { keys,
     /** The rows that have neither a time nor a node, given a null; those of a node, given its bytes. */
     timeless: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
       WHERE ${node} IS ?1 AND "updated_at" IS ?1`,
-    ofNode: `SELECT ${row} AS row, "updated_at" AS time FROM ${from} WHERE ${node} = ?1`,
+    ofNode: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
+      WHERE ${node} = ?1 AND NOT ${odd}`,
     ofNodeInBytes: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
-      WHERE ${node} = CAST(?1 AS TEXT)`,
+      WHERE ${node} = CAST(?1 AS TEXT) AND NOT ${odd}`,
     nodesInBytes: `${nodes} SELECT node, CAST(node AS BLOB) AS bytes FROM nodes
       WHERE node IS NOT NULL`,
   };
