@@ -418,3 +418,50 @@ test("finding what has no place reads indexes only", needsSqlite, async () => {
     assertReadsIndexesOnly(db, asked);
   }
 });
+
+const spoilt = fc.constantFrom(
+  "NULL",
+  "''",
+  "7",
+  "'rubbish'",
+  "x'00'",
+  "CAST(x'ff' AS TEXT)",
+  "'000000000001:0000:\uFFFD'",
+  "CAST(x'3030303030303030303030313a303030303aff' AS TEXT)",
+);
+
+test("whatever stands in a table, every row is on a page or named, once", needsSqlite, async () => {
+  const columns = ["created_at", "updated_at", "deleted_at", "node_id", "type", "note"];
+  const spoil = fc.dictionary(fc.constantFrom(...columns), spoilt, { maxKeys: 3 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(stamp, spoil), { maxLength: 8 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (rows, limit) => {
+        const { db, adapter } = openLoose(LOOSE["with a node"], "note = NULL");
+        for (const [i, [written, values]] of rows.entries()) {
+          const given = { type: "'t'", created_at: "'000000000001:0000:a'", ...values };
+          const more = Object.entries(given).filter(([name]) => name !== "updated_at");
+          db.prepare(
+            `INSERT INTO shared_records (id, updated_at, ${more.map(([name]) => name).join(", ")})
+               VALUES (?, ${values.updated_at ?? "?"}, ${more.map(([, value]) => value).join(", ")})`,
+          ).run(...[`${i}`, ...(values.updated_at === undefined ? [text(written)] : [])]);
+        }
+        const [shown, seen] = [[], new Map()];
+        for (let hasMore = true; hasMore;) {
+          const page = await adapter.queryUnseen(Object.fromEntries(seen), { limit });
+          for (const { id, updatedAt } of page.records) {
+            shown.push(id);
+            seen.set(updatedAt.nodeId, updatedAt);
+          }
+          hasMore = page.hasMore;
+        }
+        const named = (await adapter.queryMalformed()).map(({ id }) => id);
+        const all = ["first", "last", "odd", ...rows.keys()].map(String);
+        assert.deepEqual([...shown, ...named].sort(), all.sort());
+        db.close();
+      },
+    ),
+    { numRuns: 100 },
+  );
+});

@@ -5,6 +5,9 @@
 const malformed = require("./malformed.js");
 const { quote } = require("./values.js");
 
+/** Written by this package, or derived: no field of a record lies in them. */
+const NO_FIELDS = ["node_id", "extra_json"];
+
 exports.createRecordReader = function createRecordReader(
   { handle, native, fault, table },
   shapeOf,
@@ -16,8 +19,9 @@ exports.createRecordReader = function createRecordReader(
   function layoutOf() {
     const shape = shapeOf();
     if (layout?.shape === shape) return layout;
-    const fields = native.columnsOf(shape.columns.map(({ name }) => name));
-    const columns = shape.columns
+    const usable = shape.columns.filter(({ name }) => !NO_FIELDS.includes(name));
+    const fields = native.columnsOf(usable.map(({ name }) => name));
+    const columns = usable
       .map((column, at) => ({ ...column, ...fields[at] }))
       .filter(({ field }) => field !== undefined && field !== "kind");
     const where = `FROM ${from} WHERE ${shape.timeline.row} = ?`;

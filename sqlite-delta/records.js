@@ -71,7 +71,7 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     const page = native.choosePage(seen, limit);
     const candidates = [];
     for (const { node } of handle.all(timeline.nodes)) offerNode(page, timeline, node, candidates);
-    const odd = read(timeline.odd).filter(({ time }) => unorderable.stands(time));
+    const odd = read(timeline.odd).filter((row) => unorderable.standsIn(timeline, row));
     candidates.push(...odd);
     page.offer(timesOf(odd), false);
     const { rows, hasMore } = page.finish();

@@ -33,17 +33,27 @@ exports.createRowReader = function createRowReader({ handle, fault }) {
     ]);
   }
 
-  /** The columns of a row that hold a text which is none. Its time is one, so the row is found by it. */
-  function brokenOf({ name, columns }, row) {
+  /** The rows of the table that were read as this one was, and have the very time that was read. */
+  function alikeOf({ name, columns }, row) {
     const names = columns.map((column) => column.name);
     const list = names.map(quote).join(", ");
     const bytes = names.map((column, at) => `CAST(${quote(column)} AS BLOB) AS "bytes ${at}"`);
     const sql = `SELECT ${list}, ${bytes.join(", ")} FROM ${quote(name)} WHERE "updated_at" = ?`;
     const same = (a, b) =>
       a === b || (ArrayBuffer.isView(a) && ArrayBuffer.isView(b) && Buffer.compare(a, b) === 0);
-    const alike = all(sql, row.updated_at).filter((other) =>
+    return all(sql, row.updated_at).filter((other) =>
       names.every((column) => same(row[column], other[column])),
     );
+  }
+
+  /** Whether the time of a row is the one that was read: of a text that is no UTF-8, another one is read. */
+  const hasItsTime = (of, row) =>
+    !malformed.mayBeBroken(row.updated_at) || alikeOf(of, row).length > 0;
+
+  /** The columns of a row that hold a text which is none. Its time is one, so the row is found by it. */
+  function brokenOf(of, row) {
+    const alike = alikeOf(of, row);
+    const names = of.columns.map((column) => column.name);
     return names.flatMap((column, at) => {
       const key = `bytes ${at}`;
       const broken = alike.find((other) => malformed.isBroken(row[column], other[key]));
@@ -86,5 +96,5 @@ exports.createRowReader = function createRowReader({ handle, fault }) {
     };
   }
 
-  return { entryOf, reasonOf };
+  return { entryOf, hasItsTime, reasonOf };
 };

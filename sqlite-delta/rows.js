@@ -103,7 +103,8 @@ exports.createAppRows = function createAppRows(context) {
    * The usual rows of one page in text order, never parted within a moment. What is written otherwise has
    * its place by its numbers, on the page into whose stretch it falls.
    */
-  function scan({ name, columns, timeline, unorderable }, since, limit, cursor) {
+  function scan(shape, since, limit, cursor) {
+    const { name, columns, timeline } = shape;
     const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
@@ -134,7 +135,7 @@ exports.createAppRows = function createAppRows(context) {
     found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
     const texts = found.map((row) => row.updated_at);
     const order = native.rowsBetween(texts, since, cursor, last);
-    const rows = order.map((at) => found[at]).filter((row) => unorderable.stands(row.updated_at));
+    const rows = order.map((at) => found[at]).filter((row) => reader.hasItsTime(shape, row));
     return { rows, hasMore: last !== null, nextCursor: last };
 
     function isMoreAfter(end) {

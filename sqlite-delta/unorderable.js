@@ -17,6 +17,12 @@ exports.createUnorderable = function createUnorderable({ handle, native }, table
     !mayBeBroken(time) ||
     handle.all(`SELECT 1 FROM ${from} WHERE "updated_at" = ? LIMIT 1`, time).length > 0;
 
+  /** The same of one row. */
+  const standsIn = (timeline, { row, time }) =>
+    !mayBeBroken(time) ||
+    handle.all(`SELECT 1 FROM ${from} WHERE ${timeline.row} = ? AND "updated_at" = ?`, row, time)
+      .length > 0;
+
   /** Rows and the times that are none, as `{ row, time }`; `row` names each in a condition. */
   function rowsOf(timeline) {
     const rows = [...read(timeline.odd), ...read(timeline.timeless, null)];
@@ -26,8 +32,8 @@ exports.createUnorderable = function createUnorderable({ handle, native }, table
       else if (mayBeBroken(node)) rows.push(...read(timeline.ofNodeInBytes, bytes));
     }
     const times = native.timesOf(rows.map(({ time }) => time));
-    return rows.filter(({ time }, at) => times[at] === null || !stands(time));
+    return rows.filter((row, at) => times[at] === null || !standsIn(timeline, row));
   }
 
-  return { stands, rowsOf };
+  return { stands, standsIn, rowsOf };
 };

@@ -76,12 +76,11 @@ impl ToSql for Raw {
     }
 }
 
-/// The first columns of a row as far as they can be read, and those among them that are texts without
-/// being UTF-8, by their place.
-pub(super) fn read_columns(
-    row: &Row<'_>,
-    count: usize,
-) -> rusqlite::Result<(Vec<Value>, Vec<(usize, Raw)>)> {
+/// The columns of a row that are texts without being UTF-8, by their place.
+pub(super) type NoTexts = Vec<(usize, Raw)>;
+
+/// The first columns of a row as far as they can be read, and those among them that cannot.
+pub(super) fn read_columns(row: &Row<'_>, count: usize) -> rusqlite::Result<(Vec<Value>, NoTexts)> {
     let (mut values, mut no_texts) = (Vec::with_capacity(count), Vec::new());
     for at in 0..count {
         let raw = Raw::read(row, at)?;
@@ -109,13 +108,11 @@ pub(super) fn told(value: &Value) -> String {
 
 /// What names a row that nothing else does.
 pub(super) fn stand_in(key: &[Raw]) -> String {
-    match key {
-        [Raw::Readable(Value::Integer(row))] => format!("rowid {row}"),
-        _ => {
-            let parts: Vec<String> = key.iter().map(Raw::told).collect();
-            format!("key {}", parts.join(", "))
-        }
+    if let [Raw::Readable(Value::Integer(row))] = key {
+        return format!("rowid {row}");
     }
+    let parts: Vec<String> = key.iter().map(Raw::told).collect();
+    format!("key {}", parts.join(", "))
 }
 
 /// What a time is.

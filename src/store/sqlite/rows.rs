@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 
 use super::fault::{about, during, ignored};
-use super::malformed::{Raw, UTF_8, fault, read_columns, stand_in, told};
+use super::malformed::{NoTexts, Raw, UTF_8, fault, read_columns, stand_in, told};
 use super::record::{Encoded, decode};
 use super::schema::{EXTRA, Shape};
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub(super) struct Stored {
     pub(super) values: Vec<Value>,
     pub(super) extra: Option<String>,
     /// The columns that hold a text which is none, by their place; the extra column comes after the others.
-    no_texts: Vec<(usize, Raw)>,
+    no_texts: NoTexts,
 }
 
 impl Stored {

@@ -265,7 +265,7 @@ impl Change<'_> {
                 (!is_written(&column.name))
                     .then(|| unsaid(&stored, at))
                     .flatten()
-            })?;
+            });
             self.update(&stored, &encoded)?;
             count += 1;
         }
@@ -276,12 +276,12 @@ impl Change<'_> {
         &self,
         fields: Fields<'_>,
         stays: impl Fn(usize, &Column) -> Option<Raw>,
-    ) -> Result<EncodedRow> {
+    ) -> EncodedRow {
         let time = self.updated_at.clone();
         let mut fields: Fields<'_> = fields;
         fields.insert("updated_at".into(), &time);
         let node = self.hlc.node_id.to_string();
-        Ok(self.table.encode(&fields, &node, stays))
+        self.table.encode(&fields, &node, stays)
     }
 
     /// Makes room for what has no column.
@@ -298,7 +298,7 @@ impl Change<'_> {
         if self.revives && deleted_at.is_some_and(|column| column.default != Value::Null) {
             fields.insert("deleted_at".into(), RawValue::NULL);
         }
-        let encoded = self.encode(fields, |_, _| None)?;
+        let encoded = self.encode(fields, |_, _| None);
         self.make_room(&encoded)?;
         let names = self.table.written_names();
         let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
@@ -308,11 +308,11 @@ impl Change<'_> {
             names.join(", "),
             places.join(", ")
         );
-        let named = || {
+        let row_in_words = || {
             let value_of = |column: &str| row.get(column).map(|json| json.get().to_owned());
             self.table.named_by(&[], value_of)
         };
-        self.execute(&sql, &self.table.written_values(encoded), named)
+        self.execute(&sql, &self.table.written_values(encoded), row_in_words)
     }
 
     fn update(&mut self, stored: &StoredRow, encoded: &EncodedRow) -> Result<()> {

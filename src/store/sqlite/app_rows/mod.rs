@@ -9,6 +9,7 @@
 mod apply;
 mod cell;
 mod faults;
+mod layout;
 mod namespaces;
 mod table;
 

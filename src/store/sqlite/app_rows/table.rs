@@ -13,9 +13,10 @@ use rusqlite::{Connection, Row};
 use super::super::columns::{quote, write_string};
 use super::super::fault::during;
 use super::super::indexes::{self, ByTime};
-use super::super::malformed::{Raw, read_columns};
+use super::super::malformed::{NoTexts, Raw, read_columns};
 use super::super::record::{Fields, read_extra, same_json, write_extra};
-use super::cell::{Affinity, Column, write_json};
+use super::cell::{Column, write_json};
+use super::layout::{self, Layout};
 use super::namespaces::{TableInfo, TableSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -59,7 +60,7 @@ pub(super) struct StoredRow {
     pub(super) values: Vec<Value>,
     extra: Option<String>,
     /// The columns that hold a text which is none, by their place; the extra column comes after the others.
-    pub(super) no_texts: Vec<(usize, Raw)>,
+    pub(super) no_texts: NoTexts,
     pub(super) key: Vec<Raw>,
 }
 
@@ -83,14 +84,16 @@ pub(super) fn load(
         return Ok(None);
     }
     let name = quote(&physical);
-    let Some(without_rowid) = kind(connection, &physical).map_err(during(operation))? else {
+    let Some(without_rowid) =
+        layout::has_no_rowid(connection, &physical).map_err(during(operation))?
+    else {
         return Ok(None);
     };
-    let Columns {
+    let Layout {
         mut columns,
         computed,
         primary,
-    } = columns(connection, &physical).map_err(during(operation))?;
+    } = layout::read(connection, &physical).map_err(during(operation))?;
     for needed in ["updated_at", "deleted_at"] {
         if columns.iter().all(|column| column.name != needed) {
             return Err(Error::new(
@@ -108,7 +111,7 @@ pub(super) fn load(
     let key = if without_rowid {
         primary.iter().map(|column| quote(column)).collect()
     } else {
-        vec![row_id(&columns, &computed).to_owned()]
+        vec![layout::row_id(&columns, &computed).to_owned()]
     };
     let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
     let select = format!(
@@ -130,75 +133,6 @@ pub(super) fn load(
         has_extra,
         select,
     }))
-}
-
-/// Whether the table exists, and whether it has row ids.
-fn kind(connection: &Connection, name: &str) -> rusqlite::Result<Option<bool>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-          AND name = ?1 COLLATE NOCASE",
-    )?;
-    let mut rows = statement.query([name])?;
-    rows.next()?.map(|row| row.get(0)).transpose()
-}
-
-/// The columns in their order, those that the table computes apart, and the names of those of the primary
-/// key in its order.
-struct Columns {
-    columns: Vec<Column>,
-    computed: Vec<Column>,
-    primary: Vec<String>,
-}
-
-fn columns(connection: &Connection, name: &str) -> rusqlite::Result<Columns> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name, type, \"notnull\", dflt_value, pk, hidden IN (2, 3)
-           FROM pragma_table_xinfo(?1) WHERE hidden IN (0, 2, 3) ORDER BY cid",
-    )?;
-    let mut rows = statement.query([name])?;
-    let (mut columns, mut computed, mut primary) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let default: Option<String> = row.get(3)?;
-        let place: i64 = row.get(4)?;
-        if place > 0 {
-            primary.push((place, name.clone()));
-        }
-        let list = if row.get(5)? {
-            &mut computed
-        } else {
-            &mut columns
-        };
-        list.push(Column {
-            name,
-            affinity: Affinity::of(&row.get::<_, String>(1)?),
-            not_null: row.get(2)?,
-            default: match default {
-                Some(sql) => {
-                    connection.query_row(&format!("SELECT {sql}"), [], |row| row.get(0))?
-                }
-                None => Value::Null,
-            },
-        });
-    }
-    primary.sort();
-    Ok(Columns {
-        columns,
-        computed,
-        primary: primary.into_iter().map(|(_, name)| name).collect(),
-    })
-}
-
-/// A name of the row id that no column hides.
-fn row_id(columns: &[Column], computed: &[Column]) -> &'static str {
-    let is_free = |name: &&&str| {
-        let mut taken = columns.iter().chain(computed);
-        taken.all(|column| !column.name.eq_ignore_ascii_case(name))
-    };
-    ["rowid", "_rowid_", "oid"]
-        .iter()
-        .find(is_free)
-        .unwrap_or(&"rowid")
 }
 
 /// Creates the table if it is missing, and its columns that are.
