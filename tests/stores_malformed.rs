@@ -4,6 +4,7 @@
 
 mod stores_support;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::delta::Ask;
@@ -365,4 +366,80 @@ async fn a_change_of_a_row_leaves_alone_what_it_cannot_say() {
         stored,
         (vec![0x61, 0xff], "text".to_owned(), vec![0x00, 0xff])
     );
+}
+
+const SPOILT: [&str; 8] = [
+    "NULL",
+    "''",
+    "7",
+    "'rubbish'",
+    "x'00'",
+    "CAST(x'ff' AS TEXT)",
+    "'000000000001:0000:\u{fffd}'",
+    "CAST(x'3030303030303030303030313a303030303aff' AS TEXT)",
+];
+
+const SPOILT_COLUMNS: [&str; 6] = [
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "node_id",
+    "type",
+    "content_hash",
+];
+
+/// Per row its time and node, and what is put where.
+fn rows() -> impl Strategy<Value = Vec<(u64, &'static str, Vec<(&'static str, &'static str)>)>> {
+    let spoil = (
+        prop::sample::select(&SPOILT_COLUMNS[..]),
+        prop::sample::select(&SPOILT[..]),
+    );
+    let node = prop::sample::select(vec!["n", "m", "\u{fffd}"]);
+    prop::collection::vec((2u64..9, node, prop::collection::vec(spoil, 0..3)), 0..7)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_stands_in_a_file_every_row_is_on_a_page_or_named_once(rows in rows(), limit in 1usize..4) {
+        let home = of_records(SHAPES[0], false);
+        let mut sql = String::from("BEGIN;");
+        for (number, (wall, node, spoil)) in rows.iter().enumerate() {
+            use std::fmt::Write as _;
+            let hlc = at(*wall, 0, node);
+            write!(sql, "INSERT INTO shared_records (id, type, created_at, updated_at, node_id)
+                VALUES ('{number}', 't', '{hlc}', '{hlc}', '{node}');").unwrap();
+            for (column, value) in spoil {
+                write!(sql, "UPDATE shared_records SET {column} = {value} WHERE id = '{number}';").unwrap();
+            }
+        }
+        home.sql(&format!("{sql} COMMIT;"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut found = runtime.block_on(async {
+            let records = home.records();
+            let mut ask = Ask { limit, ..Ask::default() };
+            let mut found = Vec::new();
+            loop {
+                let (items, more) = records.unseen(ask.clone()).await.unwrap();
+                assert!(items.is_sorted_by_key(|item| item.hlc.clone()));
+                for item in &items {
+                    ask.seen.advance(&item.hlc);
+                }
+                found.extend(items.iter().map(id_of));
+                if !more {
+                    break;
+                }
+                assert!(!items.is_empty());
+            }
+            let apart = records.unorderable(100).await.unwrap();
+            assert_eq!(faults(&apart).len(), apart.len());
+            found.extend(apart.iter().map(id_of));
+            found
+        });
+        found.sort();
+        let numbers = (0..rows.len()).map(|number| number.to_string());
+        let all: Vec<_> = numbers.chain(["first".to_owned(), "last".to_owned()]).collect();
+        prop_assert_eq!(found, all);
+    }
 }
