@@ -1442,8 +1442,8 @@ interface SqliteAppRows {
   /** Reads and writes their rows. */
   readonly applier: {
     /**
-     * Applies an entry, last writer wins. An insert whose row has no `deleted_at` brings a deleted row to life.
-     * Columns that the table computes are neither sent nor written.
+     * Applies an entry, last writer wins. An insert whose row has no `deleted_at` brings a deleted row to
+     * life. Columns that the table computes are neither sent nor written.
      *
      * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
      * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row, also by a trigger that
@@ -1453,9 +1453,9 @@ interface SqliteAppRows {
     /**
      * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
      * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
-     * not there has no rows. Rejects with `MALFORMED_ITEM` where a row on the page cannot be read as it stands,
-     * and names it; rows without a valid `updated_at` are on no page. An engine that is given this store
-     * as it is holds such rows by themselves.
+     * not there has no rows. Rejects with `MALFORMED_ITEM` where a row on the page cannot be read as it
+     * stands, and names it; rows without a valid `updated_at` are on no page. An engine that is given this
+     * store as it is holds such rows by themselves.
      */
     scanSince(
       appId: string,
@@ -1517,12 +1517,13 @@ interface SqliteDeltaOptions {
  *
  * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
  * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
- * goes into the column of its name in snake case, or of its very name; one without a column is left out, as `put`
- * would. Columns that the table computes are never written.
+ * goes into the column of its name in snake case, or of its very name; one without a column is left out, as
+ * `put` would. Columns that the table computes are never written.
  *
- * A row that is no record, for its id, its type or a time is none, is not asked of `get`: it is answered as it stands,
- * with what is malformed left as it is, so that it is held and named. A field whose text is no UTF-8 throws
- * `MALFORMED_ITEM` where it is read. Rows without a valid `updated_at` are what `queryMalformed` answers.
+ * A row that is no record, for its id, its type or a time is none, is not asked of `get`: it is answered as it
+ * stands, with what is malformed left as it is, so that it is held and named. A field whose text is no UTF-8
+ * throws `MALFORMED_ITEM` where it is read. Rows without a valid `updated_at` are what `queryMalformed`
+ * answers.
  *
  * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
  * shares its fate: an app must not leave one open while a round runs, unless it commits it.
