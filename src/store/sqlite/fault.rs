@@ -27,11 +27,12 @@ pub fn fault_of_code(operation: String, code: c_int, message: &str, row: Option<
     fault(operation, row, error)
 }
 
-/// The error where a statement that must change a row has changed none: a trigger may say so with
-/// `RAISE(IGNORE)`, and to whoever wrote it that is a success.
+/// The error where a statement that must change a row has changed none, as a trigger makes it with
+/// `RAISE(IGNORE)`: to `SQLite` that is a success.
 pub fn ignored(operation: impl Into<Cow<'static, str>>, row: &str) -> Error {
     let message = format!(
-        "{row} was not written: a trigger of the table ignores it; change the row, or the trigger"
+        "{row} was not written: a trigger of the table, or its ON CONFLICT IGNORE, ignores it; change the \
+         row, or the table"
     );
     Error::new(ErrorKind::Constraint, operation, message)
 }
