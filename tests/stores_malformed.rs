@@ -388,8 +388,11 @@ const SPOILT_COLUMNS: [&str; 6] = [
     "content_hash",
 ];
 
-/// Per row its time and node, and what is put where.
-fn rows() -> impl Strategy<Value = Vec<(u64, &'static str, Vec<(&'static str, &'static str)>)>> {
+/// The time and node of a row, and what is put where.
+type Spoilt = (u64, &'static str, Vec<(&'static str, &'static str)>);
+
+/// What stands in a table.
+fn rows() -> impl Strategy<Value = Vec<Spoilt>> {
     let spoil = (
         prop::sample::select(&SPOILT_COLUMNS[..]),
         prop::sample::select(&SPOILT[..]),
