@@ -530,6 +530,14 @@ interface UnseenPage {
   readonly hasMore: boolean;
 }
 
+/** Something that is stored and has no place in the order of timestamps. */
+interface MalformedItem {
+  /** The id of the record, or what else names what is stored: `rowid 7`. */
+  readonly id: string;
+  /** What must be mended: which column of which row must be what, and what stands there. */
+  readonly reason: string;
+}
+
 /**
  * What a store of records can do so that no round scans it. Each function is optional: an engine uses
  * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
@@ -553,6 +561,12 @@ interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
     watermarks: Watermarks,
     options: { readonly limit: number },
   ): Promise<UnseenPage> | UnseenPage;
+  /**
+   * The records that are on no page of `queryUnseen`, for what is stored as their `updatedAt` is no timestamp.
+   * Asked once at the beginning of a sweep. Each is held and named with its reason until it is mended; nothing
+   * waits for it. What it throws is warned of.
+   */
+  queryMalformed?(): Promise<MalformedItem[]> | MalformedItem[];
   /**
    * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
    * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
@@ -629,6 +643,11 @@ interface AppSyncableApplier {
     entries: AppSyncableRowEntry[],
     options?: ApplyOptions,
   ): Promise<ApplyResult[]> | ApplyResult[];
+  /**
+   * The rows of the table that no scan shows, for what is stored as their time is no timestamp. Asked once for
+   * each table at the beginning of a sweep, as `queryMalformed` of {@link DeltaCapableDatabaseAdapter} is.
+   */
+  queryMalformed?(appId: string, table: string): Promise<MalformedItem[]> | MalformedItem[];
 }
 
 /** Which page of a scan is wanted. */
@@ -1426,6 +1445,10 @@ interface SqliteDatabaseAdapterOptions {
  * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
  * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
  *
+ * A row that something else left malformed does not make a query fail. A time that is none is the text that
+ * stands there, bytes that are no UTF-8 are U+FFFD, and a row whose id is no text, which nothing could name,
+ * is left out. In an exchange such a row is held and named with the column to mend, never sent.
+ *
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
  * `CONSTRAINT_VIOLATION` where the database refuses a row, and with `STORE_CLOSED` after `close()`.
@@ -1471,16 +1494,20 @@ interface SqliteAppRows {
   /** Reads and writes their rows. */
   readonly applier: {
     /**
-     * Applies an entry, last writer wins.
+     * Applies an entry, last writer wins. An insert whose row has no `deleted_at` brings a deleted row to
+     * life. Columns that the table computes are neither sent nor written.
      *
      * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
-     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row.
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row, also by a trigger that
+     * ignores it. The error names the row and the constraint.
      */
     apply(entry: AppSyncableRowEntry): Promise<void>;
     /**
      * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
      * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
-     * not there has no rows.
+     * not there has no rows. Rejects with `MALFORMED_ITEM` where a row on the page cannot be read as it
+     * stands, and names it; rows without a valid `updated_at` are on no page. An engine that is given this
+     * store as it is holds such rows by themselves.
      */
     scanSince(
       appId: string,
@@ -1542,7 +1569,13 @@ interface SqliteDeltaOptions {
  *
  * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
  * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
- * goes into the column of its name in snake case; one without a column is left out, as `put` would.
+ * goes into the column of its name in snake case, or of its very name; one without a column is left out, as
+ * `put` would. Columns that the table computes are never written.
+ *
+ * A row that is no record, for its id, its type or a time is none, is not asked of `get`: it is answered as it
+ * stands, with what is malformed left as it is, so that it is held and named. A field whose text is no UTF-8
+ * throws `MALFORMED_ITEM` where it is read. Rows without a valid `updated_at` are what `queryMalformed`
+ * answers.
  *
  * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
  * shares its fate: an app must not leave one open while a round runs, unless it commits it.
@@ -1550,7 +1583,7 @@ interface SqliteDeltaOptions {
  * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The functions reject with `STORE_CLOSED`,
  * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
  * and with what the adapter throws; nothing of a page is written then. A single record fails with
- * `CONSTRAINT_VIOLATION` or `INVALID_ARGUMENT`.
+ * `CONSTRAINT_VIOLATION` (also where a trigger ignores it) or `INVALID_ARGUMENT`, by an error that names it.
  */
 declare function withSqliteDelta<Adapter extends object>(
   adapter: Adapter,
@@ -1563,6 +1596,8 @@ interface SqliteDelta {
   getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
   /** See {@link DeltaCapableDatabaseAdapter}. */
   queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
+  queryMalformed(): Promise<MalformedItem[]>;
   /** See {@link DeltaCapableDatabaseAdapter}. */
   applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
 }
@@ -1587,6 +1622,8 @@ interface DatabaseAppRows {
     getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
     /** See {@link AppSyncableApplier}. */
     applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
+    /** See {@link AppSyncableApplier}. */
+    queryMalformed(appId: string, table: string): Promise<MalformedItem[]>;
   };
 }
 
@@ -1671,6 +1708,7 @@ export {
   type HttpSyncServerLimits,
   type HttpSyncServerOptions,
   type InProcessTransportOptions,
+  type MalformedItem,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
   type ObjectStorageAdapter,

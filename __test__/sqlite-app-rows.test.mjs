@@ -174,3 +174,87 @@ test("what cannot be applied fails alone, with a code", needsSqlite, async () =>
   db.close();
   await assert.rejects(applier.scanSince(APP, "notes", text(at(0, ""))), { code: "STORE_CLOSED" });
 });
+
+const LOOSE = {
+  "with a node": "(id TEXT PRIMARY KEY, title, updated_at, deleted_at, node_id)",
+  "without a node": "(id TEXT PRIMARY KEY, title, updated_at, deleted_at)",
+  "without row ids":
+    "(id TEXT, title TEXT DEFAULT '', updated_at, deleted_at, PRIMARY KEY (id, title)) WITHOUT ROWID",
+};
+
+/** A table that checks nothing, with a good row at each end and one between to be spoilt. */
+function openLoose(columns, set) {
+  const db = new DatabaseSync(":memory:");
+  db.exec(`CREATE TABLE my_app_syncable_notes ${columns}`);
+  const info = { appId: APP, tables: [{ name: "notes", pkColumns: ["id"] }], filesEnabled: false };
+  const app = { ...info, tableNames: ["notes"] };
+  const { applier } = sync.withSqliteAppRows({
+    db,
+    namespaces: { get: () => app, list: () => [app] },
+  });
+  for (const [id, offset] of [
+    ["first", 1],
+    ["odd", 5],
+    ["last", 9],
+  ]) {
+    db.prepare("INSERT INTO my_app_syncable_notes (id, updated_at) VALUES (?, ?)").run(
+      id,
+      text(at(offset, "a")),
+    );
+  }
+  db.exec(`UPDATE my_app_syncable_notes SET ${set} WHERE id = 'odd'`);
+  return { db, applier };
+}
+
+for (const [what, columns] of Object.entries(LOOSE)) {
+  test(`a row that cannot be sent has its place and says why: ${what}`, needsSqlite, async () => {
+    const { applier } = openLoose(columns, "title = CAST(x'61ff' AS TEXT)");
+    const { rows } = await applier.scanSince(APP, "notes", "");
+    assert.deepEqual(
+      rows.map(({ row }) => row.id),
+      ["first", "odd", "last"],
+    );
+    assert.throws(() => rows[1].row.title, {
+      code: "MALFORMED_ITEM",
+      message:
+        /the column title of the row of My-App\/notes with id = "odd" must be a text in UTF-8/,
+    });
+    assert.throws(() => JSON.stringify(rows[1]), { code: "MALFORMED_ITEM" });
+    assert.doesNotThrow(() => JSON.stringify([rows[0], rows[2]]));
+    if (what === "without row ids") return;
+    const { applier: keyless } = openLoose(columns, "id = NULL");
+    const [, odd] = (await keyless.scanSince(APP, "notes", "")).rows;
+    assert.throws(() => odd.row.id, { code: "MALFORMED_ITEM", message: /the column id of/ });
+  });
+
+  test(`a row without a time is on no page, and is named: ${what}`, needsSqlite, async () => {
+    const usual = Buffer.from(text(at(5, ""))).toString("hex");
+    for (const time of ["NULL", "'yesterday'", `x'${usual}61'`, `CAST(x'${usual}ff' AS TEXT)`]) {
+      const { applier, db } = openLoose(columns, `updated_at = ${time}`);
+      const { rows } = await applier.scanSince(APP, "notes", "");
+      assert.deepEqual(
+        rows.map(({ row }) => row.id),
+        ["first", "last"],
+      );
+      const paged = [];
+      for (let cursor = ""; cursor !== null;) {
+        const page = await applier.scanSince(APP, "notes", "", { limit: 1, cursor });
+        paged.push(...page.rows.map(({ row }) => row.id));
+        cursor = page.nextCursor;
+      }
+      assert.deepEqual(paged, ["first", "last"]);
+      const [{ reason }, ...more] = await applier.queryMalformed(APP, "notes");
+      assert.deepEqual(more, []);
+      assert.match(
+        reason,
+        /the column updated_at of the row of My-App\/notes with id = "odd" must be .*, got /,
+      );
+      assert.deepEqual(await applier.getNodeWatermarks(APP, "notes"), { a: at(9, "a") });
+      const change = { appId: APP, table: "notes", timestamp: at(7, "b"), op: "update" };
+      await applier.apply({ ...change, row: {}, where: { id: "odd" } });
+      assert.deepEqual(await applier.queryMalformed(APP, "notes"), [], "it has a time now");
+      const after = db.prepare("SELECT updated_at FROM my_app_syncable_notes WHERE id = 'odd'");
+      assert.equal(after.get().updated_at, text(at(7, "b")));
+    }
+  });
+}

@@ -7,6 +7,8 @@
  * fails leaves no trace. Whatever ends the transaction as a whole, such as a full disk, is thrown.
  */
 
+const { mayBeBroken } = require("./malformed.js");
+const { computedOf } = require("./timeline.js");
 const { quote, toColumn } = require("./values.js");
 
 const APPLIED = Object.freeze({ status: "applied" });
@@ -36,12 +38,18 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
       shape,
       known: columns.filter(({ kind }) => kind !== "foreign"),
       foreign: columns.filter(({ kind }) => kind === "foreign"),
-      fields: new Set(["kind", ...columns.map(({ field }) => field)]),
+      fields: new Set(["kind", ...columns.map(({ field }) => field), ...computedFields()]),
       hasExtra: shape.columns.some((column) => column.name === EXTRA),
       hasNode: shape.timeline.hasNode,
       statements: new Map(),
     };
     return layout;
+  }
+
+  /** Fields that only this table knows and computes itself. */
+  function computedFields() {
+    const fields = native.columnsOf(computedOf(handle, table));
+    return fields.filter((one) => one?.kind === "foreign").map(({ field }) => field);
   }
 
   const invalid = (what) => failed(fault("INVALID_ARGUMENT", OPERATION, what));
@@ -68,7 +76,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
   function takeIn(group, results, { strict, stopped }, write) {
     const items = group.map(({ record }) => record ?? {});
     const find = handle.prepare(stored);
-    const times = items.map(({ id }) => (typeof id === "string" ? find.get(id)?.time : undefined));
+    const times = items.map(({ id }) => (typeof id === "string" ? timeOf(find, id) : undefined));
     const wins = native.winners(items, "updatedAt", times);
     const texts = { updatedAt: native.textsOf(items, "updatedAt") };
     for (const field of ["createdAt", "deletedAt"]) {
@@ -83,6 +91,14 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
         if (results[place].status === "failed") stopped.add(node);
       }
     }
+  }
+
+  /** The time that is stored under an id. One that is no UTF-8 is none, whatever was read of it. */
+  function timeOf(find, id) {
+    const time = find.get(id)?.time;
+    if (!mayBeBroken(time)) return time;
+    const same = handle.all(`SELECT 1 FROM ${name} WHERE "id" = ? AND "updated_at" = ?`, id, time);
+    return same.length > 0 ? time : undefined;
   }
 
   /** What keeps a record from being one that can be exchanged. */
@@ -112,10 +128,11 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
     if (of.hasNode) values.push(record.updatedAt.nodeId);
     if (of.hasExtra) values.push(extraOf(of, record));
     try {
-      handle.prepare(sql).run(...values);
-      return APPLIED;
+      const { changes } = handle.prepare(sql).run(...values);
+      if (Number(changes) > 0) return APPLIED;
+      return failed(native.sqliteIgnored(OPERATION, named(record)));
     } catch (thrown) {
-      const { error, ofOneRow } = handle.explain(OPERATION, thrown);
+      const { error, ofOneRow } = handle.explain(OPERATION, thrown, named(record));
       if (thrown?.code === "ERR_SQLITE_ERROR") {
         if (!ofOneRow || handle.hasLostTransaction()) throw thrown;
         return failed(error);
@@ -124,6 +141,8 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
       return failed(fault("INVALID_ARGUMENT", OPERATION, thrown.message, thrown));
     }
   }
+
+  const named = ({ id }) => `the record ${JSON.stringify(id)}`;
 
   /** The columns that a record fills, and the statement for them: those of fields that it lacks stay out. */
   function statementFor(of, record) {
@@ -165,6 +184,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   /** A field that a record of the other release lacks, where the column may not be null. */
   function emptyOf(column) {
+    if (column.field === "kind") return "data";
     if (!column.required) return null;
     if (column.kind === "integer") return column.name === "version" ? 1 : 0;
     return "";
@@ -216,7 +236,7 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
         [result] = inOneTransaction([record], strict);
       } catch (thrown) {
         if (!isRefusal(thrown)) throw thrown;
-        result = failed(handle.explain(OPERATION, thrown).error);
+        result = failed(handle.explain(OPERATION, thrown, named(record)).error);
       }
       if (result.status === "failed") stopped.add(node);
       return result;
@@ -243,12 +263,29 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
       });
       for (const { record, at, done } of puts) {
         const attempt = done === null ? put(record) : done.catch(() => put(record));
-        results[at] = await attempt.then(() => APPLIED, failed);
+        results[at] = await attempt.then(
+          () => outcomeOf(record),
+          (thrown) => refusalOf(record, thrown),
+        );
         if (results[at] !== APPLIED) state.stopped.add(record.updatedAt.nodeId);
       }
     }
     return results;
   }
+
+  /** What a `put` that settled has done: a trigger may have ignored the row without a word. */
+  function outcomeOf(record) {
+    const time = handle.during(OPERATION, () => timeOf(handle.prepare(stored), record.id));
+    const [isMissing] = native.winners([record], "updatedAt", [time]);
+    return isMissing ? failed(native.sqliteIgnored(OPERATION, named(record))) : APPLIED;
+  }
+
+  const refusalOf = (record, thrown) =>
+    failed(
+      thrown?.code === "ERR_SQLITE_ERROR"
+        ? handle.explain(OPERATION, thrown, named(record)).error
+        : thrown,
+    );
 
   /** Begins to put the records that win. */
   function begin(group, results, state) {

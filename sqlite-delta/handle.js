@@ -9,10 +9,10 @@ const SAVEPOINT = "starkeep_delta";
 exports.createHandle = function createHandle(db, native, fault) {
   const statements = new Map();
 
-  /** What `node:sqlite` threw as `{ error, ofOneRow }`; anything else stays itself. */
-  function explain(operation, thrown) {
+  /** What `node:sqlite` threw, about a row where one is named, as `{ error, ofOneRow }`; anything else stays. */
+  function explain(operation, thrown, row) {
     if (thrown?.code === "ERR_SQLITE_ERROR") {
-      return native.sqliteFault(operation, thrown.errcode, thrown.message, thrown);
+      return native.sqliteFault(operation, thrown.errcode, thrown.message, thrown, row);
     }
     if (thrown?.code === "ERR_INVALID_STATE") {
       const what = "the database is closed; open it before a round begins";

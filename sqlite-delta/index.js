@@ -49,6 +49,7 @@ exports.sqliteDelta = function sqliteDelta(native, fault) {
       return adapterWith(adapter, {
         getNodeWatermarks: async () => records.watermarks(),
         queryUnseen: async (watermarks, query) => records.unseen(watermarks, query),
+        queryMalformed: async () => records.malformed(),
         applyRecords: async (items, how) =>
           apply === "put" ? applier.byPut(items, how) : applier.bySql(items, how),
       });

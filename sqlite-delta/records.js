@@ -2,8 +2,9 @@
 
 /** What the other side has not seen of the records in an app's own table. */
 
+const { createRecordReader } = require("./record-reader.js");
 const { columnsOf, createTimeline } = require("./timeline.js");
-const { quote } = require("./values.js");
+const { createUnorderable } = require("./unorderable.js");
 
 /** So many rows of a node are looked at first, and then this many times as many. */
 const FIRST_LOOK = 128;
@@ -15,6 +16,8 @@ const NEEDED = ["id", "type", "created_at", "updated_at", "deleted_at", "object_
 
 exports.createRecords = function createRecords({ adapter, handle, native, fault, table }) {
   let known = null;
+  const reader = createRecordReader({ handle, native, fault, table }, shape);
+  const unorderable = createUnorderable({ handle, native }, table);
 
   /** The table as it is now, its indexes made. Looked at again when the schema changes. */
   function shape() {
@@ -30,17 +33,17 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
       throw fault("DATABASE_ERROR", "withSqliteDelta({ table })", what);
     }
     const timeline = handle.atomically(null, () =>
-      createTimeline(handle, table, columns, { key: "id" }),
+      createTimeline(handle, table, columns, { keys: ["id"] }),
     );
-    const ids = `SELECT "id" FROM ${quote(table)} WHERE ${timeline.row} = ?`;
-    known = { version: handle.schemaVersion(), columns, timeline, ids };
+    known = { version: handle.schemaVersion(), columns, timeline };
     return known;
   }
 
   function watermarks() {
     return handle.during("getNodeWatermarks", () => {
       const { timeline } = shape();
-      return native.newestOf(handle.all(timeline.newest).map(({ time }) => time));
+      const times = handle.all(timeline.newest).map(({ time }) => time);
+      return native.newestOf(times.filter(unorderable.stands));
     });
   }
 
@@ -62,26 +65,27 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
   const read = (sql, ...parameters) => handle.prepare(sql, { bigInts: true }).all(...parameters);
   const timesOf = (rows) => rows.map(({ time }) => time);
 
-  /** The rows of the page, as `{ id, time }` in the order of timestamps. */
+  /** The rows of the page, as `{ row, time, id, isRecord }` in the order of timestamps. */
   function choose(seen, limit) {
-    const { timeline, ids } = shape();
+    const { timeline } = shape();
     const page = native.choosePage(seen, limit);
     const candidates = [];
     for (const { node } of handle.all(timeline.nodes)) offerNode(page, timeline, node, candidates);
-    const odd = read(timeline.odd);
+    const odd = read(timeline.odd).filter((row) => unorderable.standsIn(timeline, row));
     candidates.push(...odd);
     page.offer(timesOf(odd), false);
     const { rows, hasMore } = page.finish();
-    const id = handle.prepare(ids);
-    const chosen = rows.map((at) => ({
-      id: id.get(candidates[at].row).id,
-      time: candidates[at].time,
-    }));
+    const places = rows.map((at) => candidates[at]);
+    const heads = reader.headsOf(places.map(({ row }) => row));
+    const chosen = places
+      .map((candidate, at) => heads[at] && { ...candidate, ...heads[at] })
+      .filter((one) => one !== null);
     return { chosen, hasMore };
   }
 
   /**
-   * Each record is what the app's `get` answers, for only the app knows how its records look. One whose
+   * Each record is what the app's `get` answers, for only the app knows how its records look. A row that is
+   * no record is not asked for, but read as it stands, so that it can be held. A record whose
    * `get` works at once is read in the same view of the database in which the page was chosen; where it
    * does not, and something was written meanwhile, the page is chosen again.
    */
@@ -90,7 +94,7 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
       const { chosen, hasMore, answers } = handle.during("queryUnseen", () =>
         handle.atomically(null, () => {
           const page = choose(seen, query?.limit);
-          return { ...page, answers: page.chosen.map(({ id }) => answerOf(id)) };
+          return { ...page, answers: page.chosen.map(answerOf) };
         }),
       );
       const records = (await Promise.all(answers)).map(({ error, record }) => {
@@ -111,12 +115,13 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
   }
 
   /** What `get` answers, settled: a rejection of one must not be unhandled while another is awaited. */
-  function answerOf(id) {
+  function answerOf({ id, row, isRecord }) {
+    if (!isRecord) return { record: reader.asItStands(row) };
     try {
       const answer = adapter.get(id);
-      if (typeof answer?.then !== "function") return { record: answer };
+      if (typeof answer?.then !== "function") return { record: reader.checked(answer, row) };
       return Promise.resolve(answer).then(
-        (record) => ({ record }),
+        (record) => ({ record: reader.checked(record, row) }),
         (thrown) => ({ error: { thrown } }),
       );
     } catch (thrown) {
@@ -124,5 +129,13 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     }
   }
 
-  return { shape, watermarks, unseen };
+  /** The records that have no place in the order, and why. */
+  function malformed() {
+    return handle.during("queryMalformed", () => {
+      const { timeline } = shape();
+      return handle.atomically(null, () => unorderable.rowsOf(timeline).map(reader.reasonOf));
+    });
+  }
+
+  return { shape, watermarks, unseen, malformed };
 };

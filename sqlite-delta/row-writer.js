@@ -2,12 +2,17 @@
 
 /** Applying entries to the tables of apps: the later one wins, by its numbers. */
 
+const { isBroken, told } = require("./malformed.js");
 const { fromWire, quote } = require("./values.js");
 
 const APPLIED = Object.freeze({ status: "applied" });
 const STALE = Object.freeze({ status: "stale" });
 const BEHIND = Object.freeze({ status: "behind" });
 const OPERATION = "apply an app row";
+/** SQLite's codes where a row is there already: a primary key, a unique index, a rowid. */
+const DUPLICATES = [1555, 2067, 2579];
+/** On what was thrown: the row that it was about. */
+const ROW = Symbol("row");
 
 exports.createRowWriter = function createRowWriter({ handle, native, fault, declared, shapeOf }) {
   const invalid = (what) => fault("INVALID_ARGUMENT", OPERATION, what);
@@ -31,7 +36,29 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
       throw native.mustBe("apply(entry.row.updated_at)", "a timestamp in text form", updatedAt);
     const [isLater] = native.winners(native.timesOf([updatedAt]), undefined, [timestamp]);
     if (isLater) throw invalid("updated_at must not be later than the entry's own timestamp");
-    return { shape, pkColumns, row, updatedAt, where: entry.where };
+    for (const column of shape.computed) row.delete(column);
+    return { shape, pkColumns, row, updatedAt, where: entry.where, ofTable: entry };
+  }
+
+  /** The row of an entry in words: by what its entry names it with. */
+  function named(one) {
+    const { appId, table } = one.ofTable;
+    const parts = [...(keyOf(one) ?? conditionIn(one))].map(
+      ([column, value]) => `${column} = ${told(value)}`,
+    );
+    const which = parts.length === 0 ? "" : ` with ${parts.join(" and ")}`;
+    return `the row of ${appId}/${table}${which}`;
+  }
+
+  const ignored = (one) => native.sqliteIgnored(OPERATION, named(one));
+
+  /** Runs a statement about a row; a refusal names it. */
+  function run(one, sql, ...values) {
+    try {
+      return Number(handle.prepare(sql).run(...values).changes);
+    } catch (thrown) {
+      throw Object.assign(thrown, { [ROW]: named(one) });
+    }
   }
 
   /** The columns to write and their values; `node_id` follows from the time. */
@@ -49,6 +76,10 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
     return values;
   }
 
+  /** A column to compare, which may be one that the table computes. */
+  const columnToCompare = (shape, name) =>
+    shape.computed.includes(name) ? name : columnIn(shape, name);
+
   /** Only a column that is there: what a newer app sends beside them has to wait until it is here too. */
   function columnIn(shape, name) {
     if (shape.columns.some((column) => column.name === name)) return name;
@@ -56,35 +87,59 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
     throw fault("DATABASE_ERROR", OPERATION, what);
   }
 
+  const isSame = (a, b) => a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+
   /** The rows that a condition means, and which of them are older than `updatedAt`. */
   function find({ shape, updatedAt }, condition) {
-    const columns = [...condition.keys()].map((column) => quote(columnIn(shape, column)));
+    const columns = [...condition.keys()].map((column) => quote(columnToCompare(shape, column)));
     const test = columns.map((column) => `${column} IS ?`).join(" AND ");
     const values = [...condition.values()].map(fromWire);
-    const sql = `SELECT "updated_at" AS time FROM ${quote(shape.name)} WHERE ${test}`;
-    const times = [...new Set(handle.all(sql, ...values).map(({ time }) => time))];
+    // By their bytes as well: a text that is no UTF-8 is read as another one.
+    const sql = `SELECT "updated_at" AS time, CAST("updated_at" AS BLOB) AS bytes
+      FROM ${quote(shape.name)} WHERE ${test}`;
+    const found = [];
+    for (const row of handle.all(sql, ...values)) {
+      const same = found.find(({ time, bytes }) => time === row.time && isSame(bytes, row.bytes));
+      if (same === undefined) found.push({ ...row, count: 1 });
+      else same.count += 1;
+    }
+    const times = found.map(({ time, bytes }) => (isBroken(time, bytes) ? null : time));
     const [incoming] = native.timesOf([updatedAt]);
     const wins = native.winners(
       times.map(() => incoming),
       undefined,
       times,
     );
-    return { test, values, older: times.filter((_, at) => wins[at]), exists: times.length > 0 };
+    return { test, values, older: found.filter((_, at) => wins[at]), exists: found.length > 0 };
   }
 
-  /** Writes `values` to the rows of `found` that are older. */
-  function update({ shape }, { test, values: keys, older }, values) {
+  /** Writes `values` to the rows of `found` that are older, to each of them. */
+  function update(one, { test, values: keys, older }, values) {
     const sets = [...values.keys()].map((column) => `${quote(column)} = ?`).join(", ");
-    const sql = `UPDATE ${quote(shape.name)} SET ${sets} WHERE ${test} AND "updated_at" IS ?`;
-    for (const time of older) handle.prepare(sql).run(...values.values(), ...keys, time);
+    const sql = `UPDATE ${quote(one.shape.name)} SET ${sets}
+      WHERE ${test} AND CAST("updated_at" AS BLOB) IS ?`;
+    for (const { bytes, count } of older) {
+      if (run(one, sql, ...values.values(), ...keys, bytes) < count) throw ignored(one);
+    }
     return older.length > 0 ? APPLIED : STALE;
   }
 
-  function insert({ shape }, values) {
+  function insert(one, values) {
     const names = [...values.keys()].map(quote).join(", ");
     const places = [...values].map(() => "?").join(", ");
-    const sql = `INSERT INTO ${quote(shape.name)} (${names}) VALUES (${places}) ON CONFLICT DO NOTHING`;
-    return Number(handle.prepare(sql).run(...values.values()).changes) > 0 ? APPLIED : STALE;
+    const sql = `INSERT INTO ${quote(one.shape.name)} (${names}) VALUES (${places})`;
+    if (run(one, sql, ...values.values()) === 0) throw ignored(one);
+    return APPLIED;
+  }
+
+  /** A row of a table in which nothing tells rows apart; one that is there already is ignored. */
+  function insertOnce(one, values) {
+    try {
+      return insert(one, values);
+    } catch (thrown) {
+      if (DUPLICATES.includes(thrown?.errcode)) return STALE;
+      throw thrown;
+    }
   }
 
   /** The primary key as the row gives it, or `null`. */
@@ -93,9 +148,11 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
     return new Map(pkColumns.map((column) => [column, row.get(column)]));
   }
 
+  const conditionIn = ({ where }) => new Map(isObject(where) ? Object.entries(where) : []);
+
   /** The rows that an entry is about: its `where`, else its primary key. Never all of them. */
   function conditionOf(one) {
-    const where = isObject(one.where) ? new Map(Object.entries(one.where)) : new Map();
+    const where = conditionIn(one);
     const condition = where.size > 0 ? where : keyOf(one);
     if (condition === null)
       throw invalid("an update or delete must name its row, in `where` or by its primary key");
@@ -112,15 +169,13 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
         values.set("deleted_at", null);
       }
       if (one.pkColumns.length === 0) {
-        return find(one, new Map([...values])).exists ? STALE : insert(one, values);
+        return find(one, new Map([...values])).exists ? STALE : insertOnce(one, values);
       }
       const key = keyOf(one);
       if (key === null) throw invalid("an inserted row must have its primary key");
       const found = find(one, key);
       if (found.exists) return update(one, found, values);
-      const inserted = insert(one, values);
-      if (inserted === APPLIED) return inserted;
-      throw fault("CONSTRAINT_VIOLATION", OPERATION, "another row has a value that is unique");
+      return insert(one, values);
     },
 
     update: (one) => update(one, find(one, conditionOf(one)), valuesOf(one)),
@@ -149,7 +204,7 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
   /** Whether the fault lies with one entry, so that the others of its page can still be applied. */
   function resultOf(thrown) {
     const isSqlite = thrown?.code === "ERR_SQLITE_ERROR";
-    const { error, ofOneRow } = handle.explain(OPERATION, thrown);
+    const { error, ofOneRow } = handle.explain(OPERATION, thrown, thrown?.[ROW]);
     if (error.code === "STORE_CLOSED" || handle.hasLostTransaction()) throw thrown;
     if (isSqlite && !ofOneRow) throw thrown;
     return { status: "failed", error };
@@ -172,9 +227,11 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
   const alone = (entry) => handle.atomically(null, () => applyOne(entry));
 
   function apply(entry) {
-    handle.during(OPERATION, () =>
-      handle.atomically(tableOf([entry ?? {}]), () => void alone(entry)),
-    );
+    try {
+      handle.atomically(tableOf([entry ?? {}]), () => void alone(entry));
+    } catch (thrown) {
+      throw handle.explain(OPERATION, thrown, thrown?.[ROW]).error;
+    }
   }
 
   /** All in one transaction; an entry that fails leaves no trace. */

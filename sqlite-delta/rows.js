@@ -3,12 +3,15 @@
 /** The rows of apps in `<app>_syncable_<table>`, over the app's own handle. */
 
 const { createRowWriter } = require("./row-writer.js");
-const { columnsOf, createTimeline } = require("./timeline.js");
-const { quote, toWire } = require("./values.js");
+const { createRowReader } = require("./row-reader.js");
+const { columnsOf, computedOf, createTimeline } = require("./timeline.js");
+const { createUnorderable } = require("./unorderable.js");
+const { quote } = require("./values.js");
 
 const ALL = "SELECT app_id, tables_json, files_enabled FROM app_syncable_namespaces";
 const IS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'app_syncable_namespaces'";
 const DEFAULT_LIMIT = 500;
+const USUAL_MOMENT = /^[0-9a-f]{12}:[0-9a-f]{4}:/;
 
 const tableName = (appId, table) => `${appId.toLowerCase().replaceAll("-", "_")}_syncable_${table}`;
 
@@ -75,43 +78,34 @@ exports.createAppRows = function createAppRows(context) {
       throw fault("DATABASE_ERROR", "app rows", what);
     }
     const timeline = handle.atomically(null, () => createTimelineOf(name, columns));
-    const shape = { name, columns, timeline, version: handle.schemaVersion() };
+    const unorderable = createUnorderable(context, name);
+    const computed = computedOf(handle, name);
+    const made = { name, columns, computed, timeline, unorderable };
+    const shape = { ...made, version: handle.schemaVersion() };
     shapes.set(name, shape);
     return shape;
   }
 
   function createTimelineOf(name, columns) {
-    const [key, second] = columns.filter(({ pk }) => pk > 0);
-    // A primary key of several columns, in a table without rowids, has no one name for a row.
-    return createTimeline(handle, name, columns, {
-      key: second === undefined ? key?.name : undefined,
-      byTime: true,
-    });
-  }
-
-  function entryOf(appId, table, row, timestamp) {
-    const wire = {};
-    for (const [column, value] of Object.entries(row)) {
-      // Own, whatever name it is: `__proto__` is a name like any other.
-      Object.defineProperty(wire, column, {
-        value: toWire(value),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    }
-    const op = (row.deleted_at ?? null) === null ? "insert" : "delete";
-    return { timestamp, appId, table, op, row: wire };
+    const keys = columns.filter(({ pk }) => pk > 0).map((column) => column.name);
+    return createTimeline(handle, name, columns, { keys, byTime: true });
   }
 
   const readRows = (sql, ...parameters) =>
     handle.prepare(sql, { bigInts: true }).all(...parameters);
 
   /**
+   * The text behind all of a moment, of which a page has either all rows or none. A cursor as it stands could
+   * lie before a text of its moment that is no UTF-8, and that was read as this cursor.
+   */
+  const afterMoment = (cursor) => (USUAL_MOMENT.test(cursor) ? `${cursor.slice(0, 17)};` : cursor);
+
+  /**
    * The usual rows of one page in text order, never parted within a moment. What is written otherwise has
    * its place by its numbers, on the page into whose stretch it falls.
    */
-  function scan({ name, columns, timeline }, since, limit, cursor) {
+  function scan(shape, since, limit, cursor) {
+    const { name, columns, timeline } = shape;
     const select = `SELECT ${columns.map((column) => quote(column.name)).join(", ")} FROM ${quote(name)}`;
     // An empty place is the beginning, as it is to SQL.
     const floor = since === "" ? "" : native.floorOf(since);
@@ -120,14 +114,17 @@ exports.createAppRows = function createAppRows(context) {
         floor === undefined ? ["sinceHlcStr", since] : ["{ cursor }", cursor];
       throw native.mustBe(`scanSince(${argument})`, "a timestamp in text form", place);
     }
-    const usual = `WHERE NOT ${timeline.isOdd} AND "updated_at" >= ?1 AND "updated_at" > ?2`;
+    const after = afterMoment(cursor);
+    // Every text is less than the empty BLOB, and no BLOB is.
+    const usual = `WHERE NOT ${timeline.isOdd}
+      AND "updated_at" >= ?1 AND "updated_at" > ?2 AND "updated_at" < x''`;
     // Rows of the moment of `since` are read as well, for text does not order them: those that were seen
     // take no place on the page, or a page of nothing else would look like the end.
     const most = floor === null ? 0 : limit + seenAt(floor);
     const found =
       floor === null
         ? []
-        : readRows(`${select} ${usual} ORDER BY "updated_at" LIMIT ?3`, floor, cursor, most + 1);
+        : readRows(`${select} ${usual} ORDER BY "updated_at" LIMIT ?3`, floor, after, most + 1);
     const next = found.length > most ? found.pop() : null;
     let last = null;
     if (next !== null) {
@@ -141,10 +138,12 @@ exports.createAppRows = function createAppRows(context) {
     found.push(...readRows(`${select} WHERE ${timeline.isOdd}`));
     const texts = found.map((row) => row.updated_at);
     const order = native.rowsBetween(texts, since, cursor, last);
-    return { rows: order.map((at) => found[at]), hasMore: last !== null, nextCursor: last };
+    const rows = order.map((at) => found[at]).filter((row) => reader.hasItsTime(shape, row));
+    return { rows, hasMore: last !== null, nextCursor: last };
 
     function isMoreAfter(end) {
-      return readRows(`SELECT 1 FROM ${quote(name)} ${usual} LIMIT 1`, end, end).length > 0;
+      const after = afterMoment(end);
+      return readRows(`SELECT 1 FROM ${quote(name)} ${usual} LIMIT 1`, end, after).length > 0;
     }
 
     /** The usual rows of one moment, given as the text before the node, in text order. */
@@ -154,7 +153,7 @@ exports.createAppRows = function createAppRows(context) {
       return readRows(
         `${selected} ${usual} AND "updated_at" < ?3 ORDER BY "updated_at"`,
         moment,
-        cursor,
+        after,
         end,
       );
     }
@@ -174,7 +173,7 @@ exports.createAppRows = function createAppRows(context) {
   }
 
   function scanSince(appId, table, sinceText, options) {
-    const { name } = declared("scanSince", appId, table);
+    const { name, pkColumns } = declared("scanSince", appId, table);
     const since = sinceText ?? "";
     const limit = options?.limit ?? DEFAULT_LIMIT;
     if (!Number.isSafeInteger(limit) || limit < 1) {
@@ -184,10 +183,25 @@ exports.createAppRows = function createAppRows(context) {
     return handle.during("scanSince", () => {
       const shape = shapeOf(name);
       if (shape === null) return { rows: [], nextCursor: null, hasMore: false };
-      const page = handle.atomically(null, () => scan(shape, since, limit, cursor));
-      const times = native.timesOf(page.rows.map((row) => row.updated_at));
-      const rows = page.rows.map((row, at) => entryOf(appId, table, row, times[at]));
-      return { ...page, rows };
+      return handle.atomically(null, () => {
+        const page = scan(shape, since, limit, cursor);
+        const times = native.timesOf(page.rows.map((row) => row.updated_at));
+        const of = { appId, table, pkColumns, ...shape };
+        return { ...page, rows: page.rows.map((row, at) => reader.entryOf(of, row, times[at])) };
+      });
+    });
+  }
+
+  /** The rows of a table that have no place in the order, and why. */
+  function queryMalformed(appId, table) {
+    const { name, pkColumns } = declared("queryMalformed", appId, table);
+    return handle.during("queryMalformed", () => {
+      const shape = shapeOf(name);
+      if (shape === null) return [];
+      const of = { appId, table, pkColumns, ...shape };
+      return handle.atomically(null, () =>
+        shape.unorderable.rowsOf(shape.timeline).map((row) => reader.reasonOf(of, row)),
+      );
     });
   }
 
@@ -196,16 +210,19 @@ exports.createAppRows = function createAppRows(context) {
     return handle.during("getNodeWatermarks", () => {
       const shape = shapeOf(name);
       if (shape === null) return {};
-      return native.newestOf(handle.all(shape.timeline.newest).map(({ time }) => time));
+      const times = handle.all(shape.timeline.newest).map(({ time }) => time);
+      return native.newestOf(times.filter(shape.unorderable.stands));
     });
   }
 
+  const reader = createRowReader(context);
   const writer = createRowWriter({ handle, native, fault, declared, shapeOf });
   const applier = {
     apply: async (entry) => writer.apply(entry),
     applyRows: async (entries, how) => writer.applyRows(entries, how),
     scanSince: async (...place) => scanSince(...place),
     getNodeWatermarks: async (appId, table) => getNodeWatermarks(appId, table),
+    queryMalformed: async (appId, table) => queryMalformed(appId, table),
   };
   return { namespaces, applier };
 };

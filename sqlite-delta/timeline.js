@@ -17,7 +17,8 @@ const NODE_IN_TEXT = `substr("updated_at", 19)`;
 const ODD_TEXT = `substr("updated_at", 1, 18) NOT GLOB '${USUAL}' OR instr("updated_at", char(0)) > 0`;
 
 const COLUMNS = `SELECT name, type, "notnull" AS required, dflt_value AS fallback, pk
-  FROM pragma_table_xinfo(?) WHERE hidden IN (0, 2, 3) ORDER BY cid`;
+  FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid`;
+const COMPUTED = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)";
 const IS_WITHOUT_ROWID = "SELECT wr FROM pragma_table_list(?) WHERE schema = 'main'";
 const HAS_INDEX = "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?";
 const HAS_INDEX_BY_NODE = `SELECT 1 FROM pragma_index_list(?) AS list
@@ -25,27 +26,38 @@ const HAS_INDEX_BY_NODE = `SELECT 1 FROM pragma_index_list(?) AS list
     AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 0) = 'node_id'
     AND (SELECT name FROM pragma_index_info(list.name) WHERE seqno = 1) = 'updated_at'`;
 
-/** The columns of a table in their order; none where there is no such table. */
+/** The columns of a table that can be written, in their order; none where there is no such table. */
 exports.columnsOf = (handle, table) => handle.all(COLUMNS, table);
 
+/** The names of the columns that the table computes itself: never sent, never written. */
+const computedOf = (handle, table) => handle.all(COMPUTED, table).map(({ name }) => name);
+exports.computedOf = computedOf;
+
 /** What names a row where `id` need not. */
-function rowName(handle, table, columns, key) {
-  if (handle.all(IS_WITHOUT_ROWID, table).some((list) => list.wr === 1)) return key && quote(key);
-  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
+function rowName(handle, table, columns, keys) {
+  if (handle.all(IS_WITHOUT_ROWID, table).some((list) => list.wr === 1)) {
+    // Several columns are one name as a text; only the few rows that are malformed are asked for by it.
+    const quoted = keys.map(quote);
+    return quoted.length === 1
+      ? quoted[0]
+      : quoted.map((key) => `quote(${key})`).join(" || ', ' || ");
+  }
+  const names = [...columns.map(({ name }) => name), ...computedOf(handle, table)];
+  const taken = new Set(names.map((name) => name.toLowerCase()));
   return ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
 }
 
 /**
- * The statements over the table. `key` is a column that names a row of a table without rowids;
+ * The statements over the table. `keys` are the columns that name a row of a table without rowids;
  * `byTime` asks for an index over all nodes as well. Indexes that are missing are created: call it within a
  * savepoint.
  */
-exports.createTimeline = function createTimeline(handle, table, columns, { key, byTime = false }) {
+exports.createTimeline = function createTimeline(handle, table, columns, { keys, byTime = false }) {
   const has = (name) => columns.some((column) => column.name === name);
   const [from, hasNode] = [quote(table), has("node_id")];
   const node = hasNode ? `"node_id"` : NODE_IN_TEXT;
   const odd = hasNode ? `(${ODD_TEXT} OR "node_id" IS NOT ${NODE_IN_TEXT})` : `(${ODD_TEXT})`;
-  const row = rowName(handle, table, columns, key);
+  const row = rowName(handle, table, columns, keys);
   const usualOf = `FROM ${from} WHERE ${node} = ?1 AND NOT ${odd}`;
   // The order says which index is meant: another one may have all columns that are asked for, and would be
   // read from end to end. The `LIMIT` where this is a subquery keeps the order.
@@ -84,5 +96,14 @@ exports.createTimeline = function createTimeline(handle, table, columns, { key, 
     next: `SELECT ${row} AS row, "updated_at" AS time ${usualOf} AND ("updated_at", ${row}) > (?2, ?3)
       ORDER BY "updated_at", ${row} LIMIT ?4`,
     odd: `SELECT ${row} AS row, "updated_at" AS time ${few}`,
+    /** The rows that have neither a time nor a node, given a null; those of a node, given its bytes. */
+    timeless: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
+      WHERE ${node} IS ?1 AND "updated_at" IS ?1`,
+    ofNode: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
+      WHERE ${node} = ?1 AND NOT ${odd}`,
+    ofNodeInBytes: `SELECT ${row} AS row, "updated_at" AS time FROM ${from}
+      WHERE ${node} = CAST(?1 AS TEXT) AND NOT ${odd}`,
+    nodesInBytes: `${nodes} SELECT node, CAST(node AS BLOB) AS bytes FROM nodes
+      WHERE node IS NOT NULL`,
   };
 };

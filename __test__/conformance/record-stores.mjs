@@ -59,6 +59,7 @@ function appTableWithDelta(shape, apply) {
     ...rest,
     make: (t) => begun(t, withDelta(openApp({ shape }))),
     over: (t, fill) => filled(t, openApp({ shape }), fill, withDelta),
+    apply,
     cannot: left,
   };
 }
@@ -78,6 +79,7 @@ function nativeOver(shape) {
     make: (t) => over(t, () => {}),
     over,
     shape,
+    apply: "native",
     cannot: { delta: DELTA_INSIDE },
   };
 }
@@ -111,4 +113,9 @@ export const RECORD_STORES = {
 /** Those over a table that an app can write to itself: `over(t, fill)` does that first. */
 export const STORES_OVER_TABLES = Object.fromEntries(
   Object.entries(RECORD_STORES).filter(([, of]) => of.over !== undefined),
+);
+
+/** Those of them whose writing is this package's. */
+export const OWN_STORES_OVER_TABLES = Object.fromEntries(
+  Object.entries(STORES_OVER_TABLES).filter(([, of]) => of.apply !== undefined),
 );

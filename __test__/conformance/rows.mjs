@@ -76,6 +76,20 @@ function newest(written) {
 
 /** @type {Record<string, (source: any, of: any, t: any) => Promise<void>>} */
 export const ROWS = {
+  async "an insert brings a deleted row to life, and an update does not"(source) {
+    const where = { id: "1" };
+    await source.applier.apply(entry("insert", at(1, "a"), { id: "1", title: "one" }));
+    const state = async () => {
+      const [{ op, row }] = (await scan(source)).rows;
+      return [op, row.title, (row.deleted_at ?? null) === null];
+    };
+    await source.applier.apply(entry("delete", at(2, "a"), undefined, { where }));
+    await source.applier.apply(entry("update", at(3, "a"), { title: "two" }, { where }));
+    assert.deepEqual(await state(), ["delete", "two", false]);
+    await source.applier.apply(entry("insert", at(4, "a"), { id: "1", title: "three" }));
+    assert.deepEqual(await state(), ["insert", "three", true]);
+  },
+
   async "the newer of two inserts stands, whichever comes first"(source) {
     const [older, newer] = [
       page("a", at(1, "x"), { title: "old" }),

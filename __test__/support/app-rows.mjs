@@ -25,7 +25,11 @@ function memoryTable({ pkColumns }) {
     rows,
     insert({ row }) {
       const key = keyOf(row);
-      if (newer(row, rows.get(key))) rows.set(key, { ...rows.get(key), ...row });
+      if (!newer(row, rows.get(key))) return;
+      const stored = { ...rows.get(key) };
+      // An insert brings a row to life.
+      if (Object.hasOwn(stored, "deleted_at")) stored.deleted_at = null;
+      rows.set(key, { ...stored, ...row });
     },
     update({ row, where, timestamp }) {
       change(where, row.updated_at ?? text(timestamp), row);

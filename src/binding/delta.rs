@@ -17,7 +17,7 @@ use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, text_floor, wins};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, is_of_one_row};
+use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, ignored, is_of_one_row};
 
 /// The helpers, by name.
 pub const HELPERS: &[(&str, super::face::Body)] = &[
@@ -33,6 +33,7 @@ pub const HELPERS: &[(&str, super::face::Body)] = &[
     ("rowsBetween", rows_between),
     ("columnsOf", columns_of),
     ("sqliteFault", sqlite_fault),
+    ("sqliteIgnored", sqlite_ignored),
 ];
 
 fn time(scope: Scope<'_>, value: Value<'_>) -> Option<Hlc> {
@@ -282,7 +283,17 @@ fn columns_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(answer)
 }
 
-/// `sqliteFault(operation, code, message, thrown)`: `{ error, ofOneRow }` for what `node:sqlite` threw.
+/// `sqliteIgnored(operation, row)`: the error where a statement that must change the row has changed none.
+fn sqlite_ignored<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let text = |index| {
+        let text = call.scope.as_text(call.arg(index));
+        text.map(|text| text.to_string()).unwrap_or_default()
+    };
+    to_js(call.scope, call.realm, &ignored(text(0), &text(1)))
+}
+
+/// `sqliteFault(operation, code, message, thrown, row)`: `{ error, ofOneRow }` for what `node:sqlite` threw;
+/// `row` names the row that it was about.
 fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let text = |index| {
@@ -294,7 +305,8 @@ fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         reason = "result codes are small integers"
     )]
     let code = scope.as_number(call.arg(1)).unwrap_or(1.0) as i32;
-    let fault = fault_of_code(text(0), code, &text(2));
+    let row = scope.as_text(call.arg(4)).map(|row| row.to_string());
+    let fault = fault_of_code(text(0), code, &text(2), row.as_deref());
     let answer = scope.object()?;
     let of_one_row = scope.boolean(is_of_one_row(&fault))?;
     let error = match scope.kind(call.arg(3))? {

@@ -54,17 +54,17 @@ pub trait Records<B> {
         page: &mut Page<Item<B>>,
     ) -> Result<()>;
 
+    /// At most `limit` records that have no place in the order, for what stands as their time is no
+    /// timestamp: each with a fault that says so.
+    async fn unorderable(&self, _limit: usize) -> Result<Vec<Item<B>>> {
+        Ok(Vec::new())
+    }
+
     /// The timestamp of the stored version of `id`.
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>>;
 
     /// Stores this version, whatever stood there.
     async fn put(&self, item: &Item<B>) -> Result<()>;
-
-    /// Records without a valid timestamp, at most `limit`, each with its fault: they have no place in the order
-    /// and are never exchanged.
-    async fn unorderable(&self, _limit: usize) -> Result<Vec<Item<B>>> {
-        Ok(Vec::new())
-    }
 
     /// Takes in records that arrive in the order of timestamps, last writer wins.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
@@ -95,13 +95,14 @@ pub trait AppRows<B> {
         page: &mut Page<Item<B>>,
     ) -> Result<()>;
 
-    /// Applies this version of a row, last writer wins.
-    async fn apply(&self, item: &Item<B>) -> Result<()>;
-
-    /// Rows of `table` without a valid timestamp, at most `limit`, each with its fault.
+    /// At most `limit` rows of `table` that have no place in the order, as
+    /// [`Records::unorderable`] are.
     async fn unorderable(&self, _table: &Table, _limit: usize) -> Result<Vec<Item<B>>> {
         Ok(Vec::new())
     }
+
+    /// Applies this version of a row, last writer wins.
+    async fn apply(&self, item: &Item<B>) -> Result<()>;
 
     /// Takes in rows that arrive in the order of timestamps.
     async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {

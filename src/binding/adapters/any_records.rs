@@ -83,10 +83,14 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        match self.native() {
-            Some(_) => Ok(Vec::new()),
-            None => self.js.unorderable(limit).await,
-        }
+        let Some(store) = self.native() else {
+            return self.js.unorderable(limit).await;
+        };
+        let unorderable = on_a_thread(self.realm(), move || async move {
+            store.unorderable(limit).await
+        });
+        let items = unorderable.await?.into_iter();
+        Ok(items.map(|item| from_native(item).1).collect())
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {

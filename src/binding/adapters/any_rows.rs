@@ -116,10 +116,15 @@ impl AppRows<Body> for AnyRows {
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
-        match self.native() {
-            Some(_) => Ok(Vec::new()),
-            None => self.js.unorderable(table, limit).await,
-        }
+        let Some(store) = self.native() else {
+            return self.js.unorderable(table, limit).await;
+        };
+        let table = table.clone();
+        let unorderable = on_a_thread(self.realm(), move || async move {
+            store.unorderable(&table, limit).await
+        });
+        let items = unorderable.await?.into_iter();
+        Ok(items.map(|item| from_native(item).1).collect())
     }
 
     async fn apply(&self, item: &Item<Body>) -> Result<()> {

@@ -110,6 +110,10 @@ const APPLIER: &[(&str, Method)] = &[
         let store = store.clone();
         let work = scan_args(call).map(|(table, since, limit)| async move {
             let (items, has_more) = store.scan(&table, since, limit).await?;
+            // Read as well as it can be, a malformed row would pass for another.
+            if let Some(fault) = items.iter().find_map(|item| item.fault.clone()) {
+                return Err(fault);
+            }
             Ok(ScanPage { items, has_more })
         });
         promise(call, work)

@@ -2,11 +2,12 @@
 //!
 //! A column that this package does not know is a field as well, by its name in camel case, so that what
 //! an app keeps beside a record goes along with it. A record that does not have such a field leaves the
-//! column as it is.
+//! column as it is. A column that the table computes is no field.
 
 use rusqlite::types::Value;
 use serde_json::value::RawValue;
 
+use super::malformed::{TIME, UTF_8};
 use crate::protocol::hlc::Hlc;
 
 /// How a field lies in its column.
@@ -73,16 +74,38 @@ pub(super) const NEEDED: [&str; 6] = [
 /// For the columns of a table in their order: which field of a record lies in each and how; `None` for a
 /// column that is not clear, because another is the same field.
 pub fn fields_of_columns(names: &[String]) -> Vec<Option<(String, FieldKind)>> {
+    let columns = names
+        .iter()
+        .map(|name| Column::new(name.clone(), false, None))
+        .collect();
+    let clear = clear_columns(columns).into_iter();
+    clear
+        .map(|column| column.map(|column| (column.field, column.kind)))
+        .collect()
+}
+
+/// The columns of a table, `None` in the place of one that is not the place of its field. Of two that would
+/// be the same field, the one that has the field's own name counts, else the first.
+pub(super) fn clear_columns(columns: Vec<Column>) -> Vec<Option<Column>> {
+    let own: Vec<String> = columns
+        .iter()
+        .filter(|column| column.has_its_own_name())
+        .map(|column| column.field.clone())
+        .collect();
     let mut taken: Vec<String> = Vec::new();
-    let field_of = |name: &String| {
-        let column = Column::new(name.clone(), false, None);
-        column.is_clear(&taken).then(|| {
+    let clear = |column: Column| {
+        let is_free = !own.contains(&column.field) && !taken.contains(&column.field);
+        (column.has_its_own_name() || is_free).then(|| {
             taken.push(column.field.clone());
-            (column.field, column.kind)
+            column
         })
     };
-    names.iter().map(field_of).collect()
+    columns.into_iter().map(clear).collect()
 }
+
+/// The field that is the same for all records, and has no column in a table of this package.
+pub(super) const KIND: &str = "kind";
+const OF_ALL: &str = "data";
 
 /// Fields that a record always has, and that every other copy of it computes from the same text.
 pub(super) fn is_known(field: &str) -> bool {
@@ -92,20 +115,21 @@ pub(super) fn is_known(field: &str) -> bool {
 impl Column {
     /// The column `name` as the table declares it.
     pub(super) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
-        let known = KNOWN.iter().find(|(_, column, _)| *column == name);
-        let kind = match known.map(|(field, _, _)| *field) {
-            Some("createdAt" | "updatedAt" | "deletedAt") => FieldKind::Time,
-            Some("version" | "sizeBytes") => FieldKind::Integer,
-            Some(_) => FieldKind::Text,
-            None => FieldKind::Foreign,
+        let field = camel_case(&name);
+        let kind = match field.as_str() {
+            "createdAt" | "updatedAt" | "deletedAt" => FieldKind::Time,
+            "version" | "sizeBytes" => FieldKind::Integer,
+            KIND => FieldKind::Text,
+            known if is_known(known) => FieldKind::Text,
+            _ => FieldKind::Foreign,
         };
-        let empty = match name.as_str() {
-            "owner_id" | "label" => Empty::Absent,
-            _ if known.is_none() => Empty::Absent,
+        let empty = match field.as_str() {
+            "ownerId" | "label" => Empty::Absent,
+            _ if kind == FieldKind::Foreign => Empty::Absent,
             _ => Empty::Null,
         };
         Self {
-            field: known.map_or_else(|| camel_case(&name), |(field, _, _)| (*field).to_owned()),
+            field,
             name,
             kind,
             not_null,
@@ -114,12 +138,33 @@ impl Column {
         }
     }
 
-    /// Whether the column is the place of its field, beside columns for the fields that are `taken`. Of two
-    /// that would be the same field, the known one counts.
-    pub(super) fn is_clear(&self, taken: &[String]) -> bool {
-        let is_its_own = KNOWN.iter().any(|(_, name, _)| *name == self.name);
-        is_its_own
-            || (self.field != "kind" && !is_known(&self.field) && !taken.contains(&self.field))
+    /// Whether the column is named as that of a known field is.
+    fn has_its_own_name(&self) -> bool {
+        self.name == KIND || KNOWN.iter().any(|(_, name, _)| *name == self.name)
+    }
+
+    /// Whether what lies in it is the same for all records.
+    pub(super) fn is_kind(&self) -> bool {
+        self.field == KIND
+    }
+
+    /// What must stand in the column of a record, if this value is not it.
+    pub(super) fn must_be(&self, value: &Value) -> Option<&'static str> {
+        let is_time = |text: &str| Hlc::parse(text).is_ok();
+        let (wanted, fits) = match (self.field.as_str(), self.kind, value) {
+            ("id", _, Value::Text(text)) => ("a text that is not empty", !text.is_empty()),
+            ("id", ..) => ("a text that is not empty", false),
+            ("type", _, value) => (UTF_8, matches!(value, Value::Text(_))),
+            ("deletedAt", _, Value::Null) => (TIME, true),
+            // What this package writes where a column may not be null.
+            ("deletedAt", _, Value::Text(text)) if text.is_empty() && self.not_null => (TIME, true),
+            (_, FieldKind::Time, Value::Text(text)) => (TIME, is_time(text)),
+            (_, FieldKind::Time, _) => (TIME, false),
+            (_, FieldKind::Text, Value::Blob(_)) => (UTF_8, false),
+            (_, FieldKind::Integer, Value::Blob(_)) => ("a number", false),
+            _ => ("", true),
+        };
+        (!fits).then_some(wanted)
     }
 
     /// What lies in the column for this JSON. Defined for any JSON, whether or not it can be read back.
@@ -198,6 +243,7 @@ impl Column {
 
     fn empty_value(&self) -> Value {
         match self.kind {
+            _ if self.is_kind() => Value::Text(OF_ALL.to_owned()),
             _ if !self.not_null => Value::Null,
             FieldKind::Integer => Value::Integer(i64::from(self.name == "version")),
             _ => Value::Text(String::new()),

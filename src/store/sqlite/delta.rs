@@ -5,13 +5,12 @@
 //! Either way the timestamps are compared as numbers before anything counts. The page is chosen by times
 //! and keys alone; only what is on it is read as a whole, within the same view of the database.
 
-use std::str;
-
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::types::Null;
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params, params_from_iter};
 
 use super::fault::during;
 use super::indexes::ByTime;
+use super::malformed::Raw;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Page};
 use crate::protocol::hlc::{Hlc, text_floor};
@@ -53,13 +52,13 @@ impl Wanted {
 }
 
 /// The page that is wanted, in the order of timestamps, and whether something was left out. `read` makes
-/// of each row on it what the caller is after.
+/// of each row on it, given its key, what the caller is after.
 pub(super) fn page<T>(
     operation: &'static str,
     connection: &Connection,
     sql: &ByTime,
     wanted: &Wanted,
-    read: impl Fn(Hlc, &Row<'_>) -> rusqlite::Result<T>,
+    read: impl Fn(Hlc, &[Raw], &Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<(Vec<T>, bool)> {
     let find = || {
         let view = connection.unchecked_transaction()?;
@@ -67,9 +66,48 @@ pub(super) fn page<T>(
         let mut statement = view.prepare_cached(&sql.by_key)?;
         let mut items = Vec::with_capacity(chosen.len());
         for (hlc, key) in chosen {
-            items.push(statement.query_row(params_from_iter(key), |row| read(hlc, row))?);
+            items.push(statement.query_row(params_from_iter(&key), |row| read(hlc, &key, row))?);
         }
         Ok((items, more))
+    };
+    find().map_err(during(operation))
+}
+
+/// At most `limit` rows whose time is none, and which are therefore on no page. Where there are none, only
+/// the few rows of the second index are looked at, and each node once.
+pub(super) fn unorderable<T>(
+    operation: &'static str,
+    connection: &Connection,
+    sql: &ByTime,
+    limit: usize,
+    read: impl Fn(&[Raw], &Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let find = || {
+        let view = connection.unchecked_transaction()?;
+        let mut keys = Vec::new();
+        let mut collect = |mut rows: Rows<'_>| {
+            while let Some(row) = rows.next()? {
+                if keys.len() == limit {
+                    break;
+                }
+                if time(row)?.is_none() {
+                    keys.push(key(sql, row)?);
+                }
+            }
+            Ok(())
+        };
+        collect(view.prepare_cached(&sql.odd_rows)?.query([])?)?;
+        collect(view.prepare_cached(&sql.timeless_rows)?.query([Null])?)?;
+        // Where the node is no text, neither is the time that it is a part of.
+        let mut since = view.prepare_cached(&sql.node_since)?;
+        for_each_node(&view, sql, |node| match node.text() {
+            Some(_) => Ok(()),
+            None => collect(since.query(params![node, ""])?),
+        })?;
+        let mut statement = view.prepare_cached(&sql.by_key)?;
+        keys.iter()
+            .map(|key| statement.query_row(params_from_iter(key), |row| read(key, row)))
+            .collect::<rusqlite::Result<_>>()
     };
     find().map_err(during(operation))
 }
@@ -107,16 +145,17 @@ pub(super) fn watermarks(
 }
 
 /// Timestamps and keys, and whether there are more.
-type Chosen = (Vec<(Hlc, Vec<Value>)>, bool);
+type Chosen = (Vec<(Hlc, Vec<Raw>)>, bool);
 
 fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<Chosen> {
     let mut page = Page::new(wanted.limit());
     let mut since = view.prepare_cached(&sql.node_since)?;
     for_each_node(view, sql, |node| {
-        let Some(floor) = wanted.floor(&Text::from(node)) else {
+        let floor = node.text().and_then(|node| wanted.floor(&Text::from(node)));
+        let Some(floor) = floor else {
             return Ok(());
         };
-        let mut rows = since.query([node, &floor])?;
+        let mut rows = since.query(params![node, floor])?;
         while let Some(row) = rows.next()? {
             let Some(hlc) = time(row)?.filter(|hlc| wanted.has(hlc)) else {
                 continue;
@@ -142,27 +181,27 @@ fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<
 fn for_each_node(
     view: &Connection,
     sql: &ByTime,
-    mut visit: impl FnMut(&str) -> rusqlite::Result<()>,
+    mut visit: impl FnMut(&Raw) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut next = view.prepare_cached(&sql.next_node)?;
-    let mut node: Option<String> = view
+    let mut node = view
         .prepare_cached(&sql.first_node)?
-        .query_row([], |row| row.get(0))
+        .query_row([], |row| Raw::read(row, 0))
         .optional()?;
     while let Some(current) = node {
         visit(&current)?;
-        node = next.query_row([current], |row| row.get(0)).optional()?;
+        node = next
+            .query_row([current], |row| Raw::read(row, 0))
+            .optional()?;
     }
     Ok(())
 }
 
-fn key(sql: &ByTime, row: &Row<'_>) -> rusqlite::Result<Vec<Value>> {
-    (1..=sql.key_columns).map(|at| row.get(at)).collect()
+fn key(sql: &ByTime, row: &Row<'_>) -> rusqlite::Result<Vec<Raw>> {
+    (1..=sql.key_columns).map(|at| Raw::read(row, at)).collect()
 }
 
-/// The timestamp that a row begins with. One that is none belongs to no node and is never exchanged.
+/// The timestamp that a row begins with. One that is none belongs to no node and has no place in the order.
 fn time(row: &Row<'_>) -> rusqlite::Result<Option<Hlc>> {
-    let text = row.get_ref(0)?.as_bytes().ok();
-    let text = text.and_then(|text| str::from_utf8(text).ok());
-    Ok(text.and_then(|text| Hlc::parse(text).ok()))
+    Ok(Raw::read(row, 0)?.time())
 }

@@ -9,18 +9,36 @@ use crate::error::{Error, ErrorKind};
 
 /// Turns what `SQLite` says into an error of `operation`.
 pub(super) fn during(operation: &'static str) -> impl Fn(SqliteError) -> Error {
-    move |error| fault(operation, error)
+    move |error| fault(operation, None, error)
+}
+
+/// The same for what is done to one row, which the error names.
+pub(super) fn about(
+    operation: &'static str,
+    row: impl Fn() -> String,
+) -> impl Fn(SqliteError) -> Error {
+    move |error| fault(operation, Some(&row()), error)
 }
 
 /// The error of `operation` for a result code of `SQLite`, primary or extended: for a database that another
-/// library than ours has open.
-pub fn fault_of_code(operation: String, code: c_int, message: &str) -> Error {
+/// library than ours has open. `row` is the row that it was about, where it was about one.
+pub fn fault_of_code(operation: String, code: c_int, message: &str, row: Option<&str>) -> Error {
     let error = SqliteError::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()));
-    fault(operation, error)
+    fault(operation, row, error)
+}
+
+/// The error where a statement that must change a row has changed none, as a trigger makes it with
+/// `RAISE(IGNORE)`: to `SQLite` that is a success.
+pub fn ignored(operation: impl Into<Cow<'static, str>>, row: &str) -> Error {
+    let message = format!(
+        "{row} was not written: a trigger of the table, or its ON CONFLICT IGNORE, ignores it; change the \
+         row, or the table"
+    );
+    Error::new(ErrorKind::Constraint, operation, message)
 }
 
 /// The one place in which `SQLite`'s codes are understood.
-fn fault(operation: impl Into<Cow<'static, str>>, error: SqliteError) -> Error {
+fn fault(operation: impl Into<Cow<'static, str>>, row: Option<&str>, error: SqliteError) -> Error {
     let (kind, remedy) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             ErrorKind::Busy,
@@ -63,7 +81,8 @@ fn fault(operation: impl Into<Cow<'static, str>>, error: SqliteError) -> Error {
         ),
         _ => (ErrorKind::Database, "the database refused"),
     };
-    Error::new(kind, operation, format!("{remedy} ({error})")).caused_by(error)
+    let row = row.map(|row| format!("{row}: ")).unwrap_or_default();
+    Error::new(kind, operation, format!("{row}{remedy} ({error})")).caused_by(error)
 }
 
 /// Whether the fault lies with one row, so that the others of its page can still be written.

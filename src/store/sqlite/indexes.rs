@@ -4,7 +4,8 @@
 //! whose node begins at character 19. The other holds the few rows for which that is not so: the ones whose
 //! time is not written in the usual 12 and 4 digits, and whose text order is therefore not their order, and
 //! the ones whose `node_id` is not the node of their time, as an app may have left them. It is the time that
-//! counts. Every row of a table is in one of the two, whatever else it has.
+//! counts. Every row that has a time and a node is in one of the two, whatever else it has; one without
+//! either is found as such.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -27,6 +28,9 @@ pub(super) struct ByTime {
     pub(super) newest_of_node: String,
     pub(super) node_since: String,
     pub(super) odd_rows: String,
+    /// The rows that have neither a time nor a node, given a null. (Where a column may not be null, a null
+    /// written out would be no search.)
+    pub(super) timeless_rows: String,
     /// The row with a key, by whatever columns the caller selects.
     pub(super) by_key: String,
     pub(super) key_columns: usize,
@@ -61,6 +65,9 @@ impl ByTime {
             // would be read from end to end.
             odd_rows: format!(
                 "SELECT \"updated_at\", {keys} FROM {table} WHERE {odd} ORDER BY \"updated_at\""
+            ),
+            timeless_rows: format!(
+                "SELECT \"updated_at\", {keys} FROM {table} WHERE {node} IS ?1 AND \"updated_at\" IS ?1"
             ),
             by_key: format!("{select} WHERE {}", is_key.join(" AND ")),
             key_columns: key.len(),
@@ -144,6 +151,7 @@ pub(super) mod tests {
             &sql.newest_of_node,
             &sql.node_since,
             &sql.odd_rows,
+            &sql.timeless_rows,
         ] {
             let plan = plan(connection, statement);
             assert!(plan.contains("INDEX starkeep_"), "{statement}: {plan}");
@@ -154,6 +162,7 @@ pub(super) mod tests {
             &sql.next_node,
             &sql.newest_of_node,
             &sql.node_since,
+            &sql.timeless_rows,
             &sql.by_key,
         ] {
             let plan = plan(connection, jump);

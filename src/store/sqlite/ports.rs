@@ -27,6 +27,10 @@ impl Records<Json> for SqliteRecords {
         Ok(())
     }
 
+    async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Json>>> {
+        SqliteRecords::unorderable(self, limit).await
+    }
+
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
         SqliteRecords::stored(self, id).await
     }
@@ -77,6 +81,10 @@ impl AppRows<Json> for SqliteAppRows {
         let (items, more) = SqliteAppRows::unseen(self, table, ask.clone()).await?;
         page.offer_reading(items.into_iter().map(with_time), more);
         Ok(())
+    }
+
+    async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Json>>> {
+        SqliteAppRows::unorderable(self, table, limit).await
     }
 
     async fn apply(&self, item: &Item<Json>) -> Result<()> {

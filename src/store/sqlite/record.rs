@@ -16,7 +16,7 @@ use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::columns::{same, write_string};
+use super::columns::{KIND, same, write_string};
 use super::schema::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -73,6 +73,10 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
     let mut scratch = String::new();
     for column in &shape.columns {
         let json = fields.get(column.field.as_str()).copied();
+        if column.is_kind() {
+            values.push(column.value_of(json));
+            continue;
+        }
         scratch.clear();
         let (value, reads_back) = column.place(json, &mut scratch);
         match json {
@@ -88,7 +92,7 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
         values.push(value);
     }
     for (name, json) in &fields {
-        if &**name != "kind" && shape.column_of(name).is_none() {
+        if &**name != KIND && !shape.has_column_of(name) {
             extra.insert(name.clone(), json);
         }
     }
@@ -106,7 +110,8 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
     let (extra, missing) = extra.map(read_extra).unwrap_or_default();
     let mut json = String::with_capacity(640);
     json.push_str("{\"kind\":\"data\"");
-    for (column, value) in shape.columns.iter().zip(values) {
+    let columns = shape.columns.iter().zip(values);
+    for (column, value) in columns.filter(|(column, _)| !column.is_kind()) {
         let counts =
             |kept: Option<&RawValue>| *value == Value::Null || same(&column.value_of(kept), value);
         let before = json.len();
@@ -124,7 +129,7 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
         }
     }
     for (name, kept) in extra {
-        if &*name != "kind" && shape.column_of(&name).is_none() {
+        if &*name != KIND && !shape.has_column_of(&name) {
             json.push(',');
             write_string(&name, &mut json);
             json.push(':');

@@ -209,8 +209,21 @@ impl SqliteRecords {
                 connection,
                 &shape.sql.by_time,
                 &wanted,
-                |hlc, row| Ok(Stored::read(shape, row)?.item(shape, hlc)),
+                |hlc, key, row| Ok(Stored::read(shape, row)?.item(OPERATION, shape, hlc, key)),
             )
+        })
+        .await
+    }
+
+    /// At most `limit` records whose `updated_at` is no timestamp. They have no place in the order, are never
+    /// exchanged, and each has a fault that says so.
+    pub async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Json>>> {
+        const OPERATION: &str = "find records without a time";
+        self.read(OPERATION, move |connection, shape| {
+            let by_time = &shape.sql.by_time;
+            delta::unorderable(OPERATION, connection, by_time, limit, |key, row| {
+                Ok(Stored::read(shape, row)?.item(OPERATION, shape, Hlc::zero(), key))
+            })
         })
         .await
     }

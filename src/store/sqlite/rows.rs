@@ -3,9 +3,10 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 
-use super::fault::during;
+use super::fault::{about, during, ignored};
+use super::malformed::{NoTexts, Raw, UTF_8, fault, read_columns, stand_in, told};
 use super::record::{Encoded, decode};
-use super::schema::Shape;
+use super::schema::{EXTRA, Shape};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind, record_blob};
@@ -16,20 +17,24 @@ use crate::store::Json;
 pub(super) struct Stored {
     pub(super) values: Vec<Value>,
     pub(super) extra: Option<String>,
+    /// The columns that hold a text which is none, by their place; the extra column comes after the others.
+    no_texts: NoTexts,
 }
 
 impl Stored {
     /// The row that a statement of the shape's `select` is at.
     pub(super) fn read(shape: &Shape, row: &Row<'_>) -> rusqlite::Result<Self> {
         let count = shape.columns.len();
-        let values = (0..count)
-            .map(|at| row.get(at))
-            .collect::<rusqlite::Result<_>>()?;
-        let extra = match row.get(count)? {
-            Value::Text(text) => Some(text),
+        let (mut values, no_texts) = read_columns(row, count + 1)?;
+        let extra = match values.pop() {
+            Some(Value::Text(text)) => Some(text),
             _ => None,
         };
-        Ok(Self { values, extra })
+        Ok(Self {
+            values,
+            extra,
+            no_texts,
+        })
     }
 
     /// The record as JSON.
@@ -37,35 +42,76 @@ impl Stored {
         decode(shape, &self.values, self.extra.as_deref()).into()
     }
 
-    /// The record as an item of the exchange.
-    pub(super) fn item(&self, shape: &Shape, hlc: Hlc) -> Item<Json> {
-        let text = |name| self.text(shape, name).map(Text::from);
-        let mime_type = text("mime_type").filter(|mime_type| !mime_type.is_empty());
-        let is_deleted = text("deleted_at").is_some();
+    /// The record as an item of the exchange. One that cannot be read as a record has a fault, and where its
+    /// id is none, its key stands in for it.
+    pub(super) fn item(
+        &self,
+        operation: &'static str,
+        shape: &Shape,
+        hlc: Hlc,
+        key: &[Raw],
+    ) -> Item<Json> {
+        let text = |field| self.text(shape, field).map(Text::from);
+        let mime_type = text("mimeType").filter(|mime_type| !mime_type.is_empty());
+        let is_deleted = text("deletedAt").is_some();
+        let id = self.id(shape);
+        let named = match id {
+            Some(id) => named(id),
+            None => format!("the record with {}", stand_in(key)),
+        };
+        let fault = self
+            .malformed(shape)
+            .map(|(column, wanted, got)| fault(operation, &named, column, wanted, &got));
+        let blob = record_blob(
+            text("objectStorageKey"),
+            is_deleted,
+            mime_type,
+            text("contentHash").as_ref(),
+        );
         Item {
             hlc,
-            kind: ItemKind::Record(text("id").unwrap_or_else(|| Text::from(""))),
-            blob: record_blob(
-                text("object_storage_key"),
-                is_deleted,
-                mime_type,
-                text("content_hash").as_ref(),
-            ),
+            kind: ItemKind::Record(match id {
+                Some(id) => Text::from(id),
+                None => Text::from(stand_in(key).as_str()),
+            }),
+            blob: blob.filter(|_| fault.is_none()),
             body: self.json(shape),
-            fault: None,
+            fault,
         }
     }
 
-    /// The text in the column `name`.
-    pub(super) fn text(&self, shape: &Shape, name: &str) -> Option<&str> {
-        match self.values.get(shape.position(name)?)? {
+    /// The record's id, where it is one.
+    pub(super) fn id(&self, shape: &Shape) -> Option<&str> {
+        let at = shape.position_of("id")?;
+        let is_text = self.no_texts.iter().all(|(no_text, _)| *no_text != at);
+        self.text(shape, "id")
+            .filter(|id| is_text && !id.is_empty())
+    }
+
+    /// The column that keeps the row from being a record, what must stand in it, and what does.
+    fn malformed<'s>(&self, shape: &'s Shape) -> Option<(&'s str, &'static str, String)> {
+        if let Some((at, raw)) = self.no_texts.first() {
+            let column = shape.columns.get(*at);
+            let name = column.map_or(EXTRA, |column| &column.name);
+            return Some((name, UTF_8, raw.told()));
+        }
+        let mut columns = shape.columns.iter().zip(&self.values);
+        columns.find_map(|(column, value)| {
+            let wanted = column.must_be(value)?;
+            Some((column.name.as_str(), wanted, told(value)))
+        })
+    }
+
+    /// The text in the column of a field.
+    fn text(&self, shape: &Shape, field: &str) -> Option<&str> {
+        match self.values.get(shape.position_of(field)?)? {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 }
 
-/// Stores a record, whatever stood there.
+/// Stores a record, whatever stood there. One that the table refuses is named.
 pub(super) fn put(
     operation: &'static str,
     connection: &Connection,
@@ -85,10 +131,17 @@ pub(super) fn put(
     let mut statement = connection
         .prepare_cached(&shape.sql.upsert)
         .map_err(during(operation))?;
-    statement
+    let changed = statement
         .execute(params_from_iter(parameters))
-        .map_err(during(operation))?;
+        .map_err(about(operation, || named(&record.id)))?;
+    if changed == 0 {
+        return Err(ignored(operation, &named(&record.id)));
+    }
     Ok(())
+}
+
+fn named(id: &str) -> String {
+    format!("the record {id:?}")
 }
 
 /// The record with this id.
@@ -114,11 +167,15 @@ pub(super) fn stored_time(
     connection: &Connection,
     id: &str,
 ) -> Result<Option<Hlc>> {
-    let text: Option<String> = connection
+    let stored = connection
         .prepare_cached("SELECT \"updated_at\" FROM shared_records WHERE \"id\" = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
+        .and_then(|mut statement| {
+            statement
+                .query_row([id], |row| Raw::read(row, 0))
+                .optional()
+        })
         .map_err(during(operation))?;
-    Ok(text.and_then(|text| Hlc::parse(&text).ok()))
+    Ok(stored.and_then(|stored| stored.time()))
 }
 
 /// Marks a record as deleted. One that is not there stays so.
@@ -134,9 +191,12 @@ pub(super) fn delete(
     if shape.has_node_id {
         parameters.push(&node);
     }
-    connection
+    let changed = connection
         .prepare_cached(&shape.sql.delete)
         .and_then(|mut statement| statement.execute(&parameters[..]))
-        .map_err(during(operation))?;
+        .map_err(about(operation, || named(id)))?;
+    if changed == 0 && get(operation, connection, shape, id)?.is_some() {
+        return Err(ignored(operation, &named(id)));
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::columns::{Column, KNOWN, NEEDED, quote};
+use super::columns::{Column, KNOWN, NEEDED, clear_columns, quote};
 use super::fault::during;
 use super::indexes::{self, ByTime};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,6 +20,8 @@ const TABLE: &str = "shared_records";
 #[derive(Debug)]
 pub(super) struct Shape {
     pub(super) columns: Vec<Column>,
+    /// Fields that only this table knows and computes itself.
+    computed: Vec<String>,
     pub(super) has_node_id: bool,
     pub(super) sql: Statements,
 }
@@ -49,8 +51,18 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Where the column of a field is.
+    pub(super) fn position_of(&self, field: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.field == field)
+    }
+
+    /// Whether a field lies in a column, or is computed by the table.
+    pub(super) fn has_column_of(&self, field: &str) -> bool {
+        self.position_of(field).is_some() || self.computed.iter().any(|known| known == field)
+    }
+
     /// Where the column `name` is.
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
+    fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
@@ -83,7 +95,7 @@ fn prepare_within(connection: &Connection) -> rusqlite::Result<Shape> {
            type_id TEXT NOT NULL, record_id TEXT NOT NULL, row_json TEXT NOT NULL,
            PRIMARY KEY (type_id, record_id)) WITHOUT ROWID",
     )?;
-    let mut columns = columns_of_table(connection)?;
+    let (mut columns, computed) = columns_of_table(connection)?;
     let mut has = |name: &str| {
         let at = columns.iter().position(|column| column.name == name);
         at.map(|at| columns.remove(at)).is_some()
@@ -115,6 +127,7 @@ fn prepare_within(connection: &Connection) -> rusqlite::Result<Shape> {
     let sql = Statements::new(&columns, has_node_id, row);
     Ok(Shape {
         columns,
+        computed,
         has_node_id,
         sql,
     })
@@ -131,23 +144,26 @@ fn create_table() -> String {
     )
 }
 
-/// The columns that can be written.
-fn columns_of_table(connection: &Connection) -> rusqlite::Result<Vec<Column>> {
-    let mut statement = connection
-        .prepare("SELECT name, \"notnull\", dflt_value FROM pragma_table_info('shared_records') ORDER BY cid")?;
-    let all = statement.query_map([], |row| {
-        Ok(Column::new(row.get(0)?, row.get(1)?, row.get(2)?))
-    })?;
-    let mut columns: Vec<Column> = Vec::new();
-    let mut taken = Vec::new();
-    for column in all {
-        let column = column?;
-        if column.is_clear(&taken) {
-            taken.push(column.field.clone());
+/// The columns that can be written, and the fields that only this table knows and computes itself.
+fn columns_of_table(connection: &Connection) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
+    let mut statement = connection.prepare(
+        "SELECT name, \"notnull\", dflt_value, hidden IN (2, 3)
+           FROM pragma_table_xinfo('shared_records') WHERE hidden IN (0, 2, 3) ORDER BY cid",
+    )?;
+    let mut rows = statement.query([])?;
+    let (mut columns, mut computed) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let column = Column::new(row.get(0)?, row.get(1)?, row.get(2)?);
+        if !row.get::<_, bool>(3)? {
             columns.push(column);
+        } else if column.is_foreign() {
+            computed.push(column.field);
         }
     }
-    Ok(columns)
+    Ok((
+        clear_columns(columns).into_iter().flatten().collect(),
+        computed,
+    ))
 }
 
 impl Statements {

@@ -13,8 +13,11 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::columns::quote;
-use super::super::fault::during;
+use super::super::fault::{about, during, ignored};
+use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
+use super::cell::Column;
+use super::faults::unsaid;
 use super::namespaces;
 use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
 use crate::error::{Error, ErrorKind, Result};
@@ -92,6 +95,7 @@ impl Tables {
             table: known,
             hlc: &item.hlc,
             updated_at: entry.updated_at()?,
+            revives: false,
         };
         let changed = change.run(&entry)?;
         self.0.borrow_mut().insert(table.clone(), change.table);
@@ -149,6 +153,8 @@ struct Change<'a> {
     table: AppTable,
     hlc: &'a Hlc,
     updated_at: Box<RawValue>,
+    /// Whether a row that is deleted is not any more: an insert that does not say otherwise.
+    revives: bool,
 }
 
 impl Change<'_> {
@@ -166,6 +172,7 @@ impl Change<'_> {
                 let key = key.ok_or_else(|| {
                     refuse("the row of an insert must have all columns of the primary key")
                 })?;
+                self.revives = !row.contains_key("deleted_at");
                 self.upsert(&key, row)
             }
             Op::Update => {
@@ -248,26 +255,53 @@ impl Change<'_> {
                 fields.remove("node_id");
             }
             fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
-            let encoded = self.encode(fields)?;
+            if self.revives && fields.contains_key("deleted_at") {
+                fields.insert("deleted_at".into(), RawValue::NULL);
+            }
+            let is_written = |name: &str| {
+                changes.contains_key(name)
+                    || matches!(name, "updated_at" | "node_id")
+                    || (self.revives && name == "deleted_at")
+            };
+            let encoded = self.encode(fields, |at, column| {
+                (!is_written(&column.name))
+                    .then(|| unsaid(&stored, at))
+                    .flatten()
+            });
             self.update(&stored, &encoded)?;
             count += 1;
         }
         Ok(count)
     }
 
-    fn encode(&mut self, fields: Fields<'_>) -> Result<EncodedRow> {
+    fn encode(
+        &self,
+        fields: Fields<'_>,
+        stays: impl Fn(usize, &Column) -> Option<Raw>,
+    ) -> EncodedRow {
         let time = self.updated_at.clone();
         let mut fields: Fields<'_> = fields;
         fields.insert("updated_at".into(), &time);
-        let encoded = self.table.encode(&fields, &self.hlc.node_id.to_string());
+        let node = self.hlc.node_id.to_string();
+        self.table.encode(&fields, &node, stays)
+    }
+
+    /// Makes room for what has no column.
+    fn make_room(&mut self, encoded: &EncodedRow) -> Result<()> {
         if encoded.extra.is_some() && !self.table.has_extra {
             self.table.add_extra(APPLY, self.connection)?;
         }
-        Ok(encoded)
+        Ok(())
     }
 
     fn insert(&mut self, row: &Fields<'_>) -> Result<()> {
-        let encoded = self.encode(row.clone())?;
+        let mut fields = row.clone();
+        let deleted_at = self.table.column("deleted_at");
+        if self.revives && deleted_at.is_some_and(|column| column.default != Value::Null) {
+            fields.insert("deleted_at".into(), RawValue::NULL);
+        }
+        let encoded = self.encode(fields, |_, _| None);
+        self.make_room(&encoded)?;
         let names = self.table.written_names();
         let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
         let sql = format!(
@@ -276,10 +310,15 @@ impl Change<'_> {
             names.join(", "),
             places.join(", ")
         );
-        self.execute(&sql, self.table.written_values(encoded))
+        let row_in_words = || {
+            let value_of = |column: &str| row.get(column).map(|json| json.get().to_owned());
+            self.table.named_by(&[], value_of)
+        };
+        self.execute(&sql, &self.table.written_values(encoded), row_in_words)
     }
 
     fn update(&mut self, stored: &StoredRow, encoded: &EncodedRow) -> Result<()> {
+        self.make_room(encoded)?;
         let names = self.table.written_names();
         let set: Vec<String> = (1..)
             .zip(&names)
@@ -297,14 +336,19 @@ impl Change<'_> {
         );
         let mut values = self.table.written_values(encoded.clone());
         values.extend(stored.key.iter().cloned());
-        self.execute(&sql, values)
+        self.execute(&sql, &values, || self.table.named(stored))
     }
 
-    fn execute(&self, sql: &str, values: Vec<Value>) -> Result<()> {
-        self.connection
+    /// Runs a statement that changes one row, which `named` names where it does not.
+    fn execute(&self, sql: &str, values: &[Raw], named: impl Fn() -> String) -> Result<()> {
+        let changed = self
+            .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(params_from_iter(values)))
-            .map_err(during(APPLY))?;
+            .map_err(about(APPLY, &named))?;
+        if changed == 0 {
+            return Err(ignored(APPLY, &named()));
+        }
         Ok(())
     }
 
@@ -312,7 +356,7 @@ impl Change<'_> {
     fn matching(&self, filter: &Fields<'_>) -> Result<Vec<StoredRow>> {
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         for (name, json) in filter {
-            if let Some(column) = self.table.column(name) {
+            if let Some(column) = self.column_to_compare(name) {
                 values.push(column.value_of(Some(json)));
                 conditions.push(format!("{} IS ?{}", quote(name), values.len()));
             }
@@ -333,9 +377,15 @@ impl Change<'_> {
         };
         let mut rows = read().map_err(during(APPLY))?;
         let mut rest = filter.clone();
-        rest.retain(|name, _| self.table.column(name).is_none());
+        rest.retain(|name, _| self.column_to_compare(name).is_none());
         rows.retain(|row| self.has_fields(row, &rest));
         Ok(rows)
+    }
+
+    /// The column of a field, also where the table computes it.
+    fn column_to_compare(&self, field: &str) -> Option<&Column> {
+        let computed = || self.table.computed(field);
+        self.table.column(field).or_else(computed)
     }
 
     /// Whether a row has these very fields: a column may hold the same for two values that are not.

@@ -8,6 +8,8 @@
 
 mod apply;
 mod cell;
+mod faults;
+mod layout;
 mod namespaces;
 mod table;
 
@@ -115,6 +117,18 @@ impl SqliteAppRows {
         self.page(table, Wanted::Unseen(ask)).await
     }
 
+    /// At most `limit` rows of a table whose `updated_at` is no timestamp. They have no place in the order, are
+    /// never exchanged, and each has a fault that says so.
+    pub async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Json>>> {
+        const OPERATION: &str = "find rows of an app without a time";
+        let found = self.with_table(OPERATION, table, move |connection, table| {
+            delta::unorderable(OPERATION, connection, &table.by_time, limit, |_, row| {
+                Ok(item(OPERATION, table, Hlc::zero(), &table.read(row)?))
+            })
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
     /// The rows of a table after `since`, in the order of timestamps, at most `limit` of them, and whether
     /// there are more. Rows with one timestamp are not parted.
     pub async fn scan(
@@ -167,7 +181,7 @@ impl SqliteAppRows {
                 connection,
                 &table.by_time,
                 &wanted,
-                |hlc, row| Ok(item(table, hlc, &table.read(row)?)),
+                |hlc, _, row| Ok(item(OPERATION, table, hlc, &table.read(row)?)),
             )
         });
         Ok(page.await?.unwrap_or_default())
@@ -203,8 +217,10 @@ fn is_readable(connection: &Connection) -> Result<bool> {
         .is_ok())
 }
 
-/// A stored row as an entry: a live one is an insert, a deleted one a delete, each with the whole row.
-fn item(table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
+/// A stored row as an entry: a live one is an insert, a deleted one a delete, each with the whole row. One
+/// that cannot be exchanged as it stands has a fault.
+fn item(operation: &'static str, table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
+    let fault = table.fault_of(operation, row);
     let json = table.decode(row);
     let deleted = table.is_deleted(row);
     let op = if deleted { "delete" } else { "insert" };
@@ -219,7 +235,7 @@ fn item(table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
         name: Text::from(table.info.name.as_str()),
     };
     let mut blob = None;
-    if table.info.name == FILE_RECORDS_TABLE {
+    if table.info.name == FILE_RECORDS_TABLE && fault.is_none() {
         let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
         let text = |field| serde_json::from_str::<Text>(fields.get(field)?.get()).ok();
         blob = row_blob(
@@ -235,6 +251,6 @@ fn item(table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
         kind: ItemKind::Row(name),
         blob,
         body: body.into(),
-        fault: None,
+        fault,
     }
 }

@@ -13,8 +13,10 @@ use rusqlite::{Connection, Row};
 use super::super::columns::{quote, write_string};
 use super::super::fault::during;
 use super::super::indexes::{self, ByTime};
+use super::super::malformed::{NoTexts, Raw, read_columns};
 use super::super::record::{Fields, read_extra, same_json, write_extra};
-use super::cell::{Affinity, Column, write_json};
+use super::cell::{Column, write_json};
+use super::layout::{self, Layout};
 use super::namespaces::{TableInfo, TableSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -42,6 +44,8 @@ pub(super) struct AppTable {
     pub(super) name: String,
     physical: String,
     pub(super) columns: Vec<Column>,
+    /// The columns that the table computes itself: never sent, never written.
+    pub(super) computed: Vec<Column>,
     /// The columns by which `SQLite` knows a row, within SQL.
     pub(super) key: Vec<String>,
     pub(super) has_node_id: bool,
@@ -55,14 +59,16 @@ pub(super) struct AppTable {
 pub(super) struct StoredRow {
     pub(super) values: Vec<Value>,
     extra: Option<String>,
-    pub(super) key: Vec<Value>,
+    /// The columns that hold a text which is none, by their place; the extra column comes after the others.
+    pub(super) no_texts: NoTexts,
+    pub(super) key: Vec<Raw>,
 }
 
 /// A row as it is going to be written.
 #[derive(Clone)]
 pub(super) struct EncodedRow {
     /// In the order of the columns.
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Raw>,
     pub(super) extra: Option<String>,
 }
 
@@ -78,10 +84,16 @@ pub(super) fn load(
         return Ok(None);
     }
     let name = quote(&physical);
-    let Some(without_rowid) = kind(connection, &physical).map_err(during(operation))? else {
+    let Some(without_rowid) =
+        layout::has_no_rowid(connection, &physical).map_err(during(operation))?
+    else {
         return Ok(None);
     };
-    let (mut columns, primary) = columns(connection, &physical).map_err(during(operation))?;
+    let Layout {
+        mut columns,
+        computed,
+        primary,
+    } = layout::read(connection, &physical).map_err(during(operation))?;
     for needed in ["updated_at", "deleted_at"] {
         if columns.iter().all(|column| column.name != needed) {
             return Err(Error::new(
@@ -99,7 +111,7 @@ pub(super) fn load(
     let key = if without_rowid {
         primary.iter().map(|column| quote(column)).collect()
     } else {
-        vec![row_id(&columns).to_owned()]
+        vec![layout::row_id(&columns, &computed).to_owned()]
     };
     let names: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
     let select = format!(
@@ -115,64 +127,12 @@ pub(super) fn load(
         name,
         physical,
         columns,
+        computed,
         key,
         has_node_id,
         has_extra,
         select,
     }))
-}
-
-/// Whether the table exists, and whether it has row ids.
-fn kind(connection: &Connection, name: &str) -> rusqlite::Result<Option<bool>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-          AND name = ?1 COLLATE NOCASE",
-    )?;
-    let mut rows = statement.query([name])?;
-    rows.next()?.map(|row| row.get(0)).transpose()
-}
-
-/// The columns in their order, and the names of those of the primary key in its order.
-fn columns(connection: &Connection, name: &str) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?1) ORDER BY cid",
-    )?;
-    let mut rows = statement.query([name])?;
-    let (mut columns, mut primary) = (Vec::new(), Vec::new());
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let default: Option<String> = row.get(3)?;
-        let place: i64 = row.get(4)?;
-        if place > 0 {
-            primary.push((place, name.clone()));
-        }
-        columns.push(Column {
-            name,
-            affinity: Affinity::of(&row.get::<_, String>(1)?),
-            not_null: row.get(2)?,
-            default: match default {
-                Some(sql) => {
-                    connection.query_row(&format!("SELECT {sql}"), [], |row| row.get(0))?
-                }
-                None => Value::Null,
-            },
-        });
-    }
-    primary.sort();
-    Ok((columns, primary.into_iter().map(|(_, name)| name).collect()))
-}
-
-/// A name of the row id that no column hides.
-fn row_id(columns: &[Column]) -> &'static str {
-    let is_free = |name: &&&str| {
-        columns
-            .iter()
-            .all(|column| !column.name.eq_ignore_ascii_case(name))
-    };
-    ["rowid", "_rowid_", "oid"]
-        .iter()
-        .find(is_free)
-        .unwrap_or(&"rowid")
 }
 
 /// Creates the table if it is missing, and its columns that are.
@@ -253,33 +213,37 @@ impl AppTable {
     }
 
     /// What is written to them.
-    pub(super) fn written_values(&self, row: EncodedRow) -> Vec<Value> {
+    pub(super) fn written_values(&self, row: EncodedRow) -> Vec<Raw> {
         let extra = row.extra.map_or(Value::Null, Value::Text);
         let mut values = row.values;
-        values.extend(self.has_extra.then_some(extra));
+        values.extend(self.has_extra.then_some(Raw::Readable(extra)));
         values
     }
 
     /// The row that a statement of `select` is at.
     pub(super) fn read(&self, row: &Row<'_>) -> rusqlite::Result<StoredRow> {
         let count = self.columns.len();
-        let get = |range: std::ops::Range<usize>| -> rusqlite::Result<Vec<Value>> {
-            range.map(|at| row.get(at)).collect()
-        };
-        let extra = match row.get(count)? {
-            Value::Text(text) => Some(text),
+        let (mut values, no_texts) = read_columns(row, count + 1)?;
+        let extra = match values.pop() {
+            Some(Value::Text(text)) => Some(text),
             _ => None,
         };
+        let key = (count + 1..count + 1 + self.key.len()).map(|at| Raw::read(row, at));
         Ok(StoredRow {
-            values: get(0..count)?,
+            values,
             extra,
-            key: get(count + 1..count + 1 + self.key.len())?,
+            no_texts,
+            key: key.collect::<rusqlite::Result<_>>()?,
         })
     }
 
     /// When a row was written; `None` where its time is none.
     pub(super) fn time_of(&self, row: &StoredRow) -> Option<Hlc> {
-        match row.values.get(self.position("updated_at")?)? {
+        let at = self.position("updated_at")?;
+        if row.no_texts.iter().any(|(no_text, _)| *no_text == at) {
+            return None;
+        }
+        match row.values.get(at)? {
             Value::Text(text) => Hlc::parse(text).ok(),
             _ => None,
         }
@@ -292,7 +256,7 @@ impl AppTable {
             .is_some_and(|value| *value != Value::Null)
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
@@ -301,13 +265,27 @@ impl AppTable {
         self.columns.iter().find(|column| column.name == field)
     }
 
-    /// A row of these fields, written by `node`.
-    pub(super) fn encode(&self, fields: &Fields<'_>, node: &str) -> EncodedRow {
+    /// The column of a field that the table computes itself.
+    pub(super) fn computed(&self, field: &str) -> Option<&Column> {
+        self.computed.iter().find(|column| column.name == field)
+    }
+
+    /// A row of these fields, written by `node`. What `stays` of a column is written back as it is.
+    pub(super) fn encode(
+        &self,
+        fields: &Fields<'_>,
+        node: &str,
+        stays: impl Fn(usize, &Column) -> Option<Raw>,
+    ) -> EncodedRow {
         let mut extra = Fields::new();
         let mut missing = Vec::new();
         let mut values = Vec::with_capacity(self.columns.len());
         let mut reads_back = String::new();
-        for column in &self.columns {
+        for (at, column) in self.columns.iter().enumerate() {
+            if let Some(raw) = stays(at, column) {
+                values.push(raw);
+                continue;
+            }
             let json = fields.get(column.name.as_str()).copied();
             let value = match column.name.as_str() {
                 "node_id" => Value::Text(node.to_owned()),
@@ -322,10 +300,10 @@ impl AppTable {
                 }
                 None => missing.push(column.name.as_str()),
             }
-            values.push(value);
+            values.push(Raw::Readable(value));
         }
         for (name, json) in fields {
-            if self.column(name).is_none() {
+            if self.column(name).is_none() && self.computed(name).is_none() {
                 extra.insert(name.clone(), json);
             }
         }
@@ -360,7 +338,7 @@ impl AppTable {
             }
         }
         for (name, kept) in &extra {
-            if self.column(name).is_none() {
+            if self.column(name).is_none() && self.computed(name).is_none() {
                 begin(name, &mut json);
                 json.push_str(kept.get());
             }
