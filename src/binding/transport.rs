@@ -9,6 +9,7 @@ use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::{Body, parse_json, stringify};
 use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
+use super::inside::{Holders, refuse_any_inside};
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::Options;
@@ -51,6 +52,11 @@ impl InProcess {
             turns: Arc::default(),
             realm: Rc::clone(realm),
         })
+    }
+
+    /// The transactions that an answer would wait for.
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+        holders.of_side(&self.responder.side)
     }
 
     /// The clock of the answering side.
@@ -107,8 +113,10 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
+        let allowed = refuse_any_inside(call, "exchange", |holders| answering.holders(holders));
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
+            allowed?;
             answering.answer(request?).await
         })
     })?;

@@ -6,17 +6,19 @@ mod rows;
 mod state;
 mod transaction;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::rc::Rc;
 
 use super::convert::{parse_json, read_hlc, stringify};
 use super::error::invalid;
 use super::executor::{IntoJs, in_order_on_threads, spawn};
+use super::inside::refuse_inside;
 use super::js::{Call, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
 use crate::store::Json;
+use crate::store::sqlite::Holder;
 
 pub use fs::{NativeBlobs, create_fs_object_storage};
 pub use records::{NativeRecords, create_sqlite_database_adapter};
@@ -34,6 +36,20 @@ where
     spawn(call.scope, call.realm, async move {
         in_order_on_threads(&realm, work?).await
     })
+}
+
+/// Does what `body` says, unless the call is made inside the transaction that has the turn of its file: the
+/// promise is rejected then.
+fn outside<'s>(
+    call: &Call<'s>,
+    name: &str,
+    held_by: Option<Holder>,
+    body: impl FnOnce(&Call<'s>) -> Result<Value<'s>>,
+) -> Result<Value<'s>> {
+    match refuse_inside(call, name, held_by) {
+        Ok(()) => body(call),
+        Err(error) => spawn(call.scope, call.realm, ready(Err::<(), _>(error))),
+    }
 }
 
 /// A string as UTF-8.
