@@ -236,7 +236,7 @@ test(
     );
     assert.equal(said.stderr, "");
     assert.deepEqual(JSON.parse(said.stdout), {
-      during: { put: "IO_ERROR", object: "IO_ERROR", round: "IO_ERROR" },
+      during: { put: "put IO_ERROR", object: "put IO_ERROR", round: "exchange IO_ERROR" },
       after: { id: "1", object: true, applied: 1, healthy: [true, true] },
     });
   },

@@ -150,6 +150,15 @@ impl Error {
         self
     }
 
+    /// The same error, in `operation` if it names none.
+    #[must_use]
+    pub fn or_in(mut self, operation: &str) -> Self {
+        if self.0.operation.is_empty() {
+            self.0.operation = Cow::Owned(operation.to_owned());
+        }
+        self
+    }
+
     /// What a peer or a transport did wrong.
     pub fn sync(operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Sync, operation, message)

@@ -10,7 +10,7 @@ const [folder] = process.argv.slice(2);
 const codeOf = (work) =>
   work().then(
     () => "nothing was wrong",
-    (error) => error.code,
+    (error) => `${error.operation} ${error.code}`,
   );
 
 const adapter = sync.createSqliteDatabaseAdapter({ path: join(folder, "app.db") });

@@ -40,12 +40,13 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let exchange = bound(scope, realm, "exchange", array, move |call| {
         let (caller, realm) = (Rc::clone(&caller), Rc::clone(call.realm));
         let entered = enter(call)?;
-        let allowed = refuse_any_inside(call, "exchange", |holders| caller.holders(holders));
+        let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
             allowed?;
             let _turn = caller.turns.take(&realm).await?;
-            caller.round(&realm).await
+            let round = caller.round(&realm).await;
+            round.map_err(|error| error.or_in("exchange"))
         })
     })?;
     scope.set(realm, object, Key::Exchange, exchange)?;

@@ -16,9 +16,9 @@ pub fn number_of(holder: Holder) -> f64 {
 }
 
 /// Fails where the call is made from inside the callback of the transaction that has the turn.
-pub fn refuse_inside(call: &Call<'_>, operation: &str, held_by: Option<Holder>) -> Result<()> {
+pub fn refuse_inside(call: &Call<'_>, held_by: Option<Holder>) -> Result<()> {
     match held_by {
-        Some(holder) if is_inside(call.realm, Some(holder))? => Err(inside(operation)),
+        Some(holder) if is_inside(call.realm, Some(holder))? => Err(inside(call.name)),
         _ => Ok(()),
     }
 }
@@ -26,7 +26,6 @@ pub fn refuse_inside(call: &Call<'_>, operation: &str, held_by: Option<Holder>) 
 /// The same for all stores that a round or an answer asks. They are looked for only inside a callback.
 pub fn refuse_any_inside(
     call: &Call<'_>,
-    operation: &str,
     holders: impl FnOnce(&mut Holders) -> Result<()>,
 ) -> Result<()> {
     if !is_inside(call.realm, None)? {
@@ -35,7 +34,7 @@ pub fn refuse_any_inside(
     let mut found = Holders(Vec::new());
     holders(&mut found)?;
     let mut found = found.0.into_iter();
-    found.try_for_each(|holder| refuse_inside(call, operation, Some(holder)))
+    found.try_for_each(|holder| refuse_inside(call, Some(holder)))
 }
 
 /// Transactions that have the turns of stores.

@@ -113,11 +113,12 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
-        let allowed = refuse_any_inside(call, "exchange", |holders| answering.holders(holders));
+        let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
             allowed?;
-            answering.answer(request?).await
+            let answer = answering.answer(request?).await;
+            answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
     scope.set(realm, transport, Key::Exchange, exchange)?;

@@ -47,9 +47,9 @@ impl Threads {
         // A thread that the system refuses is a panic of the runtime's.
         let started = catch_unwind(AssertUnwindSafe(start))
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::WouldBlock)));
-        let running = started.map_err(|error| {
-            Error::new(ErrorKind::Io, "start threads", NO_THREADS).caused_by(error)
-        })?;
+        // What they are for, the caller knows.
+        let running =
+            started.map_err(|error| Error::new(ErrorKind::Io, "", NO_THREADS).caused_by(error))?;
         Ok(self.started.get_or_init(|| running))
     }
 }
@@ -73,7 +73,7 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let pool = pool()?;
+    let pool = pool().map_err(|error| error.or_in(operation))?;
     // A first thread that the system refuses is a panic of the pool's. Later ones only make work wait.
     catch_unwind(AssertUnwindSafe(|| pool.spawn_blocking(work)))
         .map_err(|_| Error::new(ErrorKind::Io, operation, NO_THREADS))
@@ -97,7 +97,8 @@ where
     T: Send + 'static,
     W: Future<Output = Result<T>> + Send + 'static,
 {
-    let handle = pool()?.handle().clone();
+    let pool = pool().map_err(|error| error.or_in(operation))?;
+    let handle = pool.handle().clone();
     let (done, answer) = mpsc::sync_channel(1);
     begin(operation, move || done.send(handle.block_on(work)))?;
     answer.recv().unwrap_or_else(|failed| {

@@ -33,8 +33,10 @@ where
     W: Future<Output = Result<T>> + Send + 'static,
 {
     let realm = Rc::clone(call.realm);
+    let name = call.name.to_owned();
     spawn(call.scope, call.realm, async move {
-        in_order_on_threads(&realm, work?).await
+        let answer = in_order_on_threads(&realm, work?).await;
+        answer.map_err(|error| error.or_in(&name))
     })
 }
 
@@ -42,11 +44,10 @@ where
 /// promise is rejected then.
 fn outside<'s>(
     call: &Call<'s>,
-    name: &str,
     held_by: Option<Holder>,
     body: impl FnOnce(&Call<'s>) -> Result<Value<'s>>,
 ) -> Result<Value<'s>> {
-    match refuse_inside(call, name, held_by) {
+    match refuse_inside(call, held_by) {
         Ok(()) => body(call),
         Err(error) => spawn(call.scope, call.realm, ready(Err::<(), _>(error))),
     }

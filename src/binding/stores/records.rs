@@ -36,13 +36,13 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
     for (name, body) in METHODS {
         let store = store.clone();
         let method = function(scope, realm, name, move |call| {
-            outside(call, name, store.held_by(), |call| body(call, &store))
+            outside(call, store.held_by(), |call| body(call, &store))
         })?;
         scope.set_named(object, name, method)?;
     }
     let beginning = store.clone();
     let begin = function(scope, realm, "transaction", move |call| {
-        outside(call, "transaction", beginning.held_by(), |call| {
+        outside(call, beginning.held_by(), |call| {
             transaction(call, &beginning, limit)
         })
     })?;

@@ -55,7 +55,7 @@ fn object_of<'s>(
 
 const METHODS: &[(&str, Method)] = &[
     ("register", |call, store| {
-        outside(call, "register", store.held_by(), |call| {
+        outside(call, store.held_by(), |call| {
             let store = store.clone();
             let work = registration(call)
                 .map(|(app, tables)| async move { store.register(&app, tables).await });
@@ -100,7 +100,7 @@ const NAMESPACES: &[(&str, Method)] = &[
 
 const APPLIER: &[(&str, Method)] = &[
     ("apply", |call, store| {
-        outside(call, "apply", store.held_by(), |call| {
+        outside(call, store.held_by(), |call| {
             let store = store.clone();
             let work = entry_arg(call).map(|item| async move { store.apply(item).await });
             promise(call, work)

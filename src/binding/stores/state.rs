@@ -40,7 +40,7 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         scope.set_named(object, get, getter)?;
         let writing = store.clone();
         let setter = function(scope, realm, set, move |call| {
-            outside(call, set, writing.held_by(), |call| {
+            outside(call, writing.held_by(), |call| {
                 let store = writing.clone();
                 promise(
                     call,

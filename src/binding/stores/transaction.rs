@@ -31,8 +31,8 @@ pub fn transaction<'s>(
         if !is_function {
             return Err(invalid("transaction(callback)", "takes a function"));
         }
-        let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await?;
-        let transaction = Arc::new(begun);
+        let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await;
+        let transaction = Arc::new(begun.map_err(|error| error.or_in("transaction"))?);
         let result = run(&realm, &callback, &transaction, limit).await;
         let ending = Arc::clone(&transaction);
         match result {
