@@ -1,11 +1,18 @@
 // A transaction's callback that calls past its transaction, takes too long, or never ends.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Worker } from "node:worker_threads";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
 import { record } from "./support/memory.mjs";
 import { folderFor } from "./support/native.mjs";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc");
 
 const one = (id, wallTime = 1) => record(id, at(wallTime, "a"));
 const codeOf = (work) =>
@@ -194,6 +201,37 @@ test("a callback that takes too long is undone, and its transaction is dead", as
   assert.equal(await db.get("1"), null);
   await db.transaction((inner) => inner.put(one("2")));
   assert.equal((await db.get("2")).id, "2");
+});
+
+test("a callback that waits for what nobody holds is undone all the same", async (t) => {
+  const db = adapterFor(t, { transactionTimeoutMs: 1500 });
+  const other = adapterFor(t, { path: ":memory:" });
+  const late = codeOf(() => db.transaction(() => new Promise(() => {})));
+  for (let round = 0; round < 3; round += 1) {
+    await Promise.all(Array.from({ length: 1100 }, () => other.get("1")));
+    collect();
+  }
+  assert.equal(await late, "TRANSACTION_TIMEOUT");
+});
+
+test("a worker that ends in a callback gives the turn away", async (t) => {
+  const path = join(folderFor(t), "app.db");
+  const state = sync.createSqliteSyncStateStore({ path });
+  t.after(() => state.close());
+  const code = `
+    const { createSqliteDatabaseAdapter } = require("@starkeep/sync-engine");
+    const { parentPort, workerData: path } = require("node:worker_threads");
+    const db = createSqliteDatabaseAdapter({ path, transactionTimeoutMs: null });
+    db.transaction(() => {
+      parentPort.postMessage("inside");
+      return new Promise(() => setInterval(() => {}, 1000));
+    });`;
+  const worker = new Worker(code, { eval: true, workerData: path });
+  await once(worker, "message");
+  const waiting = state.setWatermarks({ a: at(1, "a") });
+  await worker.terminate();
+  await waiting;
+  assert.deepEqual(await state.getWatermarks(), { a: at(1, "a") });
 });
 
 test("what stood in line behind a callback that took too long is done", async (t) => {

@@ -200,10 +200,6 @@ export const RECORDS = {
     },
   ),
 
-  async "is healthy once it is begun"(db) {
-    assert.equal(await db.healthCheck(), true);
-  },
-
   "keeps metadata rows by type and record": needing("metadata", async (db) => {
     const row = { recordId: "1", width: 640, title: "x", flag: null };
     await db.putMetadata("photo", row);

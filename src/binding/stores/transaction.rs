@@ -66,6 +66,8 @@ async fn run(
     let watched = Arc::clone(transaction);
     let outlived =
         watch(realm, async move { watched.outlived(limit).await }).map_err(Ending::Threw)?;
+    // A promise that nobody holds takes along who waits for it, and nothing would say that the time is over.
+    let mut held = None;
     let _inside = Inside(realm, number_of(transaction.holder()));
     let callback = await_js(
         realm,
@@ -75,6 +77,9 @@ async fn run(
             let object = transaction_object(scope, realm, transaction)?;
             let args = [number, callback.value(scope)?, object];
             let answer = realm.helper(scope, Intrinsic::RunInTransaction, &args)?;
+            if limit.is_some() {
+                held = Some(realm.keep(scope, answer)?);
+            }
             invoke.take(scope, answer)
         },
         |scope, result| realm.keep(scope, result),
