@@ -345,6 +345,9 @@ interface ErrorReport {
  * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
  * | `PATH_IN_USE` | The file is open elsewhere in this process. |
  * | `STORE_CLOSED` | The store was used after `close()`. |
+ * | `STORE_REPLACED` | The file or folder of the store was removed or replaced while open. |
+ * | `IN_TRANSACTION` | A call inside the callback of a transaction that would wait for its end. |
+ * | `TRANSACTION_TIMEOUT` | The callback of a transaction took longer than `transactionTimeoutMs`. |
  * | `STORE_BUSY` | Another process kept the database locked for longer than `busyTimeoutMs`. |
  * | `NOT_A_DATABASE` | The file is no SQLite database, or is damaged. |
  * | `STORAGE_FULL` | The disk is full. |
@@ -365,6 +368,9 @@ type ErrorCode =
   | "INVALID_KEY"
   | "PATH_IN_USE"
   | "STORE_CLOSED"
+  | "STORE_REPLACED"
+  | "IN_TRANSACTION"
+  | "TRANSACTION_TIMEOUT"
   | "STORE_BUSY"
   | "NOT_A_DATABASE"
   | "STORAGE_FULL"
@@ -1407,8 +1413,10 @@ interface ClosableSyncStateStore extends SyncStateStore {
  * each name.
  *
  * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, and
- * with `STORE_CLOSED` after `close()`.
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
+ * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
+ * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
+ * `close()`.
  */
 declare function createSqliteSyncStateStore(
   options: SqliteSyncStateStoreFileOptions,
@@ -1433,6 +1441,11 @@ interface SqliteDatabaseAdapterOptions {
   readonly path: string;
   /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
   readonly busyTimeoutMs?: number;
+  /**
+   * How long the callback of a `transaction` may take, in milliseconds; `null` or `Infinity` for no limit.
+   * 60,000 by default. One that takes longer is undone, and rejects with `TRANSACTION_TIMEOUT`.
+   */
+  readonly transactionTimeoutMs?: number | null;
 }
 
 /**
@@ -1440,7 +1453,17 @@ interface SqliteDatabaseAdapterOptions {
  * without JavaScript in between.
  *
  * What is asked of it is written in the order of asking. A transaction keeps all other writers of the file
- * waiting until it ends: within its callback write by what the callback is given, never by the adapter.
+ * waiting until it ends. Its callback reads and writes by what it is given: what it calls of the adapter
+ * itself, what it writes by another store on the file, and an `exchange()` that asks one of them reject at
+ * once with `IN_TRANSACTION`. That is told by the asynchronous context, so calls from elsewhere only wait.
+ * Once a transaction has ended, in whichever way, what its callback was given rejects.
+ *
+ * `close()` waits for what is running, but for callbacks of transactions only a second: then they are undone,
+ * and reject with `STORE_CLOSED`.
+ *
+ * `healthCheck()` answers `false` where the file is not the one that was opened, or is damaged: a file of up
+ * to 64 MiB is read as a whole (`PRAGMA quick_check`), of a greater one its header, its schema and the
+ * beginning of every table.
  *
  * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
  * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
@@ -1451,7 +1474,8 @@ interface SqliteDatabaseAdapterOptions {
  *
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
- * `CONSTRAINT_VIOLATION` where the database refuses a row, and with `STORE_CLOSED` after `close()`.
+ * `CONSTRAINT_VIOLATION` where the database refuses a row, with `STORE_REPLACED` once the file was removed or
+ * another was put in its place, and with `STORE_CLOSED` after `close()`.
  */
 declare function createSqliteDatabaseAdapter(
   options: SqliteDatabaseAdapterOptions,
@@ -1525,7 +1549,10 @@ interface SqliteAppRows {
    * where the table is registered with another primary key.
    */
   register(appId: string, registration: AppRowsRegistration): Promise<void>;
-  /** Whether the file can be read now. */
+  /**
+   * Whether the file is the one that was opened, and sound: one of up to 64 MiB is read as a whole, of a
+   * greater one the header, the schema and the beginning of every table.
+   */
   healthCheck(): Promise<boolean>;
   /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
   close(): Promise<void>;
@@ -1539,8 +1566,10 @@ interface SqliteAppRows {
  * nullable column for fields that have none.
  *
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, and with
- * `STORE_CLOSED` after `close()`.
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, with
+ * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
+ * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
+ * `close()`.
  */
 declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
 
@@ -1653,8 +1682,12 @@ interface FsObjectStorageOptions {
  * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
  * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
  *
+ * What is removed of `.starkeep-store` while the storage is open is made again. `healthCheck()` answers
+ * whether the root is the folder that was opened, and a file can be written in it now.
+ *
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
- * Its functions reject with those, and with `STORE_CLOSED` after `close()`.
+ * Its functions reject with those, with `STORE_REPLACED` once the root was removed or another folder was put
+ * in its place, and with `STORE_CLOSED` after `close()`.
  */
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 

@@ -27,6 +27,12 @@ pub enum ErrorKind {
     PathInUse,
     /// The store was used after `close()`, or before it could be opened.
     Closed,
+    /// A call from inside a transaction's callback that would wait for that transaction to end.
+    InTransaction,
+    /// A transaction's callback took longer than it may.
+    TransactionTimeout,
+    /// The file or folder at the store's path is no longer the one that was opened.
+    StoreReplaced,
     /// Another writer kept the database locked past the busy timeout.
     Busy,
     /// The file is not a SQLite database, or is damaged.
@@ -70,6 +76,9 @@ impl ErrorKind {
             Self::InvalidKey => "INVALID_KEY",
             Self::PathInUse => "PATH_IN_USE",
             Self::Closed => "STORE_CLOSED",
+            Self::InTransaction => "IN_TRANSACTION",
+            Self::TransactionTimeout => "TRANSACTION_TIMEOUT",
+            Self::StoreReplaced => "STORE_REPLACED",
             Self::Busy => "STORE_BUSY",
             Self::NotADatabase => "NOT_A_DATABASE",
             Self::StorageFull => "STORAGE_FULL",
@@ -176,6 +185,27 @@ impl Error {
     #[must_use]
     pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error in `operation`, with what it is about before its message.
+    #[must_use]
+    pub fn about(
+        mut self,
+        operation: impl Into<Cow<'static, str>>,
+        what: impl fmt::Display,
+    ) -> Self {
+        self.0.operation = operation.into();
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// The same error, in `operation` if it names none.
+    #[must_use]
+    pub fn or_in(mut self, operation: &str) -> Self {
+        if self.0.operation.is_empty() {
+            self.0.operation = Cow::Owned(operation.to_owned());
+        }
         self
     }
 

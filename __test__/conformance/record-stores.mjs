@@ -19,6 +19,7 @@ const CUT_AT_NUL = "this node:sqlite answers text up to its first NUL";
 const cutsAtNul =
   DatabaseSync !== null &&
   new DatabaseSync(":memory:").prepare("SELECT 'x' || char(0) || 'y' AS text").get().text === "x";
+const OWN_TRANSACTIONS = "the app's adapter lets its callbacks call what they like";
 const NO_OWNERLESS = "the column of the owner may not be null";
 
 async function begun(t, store) {
@@ -44,6 +45,7 @@ function appTable(shape) {
       coverage: "the adapter was written before there was such a question",
       metadata: OWN_METADATA,
       "unknown fields": OWN_COLUMNS,
+      "knowing its own callbacks": OWN_TRANSACTIONS,
       ...(cutsAtNul ? { "text behind a NUL": CUT_AT_NUL } : {}),
       delta: NO_DELTA,
       ...(shape === "0.1" ? { "records without an owner": NO_OWNERLESS } : {}),
@@ -87,13 +89,14 @@ function nativeOver(shape) {
 export const RECORD_STORES = {
   "plain JavaScript in memory": {
     make: (t) => begun(t, memoryDatabase({ nodeWatermarks: true })),
-    cannot: { delta: NO_DELTA },
+    cannot: { delta: NO_DELTA, "knowing its own callbacks": OWN_TRANSACTIONS },
   },
   "plain JavaScript in memory that answers at once, and not what it holds": {
     make: (t) => begun(t, memoryDatabase({ plain: true })),
     cannot: {
       coverage: "the adapter was written before there was such a question",
       delta: NO_DELTA,
+      "knowing its own callbacks": OWN_TRANSACTIONS,
     },
   },
   "an app's adapter over its DatabaseSync, table of 0.1": appTable("0.1"),

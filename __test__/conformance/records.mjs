@@ -187,6 +187,19 @@ export const RECORDS = {
     assert.equal((await db.get("3")).id, "3");
   },
 
+  "refuses what a transaction's callback calls past its transaction": needing(
+    "knowing its own callbacks",
+    async (db) => {
+      const calls = [() => db.put(record("2", at(1, "a"))), () => db.get("1"), () => db.batch([])];
+      await db.transaction(async (inner) => {
+        await inner.put(record("1", at(1, "a")));
+        for (const call of calls) await assert.rejects(call(), { code: "IN_TRANSACTION" });
+      });
+      await db.put(record("3", at(1, "a")));
+      assert.deepEqual(idsOf((await db.query({})).records), ["1", "3"]);
+    },
+  ),
+
   "keeps metadata rows by type and record": needing("metadata", async (db) => {
     const row = { recordId: "1", width: 640, title: "x", flag: null };
     await db.putMetadata("photo", row);
@@ -347,6 +360,12 @@ const ABSENT = (name) => (db) => assert.equal(db[name], undefined);
 
 /** How a store shows that it cannot do what a sentence needs. */
 export const RECORD_LIMITS = {
+  async "knowing its own callbacks"(db) {
+    await db.transaction(async () => {
+      await db.put(record("1", at(1, "a")));
+    });
+    assert.equal((await db.get("1")).id, "1");
+  },
   coverage: ABSENT("getNodeWatermarks"),
   metadata: ABSENT("putMetadata"),
   delta: ABSENT("queryUnseen"),

@@ -7,6 +7,7 @@ use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide
 use super::convert::{Body, write_hlc};
 use super::error::{invalid, to_js, warn_once};
 use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::inside::{Holders, refuse_any_inside};
 use super::js::{
     Call, Handle, Intrinsic, Key, Kind, Place, Realm, Scope, Value, behind, bound, enter,
 };
@@ -15,7 +16,7 @@ use super::native_round::NativeRound;
 use super::notifier::{create_notifier, emit_applied};
 use super::options::{Lacking, Options};
 use super::stores::NativeBlobs;
-use super::transport::{DEFAULT_SCAN_PAGE_SIZE, Peer};
+use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use crate::engine::held::{Direction, Held};
 use crate::engine::ports::Events;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
@@ -44,10 +45,13 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let exchange = bound(scope, realm, "exchange", array, move |call| {
         let (caller, realm) = (Rc::clone(&caller), Rc::clone(call.realm));
         let entered = enter(call)?;
+        let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
+            allowed?;
             let _turn = caller.turns.take(&realm).await?;
-            caller.round(&realm).await
+            let round = caller.round(&realm).await;
+            round.map_err(|error| error.or_in("exchange"))
         })
     })?;
     scope.set(realm, object, Key::Exchange, exchange)?;
@@ -64,6 +68,18 @@ struct Caller {
 }
 
 impl Caller {
+    /// The transactions that a round would wait for.
+    fn holders(&self, holders: &mut Holders) -> Result<()> {
+        holders.of_side(&self.engine.side)?;
+        if let Some(state) = &self.engine.state {
+            holders.of_state(state)?;
+        }
+        match self.engine.peer.0.behind::<InProcess>()? {
+            Some(peer) => peer.holders(holders),
+            None => Ok(()),
+        }
+    }
+
     /// One round, on another thread where every store is this package's own. A sweep that was begun the
     /// one way is begun anew the other way, from what is persisted.
     async fn round(&self, realm: &Rc<Realm>) -> Result<Report<Body>> {

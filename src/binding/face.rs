@@ -83,6 +83,9 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
 const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("fault", Intrinsic::Fault),
     ("warn", Intrinsic::Warn),
+    ("runInTransaction", Intrinsic::RunInTransaction),
+    ("endTransaction", Intrinsic::EndTransaction),
+    ("isInTransaction", Intrinsic::IsInTransaction),
     ("headersOf", Intrinsic::HeadersOf),
     ("fetchAnswer", Intrinsic::FetchAnswer),
 ];

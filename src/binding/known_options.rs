@@ -50,7 +50,7 @@ factories! {
         "nodeId", "wallClockFunction", "initialState", "onTick",
     ];
     HTTP_OBJECT_STORAGE = "createHttpObjectStorage", Refused, [
-        "baseUrl", "fetch", "retries", "getAuthHeader", "signRequest", "timeoutMs",
+        "baseUrl", "fetch", "retries", "getAuthHeader", "signRequest", "timeoutMs", "maxAnswerBytes",
     ];
     HTTP_SYNC_HANDLER = "createHttpSyncHandler", Warned, [
         "databaseAdapter", "objectStorageAdapter", "clock", "transport", "appSyncableSource",
@@ -74,7 +74,9 @@ factories! {
         "maxClockSkewMs",
     ];
     SQLITE_APP_ROWS = "createSqliteAppRows", Refused, ["path", "busyTimeoutMs"];
-    SQLITE_DATABASE_ADAPTER = "createSqliteDatabaseAdapter", Refused, ["path", "busyTimeoutMs"];
+    SQLITE_DATABASE_ADAPTER = "createSqliteDatabaseAdapter", Refused, [
+        "path", "busyTimeoutMs", "transactionTimeoutMs",
+    ];
     SQLITE_SYNC_STATE_STORE = "createSqliteSyncStateStore", Warned, [
         "db", "path", "busyTimeoutMs",
     ];

@@ -18,6 +18,7 @@ mod face;
 mod files;
 mod helpers;
 mod http;
+mod inside;
 mod js;
 mod known_options;
 mod messages;

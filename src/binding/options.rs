@@ -226,14 +226,32 @@ impl<'s> Options<'s> {
         if self.scope.is_nullish(value)? {
             return Ok(default);
         }
-        match self.scope.as_number(value) {
-            Some(number) if number == f64::INFINITY => Ok(None),
-            Some(number) if number > 0.0 => {
-                // What is longer than any clock runs is no limit.
-                Ok(Duration::try_from_secs_f64(number / 1000.0).ok())
-            }
-            _ => Err(self.wrong("timeoutMs", "a positive number of milliseconds", value)),
+        self.milliseconds(value)
+            .ok_or_else(|| self.wrong("timeoutMs", "a positive number of milliseconds", value))
+    }
+
+    /// `transactionTimeoutMs`: milliseconds, `null` or `Infinity` for no limit.
+    pub fn transaction_timeout(&self, default: Duration) -> Result<Option<Duration>> {
+        const NAME: &str = "transactionTimeoutMs";
+        let value = self.get(NAME)?;
+        match self.scope.kind(value)? {
+            Kind::Undefined => Ok(Some(default)),
+            Kind::Null => Ok(None),
+            _ => self.milliseconds(value).ok_or_else(|| {
+                self.wrong(NAME, "a positive number of milliseconds, or null", value)
+            }),
         }
+    }
+
+    /// A positive number of milliseconds, of which infinitely many are no limit.
+    #[expect(
+        clippy::option_option,
+        reason = "no limit is not the same as no such number"
+    )]
+    fn milliseconds(&self, value: Value<'s>) -> Option<Option<Duration>> {
+        let number = self.scope.as_number(value).filter(|number| *number > 0.0)?;
+        // What is longer than any clock runs is no limit, and so is infinity.
+        Some(Duration::try_from_secs_f64(number / 1000.0).ok())
     }
 
     /// `retries`: an integer from 0, 0 by default.

@@ -9,6 +9,7 @@ use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::{Body, pack_as_json, parse_json, stringify};
 use super::executor::{IntoJs, await_js, on_threads, spawn};
 use super::http::HttpTransport;
+use super::inside::{Holders, refuse_any_inside};
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
 use super::known_options::IN_PROCESS;
 use super::messages::{read_answer, read_request, write_answer, write_request};
@@ -56,6 +57,11 @@ impl InProcess {
             turns: Arc::default(),
             realm: Rc::clone(realm),
         })
+    }
+
+    /// The transactions that an answer would wait for.
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+        holders.of_side(&self.responder.side)
     }
 
     /// The clock of the answering side.
@@ -126,9 +132,12 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
+        let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
         spawn(call.scope, call.realm, async move {
             let _entered = entered;
-            answering.answer(request?).await
+            allowed?;
+            let answer = answering.answer(request?).await;
+            answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
     scope.set(realm, transport, Key::Exchange, exchange)?;

@@ -5,26 +5,89 @@
 //! its end, whether or not anybody still waits for it.
 
 use std::cell::Cell;
-use std::sync::{OnceLock, mpsc};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// More threads than this would only queue at the disk.
 const THREADS: usize = 16;
 
-fn pool() -> Option<&'static Runtime> {
-    static POOL: OnceLock<Option<Runtime>> = OnceLock::new();
-    POOL.get_or_init(|| {
+/// Threads that start when they are first needed. A start that fails is tried again with the next call: a
+/// process that was out of descriptors or threads may have some again.
+#[derive(Debug, Default)]
+pub struct Threads {
+    started: OnceLock<Runtime>,
+    starting: Mutex<()>,
+}
+
+impl Threads {
+    /// Threads that have not started.
+    pub const fn new() -> Self {
+        Self {
+            started: OnceLock::new(),
+            starting: Mutex::new(()),
+        }
+    }
+
+    /// The threads, which `start` starts where they do not run.
+    pub fn get(&self, start: impl FnOnce() -> io::Result<Runtime>) -> Result<&Runtime> {
+        if let Some(running) = self.started.get() {
+            return Ok(running);
+        }
+        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = self.started.get() {
+            return Ok(running);
+        }
+        // A thread that the system refuses is a panic of the runtime's.
+        let started = catch_unwind(AssertUnwindSafe(start))
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::WouldBlock)));
+        // What they are for, the caller knows.
+        let running =
+            started.map_err(|error| Error::new(ErrorKind::Io, "", NO_THREADS).caused_by(error))?;
+        Ok(self.started.get_or_init(|| running))
+    }
+}
+
+const NO_THREADS: &str =
+    "this process is out of descriptors or threads; close some, or raise its limits, and try again";
+
+fn pool() -> Result<&'static Runtime> {
+    static POOL: Threads = Threads::new();
+    POOL.get(|| {
         Builder::new_current_thread()
             .thread_name("starkeep-store")
             .max_blocking_threads(THREADS)
             .build()
-            .inspect_err(|error| tracing::error!(%error, "the threads of the stores cannot start"))
-            .ok()
     })
-    .as_ref()
+}
+
+/// Begins `work` on a thread of the pool.
+fn begin<T, F>(operation: &'static str, work: F) -> Result<JoinHandle<T>>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let pool = pool().map_err(|error| error.or_in(operation))?;
+    // A first thread that the system refuses is a panic of the pool's. Later ones only make work wait.
+    catch_unwind(AssertUnwindSafe(|| pool.spawn_blocking(work)))
+        .map_err(|_| Error::new(ErrorKind::Io, operation, NO_THREADS))
+}
+
+/// Ends after `time`, on any executor. Holds a thread of the pool until then, or until it is dropped.
+pub(super) async fn pause(time: Duration) {
+    let (_held, dropped) = mpsc::sync_channel::<()>(0);
+    let sleeping = run("wait", move || {
+        let _ = dropped.recv_timeout(time);
+        Ok(())
+    });
+    // Without a thread there is nothing to wait on.
+    let _ = sleeping.await;
 }
 
 /// Waits for `work` on this thread, which is none of the pool but may be one of a runtime: for the few
@@ -34,22 +97,12 @@ where
     T: Send + 'static,
     W: Future<Output = Result<T>> + Send + 'static,
 {
-    let pool = threads(operation)?;
+    let pool = pool().map_err(|error| error.or_in(operation))?;
     let handle = pool.handle().clone();
     let (done, answer) = mpsc::sync_channel(1);
-    pool.spawn_blocking(move || done.send(handle.block_on(work)));
+    begin(operation, move || done.send(handle.block_on(work)))?;
     answer.recv().unwrap_or_else(|failed| {
         Err(Error::new(ErrorKind::Internal, operation, NO_ANSWER).caused_by(failed))
-    })
-}
-
-fn threads(operation: &'static str) -> Result<&'static Runtime> {
-    pool().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Internal,
-            operation,
-            "the threads of the stores cannot start; this process is out of resources",
-        )
     })
 }
 
@@ -95,7 +148,7 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T> + Send + 'static,
 {
-    let ended = threads(operation)?.spawn_blocking(work).await;
+    let ended = begin(operation, work)?.await;
     ended.unwrap_or_else(|failed| {
         Err(Error::new(ErrorKind::Internal, operation, NO_ANSWER).caused_by(failed))
     })

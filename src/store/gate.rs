@@ -37,11 +37,7 @@ impl Gate {
         {
             return Ok(pass);
         }
-        Err(Error::new(
-            ErrorKind::Closed,
-            operation,
-            "the store was closed; create it again to go on using it",
-        ))
+        Err(closed(operation))
     }
 
     /// Lets nobody in any more and returns when everybody is out.
@@ -49,6 +45,15 @@ impl Gate {
         self.closed.store(true, Ordering::Release);
         drop(self.inside.write().await);
     }
+}
+
+/// What a closed store says.
+pub(super) fn closed(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        operation,
+        "the store was closed; create it again to go on using it",
+    )
 }
 
 #[cfg(test)]

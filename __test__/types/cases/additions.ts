@@ -36,7 +36,7 @@ const clock = createHLCClock({
   initialState: null,
   onTick: ({ wallTime, counter }) => void (wallTime + counter),
 });
-const database = createSqliteDatabaseAdapter({ path: "records.db" });
+const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTimeoutMs: null });
 const objects = createFsObjectStorage({ root: "objects" });
 const state = createSqliteSyncStateStore({ path: "state.db" });
 const rows: SqliteAppRows = createSqliteAppRows({ path: "records.db", busyTimeoutMs: 100 });

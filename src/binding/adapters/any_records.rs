@@ -16,7 +16,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::SqliteRecords;
+use crate::store::sqlite::{Holder, SqliteRecords};
 
 /// See the [module page](self).
 pub struct AnyRecords {
@@ -51,6 +51,14 @@ impl AnyRecords {
     /// The store that is behind it, if it is this package's own.
     pub fn native(&self) -> Option<SqliteRecords> {
         self.direct.get().map(|native| native.0.clone())
+    }
+}
+
+impl AnyRecords {
+    /// The transaction that has the turn of a store of this package, as the adapter is now.
+    pub fn held_by(&self) -> Result<Option<Holder>> {
+        let native = self.adapter.behind::<NativeRecords>()?;
+        Ok(native.and_then(|native| native.0.held_by()))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::SqliteAppRows;
+use crate::store::sqlite::{Holder, SqliteAppRows};
 
 /// See the [module page](self).
 pub struct AnyRows {
@@ -53,6 +53,14 @@ impl AnyRows {
         let [namespaces, applier] = &self.direct;
         let (listing, applying) = (namespaces.get()?, applier.get()?);
         Rc::ptr_eq(&listing, &applying).then(|| applying.0.clone())
+    }
+}
+
+impl AnyRows {
+    /// The transaction that has the turn of a store of this package, as the applier is now.
+    pub fn held_by(&self) -> Result<Option<Holder>> {
+        let native = self.applier.behind::<NativeRows>()?;
+        Ok(native.and_then(|native| native.0.held_by()))
     }
 }
 

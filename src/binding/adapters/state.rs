@@ -11,7 +11,7 @@ use crate::binding::stores::NativeState;
 use crate::engine::ports::{Log, State};
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
+use crate::store::sqlite::{Holder, OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
 
 /// A `SyncStateStore` object.
 struct JsState(Handle);
@@ -78,6 +78,12 @@ impl AnyState {
     /// The store that is behind it, if it is this package's own.
     pub fn native(&self) -> Option<SqliteState> {
         self.direct.get().map(|native| native.0.clone())
+    }
+
+    /// The transaction that has the turn of a store of this package, as the option is now.
+    pub fn held_by(&self) -> Result<Option<Holder>> {
+        let native = self.js.0.behind::<NativeState>()?;
+        Ok(native.and_then(|native| native.0.held_by()))
     }
 
     async fn read(&self, method: Key, key: &'static str) -> Result<Watermarks> {

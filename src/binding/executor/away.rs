@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::wait::{Waiting, wait_for};
 use crate::binding::js::{Realm, Remote};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::blocking::to_its_end;
+use crate::store::blocking::{Threads, to_its_end};
 
 /// A promise of this package's own, made in the context of the current round.
 pub struct Bell {
@@ -155,6 +155,34 @@ impl<T> Done<T> {
     }
 }
 
+/// Waits for `event` on the native threads, until the answer is dropped. The wait alone keeps no process
+/// alive; who has an [`Away`] does.
+pub fn watch<T: Send + 'static>(
+    realm: &Rc<Realm>,
+    event: impl Future<Output = T> + Send + 'static,
+) -> Result<impl Future<Output = T>> {
+    let (happened, mut answer) = oneshot::channel();
+    let (bell, remote) = (Bell::new(realm)?, Arc::clone(&realm.remote));
+    let id = bell.id();
+    let task = threads()?.spawn(async move {
+        let mut happened = happened;
+        tokio::select! {
+            event = event => drop(happened.send(event)),
+            () = happened.closed() => {}
+        }
+        // Also where nobody waits any more: the promise behind the bell is let go of.
+        remote.ring(id);
+    });
+    drop(task);
+    Ok(async move {
+        bell.rung().await;
+        match answer.try_recv() {
+            Ok(event) => event,
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
 async fn away<T>(realm: &Rc<Realm>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
     let (done, mut answer) = oneshot::channel();
     let bell = Bell::new(realm)?;
@@ -177,17 +205,14 @@ async fn away<T>(realm: &Rc<Realm>, start: impl FnOnce(&'static Runtime, Done<T>
 
 /// The threads of the native side, shared by all environments of the process: they hold no state.
 pub fn threads() -> Result<&'static Runtime> {
-    static THREADS: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
-    let started = THREADS.get_or_init(|| {
+    static THREADS: Threads = Threads::new();
+    THREADS.get(|| {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("starkeep-sync")
             .enable_all()
             .build()
-    });
-    started
-        .as_ref()
-        .map_err(|error| Error::new(ErrorKind::Io, "start threads", error.to_string()))
+    })
 }
 
 /// One at a time, in the order of asking.

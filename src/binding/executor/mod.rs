@@ -35,7 +35,7 @@ use super::error::{panicked, to_js};
 use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
-pub use away::{Away, Bell, Turns, in_order_on_threads, on_a_thread, on_threads, threads};
+pub use away::{Away, Bell, Turns, in_order_on_threads, on_a_thread, on_threads, threads, watch};
 pub use border::set_up_border;
 pub use calls::{Invocation, await_js};
 pub use errands::{EndOfErrands, Errands, Local};

@@ -22,6 +22,8 @@ pub struct Call<'s> {
     pub realm: &'s Rc<Realm>,
     /// `this`
     pub this: Value<'s>,
+    /// What the function that is called is called.
+    pub name: &'s str,
     args: [sys::napi_value; MAX_ARGS],
 }
 
@@ -36,6 +38,7 @@ type Body = dyn for<'c> Fn(&Call<'c>) -> Result<Value<'c>>;
 
 struct Data {
     realm: Rc<Realm>,
+    name: Box<str>,
     body: Box<Body>,
 }
 
@@ -48,6 +51,7 @@ pub fn function<'s>(
 ) -> Result<Value<'s>> {
     let data = Box::into_raw(Box::new(Data {
         realm: Rc::clone(realm),
+        name: Box::from(name),
         body: Box::new(body),
     }));
     let mut raw = ptr::null_mut();
@@ -122,6 +126,7 @@ unsafe extern "C" fn called(env: sys::napi_env, info: sys::napi_callback_info) -
         scope,
         realm: &data.realm,
         this: scope.value(this),
+        name: &data.name,
         args,
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| (data.body)(&call)))

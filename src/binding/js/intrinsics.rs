@@ -61,6 +61,12 @@ pub enum Intrinsic {
     TextOf,
     /// A thenable that never settles.
     Never,
+    /// See `native.js`.
+    RunInTransaction,
+    /// See `native.js`.
+    EndTransaction,
+    /// See `native.js`.
+    IsInTransaction,
     /// See `fetching.js`.
     HeadersOf,
     /// See `fetching.js`.

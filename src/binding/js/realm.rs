@@ -73,7 +73,7 @@ impl Realm {
             slots: RefCell::default(),
             executor: Executor::default(),
             remote: Arc::default(),
-            intrinsics: Default::default(),
+            intrinsics: std::array::from_fn(|_| Cell::default()),
             nodes: RefCell::default(),
             desk: Desk::default(),
             warned: RefCell::default(),

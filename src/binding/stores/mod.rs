@@ -6,18 +6,20 @@ mod rows;
 mod state;
 mod transaction;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::rc::Rc;
 
 use super::convert::{parse_json, read_hlc, stringify};
 use super::error::{invalid, must_be};
 use super::executor::{IntoJs, in_order_on_threads, spawn};
 use super::helpers::TIMESTAMP;
+use super::inside::refuse_inside;
 use super::js::{Call, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
 use crate::store::Json;
+use crate::store::sqlite::Holder;
 
 pub use fs::{NativeBlobs, create_fs_object_storage};
 pub use records::{NativeRecords, create_sqlite_database_adapter};
@@ -32,9 +34,24 @@ where
     W: Future<Output = Result<T>> + Send + 'static,
 {
     let realm = Rc::clone(call.realm);
+    let name = call.name.to_owned();
     spawn(call.scope, call.realm, async move {
-        in_order_on_threads(&realm, work?).await
+        let answer = in_order_on_threads(&realm, work?).await;
+        answer.map_err(|error| error.or_in(&name))
     })
+}
+
+/// Does what `body` says, unless the call is made inside the transaction that has the turn of its file: the
+/// promise is rejected then.
+fn outside<'s>(
+    call: &Call<'s>,
+    held_by: Option<Holder>,
+    body: impl FnOnce(&Call<'s>) -> Result<Value<'s>>,
+) -> Result<Value<'s>> {
+    match refuse_inside(call, held_by) {
+        Ok(()) => body(call),
+        Err(error) => spawn(call.scope, call.realm, ready(Err::<(), _>(error))),
+    }
 }
 
 /// A string as UTF-8.

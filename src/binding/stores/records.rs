@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::transaction::transaction;
-use super::{hlc_arg, json_arg, promise, string_arg, utf8};
+use super::{hlc_arg, json_arg, outside, promise, string_arg, utf8};
 use crate::binding::convert::{parse_json, write_watermarks};
 use crate::binding::error::must_be;
 use crate::binding::executor::IntoJs;
@@ -21,6 +21,9 @@ use crate::store::sqlite::{
     Operation, Options as DatabaseOptions, Query, QueryResult, SqliteRecords,
 };
 
+/// So long the callback of a transaction may take where nothing else is said.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What is behind the adapter object.
 pub struct NativeRecords(pub SqliteRecords);
 
@@ -29,13 +32,23 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), &SQLITE_DATABASE_ADAPTER)?;
     let path = path_option(&options, "createSqliteDatabaseAdapter(path)")?;
+    let limit = options.transaction_timeout(TRANSACTION_TIMEOUT)?;
     let store = SqliteRecords::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
     for (name, body) in METHODS {
         let store = store.clone();
-        let method = function(scope, realm, name, move |call| body(call, &store))?;
+        let method = function(scope, realm, name, move |call| {
+            outside(call, store.held_by(), |call| body(call, &store))
+        })?;
         scope.set_named(object, name, method)?;
     }
+    let beginning = store.clone();
+    let begin = function(scope, realm, "transaction", move |call| {
+        outside(call, beginning.held_by(), |call| {
+            transaction(call, &beginning, limit)
+        })
+    })?;
+    scope.set_named(object, "transaction", begin)?;
     mark(scope, realm, object, Rc::new(NativeRecords(store)))?;
     Ok(object)
 }
@@ -107,7 +120,6 @@ const METHODS: &[(&str, Method)] = &[
             operations(call).map(|steps| async move { store.batch(steps).await }),
         )
     }),
-    ("transaction", |call, store| transaction(call, store)),
     ("putMetadata", |call, store| {
         let store = store.clone();
         let arguments = || -> Result<_> {

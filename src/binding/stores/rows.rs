@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::records::{database_options, path_option};
-use super::{json_arg, promise, string_arg};
+use super::{json_arg, outside, promise, string_arg};
 use crate::binding::convert::{parse_json, read_row};
 use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::IntoJs;
@@ -56,10 +56,12 @@ fn object_of<'s>(
 
 const METHODS: &[(&str, Method)] = &[
     ("register", |call, store| {
-        let store = store.clone();
-        let work = registration(call)
-            .map(|(app, tables)| async move { store.register(&app, tables).await });
-        promise(call, work)
+        outside(call, store.held_by(), |call| {
+            let store = store.clone();
+            let work = registration(call)
+                .map(|(app, tables)| async move { store.register(&app, tables).await });
+            promise(call, work)
+        })
     }),
     ("healthCheck", |call, store| {
         let store = store.clone();
@@ -102,9 +104,11 @@ const NAMESPACES: &[(&str, Method)] = &[
 
 const APPLIER: &[(&str, Method)] = &[
     ("apply", |call, store| {
-        let store = store.clone();
-        let work = entry_arg(call).map(|item| async move { store.apply(item).await });
-        promise(call, work)
+        outside(call, store.held_by(), |call| {
+            let store = store.clone();
+            let work = entry_arg(call).map(|item| async move { store.apply(item).await });
+            promise(call, work)
+        })
     }),
     ("scanSince", |call, store| {
         let store = store.clone();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::records::{database_options, path_option};
-use super::{json_arg, promise};
+use super::{json_arg, outside, promise};
 use crate::binding::js::{Call, Value, function, mark};
 use crate::binding::known_options::SQLITE_SYNC_STATE_STORE;
 use crate::binding::options::Options;
@@ -41,11 +41,13 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         scope.set_named(object, get, getter)?;
         let writing = store.clone();
         let setter = function(scope, realm, set, move |call| {
-            let store = writing.clone();
-            promise(
-                call,
-                json_arg(call, 0).map(|value| async move { store.set(key, value).await }),
-            )
+            outside(call, writing.held_by(), |call| {
+                let store = writing.clone();
+                promise(
+                    call,
+                    json_arg(call, 0).map(|value| async move { store.set(key, value).await }),
+                )
+            })
         })?;
         scope.set_named(object, set, setter)?;
     }

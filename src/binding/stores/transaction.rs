@@ -1,19 +1,29 @@
 //! `adapter.transaction(callback)` of the native database.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::records::query_arg;
 use super::{hlc_arg, json_arg, promise, string_arg};
 use crate::binding::error::must_be;
-use crate::binding::executor::{await_js, in_order_on_threads, spawn};
-use crate::binding::js::{Call, Kind, Realm, Scope, Value, function};
-use crate::error::Result;
+use crate::binding::executor::{Away, await_js, in_order_on_threads, spawn, watch};
+use crate::binding::inside::number_of;
+use crate::binding::js::{Call, Intrinsic, Kept, Kind, Realm, Scope, Value, function};
+use crate::error::{Error, Result};
 use crate::store::sqlite::{SqliteRecords, SqliteTransaction};
 
 /// Calls the callback with a transaction, and commits what it did when its promise is fulfilled. What it
-/// throws undoes everything and comes out as the same object.
-pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'s>> {
+/// throws undoes everything and comes out as the same object. One that takes longer than `limit`, or goes
+/// on once the store was closed, is not waited for: its transaction is undone.
+pub fn transaction<'s>(
+    call: &Call<'s>,
+    store: &SqliteRecords,
+    limit: Option<Duration>,
+) -> Result<Value<'s>> {
     let (realm, store) = (Rc::clone(call.realm), store.clone());
     let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
     let got = call.scope.describe_kind(call.arg(0));
@@ -22,31 +32,79 @@ pub fn transaction<'s>(call: &Call<'s>, store: &SqliteRecords) -> Result<Value<'
         if !is_function {
             return Err(must_be("transaction(callback)", "a function", &got));
         }
-        let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await?;
-        let transaction = Arc::new(begun);
-        let result = await_js(
-            &realm,
-            "transaction",
-            |scope, invoke| {
-                let object = transaction_object(scope, &realm, &transaction)?;
-                let answer = scope.call(scope.undefined()?, callback.value(scope)?, &[object])?;
-                invoke.take(scope, answer)
-            },
-            |scope, result| realm.keep(scope, result),
-        )
-        .await;
+        let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await;
+        let transaction = Arc::new(begun.map_err(|error| error.or_in("transaction"))?);
+        let result = run(&realm, &callback, &transaction, limit).await;
         let ending = Arc::clone(&transaction);
         match result {
             Ok(result) => {
                 in_order_on_threads(&realm, async move { ending.commit().await }).await?;
                 Ok(result)
             }
-            Err(error) => {
+            Err(Ending::Threw(error)) => {
                 in_order_on_threads(&realm, async move { ending.rollback().await }).await?;
                 Err(error)
             }
+            Err(Ending::Outlived(error)) => Err(error),
         }
     })
+}
+
+/// Why a callback did not come to its end.
+enum Ending {
+    Threw(Error),
+    Outlived(Error),
+}
+
+async fn run(
+    realm: &Rc<Realm>,
+    callback: &Kept,
+    transaction: &Arc<SqliteTransaction>,
+    limit: Option<Duration>,
+) -> Result<Kept, Ending> {
+    // A callback that waits for nothing which happens any more is told when its time is over.
+    let _away = limit.map(|_| Away::new(realm));
+    let watched = Arc::clone(transaction);
+    let outlived =
+        watch(realm, async move { watched.outlived(limit).await }).map_err(Ending::Threw)?;
+    // A promise that nobody holds takes along who waits for it, and nothing would say that the time is over.
+    let mut held = None;
+    let _inside = Inside(realm, number_of(transaction.holder()));
+    let callback = await_js(
+        realm,
+        "transaction",
+        |scope, invoke| {
+            let number = scope.number(number_of(transaction.holder()))?;
+            let object = transaction_object(scope, realm, transaction)?;
+            let args = [number, callback.value(scope)?, object];
+            let answer = realm.helper(scope, Intrinsic::RunInTransaction, &args)?;
+            if limit.is_some() {
+                held = Some(realm.keep(scope, answer)?);
+            }
+            invoke.take(scope, answer)
+        },
+        |scope, result| realm.keep(scope, result),
+    );
+    match select(pin!(callback), pin!(outlived)).await {
+        Either::Left((result, _)) => result.map_err(Ending::Threw),
+        Either::Right((error, _)) => Err(Ending::Outlived(error)),
+    }
+}
+
+/// Tells `native.js` when the transaction is over.
+struct Inside<'r>(&'r Rc<Realm>, f64);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.0.is_alive() {
+            // Fails only where the environment is ending.
+            let _ = self.0.scope(|scope| {
+                let number = scope.number(self.1)?;
+                let ended = self.0.helper(scope, Intrinsic::EndTransaction, &[number]);
+                ended.map(drop)
+            });
+        }
+    }
 }
 
 type Method = for<'c> fn(&Call<'c>, Arc<SqliteTransaction>) -> Result<Value<'c>>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use super::tree::{Place, Tree, Wanted};
 use super::writer::Writer;
 use super::{Listing, PutOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::identity::FileId;
 
 /// How often a reader starts again because a writer replaced the object meanwhile.
 const ATTEMPTS: usize = 16;
@@ -21,6 +23,9 @@ const ATTEMPTS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Area {
     root: PathBuf,
+    folder: FileId,
+    /// Where the system lets a folder be open, its number is given to no other meanwhile.
+    _held: Option<File>,
     plain: Tree,
     nested: Tree,
     pub(super) sidecars: Sidecars,
@@ -42,15 +47,14 @@ impl Area {
         let fault = |error| during(OPERATION, root.display())(error);
         fs::create_dir_all(root).map_err(fault)?;
         let root = fs::canonicalize(root).map_err(fault)?;
-        let own = root.join(RESERVED);
-        let folders = ["nested", "sidecars", "writing"].map(|name| own.join(name));
-        make_folder(&own).map_err(fault)?;
-        for folder in &folders {
-            make_folder(folder).map_err(fault)?;
-        }
-        let [nested, sidecars, writing] = folders;
+        let held = cfg!(unix).then(|| File::open(&root)).transpose();
+        let folder = FileId::of(&root).map_err(fault)?;
+        let [nested, sidecars, writing] = own_folders(&root);
+        make_own_folders(&root).map_err(fault)?;
         let session = Session::begin(&writing).map_err(fault)?;
         Ok(Self {
+            folder,
+            _held: held.map_err(fault)?,
             plain: Tree::plain(root.clone()),
             nested: Tree::marked(nested),
             sidecars: Sidecars::new(sidecars),
@@ -62,6 +66,52 @@ impl Area {
     /// The folder.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Fails where the folder at the path is not the one that was opened.
+    pub(super) fn check_place(&self, operation: &'static str) -> Result<()> {
+        if self.is_in_place() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::StoreReplaced,
+            operation,
+            format!(
+                "the folder {} was replaced or removed while open; close the storage and create it again",
+                self.root.display()
+            ),
+        ))
+    }
+
+    fn is_in_place(&self) -> bool {
+        FileId::of(&self.root).is_ok_and(|found| found == self.folder)
+    }
+
+    /// A new empty file to write to, its path, and the session that it belongs to; nothing where the store is
+    /// closed. The store's own folders are made again where somebody removed them.
+    pub(super) fn new_file(&self) -> io::Result<Option<(PathBuf, File, Arc<Session>)>> {
+        let Some(session) = self.session() else {
+            return Ok(None);
+        };
+        make_own_folders(&self.root)?;
+        if let Some((path, file)) = unless_missing(session.new_file())? {
+            return Ok(Some((path, file, session)));
+        }
+        let Some(session) = self.renew(&session)? else {
+            return Ok(None);
+        };
+        let (path, file) = session.new_file()?;
+        Ok(Some((path, file, session)))
+    }
+
+    /// Begins another session in place of one whose folder is gone, unless somebody has meanwhile.
+    fn renew(&self, gone: &Arc<Session>) -> io::Result<Option<Arc<Session>>> {
+        let mut current = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = current.as_mut().filter(|one| Arc::ptr_eq(one, gone)) {
+            let [.., writing] = own_folders(&self.root);
+            *session = Arc::new(Session::begin(&writing)?);
+        }
+        Ok(current.clone())
     }
 
     /// Begins to write an object; nothing is to be seen of it before it is committed.
@@ -143,17 +193,18 @@ impl Area {
 
     /// Whether files can be written here.
     pub(super) fn is_writable(&self) -> bool {
-        let Some(session) = self.session() else {
+        if !self.is_in_place() {
             return false;
-        };
-        session.new_file().is_ok_and(|(path, file)| {
+        }
+        let made = self.new_file().ok().flatten();
+        made.is_some_and(|(path, file, _session)| {
             drop(file);
             fs::remove_file(path).is_ok()
         })
     }
 
     /// The folder for what is being written, until the store is closed.
-    pub(super) fn session(&self) -> Option<Arc<Session>> {
+    fn session(&self) -> Option<Arc<Session>> {
         self.session
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -224,4 +275,17 @@ impl Area {
         }
         Ok(())
     }
+}
+
+/// Where the second copies, the sidecars and what is being written lie.
+fn own_folders(root: &Path) -> [PathBuf; 3] {
+    ["nested", "sidecars", "writing"].map(|name| root.join(RESERVED).join(name))
+}
+
+fn make_own_folders(root: &Path) -> io::Result<()> {
+    make_folder(&root.join(RESERVED))?;
+    for folder in own_folders(root) {
+        make_folder(&folder)?;
+    }
+    Ok(())
 }

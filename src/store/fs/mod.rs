@@ -17,6 +17,8 @@
 //!   describes and is on disk before they are in place; a reader uses no other.
 //! - **Every allowed key works**, beside every other. A key is allowed if it is a relative path of plain
 //!   segments ([`key`]); it cannot leave the root, and no symbolic link below the root is followed.
+//! - The folder is the one that was opened. Where another stands in its place, or none, nothing is read or
+//!   written. What somebody removes of `.starkeep-store` is made again.
 //! - Where an object lies in both places, after a crash between two steps, the one at the plain path is
 //!   the newer one and counts.
 //! - Two keys that the file system takes for the same name (on macOS and Windows, `a` and `A`) are the
@@ -189,9 +191,9 @@ impl FsObjects {
         self.inner.gate.enter(operation).map(drop)
     }
 
-    /// Whether objects can be written here now.
+    /// Whether the folder is the one that was opened, and objects can be written there now.
     pub async fn health_check(&self) -> Result<bool> {
-        self.run("check the object storage", |area| Ok(area.is_writable()))
+        self.run_anywhere("check the object storage", |area| Ok(area.is_writable()))
             .await
     }
 
@@ -207,6 +209,19 @@ impl FsObjects {
     }
 
     async fn run<T, F>(&self, operation: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Arc<Area>) -> Result<T> + Send + 'static,
+    {
+        self.run_anywhere(operation, move |area| {
+            area.check_place(operation)?;
+            work(area)
+        })
+        .await
+    }
+
+    /// The same where the folder may have been replaced.
+    async fn run_anywhere<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Arc<Area>) -> Result<T> + Send + 'static,

@@ -16,7 +16,8 @@ use super::io::{during, sync_folder, unless_missing};
 use super::key::Key;
 use super::session::Session;
 use super::sidecar::{Version, version_at};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::store::gate::closed;
 
 /// How often a place is looked for again because others change folders meanwhile.
 const ATTEMPTS: usize = 64;
@@ -41,16 +42,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
-        let session = area.session().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Closed,
-                operation,
-                "the store was closed; create it again",
-            )
-        })?;
-        let (path, file) = session
-            .new_file()
-            .map_err(during(operation, key.as_str()))?;
+        let made = area.new_file().map_err(during(operation, key.as_str()))?;
+        let (path, file, session) = made.ok_or_else(|| closed(operation))?;
         Ok(Self {
             area,
             operation,

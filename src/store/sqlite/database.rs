@@ -8,25 +8,32 @@
 //!   file of their own would pass records that are gone, and a clock could stamp a second item with a
 //!   time that its peer has seen. A page is one commit, so the price is paid once a page.
 //! - **One writer at a time**, in the order in which they asked; a transaction keeps its turn to its end.
+//! - **Nothing is asked of a file that is no longer at its path** ([`place`](super::place)): what is written
+//!   there would be lost.
 //! - The registration goes last: the file counts as open until no connection has it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Mutex as TurnMutex, OwnedMutexGuard, Semaphore};
+use tokio::sync::{Semaphore, watch};
 
 use super::fault::during;
+use super::place::Place;
 use super::registry::{self, Claim, Registration, Role};
+use super::turn::{Holder, Line, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::blocking;
-use crate::store::gate::{Gate, Pass};
+use crate::store::gate::{Gate, Pass, closed};
 
 const OPEN: &str = "open a database";
 const READERS: usize = 4;
 const KEPT_STATEMENTS: usize = 64;
+/// So long a store that is closed waits for the callbacks of transactions.
+const GRACE: Duration = Duration::from_secs(1);
 /// `SQLite` counts milliseconds in a C `int`: 24 days.
 const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -47,17 +54,18 @@ impl Default for Options {
 
 /// One file's connections.
 pub(super) struct Shared {
-    writer: Arc<TurnMutex<Connection>>,
+    pub(super) line: Line,
     /// None where there is but one connection to be had.
     readers: Option<Readers>,
     _registration: Option<Registration>,
 }
 
 struct Readers {
-    path: PathBuf,
     options: Options,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
+    /// Goes after the connections.
+    place: Place,
 }
 
 impl fmt::Debug for Shared {
@@ -103,20 +111,20 @@ impl Shared {
         Ok(connection)
     }
 
-    /// The database in the file at `path`.
+    /// The database in the file at `place`.
     pub(super) fn on_disk(
-        path: &Path,
+        place: Place,
         options: Options,
         writer: Connection,
         registration: Registration,
     ) -> Self {
         Self {
-            writer: Arc::new(TurnMutex::new(writer)),
+            line: Line::new(writer),
             readers: Some(Readers {
-                path: path.to_owned(),
                 options,
                 idle: Mutex::default(),
                 permits: Arc::new(Semaphore::new(READERS)),
+                place,
             }),
             _registration: Some(registration),
         }
@@ -125,15 +133,37 @@ impl Shared {
     /// A database that ends with its last handle.
     pub(super) fn in_memory(options: Options) -> Result<Self> {
         Ok(Self {
-            writer: Arc::new(TurnMutex::new(connection(Path::new(":memory:"), options)?)),
+            line: Line::new(connection(Path::new(":memory:"), options)?),
             readers: None,
             _registration: None,
         })
     }
 
+    /// Fails where the file is no longer at its path.
+    pub(super) fn check_place(&self, operation: &'static str) -> Result<()> {
+        let place = self.readers.as_ref().map(|readers| &readers.place);
+        place.map_or(Ok(()), |place| place.check(operation))
+    }
+
+    /// What went wrong with the file itself, with its path.
+    fn with_path(&self, operation: &'static str, error: Error) -> Error {
+        let of_file = matches!(
+            error.kind(),
+            ErrorKind::Busy
+                | ErrorKind::NotADatabase
+                | ErrorKind::StorageFull
+                | ErrorKind::ReadOnly
+                | ErrorKind::Io
+        );
+        match &self.readers {
+            Some(readers) if of_file => error.about(operation, readers.place.path().display()),
+            _ => error,
+        }
+    }
+
     /// Moves what is in the log into the file, as far as other processes that read just now allow.
     fn checkpoint(&self) -> Result<()> {
-        let Ok(writer) = self.writer.try_lock() else {
+        let Some(writer) = self.line.writer_if_idle() else {
             return Ok(());
         };
         match writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
@@ -141,6 +171,27 @@ impl Shared {
                 Err(during("close a database")(error))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// The last connection removes the log at the path, unless that is another database's.
+    fn drop(&mut self) {
+        let Some(readers) = self.readers.as_mut().filter(|all| all.place.is_of_others()) else {
+            return;
+        };
+        let idle = readers
+            .idle
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let writer = self.line.writer_if_idle();
+        for connection in idle.iter().chain(writer.as_deref()) {
+            if let Err(error) =
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            {
+                tracing::error!(%error, "the log of a replaced database may be removed");
+            }
         }
     }
 }
@@ -154,7 +205,7 @@ impl Readers {
             .pop();
         match idle {
             Some(connection) => Ok(connection),
-            None => reader(connection(&self.path, self.options)?),
+            None => reader(connection(self.place.path(), self.options)?),
         }
     }
 
@@ -193,16 +244,10 @@ pub(super) struct Database {
 #[derive(Debug)]
 struct Lease {
     gate: Gate,
+    /// Whether this store is closed and waits no longer for transactions.
+    cut: watch::Sender<bool>,
     /// The claim goes before the connections, so that whoever comes next finds both or neither.
     held: Mutex<Option<(Claim, Arc<Shared>)>>,
-}
-
-/// The writer's turn.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub(super) connection: OwnedMutexGuard<Connection>,
-    _shared: Arc<Shared>,
-    _inside: Pass,
 }
 
 impl Database {
@@ -217,15 +262,16 @@ impl Database {
         let shared = Arc::clone(&held.1);
         let lease = Lease {
             gate: Gate::new(),
+            cut: watch::Sender::new(false),
             held: Mutex::new(Some(held)),
         };
         let answer = if let Some(readers) = &shared.readers {
-            let mut first = connection(&readers.path, options)?;
+            let mut first = connection(readers.place.path(), options)?;
             let answer = set_up(&mut first)?;
             readers.give_back(reader(first)?);
             answer
         } else {
-            let mut writer = shared.writer.try_lock().map_err(|_| not_yet_shared())?;
+            let mut writer = shared.line.writer_if_idle().ok_or_else(not_yet_shared)?;
             set_up(&mut writer)?
         };
         let lease = Arc::new(lease);
@@ -240,7 +286,7 @@ impl Database {
     {
         let (inside, shared) = self.enter(operation)?;
         let Some(readers) = &shared.readers else {
-            let turn = take_turn(inside, shared).await;
+            let turn = self.take_turn(operation, inside, shared).await?;
             return blocking::run_near(operation, move || work(&turn.connection)).await;
         };
         let permit = Arc::clone(&readers.permits).acquire_owned().await;
@@ -249,10 +295,13 @@ impl Database {
             let Some(readers) = &shared.readers else {
                 return Err(not_yet_shared());
             };
-            let connection = readers.take()?;
-            let answer = work(&connection);
-            readers.give_back(connection);
-            answer
+            readers.place.check(operation)?;
+            let answer = readers.take().and_then(|connection| {
+                let answer = work(&connection);
+                readers.give_back(connection);
+                answer
+            });
+            answer.map_err(|error| shared.with_path(operation, error))
         })
         .await
     }
@@ -264,18 +313,66 @@ impl Database {
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         let mut turn = self.turn(operation).await?;
-        blocking::run_near(operation, move || work(&mut turn.connection)).await
+        blocking::run_near(operation, move || {
+            turn.shared.check_place(operation)?;
+            let answer = work(&mut turn.connection);
+            answer.map_err(|error| turn.shared.with_path(operation, error))
+        })
+        .await
     }
 
     /// Waits for the writer's turn and keeps it.
     pub(super) async fn turn(&self, operation: &'static str) -> Result<Turn> {
         let (inside, shared) = self.enter(operation)?;
-        Ok(take_turn(inside, shared).await)
+        self.take_turn(operation, inside, shared).await
+    }
+
+    async fn take_turn(
+        &self,
+        operation: &'static str,
+        inside: Pass,
+        shared: Arc<Shared>,
+    ) -> Result<Turn> {
+        let cut = self.lease.cut.subscribe();
+        Turn::take(operation, inside, shared, cut).await
+    }
+
+    /// The transaction of an app's that has the writer's turn now, of this store or another on the file.
+    pub(super) fn held_by(&self) -> Option<Holder> {
+        let held = self
+            .lease
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().and_then(|(_, shared)| shared.line.holder())
+    }
+
+    /// Whether the file is where it was opened and can be read. Fails where the store is closed.
+    pub(super) async fn is_sound(&self, operation: &'static str) -> Result<bool> {
+        let (inside, shared) = self.enter(operation)?;
+        blocking::run_near(operation, move || {
+            let _inside = inside;
+            let Some(readers) = &shared.readers else {
+                return Ok(true);
+            };
+            let place = &readers.place;
+            Ok(place.is_sound(|| reader(connection(place.path(), readers.options)?)))
+        })
+        .await
     }
 
     /// Waits for what this store runs, then lets go of the database. The last one out closes the file.
+    /// Transactions whose callbacks go on and on are not waited for.
     pub(super) async fn close(&self) -> Result<()> {
-        self.lease.gate.close().await;
+        let gate = &self.lease.gate;
+        tokio::select! {
+            biased;
+            () = gate.close() => {}
+            () = blocking::pause(GRACE) => {
+                self.lease.cut.send_replace(true);
+                gate.close().await;
+            }
+        }
         let held = self
             .lease
             .held
@@ -306,20 +403,8 @@ impl Database {
             .unwrap_or_else(PoisonError::into_inner);
         match &*held {
             Some((_, shared)) => Ok((inside, Arc::clone(shared))),
-            None => Err(Error::new(
-                ErrorKind::Closed,
-                operation,
-                "the store was closed; create it again to go on using it",
-            )),
+            None => Err(closed(operation)),
         }
-    }
-}
-
-async fn take_turn(inside: Pass, shared: Arc<Shared>) -> Turn {
-    Turn {
-        connection: Arc::clone(&shared.writer).lock_owned().await,
-        _shared: shared,
-        _inside: inside,
     }
 }
 

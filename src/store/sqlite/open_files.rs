@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::registry::FileId;
+use crate::store::identity::FileId;
 
 /// Whether this process has one of these files open. Where the system does not tell, the answer is no.
 pub(super) fn any_open(files: &[FileId]) -> bool {

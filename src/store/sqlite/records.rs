@@ -16,6 +16,7 @@ use super::registry::Role;
 use super::rows::Stored;
 use super::schema::Shape;
 use super::transaction::SqliteTransaction;
+use super::turn::Holder;
 use super::{delta, metadata, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
@@ -180,14 +181,9 @@ impl SqliteRecords {
         self.database.check_open("make the database ready")
     }
 
-    /// Whether the file can be read.
+    /// Whether the file is where it was opened and sound, as far as that is quickly seen.
     pub async fn health_check(&self) -> Result<bool> {
-        self.read("check the database", |connection, _| {
-            Ok(connection
-                .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-                .is_ok())
-        })
-        .await
+        self.database.is_sound("check the database").await
     }
 
     /// Per node the greatest timestamp of all records, deleted ones too.
@@ -237,6 +233,11 @@ impl SqliteRecords {
             })
         })
         .await
+    }
+
+    /// The transaction of an app's that has the writer's turn of the file now.
+    pub fn held_by(&self) -> Option<Holder> {
+        self.database.held_by()
     }
 
     /// Waits for what is running, then closes the store for good. Closing again does nothing.

@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
-#[cfg(not(unix))]
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::database::{Options, Shared};
 use super::open_files;
+use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::identity::FileId;
 
 const OPERATION: &str = "open a database";
 
@@ -32,26 +32,6 @@ pub(crate) enum Role {
     State,
     /// App rows: nothing of theirs is kept in memory, so as many as there are.
     AppRows,
-}
-
-/// A file itself, by whatever path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
-
-impl FileId {
-    /// The file at `path`, which is not opened for it.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let found = fs::metadata(path)?;
-            Ok(Self((found.dev(), found.ino())))
-        }
-        #[cfg(not(unix))]
-        {
-            Ok(Self(fs::canonicalize(path)?))
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -148,11 +128,13 @@ fn open_unregistered(
              libraries on one file in one process would destroy it",
         ));
     }
+    let mut place = Place::open(path, file.clone()).map_err(|error| cannot_open(path, error))?;
     match Shared::connect(path, options) {
         Ok(writer) => {
+            place.note_log();
             let registration = Registration(file.clone());
             Ok(Arc::new(Shared::on_disk(
-                path,
+                place,
                 options,
                 writer,
                 registration,

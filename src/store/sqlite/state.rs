@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::database::{Database, Options};
 use super::fault::during;
 use super::registry::Role;
+use super::turn::Holder;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
 use crate::protocol::wire::write_watermarks;
@@ -88,6 +89,11 @@ impl SqliteState {
                 write(connection, &values).map_err(during(WRITE))
             })
             .await
+    }
+
+    /// The transaction of an app's that has the writer's turn of the file now.
+    pub fn held_by(&self) -> Option<Holder> {
+        self.database.held_by()
     }
 
     /// Waits for what is running, then closes the store for good. Closing again does nothing.

@@ -1,28 +1,67 @@
 //! A transaction that an app holds open.
 //!
 //! It has the writer's turn until it ends, so whoever writes past it waits; what it wrote is seen by
-//! itself alone until it is committed. One that is dropped is rolled back.
+//! itself alone until it is committed. One that is dropped is rolled back, and so is one that
+//! [outlives](SqliteTransaction::outlived) its time or its store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
-use super::database::Turn;
 use super::fault::during;
 use super::query::{self, Query, QueryResult};
 use super::record::encode;
 use super::rows;
 use super::schema::Shape;
+use super::turn::{Holder, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
+use crate::store::gate::closed;
 use crate::store::{Json, blocking};
 
 /// See the [module page](self).
 #[derive(Debug, Clone)]
 pub struct SqliteTransaction {
-    open: Arc<Mutex<Option<Open>>>,
+    stands: Arc<Mutex<Stands>>,
     shape: Arc<Shape>,
+    holder: Holder,
+    cut: watch::Receiver<bool>,
+}
+
+/// How a transaction stands.
+#[derive(Debug)]
+enum Stands {
+    Open(Open),
+    Over(Why),
+}
+
+/// Why it is over.
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    Ended,
+    Closed,
+    TooLong,
+}
+
+impl Why {
+    fn error(self, operation: &'static str) -> Error {
+        match self {
+            Self::Ended => Error::new(
+                ErrorKind::Closed,
+                operation,
+                "the transaction has ended; begin a new one",
+            ),
+            Self::Closed => closed(operation),
+            Self::TooLong => Error::new(
+                ErrorKind::TransactionTimeout,
+                operation,
+                "the callback took longer than transactionTimeoutMs, so the transaction was rolled back; do \
+                 in it only what has to be written together, or allow more time",
+            ),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -37,6 +76,7 @@ impl Drop for Open {
         {
             tracing::error!(%error, "a transaction cannot be rolled back");
         }
+        self.turn.let_go();
     }
 }
 
@@ -44,17 +84,55 @@ impl SqliteTransaction {
     /// Begins with the turn that it keeps.
     pub(super) async fn begin(turn: Turn, shape: Arc<Shape>) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
-        let open = blocking::run(OPERATION, move || {
+        let cut = turn.cut.clone();
+        if *cut.borrow() {
+            return Err(closed(OPERATION));
+        }
+        let (open, holder) = blocking::run(OPERATION, move || {
+            turn.shared.check_place(OPERATION)?;
             turn.connection
                 .execute_batch("BEGIN IMMEDIATE")
                 .map_err(during(OPERATION))?;
-            Ok(Open { turn })
+            let holder = turn.hold();
+            Ok((Open { turn }, holder))
         })
         .await?;
         Ok(Self {
-            open: Arc::new(Mutex::new(Some(open))),
+            stands: Arc::new(Mutex::new(Stands::Open(open))),
             shape,
+            holder,
+            cut,
         })
+    }
+
+    /// What it is known by.
+    pub fn holder(&self) -> Holder {
+        self.holder
+    }
+
+    /// Waits until `limit` is over, or its store is closed and waits no longer. Rolls it back then, unless
+    /// it has ended, and says why. Needs a runtime with a clock.
+    pub async fn outlived(&self, limit: Option<Duration>) -> Error {
+        const OPERATION: &str = "run a transaction";
+        let mut cut = self.cut.clone();
+        let closing = async move {
+            // An error means that the store is gone, which an open transaction keeps.
+            let _ = cut.wait_for(|cut| *cut).await;
+        };
+        let time_over = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            () = closing => Why::Closed,
+            () = time_over => Why::TooLong,
+        };
+        match self.end(OPERATION, why, |_| Ok(())).await {
+            Ok(()) => why.error(OPERATION),
+            Err(error) => error,
+        }
     }
 
     /// Stores a record, whatever stood there.
@@ -98,28 +176,38 @@ impl SqliteTransaction {
 
     /// Makes it last and ends it.
     pub async fn commit(&self) -> Result<()> {
-        self.end("commit a transaction", |connection| {
+        const OPERATION: &str = "commit a transaction";
+        self.end(OPERATION, Why::Ended, |open| {
+            let connection = open.connection(OPERATION)?;
+            open.turn.shared.check_place(OPERATION)?;
             connection
                 .execute_batch("COMMIT")
-                .map_err(during("commit a transaction"))
+                .map_err(during(OPERATION))
         })
         .await
     }
 
     /// Undoes it and ends it.
     pub async fn rollback(&self) -> Result<()> {
-        self.end("roll a transaction back", |_| Ok(())).await
+        self.end("roll a transaction back", Why::Ended, |_| Ok(()))
+            .await
     }
 
     async fn end(
         &self,
         operation: &'static str,
-        last: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+        why: Why,
+        last: impl FnOnce(&Open) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let mut open = Arc::clone(&self.open).lock_owned().await;
+        let mut stands = Arc::clone(&self.stands).lock_owned().await;
         blocking::run(operation, move || {
-            let ending = open.take();
-            last(connection_of(operation, ending.as_ref())?)
+            match std::mem::replace(&mut *stands, Stands::Over(why)) {
+                Stands::Open(open) => last(&open),
+                Stands::Over(before) => {
+                    *stands = Stands::Over(before);
+                    Err(before.error(operation))
+                }
+            }
         })
         .await
     }
@@ -129,23 +217,26 @@ impl SqliteTransaction {
         T: Send + 'static,
         F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
     {
-        let open = Arc::clone(&self.open).lock_owned().await;
+        let stands = Arc::clone(&self.stands).lock_owned().await;
         let shape = Arc::clone(&self.shape);
-        blocking::run(operation, move || {
-            work(connection_of(operation, open.as_ref())?, &shape)
+        blocking::run(operation, move || match &*stands {
+            Stands::Open(open) => work(open.connection(operation)?, &shape),
+            Stands::Over(why) => Err(why.error(operation)),
         })
         .await
     }
 }
 
-/// The connection, while the transaction stands. Nothing may run past its end as if it were inside.
-fn connection_of<'a>(operation: &'static str, open: Option<&'a Open>) -> Result<&'a Connection> {
-    let over = |message| Error::new(ErrorKind::Closed, operation, message);
-    let open = open.ok_or_else(|| over("the transaction has ended; begin a new one"))?;
-    if open.turn.connection.is_autocommit() {
-        return Err(over(
-            "an earlier failure has ended the transaction; begin a new one",
-        ));
+impl Open {
+    /// The connection, while the transaction stands. Nothing may run past its end as if it were inside.
+    fn connection(&self, operation: &'static str) -> Result<&Connection> {
+        if self.turn.connection.is_autocommit() {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                operation,
+                "an earlier failure has ended the transaction; begin a new one",
+            ));
+        }
+        Ok(&self.turn.connection)
     }
-    Ok(&open.turn.connection)
 }

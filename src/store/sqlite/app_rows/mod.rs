@@ -26,6 +26,7 @@ use super::delta::{self, Wanted};
 use super::intake::{self, Taken};
 use super::record::Fields;
 use super::registry::Role;
+use super::turn::Holder;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
@@ -163,9 +164,14 @@ impl SqliteAppRows {
         Ok(())
     }
 
-    /// Whether the file can be read.
+    /// Whether the file is where it was opened and sound, as far as that is quickly seen.
     pub async fn health_check(&self) -> Result<bool> {
-        self.database.read("check the database", is_readable).await
+        self.database.is_sound("check the database").await
+    }
+
+    /// The transaction of an app's that has the writer's turn of the file now.
+    pub fn held_by(&self) -> Option<Holder> {
+        self.database.held_by()
     }
 
     /// Waits for what is running, then closes the store for good. Closing again does nothing.
@@ -208,13 +214,6 @@ impl SqliteAppRows {
             })
             .await
     }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "what a read answers")]
-fn is_readable(connection: &Connection) -> Result<bool> {
-    Ok(connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-        .is_ok())
 }
 
 /// A stored row as an entry: a live one is an insert, a deleted one a delete, each with the whole row. One

@@ -1,0 +1,108 @@
+//! The writer's turn: one at a time, in the order of asking.
+//!
+//! A transaction of an app's has it for as long as its callback runs. Which one that is can be seen, so that
+//! a call which the callback itself makes is refused instead of waiting for its own end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, watch};
+
+use super::database::Shared;
+use crate::error::Result;
+use crate::store::gate::{Pass, closed};
+
+/// A transaction of an app's. No two of a process are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder(u64);
+
+impl Holder {
+    fn next() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        Self(COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Its number in this process.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The connection that writes, and who stands in line for it.
+#[derive(Debug)]
+pub(super) struct Line {
+    writer: Arc<Mutex<Connection>>,
+    holder: watch::Sender<Option<Holder>>,
+}
+
+impl Line {
+    pub(super) fn new(writer: Connection) -> Self {
+        Self {
+            writer: Arc::new(Mutex::new(writer)),
+            holder: watch::Sender::new(None),
+        }
+    }
+
+    /// The connection, if nobody has it.
+    pub(super) fn writer_if_idle(&self) -> Option<MutexGuard<'_, Connection>> {
+        self.writer.try_lock().ok()
+    }
+
+    /// The transaction that has the turn.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        *self.holder.borrow()
+    }
+}
+
+/// Somebody's turn.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) connection: OwnedMutexGuard<Connection>,
+    pub(super) shared: Arc<Shared>,
+    /// Whether the store is closed and waits no longer for transactions.
+    pub(super) cut: watch::Receiver<bool>,
+    _inside: Pass,
+}
+
+impl Turn {
+    /// Waits for the turn: as a store that was closed not behind another's transaction, which may go on and
+    /// on.
+    pub(super) async fn take(
+        operation: &'static str,
+        inside: Pass,
+        shared: Arc<Shared>,
+        cut: watch::Receiver<bool>,
+    ) -> Result<Self> {
+        let writer = Arc::clone(&shared.line.writer);
+        let (mut closing, mut holder) = (cut.clone(), shared.line.holder.subscribe());
+        let hindered = async move {
+            // An error means that the other end is gone, which this turn keeps.
+            let _ = closing.wait_for(|cut| *cut).await;
+            let _ = holder.wait_for(Option::is_some).await;
+        };
+        let connection = tokio::select! {
+            biased;
+            connection = writer.lock_owned() => connection,
+            () = hindered => return Err(closed(operation)),
+        };
+        Ok(Self {
+            connection,
+            shared,
+            cut,
+            _inside: inside,
+        })
+    }
+
+    /// A transaction has the turn from now on.
+    pub(super) fn hold(&self) -> Holder {
+        let holder = Holder::next();
+        self.shared.line.holder.send_replace(Some(holder));
+        holder
+    }
+
+    /// The transaction has ended.
+    pub(super) fn let_go(&self) {
+        self.shared.line.holder.send_replace(None);
+    }
+}
