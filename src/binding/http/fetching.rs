@@ -9,6 +9,8 @@ use crate::binding::js::{Handle, Intrinsic, Kept, Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::client::{Again, Failure, Headers, late, refused, too_long};
 
+const NOT_FOUND: u16 = 404;
+
 /// A `fetch`, and how long it may take.
 pub struct Fetch {
     /// The function.
@@ -60,10 +62,12 @@ pub struct Fetched {
     pub content_type: Option<String>,
     /// How many bytes were announced, where they were not packed.
     pub announced: Option<u64>,
+    /// The status; 0 where a double has none.
+    pub status: u16,
 }
 
 impl Fetch {
-    /// Sends a request. `None` for a status 404 of anything but a message.
+    /// Sends a request. `None` for a status 404 where a file is asked for or deleted.
     pub async fn send(&self, app: &App, asked: Asked<'_>) -> Result<Option<Fetched>, Failure> {
         let answer = await_js(
             app.realm(),
@@ -76,7 +80,7 @@ impl Fetch {
             |scope, answer| self.read(scope, app, &asked, answer),
         )
         .await;
-        match answer {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 let again = if error.kind() == ErrorKind::Foreign && !is_abort(app, &error) {
@@ -84,9 +88,13 @@ impl Fetch {
                 } else {
                     Again::Never
                 };
-                Err(Failure { error, again })
+                Err(Failure {
+                    again,
+                    ..error.into()
+                })
             }
-        }
+        };
+        answer.map_err(|failure| failure.at(&app.base_url, asked.path))
     }
 
     fn arguments<'s>(
@@ -159,23 +167,25 @@ impl Fetch {
             _ => {}
         }
         let data = scope.get_named(answer, "data")?;
-        if scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true) {
-            return Ok(Ok(Some(Fetched {
-                data: app.realm().keep(scope, data)?,
-                content_type: text("type")?,
-                announced: text("length")?.and_then(|length| length.trim().parse().ok()),
-            })));
-        }
         let status = scope.as_number(scope.get_named(answer, "status")?);
-        if asked.wanted != Wanted::Message && status == Some(404.0) {
-            return Ok(Ok(None));
-        }
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a status is a small number; another one is no status that is known"
         )]
         let status = status.unwrap_or_default() as u16;
+        if scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true) {
+            return Ok(Ok(Some(Fetched {
+                data: app.realm().keep(scope, data)?,
+                content_type: text("type")?,
+                announced: text("length")?.and_then(|length| length.trim().parse().ok()),
+                status,
+            })));
+        }
+        let may_be_absent = asked.wanted != Wanted::Message && asked.method != "PUT";
+        if may_be_absent && status == NOT_FOUND {
+            return Ok(Ok(None));
+        }
         let again = Again::of_status(status, text("retryAfter")?.as_deref());
         let body = match scope.kind(data)? {
             Kind::String => scope.as_text(data).map(|text| text.to_string()),
