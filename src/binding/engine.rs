@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
-use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::executor::{IntoJs, Turns, await_js, spawn_traced};
 use super::js::{Call, Handle, Intrinsic, Key, Place, Realm, Scope, Value, bound, enter};
 use super::native_round::NativeRound;
 use super::notifier::{create_notifier, emit_applied};
@@ -39,7 +39,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let exchange = bound(scope, realm, "exchange", array, move |call| {
         let (caller, realm) = (Rc::clone(&caller), Rc::clone(call.realm));
         let entered = enter(call)?;
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             let _turn = caller.turns.take(&realm).await?;
             caller.round(&realm).await

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::{Body, parse_json, stringify};
-use super::executor::{IntoJs, await_js, on_threads, spawn};
+use super::executor::{IntoJs, await_js, on_threads, spawn_traced};
 use super::http::HttpTransport;
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
 use super::messages::{read_answer, read_request, write_answer, write_request};
@@ -107,7 +107,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = read_request(call.scope, call.realm, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             answering.answer(request?).await
         })

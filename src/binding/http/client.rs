@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::callbacks::{App, as_text};
 use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
 use crate::binding::convert::{Body, as_body, stringify};
-use crate::binding::executor::{on_threads, spawn};
+use crate::binding::executor::{on_threads, spawn_traced};
 use crate::binding::js::{Call, Key, Kind, Realm, Value, bound, enter, mark};
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
@@ -57,7 +57,7 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = request_text(call);
         let asking = Rc::clone(&asking);
         let entered = enter(call)?;
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             asking.post(request?).await
         })

@@ -7,7 +7,7 @@ use super::callbacks::App;
 use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
 use super::files::{NativeFiles, collect};
 use crate::binding::error::invalid;
-use crate::binding::executor::{IntoJs, on_threads, spawn};
+use crate::binding::executor::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
 use crate::binding::options::Options;
 use crate::binding::stores::key_arg;
@@ -131,7 +131,7 @@ fn running<'s, A: 'static, T: IntoJs>(
 ) -> Result<Value<'s>> {
     let files = Rc::clone(files);
     let entered = enter(call)?;
-    spawn(call.scope, call.realm, async move {
+    spawn_traced(call.scope, call.realm, async move {
         let _entered = entered;
         work(&files, arguments?).await
     })

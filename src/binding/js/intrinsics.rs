@@ -10,6 +10,8 @@ pub enum Intrinsic {
     /// See `native.js`.
     Fault,
     /// See `native.js`.
+    Traced,
+    /// See `native.js`.
     Warn,
     /// The zero timestamp.
     ZeroHlc,

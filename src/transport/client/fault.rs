@@ -62,8 +62,13 @@ pub(super) fn located(error: Error, base_url: &str, path: &str) -> Error {
 /// The same error, after an answer with this status.
 pub(super) fn answered(error: Error, status: u16) -> Error {
     about(error, |network| {
-        network.status.get_or_insert(status);
+        network.status = network.status.or(some_status(status))
     })
+}
+
+/// What a `fetch` of the app's answers may have no status, which is 0 then.
+fn some_status(status: u16) -> Option<u16> {
+    Some(status).filter(|status| *status != 0)
 }
 
 /// Adds to what is known of the request. What has no reason so far is an answer that nothing can be made of;
@@ -112,8 +117,7 @@ pub fn refused(what: &str, status: u16, line: &str, body: &str, again: Again) ->
     };
     let network = Network {
         retryable: Again::may_pass(status),
-        // A `fetch` of the app's may answer something that has none.
-        status: Some(status).filter(|status| *status != 0),
+        status: some_status(status),
         peer_code: code_in(body),
         ..Network::new(Reason::Status)
     };
