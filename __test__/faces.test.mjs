@@ -22,6 +22,7 @@ import { folderFor } from "./support/native.mjs";
 const required = createRequire(import.meta.url)("@starkeep/sync-engine");
 
 const PUBLIC = [
+  "StarkeepError",
   "SyncError",
   "ZERO_HLC",
   "advanceWatermark",
@@ -35,6 +36,7 @@ const PUBLIC = [
   "createSqliteSyncStateStore",
   "createSyncEngine",
   "deserializeHLC",
+  "isStarkeepError",
   "mergeWatermarks",
   "residencyOf",
   "selectUnseen",

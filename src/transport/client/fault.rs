@@ -170,7 +170,7 @@ pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
     let what = if error.is_connect() {
         format!("cannot connect to {peer}; {}", advice(&error, reason))
     } else if reason == Reason::Malformed {
-        format!("what answers at {peer} does not speak HTTP; check baseUrl")
+        format!("what answers at {peer} does not speak HTTP as it should; check baseUrl")
     } else {
         format!("the connection to {peer} broke before the answer was whole; try again")
     };
@@ -191,15 +191,11 @@ fn reason_of(error: &reqwest::Error) -> Reason {
     if error.is_dns() {
         return Reason::Dns;
     }
-    for cause in causes(error) {
-        if cause.is::<rustls::Error>() {
-            return Reason::Tls;
-        }
-        if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
-            && hyper.is_parse()
-        {
-            return Reason::Malformed;
-        }
+    if causes(error).any(|cause| cause.is::<rustls::Error>()) {
+        return Reason::Tls;
+    }
+    if causes(error).any(is_no_http) {
+        return Reason::Malformed;
     }
     if error.is_connect() {
         Reason::Unreachable
@@ -214,6 +210,17 @@ pub fn late(peer: &str, what: &str) -> Failure {
     let what = format!("{peer} {what}; try again, or allow more with timeoutMs");
     let network = Network::new(Reason::Timeout);
     Failure::of(Error::sync(REACH, what), network, Again::Never)
+}
+
+fn is_no_http(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+        return hyper.is_parse();
+    }
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(
+        kind,
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+    )
 }
 
 fn advice(error: &reqwest::Error, reason: Reason) -> &'static str {
