@@ -356,7 +356,7 @@ type FailureReason =
 interface ErrorReport {
   /** What went wrong, for code to compare with. */
   readonly code: ErrorCode;
-  /** What was being done, `"exchange"` or `"PUT /files/a.jpg"`; it also stands before the message. */
+  /** What was being done, `"localObjectStorage.put"` or `"PUT /files/a.jpg"`; it also stands before the message. */
   readonly operation?: string;
   /** How the request came to nothing. */
   readonly reason?: FailureReason;
@@ -933,11 +933,13 @@ interface HttpPeerOptions {
    */
   readonly fetch?: Fetch;
   /**
-   * So many times a request is tried again: an integer, 0 by default. Besides, and without a `fetch`, what
-   * meets a connection that was used before and that the peer closed meanwhile is sent once more at once. After failing to connect, a
+   * So many times a request is tried again: an integer, 0 by default. After failing to connect (but for TLS), a
    * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
    * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
    * `Retry-After` counts instead; none is longer than 60 seconds.
+   *
+   * Not counted: without a `fetch`, a request over a connection that was used before, and that ended before an
+   * answer began, is sent once more at once over a fresh one.
    */
   readonly retries?: number;
 }

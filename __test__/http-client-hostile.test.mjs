@@ -15,9 +15,15 @@ const WIRES = {
   "no HTTP": ["220 mail.example ESMTP\r\n", /does not speak HTTP/],
   "half a head": ["HTTP/1.1 200 OK\r\nContent-Le", /broke/],
   "less than it announces": [`${head(`Content-Length: ${good.length + 1}\r\n`)}${good}`, /broke/],
-  "an announcement that is no number": [`${head("Content-Length: many\r\n")}${good}`, /does not speak HTTP/],
+  "an announcement that is no number": [
+    `${head("Content-Length: many\r\n")}${good}`,
+    /does not speak HTTP/,
+  ],
   "half a chunk": [`${head("Transfer-Encoding: chunked\r\n")}ff\r\n{"records"`, /broke/],
-  "a chunk of no length": [`${head("Transfer-Encoding: chunked\r\n")}xyz\r\n${good}`, /does not speak HTTP/],
+  "a chunk of no length": [
+    `${head("Transfer-Encoding: chunked\r\n")}xyz\r\n${good}`,
+    /does not speak HTTP/,
+  ],
   "half a message": [head(`Content-Length: 12\r\n`) + good.slice(0, 12), /malformed/],
   "nothing in 204": ["HTTP/1.1 204 No Content\r\n\r\n", /it is empty/],
   "nothing in 200": [head("Content-Length: 0\r\n"), /it is empty/],

@@ -157,16 +157,6 @@ impl Fetch {
             let value = scope.get_named(answer, name)?;
             Ok::<_, Error>(scope.as_text(value).map(|text| text.to_string()))
         };
-        match text("outcome")?.as_deref() {
-            Some("late") => {
-                let patience = self.timeout.unwrap_or_default().as_millis();
-                let what = format!("did not answer within {patience} ms");
-                return Ok(Err(late(&app.base_url, &what)));
-            }
-            Some("long") => return Ok(Err(too_long(self.max_answer_bytes).into())),
-            _ => {}
-        }
-        let data = scope.get_named(answer, "data")?;
         let status = scope.as_number(scope.get_named(answer, "status")?);
         #[allow(
             clippy::cast_possible_truncation,
@@ -174,6 +164,19 @@ impl Fetch {
             reason = "a status is a small number; another one is no status that is known"
         )]
         let status = status.unwrap_or_default() as u16;
+        match text("outcome")?.as_deref() {
+            Some("late") => {
+                let patience = self.timeout.unwrap_or_default().as_millis();
+                let what = format!("did not answer within {patience} ms");
+                return Ok(Err(late(&app.base_url, &what)));
+            }
+            Some("long") => {
+                let failure = Failure::from(too_long(self.max_answer_bytes));
+                return Ok(Err(failure.answered(status)));
+            }
+            _ => {}
+        }
+        let data = scope.get_named(answer, "data")?;
         if scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true) {
             return Ok(Ok(Some(Fetched {
                 data: app.realm().keep(scope, data)?,

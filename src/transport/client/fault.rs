@@ -62,7 +62,7 @@ pub(super) fn located(error: Error, base_url: &str, path: &str) -> Error {
 /// The same error, after an answer with this status.
 pub(super) fn answered(error: Error, status: u16) -> Error {
     about(error, |network| {
-        network.status = network.status.or(some_status(status))
+        network.status = network.status.or(some_status(status));
     })
 }
 
@@ -191,7 +191,7 @@ fn reason_of(error: &reqwest::Error) -> Reason {
     if error.is_dns() {
         return Reason::Dns;
     }
-    if causes(error).any(|cause| cause.is::<rustls::Error>()) {
+    if causes(error).any(<dyn StdError>::is::<rustls::Error>) {
         return Reason::Tls;
     }
     if causes(error).any(is_no_http) {
