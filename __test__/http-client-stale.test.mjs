@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import * as sync from "@starkeep/sync-engine";
 import { NOTHING, json, peerAt } from "./support/http-peers.mjs";
 import { drain, makeCloud, makeNode, write } from "./support/index.mjs";
@@ -51,35 +50,6 @@ for (const [name, end] of Object.entries(ENDS)) {
     assert.equal(peer.seen.length, 200 + peer.lost.length, "each of them was sent once more");
   });
 }
-
-test("a peer that closes its connections at random moments fails no round", async (t) => {
-  const server = createServer((req, res) => {
-    res.on("finish", () => {
-      const wait = Math.random() * 3;
-      const close = () => (Math.random() < 0.5 ? req.socket.destroy() : req.socket.end());
-      if (wait < 1) setImmediate(close);
-      else setTimeout(close, wait);
-    });
-    req.resume().on("end", () => json(res, NOTHING));
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { exchange } = sync.createHttpSyncTransport({
-    baseUrl: `http://127.0.0.1:${server.address().port}`,
-  });
-  const outcomes = [];
-  for (let i = 0; i < 400; i += 1) {
-    outcomes.push(...(await Promise.allSettled([exchange(ASKED)])));
-    if (i % 2 === 0) await sleep(Math.random() * 3);
-  }
-  assert.deepEqual(
-    outcomes.filter(({ status }) => status === "rejected"),
-    [],
-  );
-});
 
 test("what is sent once more is signed anew", async (t) => {
   const peer = await forgetfulPeerAt(t, ENDS["closes it"], (_, res) => json(res, NOTHING));
