@@ -120,7 +120,7 @@ async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most)
     const data = ok
       ? await content(response, kind, most, moved)
       : await explanation(response, moved);
-    if (data === LONG) return LONG;
+    if (data === LONG) return { ...LONG, status };
     return {
       outcome: "answer",
       ok,

@@ -302,13 +302,14 @@ type ObjectStorageAdapter = Installed<
  * Errors
  */
 
-declare const StarkeepErrorClass: Installed<
+/** The class of all errors of this package; that of the peer package where it is installed. */
+declare const StarkeepError: Installed<
   PeerStarkeepErrorClass,
   typeof ProtocolPrimitives.StarkeepError
 >;
 
 /** The class of all errors of this package; that of the peer package where it is installed. */
-type StarkeepError = InstanceType<typeof StarkeepErrorClass>;
+type StarkeepError = InstanceType<typeof StarkeepError>;
 
 /**
  * The exchange with the peer failed: it sent what the protocol does not allow, or answered an error.
@@ -318,19 +319,61 @@ type StarkeepError = InstanceType<typeof StarkeepErrorClass>;
  * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}, both with what
  * {@link ErrorReport} lists; what the app's own code throws comes out as the very object that was thrown.
  */
-declare class SyncError extends StarkeepErrorClass {
+declare class SyncError extends StarkeepError {
   constructor(message: string, cause?: unknown);
 }
 
 /**
- * What an error of this package says beside its message: read a caught `StarkeepError` as this.
- * `operation` is not listed among the properties of the error, so that errors compare as before.
+ * Whether it is an error of this package or a `StarkeepError` of its peer package: also one that another copy
+ * of the package made, its other entry (CommonJS or ES modules), or another realm, which `instanceof` does
+ * not see.
+ */
+declare function isStarkeepError(error: unknown): error is StarkeepError & ErrorReport;
+
+/**
+ * How a request to a peer came to nothing. There may be more of them in later versions.
+ *
+ * | Reason | Meaning |
+ * | --- | --- |
+ * | `dns` | The name of the peer has no address. |
+ * | `unreachable` | There is no connection to the peer. |
+ * | `tls` | TLS could not be agreed upon, or the certificate is not trusted. |
+ * | `timeout` | The peer took too long, see `timeoutMs`. |
+ * | `closed` | The connection ended before the answer was whole. |
+ * | `status` | The answer has a status that says that it failed, see `status` and `peerCode`. |
+ * | `malformed` | What was answered is not what the protocol allows, is too long, or is no HTTP. |
+ */
+type FailureReason =
+  "dns" | "unreachable" | "tls" | "timeout" | "closed" | "status" | "malformed" | (string & {});
+
+/**
+ * What an error of this package says beside its message; {@link isStarkeepError} lets a caught error be read
+ * as this. Its properties but `code` are not listed among those of the error, so that errors compare as before.
+ *
+ * `reason`, `retryable` and `url` are there on each {@link SyncError} of a request that
+ * {@link createHttpSyncTransport} or {@link createHttpObjectStorage} made, `status` and `peerCode` where the
+ * peer said them. What a `fetch` of the app's throws has none of them: it is the very object that was thrown.
+ *
+ * The `stack` of what `exchange()` and the functions of those two reject with leads to where they were called.
  */
 interface ErrorReport {
   /** What went wrong, for code to compare with. */
   readonly code: ErrorCode;
-  /** What was being done, `"exchange"` or `"localObjectStorage.put"`; it also stands before the message. */
+  /** What was being done, `"localObjectStorage.put"` or `"PUT /files/a.jpg"`; it also stands before the message. */
   readonly operation?: string;
+  /** How the request came to nothing. */
+  readonly reason?: FailureReason;
+  /**
+   * Whether the same request may succeed later: after `dns`, `unreachable`, `timeout` and `closed`, and for the
+   * statuses 408, 425, 429 and 500–599 but 501 and 505. `retries` waits for fewer of them.
+   */
+  readonly retryable?: boolean;
+  /** The URL of the request, without user, password, query and fragment. */
+  readonly url?: string;
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number;
+  /** The `code` in the JSON body of a refusal, `"UNAUTHORIZED"` for one; the peer chose it. */
+  readonly peerCode?: string;
   /** What caused it: of an error of the app's own code, the very object that was thrown. */
   readonly cause?: unknown;
 }
@@ -358,8 +401,12 @@ interface ErrorReport {
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
  * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
+ * | `SIZE_MISMATCH` | An object has another size than its item says. |
+ * | `MALFORMED_ITEM` | An item that its store holds is not one that can be exchanged. |
+ * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
+ * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
  */
 type ErrorCode =
@@ -381,8 +428,12 @@ type ErrorCode =
   | "CLOCK_AHEAD"
   | "BLOB_MISSING"
   | "HASH_MISMATCH"
+  | "SIZE_MISMATCH"
+  | "MALFORMED_ITEM"
+  | "ITEM_TOO_LARGE"
   | "UNKNOWN_APP"
   | "APP_ERROR"
+  | "BINARY_NOT_FOUND"
   | "INTERNAL_ERROR"
   | (string & {});
 
@@ -944,10 +995,13 @@ interface HttpPeerOptions {
    */
   readonly fetch?: Fetch;
   /**
-   * So many times a request is tried again: an integer, 0 by default. After failing to connect, a
+   * So many times a request is tried again: an integer, 0 by default. After failing to connect (but for TLS), a
    * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
    * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
    * `Retry-After` counts instead; none is longer than 60 seconds.
+   *
+   * Not counted: without a `fetch`, a request over a connection that was used before, and that ended before an
+   * answer began, is sent once more at once over a fresh one.
    */
   readonly retries?: number;
 }
@@ -1025,7 +1079,8 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
 /**
  * Makes an object storage of the files of a peer: `{baseUrl}/files/<percent-encoded key>` with HEAD, GET,
  * PUT and DELETE. Between it and a {@link createFsObjectStorage} engines move objects without holding
- * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says.
+ * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says, but for a
+ * connection that the peer closed while it was quiet.
  *
  * An object that arrives shorter or longer than announced is an error, and nothing of it is kept.
  * Metadata is not carried, and keys cannot be listed: `list` rejects with `INVALID_ARGUMENT`.
@@ -1714,6 +1769,7 @@ export {
   type ErrorCode,
   type ErrorReport,
   type ExchangeResult,
+  type FailureReason,
   type FileEntry,
   type FileRecordRow,
   type FileSyncEngine,
@@ -1758,7 +1814,7 @@ export {
   type SqliteDeltaOptions,
   type SqliteSyncStateStoreFileOptions,
   type SqliteSyncStateStoreOptions,
-  type StarkeepError,
+  StarkeepError,
   type StarkeepId,
   type StorageAdapter,
   type SyncEngine,
@@ -1789,6 +1845,7 @@ export {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  isStarkeepError,
   mergeWatermarks,
   residencyOf,
   selectUnseen,

@@ -2,6 +2,7 @@ import native from "./native.js";
 import { errors } from "./peer.mjs";
 
 export const {
+  StarkeepError,
   SyncError,
   ZERO_HLC,
   advanceWatermark,
@@ -22,6 +23,7 @@ export const {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  isStarkeepError,
   mergeWatermarks,
   residencyOf,
   selectUnseen,

@@ -95,33 +95,47 @@ const OwnStarkeepError = class StarkeepError extends Error {
 
 /**
  * An error class to begin with, and the function that puts the peer package's class above it once that
- * package is loaded.
+ * package is loaded, and answers that class, or else the one to begin with.
  */
 exports.lateErrors = function lateErrors() {
-  class StarkeepError extends OwnStarkeepError {}
+  let adopted;
+  class StarkeepError extends OwnStarkeepError {
+    /** The peer's own errors are as much instances of it as they would be of the peer's class. */
+    static [Symbol.hasInstance](value) {
+      if (this === StarkeepError && adopted !== undefined) return value instanceof adopted;
+      return Function.prototype[Symbol.hasInstance].call(this, value);
+    }
+  }
   function adopt(peer) {
-    if (typeof peer?.StarkeepError !== "function") return;
-    Object.setPrototypeOf(StarkeepError, peer.StarkeepError);
-    Object.setPrototypeOf(StarkeepError.prototype, peer.StarkeepError.prototype);
+    if (typeof peer?.StarkeepError !== "function") return StarkeepError;
+    adopted = peer.StarkeepError;
+    Object.setPrototypeOf(StarkeepError, adopted);
+    Object.setPrototypeOf(StarkeepError.prototype, adopted.prototype);
+    return adopted;
   }
   return { StarkeepError, adopt };
 };
 
+/** On every error of this package, of whichever entry, copy or realm. */
+const BRAND = Symbol.for("@starkeep/sync-engine.error");
+
+/** Sets a property that is not listed, for errors are compared by those that are. */
+const hide = (object, name, value) =>
+  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+
 /**
  * How this package reports an error: the operation that failed stands before its message, and is a
- * property that is not listed, for errors are compared by those that are.
+ * property, like what it says `more`.
  */
 const createFault = (SyncError, StarkeepError) =>
-  function fault(code, operation, what, cause) {
+  function fault(code, operation, what, cause, more) {
     const message = operation === "" ? what : `${operation}: ${what}`;
     const error =
       code === SYNC_ERROR ? new SyncError(message, cause) : new StarkeepError(message, code, cause);
-    if (operation === "") return error;
-    return Object.defineProperty(error, "operation", {
-      value: operation,
-      configurable: true,
-      writable: true,
-    });
+    hide(error, BRAND, true);
+    if (operation !== "") hide(error, "operation", operation);
+    for (const name in more) hide(error, name, more[name]);
+    return error;
   };
 
 /**
@@ -152,6 +166,32 @@ function createTransactions() {
 }
 
 const transactions = createTransactions();
+const FIRST_FRAME = /\n {4}at /;
+
+/** `error` with the stack of the call that it ends: where it was made itself, no code of the app's is. */
+function traced(error, { stack: called }) {
+  const { stack } = error;
+  // An app may have stacks of its own kind, or none.
+  if (typeof stack !== "string" || typeof called !== "string") return error;
+  const [frames, own] = [called, stack].map((text) => text.search(FIRST_FRAME));
+  if (frames === -1) return error;
+  const head = own === -1 ? stack : stack.slice(0, own);
+  return hide(error, "stack", head + called.slice(frames));
+}
+
+/** Whether one of the classes that `value` is an instance of has this name. */
+function isOfClass(value, name) {
+  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) {
+    if (Object.getOwnPropertyDescriptor(at, "constructor")?.value?.name === name) return true;
+  }
+  return false;
+}
+
+/** Whether it is an error of this package or its peer's, of whichever entry, copy or realm. */
+function isStarkeepError(value) {
+  if (typeof value !== "object" || value === null || typeof value.code !== "string") return false;
+  return value[BRAND] === true || isOfClass(value, "StarkeepError");
+}
 
 /** The package as one of its entries shows it, with the error classes that this entry could load. */
 exports.face = function face(peer) {
@@ -163,13 +203,16 @@ exports.face = function face(peer) {
       this.name = "SyncError";
     }
   }
+  hide(SyncError.prototype, BRAND, true);
   const fault = createFault(SyncError, StarkeepError);
-  const own = binary.face({ fault, warn, ...fetching, ...transactions, createBorder });
+  const own = binary.face({ fault, traced, warn, ...fetching, ...transactions, createBorder });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   const { computeRecordWatermarks, computeAppSyncableWatermarks } = functions;
   const { mustBe } = deltaHelpers;
   return {
+    StarkeepError,
     SyncError,
+    isStarkeepError,
     advanceWatermark: createAdvance(isLater),
     createHttpSyncHandler: createHandlerFactory(createHttpSyncHandler),
     ...functions,

@@ -6,6 +6,7 @@ const { StarkeepError, adopt } = native.lateErrors();
 export const errors = { StarkeepError };
 
 /**
- * Settles once the peer package's class stands above it, or the package turned out not to be installed.
+ * The peer package's class once it stands above it, or that class itself where the package turned out not to
+ * be installed.
  */
 export const ready = import("@starkeep/protocol-primitives").catch(() => undefined).then(adopt);

@@ -22,6 +22,7 @@ import { folderFor } from "./support/native.mjs";
 const required = createRequire(import.meta.url)("@starkeep/sync-engine");
 
 const PUBLIC = [
+  "StarkeepError",
   "SyncError",
   "ZERO_HLC",
   "advanceWatermark",
@@ -37,6 +38,7 @@ const PUBLIC = [
   "createSqliteSyncStateStore",
   "createSyncEngine",
   "deserializeHLC",
+  "isStarkeepError",
   "mergeWatermarks",
   "residencyOf",
   "selectUnseen",

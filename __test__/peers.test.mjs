@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import native from "../native.js";
 import { folderFor } from "./support/native.mjs";
 
 const run = promisify(execFile);
@@ -59,7 +60,9 @@ const report = (thrown) => {
   console.log(JSON.stringify({
     madeIsPeers: Peer ? made instanceof Peer : null,
     thrownIsPeers: Peer ? thrown instanceof Peer : null,
-    thrownIsOurs: thrown instanceof sync.SyncError,
+    thrownIsOurs: thrown instanceof sync.SyncError && thrown instanceof sync.StarkeepError,
+    exportedIsPeers: Peer ? sync.StarkeepError === Peer : null,
+    peersIsKnown: Peer ? sync.isStarkeepError(new Peer('p', 'P')) : null,
     name: made.name, code: made.code, message: made.message,
   }));
 };
@@ -83,6 +86,8 @@ for (const [file, head] of [
       madeIsPeers: true,
       thrownIsPeers: true,
       thrownIsOurs: true,
+      exportedIsPeers: true,
+      peersIsKnown: true,
       name: "SyncError",
       code: "SYNC_ERROR",
       message: "made",
@@ -94,6 +99,8 @@ for (const [file, head] of [
       madeIsPeers: null,
       thrownIsPeers: null,
       thrownIsOurs: true,
+      exportedIsPeers: null,
+      peersIsKnown: null,
       name: "SyncError",
       code: "SYNC_ERROR",
       message: "made",
@@ -115,6 +122,19 @@ console.log(JSON.stringify({
 }));
 `;
   assert.deepEqual(await runApp(appFolder(t, true), "both.mjs", program), { esm: true, cjs: true });
+});
+
+test("a bundle, which does not wait for the peer, counts the peer's errors among its own", () => {
+  const { StarkeepError, adopt } = native.lateErrors();
+  const { SyncError, ...face } = native.face({ StarkeepError });
+  assert.equal(face.StarkeepError, StarkeepError);
+  class Peer extends Error {}
+  const [peers, ours] = [new Peer(), new SyncError("e")];
+  assert.ok(ours instanceof StarkeepError && !(peers instanceof StarkeepError));
+  adopt({ StarkeepError: Peer });
+  assert.ok(ours instanceof StarkeepError && ours instanceof Peer);
+  assert.ok(peers instanceof StarkeepError && !(peers instanceof SyncError));
+  assert.ok(!(new Error("other") instanceof StarkeepError));
 });
 
 test("a process that only loads the package, and made an engine, ends by itself", async (t) => {

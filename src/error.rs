@@ -4,10 +4,14 @@
 //! user can do about it, and carries what caused it. Errors of the app's own code travel as a source
 //! of [`ErrorKind::Foreign`] and leave the addon as the very object that was thrown.
 
+mod network;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+
+pub use network::{Network, Reason};
 
 /// What went wrong, in the terms a caller can act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -161,6 +165,9 @@ struct Parts {
     operation: Cow<'static, str>,
     message: String,
     source: Option<Source>,
+    /// Whether the message names the operation by itself.
+    operation_is_said: bool,
+    network: Option<Network>,
 }
 
 /// The crate's result.
@@ -178,6 +185,8 @@ impl Error {
             operation: operation.into(),
             message: message.into(),
             source: None,
+            operation_is_said: false,
+            network: None,
         }))
     }
 
@@ -209,6 +218,20 @@ impl Error {
         self
     }
 
+    /// The same error, whose message names the operation by itself.
+    #[must_use]
+    pub fn saying_its_operation(mut self) -> Self {
+        self.0.operation_is_said = true;
+        self
+    }
+
+    /// The same error, of a request.
+    #[must_use]
+    pub fn of_request(mut self, network: Network) -> Self {
+        self.0.network = Some(network);
+        self
+    }
+
     /// What a peer or a transport did wrong.
     pub fn sync(operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Sync, operation, message)
@@ -237,6 +260,16 @@ impl Error {
         &self.0.message
     }
 
+    /// Whether [`Self::message`] names the operation by itself.
+    pub fn says_its_operation(&self) -> bool {
+        self.0.operation_is_said
+    }
+
+    /// What is known of the request that failed, if it is about one.
+    pub fn network(&self) -> Option<&Network> {
+        self.0.network.as_ref()
+    }
+
     /// The cause itself, for who wants to hand it on.
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.source.as_deref()
@@ -245,7 +278,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.operation.is_empty() {
+        if self.0.operation.is_empty() || self.0.operation_is_said {
             f.write_str(&self.0.message)
         } else {
             write!(f, "{}: {}", self.0.operation, self.0.message)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
 use super::error::{invalid, to_js, warn_once};
-use super::executor::{IntoJs, Turns, await_js, spawn};
+use super::executor::{IntoJs, Turns, await_js, spawn_traced};
 use super::inside::{Holders, refuse_any_inside};
 use super::js::{
     Call, Handle, Intrinsic, Key, Kind, Place, Realm, Scope, Value, behind, bound, enter,
@@ -46,7 +46,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let (caller, realm) = (Rc::clone(&caller), Rc::clone(call.realm));
         let entered = enter(call)?;
         let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             allowed?;
             let _turn = caller.turns.take(&realm).await?;

@@ -109,10 +109,57 @@ pub fn to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<V
         return thrown.value(scope);
     }
     let code = scope.text(error.kind().code())?;
-    let operation = scope.text(error.operation())?;
+    let before_message = match error.operation() {
+        _ if error.says_its_operation() => "",
+        operation => operation,
+    };
+    let before_message = scope.text(before_message)?;
     let message = scope.text(error.message())?;
     let cause = cause_to_js(scope, realm, error)?;
-    realm.helper(scope, Intrinsic::Fault, &[code, operation, message, cause])
+    let more = more_to_js(scope, error)?;
+    realm.helper(
+        scope,
+        Intrinsic::Fault,
+        &[code, before_message, message, cause, more],
+    )
+}
+
+/// What an error says besides.
+fn more_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
+    if error.network().is_none() && !error.says_its_operation() {
+        return scope.undefined();
+    }
+    let more = scope.object()?;
+    if error.says_its_operation() {
+        scope.set_named(more, "operation", scope.text(error.operation())?)?;
+    }
+    if let Some(network) = error.network() {
+        scope.set_named(more, "reason", scope.text(network.reason.name())?)?;
+        scope.set_named(more, "retryable", scope.boolean(network.retryable)?)?;
+        scope.set_named(more, "url", scope.text(&network.url)?)?;
+        if let Some(status) = network.status {
+            scope.set_named(more, "status", scope.number(status.into())?)?;
+        }
+        if let Some(code) = &network.peer_code {
+            scope.set_named(more, "peerCode", scope.text(code)?)?;
+        }
+    }
+    Ok(more)
+}
+
+/// The error as JavaScript sees it, whose stack is that of the call that it ends. What the app's own code
+/// threw stays as it is.
+pub fn to_js_of_call<'s>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    error: &Error,
+    called: &Kept,
+) -> Result<Value<'s>> {
+    let seen = to_js(scope, realm, error)?;
+    if error.kind() == ErrorKind::Foreign && thrown_in(error).is_some() {
+        return Ok(seen);
+    }
+    realm.helper(scope, Intrinsic::Traced, &[seen, called.value(scope)?])
 }
 
 fn cause_to_js<'s>(scope: Scope<'s>, realm: &Rc<Realm>, error: &Error) -> Result<Value<'s>> {

@@ -82,6 +82,7 @@ fn add_face(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
 /// What an entry hands in, and where it is kept.
 const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("fault", Intrinsic::Fault),
+    ("traced", Intrinsic::Traced),
     ("warn", Intrinsic::Warn),
     ("runInTransaction", Intrinsic::RunInTransaction),
     ("endTransaction", Intrinsic::EndTransaction),

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
 use super::convert::{Body, pack_as_json, parse_json, stringify};
-use super::executor::{IntoJs, await_js, on_threads, spawn};
+use super::executor::{IntoJs, await_js, on_threads, spawn_traced};
 use super::http::HttpTransport;
 use super::inside::{Holders, refuse_any_inside};
 use super::js::{Call, Handle, Key, Realm, Scope, Value, bound, enter, mark};
@@ -133,7 +133,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
         let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             allowed?;
             let answer = answering.answer(request?).await;

@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   type ErrorReport,
   type ExchangeResult,
+  type FailureReason,
   type HeldItem,
   type SyncEngine,
   type SyncEngineOptions,
@@ -26,6 +27,7 @@ import {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  isStarkeepError,
   serializeHLC,
 } from "@starkeep/sync-engine";
 import type { AnyRecord, HLCTimestamp, StarkeepError } from "@starkeep/protocol-primitives";
@@ -95,6 +97,15 @@ function told(thrown: StarkeepError): string {
   const { code, operation = "", cause }: ErrorReport = thrown;
   return `${operation} ${code} ${String(cause)}`;
 }
+
+function later(thrown: unknown): string | undefined {
+  if (!isStarkeepError(thrown)) throw thrown;
+  const known: StarkeepError = thrown;
+  const reason: FailureReason = thrown.reason ?? known.code;
+  const { status = 0, peerCode = "", url = "" } = thrown;
+  return thrown.retryable === true ? `${reason} ${status + 1} ${peerCode} ${url}` : undefined;
+}
+void later;
 
 async function round(): Promise<string[]> {
   const result = await engine.exchange();

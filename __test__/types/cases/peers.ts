@@ -24,6 +24,7 @@ check<Identical<typeof sync.ZERO_HLC, primitives.HLCTimestamp>>();
 
 const error: primitives.StarkeepError = new sync.SyncError("lost", new Error("cause"));
 const code: string = error.code;
+check<Identical<typeof sync.StarkeepError, typeof primitives.StarkeepError>>();
 
 declare const id: primitives.StarkeepId;
 declare const adapter: storage.DatabaseAdapter;

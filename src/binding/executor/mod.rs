@@ -31,7 +31,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use napi::sys;
 
-use super::error::{panicked, to_js};
+use super::error::{panicked, to_js, to_js_of_call};
 use super::js::{Intrinsic, Kept, Realm, Scope, Value};
 use crate::error::Result;
 
@@ -155,10 +155,31 @@ pub fn spawn<'s, T: IntoJs>(
     realm: &Rc<Realm>,
     work: impl Future<Output = Result<T>> + 'static,
 ) -> Result<Value<'s>> {
+    begin(scope, realm, None, work)
+}
+
+/// As [`spawn`], for a call that may take long: the stack of the error that it ends in leads to the call. That
+/// costs some microseconds, which the call of a store would feel.
+pub fn spawn_traced<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
+    let called = realm.keep(scope, scope.error("")?)?;
+    begin(scope, realm, Some(called), work)
+}
+
+fn begin<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    realm: &Rc<Realm>,
+    called: Option<Kept>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
     let (deferred, promise) = scope.promise()?;
     let promised = Promised {
         realm: Rc::clone(realm),
         deferred: Some(deferred),
+        called,
     };
     // What is moved from here on is a pointer: a round is large.
     let mut work = Box::pin(work);
@@ -206,6 +227,8 @@ fn begin_in_reaction(
 struct Promised {
     realm: Rc<Realm>,
     deferred: Option<sys::napi_deferred>,
+    /// An error that was made where the task was begun, for its stack.
+    called: Option<Kept>,
 }
 
 impl Promised {
@@ -219,7 +242,13 @@ impl Promised {
             let outcome = outcome.and_then(|value| value.into_js(scope, realm));
             match outcome {
                 Ok(value) => scope.settle(deferred, Ok(value)),
-                Err(error) => scope.settle(deferred, Err(to_js(scope, realm, &error)?)),
+                Err(error) => {
+                    let error = match &self.called {
+                        Some(called) => to_js_of_call(scope, realm, &error, called)?,
+                        None => to_js(scope, realm, &error)?,
+                    };
+                    scope.settle(deferred, Err(error))
+                }
             }
         });
     }

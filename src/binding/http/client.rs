@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::callbacks::{App, as_text};
-use super::fetching::{Asked, Fetch, Sent, Wanted};
+use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
 use crate::binding::convert::{Body, as_body, pack_as_json, stringify};
-use crate::binding::executor::{on_threads, spawn};
-use crate::binding::js::{Call, Key, Kind, Value, bound, enter, mark};
+use crate::binding::executor::{on_threads, spawn_traced};
+use crate::binding::js::{Call, Key, Kind, Realm, Value, bound, enter, mark};
 use crate::binding::known_options::HTTP_SYNC_TRANSPORT;
 use crate::binding::messages::{read_answer, read_request};
 use crate::binding::options::Options;
@@ -59,7 +59,7 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = request_text(call);
         let asking = Rc::clone(&asking);
         let entered = enter(call)?;
-        spawn(call.scope, call.realm, async move {
+        spawn_traced(call.scope, call.realm, async move {
             let _entered = entered;
             asking.post(request?).await
         })
@@ -115,7 +115,7 @@ impl HttpTransport {
         let head = Head::post(&text);
         repeat(
             self.app.retries,
-            async || {
+            async |_| {
                 let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method: head.method,
@@ -132,10 +132,20 @@ impl HttpTransport {
     }
 
     async fn over_fetch(&self, fetch: &Fetch, asked: Asked<'_>) -> Result<Answer<Body>, Failure> {
-        let realm = self.app.realm();
+        let (realm, asked_path) = (self.app.realm(), asked.path);
         let fetched = fetch.send(&self.app, asked).await?;
         let fetched =
             fetched.ok_or_else(|| Error::sync("malformed exchange answer", "there is none"))?;
+        let status = fetched.status;
+        let answer = Self::message_in(realm, fetched).await;
+        answer.map_err(|error| {
+            Failure::from(error)
+                .answered(status)
+                .at(&self.app.base_url, asked_path)
+        })
+    }
+
+    async fn message_in(realm: &Rc<Realm>, fetched: Fetched) -> Result<Answer<Body>> {
         let bytes = realm.scope(|scope| {
             let data = fetched.data.value(scope)?;
             Ok(match scope.kind(data)? {
@@ -147,10 +157,10 @@ impl HttpTransport {
         })?;
         let Some(bytes) = bytes else {
             // A double that has nothing but `json()`.
-            return Ok(realm.scope(|scope| read_answer(scope, realm, fetched.data.value(scope)?))?);
+            return realm.scope(|scope| read_answer(scope, realm, fetched.data.value(scope)?));
         };
         let content_type = fetched.content_type.unwrap_or_default();
         let answer = on_threads(realm, async move { read(&bytes, &content_type) }).await?;
-        Ok(answer.with_bodies(as_body)?)
+        answer.with_bodies(as_body)
     }
 }

@@ -9,6 +9,8 @@ use crate::binding::js::{Handle, Intrinsic, Kept, Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::client::{Again, Failure, Headers, late, refused, too_long};
 
+const NOT_FOUND: u16 = 404;
+
 /// A `fetch`, and how long it may take.
 pub struct Fetch {
     /// The function.
@@ -60,10 +62,12 @@ pub struct Fetched {
     pub content_type: Option<String>,
     /// How many bytes were announced, where they were not packed.
     pub announced: Option<u64>,
+    /// The status; 0 where a double has none.
+    pub status: u16,
 }
 
 impl Fetch {
-    /// Sends a request. `None` for a status 404 of anything but a message.
+    /// Sends a request. `None` for a status 404 where a file is asked for or deleted.
     pub async fn send(&self, app: &App, asked: Asked<'_>) -> Result<Option<Fetched>, Failure> {
         let answer = await_js(
             app.realm(),
@@ -76,7 +80,7 @@ impl Fetch {
             |scope, answer| self.read(scope, app, &asked, answer),
         )
         .await;
-        match answer {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 let again = if error.kind() == ErrorKind::Foreign && !is_abort(app, &error) {
@@ -84,9 +88,13 @@ impl Fetch {
                 } else {
                     Again::Never
                 };
-                Err(Failure { error, again })
+                Err(Failure {
+                    again,
+                    ..error.into()
+                })
             }
-        }
+        };
+        answer.map_err(|failure| failure.at(&app.base_url, asked.path))
     }
 
     fn arguments<'s>(
@@ -149,13 +157,23 @@ impl Fetch {
             let value = scope.get_named(answer, name)?;
             Ok::<_, Error>(scope.as_text(value).map(|text| text.to_string()))
         };
+        let status = scope.as_number(scope.get_named(answer, "status")?);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a status is a small number; another one is no status that is known"
+        )]
+        let status = status.unwrap_or_default() as u16;
         match text("outcome")?.as_deref() {
             Some("late") => {
                 let patience = self.timeout.unwrap_or_default().as_millis();
                 let what = format!("did not answer within {patience} ms");
                 return Ok(Err(late(&app.base_url, &what)));
             }
-            Some("long") => return Ok(Err(too_long(self.max_answer_bytes).into())),
+            Some("long") => {
+                let failure = Failure::from(too_long(self.max_answer_bytes));
+                return Ok(Err(failure.answered(status)));
+            }
             _ => {}
         }
         let data = scope.get_named(answer, "data")?;
@@ -164,18 +182,13 @@ impl Fetch {
                 data: app.realm().keep(scope, data)?,
                 content_type: text("type")?,
                 announced: text("length")?.and_then(|length| length.trim().parse().ok()),
+                status,
             })));
         }
-        let status = scope.as_number(scope.get_named(answer, "status")?);
-        if asked.wanted != Wanted::Message && status == Some(404.0) {
+        let may_be_absent = asked.wanted != Wanted::Message && asked.method != "PUT";
+        if may_be_absent && status == NOT_FOUND {
             return Ok(Ok(None));
         }
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a status is a small number; another one is no status that is known"
-        )]
-        let status = status.unwrap_or_default() as u16;
         let again = Again::of_status(status, text("retryAfter")?.as_deref());
         let body = match scope.kind(data)? {
             Kind::String => scope.as_text(data).map(|text| text.to_string()),

@@ -7,17 +7,17 @@ use super::callbacks::App;
 use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
 use super::files::{NativeFiles, collect};
 use crate::binding::error::must_be;
-use crate::binding::executor::{IntoJs, on_threads, spawn};
+use crate::binding::executor::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mark};
 use crate::binding::known_options::HTTP_OBJECT_STORAGE;
 use crate::binding::options::Options;
 use crate::binding::stores::key_arg;
 use crate::engine::ports::Blobs;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Network, Reason, Result};
 use crate::protocol::text::Text;
 use crate::transport::client::{
-    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, HEALTH_PATH, Head, Peer, file_path, pause,
-    repeat,
+    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, HEALTH_PATH, Head, Peer, file_path,
+    pause, repeat,
 };
 
 /// Files of a peer, over a `fetch` of the app's.
@@ -132,7 +132,7 @@ fn running<'s, A: 'static, T: IntoJs>(
 ) -> Result<Value<'s>> {
     let files = Rc::clone(files);
     let entered = enter(call)?;
-    spawn(call.scope, call.realm, async move {
+    spawn_traced(call.scope, call.realm, async move {
         let _entered = entered;
         work(&files, arguments?).await
     })
@@ -211,11 +211,17 @@ impl Files {
                 Ok(Found(Some((data, bytes.len() as u64, content_type))))
             }
             Self::Fetch(files) => {
-                let fetched = files.ask("GET", &file_path(key)?, Wanted::File).await?;
-                fetched
-                    .map(|fetched| files.whole(fetched))
-                    .transpose()
-                    .map(Found)
+                let path = file_path(key)?;
+                let fetched = files.ask("GET", &path, Wanted::File).await?;
+                let Some(fetched) = fetched else {
+                    return Ok(Found(None));
+                };
+                let status = fetched.status;
+                let whole = files.whole(fetched).map_err(|error| {
+                    let failure = Failure::from(error).answered(status);
+                    failure.at(&files.app.base_url, &path).error
+                })?;
+                Ok(Found(Some(whole)))
             }
         }
     }
@@ -248,7 +254,7 @@ impl FetchFiles {
         let head = Head::bare(method, path);
         repeat(
             self.app.retries,
-            async || {
+            async |_| {
                 let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method,
@@ -271,7 +277,7 @@ impl FetchFiles {
         };
         let put = repeat(
             self.app.retries,
-            async || {
+            async |_| {
                 let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method: "PUT",
@@ -284,10 +290,8 @@ impl FetchFiles {
             },
             async |how_long| pause(&self.app, how_long).await,
         );
-        match put.await? {
-            Some(_) => Ok(()),
-            None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
-        }
+        put.await?;
+        Ok(())
     }
 
     /// What was fetched, if it is all that was announced.
@@ -302,7 +306,8 @@ impl FetchFiles {
             Some(announced) if announced != size => Err(Error::sync(
                 "fetch an object",
                 format!("{announced} bytes were announced and {size} came; try again"),
-            )),
+            )
+            .of_request(Network::new(Reason::Closed))),
             _ => Ok((fetched.data, size, fetched.content_type)),
         }
     }

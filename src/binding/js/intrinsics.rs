@@ -8,6 +8,8 @@ pub enum Intrinsic {
     /// See `native.js`.
     Fault,
     /// See `native.js`.
+    Traced,
+    /// See `native.js`.
     Warn,
     /// The zero timestamp.
     ZeroHlc,

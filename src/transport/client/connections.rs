@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder};
+use reqwest::{Certificate, ClientBuilder, Response};
 
+use super::retry::Over;
+use super::stale::Answered;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Servers of Node.js let go of a quiet connection after five seconds. A request that is written just
-/// then is lost, so connections are not used again after less.
+/// then is lost and sent again, so connections are not used again after less.
 const QUIET_AFTER: Duration = Duration::from_secs(4);
 
 /// However long a request may take: who has not accepted a connection by then will not.
@@ -23,19 +25,45 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// slim container), and those of the file that `NODE_EXTRA_CA_CERTS` names besides. They are read from disk
 /// with the first request.
 #[derive(Debug, Clone, Default)]
-pub struct Connections(Arc<OnceLock<reqwest::Client>>);
+pub struct Connections(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    any: OnceLock<reqwest::Client>,
+    fresh: OnceLock<reqwest::Client>,
+    answered: Answered,
+}
 
 impl Connections {
-    pub(super) fn client(&self) -> Result<&reqwest::Client> {
-        match self.0.get() {
+    /// What sends requests over such connections.
+    pub(super) fn client(&self, over: Over) -> Result<&reqwest::Client> {
+        let known = match over {
+            Over::Any => &self.0.any,
+            Over::Fresh => &self.0.fresh,
+        };
+        match known.get() {
             Some(client) => Ok(client),
-            None => build().map(|client| self.0.get_or_init(|| client)),
+            None => build(over).map(|client| known.get_or_init(|| client)),
         }
+    }
+
+    /// Notes that an answer has come.
+    pub(super) fn note(&self, answer: &Response) {
+        self.0.answered.note(answer);
+    }
+
+    /// Whether the request failed because its connection was one that the peer had closed meanwhile.
+    pub(super) fn is_stale(&self, error: &reqwest::Error) -> bool {
+        self.0.answered.is_stale(error)
     }
 }
 
-fn build() -> Result<reqwest::Client> {
+fn build(over: Over) -> Result<reqwest::Client> {
     let more = extra_certificates();
+    let builder = || match over {
+        Over::Any => builder(),
+        Over::Fresh => builder().pool_max_idle_per_host(0),
+    };
     // Fails where the system trusts nobody; that others are trusted besides would hide it.
     let client = match builder().build() {
         Ok(client) if more.is_empty() => Ok(client),

@@ -7,7 +7,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RE
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use reqwest::Response;
 
-use super::fault::{Failure, SHOWN, broken, refused, status_line};
+use super::fault::{Failure, SHOWN, broken, refused, status_line, without_secrets};
 use super::retry::Again;
 use super::{Client, Headers};
 use crate::error::{Error, ErrorKind, Result};
@@ -93,6 +93,12 @@ impl Client {
                 Ordering::Relaxed,
             );
         }
+        let status = response.status().as_u16();
+        let message = self.message(response).await;
+        message.map_err(|failure| failure.answered(status))
+    }
+
+    async fn message(&self, response: Response) -> Result<Answer<Json>, Failure> {
         let content_type = text_of(response.headers(), &CONTENT_TYPE).unwrap_or_default();
         let content_type = content_type.to_owned();
         let packed = text_of(response.headers(), &CONTENT_ENCODING).map(ToOwned::to_owned);
@@ -137,6 +143,7 @@ impl Client {
         if status.is_redirection()
             && let Some(place) = text_of(response.headers(), &LOCATION)
         {
+            let place = without_secrets(place);
             let advice = format!(
                 "it redirects to {place}, and redirects are not followed: set baseUrl to where the \
                  peer is"

@@ -7,7 +7,9 @@ use std::io;
 use reqwest::Response;
 
 use super::retry::Again;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Network, Reason};
+
+const REACH: &str = "reach the peer";
 
 /// So many bytes of a refusal are shown.
 pub(super) const SHOWN: usize = 4096;
@@ -19,6 +21,90 @@ pub struct Failure {
     pub error: Error,
     /// Whether it is worth another try.
     pub again: Again,
+    /// Whether it met a connection that the peer had closed meanwhile, see [`repeat`](super::repeat).
+    pub stale: bool,
+}
+
+impl Failure {
+    /// A request that failed for this reason.
+    fn of(error: Error, network: Network, again: Again) -> Self {
+        Self {
+            error: error.of_request(network),
+            again,
+            stale: false,
+        }
+    }
+
+    /// The same failure, of a request for `path` below `base_url`.
+    #[must_use]
+    pub fn at(mut self, base_url: &str, path: &str) -> Self {
+        self.error = located(self.error, base_url, path);
+        self
+    }
+
+    /// The same failure, after an answer with this status.
+    #[must_use]
+    pub fn answered(mut self, status: u16) -> Self {
+        self.error = answered(self.error, status);
+        self
+    }
+}
+
+/// The same error, of a request for `path` below `base_url`.
+pub(super) fn located(error: Error, base_url: &str, path: &str) -> Error {
+    about(error, |network| {
+        if network.url.is_empty() {
+            network.url = without_secrets(&format!("{base_url}{path}"));
+        }
+    })
+}
+
+/// The same error, after an answer with this status.
+pub(super) fn answered(error: Error, status: u16) -> Error {
+    about(error, |network| {
+        network.status = network.status.or(some_status(status));
+    })
+}
+
+/// What a `fetch` of the app's answers may have no status, which is 0 then.
+fn some_status(status: u16) -> Option<u16> {
+    Some(status).filter(|status| *status != 0)
+}
+
+/// Adds to what is known of the request. What has no reason so far is an answer that nothing can be made of;
+/// what is no failure of the exchange (an argument, a disk, the app's own code) is left as it is.
+fn about(error: Error, add: impl FnOnce(&mut Network)) -> Error {
+    if !matches!(error.kind(), ErrorKind::Sync | ErrorKind::TooLarge) {
+        return error;
+    }
+    let known = error.network().cloned();
+    let mut network = known.unwrap_or_else(|| Network::new(Reason::Malformed));
+    add(&mut network);
+    error.of_request(network)
+}
+
+/// A URL as it may be shown: without user, password, query and fragment.
+pub(super) fn without_secrets(url: &str) -> String {
+    if let Ok(mut url) = reqwest::Url::parse(url) {
+        // Fails for URLs that have no place for them.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        return url.into();
+    }
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("//") else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}//{host}{path}")
+}
+
+/// A peer as messages name it.
+fn shown(peer: &str) -> String {
+    without_secrets(peer).trim_end_matches('/').to_owned()
 }
 
 /// Why a status is an error. `what` is the path, with the method where it is not obvious; `line` is the
@@ -29,14 +115,29 @@ pub fn refused(what: &str, status: u16, line: &str, body: &str, again: Again) ->
         CONTENT_TOO_LARGE => ErrorKind::TooLarge,
         _ => ErrorKind::Sync,
     };
+    let network = Network {
+        retryable: Again::may_pass(status),
+        status: some_status(status),
+        peer_code: code_in(body),
+        ..Network::new(Reason::Status)
+    };
     let body = match body.char_indices().find(|(at, _)| *at >= SHOWN) {
         Some((end, _)) => &body[..end],
         None => body,
     };
-    Failure {
-        error: Error::new(kind, "", format!("{what} failed: {line} {body}")),
-        again,
+    let message = format!("{what} failed: {line} {body}");
+    let error = Error::new(kind, what.to_owned(), message).saying_its_operation();
+    Failure::of(error, network, again)
+}
+
+/// The `code` in the body of a refusal.
+fn code_in(body: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        code: String,
     }
+    let refusal: Refusal = serde_json::from_str(body).ok()?;
+    Some(refusal.code)
 }
 
 /// The status and its text, as it was sent or as it usually is.
@@ -57,46 +158,81 @@ pub(super) fn unusable(what: impl Into<String>) -> Error {
 
 /// A request that got no answer, or half of one.
 pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
-    // The URL is in the message already, and may hold what should not be in logs.
+    // The URL may hold what should not be in logs.
+    let peer = shown(peer);
     let error = error.without_url();
     if error.is_builder() {
         return unusable(format!("no request can be made to {peer}"))
             .caused_by(Causes(error))
             .into();
     }
-    let (what, again) = if error.is_connect() {
-        (
-            format!("cannot connect to {peer}; {}", advice(&error)),
-            Again::Later,
-        )
+    let reason = reason_of(&error);
+    let what = if error.is_connect() {
+        format!("cannot connect to {peer}; {}", advice(&error, reason))
+    } else if reason == Reason::Malformed {
+        format!("what answers at {peer} does not speak HTTP as it should; check baseUrl")
     } else {
-        let what = format!("the connection to {peer} broke before the answer was whole; try again");
-        (what, Again::Later)
+        format!("the connection to {peer} broke before the answer was whole; try again")
     };
     let message = format!("{what} ({})", innermost(&error));
-    Failure {
-        error: Error::sync("reach the peer", message).caused_by(Causes(error)),
-        again,
+    let error = Error::sync(REACH, message).caused_by(Causes(error));
+    let again = if reason.may_pass() {
+        Again::Later
+    } else {
+        Again::Never
+    };
+    Failure::of(error, Network::new(reason), again)
+}
+
+fn reason_of(error: &reqwest::Error) -> Reason {
+    if error.is_timeout() {
+        return Reason::Timeout;
+    }
+    if error.is_dns() {
+        return Reason::Dns;
+    }
+    if causes(error).any(<dyn StdError>::is::<rustls::Error>) {
+        return Reason::Tls;
+    }
+    if causes(error).any(is_no_http) {
+        return Reason::Malformed;
+    }
+    if error.is_connect() {
+        Reason::Unreachable
+    } else {
+        Reason::Closed
     }
 }
 
 /// A peer that was silent for too long.
 pub fn late(peer: &str, what: &str) -> Failure {
-    Error::sync(
-        "reach the peer",
-        format!("{peer} {what}; try again, or allow more with timeoutMs"),
-    )
-    .into()
+    let peer = shown(peer);
+    let what = format!("{peer} {what}; try again, or allow more with timeoutMs");
+    let network = Network::new(Reason::Timeout);
+    Failure::of(Error::sync(REACH, what), network, Again::Never)
 }
 
-fn advice(error: &reqwest::Error) -> &'static str {
-    if error.is_timeout() {
-        return "it does not answer: check the address and the firewall";
+fn is_no_http(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
+        return hyper.is_parse();
     }
-    for cause in causes(error) {
-        if cause.is::<rustls::Error>() {
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(
+        kind,
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+    )
+}
+
+fn advice(error: &reqwest::Error, reason: Reason) -> &'static str {
+    match reason {
+        Reason::Timeout => return "it does not answer: check the address and the firewall",
+        Reason::Tls => {
             return "TLS failed: check its certificate, or name its authority in NODE_EXTRA_CA_CERTS";
         }
+        Reason::Dns => return "its name has no address: check baseUrl and the network",
+        _ => {}
+    }
+    for cause in causes(error) {
         if let Some(io) = cause.downcast_ref::<io::Error>()
             && io.kind() == io::ErrorKind::ConnectionRefused
         {
@@ -152,5 +288,50 @@ impl fmt::Display for Causes {
 impl StdError for Causes {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_it_should_not_tell() {
+        for (url, seen) in [
+            ("https://h/a%2Fb?token=x#y", "https://h/a%2Fb"),
+            ("https://me:secret@h:8443/a", "https://h:8443/a"),
+            ("/elsewhere?token=x", "/elsewhere"),
+            ("//me:secret@h/a?b", "//h/a"),
+            ("https://me:secret@h:port/a#b", "https://h:port/a"),
+            ("nonsense", "nonsense"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(url), seen);
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_the_code_that_its_body_has() {
+        let code = |body| code_in(body);
+        assert_eq!(
+            code(r#"{"error":"e","code":"BUSY"}"#).as_deref(),
+            Some("BUSY")
+        );
+        for body in [
+            "",
+            "no",
+            "[]",
+            r#"{"code":7}"#,
+            r#"{"error":"e"}"#,
+            r#"{"code":"B"#,
+        ] {
+            assert_eq!(code(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_failure_of_the_exchange_is_left_as_it_is() {
+        let error = Error::new(ErrorKind::Io, "get", "the disk is gone");
+        assert!(located(error, "http://h", "/files/a").network().is_none());
     }
 }

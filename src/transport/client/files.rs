@@ -10,11 +10,11 @@ use http::{HeaderValue, Method, StatusCode};
 use reqwest::{Body, RequestBuilder, Response};
 use tokio::time::timeout;
 
-use super::fault::{Failure, broken, late};
+use super::fault::{Failure, answered, broken, late, located};
 use super::patience::Progress;
 use super::{Client, Headers};
 use crate::engine::object::{Chunks, Incoming};
-use crate::error::{Error, Result};
+use crate::error::{Error, Network, Reason, Result};
 
 const OPERATION: &str = "fetch an object";
 
@@ -54,7 +54,7 @@ impl Client {
         let response = self.head_of(request).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::OK => self.incoming(response).map(Some),
+            StatusCode::OK => self.incoming(path, response).map(Some),
             _ => Err(self.refused_file(Method::GET, path, response).await),
         }
     }
@@ -92,7 +92,7 @@ impl Client {
         self.put(path, headers, object).await
     }
 
-    /// Puts a file whose bytes are still to come. It cannot be tried again: the bytes are used up.
+    /// Puts a file whose bytes are still to come. They are used up by it.
     ///
     /// # Errors
     /// As [`Self::has`]; and the error that the bytes end in.
@@ -133,7 +133,7 @@ impl Client {
             .take();
         match source {
             Some(error) => Err(error.into()),
-            None => sent,
+            None => sent.map_err(|failure| self.located(failure, path)),
         }
     }
 
@@ -148,7 +148,8 @@ impl Client {
         self.in_time(refusal).await.unwrap_or_else(|late| late)
     }
 
-    fn incoming(&self, response: Response) -> Result<Incoming, Failure> {
+    fn incoming(&self, path: &str, response: Response) -> Result<Incoming, Failure> {
+        let status = response.status().as_u16();
         let headers = response.headers();
         let text = |name| {
             let value: Option<&HeaderValue> = headers.get(name);
@@ -156,7 +157,7 @@ impl Client {
         };
         if let Some(coding) = text(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
             let what = format!("it is packed as {coding:?}, which was not asked for");
-            return Err(Error::sync(OPERATION, what).into());
+            return Err(Failure::from(Error::sync(OPERATION, what)).answered(status));
         }
         let content_type = text(CONTENT_TYPE).map(ToOwned::to_owned);
         let size = response.content_length();
@@ -171,10 +172,20 @@ impl Client {
                 }
             }
         });
+        let (base_url, path) = (self.options.base_url.clone(), path.to_owned());
+        let chunks = exactly(chunks.boxed(), size).map(move |chunk| {
+            chunk.map_err(|error| {
+                let error = match error.network() {
+                    Some(_) => error,
+                    None => error.of_request(Network::new(Reason::Closed)),
+                };
+                answered(located(error, &base_url, &path), status)
+            })
+        });
         Ok(Incoming {
             content_type,
             size,
-            chunks: exactly(chunks.boxed(), size),
+            chunks: chunks.boxed(),
         })
     }
 }

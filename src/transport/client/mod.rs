@@ -19,7 +19,10 @@ mod key;
 mod patience;
 mod peer;
 mod retry;
+mod rewind;
+mod stale;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
@@ -33,10 +36,10 @@ pub use files::HEALTH_PATH;
 pub use headers::Headers;
 pub use key::file_path;
 pub use peer::{Caller, Head, Peer, pause, text_of};
-pub use retry::{Again, repeat};
+pub use retry::{Again, Over, repeat};
 
 use crate::error::{Error, Result};
-use fault::{broken, unusable};
+use fault::{broken, unusable, without_secrets};
 
 /// An exchange has to be over after this long where nobody says otherwise.
 pub const DEFAULT_EXCHANGE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -63,7 +66,8 @@ pub struct Options {
 pub struct Client {
     connections: Connections,
     options: Options,
-    packing: AtomicU8,
+    packing: Arc<AtomicU8>,
+    over: Over,
 }
 
 impl Client {
@@ -73,7 +77,8 @@ impl Client {
         Self {
             connections,
             options,
-            packing: AtomicU8::default(),
+            packing: Arc::default(),
+            over: Over::Any,
         }
     }
 
@@ -82,9 +87,28 @@ impl Client {
         self.options.max_answer_bytes
     }
 
+    /// The same client, for requests over such connections.
+    pub fn over(self: &Arc<Self>, over: Over) -> Arc<Self> {
+        if self.over == over {
+            return Arc::clone(self);
+        }
+        Arc::new(Self {
+            connections: self.connections.clone(),
+            options: self.options.clone(),
+            packing: Arc::clone(&self.packing),
+            over,
+        })
+    }
+
+    /// What failed, of a request for `path`.
+    pub(crate) fn located(&self, failure: Failure, path: &str) -> Failure {
+        failure.at(&self.options.base_url, path)
+    }
+
     fn request(&self, method: Method, path: &str, headers: &Headers) -> Result<RequestBuilder> {
         let url = format!("{}{path}", self.options.base_url);
         let url = reqwest::Url::parse(&url).map_err(|error| {
+            let url = without_secrets(&url);
             unusable(format!("{url:?} is no URL, give one like https://…")).caused_by(error)
         })?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -95,13 +119,22 @@ impl Client {
                 "leave user and password out of the URL and answer them from getAuthHeader",
             ));
         }
-        let request = self.connections.client()?.request(method, url);
+        let request = self.connections.client(self.over)?.request(method, url);
         Ok(request.headers(headers.to_map()?))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let sent = request.send().await;
-        sent.map_err(|error| broken(error, &self.options.base_url))
+        match request.send().await {
+            Ok(answer) => {
+                self.connections.note(&answer);
+                Ok(answer)
+            }
+            Err(error) => {
+                let stale = self.connections.is_stale(&error);
+                let failure = broken(error, &self.options.base_url);
+                Err(Failure { stale, ..failure })
+            }
+        }
     }
 }
 
@@ -110,6 +143,7 @@ impl From<Error> for Failure {
         Self {
             error,
             again: Again::Never,
+            stale: false,
         }
     }
 }

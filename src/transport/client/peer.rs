@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::rewind::Rewind;
 use super::{Client, Failure, HEALTH_PATH, Headers, file_path, repeat};
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Exchange};
@@ -135,10 +136,11 @@ impl<C: Caller> Peer<C> {
     {
         repeat(
             self.retries,
-            async || {
+            async |over| {
                 let headers = self.caller.headers(head).await?;
-                let asking = ask(Arc::clone(&self.client), head.clone(), headers);
-                self.caller.run(async move { Ok(asking.await) }).await?
+                let asking = ask(self.client.over(over), head.clone(), headers);
+                let answer = self.caller.run(async move { Ok(asking.await) }).await?;
+                answer.map_err(|failure| self.client.located(failure, &head.path))
             },
             async |how_long| pause(&self.caller, how_long).await,
         )
@@ -213,20 +215,32 @@ impl<C: Caller> Blobs for Peer<C> {
         .await
     }
 
-    /// There is one try: the bytes come once.
+    /// There is one try, as the bytes come once. What a connection swallowed that the peer had closed is not
+    /// lost with it, if it was not too much.
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
+        const ONE_TRY: u32 = 0;
         let head = Head::put(&file_path(&blob.key)?);
-        let headers = self.caller.headers(&head).await?;
-        let object = Incoming {
-            content_type: blob.mime_type.as_ref().map(ToString::to_string),
-            ..data
-        };
-        let client = Arc::clone(&self.client);
-        let put = async move {
-            let put = client.put(&head.path, &headers, object).await;
-            put.map_err(|failure| failure.error)
-        };
-        self.caller.run(put).await
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        let (size, bytes) = (data.size, Rewind::new(data.chunks));
+        repeat(
+            ONE_TRY,
+            async |over| {
+                let headers = self.caller.headers(&head).await?;
+                let object = Incoming {
+                    content_type: content_type.clone(),
+                    size,
+                    chunks: bytes.begin(),
+                };
+                let (client, path) = (self.client.over(over), head.path.clone());
+                let put = async move { Ok(client.put(&path, &headers, object).await) };
+                self.caller.run(put).await?.map_err(|failure| Failure {
+                    stale: failure.stale && bytes.can_begin_again(),
+                    ..failure
+                })
+            },
+            async |how_long| pause(&self.caller, how_long).await,
+        )
+        .await
     }
 
     async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {

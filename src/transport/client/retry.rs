@@ -33,6 +33,12 @@ impl Again {
         }
     }
 
+    /// Whether what was answered with this status may be answered otherwise later. [`Self::of_status`] waits
+    /// for fewer of them: those that are over within a minute.
+    pub fn may_pass(status: u16) -> bool {
+        matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+    }
+
     /// The pause before the further try number `tries`, the first being 0. `luck` is below 1.
     fn pause(self, tries: u32, luck: f64) -> Option<Duration> {
         match self {
@@ -62,18 +68,40 @@ pub fn retry_after(header: &str) -> Option<Duration> {
     )
 }
 
+/// What a try may be sent over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// A connection that was used before, if there is one.
+    Any,
+    /// A connection that is opened for it.
+    Fresh,
+}
+
 /// Tries, and tries again at most `retries` times while that is worth it.
+///
+/// A server may close a quiet connection just when it is used again. Such a try says nothing about the peer:
+/// it is made once more at once over a fresh connection, and is not one of the `retries`. Everything that
+/// is sent here may arrive twice: a page that is known already, and a file that is put, asked for or deleted
+/// again, change nothing.
 pub async fn repeat<T>(
     retries: u32,
-    mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
+    mut attempt: impl AsyncFnMut(Over) -> Result<T, Failure>,
     mut wait: impl AsyncFnMut(Duration) -> Result<()>,
 ) -> Result<T> {
     let mut tries = 0;
+    let mut over = Over::Any;
+    let mut was_stale = false;
     loop {
-        let failure = match attempt().await {
+        let failure = match attempt(over).await {
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
+        if failure.stale && !was_stale {
+            was_stale = true;
+            over = Over::Fresh;
+            continue;
+        }
+        over = Over::Any;
         match failure.again.pause(tries, luck()) {
             Some(pause) if tries < retries => wait(pause).await?,
             _ => return Err(failure.error),
@@ -97,8 +125,8 @@ mod tests {
 
     fn failing(again: Again) -> Failure {
         Failure {
-            error: Error::sync("test", "down"),
             again,
+            ..Error::sync("test", "down").into()
         }
     }
 
@@ -106,7 +134,7 @@ mod tests {
         let mut pauses = Vec::new();
         let outcome = repeat(
             retries,
-            async || Err::<(), _>(failing(again)),
+            async |_| Err::<(), _>(failing(again)),
             async |pause| {
                 pauses.push(pause);
                 Ok(())
@@ -147,7 +175,7 @@ mod tests {
         let mut tries = 0;
         let outcome = repeat(
             5,
-            async || {
+            async |_| {
                 tries += 1;
                 if tries < 3 {
                     Err(failing(Again::Later))
@@ -159,6 +187,25 @@ mod tests {
         )
         .await;
         assert_eq!(outcome.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_stale_connection_costs_no_try_and_is_met_once() {
+        let mut tried = Vec::new();
+        let outcome = repeat(
+            1,
+            async |over| {
+                tried.push(over);
+                Err::<(), _>(Failure {
+                    stale: true,
+                    ..failing(Again::Later)
+                })
+            },
+            async |_| Ok(()),
+        )
+        .await;
+        assert_eq!(outcome.unwrap_err().to_string(), "test: down");
+        assert_eq!(tried, [Over::Any, Over::Fresh, Over::Any]);
     }
 
     #[test]
