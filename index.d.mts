@@ -886,6 +886,32 @@ interface SyncExchangeRequest {
    * shows what it lost; it is then sent everything from there. Peers of old do not know the field.
    */
   readonly shippedAfter?: Watermarks;
+  /**
+   * The answer may have at most this many bytes as JSON. The answering side then ends its page earlier, and names
+   * in `withheld` what is by itself larger. Left out, there is no limit.
+   */
+  readonly maxAnswerBytes?: number;
+}
+
+/**
+ * An item that the answering side did not take in, or that it has and cannot send, and why. Peers before 0.4 do
+ * not know the fields that hold it, and pass them over.
+ */
+interface ItemRefusal {
+  /** Whether it is a shared record or an app row. */
+  readonly kind: "record" | "appRow";
+  /** The id of a record. */
+  readonly id?: string;
+  /** The app of a row. */
+  readonly appId?: string;
+  /** The table of a row. */
+  readonly table?: string;
+  /** Which version; left out if it has no valid timestamp. */
+  readonly timestamp?: HLCTimestamp;
+  /** What is wrong, for programs. */
+  readonly code: ErrorCode | (string & {});
+  /** What is wrong, for people: at most 1000 bytes. */
+  readonly reason: string;
 }
 
 /** What the peer answers. */
@@ -901,6 +927,16 @@ interface SyncExchangeResponse {
    * request. It replaces what the caller knew of its peer. Left out where the side's stores cannot say.
    */
   readonly responderWatermarks?: Watermarks;
+  /**
+   * Items of the request that were not taken in, at most 1000. The caller holds them with these reasons. Left out
+   * if there are none.
+   */
+  readonly refused?: readonly ItemRefusal[];
+  /**
+   * Items that the caller has not seen and that cannot be sent, the first of each nodeId, at most 1000. What their
+   * nodeIds wrote later is not in the answer either, so that no watermark passes them. Left out if there are none.
+   */
+  readonly withheld?: readonly ItemRefusal[];
 }
 
 /** The way to a peer. */
@@ -1056,6 +1092,11 @@ declare function createHttpSyncTransport(options: HttpSyncTransportOptions): Syn
 
 /** Options of {@link createHttpObjectStorage}. */
 interface HttpObjectStorageOptions extends HttpPeerOptions {
+  /**
+   * Of the exchange, see {@link HttpSyncTransportOptions}: taken and passed over, so that one object of options can
+   * be given to both. An object's bytes have no such bound.
+   */
+  readonly maxAnswerBytes?: number;
   /** See {@link AuthHeader}. */
   readonly getAuthHeader?: AuthHeader;
   /**
@@ -1281,17 +1322,25 @@ interface SyncStateStore {
 
 /** What is common to all held items. */
 interface HeldItemBase {
-  /** The node whose watermark waits before this item. */
+  /** The node whose watermark waits before this item; `""` if the item has no valid timestamp. */
   readonly nodeId: string;
   /** `outbound` on its way to the peer, `inbound` on its way from it. */
   readonly direction: "outbound" | "inbound";
-  /** When the item was written. */
+  /**
+   * The id of a record; of an app row what its `row` or `where` has as `id`, if that is a text. A record without
+   * an id that can be read is named by what its store knows it by.
+   */
+  readonly id: string | null;
+  /** When the item was written; {@link ZERO_HLC} if it has no valid timestamp. */
   readonly timestamp: HLCTimestamp;
   /** The key of the item's object, or `null` where it has none. */
   readonly key: string | null;
-  /** What kind of failure it was; `APP_ERROR` where the app's own code threw. */
-  readonly code: ErrorCode;
-  /** What went wrong, for people to read. */
+  /**
+   * What kind of failure it was; `APP_ERROR` where the app's own code threw. Of an item that the peer did not take
+   * in, or cannot send, it is the peer's code.
+   */
+  readonly code: ErrorCode | (string & {});
+  /** What went wrong, for people to read. What a peer says is in it. */
   readonly reason: string;
   /** The error itself; where the app's own code threw, the very object that was thrown. */
   readonly error: unknown;
@@ -1300,20 +1349,24 @@ interface HeldItemBase {
 /** A shared record that is held. */
 interface HeldRecord extends HeldItemBase {
   readonly kind: "record";
-  /** The version that is held. */
-  readonly item: AnyRecord;
+  /** The version that is held; `null` if only the peer has it. */
+  readonly item: AnyRecord | null;
 }
 
 /** An app row that is held. */
 interface HeldAppRow extends HeldItemBase {
   readonly kind: "appRow";
-  /** The version that is held. */
-  readonly item: AppSyncableRowEntry;
+  /** The version that is held; `null` if only the peer has it. */
+  readonly item: AppSyncableRowEntry | null;
 }
 
 /**
  * An item that could not be sent or taken in. It stops its nodeId in its direction: no watermark passes
  * it, and it is tried again in the next sweep. Other nodeIds go on.
+ *
+ * An item that cannot travel is held like any other, on whichever side it lies: one that cannot be written as
+ * JSON, that nests deeper than a message may, or that stands malformed in its store (`MALFORMED_ITEM`), and one
+ * that is by itself larger than a message may be (`ITEM_TOO_LARGE`).
  */
 type HeldItem = HeldRecord | HeldAppRow;
 
@@ -1321,12 +1374,14 @@ type HeldItem = HeldRecord | HeldAppRow;
 interface ExchangeResult {
   /** Shared records that are new here, counted once their object is here too. */
   readonly applied: number;
-  /** Shared records and app rows that were sent. */
+  /** Shared records and app rows that were sent, without those that the peer says it did not take in. */
   readonly shipped: number;
   /** Whether another round has something to do at once. */
   readonly hasMore: boolean;
   /**
-   * What is held in the current sweep, of each nodeId and direction the first item.
+   * What is held in the current sweep, of each nodeId and direction the first item. A round that says that there is
+   * nothing to do (`applied` and `shipped` are 0 and `hasMore` is `false`) has tried everything held in that very
+   * round.
    *
    * The engines of this package always answer it (see {@link NativeSyncEngine}); it is optional so that
    * an app's own engines and test doubles may leave it out. Where nothing is held it is an empty array
@@ -1783,6 +1838,7 @@ export {
   type HeldItem,
   type HeldItemBase,
   type HeldRecord,
+  type ItemRefusal,
   type HttpObjectStorageOptions,
   type HttpPeerOptions,
   type HttpSyncTransportLaterOptions,

@@ -44,6 +44,9 @@ const UNWRITABLE = {
   "a value that nests too deep": record("bad", at(0, "bad"), { more: nested(3000) }),
 };
 
+/** A record whose object has a key that storages refuse. */
+const ODD_KEY = record("bad", at(0, "bad"), { objectStorageKey: "../outside", sizeBytes: 1 });
+
 /** What is no record, whoever reads it. */
 const MALFORMED = {
   "an updatedAt that is none": { ...record("bad", at(0, "bad")), updatedAt: "yesterday" },
@@ -63,7 +66,12 @@ const others = (side) =>
 /** A laptop, and a cloud that it reaches over HTTP; more than a page on both sides. */
 async function world(t, front, bad) {
   const cloud = await sideFor(t, { front, kind: "adapters" });
-  const laptop = { db: memoryDatabase({ nodeWatermarks: true }), clock: clockFor("laptop") };
+  const laptop = {
+    db: memoryDatabase({ nodeWatermarks: true }),
+    objects: memoryObjects(),
+    clock: clockFor("laptop"),
+  };
+  if (bad.at === "laptop") await laptop.objects.put("../outside", new Uint8Array(1));
   const where = { laptop: laptop.db, cloud: cloud.databaseAdapter }[bad.at];
   await where.put(bad.record);
   for (let i = 0; i < 5; i += 1) {
@@ -72,7 +80,7 @@ async function world(t, front, bad) {
   }
   const engine = sync.createSyncEngine({
     localDatabaseAdapter: laptop.db,
-    localObjectStorage: memoryObjects(),
+    localObjectStorage: laptop.objects,
     remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: cloud.url }),
     transport: sync.createHttpSyncTransport({ baseUrl: cloud.url }),
     clock: laptop.clock,
@@ -111,6 +119,23 @@ for (const front of ["handler", "server"]) {
         });
       });
     }
+  }
+}
+
+for (const front of ["handler", "server"]) {
+  for (const place of ["laptop", "cloud"]) {
+    test(`an object key that the storage refuses holds its item at the ${place} alone: ${front}`, async (t) => {
+      await warningsOf(t, async () => {
+        const w = await world(t, front, { at: place, record: ODD_KEY });
+        const held = await drain(w.engine);
+        assert.deepEqual(
+          held.map(({ id, code, key }) => [id, code, key]),
+          [["bad", "INVALID_KEY", "../outside"]],
+        );
+        assert.deepEqual(others(w.laptop), others(w.cloud));
+        assert.equal(others(w.cloud).length, 10);
+      });
+    });
   }
 }
 

@@ -126,7 +126,7 @@ function filesIn(files) {
 test("files come and go over connections that the peer ends", async (t) => {
   const files = new Map();
   const peer = await forgetfulPeerAt(t, ENDS["resets it"], filesIn(files));
-  const storage = sync.createHttpObjectStorage(peer);
+  const storage = sync.createHttpObjectStorage({ baseUrl: peer.baseUrl });
   for (let i = 0; i < 40; i += 1) {
     const bytes = Buffer.alloc(i * 5000, i);
     await storage.put("k", bytes);
@@ -153,7 +153,7 @@ test("a file that streams from the disk arrives whole over connections that the 
     engine: {
       transport: sync.createHttpSyncTransport(peer),
       localObjectStorage: local,
-      remoteObjectStorage: sync.createHttpObjectStorage(peer),
+      remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: peer.baseUrl }),
       blobConcurrency: 1,
       pageLimit: 1,
     },

@@ -74,7 +74,7 @@ for (const [way, options] of Object.entries(WAYS)) {
     const { port } = await server.listen();
     t.after(() => server.close());
     const peer = { baseUrl: `http://127.0.0.1:${port}` };
-    const storage = sync.createHttpObjectStorage({ ...options, ...peer });
+    const storage = sync.createHttpObjectStorage({ ...options, baseUrl: peer.baseUrl });
     const calls = {
       PUT: () => storage.put("a b", new Uint8Array(3)),
       GET: () => storage.get("a b"),
@@ -100,7 +100,7 @@ for (const [way, options] of Object.entries(WAYS)) {
 
   test(`${way}: a put that finds nothing there is an error with its status`, async (t) => {
     const peer = await peerAt(t, (_, res) => json(res, { code: "NOT_HERE" }, { status: 404 }));
-    const storage = sync.createHttpObjectStorage({ ...options, ...peer });
+    const storage = sync.createHttpObjectStorage({ ...options, baseUrl: peer.baseUrl });
     const error = await errorOf(storage.put("k", new Uint8Array(3)));
     assert.equal(error.message, 'PUT /files/k failed: 404 Not Found {"code":"NOT_HERE"}');
     assert.deepEqual([error.status, error.peerCode, error.retryable], [404, "NOT_HERE", false]);
@@ -192,7 +192,7 @@ test("connections that fail are told apart", async (t) => {
 
 test("a file that ends too early is told as a connection that closed", async (t) => {
   const peer = await rawPeerAt(t, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
-  const error = await errorOf(sync.createHttpObjectStorage(peer).get("k"));
+  const error = await errorOf(sync.createHttpObjectStorage({ baseUrl: peer.baseUrl }).get("k"));
   const { reason, status, retryable, url } = error;
   assert.deepEqual([reason, status, retryable], ["closed", 200, true]);
   assert.equal(url, `${peer.baseUrl}/files/k`);

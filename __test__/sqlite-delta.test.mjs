@@ -6,7 +6,7 @@ import fc from "fast-check";
 import * as sync from "@starkeep/sync-engine";
 import { drainUnseen, unseenOf } from "./support/delta.mjs";
 import { at, compare, parse, text, watermarksOf } from "./support/hlc.mjs";
-import { record } from "./support/memory.mjs";
+import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "./support/native.mjs";
 import { assertReadsIndexesOnly, openApp, statementsOf } from "./support/sqlite-app.mjs";
 
@@ -182,6 +182,38 @@ test("a constraint refuses one record, with its code", needsSqlite, async () => 
   assert.equal(results[1].error.code, "CONSTRAINT_VIOLATION");
   assert.equal(results[1].error.cause.code, "ERR_SQLITE_ERROR");
 });
+
+test(
+  "a duplicate that a unique index refuses is held by its id, and fails no round",
+  needsSqlite,
+  async () => {
+    const { db, adapter } = open({});
+    db.exec("CREATE UNIQUE INDEX once ON shared_records (original_filename, content_hash)");
+    const same = { originalFilename: "a.jpg", contentHash: "h" };
+    await adapter.applyRecords([record("mine", at(1, "laptop"), same)]);
+    const cloud = memoryDatabase({ nodeWatermarks: true });
+    await cloud.put(record("theirs", at(2, "cloud"), same));
+    const engine = sync.createSyncEngine({
+      localDatabaseAdapter: adapter,
+      localObjectStorage: memoryObjects(),
+      remoteObjectStorage: memoryObjects(),
+      transport: sync.createInProcessSyncTransport({
+        databaseAdapter: cloud,
+        objectStorage: memoryObjects(),
+        clock: clockFor("cloud"),
+      }),
+      clock: clockFor("laptop"),
+      syncState: memoryState(),
+    });
+    const { shipped, held } = await engine.exchange();
+    assert.equal(shipped, 1);
+    assert.deepEqual(
+      held.map(({ id, code }) => [id, code]),
+      [["theirs", "CONSTRAINT_VIOLATION"]],
+    );
+    assert.match(held[0].reason, /"theirs".*original_filename/);
+  },
+);
 
 test("a full disk undoes the whole page", needsSqlite, async () => {
   const { db, adapter } = open();

@@ -113,8 +113,7 @@ impl ErrorKind {
     pub fn is_of_one_item(self) -> bool {
         matches!(
             self,
-            Self::InvalidArgument
-                | Self::InvalidKey
+            Self::InvalidKey
                 | Self::Constraint
                 | Self::ClockAhead
                 | Self::BlobMissing
@@ -243,6 +242,13 @@ impl Error {
         thrown: impl StdError + Send + Sync + 'static,
     ) -> Self {
         Self::new(ErrorKind::Foreign, operation, thrown.to_string()).caused_by(thrown)
+    }
+
+    /// The same error as one of `kind`.
+    #[must_use]
+    pub fn as_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// The kind; its [`code`](ErrorKind::code) is what JavaScript sees.

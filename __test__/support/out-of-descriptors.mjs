@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./hlc.mjs";
-import { bytes, record } from "./memory.mjs";
+import { bytes, memoryState, record } from "./memory.mjs";
 
 const [folder] = process.argv.slice(2);
 const codeOf = (work) =>
@@ -20,9 +20,10 @@ const clock = () => sync.createHLCClock({ nodeId: "a" });
 const engine = sync.createSyncEngine({
   localDatabaseAdapter: adapter,
   localObjectStorage: storage,
-  remoteObjectStorage: storage,
+  remoteObjectStorage: sync.createFsObjectStorage({ root: join(folder, "theirs") }),
   transport: sync.createInProcessSyncTransport({ databaseAdapter: peer, clock: clock() }),
   clock: clock(),
+  syncState: memoryState(),
 });
 
 const taken = [];

@@ -47,7 +47,7 @@ impl<B: Clone> Held<B> {
             hlc: item.hlc.clone(),
             body: Some(item.body.clone()),
             blob: item.blob.clone(),
-            code: error.kind().code().to_owned(),
+            code: said_code(&error),
             error,
         }
     }
@@ -116,6 +116,14 @@ impl<B> Held<B> {
         );
         log.warn(&message, Some(&self.error));
     }
+}
+
+/// The code that the peer gave, if it refused a request about the item; else that of the error.
+fn said_code(error: &Error) -> String {
+    let by_peer = error
+        .network()
+        .and_then(|network| network.peer_code.clone());
+    by_peer.unwrap_or_else(|| error.kind().code().to_owned())
 }
 
 fn code_of(refusal: &Refusal) -> String {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::{Error, Result};
+use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::store::memory::{Body, Faults, Operation, cut, pause};
 
@@ -86,5 +87,9 @@ impl Exchange<Body> for Courier {
         let answer = cut(answer, &self.faults);
         self.received.set(self.received.get() + answer.items.len());
         Ok(answer)
+    }
+
+    fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
+        self.faults.pack(&item.body.id)
     }
 }

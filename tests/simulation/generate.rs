@@ -159,6 +159,7 @@ fn fault(rng: &mut Rng, weather: &Weather, scenario: &Scenario) -> Option<Fault>
             O::SendRequest,
             O::ReceiveAnswer,
             O::ReceiveAnswer,
+            O::PackItem,
             O::HasBlob,
             O::GetBlob,
             O::PutBlob,
@@ -174,6 +175,7 @@ fn fault(rng: &mut Rng, weather: &Weather, scenario: &Scenario) -> Option<Fault>
             O::ScanRows,
             O::ApplyRow,
             O::ApplyRow,
+            O::PackItem,
             O::HasBlob,
             O::GetBlob,
             O::PutBlob,
@@ -220,7 +222,7 @@ fn fault(rng: &mut Rng, weather: &Weather, scenario: &Scenario) -> Option<Fault>
 fn key_for(rng: &mut Rng, operation: Operation) -> Option<String> {
     use Operation as O;
     match operation {
-        O::GetRecord | O::PutRecord | O::ApplyRow => {
+        O::GetRecord | O::PutRecord | O::ApplyRow | O::PackItem => {
             rng.percent(70).then(|| super::node::id_name(rng.below(6)))
         }
         O::HasBlob | O::GetBlob | O::PutBlob => rng
@@ -236,6 +238,7 @@ fn lasting_fault(rng: &mut Rng, scenario: &Scenario) -> Fault {
     let operation = rng.pick(&[
         O::PutRecord,
         O::ApplyRow,
+        O::PackItem,
         O::HasBlob,
         O::GetBlob,
         O::PutBlob,
@@ -243,7 +246,7 @@ fn lasting_fault(rng: &mut Rng, scenario: &Scenario) -> Fault {
     let of_blob = matches!(operation, O::HasBlob | O::GetBlob | O::PutBlob);
     Fault {
         place: rng.below(scenario.places.len()),
-        reach: if of_blob {
+        reach: if of_blob || operation == O::PackItem {
             rng.pick(&[Reach::Local, Reach::Network])
         } else {
             Reach::Local

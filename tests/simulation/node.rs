@@ -125,7 +125,7 @@ impl Node {
         Self {
             index,
             is_parent,
-            answering: RefCell::new(answering(&side, place.is_old)),
+            answering: RefCell::new(answering(&side, place.is_old, &local)),
             asked: RefCell::default(),
             side,
             records,
@@ -149,7 +149,7 @@ impl Node {
 
     /// Starts, or starts again after a crash: only what was persisted is left.
     pub fn start(&self, parent: &Self) {
-        *self.answering.borrow_mut() = answering(&self.side, self.place.is_old);
+        *self.answering.borrow_mut() = answering(&self.side, self.place.is_old, &self.local);
         if self.index == parent.index {
             return;
         }
@@ -304,25 +304,29 @@ pub fn plain(marks: &Watermarks) -> BTreeMap<Text, Hlc> {
 
 /// The answering side of either generation.
 pub enum Answering {
-    Ours(Box<Responder<MemorySide>>),
+    /// Its own faults are those of what it sends.
+    Ours(Box<Responder<MemorySide>>, Faults),
     Old(OldResponder),
 }
 
 impl Answering {
     pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         match self {
-            Self::Ours(responder) => responder.answer(request).await,
+            Self::Ours(responder, faults) => {
+                let packed = |item: &mut Item<Body>| faults.pack(&item.body.id);
+                responder.answer_packed(request, &packed).await
+            }
             Self::Old(responder) => responder.answer(request).await,
         }
     }
 }
 
-fn answering(side: &MemorySide, is_old: bool) -> Rc<Answering> {
+fn answering(side: &MemorySide, is_old: bool, local: &Faults) -> Rc<Answering> {
     let side = side.clone();
     Rc::new(if is_old {
         Answering::Old(OldResponder { side })
     } else {
         let responder = Responder::new(side, Some(DEFAULT_MAX_CLOCK_SKEW_MS));
-        Answering::Ours(Box::new(responder))
+        Answering::Ours(Box::new(responder), local.clone())
     })
 }

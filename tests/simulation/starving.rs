@@ -25,9 +25,14 @@ impl World {
     }
 
     fn check_nothing_starves_on_its_way_to(&self, child: &Node, here: &Held, there: &Held) {
+        let parent = &self.nodes[child.place.parent];
+        let stopped = |key: &Key, version: &Version| {
+            !has(here, key, version) && self.cannot_travel(parent, Reach::Local, key)
+        };
         for (key, version) in there {
-            let may_wait =
-                self.is_stranded(key, version) || self.waits_for(child, here, there, version);
+            let may_wait = self.is_stranded(key, version)
+                || self.waits_for(child, here, there, version)
+                || waits_behind(there, version, stopped);
             if !has(here, key, version) && !self.is_refused(child, key) && !may_wait {
                 let place = child.index;
                 self.violation(format!(
@@ -46,7 +51,10 @@ impl World {
                 self.is_refused(child, key)
                     || (is_row(key) && self.waits_for(child, here, there, winner))
             });
-            self.is_refused(parent, key) || self.lacks_object(child, version) || winner_is_held
+            self.is_refused(parent, key)
+                || self.cannot_travel(child, Reach::Network, key)
+                || self.lacks_object(child, version)
+                || winner_is_held
         };
         for (key, version) in here {
             // To a wiped hub another place may have brought what follows a version that lost with it.
@@ -73,6 +81,15 @@ impl World {
 
     fn lasts(&self, holds: impl Fn(&Fault) -> bool) -> bool {
         self.scenario.lasting.iter().any(holds)
+    }
+
+    /// Whether `at` cannot bring the item into the form in which it travels: to its parent over the network, to
+    /// those that call it by its own fault.
+    fn cannot_travel(&self, at: &Node, reach: Reach, key: &Key) -> bool {
+        self.lasts(|fault| {
+            (fault.place, fault.reach, fault.operation, &fault.key)
+                == (at.index, reach, Operation::PackItem, &Some(key.1.clone()))
+        })
     }
 
     fn is_refused(&self, at: &Node, key: &Key) -> bool {

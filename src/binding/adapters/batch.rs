@@ -106,12 +106,36 @@ fn read_outcome(
                     "the item could not be stored; the adapter gives no reason",
                 )
             } else {
-                Thrown::kept(realm.keep(scope, error)?, operation)
+                refusal(scope, realm, operation, error)?
             })
         }
         _ => Outcome::Failed(invalid(
             operation,
             "must answer a status that is applied, stale, failed or behind",
         )),
+    })
+}
+
+/// The error that an adapter gives for an item. One of this package's codes that is about a single item says what
+/// kind it is.
+fn refusal(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    operation: &str,
+    error: Value<'_>,
+) -> Result<Error> {
+    let thrown = Thrown::new(realm.keep(scope, error)?);
+    let code = match scope.kind(error)? {
+        Kind::Object => scope.as_text(scope.get(realm, error, Key::Code)?),
+        _ => None,
+    };
+    let kind = code.and_then(|code| ErrorKind::of_code(&code.to_string()));
+    let kind = match kind {
+        Some(ErrorKind::InvalidArgument) => Some(ErrorKind::MalformedItem),
+        kind => kind,
+    };
+    Ok(match kind.filter(|kind| kind.is_of_one_item()) {
+        Some(kind) => Error::new(kind, operation.to_owned(), thrown.to_string()).caused_by(thrown),
+        None => Error::foreign(operation.to_owned(), thrown),
     })
 }

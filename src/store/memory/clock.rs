@@ -29,6 +29,11 @@ impl MemoryClock {
         }
     }
 
+    /// The plan of its side.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Sets the physical time, forward or back.
     pub fn set_physical(&self, ms: u64) {
         self.physical.set(ms);

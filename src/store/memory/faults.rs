@@ -41,6 +41,8 @@ pub enum Operation {
     WriteState,
     /// Hear of a remote timestamp.
     HearClock,
+    /// Bring an item into the form in which it travels; the key is its id.
+    PackItem,
     /// A request on its way: it is lost before the peer has it.
     SendRequest,
     /// An answer on its way back: the peer has done its part, and the caller never hears of it.
@@ -154,6 +156,28 @@ impl Faults {
             return Err(Error::new(ErrorKind::Io, "a planned fault", message));
         }
         Ok(())
+    }
+
+    /// Brings an item with this id into the form in which it travels, and returns its size there.
+    ///
+    /// # Errors
+    /// `MalformedItem` if the plan says so.
+    pub fn pack(&self, id: &Text) -> Result<usize> {
+        let mut plan = self.0.borrow_mut();
+        let rules = plan.rules.iter_mut();
+        let strikes = rules.filter(|rule| matches!(rule.effect, Effect::Fail));
+        let struck = strikes
+            .map(|rule| rule.meets(Operation::PackItem, Some(id)))
+            .fold(false, |any, one| any || one);
+        if struck {
+            let message = format!("{id} cannot travel, as planned");
+            return Err(Error::new(
+                ErrorKind::MalformedItem,
+                "a planned fault",
+                message,
+            ));
+        }
+        Ok(1)
     }
 
     pub(super) fn take_cut(&self) -> Option<usize> {

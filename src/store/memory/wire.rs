@@ -9,6 +9,7 @@ use super::side::MemorySide;
 use crate::engine::ports::Exchange;
 use crate::engine::responder::Responder;
 use crate::error::Result;
+use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 
 /// The way to a responder. All clones lead to the same one, which answers one request at a time.
@@ -60,10 +61,15 @@ impl Exchange<Body> for MemoryWire {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         self.faults.meet(Operation::SendRequest, None).await?;
         let turn = Turn::take(&self.busy).await;
-        let answer = self.responder.answer(request).await?;
+        let packed = |item: &mut Item<Body>| self.responder.side.clock.faults().pack(&item.body.id);
+        let answer = self.responder.answer_packed(request, &packed).await?;
         drop(turn);
         self.faults.meet(Operation::ReceiveAnswer, None).await?;
         Ok(cut(answer, &self.faults))
+    }
+
+    fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
+        self.faults.pack(&item.body.id)
     }
 }
 

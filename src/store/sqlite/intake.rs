@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::fault::{during, is_of_one_row};
 use crate::engine::intake::Outcome;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
 use crate::store::Json;
 
@@ -74,7 +74,11 @@ pub(super) fn take_in(
                 mark("ROLLBACK TO item")?;
                 mark("RELEASE item")?;
                 stopped.insert(&item.hlc.node_id);
-                Taken::Failed(error)
+                // The item is no argument of the app's: it came from a peer.
+                Taken::Failed(match error.kind() {
+                    ErrorKind::InvalidArgument => error.as_kind(ErrorKind::MalformedItem),
+                    _ => error,
+                })
             }
             Err(error) => return Err(error),
         });

@@ -74,7 +74,10 @@ fn some_status(status: u16) -> Option<u16> {
 /// Adds to what is known of the request. What has no reason so far is an answer that nothing can be made of;
 /// what is no failure of the exchange (an argument, a disk, the app's own code) is left as it is.
 fn about(error: Error, add: impl FnOnce(&mut Network)) -> Error {
-    if !matches!(error.kind(), ErrorKind::Sync | ErrorKind::TooLarge) {
+    if !matches!(
+        error.kind(),
+        ErrorKind::Sync | ErrorKind::TooLarge | ErrorKind::AnswerTooLarge
+    ) {
         return error;
     }
     let known = error.network().cloned();
