@@ -5,20 +5,22 @@
 //! [`Sweep::learn`]; the round only does things.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Runs;
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::{Blob, Item, ItemKind};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::blobs::{How, transfer_all};
+use super::blobs::{How, Transfers, transfer_all};
+use super::claims::claims;
 use super::inbound::{Inbound, first_held};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
-use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::sweep::{Held, Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
@@ -97,6 +99,8 @@ struct Outbound<B> {
 
 /// A page that went out, without its items, and the one that came back.
 struct Sent<B> {
+    /// Nothing of the page went out: what the other side holds must be known before.
+    only_hears: bool,
     page: Gathered<B>,
     refused: HashSet<NodeId>,
     horizon: Option<Hlc>,
@@ -104,6 +108,24 @@ struct Sent<B> {
     advertised: Watermarks,
     shipped_after: Watermarks,
     answer: Answer<B>,
+}
+
+impl<B> Default for Outbound<B> {
+    fn default() -> Self {
+        Self {
+            shipped: Vec::new(),
+            runs: Runs::default(),
+            held: Vec::new(),
+        }
+    }
+}
+
+/// One request and all that follows from it.
+enum Pass<B> {
+    /// With a page that went out.
+    Whole(Report<B>),
+    /// What the other side holds was heard, as a page of its own.
+    Heard { taken_in: usize, more: bool },
 }
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -127,9 +149,28 @@ where
         result
     }
 
+    /// Objects of the other side are replaced only once all is here that the other side holds: a newer
+    /// version of an item may have brought them there.
     async fn round_of(&self, sweep: &mut Sweep<S::Body>) -> Result<Report<S::Body>> {
+        let (mut applied, mut replaces) = (0, false);
+        loop {
+            match self.pass(sweep, replaces).await? {
+                Pass::Whole(report) => {
+                    let applied = applied + report.applied;
+                    return Ok(Report { applied, ..report });
+                }
+                Pass::Heard { taken_in, more } => {
+                    applied += taken_in;
+                    replaces = !more;
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let (own, peer) = self.read_state().await?;
         let Sent {
+            only_hears,
             page,
             refused,
             horizon,
@@ -137,7 +178,7 @@ where
             advertised,
             shipped_after,
             answer,
-        } = self.send(sweep, &own, &peer).await?;
+        } = self.send(sweep, &own, &peer, replaces).await?;
         let news = answer
             .items
             .iter()
@@ -149,6 +190,7 @@ where
         let inbound = self.fetch(arrivals).await;
 
         sweep.superseded.extend(inbound.not_stored());
+        sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
         inbound.add_held(&mut sweep.held, &sweep.broken, self.side.log());
         let learned = Learned {
@@ -163,7 +205,7 @@ where
             coverage: answer.coverage,
             shipped_after,
             horizon,
-            more: page.more,
+            more: page.more || only_hears,
             blind: page.blind.is_some(),
         };
         let Known {
@@ -180,6 +222,13 @@ where
         }
         self.announce(&inbound).await?;
 
+        if only_hears {
+            let pass = Pass::Heard {
+                taken_in: inbound.applied(),
+                more: news && answer.has_more,
+            };
+            return inbound.fatal().map_or(Ok(pass), Err);
+        }
         let has_more = page.more || peer_lost || (news && (answer.has_more || !refused.is_empty()));
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
@@ -193,7 +242,7 @@ where
         if !has_more {
             *sweep = Sweep::default();
         }
-        inbound.fatal().map_or(Ok(report), Err)
+        inbound.fatal().map_or(Ok(Pass::Whole(report)), Err)
     }
 
     /// Sends a page, and gets one. Where either is too large for its receiver, the pages become smaller for
@@ -203,13 +252,20 @@ where
         sweep: &mut Sweep<S::Body>,
         own: &Watermarks,
         peer: &Watermarks,
+        replaces: bool,
     ) -> Result<Sent<S::Body>> {
         loop {
             let limit = sweep.page_limit.unwrap_or(self.options.page_limit);
             let (mut page, refused) = self.select(sweep, peer, limit).await?;
             let items = std::mem::take(&mut page.items);
-            let horizon = items.last().map(|item| item.hlc.clone());
-            let outbound = self.bring_over(items).await;
+            let mut horizon = items.last().map(|item| item.hlc.clone());
+            let replaces = replaces.then_some(&sweep.not_stored);
+            let outbound = self.bring_over(items, replaces).await;
+            let only_hears = outbound.is_none();
+            if only_hears {
+                horizon = None;
+            }
+            let outbound = outbound.unwrap_or_default();
             let advertised = sweep.advertised(own);
             let shipped_after = sweep.floor_of(&outbound.shipped, peer);
             let request = Request {
@@ -232,6 +288,7 @@ where
                 answer => answer?,
             };
             return Ok(Sent {
+                only_hears,
                 page,
                 refused,
                 horizon,
@@ -313,19 +370,34 @@ where
         }
     }
 
-    fn how(&self, stop_nodes: bool) -> How {
+    fn how<'a>(&self, stop_nodes: bool, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
         How {
             window: self.options.blob_concurrency,
             stop_nodes,
             verify: self.options.verify_content_hash,
+            replaces,
         }
     }
 
     /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
-    /// first item whose object is not there.
-    async fn bring_over(&self, items: Vec<Item<S::Body>>) -> Outbound<S::Body> {
-        let how = self.how(true);
-        let sent = transfer_all(&self.local, &self.remote, items.iter(), how).await;
+    /// first item whose object is not there. `None` where other objects are in the way, which may not be
+    /// replaced yet.
+    async fn bring_over(
+        &self,
+        items: Vec<Item<S::Body>>,
+        replaces: Option<&HashSet<Text>>,
+    ) -> Option<Outbound<S::Body>> {
+        let blobs: Vec<_> = items.iter().filter_map(blob_of).collect();
+        let how = self.how(true, None);
+        let ends = (&self.local, &self.remote);
+        let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
+        if replaces.is_some() || !sent.is_contested() {
+            let how = self.how(false, replaces);
+            self.settle(&mut sent, &blobs, ends, how).await;
+        }
+        if replaces.is_none() && sent.is_contested() {
+            return None;
+        }
         let mut runs = Runs::default();
         for item in &items {
             runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
@@ -338,11 +410,11 @@ where
             .into_iter()
             .filter(|item| runs.is_before_gap(&item.hlc))
             .collect();
-        Outbound {
+        Some(Outbound {
             shipped,
             runs,
             held,
-        }
+        })
     }
 
     /// Fetches the objects of what is here now.
@@ -350,9 +422,49 @@ where
         let here = arrivals
             .iter()
             .filter(|arrival| arrival.is_here())
-            .map(|arrival| &arrival.item);
-        let fetched = transfer_all(&self.remote, &self.local, here, self.how(false)).await;
+            .filter_map(|arrival| blob_of(&arrival.item));
+        let blobs: Vec<_> = here.collect();
+        let ends = (&self.remote, &self.local);
+        let how = self.how(false, None);
+        let mut fetched = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
+        let all = HashSet::new();
+        let how = self.how(false, Some(&all));
+        self.settle(&mut fetched, &blobs, ends, how).await;
         Inbound { arrivals, fetched }
+    }
+
+    /// Where an object is not what its item says, the newest item here that names the key decides.
+    async fn settle(
+        &self,
+        transfers: &mut Transfers,
+        blobs: &[(&Hlc, &Blob)],
+        (source, destination): (&O, &O),
+        how: How<'_>,
+    ) {
+        let disputed = transfers.disputed();
+        let mut wanted: HashMap<&Text, (&Hlc, &Blob)> = HashMap::new();
+        let mut oldest: Option<&Hlc> = None;
+        for (hlc, blob) in blobs
+            .iter()
+            .filter(|(_, blob)| disputed.contains(&blob.key))
+        {
+            wanted.insert(&blob.key, (hlc, blob));
+            oldest = Some(oldest.map_or(*hlc, |oldest| oldest.min(hlc)));
+        }
+        let Some(oldest) = oldest else { return };
+        let claims = match claims(&self.side, oldest, &disputed).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                let message =
+                    "it could not be found out which item is the newest of an object's key";
+                return self.side.log().warn(message, Some(&error));
+            }
+        };
+        for (key, (hlc, blob)) in &claims {
+            wanted.insert(key, (hlc, blob));
+        }
+        let wanted = wanted.into_values();
+        transfers.settle(transfer_all(source, destination, wanted, how).await);
     }
 
     async fn announce(&self, inbound: &Inbound<S::Body>) -> Result<()> {
@@ -395,4 +507,8 @@ where
         sweep.held.extend(refused);
         Ok(())
     }
+}
+
+fn blob_of<B>(item: &Item<B>) -> Option<(&Hlc, &Blob)> {
+    item.blob.as_ref().map(|blob| (&item.hlc, blob))
 }

@@ -13,6 +13,7 @@ fn blob(key: &Text) -> Blob {
         key: key.clone(),
         mime_type: Some(Text::from("text/plain")),
         digest: None,
+        size: None,
     }
 }
 
@@ -52,13 +53,13 @@ struct Checked;
 impl OfBlobs for Checked {
     async fn check<B: Blobs>(&self, name: &str, blobs: &B, bytes: &Bytesful<B::Data>) {
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let (digest, key) = (Digest::parse(of_abc).unwrap(), blob(&Text::from("k")));
-        let right = blobs
-            .checked(&key, digest, (bytes.of)(b"abc"))
-            .await
-            .unwrap();
+        let key = Blob {
+            digest: Digest::parse(of_abc),
+            ..blob(&Text::from("k"))
+        };
+        let right = blobs.checked(&key, true, (bytes.of)(b"abc")).await.unwrap();
         blobs.put(&key, right).await.unwrap();
-        let refused = match blobs.checked(&key, digest, (bytes.of)(b"abd")).await {
+        let refused = match blobs.checked(&key, true, (bytes.of)(b"abd")).await {
             Ok(wrong) => blobs.put(&key, wrong).await.unwrap_err(),
             Err(refused) => refused,
         };

@@ -106,6 +106,7 @@ impl HttpTransport {
                     headers: &headers,
                     body: Some(Sent::Text(as_text(&text)?)),
                     wanted: Wanted::Message,
+                    accepts: &[],
                 };
                 self.over_fetch(fetch, asked).await
             },
@@ -132,7 +133,7 @@ impl HttpTransport {
             // A double that has nothing but `json()`.
             return Ok(realm.scope(|scope| read_answer(scope, realm, fetched.data.value(scope)?))?);
         };
-        let content_type = fetched.content_type.unwrap_or_default();
+        let content_type = fetched.head.content_type.unwrap_or_default();
         let answer = on_threads(realm, async move { read(&bytes, &content_type) }).await?;
         Ok(answer.with_bodies(as_body)?)
     }

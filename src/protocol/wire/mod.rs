@@ -12,6 +12,7 @@ mod write;
 
 use std::sync::Arc;
 
+pub use envelope::size_in_json;
 pub use read::{read_answer, read_request};
 pub use write::{write_answer, write_request, write_watermarks};
 

@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Listing;
 use super::io::{during, make_folder, sync_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::session::Session;
-use super::sidecar::{Sidecars, Version, version_at};
+use super::sidecar::{Kept, Sidecars, Version, version_at};
 use super::tree::{Place, Tree, Wanted};
 use super::writer::Writer;
-use super::{Listing, PutOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a reader starts again because a writer replaced the object meanwhile.
@@ -32,7 +32,7 @@ pub(super) struct Area {
 pub(super) struct OpenObject {
     pub(super) file: File,
     pub(super) version: Version,
-    pub(super) about: PutOptions,
+    pub(super) about: Kept,
 }
 
 impl Area {

@@ -8,7 +8,7 @@ use super::record::{Encoded, decode};
 use super::schema::Shape;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, record_blob};
+use crate::protocol::item::{Item, ItemKind, Said, record_blob, size_in, size_of};
 use crate::protocol::text::Text;
 use crate::store::Json;
 
@@ -42,17 +42,28 @@ impl Stored {
         let text = |name| self.text(shape, name).map(Text::from);
         let mime_type = text("mime_type").filter(|mime_type| !mime_type.is_empty());
         let is_deleted = text("deleted_at").is_some();
+        let said = Said {
+            key: text("object_storage_key"),
+            mime_type,
+            content_hash: text("content_hash"),
+            size: self.size(shape),
+        };
         Item {
             hlc,
             kind: ItemKind::Record(text("id").unwrap_or_else(|| Text::from(""))),
-            blob: record_blob(
-                text("object_storage_key"),
-                is_deleted,
-                mime_type,
-                text("content_hash").as_ref(),
-            ),
+            blob: record_blob(said, is_deleted),
             body: self.json(shape),
             fault: None,
+        }
+    }
+
+    /// How many bytes its object has.
+    fn size(&self, shape: &Shape) -> Option<u64> {
+        match self.values.get(shape.position("size_bytes")?)? {
+            Value::Integer(size) => u64::try_from(*size).ok(),
+            Value::Real(size) => size_of(*size),
+            Value::Text(digits) => size_in(digits),
+            _ => None,
         }
     }
 
