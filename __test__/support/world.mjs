@@ -116,7 +116,7 @@ const fileColumns = (key) => ({
   object_storage_key: key,
   content_hash: key === "" ? "" : `sha256:${key}`,
   mime_type: "text/plain",
-  size_bytes: key.length,
+  size_bytes: 0,
   original_filename: null,
   origin_app_id: APP,
 });

@@ -17,7 +17,7 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
 
 use super::object::compare;
-use super::ports::Blobs;
+use super::ports::{Blobs, Stat};
 
 /// Copies an object from one storage to another, unless the key is there. `false` if the source does not
 /// have it.
@@ -48,13 +48,20 @@ async fn bring<S: Blobs>(
     source: &S,
     destination: &S,
     blob: &Blob,
-    verify: bool,
-    replaces: bool,
+    how: How<'_>,
 ) -> Result<Brought> {
+    let verify = how.verify;
+    let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
     let differs = match look(destination, blob, verify).await? {
         Some(Ok(())) => return Ok(Brought::There),
         Some(Err(differs)) if !replaces => return Ok(Brought::Contested(differs)),
-        Some(Err(differs)) => Some(differs),
+        Some(Err(differs)) => {
+            let hash = differs.kind() == ErrorKind::HashMismatch;
+            if hash && how.same_is_right && !verify && same(source, destination, blob).await? {
+                return Ok(Brought::There);
+            }
+            Some(differs)
+        }
         None => None,
     };
     let Some(data) = source.fetch(blob).await? else {
@@ -65,6 +72,18 @@ async fn bring<S: Blobs>(
     let data = source.checked(blob, hashed, data).await?;
     destination.put(blob, data).await?;
     Ok(Brought::There)
+}
+
+/// Whether both ends have the same bytes under the key.
+async fn same<S: Blobs>(source: &S, destination: &S, blob: &Blob) -> Result<bool> {
+    let there = destination.stat(&blob.key).await?;
+    let mut here = source.stat(&blob.key).await?;
+    if here.as_ref().is_some_and(|stat| stat.digest.is_none()) {
+        here = source.inspect(&blob.key).await?;
+    }
+    let digest = |stat: Option<Stat>| stat.and_then(|stat| stat.digest);
+    let here = digest(here);
+    Ok(here.is_some() && here == digest(there))
 }
 
 /// Whether the object that is there is the right one; `None` where there is none.
@@ -138,6 +157,9 @@ pub struct How<'a> {
     pub verify: bool,
     /// Where an object may take the place of another one: under all keys but these, or nowhere.
     pub replaces: Option<&'a HashSet<Text>>,
+    /// Whether another hash than the item's is borne, unless `verify`, where both ends have the same bytes:
+    /// the right ones are at neither.
+    pub same_is_right: bool,
 }
 
 /// Brings the objects of `items`, which are in the order of timestamps, each key once: the last item of a key
@@ -168,8 +190,7 @@ pub async fn transfer_all<'a, S: Blobs>(
         {
             if failed.is_before_gap(hlc) && begun.insert(&blob.key) {
                 let blob = owners.get(&blob.key).map_or(blob, |(_, newest)| *newest);
-                let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
-                let brought = bring(source, destination, blob, how.verify, replaces);
+                let brought = bring(source, destination, blob, how);
                 running.push(brought.map(move |done| (blob, done)));
             }
         }

@@ -21,7 +21,7 @@ use super::inbound::{Inbound, first_held};
 use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use super::sweep::{Held, Known, Learned, Sweep};
+use super::sweep::{Direction, Held, Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -370,12 +370,13 @@ where
         }
     }
 
-    fn how<'a>(&self, stop_nodes: bool, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
+    fn how<'a>(&self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
         How {
             window: self.options.blob_concurrency,
-            stop_nodes,
+            stop_nodes: direction == Direction::Outbound,
             verify: self.options.verify_content_hash,
             replaces,
+            same_is_right: direction == Direction::Inbound,
         }
     }
 
@@ -388,11 +389,11 @@ where
         replaces: Option<&HashSet<Text>>,
     ) -> Option<Outbound<S::Body>> {
         let blobs: Vec<_> = items.iter().filter_map(blob_of).collect();
-        let how = self.how(true, None);
+        let how = self.how(Direction::Outbound, None);
         let ends = (&self.local, &self.remote);
         let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
         if replaces.is_some() || !sent.is_contested() {
-            let how = self.how(false, replaces);
+            let how = self.how(Direction::Outbound, replaces);
             self.settle(&mut sent, &blobs, ends, how).await;
         }
         if replaces.is_none() && sent.is_contested() {
@@ -425,10 +426,10 @@ where
             .filter_map(|arrival| blob_of(&arrival.item));
         let blobs: Vec<_> = here.collect();
         let ends = (&self.remote, &self.local);
-        let how = self.how(false, None);
+        let how = self.how(Direction::Inbound, None);
         let mut fetched = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
         let all = HashSet::new();
-        let how = self.how(false, Some(&all));
+        let how = self.how(Direction::Inbound, Some(&all));
         self.settle(&mut fetched, &blobs, ends, how).await;
         Inbound { arrivals, fetched }
     }

@@ -328,6 +328,16 @@ impl Blobs for AnyBlobs {
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         let realm = self.realm();
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        if let Some(fetch) = self.fetch.get() {
+            let data = match data {
+                Data::Js(data) => data,
+                Data::Native(object) => {
+                    let bytes = on_threads(realm, collect(object)).await?;
+                    realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?
+                }
+            };
+            return fetch.store(blob, &data).await;
+        }
         match (self.native(), data) {
             (None, Data::Js(data)) => {
                 let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
@@ -346,9 +356,7 @@ impl Blobs for AnyBlobs {
             }
             (Some(NativeStorage::Peer(peer)), Data::Js(data)) => {
                 let bytes = self.bytes_of(&data)?;
-                peer.0
-                    .put_bytes(&blob.key, bytes, content_type.as_deref())
-                    .await
+                peer.0.store_bytes(blob, bytes).await
             }
             (Some(NativeStorage::Peer(peer)), Data::Native(object)) => {
                 peer.0.put(blob, object).await

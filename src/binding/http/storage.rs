@@ -232,11 +232,11 @@ impl Files {
         let bytes = realm.scope(|scope| Ok(scope.as_bytes(data.value(scope)?)))?;
         let bytes = bytes.ok_or_else(|| invalid("put(data)", "is a Uint8Array"))?;
         match self {
-            Self::Native(files) => files.0.put_bytes(key, bytes.into(), content_type).await,
-            Self::Fetch(files) => {
-                let size = bytes.len() as u64;
-                files.put(key, (&data, size), content_type).await
+            Self::Native(files) => {
+                let put = files.0.put_bytes(key, bytes.into(), content_type).await;
+                put.map(drop)
             }
+            Self::Fetch(files) => files.put(key, &data, content_type).await.map(drop),
         }
     }
 }
@@ -333,12 +333,25 @@ impl FetchFiles {
         .await
     }
 
+    /// Puts an object, and makes sure that the peer has it.
+    pub async fn store(&self, blob: &Blob, data: &Kept) -> Result<()> {
+        let size = data
+            .realm()
+            .scope(|scope| Ok(scope.byte_length(data.value(scope)?)))?
+            .ok_or_else(|| invalid("an object's data", "is a Uint8Array"))?;
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        if self.put(&blob.key, data, content_type.as_deref()).await? {
+            return Ok(());
+        }
+        self.confirm(&blob.key, size).await
+    }
+
     async fn put(
         &self,
         key: &Text,
-        (data, size): (&Kept, u64),
+        data: &Kept,
         content_type: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let path = file_path(key)?;
         let head = Head {
             content_type: content_type.map(ToOwned::to_owned),
@@ -361,8 +374,7 @@ impl FetchFiles {
             async |how_long| pause(&self.app, how_long).await,
         );
         match put.await? {
-            Some(fetched) if fetched.head.vouched => Ok(()),
-            Some(_) => self.confirm(key, size).await,
+            Some(fetched) => Ok(fetched.head.vouched),
             None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
         }
     }

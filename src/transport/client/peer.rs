@@ -108,15 +108,27 @@ impl<C: Caller> Peer<C> {
         .await
     }
 
-    /// Puts a file of these bytes.
+    /// Puts a file of these bytes, and makes sure that the peer has it.
+    pub async fn store_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<()> {
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        let size = bytes.len() as u64;
+        if self
+            .put_bytes(&blob.key, bytes, content_type.as_deref())
+            .await?
+        {
+            return Ok(());
+        }
+        self.confirm(&blob.key, size).await
+    }
+
+    /// Puts a file of these bytes. Says whether the peer speaks this protocol.
     pub async fn put_bytes(
         &self,
         key: &Text,
         bytes: Bytes,
         content_type: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let content_type = content_type.map(ToOwned::to_owned);
-        let size = bytes.len() as u64;
         let head = Head::put(&file_path(key)?);
         let put = self.ask(&head, |client, head, headers| {
             let (bytes, content_type) = (bytes.clone(), content_type.clone());
@@ -127,10 +139,7 @@ impl<C: Caller> Peer<C> {
                     .await
             }
         });
-        if put.await? {
-            return Ok(());
-        }
-        self.confirm(key, size).await
+        put.await
     }
 
     /// What the peer says of a file without sending it; with `wants_size` nothing whose size it does not
