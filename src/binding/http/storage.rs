@@ -343,15 +343,10 @@ impl FetchFiles {
         if self.put(&blob.key, data, content_type.as_deref()).await? {
             return Ok(());
         }
-        self.confirm(&blob.key, size).await
+        self.confirm(blob, size).await
     }
 
-    async fn put(
-        &self,
-        key: &Text,
-        data: &Kept,
-        content_type: Option<&str>,
-    ) -> Result<bool> {
+    async fn put(&self, key: &Text, data: &Kept, content_type: Option<&str>) -> Result<bool> {
         let path = file_path(key)?;
         let head = Head {
             content_type: content_type.map(ToOwned::to_owned),
@@ -380,16 +375,16 @@ impl FetchFiles {
     }
 
     /// As it is with native connections.
-    async fn confirm(&self, key: &Text, size: u64) -> Result<()> {
-        let mut stat = self.look(key, true).await?;
+    async fn confirm(&self, blob: &Blob, size: u64) -> Result<()> {
+        let mut stat = self.look(&blob.key, true).await?;
         if stat.is_none() {
-            let found = self.get(&Blob::under(key.clone())).await?;
+            let found = self.get(blob).await?;
             stat = found.map(|whole| Stat {
                 size: Some(whole.size),
                 ..Stat::default()
             });
         }
-        confirmed(key, size, stat.as_ref())
+        confirmed(blob, size, stat.as_ref())
     }
 
     /// What was fetched, if it is all that was announced.

@@ -125,7 +125,7 @@ impl FileHead {
             200..300 => {
                 // Some count the bytes that they send.
                 let size = self.length.filter(|size| self.vouched || *size > 0);
-                if looking.wants_size && !self.vouched && size.is_none() && !self.is_page() {
+                if looking.wants_size && !self.vouched && size.is_none() {
                     return Look::Unclear;
                 }
                 Look::There(self.stat(size))
@@ -144,7 +144,7 @@ impl FileHead {
             200 => self.length,
             _ => return Look::Refused,
         };
-        let is_known = size.is_some() || self.vouched || self.is_page();
+        let is_known = size.is_some() || self.vouched;
         if looking.wants_size && !is_known {
             return Look::Absent;
         }

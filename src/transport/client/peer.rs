@@ -118,7 +118,7 @@ impl<C: Caller> Peer<C> {
         {
             return Ok(());
         }
-        self.confirm(&blob.key, size).await
+        self.confirm(blob, size).await
     }
 
     /// Puts a file of these bytes. Says whether the peer speaks this protocol.
@@ -168,12 +168,12 @@ impl<C: Caller> Peer<C> {
 
     /// Whether a peer that answered well to a `PUT`, and does not say that it speaks this protocol, has the
     /// file now: a web server may answer everything with 200.
-    async fn confirm(&self, key: &Text, size: u64) -> Result<()> {
-        let mut stat = self.look(key, true).await?;
+    async fn confirm(&self, blob: &Blob, size: u64) -> Result<()> {
+        let mut stat = self.look(&blob.key, true).await?;
         if stat.is_none() {
-            stat = self.inspect(key).await?;
+            stat = self.inspect(&blob.key).await?;
         }
-        confirmed(key, size, stat.as_ref())
+        confirmed(blob, size, stat.as_ref())
     }
 
     /// The file, where it is not a web page that came instead.
@@ -211,8 +211,11 @@ impl<C: Caller> Peer<C> {
 ///
 /// # Errors
 /// `Sync` where it is not.
-pub fn confirmed(key: &Text, size: u64, stat: Option<&Stat>) -> Result<()> {
-    if stat.is_some_and(|stat| stat.size.is_none_or(|found| found == size)) {
+pub fn confirmed(blob: &Blob, size: u64, stat: Option<&Stat>) -> Result<()> {
+    let is_it = |stat: &Stat| {
+        stat.size.is_none_or(|found| found == size) && (!stat.is_page || blob.is_page())
+    };
+    if stat.is_some_and(is_it) {
         return Ok(());
     }
     Err(Error::sync(
@@ -220,7 +223,7 @@ pub fn confirmed(key: &Text, size: u64, stat: Option<&Stat>) -> Result<()> {
         format!(
             "the peer answered well to the PUT of {:?} and does not have its {size} bytes; check baseUrl, and \
              whether the network asks for a login",
-            key.to_string()
+            blob.key.to_string()
         ),
     ))
 }
@@ -311,7 +314,7 @@ impl<C: Caller> Blobs for Peer<C> {
         if self.caller.run(put).await? {
             return Ok(());
         }
-        self.confirm(&blob.key, count.load(Ordering::Relaxed)).await
+        self.confirm(blob, count.load(Ordering::Relaxed)).await
     }
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
