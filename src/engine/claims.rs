@@ -20,14 +20,14 @@ use super::ports::{AppRows, Records, Side};
 const AT_ONCE: usize = 1000;
 
 /// Per key the newest item that names it, with what it says of the object.
-pub type Claims = HashMap<Text, (Hlc, Blob)>;
+pub(super) type Claims = HashMap<Text, (Hlc, Blob)>;
 
 /// Who claims these keys in the own stores, with timestamps of `since` and later.
 ///
 /// # Errors
 /// Those of the stores.
-pub async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>) -> Result<Claims> {
-    let floor = Hlc::new(since.wall_time.saturating_sub(1), 0, Text::from("").into());
+pub(super) async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>) -> Result<Claims> {
+    let floor = Hlc::new(since.wall_time.saturating_sub(1), 0, Text::from(""));
     let mut claims = Claims::new();
     if let Some(records) = side.records() {
         let coverage = records.coverage().await?.unwrap_or_default();

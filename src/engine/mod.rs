@@ -13,7 +13,7 @@
 //! - nothing waits behind a held item but what the same node wrote after it.
 
 pub mod blobs;
-pub mod claims;
+mod claims;
 mod inbound;
 pub mod intake;
 pub mod object;
