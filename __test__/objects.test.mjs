@@ -8,7 +8,15 @@ import { describe, test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
 import { peerAt } from "./support/http-peers.mjs";
-import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
+import {
+  clockFor,
+  entry,
+  memoryAppRows,
+  memoryDatabase,
+  memoryObjects,
+  memoryState,
+  record,
+} from "./support/memory.mjs";
 import { folderFor } from "./support/native.mjs";
 
 const bytes = (words) => new TextEncoder().encode(words);
@@ -176,6 +184,57 @@ for (const [way, connect] of Object.entries(WAYS)) {
     });
   }
 }
+
+test("a file that was deleted and created again under its key is the new one everywhere", async (t) => {
+  const [laptop, cloud] = ["laptop", "cloud"].map((name) =>
+    sideOf(name, sync.createFsObjectStorage({ root: folderFor(t) })),
+  );
+  const engine = engineOf(laptop, await WAYS["in process"](t, cloud));
+  await write(laptop, 10, OLD);
+  await engine.exchange();
+  await laptop.db.put({ ...note(20, OLD), deletedAt: at(20, "ada") });
+  await laptop.db.put({ ...note(30, NEW), id: "again" });
+  await laptop.objects.put("notes/1", NEW);
+  assert.deepEqual(codes(await engine.exchange()), []);
+  assert.equal(await told(cloud), "Buy milk and bread");
+});
+
+test("an older row never takes the place of the file of a newer one", async (t) => {
+  const sides = ["laptop", "cloud"].map((name) => {
+    const objects = sync.createFsObjectStorage({ root: folderFor(t) });
+    const rows = memoryAppRows();
+    rows.register("photos", [{ name: "_starkeep_sync_records", pkColumns: ["id"] }]);
+    return { ...sideOf(name, objects), rows };
+  });
+  const [laptop, cloud] = sides;
+  const row = (time, data, node) =>
+    entry("photos", "_starkeep_sync_records", at(time, node), {
+      id: "1",
+      object_storage_key: "notes/1",
+      content_hash: hashOf(data),
+      size_bytes: String(data.length),
+    });
+  for (const [side, time, data, node] of [
+    [laptop, 10, OLD, "laptop"],
+    [cloud, 20, NEW, "phone"],
+  ]) {
+    await side.objects.put("notes/1", data);
+    await side.rows.applier.apply(row(time, data, node));
+  }
+  const transport = sync.createInProcessSyncTransport({
+    databaseAdapter: cloud.db,
+    objectStorage: cloud.objects,
+    clock: cloud.clock,
+    appSyncableSource: cloud.rows,
+  });
+  const engine = engineOf(
+    laptop,
+    { transport, remote: cloud.objects },
+    { appSyncableSource: laptop.rows },
+  );
+  assert.deepEqual(codes(await engine.exchange()), []);
+  assert.deepEqual([await told(laptop), await told(cloud)], Array(2).fill("Buy milk and bread"));
+});
 
 test("with verifyContentHash a wrong file that was there before is found by reading it", async (t) => {
   const cloud = sideOf("cloud", memoryObjects());

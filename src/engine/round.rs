@@ -5,23 +5,21 @@
 //! [`Sweep::learn`]; the round only does things.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Runs;
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Blob, Item, ItemKind};
+use crate::protocol::item::ItemKind;
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
-use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::blobs::{How, Transfers, transfer_all};
-use super::claims::claims;
+use super::carry::Outbound;
 use super::inbound::{Inbound, first_held};
-use super::intake::{Arrival, Line, Outcome, take_in};
+use super::intake::{Line, Outcome, take_in};
 use super::outbound::{Gathered, Writers, gather};
-use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use super::sweep::{Direction, Held, Known, Learned, Sweep};
+use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::sweep::{Held, Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -90,13 +88,6 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub sweep: RefCell<Sweep<S::Body>>,
 }
 
-/// A page on its way out: what may go, and what stopped each node that may not go on.
-struct Outbound<B> {
-    shipped: Vec<Item<B>>,
-    runs: Runs,
-    held: Vec<Held<B>>,
-}
-
 /// A page that went out, without its items, and the one that came back.
 struct Sent<B> {
     /// Nothing of the page went out: what the other side holds must be known before.
@@ -108,16 +99,6 @@ struct Sent<B> {
     advertised: Watermarks,
     shipped_after: Watermarks,
     answer: Answer<B>,
-}
-
-impl<B> Default for Outbound<B> {
-    fn default() -> Self {
-        Self {
-            shipped: Vec::new(),
-            runs: Runs::default(),
-            held: Vec::new(),
-        }
-    }
 }
 
 /// One request and all that follows from it.
@@ -370,104 +351,6 @@ where
         }
     }
 
-    fn how<'a>(&self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
-        How {
-            window: self.options.blob_concurrency,
-            stop_nodes: direction == Direction::Outbound,
-            verify: self.options.verify_content_hash,
-            replaces,
-            same_is_right: direction == Direction::Inbound,
-        }
-    }
-
-    /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
-    /// first item whose object is not there. `None` where other objects are in the way, which may not be
-    /// replaced yet.
-    async fn bring_over(
-        &self,
-        items: Vec<Item<S::Body>>,
-        replaces: Option<&HashSet<Text>>,
-    ) -> Option<Outbound<S::Body>> {
-        let blobs: Vec<_> = items.iter().filter_map(blob_of).collect();
-        let how = self.how(Direction::Outbound, None);
-        let ends = (&self.local, &self.remote);
-        let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
-        if replaces.is_some() || !sent.is_contested() {
-            let how = self.how(Direction::Outbound, replaces);
-            self.settle(&mut sent, &blobs, ends, how).await;
-        }
-        if replaces.is_none() && sent.is_contested() {
-            return None;
-        }
-        let mut runs = Runs::default();
-        for item in &items {
-            runs.note(&item.hlc, matches!(sent.of(item), Some(Ok(()))));
-        }
-        let held = first_held(&items, &runs, self.side.log(), |item| match sent.of(item) {
-            Some(Err(error)) => Some(error),
-            _ => None,
-        });
-        let shipped = items
-            .into_iter()
-            .filter(|item| runs.is_before_gap(&item.hlc))
-            .collect();
-        Some(Outbound {
-            shipped,
-            runs,
-            held,
-        })
-    }
-
-    /// Fetches the objects of what is here now.
-    async fn fetch(&self, arrivals: Vec<Arrival<S::Body>>) -> Inbound<S::Body> {
-        let here = arrivals
-            .iter()
-            .filter(|arrival| arrival.is_here())
-            .filter_map(|arrival| blob_of(&arrival.item));
-        let blobs: Vec<_> = here.collect();
-        let ends = (&self.remote, &self.local);
-        let how = self.how(Direction::Inbound, None);
-        let mut fetched = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
-        let all = HashSet::new();
-        let how = self.how(Direction::Inbound, Some(&all));
-        self.settle(&mut fetched, &blobs, ends, how).await;
-        Inbound { arrivals, fetched }
-    }
-
-    /// Where an object is not what its item says, the newest item here that names the key decides.
-    async fn settle(
-        &self,
-        transfers: &mut Transfers,
-        blobs: &[(&Hlc, &Blob)],
-        (source, destination): (&O, &O),
-        how: How<'_>,
-    ) {
-        let disputed = transfers.disputed();
-        let mut wanted: HashMap<&Text, (&Hlc, &Blob)> = HashMap::new();
-        let mut oldest: Option<&Hlc> = None;
-        for (hlc, blob) in blobs
-            .iter()
-            .filter(|(_, blob)| disputed.contains(&blob.key))
-        {
-            wanted.insert(&blob.key, (hlc, blob));
-            oldest = Some(oldest.map_or(*hlc, |oldest| oldest.min(hlc)));
-        }
-        let Some(oldest) = oldest else { return };
-        let claims = match claims(&self.side, oldest, &disputed).await {
-            Ok(claims) => claims,
-            Err(error) => {
-                let message =
-                    "it could not be found out which item is the newest of an object's key";
-                return self.side.log().warn(message, Some(&error));
-            }
-        };
-        for (key, (hlc, blob)) in &claims {
-            wanted.insert(key, (hlc, blob));
-        }
-        let wanted = wanted.into_values();
-        transfers.settle(transfer_all(source, destination, wanted, how).await);
-    }
-
     async fn announce(&self, inbound: &Inbound<S::Body>) -> Result<()> {
         let ids: Vec<_> = inbound
             .arrivals
@@ -508,8 +391,4 @@ where
         sweep.held.extend(refused);
         Ok(())
     }
-}
-
-fn blob_of<B>(item: &Item<B>) -> Option<(&Hlc, &Blob)> {
-    item.blob.as_ref().map(|blob| (&item.hlc, blob))
 }
