@@ -87,8 +87,11 @@ impl JsBlobs {
     pub fn has_stat(&self) -> Result<bool> {
         let realm = self.realm();
         realm.scope(|scope| {
-            let stat = scope.get(realm, self.value(scope)?, Key::Stat)?;
-            Ok(scope.kind(stat)? == Kind::Function)
+            let storage = self.value(scope)?;
+            if !matches!(scope.kind(storage)?, Kind::Object | Kind::Function) {
+                return Ok(false);
+            }
+            Ok(scope.kind(scope.get(realm, storage, Key::Stat)?)? == Kind::Function)
         })
     }
 
