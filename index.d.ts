@@ -370,6 +370,7 @@ interface ErrorReport {
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
  * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
+ * | `SIZE_MISMATCH` | An object has another size than its item says. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
@@ -390,6 +391,7 @@ type ErrorCode =
   | "CLOCK_AHEAD"
   | "BLOB_MISSING"
   | "HASH_MISMATCH"
+  | "SIZE_MISMATCH"
   | "UNKNOWN_APP"
   | "APP_ERROR"
   | "INTERNAL_ERROR"
