@@ -7,6 +7,15 @@
 
 /** So many bytes of a refusal are shown. */
 const SHOWN = 4096;
+/** What of the headers says something about a file; `src/transport/client/look.rs` has the same names. */
+const LOOKED_AT = [
+  "starkeep-sync",
+  "repr-digest",
+  "content-type",
+  "content-length",
+  "content-encoding",
+  "content-range",
+];
 /** Timers run no longer. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -117,6 +126,8 @@ async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most)
     const { status, statusText } = response;
     const ok = typeof status === "number" ? status >= 200 && status < 300 : Boolean(response.ok);
     const header = (name) => response.headers?.get?.(name) ?? undefined;
+    const headers = typeof response.headers?.get === "function" ? {} : undefined;
+    if (headers) for (const name of LOOKED_AT) headers[name] = header(name);
     const data = ok
       ? await content(response, kind, most, moved)
       : await explanation(response, moved);
@@ -127,10 +138,8 @@ async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most)
       status: typeof status === "number" ? status : 0,
       line: `${status ?? ""} ${statusText ?? ""}`,
       data,
-      type: header("content-type"),
       retryAfter: header("retry-after"),
-      // What was packed has another length.
-      length: header("content-encoding") === undefined ? header("content-length") : undefined,
+      headers,
     };
   });
 }

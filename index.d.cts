@@ -292,6 +292,24 @@ type AnyRecord = Installed<PeerAnyRecord, ProtocolPrimitives.AnyRecord>;
 /** A store of shared records. {@link createSqliteDatabaseAdapter} makes one. */
 type DatabaseAdapter = Installed<PeerDatabaseAdapter, StorageAdapter.DatabaseAdapter>;
 
+/** What a storage knows of an object without handing it out. */
+interface ObjectStat {
+  /** How many bytes it has. */
+  readonly size?: number;
+  /** The SHA-256 of its bytes: 64 hexadecimal digits, which `sha256:` may stand before. */
+  readonly contentHash?: string;
+}
+
+/**
+ * What an object storage may offer beyond {@link ObjectStorageAdapter}. Where it does, an engine asks it before a
+ * transfer, and an object that is not what its item says is brought again; a storage without it is believed
+ * once it says that it has the key.
+ */
+interface ObjectStatCapability {
+  /** What is known of the object under the key; `null` where there is none. What is not known is left out. */
+  stat(key: string): ObjectStat | null | Promise<ObjectStat | null>;
+}
+
 /** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
 type ObjectStorageAdapter = Installed<
   PeerObjectStorageAdapter,
@@ -1115,6 +1133,11 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
    * seen to move, so its puts have no limit.
    */
   readonly timeoutMs?: number;
+  /**
+   * Whether a status 403 to a HEAD or a GET means that there is no such file, as with S3 where the caller may
+   * not list. `false` by default: it is an error then.
+   */
+  readonly forbiddenMeansAbsent?: boolean;
 }
 
 /**
@@ -1123,7 +1146,11 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says, but for a
  * connection that the peer closed while it was quiet.
  *
- * An object that arrives shorter or longer than announced is an error, and nothing of it is kept.
+ * An object that arrives shorter or longer than announced is an error, and nothing of it is kept. One that was
+ * packed with gzip on the way is unpacked. A web page from a server that does not say that it speaks this
+ * protocol is no object, unless the item's `mimeType`, or the ending of its key, says that it is one: `has`
+ * answers false, `get` rejects. A server that answers 405 or 501 to HEAD is asked for the first byte instead.
+ *
  * Metadata is not carried, and keys cannot be listed: `list` rejects with `INVALID_ARGUMENT`.
  * `healthCheck` asks `GET {baseUrl}/health`. `init` and `close` do nothing.
  *
@@ -1459,10 +1486,15 @@ interface SyncEngineOptions {
   /** So many objects are moved at the same time: an integer from 1. 8 by default. */
   readonly blobConcurrency?: number;
   /**
-   * Whether the bytes of an object are checked while it moves, in either direction, where its item names
-   * their SHA-256: 64 hexadecimal digits as `contentHash` (`content_hash` of a row), with or without
-   * `sha256:` before them. An item whose object has other bytes is held (`HASH_MISMATCH`), and the
-   * bytes are not left under the key. `false` by default.
+   * Whether the bytes of every object are checked where its item names their SHA-256: 64 hexadecimal digits as
+   * `contentHash` (`content_hash` of a row), with or without `sha256:` before them. Bytes that move are checked
+   * on their way, in either direction. Bytes that are under the key already are checked by the hash that their
+   * storage knows, and are read for it once an item comes by where it knows none. An item whose object has
+   * other bytes is held (`HASH_MISMATCH`), and wrong bytes never take the place of others. `false` by default:
+   * then only a known hash of what is already under the key is compared, and what replaces it.
+   *
+   * Sizes are always compared, where `sizeBytes` (`size_bytes` of a row) says one: another is held as
+   * `SIZE_MISMATCH`. A size of 0 says nothing, unless the hash beside it is that of no bytes.
    */
   readonly verifyContentHash?: boolean;
   /**
@@ -1856,6 +1888,8 @@ export {
   type MalformedItem,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
+  type ObjectStat,
+  type ObjectStatCapability,
   type ObjectStorageAdapter,
   type ProtocolPrimitives,
   type RecordResidency,

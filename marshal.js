@@ -203,8 +203,10 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     const hasKey = typeof key === "string" && key !== "";
     const mimeType = hasKey ? record.mimeType : undefined;
     const contentHash = hasKey ? record.contentHash : undefined;
+    const size = hasKey ? record.sizeBytes : undefined;
     if (typeof id === "string") slab[slot] = record;
     desk[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
+    desk[FIRST + 5] = typeof size === "number" ? size : Number.NaN;
     const letterCount = lengthOf(id) + lengthOf(key) + lengthOf(mimeType) + lengthOf(contentHash);
     if (letterCount > LETTERS_LENGTH) return [id, key, mimeType, contentHash];
     let at = spell(FIRST + 1, id, 0);

@@ -231,7 +231,7 @@ test("an app row with a size in text, or a type that is no text, moves its blob 
     cloud,
     nodes: [a, b],
   } = makeWorld(["a", "b"]);
-  write(a, "AR", "1", { key: "k", fields: { size_bytes: "4", mime_type: null } });
+  write(a, "AR", "1", { key: "k", fields: { size_bytes: "1", mime_type: null } });
   write(a, "AR", "2", { key: "l", fields: { size_bytes: "many", mime_type: 7 } });
   assert.equal((await drain(a))[0].shipped, 2);
   await drain(b);

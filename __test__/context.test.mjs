@@ -178,8 +178,8 @@ test("the context is kept across work of native stores", async (t) => {
   const { engine, node, cloud } = watchedNode("a", seen, {
     engine: { localObjectStorage: storage, remoteObjectStorage: remote },
   });
-  for (const key of node.objects.keys()) await storage.put(key, new Uint8Array(8));
-  for (const key of cloud.objects.keys()) await remote.put(key, new Uint8Array(8));
+  for (const key of node.objects.keys()) await storage.put(key, new Uint8Array(key.length));
+  for (const key of cloud.objects.keys()) await remote.put(key, new Uint8Array(key.length));
   const result = await context.run("native", () => engine.exchange());
   assert.equal(result.applied, 1);
   assertAllIn(seen, "native", "db.put", "transport.exchange", "state.setWatermarks", "listener");

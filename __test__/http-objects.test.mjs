@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { cloudAt, deadAddress, peerAt, rawPeerAt } from "./support/http-peers.mjs";
 import { bytes, makeCloud, makeNode, memoryObjects, write } from "./support/index.mjs";
@@ -231,15 +232,27 @@ test("a content type that no header can hold keeps no object from moving", async
   assert.deepEqual((await cloud.objects.get("k")).data, bytes("x"));
 });
 
-test("an object that came packed is refused: its bytes would not be those that were put", async (t) => {
-  const { baseUrl } = await peerAt(t, (_, res) =>
-    res.writeHead(200, { "Content-Encoding": "gzip" }).end("packed"),
+test("an object that was packed on the way is stored as it was put", async (t) => {
+  const packed = gzipSync(noise(5000));
+  const peer = await peerAt(t, (_, res) =>
+    res.writeHead(200, { "Content-Encoding": "gzip", "Content-Length": packed.length }).end(packed),
   );
-  await assert.rejects(sync.createHttpObjectStorage({ baseUrl }).get("k"), {
-    code: "SYNC_ERROR",
-    message: /packed as "gzip"/,
-  });
+  const found = await sync.createHttpObjectStorage({ baseUrl: peer.baseUrl }).get("k");
+  assert.deepEqual(Buffer.from(found.data), Buffer.from(noise(5000)));
 });
+
+for (const [coding, message] of [
+  ["br", /packed as "br"/],
+  ["gzip", /not packed with gzip as it says/],
+]) {
+  test(`an object that came packed in another way than ${coding} says is refused`, async (t) => {
+    const peer = await peerAt(t, (_, res) =>
+      res.writeHead(200, { "Content-Encoding": coding }).end("packed"),
+    );
+    const storage = sync.createHttpObjectStorage({ baseUrl: peer.baseUrl });
+    await assert.rejects(storage.get("k"), { code: "SYNC_ERROR", message });
+  });
+}
 
 test("a peer that stops taking an object is given up, and the item is held", async (t) => {
   const cloud = makeCloud();

@@ -168,6 +168,7 @@ describe("what only the app can do", () => {
     const asked = new Set();
     const { baseUrl } = await peerAt(t, ({ method, path, headers }, res) => {
       seen.add(`${method} ${path} ${headers.authorization} ${headers["x-signed"]}`);
+      res.setHeader("Starkeep-Sync", "1");
       if (path.startsWith("/files/")) return res.writeHead(method === "PUT" ? 201 : 404).end();
       res.setHeader("Content-Type", "application/json");
       return res.end(JSON.stringify({ records: [], appSyncableRows: [], hasMore: false }));

@@ -49,7 +49,7 @@ for (const coverage of [true, false]) {
         );
       const peer = entryOf(a.state.peer(), "h");
       assert.ok(peer === undefined || compare(peer, at(0, "h")) < 0);
-      await a.objects.put("lost", bytes("found"));
+      await a.objects.put("lost", bytes("lost"));
       await drain(a, 20);
       assertSettled(world);
     });
@@ -71,7 +71,7 @@ for (const coverage of [true, false]) {
         );
       assert.equal(entryOf(a.state.own(), "h"), undefined);
       assert.deepEqual(a.state.own().o, at(102, "o"));
-      await world.cloud.objects.put("lost", bytes("found"));
+      await world.cloud.objects.put("lost", bytes("lost"));
       await drain(a, 20);
       assertSettled(world);
       assert.deepEqual(a.state.own().h, at(2 * LIMIT, "h"));
@@ -204,7 +204,7 @@ test("an engine that restarts in the middle of a sweep starts from the persisted
     await drain(a, 20);
     const there = way === "up" ? world.cloud : a;
     assert.deepEqual(others(there), ["o0", "o1", "o2"]);
-    for (const side of [a, world.cloud]) await side.objects.put("lost", bytes("found"));
+    for (const side of [a, world.cloud]) await side.objects.put("lost", bytes("lost"));
     await drain(a, 20);
     assertSettled(world);
   }
@@ -261,7 +261,7 @@ test("the watermark moves over the held item and what was taken in behind it, on
   const [a] = world.nodes;
   stuck(world.cloud);
   await drain(a, 20);
-  await world.cloud.objects.put("lost", bytes("found"));
+  await world.cloud.objects.put("lost", bytes("lost"));
   const puts = a.via.db.calls.put;
   await drain(a, 20);
   assert.equal(a.via.db.calls.put, puts, "what was here already is not put again");
@@ -287,7 +287,7 @@ test("a round that throws in the middle of a sweep loses nothing", async () => {
   a.via.transport.plan.exchange = { error: new Error("offline"), throws: (call) => call === 2 };
   await a.engine.exchange();
   await assert.rejects(async () => a.engine.exchange());
-  await world.cloud.objects.put("lost", bytes("found"));
+  await world.cloud.objects.put("lost", bytes("lost"));
   await drain(a, 20);
   await drain(a, 20);
   assertSettled(world);

@@ -118,7 +118,7 @@ impl Node {
         }
         let record = json!({
             "id": id, "kind": "data", "type": "photo", "createdAt": hlc, "updatedAt": hlc,
-            "deletedAt": null, "version": 1, "contentHash": "", "sizeBytes": 1,
+            "deletedAt": null, "version": 1, "contentHash": "", "sizeBytes": id.len(),
             "objectStorageKey": key.unwrap_or_default(), "mimeType": "image/jpeg",
             "originalFilename": null, "originAppId": "a", "parentId": null, "unknown": [1, null],
         });

@@ -221,6 +221,7 @@ async fn a_row_that_has_a_file_names_its_object_until_it_is_deleted() {
         key: Text::from("k"),
         mime_type: Some(Text::from("image/png")),
         digest: None,
+        size: None,
     };
     assert_eq!(
         rows.unseen(&files, ask()).await.unwrap().0[0].blob,

@@ -115,6 +115,7 @@ async fn a_row_that_an_app_wrote_is_exchanged_and_one_without_a_time_never() {
         key: Text::from("key"),
         mime_type: Some(Text::from("m")),
         digest: None,
+        size: Some(1),
     };
     assert_eq!(
         seen,

@@ -220,8 +220,8 @@ export function record(id, updatedAt, fields = {}) {
   });
 }
 
-/** The fields that make a record point at a blob. */
-export const blobFields = (key, size = 4) => ({
+/** The fields that make a record point at a blob; a size of 0 says nothing. */
+export const blobFields = (key, size = 0) => ({
   objectStorageKey: key,
   contentHash: `sha256:${key}`,
   sizeBytes: size,

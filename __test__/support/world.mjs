@@ -116,7 +116,7 @@ const fileColumns = (key) => ({
   object_storage_key: key,
   content_hash: key === "" ? "" : `sha256:${key}`,
   mime_type: "text/plain",
-  size_bytes: key.length,
+  size_bytes: bytes(key).length,
   original_filename: null,
   origin_app_id: APP,
 });
@@ -134,7 +134,7 @@ export function write(
   if (key !== "" && !lost) side.objects.put(key, bytes(key), { contentType: "text/plain" });
   if (kind === "SR") {
     side.db.put(
-      record(id, stamp, { ...(key === "" ? {} : blobFields(key, key.length)), ...fields }),
+      record(id, stamp, { ...(key === "" ? {} : blobFields(key, bytes(key).length)), ...fields }),
     );
   } else {
     const columns = kind === "AR" ? fileColumns(key) : { body: `${id} by ${side.name}` };

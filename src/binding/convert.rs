@@ -6,7 +6,9 @@ use super::error::{Thrown, thrown_in};
 use super::js::{Desk, Intrinsic, Kept, Key, Kind, NumberedNames, Place, Realm, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Blob, Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
+use crate::protocol::item::{
+    Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
+};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::protocol::wire::weigh;
@@ -416,6 +418,7 @@ fn read_around(
     desk.put(Place::Slot, f64::from(kept.slot()));
     let apart = realm.helper(scope, pack, &[record])?;
     let deleted = desk.get(Place::First) > 0.0;
+    let size = size_of(desk.get_after(Place::First, 5));
     let [id, key, mime_type, hash] = if scope.is_nullish(apart)? {
         let mut at = 0;
         [1, 2, 3, 4].map(|place| {
@@ -428,7 +431,13 @@ fn read_around(
         [text(0)?, text(1)?, text(2)?, text(3)?]
     };
     Ok(id.map(|id| {
-        let blob = record_blob(key, deleted, mime_type, hash.as_ref());
+        let said = Said {
+            key,
+            mime_type,
+            content_hash: hash,
+            size,
+        };
+        let blob = record_blob(said, deleted);
         (id, blob, Body::Js(kept))
     }))
 }
@@ -464,7 +473,14 @@ pub fn read_row(
         let key = scope.as_text(scope.get(realm, row, Key::ObjectStorageKeyColumn)?);
         let mime_type = scope.as_text(scope.get(realm, row, Key::MimeTypeColumn)?);
         let hash = scope.as_text(scope.get(realm, row, Key::ContentHashColumn)?);
-        blob = row_blob(&table, deleted, key, mime_type, hash.as_ref());
+        let size = scope.get(realm, row, Key::SizeBytesColumn)?;
+        let said = Said {
+            key,
+            mime_type,
+            content_hash: hash,
+            size: read_size(scope, size),
+        };
+        blob = row_blob(&table, said, deleted);
     }
     Ok(Ok(Item {
         hlc,
@@ -473,4 +489,12 @@ pub fn read_row(
         body: Body::Js(realm.keep(scope, entry)?),
         fault: None,
     }))
+}
+
+/// A number of bytes, as a number or in digits.
+pub fn read_size(scope: Scope<'_>, value: Value<'_>) -> Option<u64> {
+    match scope.as_number(value) {
+        Some(number) => size_of(number),
+        None => size_in(&scope.as_text(value)?.to_utf8()?),
+    }
 }

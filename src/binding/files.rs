@@ -9,7 +9,7 @@ use super::error::must_be;
 use super::executor::{IntoJs, await_js, spawn};
 use super::js::{Call, Handle, Kept, Key, Kind, Realm, Scope, Value, function};
 use super::known_options::FILE_SYNC_ENGINE;
-use crate::engine::blobs::transfer;
+use crate::engine::blobs::copy;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
 use crate::protocol::item::{Blob, Residency};
@@ -76,9 +76,8 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
         let key = scope.as_text(scope.get(realm, manifest, Key::ObjectStorageKey)?);
         let mime_type = scope.as_text(scope.get(realm, manifest, Key::MimeType)?);
         key.map(|key| Blob {
-            key,
             mime_type,
-            digest: None,
+            ..Blob::under(key)
         })
     } else {
         None
@@ -103,7 +102,7 @@ fn transfer_file<'s>(call: &Call<'s>, keys: &Rc<InFlight>) -> Result<Value<'s>> 
             )
         })?;
         match flight {
-            Some(_flight) => transfer(&source, &destination, &blob, false).await,
+            Some(_flight) => copy(&source, &destination, &blob).await,
             None => Ok(false),
         }
     })

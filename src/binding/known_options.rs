@@ -51,6 +51,7 @@ factories! {
     ];
     HTTP_OBJECT_STORAGE = "createHttpObjectStorage", Refused, [
         "baseUrl", "fetch", "retries", "getAuthHeader", "signRequest", "timeoutMs", "maxAnswerBytes",
+        "forbiddenMeansAbsent",
     ];
     HTTP_SYNC_HANDLER = "createHttpSyncHandler", Warned, [
         "databaseAdapter", "objectStorageAdapter", "clock", "transport", "appSyncableSource",

@@ -1,4 +1,9 @@
 //! Moving objects: a window of transfers, one per key.
+//!
+//! A key that is there is not enough: an object is what its item says it is, as far as the storages know.
+//! Where another object is under the key, the two sides *disagree*, and it depends on which item is the
+//! newest of that key whether one may take the place of the other. That is for the round to find out, see
+//! [`claims`](super::claims).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -11,72 +16,169 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
 
-use super::ports::Blobs;
+use super::object::compare;
+use super::ports::{Blobs, Stat};
 
-/// Brings an object from one storage to another, checked against its item's hash where `verify` and where
-/// there is one. `false` if the source does not have it.
-pub async fn transfer<S: Blobs>(
-    source: &S,
-    destination: &S,
-    blob: &Blob,
-    verify: bool,
-) -> Result<bool> {
+/// Copies an object from one storage to another, unless the key is there. `false` if the source does not
+/// have it.
+pub async fn copy<S: Blobs>(source: &S, destination: &S, blob: &Blob) -> Result<bool> {
     if destination.has(&blob.key).await? {
         return Ok(true);
     }
-    let Some(mut data) = source.get(&blob.key).await? else {
+    let Some(data) = source.get(&blob.key).await? else {
         return Ok(false);
     };
-    if let Some(digest) = blob.digest.filter(|_| verify) {
-        data = source.checked(blob, digest, data).await?;
-    }
     destination.put(blob, data).await?;
     Ok(true)
+}
+
+/// What became of a transfer that did not fail.
+#[derive(Debug)]
+enum Brought {
+    /// The object is at its destination.
+    There,
+    /// It is at neither end.
+    Missing,
+    /// Another object is at the destination, and may not be replaced.
+    Contested(Error),
+}
+
+/// Brings an object to where it belongs, in place of another one only where `replaces`.
+async fn bring<S: Blobs>(
+    source: &S,
+    destination: &S,
+    blob: &Blob,
+    how: How<'_>,
+) -> Result<Brought> {
+    let verify = how.verify;
+    let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
+    let differs = match look(destination, blob, verify).await? {
+        Some(Ok(())) => return Ok(Brought::There),
+        Some(Err(differs)) if !replaces => return Ok(Brought::Contested(differs)),
+        Some(Err(differs)) => {
+            let hash = differs.kind() == ErrorKind::HashMismatch;
+            if hash && how.same_is_right && !verify && same(source, destination, blob).await? {
+                return Ok(Brought::There);
+            }
+            Some(differs)
+        }
+        None => None,
+    };
+    let Some(data) = source.fetch(blob).await? else {
+        return differs.map_or(Ok(Brought::Missing), Err);
+    };
+    // What takes the place of another object is the right one for sure.
+    let hashed = verify || differs.is_some();
+    let data = source.checked(blob, hashed, data).await?;
+    destination.put(blob, data).await?;
+    Ok(Brought::There)
+}
+
+/// Whether both ends have the same bytes under the key.
+async fn same<S: Blobs>(source: &S, destination: &S, blob: &Blob) -> Result<bool> {
+    let there = destination.stat(&blob.key).await?;
+    let mut here = source.stat(&blob.key).await?;
+    if here.as_ref().is_some_and(|stat| stat.digest.is_none()) {
+        here = source.inspect(&blob.key).await?;
+    }
+    let digest = |stat: Option<Stat>| stat.and_then(|stat| stat.digest);
+    let here = digest(here);
+    Ok(here.is_some() && here == digest(there))
+}
+
+/// Whether the object that is there is the right one; `None` where there is none.
+async fn look<S: Blobs>(storage: &S, blob: &Blob, verify: bool) -> Result<Option<Result<()>>> {
+    let stat = storage.stat(&blob.key).await?;
+    let Some(stat) = stat.filter(|stat| !stat.is_page || blob.is_page()) else {
+        return Ok(None);
+    };
+    let mut same = compare(blob, &stat);
+    if same.is_ok() && verify && blob.digest.is_some() && stat.digest.is_none() {
+        let Some(read) = storage.inspect(&blob.key).await? else {
+            return Ok(None);
+        };
+        same = compare(blob, &read);
+    }
+    Ok(Some(same))
 }
 
 /// What became of the objects of a list of items.
 #[derive(Debug, Default)]
 pub struct Transfers {
     outcomes: HashMap<Text, Result<()>>,
+    contested: bool,
 }
 
 impl Transfers {
-    /// Whether the item's object is where it belongs: `Ok` also where it has none, `None` if nobody tried.
+    /// Whether the item's object is where it belongs: `Ok` also where it has none, `None` if nothing was tried.
     pub fn of<B>(&self, item: &Item<B>) -> Option<Result<()>> {
         match &item.blob {
             None => Some(Ok(())),
             Some(blob) => self.outcomes.get(&blob.key).cloned(),
         }
     }
+
+    /// The keys under which an object is not what its item says it is, at either end.
+    pub fn disputed(&self) -> HashSet<Text> {
+        let disputed = self
+            .outcomes
+            .iter()
+            .filter(|(_, outcome)| outcome.as_ref().is_err_and(is_dispute));
+        disputed.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether an object was left at its destination that is not the right one.
+    pub fn is_contested(&self) -> bool {
+        self.contested
+    }
+
+    /// Takes over what became of a second attempt.
+    pub fn settle(&mut self, later: Self) {
+        self.contested = later.contested;
+        self.outcomes.extend(later.outcomes);
+    }
+}
+
+fn is_dispute(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::HashMismatch | ErrorKind::SizeMismatch
+    )
 }
 
 /// How a list of objects is brought over.
 #[derive(Debug, Clone, Copy)]
-pub struct How {
+pub struct How<'a> {
     /// So many at one time.
     pub window: usize,
     /// Whether no transfer begins for a node after one of its objects failed.
     pub stop_nodes: bool,
     /// Whether bytes are checked against the hashes that the items name.
     pub verify: bool,
+    /// Where an object may take the place of another one: under all keys but these, or nowhere.
+    pub replaces: Option<&'a HashSet<Text>>,
+    /// Whether another hash than the item's is borne, unless `verify`, where both ends have the same bytes:
+    /// the right ones are at neither.
+    pub same_is_right: bool,
 }
 
-/// Brings the objects of `items`, which are in the order of timestamps, each key once.
-pub async fn transfer_all<'a, S: Blobs, B: 'a>(
+/// Brings the objects of `items`, which are in the order of timestamps, each key once: the last item of a key
+/// says what is to be under it.
+pub async fn transfer_all<'a, S: Blobs>(
     source: &S,
     destination: &S,
-    items: impl Iterator<Item = &'a Item<B>>,
-    how: How,
+    items: impl Iterator<Item = (&'a Hlc, &'a Blob)>,
+    how: How<'_>,
 ) -> Transfers {
-    let mut waiting: VecDeque<(&Hlc, &Blob)> = items
-        .filter_map(|item| item.blob.as_ref().map(|blob| (&item.hlc, blob)))
-        .collect();
+    let mut waiting: VecDeque<(&Hlc, &Blob)> = items.collect();
     if waiting.is_empty() {
         return Transfers::default();
     }
-    let mut owners: HashMap<&Text, Vec<&Hlc>> = HashMap::new();
+    let mut owners: HashMap<&Text, (Vec<&Hlc>, &Blob)> = HashMap::new();
     for (hlc, blob) in &waiting {
-        owners.entry(&blob.key).or_default().push(hlc);
+        let (hlcs, newest) = owners.entry(&blob.key).or_insert((Vec::new(), *blob));
+        hlcs.push(hlc);
+        *newest = *blob;
     }
     let mut failed = Runs::default();
     let mut begun: HashSet<&Text> = HashSet::new();
@@ -87,21 +189,27 @@ pub async fn transfer_all<'a, S: Blobs, B: 'a>(
             && let Some((hlc, blob)) = waiting.pop_front()
         {
             if failed.is_before_gap(hlc) && begun.insert(&blob.key) {
-                running.push(
-                    transfer(source, destination, blob, how.verify).map(move |done| (blob, done)),
-                );
+                let blob = owners.get(&blob.key).map_or(blob, |(_, newest)| *newest);
+                let brought = bring(source, destination, blob, how);
+                running.push(brought.map(move |done| (blob, done)));
             }
         }
         let Some((blob, done)) = running.next().await else {
             return transfers;
         };
-        let outcome = done.and_then(|there| if there { Ok(()) } else { Err(missing(blob)) });
-        if outcome.is_err() && how.stop_nodes {
-            owners
-                .get(&blob.key)
-                .into_iter()
-                .flatten()
-                .for_each(|hlc| failed.gap(hlc));
+        let outcome = match done {
+            Ok(Brought::There) => Ok(()),
+            Ok(Brought::Missing) => Err(missing(blob)),
+            Ok(Brought::Contested(differs)) => {
+                transfers.contested = true;
+                Err(differs)
+            }
+            Err(error) => Err(error),
+        };
+        // A dispute may still be settled.
+        if how.stop_nodes && outcome.as_ref().is_err_and(|error| !is_dispute(error)) {
+            let hlcs = owners.get(&blob.key).map(|(hlcs, _)| hlcs);
+            hlcs.into_iter().flatten().for_each(|hlc| failed.gap(hlc));
         }
         transfers.outcomes.insert(blob.key.clone(), outcome);
     }

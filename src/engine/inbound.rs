@@ -80,6 +80,14 @@ impl<B: Clone> Inbound<B> {
             })
     }
 
+    /// The keys of objects that belong to what could not be stored.
+    pub(super) fn keys_not_stored(&self) -> impl Iterator<Item = Text> {
+        self.arrivals
+            .iter()
+            .filter(|arrival| !arrival.is_here())
+            .filter_map(|arrival| arrival.item.blob.as_ref().map(|blob| blob.key.clone()))
+    }
+
     pub(super) fn applied(&self) -> usize {
         self.arrivals
             .iter()

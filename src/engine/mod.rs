@@ -11,10 +11,14 @@
 //! Invariants:
 //! - a persisted watermark never passes an item that was not taken in whole, nor one that was not shipped;
 //! - an item is shipped only once its object is at the other side;
-//! - nothing waits behind a held item but what the same node wrote after it.
+//! - nothing waits behind a held item but what the same node wrote after it;
+//! - an object takes the place of another one only where it is what the newest item of its key says it is.
 
 pub mod blobs;
+mod carry;
+mod claims;
 pub mod held;
+mod holding;
 mod inbound;
 pub mod intake;
 pub mod object;
@@ -23,5 +27,6 @@ pub mod pass;
 pub mod ports;
 pub mod responder;
 pub mod round;
+mod sending;
 pub mod shipment;
 pub mod sweep;

@@ -8,6 +8,7 @@ use futures_util::Stream;
 use futures_util::stream::{self, StreamExt};
 use sha2::{Digest as _, Sha256};
 
+use super::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
@@ -35,6 +36,8 @@ pub struct Incoming {
     pub content_type: Option<String>,
     /// How many bytes there will be, where that is known.
     pub size: Option<u64>,
+    /// It is a web page, and he who sends it does not say that he speaks the protocol.
+    pub is_page: bool,
     /// The bytes.
     pub chunks: Chunks,
 }
@@ -49,16 +52,30 @@ impl fmt::Debug for Incoming {
 }
 
 impl Incoming {
-    /// The same object, whose bytes end in an error where they are not those that `digest` is of. The last
-    /// piece is kept back until then: who knows the size stops listening once it has all bytes.
-    #[must_use]
-    pub fn checked(mut self, blob: &Blob, digest: Digest) -> Self {
+    /// The same object, whose bytes end in an error where they are not what `blob` says: more or fewer, or,
+    /// where `hashed`, with another hash. The last piece is kept back until then: who knows the size stops
+    /// listening once it has all bytes.
+    ///
+    /// # Errors
+    /// `SizeMismatch` where the size is known to be another, `Sync` where it is a web page instead.
+    pub fn checked(mut self, blob: &Blob, hashed: bool) -> Result<Self> {
+        if self.is_page && !blob.is_page() {
+            return Err(page_instead(&blob.key));
+        }
+        if let Some(size) = self.size {
+            compare_size(blob, size)?;
+        }
+        let digest = blob.digest.filter(|_| hashed);
+        if blob.size.is_none() && digest.is_none() {
+            return Ok(self);
+        }
+        self.size = blob.size.or(self.size);
         let state = Checking {
             chunks: self.chunks,
-            hasher: Sha256::new(),
+            seen: 0,
+            hasher: digest.map(|_| Sha256::new()),
             kept_back: None,
             blob: blob.clone(),
-            digest,
         };
         let state = Some(state);
         self.chunks = stream::try_unfold(state, |state| async move {
@@ -68,16 +85,34 @@ impl Incoming {
             }
         })
         .boxed();
-        self
+        Ok(self)
+    }
+
+    /// Reads the object, and says what it is.
+    ///
+    /// # Errors
+    /// The error that the bytes end in.
+    pub async fn measured(mut self) -> Result<Stat> {
+        let (mut size, mut hasher) = (0, Sha256::new());
+        while let Some(piece) = self.chunks.next().await {
+            let piece = piece?;
+            size += piece.len() as u64;
+            hasher.update(&piece);
+        }
+        Ok(Stat {
+            size: Some(size),
+            digest: Some(Digest(hasher.finalize().into())),
+            is_page: self.is_page,
+        })
     }
 }
 
 struct Checking {
     chunks: Chunks,
-    hasher: Sha256,
+    seen: u64,
+    hasher: Option<Sha256>,
     kept_back: Option<Bytes>,
     blob: Blob,
-    digest: Digest,
 }
 
 impl Checking {
@@ -87,36 +122,89 @@ impl Checking {
             if piece.is_empty() {
                 continue;
             }
-            self.hasher.update(&piece);
+            self.seen += piece.len() as u64;
+            if self.blob.size.is_some_and(|size| self.seen > size) {
+                return Err(other_size(&self.blob, "more"));
+            }
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&piece);
+            }
             if let Some(before) = self.kept_back.replace(piece) {
                 return Ok(Some((before, Some(self))));
             }
         }
-        compare(&self.blob, self.digest, self.hasher)?;
+        compare_size(&self.blob, self.seen)?;
+        if let Some(hasher) = self.hasher {
+            compare_digest(&self.blob, Digest(hasher.finalize().into()))?;
+        }
         Ok(self.kept_back.map(|last| (last, None)))
     }
 }
 
-/// Whether `bytes` are those that `digest` is of.
-///
-/// # Errors
-/// `HashMismatch` where they are not.
-pub fn check(blob: &Blob, digest: Digest, bytes: &[u8]) -> Result<()> {
-    compare(blob, digest, Sha256::new_with_prefix(bytes))
+/// What bytes that are all there are.
+pub fn measure(bytes: &[u8]) -> Stat {
+    Stat {
+        size: Some(bytes.len() as u64),
+        digest: Some(Digest(Sha256::digest(bytes).into())),
+        is_page: false,
+    }
 }
 
-fn compare(blob: &Blob, expected: Digest, hasher: Sha256) -> Result<()> {
-    let found = Digest(hasher.finalize().into());
-    if found == expected {
-        return Ok(());
+/// Whether an object that is `stat` can be the one that `blob` means. What is not known is no difference.
+///
+/// # Errors
+/// `SizeMismatch` and `HashMismatch` where it cannot.
+pub fn compare(blob: &Blob, stat: &Stat) -> Result<()> {
+    if let Some(size) = stat.size {
+        compare_size(blob, size)?;
     }
-    Err(Error::new(
-        ErrorKind::HashMismatch,
+    stat.digest
+        .map_or(Ok(()), |found| compare_digest(blob, found))
+}
+
+fn compare_size(blob: &Blob, found: u64) -> Result<()> {
+    match blob.size {
+        Some(size) if size != found => Err(other_size(blob, &found.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn other_size(blob: &Blob, found: &str) -> Error {
+    Error::new(
+        ErrorKind::SizeMismatch,
         "transfer an object",
         format!(
-            "the bytes under {:?} have the SHA-256 {found}, but their item names {expected}; put the right \
-             bytes under that key at the side that wrote the item",
-            blob.key.to_string()
+            "the object under {:?} must have the {} bytes that its item names, got {found}; put the right bytes \
+             under that key at the side that wrote the item",
+            blob.key.to_string(),
+            blob.size.unwrap_or_default(),
         ),
-    ))
+    )
+}
+
+fn compare_digest(blob: &Blob, found: Digest) -> Result<()> {
+    match blob.digest {
+        Some(expected) if expected != found => Err(Error::new(
+            ErrorKind::HashMismatch,
+            "transfer an object",
+            format!(
+                "the bytes under {:?} have the SHA-256 {found}, but their item names {expected}; put the right \
+                 bytes under that key at the side that wrote the item",
+                blob.key.to_string()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A web page came where a file was asked for.
+pub fn page_instead(key: &Text) -> Error {
+    Error::sync(
+        "fetch an object",
+        format!(
+            "a web page was answered for {:?}, by a server that does not speak this protocol; check baseUrl, and \
+             whether the network asks for a login",
+            key.to_string()
+        ),
+    )
 }

@@ -110,19 +110,38 @@ pub trait AppRows<B> {
     }
 }
 
+/// What a storage says of an object that is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// How many bytes it has, where the storage knows.
+    pub size: Option<u64>,
+    /// The SHA-256 of its bytes, where the storage knows.
+    pub digest: Option<Digest>,
+    /// It is a web page, and he who answered does not say that he speaks the protocol.
+    pub is_page: bool,
+}
+
 /// A storage of objects.
 pub trait Blobs {
     /// An object's bytes, or a way to them.
     type Data;
     /// Whether the object is there.
     async fn has(&self, key: &Text) -> Result<bool>;
+    /// What is known of the object without reading it, if it is there.
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>>;
+    /// The same, the object being read for what is not known without.
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>>;
     /// The object, if it is there.
     async fn get(&self, key: &Text) -> Result<Option<Self::Data>>;
-    /// Stores the object.
+    /// The object of an item, if it is there. What is not what the item says need not be read to its end.
+    async fn fetch(&self, blob: &Blob) -> Result<Option<Self::Data>> {
+        self.get(&blob.key).await
+    }
+    /// Stores the object in place of what is there.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
-    /// The same object, which cannot be stored where its bytes are not those that `digest` is of. Either
-    /// this fails, or the bytes end in an error.
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Self::Data) -> Result<Self::Data>;
+    /// The same object, which cannot be stored where it is not what `blob` says it is: in size, and, where
+    /// `hashed`, in its hash. Either this fails, or the bytes end in an error.
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Self::Data) -> Result<Self::Data>;
 }
 
 /// What an engine remembers between rounds.

@@ -5,22 +5,18 @@
 //! [`Sweep::learn`]; the round only does things.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::Runs;
-use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request};
+use crate::error::{Error, Result};
+use crate::protocol::item::ItemKind;
+use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::watermarks::Watermarks;
 
-use super::blobs::{How, transfer_all};
-use super::held::{Direction, Held};
-use super::inbound::{Inbound, first_held};
-use super::intake::{Arrival, Line, Outcome, take_in, warn_of_failed_rows};
-use super::outbound::{Gathered, Writers, gather, unorderable};
+use super::held::Held;
+use super::inbound::Inbound;
+use super::intake::{Line, Outcome, take_in, warn_of_failed_rows};
+use super::outbound::Writers;
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::shipment::{fitting, oversized, pack};
+use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
 /// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
@@ -80,14 +76,6 @@ impl<B> Report<B> {
 /// At most this many rounds follow on trying again what is held, as long as they bring nothing over.
 const MOST_RETRIES: usize = 1000;
 
-/// What trying again what is held on its way in came to.
-struct Retried {
-    /// Shared records that are new here, with their objects.
-    applied: usize,
-    /// Whether another round has something to do.
-    begins_again: bool,
-}
-
 /// A caller: its side, its peer, and what it remembers.
 pub struct Engine<S: Side, O, X, T, E> {
     /// The own stores.
@@ -108,22 +96,13 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub sweep: RefCell<Sweep<S::Body>>,
 }
 
-/// A page on its way out: what may go, and what stopped each node that may not go on.
-struct Outbound<B> {
-    shipped: Vec<Item<B>>,
-    runs: Runs,
-    held: Vec<Held<B>>,
-}
-
-/// A page that went out, without its items, and the one that came back.
-struct Sent<B> {
-    page: Gathered<B>,
-    refused: HashSet<NodeId>,
-    horizon: Option<Hlc>,
-    outbound: Outbound<B>,
-    advertised: Watermarks,
-    shipped_after: Watermarks,
-    answer: Answer<B>,
+/// One request and all that follows from it.
+enum Pass<B> {
+    /// With a page that went out. Also the error of a record that could not be stored, if nothing at all was taken
+    /// in.
+    Whole(Report<B>, Option<Error>),
+    /// What the other side holds was heard, as a page of its own.
+    Heard { taken_in: usize, more: bool },
 }
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -171,43 +150,34 @@ where
         fatal.map_or(Ok(report), Err)
     }
 
-    /// Tries again what is held on its way in: the items themselves, which are at hand, so that the peer need not
-    /// send what follows them again. What is held on its way out goes with a round.
-    async fn retry_held(&self, sweep: &mut Sweep<S::Body>) -> Result<Retried> {
-        let items: Vec<_> = sweep
-            .held
-            .iter()
-            .filter(|held| held.direction == Direction::Inbound)
-            .filter_map(Held::item)
-            .collect();
-        let mut line = Line::of_caller(self.options.strict_order, HashSet::new());
-        let skew = self.options.max_clock_skew_ms;
-        let arrivals = take_in(&self.side, items, skew, &mut line).await;
-        let inbound = self.fetch(arrivals).await;
-        self.announce(&inbound).await?;
-        let applied = inbound.applied();
-        if inbound.has_whole() {
-            // The watermarks move in a sweep from where they stand.
-            sweep.end();
-            return Ok(Retried {
-                applied,
-                begins_again: true,
-            });
-        }
-        Ok(Retried {
-            applied,
-            begins_again: sweep.try_outbound_again(),
-        })
-    }
-
+    /// Objects of the other side are replaced only once all is here that the other side holds: a newer
+    /// version of an item may have brought them there.
+    ///
     /// Also returns the error of a record that could not be stored, if nothing at all was taken in.
     async fn round_of(
         &self,
         sweep: &mut Sweep<S::Body>,
     ) -> Result<(Report<S::Body>, Option<Error>)> {
+        let (mut applied, mut replaces) = (0, false);
+        loop {
+            match self.pass(sweep, replaces).await? {
+                Pass::Whole(report, fatal) => {
+                    let applied = applied + report.applied;
+                    return Ok((Report { applied, ..report }, fatal));
+                }
+                Pass::Heard { taken_in, more } => {
+                    applied += taken_in;
+                    replaces = !more;
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let (own, peer) = self.read_state().await?;
         self.note_unorderable(sweep).await;
         let Sent {
+            only_hears,
             page,
             refused,
             horizon,
@@ -215,7 +185,7 @@ where
             advertised,
             shipped_after,
             answer,
-        } = self.send(sweep, &own, &peer).await?;
+        } = self.send(sweep, &own, &peer, replaces).await?;
         sweep.begun = true;
         let news = answer
             .items
@@ -229,6 +199,7 @@ where
         let inbound = self.fetch(arrivals).await;
 
         sweep.superseded.extend(inbound.not_stored());
+        sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
         let not_taken = self.note_refused(sweep, &outbound.shipped, &answer.refused);
         self.note_withheld(sweep, answer.withheld);
@@ -245,7 +216,7 @@ where
             coverage: answer.coverage,
             shipped_after,
             horizon,
-            more: page.more,
+            more: page.more || only_hears,
             blind: page.blind.is_some(),
         };
         let Known {
@@ -262,6 +233,13 @@ where
         }
         self.announce(&inbound).await?;
 
+        if only_hears {
+            let heard = Pass::Heard {
+                taken_in: inbound.applied(),
+                more: news && answer.has_more,
+            };
+            return inbound.fatal().map_or(Ok(heard), Err);
+        }
         let has_more = page.more || peer_lost || (news && (answer.has_more || !refused.is_empty()));
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
@@ -272,160 +250,7 @@ where
             has_more,
             held: sweep.held.clone(),
         };
-        Ok((report, inbound.fatal()))
-    }
-
-    /// What the own stores hold without a valid timestamp is named in every sweep.
-    async fn note_unorderable(&self, sweep: &mut Sweep<S::Body>) {
-        if !sweep.begun {
-            let told = unorderable(&self.side).await;
-            sweep.unordered.told(told);
-            self.hold_unordered(sweep);
-        }
-    }
-
-    fn hold_unordered(&self, sweep: &mut Sweep<S::Body>) {
-        let items: Vec<_> = sweep.unordered.iter().cloned().collect();
-        for item in &items {
-            self.hold(sweep, item, "it has no valid timestamp");
-        }
-    }
-
-    fn hold(&self, sweep: &mut Sweep<S::Body>, item: &Item<S::Body>, what: &str) {
-        let malformed = || Error::new(ErrorKind::MalformedItem, "read an item", what);
-        let error = item.fault.clone().unwrap_or_else(malformed);
-        let held = Held::new(item, Direction::Outbound, error);
-        if sweep.hold(held.clone()) {
-            held.warn(self.side.log());
-        }
-    }
-
-    /// What the peer did not take in stops its node here as it did there. Returns how many of the shipped items
-    /// are not at the peer because of that.
-    fn note_refused(
-        &self,
-        sweep: &mut Sweep<S::Body>,
-        shipped: &[Item<S::Body>],
-        refused: &[Refusal],
-    ) -> usize {
-        let mut runs = Runs::default();
-        for refusal in refused {
-            let of = |item: &&Item<S::Body>| {
-                item.kind == refusal.kind && refusal.hlc.as_ref() == Some(&item.hlc)
-            };
-            let Some(item) = shipped.iter().find(of) else {
-                continue;
-            };
-            runs.gap(&item.hlc);
-            let first = sweep
-                .stopped
-                .entry(item.hlc.node_id.clone())
-                .or_insert_with(|| item.hlc.clone());
-            if item.hlc < *first {
-                *first = item.hlc.clone();
-            }
-            let held = Held::refused(item, refusal);
-            if sweep.hold(held.clone()) {
-                held.warn(self.side.log());
-            }
-        }
-        let not_taken = shipped.iter().filter(|item| !runs.is_before_gap(&item.hlc));
-        not_taken.count()
-    }
-
-    fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
-        for refusal in withheld {
-            let held = Held::withheld(refusal);
-            if sweep.hold(held.clone()) {
-                held.warn(self.side.log());
-            }
-        }
-    }
-
-    /// Sends a page, and gets one. If either is too large for its receiver, the pages become smaller for
-    /// the rest of the sweep: how many bytes a receiver takes is not known before.
-    async fn send(
-        &self,
-        sweep: &mut Sweep<S::Body>,
-        own: &Watermarks,
-        peer: &Watermarks,
-    ) -> Result<Sent<S::Body>> {
-        loop {
-            let (mut page, refused) = self.select(sweep, peer, self.options.page_limit).await?;
-            sweep.unordered.met(std::mem::take(&mut page.unorderable));
-            self.hold_unordered(sweep);
-            let items = self.fit(sweep, &mut page);
-            let horizon = items.last().map(|item| item.hlc.clone());
-            let outbound = self.bring_over(items).await;
-            let advertised = sweep.advertised(own);
-            let shipped_after = sweep.floor_of(&outbound.shipped, peer);
-            let limit = sweep.answer_limit.unwrap_or(self.options.page_limit);
-            let request = Request {
-                watermarks: advertised.clone(),
-                shipped_after: shipped_after.clone(),
-                items: outbound.shipped.clone(),
-                limit,
-                max_answer_bytes: None,
-            };
-            let answer = match self.peer.exchange(request).await {
-                Err(error) => {
-                    let is_smaller = match error.kind() {
-                        ErrorKind::TooLarge => self.ship_less(sweep, &outbound.shipped),
-                        ErrorKind::AnswerTooLarge => sweep.ask_for_less(limit),
-                        _ => false,
-                    };
-                    if is_smaller {
-                        continue;
-                    }
-                    return Err(error);
-                }
-                Ok(answer) => answer,
-            };
-            return Ok(Sent {
-                page,
-                refused,
-                horizon,
-                outbound,
-                advertised,
-                shipped_after,
-                answer,
-            });
-        }
-    }
-
-    /// The items of a page in the form in which they travel, as many as fit into a request.
-    fn fit(&self, sweep: &Sweep<S::Body>, page: &mut Gathered<S::Body>) -> Vec<Item<S::Body>> {
-        let mut items = std::mem::take(&mut page.items);
-        let weights = pack(&mut items, |item| self.peer.pack(item));
-        let fits = fitting(&items, &weights, sweep.most_weight.unwrap_or(usize::MAX));
-        page.more |= fits < items.len();
-        items.truncate(fits);
-        for group in items.chunk_by_mut(|a, b| a.hlc == b.hlc) {
-            let count = group.len();
-            for item in group
-                .iter_mut()
-                .filter(|item| sweep.oversized.contains(&item.hlc))
-            {
-                item.fault
-                    .get_or_insert_with(|| oversized(count, "what the peer takes in one message"));
-            }
-        }
-        items
-    }
-
-    /// The peer takes less than what was shipped. Returns whether less can be shipped: half of it, or, of items
-    /// with one timestamp, nothing.
-    fn ship_less(&self, sweep: &mut Sweep<S::Body>, shipped: &[Item<S::Body>]) -> bool {
-        let (Some(first), Some(last)) = (shipped.first(), shipped.last()) else {
-            return false;
-        };
-        if first.hlc == last.hlc {
-            return sweep.oversized.insert(first.hlc.clone());
-        }
-        let mut again = shipped.to_vec();
-        let weight: usize = pack(&mut again, |item| self.peer.pack(item)).iter().sum();
-        sweep.most_weight = Some((weight / 2).max(1));
-        true
+        Ok(Pass::Whole(report, inbound.fatal()))
     }
 
     async fn read_state(&self) -> Result<(Watermarks, Watermarks)> {
@@ -453,44 +278,8 @@ where
         Ok(())
     }
 
-    /// The page to offer, and the nodes that are left out of it because the peer has not taken in what
-    /// it was sent of them in this sweep. What follows would hide the gap from the peer's own peers.
-    ///
-    /// A version that lost to a newer one leaves the peer behind too, but only until that newer version
-    /// has come in here and replaced ours. So a node counts as refused only while its items still stand.
-    async fn select(
-        &self,
-        sweep: &mut Sweep<S::Body>,
-        peer: &Watermarks,
-        limit: usize,
-    ) -> Result<(Gathered<S::Body>, HashSet<NodeId>)> {
-        let mut ask = sweep.ask(peer, limit);
-        let mut refused = HashSet::new();
-        loop {
-            let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
-            let shipped = page
-                .items
-                .iter()
-                .filter(|item| sweep.shipped.covers(&item.hlc));
-            let (lost, again): (Vec<_>, Vec<_>) =
-                shipped.partition(|item| sweep.is_superseded(item));
-            if lost.is_empty() && again.is_empty() {
-                return Ok((page, refused));
-            }
-            let again: HashSet<NodeId> = again
-                .into_iter()
-                .map(|item| item.hlc.node_id.clone())
-                .collect();
-            for item in lost {
-                ask.seen.advance(&item.hlc);
-            }
-            ask.skip.extend(again.iter().cloned());
-            refused.extend(again);
-        }
-    }
-
     /// A node that others pull from is one that others write to.
-    fn writers(&self) -> Writers<'static> {
+    pub(super) fn writers(&self) -> Writers<'static> {
         if self.options.strict_order {
             Writers::Anyone(None)
         } else {
@@ -498,53 +287,7 @@ where
         }
     }
 
-    fn how(&self, stop_nodes: bool) -> How {
-        How {
-            window: self.options.blob_concurrency,
-            stop_nodes,
-            verify: self.options.verify_content_hash,
-        }
-    }
-
-    /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
-    /// first item whose object is not there.
-    async fn bring_over(&self, items: Vec<Item<S::Body>>) -> Outbound<S::Body> {
-        let mut runs = Runs::default();
-        for item in items.iter().filter(|item| item.fault.is_some()) {
-            runs.gap(&item.hlc);
-        }
-        let may_go = items.iter().filter(|item| runs.is_before_gap(&item.hlc));
-        let sent = transfer_all(&self.local, &self.remote, may_go, self.how(true)).await;
-        for item in &items {
-            let is_there = matches!(sent.of(item), Some(Ok(())));
-            runs.note(&item.hlc, item.fault.is_none() && is_there);
-        }
-        let held = first_held(&items, &runs, self.side.log(), |item| {
-            let failed = || sent.of(item).and_then(Result::err);
-            item.fault.clone().or_else(failed)
-        });
-        let shipped = items
-            .into_iter()
-            .filter(|item| runs.is_before_gap(&item.hlc))
-            .collect();
-        Outbound {
-            shipped,
-            runs,
-            held,
-        }
-    }
-
-    /// Fetches the objects of what is here now.
-    async fn fetch(&self, arrivals: Vec<Arrival<S::Body>>) -> Inbound<S::Body> {
-        let here = arrivals
-            .iter()
-            .filter(|arrival| arrival.is_here())
-            .map(|arrival| &arrival.item);
-        let fetched = transfer_all(&self.remote, &self.local, here, self.how(false)).await;
-        Inbound { arrivals, fetched }
-    }
-
-    async fn announce(&self, inbound: &Inbound<S::Body>) -> Result<()> {
+    pub(super) async fn announce(&self, inbound: &Inbound<S::Body>) -> Result<()> {
         let ids: Vec<_> = inbound
             .arrivals
             .iter()
@@ -558,27 +301,5 @@ where
             return Ok(());
         }
         self.events.records_applied(ids).await
-    }
-
-    /// At the end of a sweep, when every newer version has come in: whatever was shipped, still stands
-    /// here and is not reported by the peer was refused there.
-    async fn hold_what_the_peer_refused(&self, sweep: &mut Sweep<S::Body>) -> Result<()> {
-        let Some(ask) = sweep.ask_for_refused(self.options.page_limit) else {
-            return Ok(());
-        };
-        let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
-        let mut runs = Runs::default();
-        for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
-            runs.gap(&item.hlc);
-        }
-        let refused = first_held(&page.items, &runs, self.side.log(), |_| {
-            Some(Error::new(
-                ErrorKind::Sync,
-                "exchange",
-                "the peer did not take it in and gave no reason; a peer of this version gives one",
-            ))
-        });
-        sweep.held.extend(refused);
-        Ok(())
     }
 }

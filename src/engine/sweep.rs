@@ -35,6 +35,8 @@ pub struct Sweep<B> {
     /// Records whose newer version came in and could not be stored: what was shipped of them lost at the
     /// peer, which is no refusal.
     pub(super) superseded: HashMap<Text, Hlc>,
+    /// The keys of objects whose newest items came in and could not be stored.
+    pub(super) not_stored: HashSet<Text>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
@@ -66,6 +68,7 @@ impl<B> Default for Sweep<B> {
             broken: HashSet::new(),
             gapped: HashSet::new(),
             superseded: HashMap::new(),
+            not_stored: HashSet::new(),
             blind: false,
             rewound: HashMap::new(),
             answer_limit: None,

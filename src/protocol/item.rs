@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::hlc::Hlc;
+use super::hlc::{Hlc, safe_integer};
 use super::text::Text;
 use crate::error::Error;
 
@@ -88,6 +88,31 @@ pub struct Blob {
     pub mime_type: Option<Text>,
     /// The SHA-256 of its bytes, where the item names one.
     pub digest: Option<Digest>,
+    /// How many bytes it has, where the item says so.
+    pub size: Option<u64>,
+}
+
+impl Blob {
+    /// An object of which no more is known than its key.
+    pub fn under(key: Text) -> Self {
+        Self {
+            key,
+            mime_type: None,
+            digest: None,
+            size: None,
+        }
+    }
+
+    /// Whether the object itself is a web page, as far as its item and its key say.
+    pub fn is_page(&self) -> bool {
+        let lower = |text: &Text| text.to_string().to_ascii_lowercase();
+        if let Some(mime_type) = &self.mime_type {
+            return lower(mime_type).contains("html");
+        }
+        let key = lower(&self.key);
+        key.rsplit_once('.')
+            .is_some_and(|(_, ending)| matches!(ending, "html" | "htm" | "xhtml"))
+    }
 }
 
 /// A SHA-256.
@@ -124,39 +149,63 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl Digest {
+    /// That of no bytes at all.
+    pub const OF_NOTHING: Self = Self([
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9,
+        0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52,
+        0xb8, 0x55,
+    ]);
+}
+
+/// What the fields of an item say of its object.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// The key.
+    pub key: Option<Text>,
+    /// The content type.
+    pub mime_type: Option<Text>,
+    /// The hash of the bytes, in whatever form.
+    pub content_hash: Option<Text>,
+    /// How many bytes there are; see [`size_of`] and [`size_in`].
+    pub size: Option<u64>,
+}
+
+/// A number of bytes. What is negative, or has a fraction, says nothing.
+pub fn size_of(number: f64) -> Option<u64> {
+    safe_integer(number)
+}
+
+/// A number of bytes that is written in digits. Anything else says nothing.
+pub fn size_in(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number).and_then(size_of)
+}
+
 /// The object of a shared record: one that is not deleted and names a key.
-pub fn record_blob(
-    key: Option<Text>,
-    deleted: bool,
-    mime_type: Option<Text>,
-    content_hash: Option<&Text>,
-) -> Option<Blob> {
-    let key = key.filter(|key| !deleted && !key.is_empty())?;
-    let digest = content_hash
-        .and_then(Text::to_utf8)
-        .and_then(|hash| Digest::parse(&hash));
+///
+/// A size of 0 counts only beside the hash of nothing: in many an app it stands where nobody has counted.
+pub fn record_blob(said: Said, deleted: bool) -> Option<Blob> {
+    let key = said.key.filter(|key| !deleted && !key.is_empty())?;
+    let digest = said
+        .content_hash
+        .and_then(|hash| Digest::parse(&hash.to_utf8()?));
+    let counts = |size: &u64| *size > 0 || digest == Some(Digest::OF_NOTHING);
     Some(Blob {
         key,
-        mime_type,
+        mime_type: said.mime_type,
         digest,
+        size: said.size.filter(counts),
     })
 }
 
 /// The object of an app row: only rows of [`FILE_RECORDS_TABLE`] that are not deleted have one.
-pub fn row_blob(
-    table: &Table,
-    deleted: bool,
-    key: Option<Text>,
-    mime_type: Option<Text>,
-    content_hash: Option<&Text>,
-) -> Option<Blob> {
-    let carries = table
-        .name
-        .units()
-        .iter()
-        .copied()
-        .eq(FILE_RECORDS_TABLE.encode_utf16());
-    record_blob(key.filter(|_| carries), deleted, mime_type, content_hash)
+pub fn row_blob(table: &Table, said: Said, deleted: bool) -> Option<Blob> {
+    let name = table.name.units().iter().copied();
+    if !name.eq(FILE_RECORDS_TABLE.encode_utf16()) {
+        return None;
+    }
+    record_blob(said, deleted)
 }
 
 /// Why something is no item, in the words of whoever is told.

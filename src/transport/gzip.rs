@@ -3,9 +3,14 @@
 
 use std::io::{self, Read, Write};
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::{GzEncoder, MultiGzDecoder as Decoder};
+use futures_util::stream::{self, StreamExt};
+
+use crate::engine::object::Chunks;
+use crate::error::Error;
 
 /// Shorter bodies are sent as they are: packing them saves no packet.
 pub const WORTH_PACKING: usize = 1024;
@@ -61,6 +66,35 @@ impl Unpacker {
         self.0.try_finish()?;
         Ok(std::mem::take(self.0.get_mut()))
     }
+}
+
+/// The bytes of a body that comes packed.
+pub fn unpacked(packed: Chunks) -> Chunks {
+    let state = Some((packed, Unpacker::default(), Bytes::new()));
+    let pieces = stream::try_unfold(state, |state| async move {
+        let Some((mut packed, mut unpacker, mut waiting)) = state else {
+            return Ok(None);
+        };
+        if waiting.is_empty() {
+            let Some(piece) = packed.next().await.transpose()? else {
+                let rest = unpacker.finish().map_err(badly_packed)?;
+                return Ok(Some((Bytes::from(rest), None)));
+            };
+            waiting = piece;
+        }
+        let piece = waiting.split_to(waiting.len().min(Unpacker::PIECE));
+        let bytes = unpacker.feed(&piece).map_err(badly_packed)?;
+        Ok(Some((
+            Bytes::from(bytes),
+            Some((packed, unpacker, waiting)),
+        )))
+    });
+    pieces.boxed()
+}
+
+fn badly_packed(error: io::Error) -> Error {
+    let what = "the answer is not packed with gzip as it says; nothing of it is kept";
+    Error::sync("unpack an answer", what).caused_by(error)
 }
 
 #[cfg(test)]

@@ -8,8 +8,59 @@ pub mod gzip;
 pub mod routes;
 pub mod server;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::protocol::item::Digest;
+
 /// Where requests are posted.
 pub const EXCHANGE_PATH: &str = "/sync/exchange";
 
 /// What the path of a file begins with; its key follows, percent-encoded.
 pub const FILES_PREFIX: &str = "/files/";
+
+/// The header that every answer of this protocol's routes has: he who answers speaks it.
+pub const MARKER: &str = "starkeep-sync";
+
+/// What stands in it: the version.
+pub const MARKER_VALUE: &str = "1";
+
+/// The header with the hash of a file, as in RFC 9530.
+pub const REPR_DIGEST: &str = "repr-digest";
+
+/// The hash of a file as it stands in its header.
+pub fn write_repr_digest(digest: Digest) -> String {
+    format!("sha-256=:{}:", BASE64_STANDARD.encode(digest.0))
+}
+
+/// The SHA-256 among the hashes in the header, if it is there.
+pub fn read_repr_digest(header: &str) -> Option<Digest> {
+    header.split(',').find_map(|one| {
+        let (name, value) = one.trim().split_once('=')?;
+        let encoded = value.trim().strip_prefix(':')?.strip_suffix(':')?;
+        let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+        let is_sha = name.eq_ignore_ascii_case("sha-256");
+        bytes.try_into().ok().map(Digest).filter(|_| is_sha)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_in_its_header_is_read_as_it_was_written() {
+        let digest = Digest::OF_NOTHING;
+        let written = write_repr_digest(digest);
+        assert_eq!(
+            written,
+            "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+        );
+        assert_eq!(read_repr_digest(&written), Some(digest));
+        let among = format!("sha-512=:AAAA:, {written}");
+        assert_eq!(read_repr_digest(&among), Some(digest));
+        for other in ["", "sha-256", "sha-256=:AAAA:", "sha-256=abc", "md5=:AAAA:"] {
+            assert_eq!(read_repr_digest(other), None, "{other}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Storages of objects.
 
+use starkeep_sync_engine::engine::object::measure;
 use starkeep_sync_engine::engine::ports::Blobs;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::item::{Blob, Digest};
@@ -13,6 +14,7 @@ fn blob(key: &Text) -> Blob {
         key: key.clone(),
         mime_type: Some(Text::from("text/plain")),
         digest: None,
+        size: None,
     }
 }
 
@@ -52,13 +54,13 @@ struct Checked;
 impl OfBlobs for Checked {
     async fn check<B: Blobs>(&self, name: &str, blobs: &B, bytes: &Bytesful<B::Data>) {
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let (digest, key) = (Digest::parse(of_abc).unwrap(), blob(&Text::from("k")));
-        let right = blobs
-            .checked(&key, digest, (bytes.of)(b"abc"))
-            .await
-            .unwrap();
+        let key = Blob {
+            digest: Digest::parse(of_abc),
+            ..blob(&Text::from("k"))
+        };
+        let right = blobs.checked(&key, true, (bytes.of)(b"abc")).await.unwrap();
         blobs.put(&key, right).await.unwrap();
-        let refused = match blobs.checked(&key, digest, (bytes.of)(b"abd")).await {
+        let refused = match blobs.checked(&key, true, (bytes.of)(b"abd")).await {
             Ok(wrong) => blobs.put(&key, wrong).await.unwrap_err(),
             Err(refused) => refused,
         };
@@ -71,6 +73,54 @@ impl OfBlobs for Checked {
 #[test]
 fn bytes_that_are_not_those_of_their_digest_are_not_stored() {
     run(every_storage(&Checked));
+}
+
+struct Told;
+
+impl OfBlobs for Told {
+    async fn check<B: Blobs>(&self, name: &str, blobs: &B, bytes: &Bytesful<B::Data>) {
+        let key = Text::from("k");
+        assert_eq!(blobs.stat(&key).await.unwrap(), None, "{name}");
+        assert_eq!(blobs.inspect(&key).await.unwrap(), None, "{name}");
+        for data in [&b"first, and longer"[..], b"abc"] {
+            blobs.put(&blob(&key), (bytes.of)(data)).await.unwrap();
+            let told = blobs.stat(&key).await.unwrap();
+            assert_eq!(told, Some(measure(data)), "{name}");
+            assert_eq!(blobs.inspect(&key).await.unwrap(), told, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_storage_tells_the_size_and_the_hash_of_what_was_put_last() {
+    run(every_storage(&Told));
+}
+
+struct Sized;
+
+impl OfBlobs for Sized {
+    async fn check<B: Blobs>(&self, name: &str, blobs: &B, bytes: &Bytesful<B::Data>) {
+        let key = Blob {
+            size: Some(3),
+            ..blob(&Text::from("k"))
+        };
+        for wrong in [&b"ab"[..], b"abcd", b"", b"abcdefghi"] {
+            let refused = match blobs.checked(&key, false, (bytes.of)(wrong)).await {
+                Ok(wrong) => blobs.put(&key, wrong).await.unwrap_err(),
+                Err(refused) => refused,
+            };
+            assert_eq!(refused.kind(), ErrorKind::SizeMismatch, "{name}");
+            assert!(!blobs.has(&key.key).await.unwrap(), "{name}");
+        }
+        let right = blobs.checked(&key, false, (bytes.of)(b"abc")).await;
+        blobs.put(&key, right.unwrap()).await.unwrap();
+        assert!(blobs.has(&key.key).await.unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn bytes_that_are_more_or_fewer_than_said_are_not_stored() {
+    run(every_storage(&Sized));
 }
 
 struct Keys;

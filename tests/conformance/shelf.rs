@@ -164,6 +164,7 @@ fn incoming(bytes: &'static [u8]) -> Incoming {
     Incoming {
         content_type: None,
         size: None,
+        is_page: false,
         chunks: stream::iter(pieces.collect::<Vec<_>>()).boxed(),
     }
 }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::direct::Direct;
+use crate::binding::convert::read_size;
 use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::{await_js, on_threads};
-use crate::binding::http::{NativeFiles, collect};
+use crate::binding::http::{FetchFiles, NativeFiles, collect};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
 use crate::binding::stores::NativeBlobs;
-use crate::engine::object::{Incoming, check, key_text};
-use crate::engine::ports::Blobs;
+use crate::engine::object::{Incoming, compare, key_text, measure};
+use crate::engine::ports::{Blobs, Stat};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
@@ -82,6 +83,44 @@ impl JsBlobs {
         .await
     }
 
+    /// Whether the app's storage can say what an object is without handing it out.
+    pub fn has_stat(&self) -> Result<bool> {
+        let realm = self.realm();
+        realm.scope(|scope| {
+            let storage = self.value(scope)?;
+            if !matches!(scope.kind(storage)?, Kind::Object | Kind::Function) {
+                return Ok(false);
+            }
+            Ok(scope.kind(scope.get(realm, storage, Key::Stat)?)? == Kind::Function)
+        })
+    }
+
+    /// What is known of an object, if there is one.
+    pub async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        if !self.has_stat()? {
+            return Ok(self.has(key).await?.then(Stat::default));
+        }
+        let realm = self.realm();
+        self.call(
+            Key::Stat,
+            |scope| Ok(vec![scope.string(key)?]),
+            |scope, answer| match scope.kind(answer)? {
+                Kind::Undefined | Kind::Null => Ok(None),
+                Kind::Object => {
+                    let hash = scope.get_named(answer, "contentHash")?;
+                    let hash = scope.as_text(hash).and_then(|hash| hash.to_utf8());
+                    Ok(Some(Stat {
+                        size: read_size(scope, scope.get(realm, answer, Key::Size)?),
+                        digest: hash.and_then(|hash| Digest::parse(&hash)),
+                        is_page: false,
+                    }))
+                }
+                _ => Err(self.wrong(Key::Stat, "answered neither an object nor null")),
+            },
+        )
+        .await
+    }
+
     /// The object, if there is one, as `read` makes it of the answer.
     pub async fn get<T>(
         &self,
@@ -142,6 +181,7 @@ pub struct AnyBlobs {
     js: JsBlobs,
     folder: Direct<NativeBlobs>,
     peer: Direct<NativeFiles>,
+    fetch: Direct<FetchFiles>,
 }
 
 /// A storage of this package.
@@ -167,12 +207,14 @@ impl AnyBlobs {
             js: JsBlobs::new(storage, option),
             folder: Direct::new(),
             peer: Direct::new(),
+            fetch: Direct::new(),
         }
     }
 
     /// Finds out whose storage it is. Once a round.
     pub fn look(&self) -> Result<()> {
         self.folder.look(&self.js.storage)?;
+        self.fetch.look(&self.js.storage)?;
         self.peer.look(&self.js.storage)
     }
 
@@ -205,13 +247,61 @@ impl AnyBlobs {
 impl Blobs for AnyBlobs {
     type Data = Data;
 
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Data) -> Result<Data> {
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Data) -> Result<Data> {
+        let hashed = hashed && blob.digest.is_some();
         match data {
-            Data::Native(object) => Ok(Data::Native(object.checked(blob, digest))),
-            Data::Js(data) => {
+            Data::Native(object) => Ok(Data::Native(object.checked(blob, hashed)?)),
+            Data::Js(data) if hashed => {
                 let (bytes, blob) = (self.bytes_of(&data)?, blob.clone());
-                on_threads(self.realm(), async move { check(&blob, digest, &bytes) }).await?;
+                let check = async move { compare(&blob, &measure(&bytes)) };
+                on_threads(self.realm(), check).await?;
                 Ok(Data::Js(data))
+            }
+            Data::Js(data) => {
+                let size = self
+                    .realm()
+                    .scope(|scope| Ok(scope.byte_length(data.value(scope)?)))?;
+                let stat = Stat {
+                    size,
+                    ..Stat::default()
+                };
+                compare(blob, &stat)?;
+                Ok(Data::Js(data))
+            }
+        }
+    }
+
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        if let Some(fetch) = self.fetch.get() {
+            return fetch.stat(key).await;
+        }
+        match self.native() {
+            None => self.js.stat(key).await,
+            Some(NativeStorage::Peer(peer)) => peer.0.stat(key).await,
+            Some(NativeStorage::Folder(folder)) => {
+                let key = key_text(key)?;
+                on_threads(self.realm(), async move { folder.stat(&key).await }).await
+            }
+        }
+    }
+
+    async fn fetch(&self, blob: &Blob) -> Result<Option<Data>> {
+        match self.fetch.get() {
+            Some(fetch) => Ok(fetch.get(blob).await?.map(|whole| Data::Js(whole.data))),
+            None => self.get(&blob.key).await,
+        }
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        match self.get(key).await? {
+            None => Ok(None),
+            Some(Data::Native(object)) => {
+                on_threads(self.realm(), object.measured()).await.map(Some)
+            }
+            Some(Data::Js(data)) => {
+                let bytes = self.bytes_of(&data)?;
+                let measuring = async move { Ok(Some(measure(&bytes))) };
+                on_threads(self.realm(), measuring).await
             }
         }
     }
@@ -248,6 +338,16 @@ impl Blobs for AnyBlobs {
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         let realm = self.realm();
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        if let Some(fetch) = self.fetch.get() {
+            let data = match data {
+                Data::Js(data) => data,
+                Data::Native(object) => {
+                    let bytes = on_threads(realm, collect(object)).await?;
+                    realm.scope(|scope| realm.keep(scope, scope.bytes(&bytes)?))?
+                }
+            };
+            return fetch.store(blob, &data).await;
+        }
         match (self.native(), data) {
             (None, Data::Js(data)) => {
                 let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
@@ -266,9 +366,7 @@ impl Blobs for AnyBlobs {
             }
             (Some(NativeStorage::Peer(peer)), Data::Js(data)) => {
                 let bytes = self.bytes_of(&data)?;
-                peer.0
-                    .put_bytes(&blob.key, bytes, content_type.as_deref())
-                    .await
+                peer.0.store_bytes(blob, bytes).await
             }
             (Some(NativeStorage::Peer(peer)), Data::Native(object)) => {
                 peer.0.put(blob, object).await

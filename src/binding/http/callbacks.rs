@@ -18,6 +18,8 @@ pub struct App {
     pub base_url: String,
     /// So many further tries a request has.
     pub retries: u32,
+    /// Whether the peer answers 403 for a file that it does not have.
+    pub forbidden_is_absent: bool,
     /// Their owner.
     pub owner: Handle,
     auth_header: Option<Handle>,
@@ -34,6 +36,7 @@ impl App {
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             retries: options.retries()?,
+            forbidden_is_absent: false,
             owner: options.hang(owner)?,
             auth_header: options.function("getAuthHeader")?,
             sign_request: options.function("signRequest")?,
@@ -53,6 +56,7 @@ impl App {
             base_url: self.base_url.clone(),
             timeout,
             max_answer_bytes,
+            forbidden_is_absent: self.forbidden_is_absent,
         };
         Client::new(CONNECTIONS.clone(), options)
     }

@@ -123,6 +123,7 @@ impl HttpTransport {
                     headers: &headers,
                     body: Some(Sent::Text(as_text(&text)?)),
                     wanted: Wanted::Message,
+                    accepts: &[],
                 };
                 self.over_fetch(fetch, asked).await
             },
@@ -136,7 +137,7 @@ impl HttpTransport {
         let fetched = fetch.send(&self.app, asked).await?;
         let fetched =
             fetched.ok_or_else(|| Error::sync("malformed exchange answer", "there is none"))?;
-        let status = fetched.status;
+        let status = fetched.head.status;
         let answer = Self::message_in(realm, fetched).await;
         answer.map_err(|error| {
             Failure::from(error)
@@ -159,7 +160,7 @@ impl HttpTransport {
             // A double that has nothing but `json()`.
             return realm.scope(|scope| read_answer(scope, realm, fetched.data.value(scope)?));
         };
-        let content_type = fetched.content_type.unwrap_or_default();
+        let content_type = fetched.head.content_type.unwrap_or_default();
         let answer = on_threads(realm, async move { read(&bytes, &content_type) }).await?;
         answer.with_bodies(as_body)
     }

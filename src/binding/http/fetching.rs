@@ -7,7 +7,9 @@ use crate::binding::error::thrown_in;
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Intrinsic, Kept, Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::transport::client::{Again, Failure, Headers, late, refused, too_long};
+use crate::transport::client::{
+    Again, Failure, FileHead, Headers, LOOKED_AT, late, refused, too_long,
+};
 
 const NOT_FOUND: u16 = 404;
 
@@ -33,6 +35,8 @@ pub struct Asked<'a> {
     pub body: Option<Sent<'a>>,
     /// What is wanted of the answer.
     pub wanted: Wanted,
+    /// Further statuses that are an answer.
+    pub accepts: &'a [u16],
 }
 
 /// The body of a request.
@@ -48,22 +52,20 @@ pub enum Sent<'a> {
 pub enum Wanted {
     /// A message, which has a bound.
     Message,
-    /// The bytes of a file.
-    File,
-    /// Nothing but the status.
+    /// The bytes of a file, of which no more than so many can be the right ones.
+    File(Option<u64>),
+    /// Nothing but the head.
     Nothing,
+    /// Nothing but the head of an answer that has the first byte.
+    FirstByte,
 }
 
-/// What came, with a status from 200 to 299.
+/// What came, with a status from 200 to 299 or one that is accepted.
 pub struct Fetched {
     /// The body.
     pub data: Kept,
-    /// The content type.
-    pub content_type: Option<String>,
-    /// How many bytes were announced, where they were not packed.
-    pub announced: Option<u64>,
-    /// The status; 0 where a double has none.
-    pub status: u16,
+    /// The status, and what the headers say.
+    pub head: FileHead,
 }
 
 impl Fetch {
@@ -117,20 +119,19 @@ impl Fetch {
         }
         let wanted = match asked.wanted {
             Wanted::Message => "message",
-            Wanted::File => "file",
-            Wanted::Nothing => "none",
+            Wanted::File(_) => "file",
+            Wanted::Nothing | Wanted::FirstByte => "none",
         };
         // How far the bytes of a body got cannot be seen from here, so no limit can be kept.
         let limit = self
             .timeout
             .filter(|_| !matches!(asked.body, Some(Sent::Bytes(_))));
-        let most = if asked.wanted == Wanted::File {
-            f64::INFINITY
-        } else {
-            #[allow(clippy::cast_precision_loss, reason = "a bound")]
-            let most = self.max_answer_bytes as f64;
-            most
+        #[allow(clippy::cast_precision_loss, reason = "a bound")]
+        let most = match asked.wanted {
+            Wanted::File(most) => most.map_or(f64::INFINITY, |most| most as f64),
+            _ => self.max_answer_bytes as f64,
         };
+        let is_file = matches!(asked.wanted, Wanted::File(_));
         Ok([
             app.owner.value(scope)?,
             self.function.value(scope)?,
@@ -141,7 +142,7 @@ impl Fetch {
                 Some(limit) => scope.number(limit.as_secs_f64() * 1000.0)?,
                 None => scope.undefined()?,
             },
-            scope.boolean(asked.wanted == Wanted::File)?,
+            scope.boolean(is_file)?,
             scope.number(most)?,
         ])
     }
@@ -170,6 +171,11 @@ impl Fetch {
                 let what = format!("did not answer within {patience} ms");
                 return Ok(Err(late(&app.base_url, &what)));
             }
+            Some("long") if matches!(asked.wanted, Wanted::File(_)) => {
+                let what = "more bytes came than the item's object has; nothing of them is kept";
+                let error = Error::new(ErrorKind::SizeMismatch, "fetch an object", what);
+                return Ok(Err(error.into()));
+            }
             Some("long") => {
                 let failure = Failure::from(too_long(self.max_answer_bytes));
                 return Ok(Err(failure.answered(status)));
@@ -177,12 +183,11 @@ impl Fetch {
             _ => {}
         }
         let data = scope.get_named(answer, "data")?;
-        if scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true) {
+        let is_ok = scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true);
+        if is_ok || asked.accepts.contains(&status) {
             return Ok(Ok(Some(Fetched {
                 data: app.realm().keep(scope, data)?,
-                content_type: text("type")?,
-                announced: text("length")?.and_then(|length| length.trim().parse().ok()),
-                status,
+                head: read_head(scope, status, scope.get_named(answer, "headers")?)?,
             })));
         }
         let may_be_absent = asked.wanted != Wanted::Message && asked.method != "PUT";
@@ -204,6 +209,22 @@ impl Fetch {
         let body = body.unwrap_or_default();
         Ok(Err(refused(&what, status, &line, &body, again)))
     }
+}
+
+/// The head of an answer. A double that has no headers at all is believed.
+fn read_head(scope: Scope<'_>, status: u16, headers: Value<'_>) -> Result<FileHead> {
+    if scope.is_nullish(headers)? {
+        return Ok(FileHead::believed(status));
+    }
+    let mut found = Vec::new();
+    for name in LOOKED_AT {
+        let value = scope.as_text(scope.get_named(headers, name)?);
+        found.extend(value.map(|value| (name, value.to_string())));
+    }
+    Ok(FileHead::new(status, |name| {
+        let found = found.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone())
+    }))
 }
 
 /// Whether the app itself called the request off.

@@ -11,4 +11,4 @@ pub use callbacks::{App, plain_headers};
 pub use client::{HttpTransport, create_http_sync_transport};
 pub use files::{NativeFiles, collect};
 pub use serving::{create_http_sync_handler, create_http_sync_server};
-pub use storage::create_http_object_storage;
+pub use storage::{FetchFiles, create_http_object_storage};

@@ -12,40 +12,43 @@ use crate::binding::js::{Call, Kept, Key, Realm, Scope, Value, bound, enter, mar
 use crate::binding::known_options::HTTP_OBJECT_STORAGE;
 use crate::binding::options::Options;
 use crate::binding::stores::key_arg;
-use crate::engine::ports::Blobs;
+use crate::engine::object::page_instead;
+use crate::engine::ports::{Blobs, Stat};
 use crate::error::{Error, ErrorKind, Network, Reason, Result};
+use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::transport::client::{
-    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Failure, HEALTH_PATH, Head, Peer, file_path,
-    pause, repeat,
+    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, FIRST_BYTE, Failure, HEALTH_PATH, Head, Look,
+    Looking, Peer, confirmed, file_path, pause, repeat,
 };
 
 /// Files of a peer, over a `fetch` of the app's.
-struct FetchFiles {
+pub struct FetchFiles {
     app: Rc<App>,
     fetch: Fetch,
 }
 
 enum Files {
     Native(Rc<NativeFiles>),
-    Fetch(FetchFiles),
+    Fetch(Rc<FetchFiles>),
 }
 
 /// `createHttpObjectStorage(options)`
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
     let options = Options::new(scope, realm, call.arg(0), &HTTP_OBJECT_STORAGE)?;
-    let app = Rc::new(App::new(&options, call.arg(0))?);
-    let mut native = None;
+    let mut app = App::new(&options, call.arg(0))?;
+    app.forbidden_is_absent = options.flag("forbiddenMeansAbsent", false)?;
+    let app = Rc::new(app);
     let files = if let Some(function) = options.function("fetch")? {
-        Files::Fetch(FetchFiles {
+        Files::Fetch(Rc::new(FetchFiles {
             app,
             fetch: Fetch {
                 function,
                 timeout: options.timeout(None)?,
                 max_answer_bytes: DEFAULT_MAX_ANSWER_BYTES,
             },
-        })
+        }))
     } else {
         let timeout = options.timeout(Some(DEFAULT_FILE_TIMEOUT))?;
         let client = Arc::new(app.client(timeout, DEFAULT_MAX_ANSWER_BYTES));
@@ -54,7 +57,6 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             retries: app.retries,
             caller: app,
         }));
-        native = Some(Rc::clone(&files));
         Files::Native(files)
     };
     let files = Rc::new(files);
@@ -66,9 +68,9 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })?;
         scope.set_named(object, name, method)?;
     }
-    // A storage over the app's `fetch` is called like any of the app's.
-    if let Some(native) = native {
-        mark(scope, realm, object, native)?;
+    match &*files {
+        Files::Native(native) => mark(scope, realm, object, Rc::clone(native) as _)?,
+        Files::Fetch(fetch) => mark(scope, realm, object, Rc::clone(fetch) as _)?,
     }
     Ok(object)
 }
@@ -166,7 +168,7 @@ impl Files {
         let (healthy, unreachable) = match self {
             Self::Native(files) => (files.0.is_healthy().await, ErrorKind::Sync),
             Self::Fetch(files) => {
-                let asked = files.ask("GET", HEALTH_PATH, Wanted::Nothing).await;
+                let asked = files.ask("GET", HEALTH_PATH, Wanted::Nothing, &[]).await;
                 (asked.map(|answer| answer.is_some()), ErrorKind::Foreign)
             }
         };
@@ -180,8 +182,9 @@ impl Files {
         match self {
             Self::Native(files) => files.0.has(key).await,
             Self::Fetch(files) => {
-                let answer = files.ask("HEAD", &file_path(key)?, Wanted::Nothing).await?;
-                Ok(answer.is_some())
+                let stat = files.look(key, false).await?;
+                let is_page = Blob::under(key.clone()).is_page();
+                Ok(stat.is_some_and(|stat| !stat.is_page || is_page))
             }
         }
     }
@@ -191,7 +194,7 @@ impl Files {
             Self::Native(files) => files.0.delete(key).await,
             Self::Fetch(files) => {
                 files
-                    .ask("DELETE", &file_path(key)?, Wanted::Nothing)
+                    .ask("DELETE", &file_path(key)?, Wanted::Nothing, &[])
                     .await?;
                 Ok(())
             }
@@ -201,7 +204,7 @@ impl Files {
     async fn get(&self, key: &Text) -> Result<Found> {
         match self {
             Self::Native(files) => {
-                let Some(object) = files.0.get(key).await? else {
+                let Some(object) = files.0.get_file(key).await? else {
                     return Ok(Found(None));
                 };
                 let content_type = object.content_type.clone();
@@ -211,17 +214,16 @@ impl Files {
                 Ok(Found(Some((data, bytes.len() as u64, content_type))))
             }
             Self::Fetch(files) => {
-                let path = file_path(key)?;
-                let fetched = files.ask("GET", &path, Wanted::File).await?;
-                let Some(fetched) = fetched else {
-                    return Ok(Found(None));
-                };
-                let status = fetched.status;
-                let whole = files.whole(fetched).map_err(|error| {
-                    let failure = Failure::from(error).answered(status);
-                    failure.at(&files.app.base_url, &path).error
-                })?;
-                Ok(Found(Some(whole)))
+                let blob = Blob::under(key.clone());
+                let found = files.get(&blob).await?;
+                Ok(Found(found.map(|whole| {
+                    let Whole {
+                        data,
+                        size,
+                        content_type,
+                    } = whole;
+                    (data, size, content_type)
+                })))
             }
         }
     }
@@ -235,33 +237,105 @@ impl Files {
             bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &got()))
         })?;
         match self {
-            Self::Native(files) => files.0.put_bytes(key, bytes.into(), content_type).await,
-            Self::Fetch(files) => files.put(&file_path(key)?, &data, content_type).await,
+            Self::Native(files) => {
+                let put = files.0.put_bytes(key, bytes.into(), content_type).await;
+                put.map(drop)
+            }
+            Self::Fetch(files) => files.put(key, &data, content_type).await.map(drop),
         }
     }
 }
 
 /// An object's bytes, how many they are, and the content type.
-type Whole = (Kept, u64, Option<String>);
+pub struct Whole {
+    /// The bytes.
+    pub data: Kept,
+    size: u64,
+    content_type: Option<String>,
+}
 
 impl FetchFiles {
+    /// What is known of an object, if it is there.
+    pub async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        self.look(key, true).await
+    }
+
+    /// The object of an item, if it is there, and unless more than its bytes come.
+    pub async fn get(&self, blob: &Blob) -> Result<Option<Whole>> {
+        let (path, wanted) = (file_path(&blob.key)?, Wanted::File(blob.size));
+        let fetched = self.ask("GET", &path, wanted, &[]).await?;
+        let Some(fetched) = fetched.filter(|fetched| !fetched.head.is_absence(self.looking(false)))
+        else {
+            return Ok(None);
+        };
+        let status = fetched.head.status;
+        let whole = if fetched.head.is_page() && !blob.is_page() {
+            Err(page_instead(&blob.key))
+        } else {
+            self.whole(fetched)
+        };
+        whole.map(Some).map_err(|error| {
+            let failure = Failure::from(error).answered(status);
+            failure.at(&self.app.base_url, &path).error
+        })
+    }
+
+    fn looking(&self, wants_size: bool) -> Looking {
+        Looking {
+            wants_size,
+            forbidden_is_absent: self.app.forbidden_is_absent,
+        }
+    }
+
+    /// As it is with native connections.
+    async fn look(&self, key: &Text, wants_size: bool) -> Result<Option<Stat>> {
+        let (path, looking) = (file_path(key)?, self.looking(wants_size));
+        let head = self.ask("HEAD", &path, Wanted::Nothing, &[405, 501]);
+        let mut look = match head.await? {
+            Some(fetched) => fetched.head.look(looking),
+            None => Look::Absent,
+        };
+        if look == Look::Unclear {
+            let part = self.ask("GET", &path, Wanted::FirstByte, &[416]);
+            look = match part.await? {
+                Some(fetched) => fetched.head.look_at_part(looking),
+                None => Look::Absent,
+            };
+        }
+        Ok(match look {
+            Look::There(stat) => Some(stat),
+            _ => None,
+        })
+    }
+
     async fn ask(
         &self,
         method: &'static str,
         path: &str,
         wanted: Wanted,
+        accepts: &[u16],
     ) -> Result<Option<Fetched>> {
+        let mut accepts = accepts.to_vec();
+        let looks = method == "HEAD" || matches!(wanted, Wanted::File(_) | Wanted::FirstByte);
+        accepts.extend(Some(403).filter(|_| looks && self.app.forbidden_is_absent));
         let head = Head::bare(method, path);
         repeat(
             self.app.retries,
             async |_| {
-                let headers = self.app.headers(&head).await?;
+                let mut headers = self.app.headers(&head).await?;
+                if looks {
+                    headers.set("Accept-Encoding", "identity");
+                }
+                if wanted == Wanted::FirstByte {
+                    headers.set("Range", FIRST_BYTE);
+                }
                 let asked = Asked {
                     method,
                     path,
                     headers: &headers,
                     body: None,
                     wanted,
+                    accepts: &accepts,
                 };
                 self.fetch.send(&self.app, asked).await
             },
@@ -270,10 +344,24 @@ impl FetchFiles {
         .await
     }
 
-    async fn put(&self, path: &str, data: &Kept, content_type: Option<&str>) -> Result<()> {
+    /// Puts an object, and makes sure that the peer has it.
+    pub async fn store(&self, blob: &Blob, data: &Kept) -> Result<()> {
+        let size = data
+            .realm()
+            .scope(|scope| Ok(scope.byte_length(data.value(scope)?)))?
+            .ok_or_else(|| must_be("an object's data", "a Uint8Array", "something else"))?;
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        if self.put(&blob.key, data, content_type.as_deref()).await? {
+            return Ok(());
+        }
+        self.confirm(blob, size).await
+    }
+
+    async fn put(&self, key: &Text, data: &Kept, content_type: Option<&str>) -> Result<bool> {
+        let path = file_path(key)?;
         let head = Head {
             content_type: content_type.map(ToOwned::to_owned),
-            ..Head::put(path)
+            ..Head::put(&path)
         };
         let put = repeat(
             self.app.retries,
@@ -281,40 +369,59 @@ impl FetchFiles {
                 let headers = self.app.headers(&head).await?;
                 let asked = Asked {
                     method: "PUT",
-                    path,
+                    path: &path,
                     headers: &headers,
                     body: Some(Sent::Bytes(data)),
                     wanted: Wanted::Nothing,
+                    accepts: &[],
                 };
                 self.fetch.send(&self.app, asked).await
             },
             async |how_long| pause(&self.app, how_long).await,
         );
-        put.await?;
-        Ok(())
+        match put.await? {
+            Some(fetched) => Ok(fetched.head.vouched),
+            None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
+        }
+    }
+
+    /// As it is with native connections.
+    async fn confirm(&self, blob: &Blob, size: u64) -> Result<()> {
+        let mut stat = self.look(&blob.key, true).await?;
+        if stat.is_none() {
+            let found = self.get(blob).await?;
+            stat = found.map(|whole| Stat {
+                size: Some(whole.size),
+                ..Stat::default()
+            });
+        }
+        confirmed(blob, size, stat.as_ref())
     }
 
     /// What was fetched, if it is all that was announced.
     fn whole(&self, fetched: Fetched) -> Result<Whole> {
-        let bytes = self
+        let size = self
             .app
             .realm()
-            .scope(|scope| Ok(scope.as_bytes(fetched.data.value(scope)?)))?
+            .scope(|scope| Ok(scope.byte_length(fetched.data.value(scope)?)))?
             .ok_or_else(|| Error::sync("fetch an object", "the answer has no bytes"))?;
-        let size = bytes.len() as u64;
-        match fetched.announced {
+        match fetched.head.length {
             Some(announced) if announced != size => Err(Error::sync(
                 "fetch an object",
                 format!("{announced} bytes were announced and {size} came; try again"),
             )
             .of_request(Network::new(Reason::Closed))),
-            _ => Ok((fetched.data, size, fetched.content_type)),
+            _ => Ok(Whole {
+                data: fetched.data,
+                size,
+                content_type: fetched.head.content_type,
+            }),
         }
     }
 }
 
 /// An object that was asked for.
-struct Found(Option<Whole>);
+struct Found(Option<(Kept, u64, Option<String>)>);
 
 impl IntoJs for Found {
     fn into_js<'s>(self, scope: Scope<'s>, realm: &Rc<Realm>) -> Result<Value<'s>> {

@@ -105,6 +105,20 @@ impl<'s> Scope<'s> {
 
     /// The bytes of a `Uint8Array`, a `Buffer` or another view of bytes.
     pub fn as_bytes(self, value: Value<'_>) -> Option<Vec<u8>> {
+        let (data, length) = self.view(value)?;
+        if length == 0 {
+            return Some(Vec::new());
+        }
+        // SAFETY: napi gave `length` bytes at `data`, and they are copied before JavaScript runs again.
+        Some(unsafe { std::slice::from_raw_parts(data, length) }.to_vec())
+    }
+
+    /// How many bytes a `Uint8Array`, a `Buffer` or another view of bytes has.
+    pub fn byte_length(self, value: Value<'_>) -> Option<u64> {
+        self.view(value).map(|(_, length)| length as u64)
+    }
+
+    fn view(self, value: Value<'_>) -> Option<(*const u8, usize)> {
         let mut is_view = false;
         // SAFETY: the value lives in an open scope.
         unsafe { sys::napi_is_typedarray(self.env(), value.raw(), &raw mut is_view) };
@@ -113,7 +127,7 @@ impl<'s> Scope<'s> {
         }
         let (mut kind, mut length, mut data, mut buffer, mut offset) =
             (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: it is a typed array; the bytes are copied before JavaScript runs again.
+        // SAFETY: it is a typed array.
         let status = unsafe {
             sys::napi_get_typedarray_info(
                 self.env(),
@@ -134,11 +148,7 @@ impl<'s> Scope<'s> {
         if status != sys::Status::napi_ok || !is_bytes {
             return None;
         }
-        if length == 0 {
-            return Some(Vec::new());
-        }
-        // SAFETY: napi gave `length` bytes at `data`.
-        Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) }.to_vec())
+        Some((data.cast::<u8>().cast_const(), length))
     }
 
     /// The numbers of a `Float64Array`, where they are.

@@ -11,10 +11,10 @@ use crate::binding::adapters::{NativeStorage, start_over};
 use crate::binding::http::plain_headers;
 use crate::binding::js::Key;
 use crate::engine::object::Incoming;
-use crate::engine::ports::{Blobs, Events, Exchange, Log, State};
+use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat, State};
 use crate::engine::responder::Responder;
 use crate::error::{Error, Result};
-use crate::protocol::item::{Blob, Digest, Item};
+use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -137,6 +137,20 @@ impl Blobs for Storage {
         }
     }
 
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        match self {
+            Self::Folder(folder) => Blobs::stat(folder, key).await,
+            Self::Peer(peer) => peer.stat(key).await,
+        }
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        match self {
+            Self::Folder(folder) => folder.inspect(key).await,
+            Self::Peer(peer) => peer.inspect(key).await,
+        }
+    }
+
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
         match self {
             Self::Folder(folder) => Blobs::get(folder, key).await,
@@ -151,8 +165,8 @@ impl Blobs for Storage {
         }
     }
 
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {
-        Ok(data.checked(blob, digest))
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
+        data.checked(blob, hashed)
     }
 }
 

@@ -8,13 +8,15 @@ use serde_json::value::RawValue;
 
 use super::{Json, MAX_NODE_ID};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, NoItem, Table, deletes, record_blob, row_blob};
+use crate::protocol::item::{
+    Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
+};
 use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 
 /// A shared record.
 pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
-    let [id, updated_at, deleted_at, key, mime_type, hash] = fields(
+    let [id, updated_at, deleted_at, key, mime_type, hash, size] = fields(
         json,
         [
             "id",
@@ -23,6 +25,7 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
             "objectStorageKey",
             "mimeType",
             "contentHash",
+            "sizeBytes",
         ],
     )
     .ok_or(NoItem::Record)?;
@@ -32,10 +35,8 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
         hlc,
         kind: ItemKind::Record(id),
         blob: record_blob(
-            text(key),
+            said(key, mime_type, hash, size),
             given(deleted_at).is_some(),
-            text(mime_type),
-            text(hash).as_ref(),
         ),
         body: json.get().into(),
         fault: None,
@@ -54,15 +55,14 @@ pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
     let table = Table { app, name };
     let mut blob = None;
     if let Some(row) = given(row) {
-        let [key, mime_type, hash] =
-            fields(row, ["object_storage_key", "mime_type", "content_hash"]).ok_or(NoItem::Row)?;
-        blob = row_blob(
-            &table,
-            deleted,
-            text(key),
-            text(mime_type),
-            text(hash).as_ref(),
-        );
+        let names = [
+            "object_storage_key",
+            "mime_type",
+            "content_hash",
+            "size_bytes",
+        ];
+        let [key, mime_type, hash, size] = fields(row, names).ok_or(NoItem::Row)?;
+        blob = row_blob(&table, said(key, mime_type, hash, size), deleted);
     }
     Ok(Item {
         hlc,
@@ -118,6 +118,24 @@ fn given(field: Field<'_>) -> Field<'_> {
 
 fn text(field: Field<'_>) -> Option<Text> {
     serde_json::from_str(field?.get()).ok()
+}
+
+fn said(key: Field<'_>, mime_type: Field<'_>, hash: Field<'_>, size: Field<'_>) -> Said {
+    Said {
+        key: text(key),
+        mime_type: text(mime_type),
+        content_hash: text(hash),
+        size: size.and_then(size_in_json),
+    }
+}
+
+/// A number of bytes, as a number or in digits.
+pub fn size_in_json(json: &RawValue) -> Option<u64> {
+    match serde_json::from_str(json.get()).ok()? {
+        serde_json::Value::Number(number) => number.as_f64().and_then(size_of),
+        serde_json::Value::String(digits) => size_in(&digits),
+        _ => None,
+    }
 }
 
 fn timestamp(field: Field<'_>) -> Option<Hlc> {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use envelope::size_in_json;
 pub use read::{read_answer, read_request};
 pub use write::{write_answer, write_request, write_watermarks};
 

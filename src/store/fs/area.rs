@@ -6,13 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Listing;
 use super::io::{during, make_folder, sync_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::session::Session;
-use super::sidecar::{Sidecars, Version, version_at};
+use super::sidecar::{Kept, Sidecars, Version, version_at};
 use super::tree::{Place, Tree, Wanted};
 use super::writer::Writer;
-use super::{Listing, PutOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
 
@@ -37,7 +37,7 @@ pub(super) struct Area {
 pub(super) struct OpenObject {
     pub(super) file: File,
     pub(super) version: Version,
-    pub(super) about: PutOptions,
+    pub(super) about: Kept,
 }
 
 impl Area {

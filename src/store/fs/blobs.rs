@@ -3,9 +3,9 @@
 use super::stream::StoredObject;
 use super::{FsObjects, PutOptions};
 use crate::engine::object::{Incoming, key_text};
-use crate::engine::ports::Blobs;
+use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
-use crate::protocol::item::{Blob, Digest};
+use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 
 impl Blobs for FsObjects {
@@ -13,6 +13,17 @@ impl Blobs for FsObjects {
 
     async fn has(&self, key: &Text) -> Result<bool> {
         FsObjects::has(self, &key_text(key)?).await
+    }
+
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        FsObjects::stat(self, &key_text(key)?).await
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        match Blobs::get(self, key).await? {
+            Some(object) => object.measured().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
@@ -29,8 +40,8 @@ impl Blobs for FsObjects {
             .await
     }
 
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {
-        Ok(data.checked(blob, digest))
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
+        data.checked(blob, hashed)
     }
 }
 
@@ -39,6 +50,7 @@ impl From<StoredObject> for Incoming {
         Self {
             content_type: object.about.content_type.clone(),
             size: Some(object.size),
+            is_page: false,
             chunks: object.into_chunks(0..u64::MAX),
         }
     }

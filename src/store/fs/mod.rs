@@ -4,7 +4,7 @@
 //! <root>/photos/x.jpg                    the bytes of the key photos/x.jpg
 //! <root>/.starkeep-store/nested/         the bytes of keys whose place is taken: where "a" is a file,
 //!                                        "a/b" lies here, and the other way round
-//! <root>/.starkeep-store/sidecars/       content types and metadata, see [`sidecar`]
+//! <root>/.starkeep-store/sidecars/       content types, metadata, hashes, see [`sidecar`]
 //! <root>/.starkeep-store/writing/        what is being written, see [`session`]
 //! ```
 //!
@@ -44,6 +44,7 @@ use self::io::during;
 use self::key::Key;
 use super::blocking;
 use super::gate::Gate;
+use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use self::stream::StoredObject;
@@ -120,7 +121,7 @@ impl FsObjects {
         self.run(OPERATION, move |area| {
             let mut writer = area.begin_put(OPERATION, key)?;
             writer.write(data.as_ref())?;
-            writer.commit(&options)
+            writer.commit(options)
         })
         .await
     }
@@ -140,8 +141,8 @@ impl FsObjects {
             Ok(Some(Object {
                 size: data.len() as u64,
                 data,
-                content_type: open.about.content_type,
-                metadata: open.about.metadata,
+                content_type: open.about.options.content_type,
+                metadata: open.about.options.metadata,
             }))
         })
         .await
@@ -153,6 +154,21 @@ impl FsObjects {
         let key = Key::parse(OPERATION, key)?;
         self.run(OPERATION, move |area| area.has(OPERATION, &key))
             .await
+    }
+
+    /// What is known of the object under `key`.
+    pub async fn stat(&self, key: &str) -> Result<Option<Stat>> {
+        const OPERATION: &str = "look for an object";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| {
+            let open = area.open_object(OPERATION, &key)?;
+            Ok(open.map(|open| Stat {
+                size: Some(open.version.size()),
+                digest: open.about.digest,
+                is_page: false,
+            }))
+        })
+        .await
     }
 
     /// Removes the object under `key`, if there is one.

@@ -1,10 +1,11 @@
-//! Content types and metadata, each in a small file beside the objects.
+//! Content types, metadata and hashes, each in a small file beside the objects.
 //!
 //! A sidecar's name holds the hash of the key and the [`Version`] of the bytes that it describes. The
 //! store stamps every file that it writes with a modification time of its own, so no two versions of one
 //! object have the same. A sidecar is on disk before its bytes are in place and is removed after others
 //! have taken their place: whatever is found at the object's path after a crash, its own sidecar is
-//! there, and no other fits it. Bytes that somebody else put into the folder have none.
+//! there, and no other fits it. Bytes that somebody else put into the folder have none, and the sidecars of
+//! earlier versions of this package name no hash.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::PutOptions;
 use super::io::{make_folder, sync_folder, unless_missing};
 use super::key::Key;
+use crate::protocol::item;
 
 /// Which version of an object's bytes: their size and when they were written, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,18 @@ struct Sidecar {
     content_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<BTreeMap<String, String>>,
+    /// In hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+/// What is kept about a version of an object.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    /// What it was put with.
+    pub(super) options: PutOptions,
+    /// The SHA-256 of its bytes, where it was kept.
+    pub(super) digest: Option<item::Digest>,
 }
 
 /// The folder of the sidecars.
@@ -90,23 +104,26 @@ impl Sidecars {
     }
 
     /// What is kept about this version of the object under `key`.
-    pub(super) fn read(&self, key: &Key, version: Version) -> io::Result<Option<PutOptions>> {
+    pub(super) fn read(&self, key: &Key, version: Version) -> io::Result<Option<Kept>> {
         let Some(text) = unless_missing(fs::read(self.path_of(key, version)))? else {
             return Ok(None);
         };
         let content: Sidecar = serde_json::from_slice(&text)?;
-        Ok(Some(PutOptions {
+        let digest = content.sha256.as_deref().and_then(item::Digest::parse);
+        let options = PutOptions {
             content_type: content.content_type,
             metadata: content.metadata,
-        }))
+        };
+        Ok(Some(Kept { options, digest }))
     }
 
     /// Keeps `about` for a version that is not in place yet, and returns once that is on disk.
-    pub(super) fn write(&self, key: &Key, version: Version, about: &PutOptions) -> io::Result<()> {
+    pub(super) fn write(&self, key: &Key, version: Version, about: &Kept) -> io::Result<()> {
         let content = Sidecar {
             key: key.as_str().to_owned(),
-            content_type: about.content_type.clone(),
-            metadata: about.metadata.clone(),
+            content_type: about.options.content_type.clone(),
+            metadata: about.options.metadata.clone(),
+            sha256: about.digest.map(|digest| digest.to_string()),
         };
         let path = self.path_of(key, version);
         let folder = path.parent().unwrap_or(&self.root);

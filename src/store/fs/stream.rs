@@ -15,6 +15,7 @@ use super::key::Key;
 use super::{FsObjects, PutOptions};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::Digest;
 
 /// So many bytes are read at one time.
 const PIECE: u64 = 256 * 1024;
@@ -29,6 +30,8 @@ pub struct StoredObject {
     pub version: String,
     /// What is kept beside the bytes.
     pub about: PutOptions,
+    /// The SHA-256 of the bytes, where it was kept.
+    pub digest: Option<Digest>,
     key: Key,
     file: std::fs::File,
     store: FsObjects,
@@ -69,7 +72,7 @@ impl FsObjects {
                 })
                 .await?;
         }
-        self.run(OPERATION, move |_| writer.commit(&options)).await
+        self.run(OPERATION, move |_| writer.commit(options)).await
     }
 }
 
@@ -78,7 +81,8 @@ impl StoredObject {
         Self {
             size: open.version.size(),
             version: open.version.to_string(),
-            about: open.about,
+            about: open.about.options,
+            digest: open.about.digest,
             key,
             file: open.file,
             store,

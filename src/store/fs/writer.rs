@@ -10,13 +10,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
+
 use super::PutOptions;
 use super::area::Area;
 use super::io::{during, sync_folder, unless_missing};
 use super::key::Key;
 use super::session::Session;
-use super::sidecar::{Version, version_at};
+use super::sidecar::{Kept, Version, version_at};
 use crate::error::{Error, Result};
+use crate::protocol::item;
 use crate::store::gate::closed;
 
 /// How often a place is looked for again because others change folders meanwhile.
@@ -32,6 +35,7 @@ pub(super) struct Writer {
     operation: &'static str,
     key: Key,
     file: File,
+    hasher: Sha256,
     path: PathBuf,
     /// The version as which the bytes, and what is to be known about them, are on the disk.
     version: Option<Version>,
@@ -49,6 +53,7 @@ impl Writer {
             operation,
             key,
             file,
+            hasher: Sha256::new(),
             path,
             version: None,
             described: None,
@@ -58,16 +63,21 @@ impl Writer {
 
     /// Adds bytes at the end.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
         self.file
             .write_all(bytes)
             .map_err(during(self.operation, self.key.as_str()))
     }
 
     /// Puts the object in place. When this returns it is there for good.
-    pub(super) fn commit(mut self, about: &PutOptions) -> Result<()> {
+    pub(super) fn commit(mut self, options: PutOptions) -> Result<()> {
+        let about = Kept {
+            options,
+            digest: Some(item::Digest(self.hasher.finalize_reset().into())),
+        };
         let mut attempt = 1;
         loop {
-            match self.try_commit(about) {
+            match self.try_commit(&about) {
                 Ok(()) => return Ok(()),
                 Err(error) if attempt < ATTEMPTS && place_changed(&error) => attempt += 1,
                 Err(error) => {
@@ -81,7 +91,7 @@ impl Writer {
         }
     }
 
-    fn try_commit(&mut self, about: &PutOptions) -> Result<()> {
+    fn try_commit(&mut self, about: &Kept) -> Result<()> {
         let (place, is_plain) = self.area.make_place(self.operation, &self.key)?;
         let before = version_at(&place).map_err(|error| self.fault(error))?;
         self.describe(about, before)
@@ -101,7 +111,7 @@ impl Writer {
 
     /// Brings the bytes to the disk, stamped with a time that the version in place does not have, and
     /// then what is to be known about them.
-    fn describe(&mut self, about: &PutOptions, before: Option<Version>) -> io::Result<()> {
+    fn describe(&mut self, about: &Kept, before: Option<Version>) -> io::Result<()> {
         if self.version.is_some() && self.version != before {
             return Ok(());
         }
@@ -115,10 +125,8 @@ impl Writer {
             }
             time += NEXT_STAMP;
         };
-        if *about != PutOptions::default() {
-            self.described = Some(version);
-            self.area.sidecars.write(&self.key, version, about)?;
-        }
+        self.described = Some(version);
+        self.area.sidecars.write(&self.key, version, about)?;
         self.version = Some(version);
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::faults::{Faults, Operation, pause};
-use crate::engine::object::check;
-use crate::engine::ports::Blobs;
+use crate::engine::object::{compare, measure};
+use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
-use crate::protocol::item::{Blob, Digest};
+use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 
 #[derive(Debug, Default)]
@@ -104,6 +104,17 @@ impl Blobs for MemoryBlobs {
         Ok(holds)
     }
 
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        self.faults.meet(Operation::HasBlob, Some(key)).await?;
+        let found = self.storage.objects.borrow().get(key).cloned();
+        pause().await;
+        Ok(found.map(|data| measure(&data)))
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        self.stat(key).await
+    }
+
     async fn get(&self, key: &Text) -> Result<Option<Arc<[u8]>>> {
         self.faults.meet(Operation::GetBlob, Some(key)).await?;
         let found = self.storage.objects.borrow().get(key).cloned();
@@ -122,7 +133,9 @@ impl Blobs for MemoryBlobs {
         Ok(())
     }
 
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Arc<[u8]>) -> Result<Arc<[u8]>> {
-        check(blob, digest, &data).map(|()| data)
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Arc<[u8]>) -> Result<Arc<[u8]>> {
+        let found = measure(&data);
+        let digest = found.digest.filter(|_| hashed);
+        compare(blob, &Stat { digest, ..found }).map(|()| data)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, Table, record_blob, row_blob};
+use crate::protocol::item::{Item, ItemKind, Said, Table, record_blob, row_blob};
 use crate::protocol::text::Text;
 
 /// The body of a record or a row.
@@ -41,7 +41,7 @@ pub fn record(hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body> {
     Item {
         hlc,
         kind: ItemKind::Record(body.id.clone()),
-        blob: record_blob(key.map(Text::from), body.deleted, None, None),
+        blob: record_blob(said(key), body.deleted),
         body,
         fault: None,
     }
@@ -52,8 +52,15 @@ pub fn row(table: &Table, hlc: Hlc, body: Body, key: Option<&str>) -> Item<Body>
     Item {
         hlc,
         kind: ItemKind::Row(table.clone()),
-        blob: row_blob(table, body.deleted, key.map(Text::from), None, None),
+        blob: row_blob(table, said(key), body.deleted),
         body,
         fault: None,
+    }
+}
+
+fn said(key: Option<&str>) -> Said {
+    Said {
+        key: key.map(Text::from),
+        ..Said::default()
     }
 }

@@ -9,7 +9,7 @@ use super::record::{Encoded, decode};
 use super::schema::{EXTRA, Shape};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, record_blob};
+use crate::protocol::item::{Item, ItemKind, Said, record_blob, size_in, size_of};
 use crate::protocol::text::Text;
 use crate::store::Json;
 
@@ -62,12 +62,13 @@ impl Stored {
         let fault = self
             .malformed(shape)
             .map(|(column, wanted, got)| fault(operation, &named, column, wanted, &got));
-        let blob = record_blob(
-            text("objectStorageKey"),
-            is_deleted,
+        let said = Said {
+            key: text("objectStorageKey"),
             mime_type,
-            text("contentHash").as_ref(),
-        );
+            content_hash: text("contentHash"),
+            size: self.size(shape),
+        };
+        let blob = record_blob(said, is_deleted);
         Item {
             hlc,
             kind: ItemKind::Record(match id {
@@ -77,6 +78,16 @@ impl Stored {
             blob: blob.filter(|_| fault.is_none()),
             body: self.json(shape),
             fault,
+        }
+    }
+
+    /// How many bytes its object has.
+    fn size(&self, shape: &Shape) -> Option<u64> {
+        match self.values.get(shape.position_of("sizeBytes")?)? {
+            Value::Integer(size) => u64::try_from(*size).ok(),
+            Value::Real(size) => size_of(*size),
+            Value::Text(digits) => size_in(digits),
+            _ => None,
         }
     }
 

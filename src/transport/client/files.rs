@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::{Body, RequestBuilder, Response};
 use tokio::time::timeout;
 
 use super::fault::{Failure, answered, broken, late, located};
+use super::look::{FileHead, Look, Looking};
 use super::patience::Progress;
 use super::{Client, Headers};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, Network, Reason, Result};
+use crate::transport::gzip::unpacked;
 
 const OPERATION: &str = "fetch an object";
 
 /// The path that says whether a server is there.
 pub const HEALTH_PATH: &str = "/health";
+
+/// The range that is asked for where only the head of the answer matters.
+pub const FIRST_BYTE: &str = "bytes=0-0";
 
 /// Bytes that are there already are handed on in pieces of this size, so that progress is seen.
 const PIECE: usize = 64 * 1024;
@@ -31,30 +36,55 @@ impl Client {
         Ok(self.head_of(request).await?.status().is_success())
     }
 
-    /// Whether the file is there. `path` is a [`file_path`](super::file_path).
+    /// What a `HEAD` says of the file. `path` is a [`file_path`](super::file_path).
     ///
     /// # Errors
-    /// `Sync` where the peer cannot be reached or answers anything but 2xx and 404.
-    pub async fn has(&self, path: &str, headers: &Headers) -> Result<bool, Failure> {
-        let request = self.request(Method::HEAD, path, headers)?;
+    /// `Sync` where the peer cannot be reached or refuses.
+    pub async fn look(
+        &self,
+        path: &str,
+        headers: &Headers,
+        wants_size: bool,
+    ) -> Result<Look, Failure> {
+        let request = self.file_request(Method::HEAD, path, headers)?;
         let response = self.head_of(request).await?;
-        match response.status() {
-            StatusCode::NOT_FOUND => Ok(false),
-            status if status.is_success() => Ok(true),
-            _ => Err(self.refused_file(Method::HEAD, path, response).await),
+        match head_of(&response).look(self.looking(wants_size)) {
+            Look::Refused => Err(self.refused_file(Method::HEAD, path, response).await),
+            look => Ok(look),
+        }
+    }
+
+    /// What a `GET` of its first byte says of the file, where a `HEAD` did not say it.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub async fn look_at_part(
+        &self,
+        path: &str,
+        headers: &Headers,
+        wants_size: bool,
+    ) -> Result<Look, Failure> {
+        let request = self.file_request(Method::GET, path, headers)?;
+        let response = self.head_of(request.header(RANGE, FIRST_BYTE)).await?;
+        match head_of(&response).look_at_part(self.looking(wants_size)) {
+            Look::Refused => Err(self.refused_file(Method::GET, path, response).await),
+            look => Ok(look),
         }
     }
 
     /// The file, if it is there. Its bytes end in an error where they are not all that were announced.
     ///
     /// # Errors
-    /// As [`Self::has`]; the bytes likewise.
+    /// As [`Self::look`]; the bytes likewise.
     pub async fn get(&self, path: &str, headers: &Headers) -> Result<Option<Incoming>, Failure> {
-        let request = self.request(Method::GET, path, headers)?;
+        let request = self.file_request(Method::GET, path, headers)?;
         let response = self.head_of(request).await?;
+        let head = head_of(&response);
+        if head.is_absence(self.looking(false)) {
+            return Ok(None);
+        }
         match response.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::OK => self.incoming(path, response).map(Some),
+            StatusCode::OK => self.incoming(head, path, response).map(Some),
             _ => Err(self.refused_file(Method::GET, path, response).await),
         }
     }
@@ -62,7 +92,7 @@ impl Client {
     /// Deletes the file. Where there is none, it is done.
     ///
     /// # Errors
-    /// As [`Self::has`].
+    /// As [`Self::look`].
     pub async fn delete(&self, path: &str, headers: &Headers) -> Result<(), Failure> {
         let request = self.request(Method::DELETE, path, headers)?;
         let response = self.head_of(request).await?;
@@ -73,20 +103,22 @@ impl Client {
         }
     }
 
-    /// Puts a file of these bytes.
+    /// Puts a file of these bytes. Says whether the peer speaks this protocol: of any other one it is not
+    /// known yet that it has the file.
     ///
     /// # Errors
-    /// As [`Self::has`].
+    /// As [`Self::look`].
     pub async fn put_bytes(
         &self,
         path: &str,
         headers: &Headers,
         content_type: Option<&str>,
         bytes: Bytes,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let object = Incoming {
             content_type: content_type.map(ToOwned::to_owned),
             size: Some(bytes.len() as u64),
+            is_page: false,
             chunks: pieces(bytes).boxed(),
         };
         self.put(path, headers, object).await
@@ -95,13 +127,13 @@ impl Client {
     /// Puts a file whose bytes are still to come. They are used up by it.
     ///
     /// # Errors
-    /// As [`Self::has`]; and the error that the bytes end in.
+    /// As [`Self::look`]; and the error that the bytes end in.
     pub async fn put(
         &self,
         path: &str,
         headers: &Headers,
         object: Incoming,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let mut request = self.request(Method::PUT, path, headers)?;
         // A type that cannot stand in a header is the record's to keep; the bytes go all the same.
         if let Some(Ok(content_type)) = object.content_type.map(|text| HeaderValue::from_str(&text))
@@ -122,7 +154,7 @@ impl Client {
             .while_moving(&progress, async {
                 let response = self.send(request.body(Body::wrap_stream(body))).await?;
                 if response.status().is_success() {
-                    return Ok(());
+                    return Ok(head_of(&response).vouched);
                 }
                 Err(self.refused_file(Method::PUT, path, response).await)
             })
@@ -137,6 +169,24 @@ impl Client {
         }
     }
 
+    /// A request for a file as it is: what is packed on the way has no size that is known.
+    fn file_request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &Headers,
+    ) -> Result<RequestBuilder> {
+        let request = self.request(method, path, headers)?;
+        Ok(request.header(ACCEPT_ENCODING, "identity"))
+    }
+
+    fn looking(&self, wants_size: bool) -> Looking {
+        Looking {
+            wants_size,
+            forbidden_is_absent: self.options.forbidden_is_absent,
+        }
+    }
+
     /// The head of an answer to a request without a body.
     async fn head_of(&self, request: RequestBuilder) -> Result<Response, Failure> {
         self.in_time(self.send(request)).await
@@ -148,18 +198,25 @@ impl Client {
         self.in_time(refusal).await.unwrap_or_else(|late| late)
     }
 
-    fn incoming(&self, path: &str, response: Response) -> Result<Incoming, Failure> {
+    fn incoming(
+        &self,
+        head: FileHead,
+        path: &str,
+        response: Response,
+    ) -> Result<Incoming, Failure> {
         let status = response.status().as_u16();
-        let headers = response.headers();
-        let text = |name| {
-            let value: Option<&HeaderValue> = headers.get(name);
-            value.and_then(|value| value.to_str().ok())
+        let is_gzip = match &head.packed {
+            None => false,
+            Some(coding) if is_gzip(coding) => true,
+            Some(coding) => {
+                let what = format!(
+                    "it is packed as {coding:?}, which was not asked for; files must come as they are, or packed \
+                     with gzip"
+                );
+                return Err(Failure::from(Error::sync(OPERATION, what)).answered(status));
+            }
         };
-        if let Some(coding) = text(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
-            let what = format!("it is packed as {coding:?}, which was not asked for");
-            return Err(Failure::from(Error::sync(OPERATION, what)).answered(status));
-        }
-        let content_type = text(CONTENT_TYPE).map(ToOwned::to_owned);
+        let is_page = head.is_page();
         let size = response.content_length();
         let (peer, patience) = (self.options.base_url.clone(), self.options.timeout);
         let chunks = stream::unfold(Some(response), move |response| {
@@ -173,7 +230,9 @@ impl Client {
             }
         });
         let (base_url, path) = (self.options.base_url.clone(), path.to_owned());
-        let chunks = exactly(chunks.boxed(), size).map(move |chunk| {
+        let came = exactly(chunks.boxed(), size);
+        let came = if is_gzip { unpacked(came) } else { came };
+        let chunks = came.map(move |chunk| {
             chunk.map_err(|error| {
                 let error = match error.network() {
                     Some(_) => error,
@@ -183,11 +242,23 @@ impl Client {
             })
         });
         Ok(Incoming {
-            content_type,
-            size,
+            content_type: head.content_type,
+            size: head.length,
+            is_page,
             chunks: chunks.boxed(),
         })
     }
+}
+
+fn is_gzip(coding: &str) -> bool {
+    coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip")
+}
+
+fn head_of(response: &Response) -> FileHead {
+    FileHead::new(response.status().as_u16(), |name| {
+        let value = response.headers().get(name)?;
+        value.to_str().ok().map(ToOwned::to_owned)
+    })
 }
 
 async fn next(

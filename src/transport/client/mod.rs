@@ -16,6 +16,7 @@ mod fault;
 mod files;
 mod headers;
 mod key;
+mod look;
 mod patience;
 mod peer;
 mod retry;
@@ -32,10 +33,11 @@ use reqwest::{RequestBuilder, Response};
 pub use connections::Connections;
 pub use exchange::{read, too_long};
 pub use fault::{Failure, late, refused};
-pub use files::HEALTH_PATH;
+pub use files::{FIRST_BYTE, HEALTH_PATH};
 pub use headers::Headers;
 pub use key::file_path;
-pub use peer::{Caller, Head, Peer, pause, text_of};
+pub use look::{FileHead, LOOKED_AT, Look, Looking};
+pub use peer::{Caller, Head, Peer, confirmed, pause, text_of};
 pub use retry::{Again, Over, repeat};
 
 use crate::error::{Error, Result};
@@ -59,6 +61,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// See [`DEFAULT_MAX_ANSWER_BYTES`].
     pub max_answer_bytes: usize,
+    /// Whether a server answers 403 for a file that it does not have.
+    pub forbidden_is_absent: bool,
 }
 
 /// One peer.

@@ -1,16 +1,18 @@
 //! One peer as ports of the engine: its answering side, and its files.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use super::rewind::Rewind;
-use super::{Client, Failure, HEALTH_PATH, Headers, file_path, repeat};
-use crate::engine::object::Incoming;
-use crate::engine::ports::{Blobs, Exchange};
-use crate::error::Result;
-use crate::protocol::item::{Blob, Digest, Item};
+use super::{Client, Failure, HEALTH_PATH, Headers, Look, file_path, repeat};
+use crate::engine::object::{Chunks, Incoming, page_instead};
+use crate::engine::ports::{Blobs, Exchange, Stat};
+use crate::error::{Error, Result};
+use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::{Json, weigh, write_request};
@@ -107,15 +109,29 @@ impl<C: Caller> Peer<C> {
         .await
     }
 
-    /// Puts a file of these bytes.
+    /// Puts a file of these bytes, and makes sure that the peer has it.
+    pub async fn store_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<()> {
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        let size = bytes.len() as u64;
+        if self
+            .put_bytes(&blob.key, bytes, content_type.as_deref())
+            .await?
+        {
+            return Ok(());
+        }
+        self.confirm(blob, size).await
+    }
+
+    /// Puts a file of these bytes. Says whether the peer speaks this protocol.
     pub async fn put_bytes(
         &self,
         key: &Text,
         bytes: Bytes,
         content_type: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let content_type = content_type.map(ToOwned::to_owned);
-        self.ask(&Head::put(&file_path(key)?), |client, head, headers| {
+        let head = Head::put(&file_path(key)?);
+        let put = self.ask(&head, |client, head, headers| {
             let (bytes, content_type) = (bytes.clone(), content_type.clone());
             async move {
                 let content_type = content_type.as_deref();
@@ -123,8 +139,53 @@ impl<C: Caller> Peer<C> {
                     .put_bytes(&head.path, &headers, content_type, bytes)
                     .await
             }
+        });
+        put.await
+    }
+
+    /// What the peer says of a file without sending it; with `wants_size` nothing whose size it does not
+    /// tell is there, unless the peer speaks this protocol.
+    async fn look(&self, key: &Text, wants_size: bool) -> Result<Option<Stat>> {
+        let path = file_path(key)?;
+        let head = Head::bare("HEAD", &path);
+        let look = self.ask(&head, move |client, head, headers| async move {
+            client.look(&head.path, &headers, wants_size).await
+        });
+        let look = match look.await? {
+            Look::Unclear => {
+                let head = Head::bare("GET", &path);
+                let part = self.ask(&head, move |client, head, headers| async move {
+                    client.look_at_part(&head.path, &headers, wants_size).await
+                });
+                part.await?
+            }
+            look => look,
+        };
+        Ok(match look {
+            Look::There(stat) => Some(stat),
+            _ => None,
         })
-        .await
+    }
+
+    /// Whether a peer that answered well to a `PUT`, and does not say that it speaks this protocol, has the
+    /// file now: a web server may answer everything with 200.
+    async fn confirm(&self, blob: &Blob, size: u64) -> Result<()> {
+        let mut stat = self.look(&blob.key, true).await?;
+        if stat.is_none() {
+            stat = self.inspect(&blob.key).await?;
+        }
+        confirmed(blob, size, stat.as_ref())
+    }
+
+    /// The file, where it is not a web page that came instead.
+    pub async fn get_file(&self, key: &Text) -> Result<Option<Incoming>> {
+        let object = Blobs::get(self, key).await?;
+        match &object {
+            Some(object) if object.is_page && !Blob::under(key.clone()).is_page() => {
+                Err(page_instead(key))
+            }
+            _ => Ok(object),
+        }
     }
 
     /// Makes a request, and makes it again while that is worth it.
@@ -146,6 +207,27 @@ impl<C: Caller> Peer<C> {
         )
         .await
     }
+}
+
+/// Whether a file of so many bytes that was put is what the peer has.
+///
+/// # Errors
+/// `Sync` where it is not.
+pub fn confirmed(blob: &Blob, size: u64, stat: Option<&Stat>) -> Result<()> {
+    let is_it = |stat: &Stat| {
+        stat.size.is_none_or(|found| found == size) && (!stat.is_page || blob.is_page())
+    };
+    if stat.is_some_and(is_it) {
+        return Ok(());
+    }
+    Err(Error::sync(
+        "store an object",
+        format!(
+            "the peer answered well to the PUT of {:?} and does not have its {size} bytes; check baseUrl, and \
+             whether the network asks for a login",
+            blob.key.to_string()
+        ),
+    ))
 }
 
 /// Waits before a further try.
@@ -200,11 +282,20 @@ impl<C: Caller> Blobs for Peer<C> {
     type Data = Incoming;
 
     async fn has(&self, key: &Text) -> Result<bool> {
-        self.ask(
-            &Head::bare("HEAD", &file_path(key)?),
-            |client, head, headers| async move { client.has(&head.path, &headers).await },
-        )
-        .await
+        let stat = self.look(key, false).await?;
+        let is_page = Blob::under(key.clone()).is_page();
+        Ok(stat.is_some_and(|stat| !stat.is_page || is_page))
+    }
+
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        self.look(key, true).await
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        let Some(object) = self.get(key).await? else {
+            return Ok(None);
+        };
+        self.caller.run(object.measured()).await.map(Some)
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
@@ -221,14 +312,16 @@ impl<C: Caller> Blobs for Peer<C> {
         const ONE_TRY: u32 = 0;
         let head = Head::put(&file_path(&blob.key)?);
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
-        let (size, bytes) = (data.size, Rewind::new(data.chunks));
-        repeat(
+        let (chunks, count) = counted(data.chunks);
+        let (size, is_page, bytes) = (data.size, data.is_page, Rewind::new(chunks));
+        let vouched = repeat(
             ONE_TRY,
             async |over| {
                 let headers = self.caller.headers(&head).await?;
                 let object = Incoming {
                     content_type: content_type.clone(),
                     size,
+                    is_page,
                     chunks: bytes.begin(),
                 };
                 let (client, path) = (self.client.over(over), head.path.clone());
@@ -240,10 +333,26 @@ impl<C: Caller> Blobs for Peer<C> {
             },
             async |how_long| pause(&self.caller, how_long).await,
         )
-        .await
+        .await?;
+        if vouched {
+            return Ok(());
+        }
+        self.confirm(blob, count.load(Ordering::Relaxed)).await
     }
 
-    async fn checked(&self, blob: &Blob, digest: Digest, data: Incoming) -> Result<Incoming> {
-        Ok(data.checked(blob, digest))
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
+        data.checked(blob, hashed)
     }
+}
+
+/// The same bytes, and how many they were once they are over.
+fn counted(chunks: Chunks) -> (Chunks, Arc<AtomicU64>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&count);
+    let chunks = chunks.inspect(move |chunk| {
+        if let Ok(chunk) = chunk {
+            seen.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+    });
+    (chunks.boxed(), count)
 }

@@ -19,7 +19,7 @@ mod select;
 use http::Method;
 
 pub use key::{MAX_KEY, decode_key};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, mark};
 pub use select::{Selection, entity_tag, packs_answers, select};
 
 use super::{EXCHANGE_PATH, FILES_PREFIX};

@@ -7,9 +7,16 @@ use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::error::{Error, ErrorKind};
+use crate::transport::{MARKER, MARKER_VALUE};
+
+/// Says that this protocol is spoken here.
+pub fn mark(headers: &mut HeaderMap) {
+    let name = HeaderName::from_static(MARKER);
+    headers.insert(name, HeaderValue::from_static(MARKER_VALUE));
+}
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug, Clone)]
@@ -169,6 +176,7 @@ impl Refusal {
         headers.insert(CONTENT_LENGTH, length.into());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        mark(headers);
         if let Some((name, value)) = self.header {
             headers.insert(name, HeaderValue::from_static(value));
         }

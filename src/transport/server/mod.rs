@@ -21,6 +21,7 @@ use http::request::Parts;
 
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, Result};
+use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 
@@ -78,6 +79,8 @@ pub struct About {
     pub content_type: Option<String>,
     /// A text that no other version of the file has.
     pub version: Option<String>,
+    /// The SHA-256 of its bytes, where that is known without reading them.
+    pub digest: Option<Digest>,
 }
 
 /// A file that is there.

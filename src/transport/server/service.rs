@@ -20,8 +20,9 @@ use crate::protocol::message::Answer;
 use crate::protocol::wire::{Json, read_request, write_answer};
 use crate::transport::gzip::{WORTH_PACKING, pack};
 use crate::transport::routes::{
-    Action, Found, Refusal, Route, Selection, entity_tag, packs_answers, select,
+    Action, Found, Refusal, Route, Selection, entity_tag, mark, packs_answers, select,
 };
+use crate::transport::{REPR_DIGEST, write_repr_digest};
 
 /// What takes longer to read or write is done where it keeps nobody waiting.
 const LONG: usize = 64 * 1024;
@@ -33,8 +34,20 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers a request. `why` is what whoever feeds the body may say about it.
 ///
 /// Faults, panics too, are an answer like any other: they are logged, and the caller hears that there was
-/// one.
+/// one. Every answer says that this protocol is spoken here.
 pub async fn serve(
+    channel: &Channel,
+    found: Found,
+    head: Parts,
+    body: Chunks,
+    why: Why,
+) -> Response<Body> {
+    let mut response = respond(channel, found, head, body, why).await;
+    mark(response.headers_mut());
+    response
+}
+
+async fn respond(
     channel: &Channel,
     found: Found,
     head: Parts,
@@ -57,7 +70,9 @@ pub async fn serve(
 
 /// The server is there.
 pub fn healthy() -> Response<Body> {
-    json(Bytes::from_static(b"{\"status\":\"ok\"}"))
+    let mut response = json(Bytes::from_static(b"{\"status\":\"ok\"}"));
+    mark(response.headers_mut());
+    response
 }
 
 fn refused(refusal: Refusal) -> Response<Body> {
@@ -287,6 +302,7 @@ async fn put(
     let file = Incoming {
         content_type: content_type.and_then(|value| value.to_str().ok().map(str::to_owned)),
         size: upload.size(),
+        is_page: false,
         chunks: Box::pin(upload),
     };
     let stored = channel.files.put(key, file).await;
@@ -302,6 +318,10 @@ fn describe(headers: &mut HeaderMap, about: &About) {
     // What is under a key may change: who keeps a copy asks whether it has.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(digest) = about.digest {
+        let name = HeaderName::from_static(REPR_DIGEST);
+        insert_text(headers, name, &write_repr_digest(digest));
+    }
     if let Some(version) = &about.version {
         insert_text(headers, ETAG, &entity_tag(version));
     }

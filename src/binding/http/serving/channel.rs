@@ -331,8 +331,12 @@ impl Files for Across {
     fn look(&self, key: String) -> Later<'_, Option<About>> {
         self.run("has", |channel, _| {
             Box::pin(async move {
-                let has = channel.storage.has(&Text::from(key.as_str())).await?;
-                Ok(has.then(About::default))
+                let stat = channel.storage.stat(&Text::from(key.as_str())).await?;
+                Ok(stat.map(|stat| About {
+                    size: stat.size,
+                    digest: stat.digest,
+                    ..About::default()
+                }))
             })
         })
     }
@@ -351,6 +355,7 @@ impl Files for Across {
                         size: Some(bytes.len() as u64),
                         content_type,
                         version: None,
+                        digest: None,
                     },
                     size: bytes.len() as u64,
                     read: Box::new(move |range| pieces_of(part(&bytes, &range))),

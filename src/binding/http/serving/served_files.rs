@@ -28,6 +28,7 @@ impl Files for NativeFiles {
                 size: Some(stored.size),
                 content_type: stored.about.content_type.clone(),
                 version: Some(stored.version.clone()),
+                digest: stored.digest,
             };
             Ok(Some(File {
                 about,

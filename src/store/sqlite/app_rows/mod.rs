@@ -30,9 +30,10 @@ use super::turn::Holder;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table, row_blob};
+use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Said, Table, row_blob};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire::size_in_json;
 use crate::store::{Json, blocking};
 
 /// A store of app rows. All clones are one store.
@@ -237,13 +238,13 @@ fn item(operation: &'static str, table: &AppTable, hlc: Hlc, row: &StoredRow) ->
     if table.info.name == FILE_RECORDS_TABLE && fault.is_none() {
         let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
         let text = |field| serde_json::from_str::<Text>(fields.get(field)?.get()).ok();
-        blob = row_blob(
-            &name,
-            deleted,
-            text("object_storage_key"),
-            text("mime_type"),
-            text("content_hash").as_ref(),
-        );
+        let said = Said {
+            key: text("object_storage_key"),
+            mime_type: text("mime_type"),
+            content_hash: text("content_hash"),
+            size: fields.get("size_bytes").copied().and_then(size_in_json),
+        };
+        blob = row_blob(&name, said, deleted);
     }
     Item {
         hlc,

@@ -1,0 +1,94 @@
+//! Which item decides what is under a key.
+//!
+//! Keys may be used again: by a newer version of a record, by another record, by the app row that belongs to
+//! one. Then the newest item of the key decides, and an older one is content with what that one says. Only
+//! the own stores can be asked for it. They are, where two sides disagree about an object, and nowhere else:
+//! it may take a pass over them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Blob, FILE_RECORDS_TABLE, Item};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+use super::ports::{AppRows, Records, Side};
+
+/// So many items are looked at, at one time.
+const AT_ONCE: usize = 1000;
+
+/// Per key the newest item that names it, with what it says of the object.
+pub(super) type Claims = HashMap<Text, (Hlc, Blob)>;
+
+/// Who claims these keys in the own stores, with timestamps of `since` and later.
+///
+/// # Errors
+/// Those of the stores.
+pub(super) async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>) -> Result<Claims> {
+    let floor = Hlc::new(since.wall_time.saturating_sub(1), 0, Text::from(""));
+    let mut claims = Claims::new();
+    if let Some(records) = side.records() {
+        let coverage = records.coverage().await?.unwrap_or_default();
+        let mut ask = ask_from(&floor, &coverage);
+        let mut backlog = Backlog::default();
+        loop {
+            let mut page = Page::new(AT_ONCE);
+            records.unseen(&ask, &mut backlog, &mut page).await?;
+            if !note(page, &mut ask, keys, &mut claims) {
+                break;
+            }
+        }
+    }
+    let Some(rows) = side.rows() else {
+        return Ok(claims);
+    };
+    for table in rows.tables().await? {
+        if table.name != Text::from(FILE_RECORDS_TABLE) {
+            continue;
+        }
+        let mut ask = ask_from(&floor, &Watermarks::default());
+        loop {
+            let mut page = Page::new(AT_ONCE);
+            rows.unseen(&table, &floor, &ask, &mut page).await?;
+            if !note(page, &mut ask, keys, &mut claims) {
+                break;
+            }
+        }
+    }
+    Ok(claims)
+}
+
+/// What is later than `floor`, as far as the nodes are known.
+fn ask_from(floor: &Hlc, coverage: &Watermarks) -> Ask {
+    let seen = |(node, _): (&_, &_)| {
+        let upto = Hlc::new(floor.wall_time, floor.counter, Clone::clone(node));
+        (Clone::clone(node), upto)
+    };
+    Ask {
+        seen: coverage.iter().map(seen).collect(),
+        skip: HashSet::new(),
+        upto: None,
+        limit: AT_ONCE,
+    }
+}
+
+/// Notes the claims of a page, and says whether another one follows.
+fn note<B>(page: Page<Item<B>>, ask: &mut Ask, keys: &HashSet<Text>, claims: &mut Claims) -> bool {
+    let (items, more) = page.finish();
+    let follows = more && !items.is_empty();
+    for (hlc, item) in items {
+        ask.seen.advance(&hlc);
+        let Some(blob) = item.blob.filter(|blob| keys.contains(&blob.key)) else {
+            continue;
+        };
+        if claims
+            .get(&blob.key)
+            .is_none_or(|(newest, _)| *newest < hlc)
+        {
+            claims.insert(blob.key.clone(), (hlc, blob));
+        }
+    }
+    follows
+}
