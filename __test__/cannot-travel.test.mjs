@@ -132,6 +132,7 @@ for (const front of ["handler", "server"]) {
           held.map(({ id, code, key }) => [id, code, key]),
           [["bad", "INVALID_KEY", "../outside"]],
         );
+        assert.match(held[0].reason, /key/);
         assert.deepEqual(others(w.laptop), others(w.cloud));
         assert.equal(others(w.cloud).length, 10);
       });

@@ -161,7 +161,7 @@ test("a file that streams from the disk arrives whole over connections that the 
   const sizes = [1, 100_000, 300_000, 70_000, 5, 200_000];
   for (const [i, size] of sizes.entries()) {
     await local.put(`k${i}`, Buffer.alloc(size, i + 1));
-    write(node, "SR", `${i}`, { key: `k${i}`, sizeBytes: size });
+    write(node, "SR", `${i}`, { key: `k${i}`, fields: { sizeBytes: size } });
   }
   const results = await drain(node);
   assert.deepEqual(

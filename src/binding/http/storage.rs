@@ -290,7 +290,7 @@ impl FetchFiles {
     /// As it is with native connections.
     async fn look(&self, key: &Text, wants_size: bool) -> Result<Option<Stat>> {
         let (path, looking) = (file_path(key)?, self.looking(wants_size));
-        let head = self.ask("HEAD", &path, Wanted::Nothing, &[405, 501]);
+        let head = self.ask("HEAD", &path, Wanted::Nothing, &[400, 405, 501]);
         let mut look = match head.await? {
             Some(fetched) => fetched.head.look(looking),
             None => Look::Absent,

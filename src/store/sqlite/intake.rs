@@ -28,6 +28,10 @@ impl From<Taken> for Outcome {
         match taken {
             Taken::Applied => Self::Applied,
             Taken::Stale => Self::Stale,
+            // To an engine the item is no argument of the app's: it came from a peer.
+            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
+                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
+            }
             Taken::Failed(error) => Self::Failed(error),
             Taken::Behind => Self::Behind,
         }
@@ -74,11 +78,7 @@ pub(super) fn take_in(
                 mark("ROLLBACK TO item")?;
                 mark("RELEASE item")?;
                 stopped.insert(&item.hlc.node_id);
-                // The item is no argument of the app's: it came from a peer.
-                Taken::Failed(match error.kind() {
-                    ErrorKind::InvalidArgument => error.as_kind(ErrorKind::MalformedItem),
-                    _ => error,
-                })
+                Taken::Failed(error)
             }
             Err(error) => return Err(error),
         });

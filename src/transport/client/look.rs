@@ -121,7 +121,8 @@ impl FileHead {
             return Look::Absent;
         }
         match self.status {
-            405 | 501 => Look::Unclear,
+            // A refusal of HEAD has no body that could say why; that of the other request does.
+            400 | 405 | 501 => Look::Unclear,
             200..300 => {
                 // Some count the bytes that they send.
                 let size = self.length.filter(|size| self.vouched || *size > 0);
