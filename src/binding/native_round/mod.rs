@@ -76,7 +76,9 @@ impl NativeRound {
                 context.peer.as_ref().map(|peer| peer.clock())
             })?;
             let responder = peer.natively(console.clone(), clock)?;
-            responder.map(|responder| Answering::InProcess(responder, Arc::clone(peer.turns())))
+            responder.map(|responder| {
+                Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
+            })
         } else {
             let http = engine.peer.0.behind::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());

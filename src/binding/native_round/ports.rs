@@ -173,7 +173,10 @@ impl Blobs for Storage {
 /// The other side.
 pub enum Answering {
     /// In this process, over native stores, one request at a time.
-    InProcess(Responder<NativeSide<Console, RoundClock>>, Arc<Mutex<()>>),
+    InProcess(
+        Box<Responder<NativeSide<Console, RoundClock>>>,
+        Arc<Mutex<()>>,
+    ),
     /// Over HTTP.
     Http(Peer<Asking>),
 }

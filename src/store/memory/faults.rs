@@ -164,11 +164,15 @@ impl Faults {
     /// `MalformedItem` if the plan says so.
     pub fn pack(&self, id: &Text) -> Result<usize> {
         let mut plan = self.0.borrow_mut();
-        let rules = plan.rules.iter_mut();
-        let strikes = rules.filter(|rule| matches!(rule.effect, Effect::Fail));
-        let struck = strikes
-            .map(|rule| rule.meets(Operation::PackItem, Some(id)))
-            .fold(false, |any, one| any || one);
+        let mut struck = false;
+        for rule in plan
+            .rules
+            .iter_mut()
+            .filter(|rule| matches!(rule.effect, Effect::Fail))
+        {
+            // Each of them counts the call.
+            struck |= rule.meets(Operation::PackItem, Some(id));
+        }
         if struck {
             let message = format!("{id} cannot travel, as planned");
             return Err(Error::new(
