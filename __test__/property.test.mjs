@@ -55,6 +55,10 @@ const step = fc.oneof(
       times: fc.integer({ min: 1, max: 6 }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("spoil"), node, id, atCloud: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("restart"), node }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("wait"), node, by: fc.nat(50) }) },
 );
@@ -91,6 +95,19 @@ function strike(coat, method, skip, times) {
     };
 }
 
+/** From now on the store shows this record as one that cannot travel. */
+function spoil(side, itemId) {
+  const shown = (record) =>
+    record?.id === itemId ? { ...record, createdAt: "no timestamp" } : record;
+  const query = async (asked) => {
+    const page = await side.db.query(asked);
+    return { ...page, records: page.records.map(shown) };
+  };
+  const get = async (asked) => shown(await side.db.get(asked));
+  side.via.db.plan.query = { answers: (_call, [asked]) => ({ value: query(asked) }) };
+  side.via.db.plan.get = { answers: (_call, [asked]) => ({ value: get(asked) }) };
+}
+
 const coatOf = (world, one, name) =>
   name.startsWith("cloud ") ? world.cloud.via[name.slice(6)] : one.via[name];
 
@@ -115,6 +132,7 @@ const ACTIONS = {
   exchange: (_world, one) => exchange(one),
   fault: (world, one, { place: [name, method], skip, times }) =>
     strike(coatOf(world, one, name), method, skip, times),
+  spoil: (world, one, { id: itemId, atCloud }) => spoil(atCloud ? world.cloud : one, itemId),
   restart: (_world, one) => one.restart(),
   wait: (_world, one, { by }) => void (one.clock.wall += by),
 };
@@ -204,7 +222,11 @@ test(
   { timeout: 600_000 },
   async (t) => {
     silently(t);
-    const calm = scene.map((one) => ({ ...one, steps: one.steps.filter((s) => s.do !== "fault") }));
+    const goesWrong = ["fault", "spoil"];
+    const calm = scene.map((one) => ({
+      ...one,
+      steps: one.steps.filter((s) => !goesWrong.includes(s.do)),
+    }));
     await fc.assert(fc.asyncProperty(calm, play), { numRuns: RUNS, includeErrorInReport: true });
   },
 );
