@@ -7,9 +7,9 @@ use crate::protocol::delta::Runs;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
 
+use super::apply::{OrderGuard, apply_all};
 use super::held::{Direction, Held};
 use super::inbound::first_held;
-use super::intake::{Line, take_in};
 use super::outbound::{gather, unorderable};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Engine;
@@ -40,9 +40,9 @@ where
             .filter(|held| held.direction == Direction::Inbound)
             .filter_map(Held::item)
             .collect();
-        let mut line = Line::of_caller(self.options.strict_order, HashSet::new());
+        let mut guard = OrderGuard::of_caller(self.options.strict_order, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = take_in(&self.side, items, skew, &mut line).await;
+        let arrivals = apply_all(&self.side, items, skew, &mut guard).await;
         let inbound = self.fetch(arrivals).await;
         self.announce(&inbound).await?;
         let applied = inbound.applied();

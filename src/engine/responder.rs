@@ -11,10 +11,10 @@ use crate::protocol::message::{Answer, Refusal, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::held::refusal;
-use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
-use super::ports::{Clock, Log, Side};
+use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
 
 /// Answers requests over a side's stores.
@@ -82,8 +82,14 @@ impl<S: Side> Responder<S> {
     ) -> Result<Answer<S::Body>> {
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
-        let mut line = Line::of_responder(lost);
-        let arrivals = take_in(&self.side, request.items, self.max_clock_skew_ms, &mut line).await;
+        let mut guard = OrderGuard::of_responder(lost);
+        let arrivals = apply_all(
+            &self.side,
+            request.items,
+            self.max_clock_skew_ms,
+            &mut guard,
+        )
+        .await;
         let coverage = match coverage(&self.side).await {
             Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
             Err(error) => {
@@ -98,10 +104,7 @@ impl<S: Side> Responder<S> {
         let refused = self.refused(&arrivals);
         let failed: Option<Error> = arrivals
             .into_iter()
-            .find_map(|arrival| match arrival.outcome {
-                Outcome::Failed(error) => Some(error),
-                _ => None,
-            })
+            .find_map(|arrival| arrival.failure().cloned())
             .or_else(|| loses.then(not_taken_in));
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
@@ -175,7 +178,7 @@ impl<S: Side> Responder<S> {
     fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for arrival in arrivals {
-            let Outcome::Failed(error) = &arrival.outcome else {
+            let Some(error) = arrival.failure() else {
                 continue;
             };
             let refusal = refusal(&arrival.item, error);
@@ -226,7 +229,7 @@ impl<S: Side> Responder<S> {
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
             known.advance(&arrival.item.hlc);
-            if matches!(arrival.outcome, Outcome::Applied) {
+            if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
                 self.backlog.borrow_mut().forget();
             }
         }
@@ -255,7 +258,7 @@ fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermark
     let mut runs = Runs::default();
     for arrival in arrivals
         .iter()
-        .filter(|arrival| !matches!(arrival.outcome, Outcome::Dropped))
+        .filter(|arrival| !matches!(arrival.fate, Fate::Dropped))
     {
         runs.note(&arrival.item.hlc, arrival.is_here());
     }

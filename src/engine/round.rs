@@ -11,11 +11,11 @@ use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::watermarks::Watermarks;
 
+use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 use super::held::Held;
 use super::inbound::Inbound;
-use super::intake::{Line, Outcome, take_in, warn_of_failed_rows};
 use super::outbound::Writers;
-use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
@@ -192,9 +192,9 @@ where
             .iter()
             .any(|item| !advertised.covers(&item.hlc));
 
-        let mut line = Line::of_caller(self.options.strict_order, sweep.gapped.clone());
+        let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = take_in(&self.side, answer.items, skew, &mut line).await;
+        let arrivals = apply_all(&self.side, answer.items, skew, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         let inbound = self.fetch(arrivals).await;
 
@@ -212,7 +212,7 @@ where
                 .map(|a| a.item.hlc.clone())
                 .collect(),
             taken_in: inbound.runs(),
-            gapped: line.into_stopped(),
+            gapped: guard.into_stopped(),
             coverage: answer.coverage,
             shipped_after,
             horizon,
@@ -291,7 +291,7 @@ where
         let ids: Vec<_> = inbound
             .arrivals
             .iter()
-            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter(|arrival| matches!(arrival.fate, Fate::Settled(Outcome::Applied)))
             .filter_map(|arrival| match &arrival.item.kind {
                 ItemKind::Record(id) => Some(id.clone()),
                 ItemKind::Row(_) => None,

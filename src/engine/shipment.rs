@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::{Ask, Backlog, Page, Runs};
+use crate::protocol::delta::{Ask, Backlog, Runs, Selection};
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
@@ -144,10 +144,10 @@ fn faults_of<B>(items: &mut [Item<B>], weights: &[usize], most: usize) -> Runs {
 
 /// The `limit` smallest of both, and whether any were left out.
 fn joined<B>(limit: usize, a: Vec<Item<B>>, b: Vec<Item<B>>) -> (Vec<Item<B>>, bool) {
-    let mut page = Page::new(limit);
+    let mut page = Selection::new(limit);
     for item in a.into_iter().chain(b) {
         page.offer(item.hlc.clone(), item);
     }
-    let (items, left_out) = page.finish();
+    let (items, left_out) = page.finish().into_items();
     (items.into_iter().map(|(_, item)| item).collect(), left_out)
 }

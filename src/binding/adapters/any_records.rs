@@ -1,21 +1,22 @@
 //! A store of shared records, of the app's or of this package.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::direct::Direct;
 use super::records::JsRecords;
 use crate::binding::convert::{Body, from_native};
 use crate::binding::executor::on_a_thread;
-use crate::binding::js::{Handle, Realm};
+use crate::binding::js::{Handle, Kept, Realm};
 use crate::binding::stores::NativeRecords;
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page, take_in_one_by_one};
-use crate::engine::ports::{Clock, Records};
+use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::delta::{Ask, Stretch};
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::Json;
 use crate::store::sqlite::{Holder, SqliteRecords};
 
 /// See the [module page](self).
@@ -63,94 +64,121 @@ impl AnyRecords {
 }
 
 impl Records<Body> for AnyRecords {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
+    type Cursor = Kept;
+
+    fn capabilities(&self) -> Result<Capabilities> {
         match self.native() {
-            Some(store) => on_a_thread(self.realm(), move || async move {
-                store.node_watermarks().await
-            })
-            .await
-            .map(Some),
+            Some(store) => store.capabilities(),
+            None => self.js.capabilities(),
+        }
+    }
+
+    async fn coverage(&self) -> Result<Watermarks> {
+        match self.native() {
+            Some(store) => {
+                let work = move || async move { store.coverage().await };
+                on_a_thread(self.realm(), work).await
+            }
             None => self.js.coverage().await,
         }
     }
 
-    async fn unseen(
-        &self,
-        ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
         let Some(store) = self.native() else {
-            return self.js.unseen(ask, backlog, page).await;
+            return self.js.changes(ask).await;
         };
         let ask = ask.clone();
-        let (items, more) =
-            on_a_thread(self.realm(), move || async move { store.unseen(ask).await }).await?;
-        page.offer_reading(items.into_iter().map(from_native), more);
-        Ok(())
+        let work = move || async move { store.changes(&ask).await };
+        let found = on_a_thread(self.realm(), work).await?;
+        Ok(found.map(|found| found.map(from_native)))
+    }
+
+    async fn scan(
+        &self,
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+        after: Option<Kept>,
+    ) -> Result<Scanned<Body, Kept>> {
+        self.js.scan(ask, horizon, after).await
+    }
+
+    async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<Body>> {
+        self.js.fetch(wanted).await
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
         let Some(store) = self.native() else {
             return self.js.unorderable(limit).await;
         };
-        let unorderable = on_a_thread(self.realm(), move || async move {
-            store.unorderable(limit).await
-        });
-        let items = unorderable.await?.into_iter();
-        Ok(items.map(|item| from_native(item).1).collect())
+        let work = move || async move { store.unorderable(limit).await };
+        let items = on_a_thread(self.realm(), work).await?;
+        Ok(items.into_iter().map(from_native).collect())
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        match self.native() {
-            Some(store) => {
-                let id = id.clone();
-                on_a_thread(self.realm(), move || async move { store.stored(&id).await }).await
-            }
-            None => self.js.stored(id).await,
-        }
+        let Some(store) = self.native() else {
+            return self.js.stored(id).await;
+        };
+        let id = id.clone();
+        let work = move || async move { store.stored(&id).await };
+        on_a_thread(self.realm(), work).await
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
-        match self.native() {
-            Some(store) => {
-                let record = item.body.to_json(self.realm())?;
-                on_a_thread(self.realm(), move || async move { store.put(record).await }).await
-            }
-            None => self.js.put(item).await,
-        }
+        let Some(store) = self.native() else {
+            return self.js.put(item).await;
+        };
+        let record = item.body.to_json(self.realm())?;
+        let work = move || async move { store.put(record).await };
+        on_a_thread(self.realm(), work).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let native = self.native();
-        let batch = match native {
-            Some(_) => Ok(None),
-            None => self.js.batch(),
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
+        let Some(store) = self.native() else {
+            return self.js.apply(items, order).await;
         };
         let realm = self.realm();
-        match (native, batch) {
-            (Some(store), _) => {
-                let body = |body: &Body| body.to_json(realm);
-                take_in_as_page(run, clock, line, body, async |items, strict| {
-                    let store = store.clone();
-                    let taken =
-                        on_a_thread(
-                            realm,
-                            move || async move { store.take_in(items, strict).await },
-                        );
-                    Ok(taken.await?.into_iter().map(Outcome::from).collect())
-                })
-                .await;
+        as_json(realm, items, order, async |items| {
+            let work = move || async move { Records::apply(&store, items, order).await };
+            on_a_thread(realm, work).await
+        })
+        .await
+    }
+}
+
+/// Has items taken in by a store that takes JSON. One that cannot be written as JSON fails alone.
+pub(super) async fn as_json(
+    realm: &Rc<Realm>,
+    items: Vec<Item<Body>>,
+    order: Order,
+    apply: impl AsyncFnOnce(Vec<Item<Json>>) -> Result<Vec<Outcome>>,
+) -> Result<Vec<Outcome>> {
+    let mut stopped: HashSet<NodeId> = HashSet::new();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(items.len());
+    let mut written = Vec::with_capacity(items.len());
+    for item in items {
+        if order == Order::Strict && stopped.contains(&item.hlc.node_id) {
+            outcomes.push(Some(Outcome::Behind));
+            continue;
+        }
+        match item.with_body(|body| body.to_json(realm)) {
+            Ok(item) => {
+                written.push(item);
+                outcomes.push(None);
             }
-            (None, Ok(Some(batch))) => {
-                let body = |body: &Body| Ok(body.clone());
-                take_in_as_page(run, clock, line, body, async |items, strict| {
-                    batch.store(&items, strict).await
-                })
-                .await;
+            Err(error) => {
+                stopped.insert(item.hlc.node_id);
+                outcomes.push(Some(Outcome::Failed(error)));
             }
-            // A function that cannot be read fails each record when it is called.
-            (None, _) => take_in_one_by_one(self, run, clock, line).await,
         }
     }
+    let mut taken = if written.is_empty() {
+        Vec::new().into_iter()
+    } else {
+        apply(written).await?.into_iter()
+    };
+    let settled = outcomes.into_iter();
+    Ok(settled
+        .filter_map(|known| known.or_else(|| taken.next()))
+        .collect())
 }

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
+use super::any_records::as_json;
 use super::direct::Direct;
 use super::rows::JsRows;
 use crate::binding::convert::{Body, from_native};
 use crate::binding::executor::on_a_thread;
-use crate::binding::js::{Handle, Realm};
+use crate::binding::js::{Handle, Kept, Realm};
 use crate::binding::stores::NativeRows;
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
-use crate::engine::ports::{AppRows, Clock};
+use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
@@ -65,62 +65,58 @@ impl AnyRows {
 }
 
 impl AppRows<Body> for AnyRows {
-    async fn tables(&self) -> Result<Vec<Table>> {
+    type Cursor = Kept;
+
+    fn capabilities(&self) -> Result<Capabilities> {
         match self.native() {
-            Some(store) => {
-                on_a_thread(self.realm(), move || async move { store.tables().await }).await
-            }
-            None => self.js.tables().await,
+            Some(store) => store.capabilities(),
+            None => self.js.capabilities(),
         }
+    }
+
+    async fn tables(&self) -> Result<Vec<Table>> {
+        let Some(store) = self.native() else {
+            return self.js.tables().await;
+        };
+        let work = move || async move { store.tables().await };
+        on_a_thread(self.realm(), work).await
     }
 
     async fn knows(&self, app: &Text) -> Result<bool> {
-        match self.native() {
-            Some(store) => {
-                let app = app.clone();
-                on_a_thread(self.realm(), move || async move {
-                    Ok(store.namespace(&app).await?.is_some())
-                })
-                .await
-            }
-            None => self.js.knows(app).await,
-        }
-    }
-
-    fn knows_coverage(&self) -> bool {
-        self.native().is_some() || self.js.knows_coverage()
+        let Some(store) = self.native() else {
+            return self.js.knows(app).await;
+        };
+        let app = app.clone();
+        let work = move || async move { store.knows(&app).await };
+        on_a_thread(self.realm(), work).await
     }
 
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
-        match self.native() {
-            Some(store) => {
-                let table = table.clone();
-                on_a_thread(self.realm(), move || async move {
-                    store.node_watermarks(&table).await
-                })
-                .await
-            }
-            None => self.js.coverage(table).await,
-        }
+        let Some(store) = self.native() else {
+            return self.js.coverage(table).await;
+        };
+        let table = table.clone();
+        let work = move || async move { store.coverage(&table).await };
+        on_a_thread(self.realm(), work).await
     }
 
-    async fn unseen(
-        &self,
-        table: &Table,
-        floor: &Hlc,
-        ask: &Ask,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Body>>> {
         let Some(store) = self.native() else {
-            return self.js.unseen(table, floor, ask, page).await;
+            return self.js.changes(table, ask).await;
         };
         let (table, ask) = (table.clone(), ask.clone());
-        let unseen = on_a_thread(self.realm(), move || async move {
-            store.unseen(&table, ask).await
-        });
-        let (items, more) = unseen.await?;
-        page.offer_reading(items.into_iter().map(from_native), more);
-        Ok(())
+        let work = move || async move { store.changes(&table, &ask).await };
+        Ok(on_a_thread(self.realm(), work).await?.map(from_native))
+    }
+
+    async fn scan(
+        &self,
+        table: &Table,
+        from: (&Hlc, Option<Kept>),
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<Body, Kept>> {
+        self.js.scan(table, from, ask, horizon).await
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
@@ -128,35 +124,29 @@ impl AppRows<Body> for AnyRows {
             return self.js.unorderable(table, limit).await;
         };
         let table = table.clone();
-        let unorderable = on_a_thread(self.realm(), move || async move {
-            store.unorderable(&table, limit).await
-        });
-        let items = unorderable.await?.into_iter();
-        Ok(items.map(|item| from_native(item).1).collect())
+        let work = move || async move { store.unorderable(&table, limit).await };
+        let items = on_a_thread(self.realm(), work).await?;
+        Ok(items.into_iter().map(from_native).collect())
     }
 
-    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+    async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         let Some(store) = self.native() else {
-            return self.js.apply(item).await;
+            return self.js.apply_one(item).await;
         };
         let item = item.with_body(|body| body.to_json(self.realm()))?;
-        on_a_thread(self.realm(), move || async move { store.apply(item).await }).await
+        let work = move || async move { store.apply_one(&item).await };
+        on_a_thread(self.realm(), work).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
         let Some(store) = self.native() else {
-            return self.js.take_in(run, clock, line).await;
+            return self.js.apply(items, order).await;
         };
         let realm = self.realm();
-        let body = |body: &Body| body.to_json(realm);
-        take_in_as_page(run, clock, line, body, async |items, strict| {
-            let store = store.clone();
-            let taken = on_a_thread(
-                realm,
-                move || async move { store.take_in(items, strict).await },
-            );
-            Ok(taken.await?.into_iter().map(Outcome::from).collect())
+        as_json(realm, items, order, async |items| {
+            let work = move || async move { AppRows::apply(&store, items, order).await };
+            on_a_thread(realm, work).await
         })
-        .await;
+        .await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::fault::{during, is_of_one_row};
-use crate::engine::intake::Outcome;
+use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
 use crate::store::Json;

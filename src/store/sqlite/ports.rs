@@ -1,30 +1,53 @@
 //! The stores as ports of the engine. A page is one hop to the threads of the stores.
 
+use std::convert::Infallible;
+
+use super::intake::Taken;
 use super::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteAppRows, SqliteRecords, SqliteState};
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
-use crate::engine::ports::{AppRows, Clock, Records, State};
+use crate::engine::ports::{
+    AppRows, Capabilities, Fetched, Order, Outcome, Records, Scanned, State,
+};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::Json;
 
+const ABLE: Capabilities = Capabilities {
+    coverage: true,
+    index: true,
+    pages: true,
+};
+
 impl Records<Json> for SqliteRecords {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
-        self.node_watermarks().await.map(Some)
+    type Cursor = Infallible;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(ABLE)
     }
 
-    async fn unseen(
+    async fn coverage(&self) -> Result<Watermarks> {
+        self.node_watermarks().await
+    }
+
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Json>>>> {
+        let (items, more) = self.unseen(ask.clone()).await?;
+        Ok(Some(stretch(ask, items, more)))
+    }
+
+    async fn scan(
         &self,
-        ask: &Ask,
-        _backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Json>>,
-    ) -> Result<()> {
-        let (items, more) = SqliteRecords::unseen(self, ask.clone()).await?;
-        page.offer_reading(items.into_iter().map(with_time), more);
-        Ok(())
+        _ask: &Ask,
+        _horizon: Option<&Hlc>,
+        _after: Option<Infallible>,
+    ) -> Result<Scanned<Json, Infallible>> {
+        Ok(Scanned::default())
+    }
+
+    async fn fetch(&self, _wanted: &[(Hlc, Text)]) -> Result<Fetched<Json>> {
+        Ok(Fetched::new())
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Json>>> {
@@ -39,22 +62,20 @@ impl Records<Json> for SqliteRecords {
         SqliteRecords::put(self, Json::clone(&item.body)).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Json>], clock: &impl Clock, line: &mut Line) {
-        take_in_as_page(
-            run,
-            clock,
-            line,
-            |body| Ok(Json::clone(body)),
-            async |items, strict| {
-                let taken = SqliteRecords::take_in(self, items, strict).await?;
-                Ok(taken.into_iter().map(Outcome::from).collect())
-            },
-        )
-        .await;
+    async fn apply(&self, items: Vec<Item<Json>>, order: Order) -> Result<Vec<Outcome>> {
+        self.take_in(items, order == Order::Strict)
+            .await
+            .map(outcomes)
     }
 }
 
 impl AppRows<Json> for SqliteAppRows {
+    type Cursor = Infallible;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(ABLE)
+    }
+
     async fn tables(&self) -> Result<Vec<Table>> {
         SqliteAppRows::tables(self).await
     }
@@ -63,47 +84,46 @@ impl AppRows<Json> for SqliteAppRows {
         Ok(self.namespace(app).await?.is_some())
     }
 
-    fn knows_coverage(&self) -> bool {
-        true
-    }
-
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         self.node_watermarks(table).await
     }
 
-    async fn unseen(
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Json>>> {
+        let (items, more) = self.unseen(table, ask.clone()).await?;
+        Ok(stretch(ask, items, more))
+    }
+
+    async fn scan(
         &self,
-        table: &Table,
-        _floor: &Hlc,
-        ask: &Ask,
-        page: &mut Page<Item<Json>>,
-    ) -> Result<()> {
-        let (items, more) = SqliteAppRows::unseen(self, table, ask.clone()).await?;
-        page.offer_reading(items.into_iter().map(with_time), more);
-        Ok(())
+        _table: &Table,
+        _from: (&Hlc, Option<Infallible>),
+        _ask: &Ask,
+        _horizon: Option<&Hlc>,
+    ) -> Result<Scanned<Json, Infallible>> {
+        Ok(Scanned::default())
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Json>>> {
         SqliteAppRows::unorderable(self, table, limit).await
     }
 
-    async fn apply(&self, item: &Item<Json>) -> Result<()> {
+    async fn apply_one(&self, item: &Item<Json>) -> Result<()> {
         SqliteAppRows::apply(self, item.clone()).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Json>], clock: &impl Clock, line: &mut Line) {
-        take_in_as_page(
-            run,
-            clock,
-            line,
-            |body| Ok(Json::clone(body)),
-            async |items, strict| {
-                let taken = SqliteAppRows::take_in(self, items, strict).await?;
-                Ok(taken.into_iter().map(Outcome::from).collect())
-            },
-        )
-        .await;
+    async fn apply(&self, items: Vec<Item<Json>>, order: Order) -> Result<Vec<Outcome>> {
+        self.take_in(items, order == Order::Strict)
+            .await
+            .map(outcomes)
     }
+}
+
+fn stretch(ask: &Ask, items: Vec<Item<Json>>, more: bool) -> Stretch<Item<Json>> {
+    Stretch::of_reading(ask.limit, items.into_iter().map(with_time), more)
+}
+
+fn outcomes(taken: Vec<Taken>) -> Vec<Outcome> {
+    taken.into_iter().map(Outcome::from).collect()
 }
 
 fn with_time(item: Item<Json>) -> (Hlc, Item<Json>) {

@@ -1,4 +1,4 @@
-//! The page: which of the unseen items go next.
+//! Which of the unseen items go next: a selection from one stream, and the stretch that comes of it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub const MOST_UNORDERABLE: usize = 100;
 /// all. A group that does not fit waits for the next page; only a group that is larger than a whole
 /// page makes the page larger.
 #[derive(Debug)]
-pub struct Page<T> {
+pub struct Selection<T> {
     limit: usize,
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
@@ -57,7 +57,7 @@ pub struct Survey {
     pub too_late: Option<Hlc>,
 }
 
-impl<T> Page<T> {
+impl<T> Selection<T> {
     /// An empty page for `limit` items.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -84,11 +84,6 @@ impl<T> Page<T> {
         self.unorderable.is_all = true;
     }
 
-    /// What was noted without a timestamp.
-    pub fn take_unorderable(&mut self) -> Unorderable<T> {
-        std::mem::take(&mut self.unorderable)
-    }
-
     /// Whether an item with this timestamp would get a place. Where not, something was left out.
     pub fn admits(&mut self, hlc: &Hlc) -> bool {
         let admitted = self.len < self.limit
@@ -104,11 +99,6 @@ impl<T> Page<T> {
     /// Notes that a store is asked. What one reading answers, it saw at one moment.
     pub fn begin_read(&mut self) {
         self.survey.reads += 1;
-    }
-
-    /// What the reading met.
-    pub fn survey(&self) -> &Survey {
-        &self.survey
     }
 
     /// Meets an item of a store: whether `ask` wants it and it would get a place.
@@ -130,24 +120,6 @@ impl<T> Page<T> {
             Standing::Wanted => {
                 self.survey.newest.advance(hlc);
                 self.admits(hlc)
-            }
-        }
-    }
-
-    /// Takes over what another page holds and met.
-    pub fn absorb(&mut self, other: Self) {
-        self.survey.reads += other.survey.reads;
-        self.survey.newest.merge(&other.survey.newest);
-        let earlier = [self.survey.too_late.take(), other.survey.too_late];
-        self.survey.too_late = earlier.into_iter().flatten().min();
-        self.more |= other.more;
-        self.unorderable.items.extend(other.unorderable.items);
-        let last = other.groups.last_key_value().map(|(hlc, _)| hlc.clone());
-        let ends = [self.end.take(), other.end, last.filter(|_| other.cut)];
-        self.end = ends.into_iter().flatten().min();
-        for (hlc, group) in other.groups {
-            for item in group {
-                self.offer(hlc.clone(), item);
             }
         }
     }
@@ -202,12 +174,12 @@ impl<T> Page<T> {
         self.groups.last_key_value().map(|(hlc, _)| hlc)
     }
 
-    /// The items in the order of their timestamps, and whether any were left out.
-    pub fn finish(mut self) -> (Vec<(Hlc, T)>, bool) {
+    /// What was selected, in the order of timestamps.
+    pub fn finish(mut self) -> Stretch<T> {
         if self.len > self.limit && self.groups.len() > 1 {
             self.drop_last_group();
         }
-        if let Some(end) = self.end.take() {
+        if let Some(end) = self.end.clone() {
             while self
                 .groups
                 .last_key_value()
@@ -216,12 +188,20 @@ impl<T> Page<T> {
                 self.drop_last_group();
             }
         }
+        let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
+        let ends = [self.end, last.filter(|_| self.cut)];
         let items = self
             .groups
             .into_iter()
             .flat_map(|(hlc, group)| group.into_iter().map(move |item| (hlc.clone(), item)))
             .collect();
-        (items, self.more)
+        Stretch {
+            items,
+            more: self.more,
+            end: ends.into_iter().flatten().min(),
+            survey: self.survey,
+            unorderable: self.unorderable,
+        }
     }
 
     fn last_group(&self) -> usize {
@@ -236,5 +216,96 @@ impl<T> Page<T> {
             self.more = true;
             self.cut = true;
         }
+    }
+}
+
+/// What was selected of one stream, or of several that were [joined](Stretch::join).
+///
+/// It says itself how far it is complete: nothing that lies between its items was left out, and what lies behind its
+/// end is not known. So streams can only be joined by a rule that keeps to the earliest end.
+#[derive(Debug)]
+pub struct Stretch<T> {
+    items: Vec<(Hlc, T)>,
+    more: bool,
+    end: Option<Hlc>,
+    survey: Survey,
+    unorderable: Unorderable<T>,
+}
+
+impl<T> Default for Stretch<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            more: false,
+            end: None,
+            survey: Survey::default(),
+            unorderable: Unorderable::default(),
+        }
+    }
+}
+
+impl<T> Stretch<T> {
+    /// What one reading of an index answers: the smallest timestamps that are wanted, in order, and whether it left
+    /// out `more`, all of it later.
+    pub fn of_reading(
+        limit: usize,
+        wanted: impl IntoIterator<Item = (Hlc, T)>,
+        more: bool,
+    ) -> Self {
+        let mut selection = Selection::new(limit);
+        selection.offer_reading(wanted, more);
+        selection.finish()
+    }
+
+    /// The `limit` smallest of all of them. What one stream has behind the end of another has to wait: something
+    /// earlier may follow there.
+    pub fn join(limit: usize, stretches: impl IntoIterator<Item = Self>) -> Self {
+        let mut joined = Selection::new(limit);
+        for stretch in stretches {
+            joined.survey.reads += stretch.survey.reads;
+            joined.survey.newest.merge(&stretch.survey.newest);
+            let too_late = [joined.survey.too_late.take(), stretch.survey.too_late];
+            joined.survey.too_late = too_late.into_iter().flatten().min();
+            joined.more |= stretch.more;
+            joined.unorderable.items.extend(stretch.unorderable.items);
+            joined.unorderable.is_all |= stretch.unorderable.is_all;
+            let ends = [joined.end.take(), stretch.end];
+            joined.end = ends.into_iter().flatten().min();
+            for (hlc, item) in stretch.items {
+                joined.offer(hlc, item);
+            }
+        }
+        joined.finish()
+    }
+
+    /// The same with other items in place of these.
+    pub fn map<U>(self, change: impl Fn(T) -> U) -> Stretch<U> {
+        let items = self.items.into_iter();
+        let unorderable = self.unorderable.items.into_iter();
+        Stretch {
+            items: items.map(|(hlc, item)| (hlc, change(item))).collect(),
+            more: self.more,
+            end: self.end,
+            survey: self.survey,
+            unorderable: Unorderable {
+                items: unorderable.map(&change).collect(),
+                is_all: self.unorderable.is_all,
+            },
+        }
+    }
+
+    /// What the reading of the stores met.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// What was met without a timestamp.
+    pub fn take_unorderable(&mut self) -> Unorderable<T> {
+        std::mem::take(&mut self.unorderable)
+    }
+
+    /// The items in the order of their timestamps, and whether any were left out.
+    pub fn into_items(self) -> (Vec<(Hlc, T)>, bool) {
+        (self.items, self.more)
     }
 }
