@@ -20,8 +20,8 @@ pub struct Selection<T> {
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
     more: bool,
-    /// Something wanted was left out for want of room.
-    cut: bool,
+    /// The first that was left out for want of room.
+    before: Option<Hlc>,
     /// Nothing later may stay: a stream left out what follows.
     end: Option<Hlc>,
     survey: Survey,
@@ -65,7 +65,7 @@ impl<T> Selection<T> {
             groups: BTreeMap::new(),
             len: 0,
             more: false,
-            cut: false,
+            before: None,
             end: None,
             survey: Survey::default(),
             unorderable: Unorderable::default(),
@@ -91,8 +91,9 @@ impl<T> Selection<T> {
                 .groups
                 .last_key_value()
                 .is_none_or(|(last, _)| hlc <= last);
-        self.more |= !admitted;
-        self.cut |= !admitted;
+        if !admitted {
+            self.leave_out(hlc.clone());
+        }
         admitted
     }
 
@@ -155,14 +156,14 @@ impl<T> Selection<T> {
     pub fn left_out_more(&mut self) {
         self.more = true;
         let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
-        self.end = [self.end.take(), last].into_iter().flatten().min();
+        self.end = earlier(self.end.take(), last);
     }
 
     /// Notes that a stream has more, all of it later than `upto`, whether or not what it offered up to
     /// there got a place.
     pub fn left_out_after(&mut self, upto: Hlc) {
         self.more = true;
-        self.end = [self.end.take(), Some(upto)].into_iter().flatten().min();
+        self.end = earlier(self.end.take(), Some(upto));
     }
 
     /// Once the page is full and something was left out: the greatest timestamp that can still get a
@@ -179,17 +180,13 @@ impl<T> Selection<T> {
         if self.len > self.limit && self.groups.len() > 1 {
             self.drop_last_group();
         }
-        if let Some(end) = self.end.clone() {
-            while self
-                .groups
-                .last_key_value()
-                .is_some_and(|(hlc, _)| *hlc > end)
-            {
-                self.drop_last_group();
-            }
+        while self
+            .groups
+            .last_key_value()
+            .is_some_and(|(hlc, _)| self.is_behind(hlc))
+        {
+            self.drop_last_group();
         }
-        let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
-        let ends = [self.end, last.filter(|_| self.cut)];
         let items = self
             .groups
             .into_iter()
@@ -198,7 +195,8 @@ impl<T> Selection<T> {
         Stretch {
             items,
             more: self.more,
-            end: ends.into_iter().flatten().min(),
+            before: self.before,
+            end: self.end,
             survey: self.survey,
             unorderable: self.unorderable,
         }
@@ -211,11 +209,21 @@ impl<T> Selection<T> {
     }
 
     fn drop_last_group(&mut self) {
-        if let Some((_, group)) = self.groups.pop_last() {
+        if let Some((hlc, group)) = self.groups.pop_last() {
             self.len -= group.len();
-            self.more = true;
-            self.cut = true;
+            self.leave_out(hlc);
         }
+    }
+
+    fn leave_out(&mut self, hlc: Hlc) {
+        self.more = true;
+        self.before = earlier(self.before.take(), Some(hlc));
+    }
+
+    /// Whether something may have been left out that is no later than `hlc`.
+    fn is_behind(&self, hlc: &Hlc) -> bool {
+        self.end.as_ref().is_some_and(|end| hlc > end)
+            || self.before.as_ref().is_some_and(|before| hlc >= before)
     }
 }
 
@@ -227,6 +235,9 @@ impl<T> Selection<T> {
 pub struct Stretch<T> {
     items: Vec<(Hlc, T)>,
     more: bool,
+    /// The first item that is known to have been left out.
+    before: Option<Hlc>,
+    /// What is later is not known.
     end: Option<Hlc>,
     survey: Survey,
     unorderable: Unorderable<T>,
@@ -237,6 +248,7 @@ impl<T> Default for Stretch<T> {
         Self {
             items: Vec::new(),
             more: false,
+            before: None,
             end: None,
             survey: Survey::default(),
             unorderable: Unorderable::default(),
@@ -264,13 +276,13 @@ impl<T> Stretch<T> {
         for stretch in stretches {
             joined.survey.reads += stretch.survey.reads;
             joined.survey.newest.merge(&stretch.survey.newest);
-            let too_late = [joined.survey.too_late.take(), stretch.survey.too_late];
-            joined.survey.too_late = too_late.into_iter().flatten().min();
+            let too_late = joined.survey.too_late.take();
+            joined.survey.too_late = earlier(too_late, stretch.survey.too_late);
             joined.more |= stretch.more;
             joined.unorderable.items.extend(stretch.unorderable.items);
             joined.unorderable.is_all |= stretch.unorderable.is_all;
-            let ends = [joined.end.take(), stretch.end];
-            joined.end = ends.into_iter().flatten().min();
+            joined.end = earlier(joined.end.take(), stretch.end);
+            joined.before = earlier(joined.before.take(), stretch.before);
             for (hlc, item) in stretch.items {
                 joined.offer(hlc, item);
             }
@@ -285,6 +297,7 @@ impl<T> Stretch<T> {
         Stretch {
             items: items.map(|(hlc, item)| (hlc, change(item))).collect(),
             more: self.more,
+            before: self.before,
             end: self.end,
             survey: self.survey,
             unorderable: Unorderable {
@@ -308,4 +321,8 @@ impl<T> Stretch<T> {
     pub fn into_items(self) -> (Vec<(Hlc, T)>, bool) {
         (self.items, self.more)
     }
+}
+
+fn earlier(a: Option<Hlc>, b: Option<Hlc>) -> Option<Hlc> {
+    [a, b].into_iter().flatten().min()
 }
