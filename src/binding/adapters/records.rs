@@ -272,10 +272,11 @@ impl Records<Body> for JsRecords {
     type Cursor = Kept;
 
     fn capabilities(&self) -> Result<Capabilities> {
+        // A function that cannot be read is found out when it is called; instead of a page it is `put`.
         Ok(Capabilities {
-            coverage: self.has(Key::GetNodeWatermarks)?,
-            index: self.has(Key::QueryUnseen)?,
-            pages: self.has(Key::ApplyRecords)?,
+            coverage: self.has(Key::GetNodeWatermarks).unwrap_or(true),
+            index: self.has(Key::QueryUnseen).unwrap_or(true),
+            pages: self.has(Key::ApplyRecords).unwrap_or(false),
         })
     }
 

@@ -160,9 +160,9 @@ impl AppRows<Body> for JsRows {
 
     fn capabilities(&self) -> Result<Capabilities> {
         Ok(Capabilities {
-            coverage: self.applier_has(Key::GetNodeWatermarks)?,
+            coverage: self.applier_has(Key::GetNodeWatermarks).unwrap_or(false),
             index: false,
-            pages: self.applier_has(Key::ApplyRows)?,
+            pages: self.applier_has(Key::ApplyRows).unwrap_or(false),
         })
     }
 
