@@ -374,3 +374,38 @@ for (const front of ["handler", "server", "in process"]) {
     });
   }
 }
+
+for (const responderWatermarks of [undefined, { album: at(2, "album") }]) {
+  test(`what the peer refuses is a gap in what it is known to hold: it ${responderWatermarks ? "says that it holds more" : "does not say what it holds"}`, async (t) => {
+    await warningsOf(t, async () => {
+      const local = memoryDatabase();
+      for (let i = 0; i < 3; i += 1) await local.put(record(`r${i}`, at(i, "album")));
+      const refusal = {
+        kind: "record",
+        id: "r1",
+        timestamp: at(1, "album"),
+        code: "CONSTRAINT_VIOLATION",
+        reason: "it must be unique",
+      };
+      const answer = { records: [], appSyncableRows: [], hasMore: false, refused: [refusal] };
+      const transport = { exchange: async () => ({ ...answer, responderWatermarks }) };
+      const syncState = memoryState();
+      const engine = sync.createSyncEngine({
+        localDatabaseAdapter: local,
+        localObjectStorage: memoryObjects(),
+        remoteObjectStorage: memoryObjects(),
+        transport,
+        clock: clockFor("laptop"),
+        syncState,
+      });
+      for (let again = 0; again < 2; again += 1) {
+        const held = await drain(engine);
+        assert.deepEqual(
+          held.map(({ id, code }) => [id, code]),
+          [["r1", "CONSTRAINT_VIOLATION"]],
+        );
+        assert.deepEqual(await syncState.getPeerWatermarks(), { album: at(0, "album") });
+      }
+    });
+  });
+}
