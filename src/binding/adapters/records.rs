@@ -11,7 +11,8 @@ use super::batch::{Batch, has_function};
 use super::pages::Pages;
 use super::query_page::QueryPage;
 use crate::binding::convert::{
-    Body, faulty_record, malformed, read_hlc_of, read_stamped, read_watermarks, unreadable,
+    Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
+    unreadable,
 };
 use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
@@ -242,8 +243,10 @@ impl JsRecords {
         let realm = self.adapter.realm();
         if has_place {
             let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
-            if let Some(id) = item.kind.record_id() {
-                meeting.note(hlc, id.clone());
+            match item.kind.record_id() {
+                Some(id) if !is_nameless(id) => meeting.note(hlc, id.clone()),
+                // It cannot be asked for again by its id: a further pass has to meet it.
+                _ => meeting.remember_nothing(),
             }
             meeting.offer(item);
             return Ok(());
@@ -254,7 +257,6 @@ impl JsRecords {
             .map(|id| scope.as_text(id))
         {
             Ok(Some(id)) => meeting.note(hlc, id),
-            // It cannot be asked for again by its id: a further pass has to meet it.
             Ok(None) => meeting.remember_nothing(),
             Err(error) => {
                 unreadable(error)?;
