@@ -85,15 +85,14 @@ where
         }
     }
 
-    /// What the peer did not take in stops its node here as it did there. Returns how many of the shipped items
-    /// are not at the peer because of that.
+    /// What the peer did not take in stops its node here as it did there, and is a gap in the `runs` of what was
+    /// shipped. Returns how many of the shipped items are not at the peer because of that.
     pub(super) fn note_refused(
         &self,
         sweep: &mut Sweep<S::Body>,
-        shipped: &[Item<S::Body>],
+        (shipped, runs): (&[Item<S::Body>], &mut Runs),
         refused: &[Refusal],
     ) -> usize {
-        let mut runs = Runs::default();
         for refusal in refused {
             let of = |item: &&Item<S::Body>| {
                 item.kind == refusal.kind && refusal.hlc.as_ref() == Some(&item.hlc)
@@ -120,6 +119,7 @@ where
 
     pub(super) fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
         for refusal in withheld {
+            sweep.note_at_peer(&refusal);
             let held = Held::withheld(refusal);
             if sweep.hold(held.clone()) {
                 held.warn(self.side.log());

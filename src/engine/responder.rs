@@ -40,6 +40,9 @@ const REMEMBERED: usize = 4096;
 /// What has no valid timestamp is looked up again after this long.
 const LOOK_AGAIN_MS: u64 = 60_000;
 
+/// Refusals of each kind may take this part of an answer that has a limit.
+const REFUSALS_SHARE: usize = 8;
+
 /// What an answer has room for besides its items, its version vector and its refusals, in bytes.
 const FRAME_BYTES: usize = 1024;
 
@@ -101,7 +104,10 @@ impl<S: Side> Responder<S> {
             }
         };
         self.note_taken_in(&arrivals);
-        let refused = self.refused(&arrivals);
+        let budget = request
+            .max_answer_bytes
+            .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
+        let refused = within(budget, self.refused(&arrivals));
         let failed: Option<Error> = arrivals
             .into_iter()
             .find_map(|arrival| arrival.failure().cloned())
@@ -115,9 +121,11 @@ impl<S: Side> Responder<S> {
             ..Ask::default()
         };
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
-            most.saturating_sub(FRAME_BYTES + size_of_watermarks(coverage.as_ref()))
+            let watermarks = size_of_watermarks(coverage.as_ref());
+            most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
         let (page, withheld) = self.page(&ask, packed, most).await?;
+        let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
             has_more: page.more,
@@ -234,6 +242,29 @@ impl<S: Side> Responder<S> {
             }
         }
     }
+}
+
+/// As many of the refusals as have at most `budget` bytes as text.
+fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
+    const FRAME: usize = 256;
+    const UNIT: usize = 6;
+    let mut total = 0usize;
+    let size = |refusal: &Refusal| {
+        let id = match &refusal.kind {
+            ItemKind::Record(id) => id.units().len(),
+            ItemKind::Row(table) => table.app.units().len() + table.name.units().len(),
+        };
+        let node = refusal
+            .hlc
+            .as_ref()
+            .map_or(0, |hlc| hlc.node_id.units().len());
+        FRAME + UNIT * (id + node + refusal.code.len() + refusal.reason.len())
+    };
+    let fits = |refusal: &Refusal| {
+        total = total.saturating_add(size(refusal));
+        total <= budget
+    };
+    refusals.into_iter().take_while(fits).collect()
 }
 
 /// At most how many bytes a version vector has as text.

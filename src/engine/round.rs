@@ -181,7 +181,7 @@ where
             page,
             refused,
             horizon,
-            outbound,
+            mut outbound,
             advertised,
             shipped_after,
             answer,
@@ -201,7 +201,8 @@ where
         sweep.superseded.extend(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
-        let not_taken = self.note_refused(sweep, &outbound.shipped, &answer.refused);
+        let shipped = (&outbound.shipped[..], &mut outbound.runs);
+        let not_taken = self.note_refused(sweep, shipped, &answer.refused);
         self.note_withheld(sweep, answer.withheld);
         inbound.note_held(sweep, self.side.log());
         let learned = Learned {

@@ -71,7 +71,7 @@ pub fn oversized(count: usize, limit: &str) -> Error {
 pub struct Sendable<B> {
     /// The page, without what cannot be sent.
     pub page: Gathered<B>,
-    /// What cannot be sent, the first items of each node, and why.
+    /// What cannot be sent, the first item of each node, and why.
     pub withheld: Vec<(Refusal, Error)>,
 }
 
@@ -99,7 +99,14 @@ pub async fn gather_sendable<S: Side>(
                 } else if faults.gaps().get(&item.hlc.node_id) == Some(&item.hlc)
                     && let Some(error) = &item.fault
                 {
-                    withheld.push((refusal(&item, error), error.clone()));
+                    let named = refusal(&item, error);
+                    // One of those that share a timestamp speaks for all of them.
+                    if withheld
+                        .iter()
+                        .all(|(other, _): &(Refusal, Error)| other.hlc != named.hlc)
+                    {
+                        withheld.push((named, error.clone()));
+                    }
                 }
             }
             ask.skip.extend(stopped);

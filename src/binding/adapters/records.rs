@@ -11,7 +11,8 @@ use super::batch::{Batch, has_function};
 use super::pages::Pages;
 use super::query_page::QueryPage;
 use crate::binding::convert::{
-    Body, faulty_record, malformed, read_hlc_of, read_stamped, read_watermarks, unreadable,
+    Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
+    unreadable,
 };
 use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
@@ -123,6 +124,9 @@ impl JsRecords {
                 match ask.place_of(&hlc, horizon) {
                     Some(true) => {
                         let item = read_stamped(scope, realm, (records, index), hlc)?;
+                        let id = item.kind.record_id();
+                        // It cannot be asked for again by its id: a further scan has to meet it.
+                        scanned.has_ids &= id.is_some_and(|id| !is_nameless(id));
                         scanned.items.push(item);
                     }
                     Some(false) => match self.id_at(scope, (records, index))? {
