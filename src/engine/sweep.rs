@@ -168,6 +168,9 @@ impl<B> Sweep<B> {
             self.stopped.remove(&held.node_id);
             self.oversized.remove(&held.hlc);
         }
+        let superseded = self.superseded.iter();
+        let superseded = superseded.map(|(id, hlc)| (id.clone(), hlc.clone()));
+        self.superseded_before.extend(superseded);
         !again.is_empty()
     }
 

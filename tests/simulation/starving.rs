@@ -26,9 +26,8 @@ impl World {
 
     fn check_nothing_starves_on_its_way_to(&self, child: &Node, here: &Held, there: &Held) {
         let parent = &self.nodes[child.place.parent];
-        let stopped = |key: &Key, version: &Version| {
-            !has(here, key, version) && self.cannot_travel(parent, Reach::Local, key)
-        };
+        // The parent does not know what is here: what it cannot send stops its node all the same.
+        let stopped = |key: &Key, _: &Version| self.cannot_travel(parent, Reach::Local, key);
         for (key, version) in there {
             let may_wait = self.is_stranded(key, version)
                 || self.waits_for(child, here, there, version)
