@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use crate::error::{Error, Result};
-use crate::protocol::item::ItemKind;
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::watermarks::Watermarks;
 
@@ -64,6 +64,8 @@ pub struct Report<B> {
     pub has_more: bool,
     /// What is held in this sweep, the first item of each node and direction.
     pub held: Vec<Held<B>>,
+    /// How many of the items sent the peer says that it holds now; all of them if it does not say.
+    pub(crate) landed: usize,
 }
 
 impl<B> Report<B> {
@@ -138,6 +140,8 @@ where
                     break;
                 }
                 (report, fatal) = self.round_of(sweep).await?;
+                // What was sent before and is not held now either has brought nothing over.
+                report.shipped = report.landed;
                 if fatal.is_some() || !report.has_more || report.has_work() {
                     break;
                 }
@@ -214,7 +218,7 @@ where
                 .collect(),
             taken_in: inbound.runs(),
             gapped: guard.into_stopped(),
-            coverage: answer.coverage,
+            coverage: answer.coverage.clone(),
             shipped_after,
             horizon,
             more: page.more || only_hears,
@@ -250,6 +254,7 @@ where
             shipped: outbound.shipped.len() - not_taken,
             has_more,
             held: sweep.held.clone(),
+            landed: landed(&outbound.shipped, answer.coverage.as_ref()),
         };
         Ok(Pass::Whole(report, inbound.fatal()))
     }
@@ -303,4 +308,9 @@ where
         }
         self.events.records_applied(ids).await
     }
+}
+
+fn landed<B>(shipped: &[Item<B>], coverage: Option<&Watermarks>) -> usize {
+    let is_there = |item: &&Item<B>| coverage.is_none_or(|held| held.covers(&item.hlc));
+    shipped.iter().filter(is_there).count()
 }

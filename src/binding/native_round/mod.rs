@@ -154,5 +154,6 @@ fn for_js(report: Report<Json>) -> Report<Body> {
         shipped: report.shipped,
         has_more: report.has_more,
         held: held.collect(),
+        landed: report.landed,
     }
 }
