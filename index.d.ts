@@ -1352,7 +1352,7 @@ interface MalformedItem {
  * What a store of records can do so that no round scans it. Each function is optional: an engine uses
  * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
  * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
- * the README has them for PostgreSQL.
+ * `docs/adapters.md` has them for PostgreSQL.
  *
  * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
  * strings.
