@@ -7,7 +7,7 @@ import { arrowsBack, arrowsOf, circlesIn } from "./arrows.mjs";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 /** What there still is. These numbers may only fall. */
-const MOST = { circles: 11, "files in circles": 48, "arrows back between folders of binding/": 3 };
+const MOST = { circles: 5, "files in circles": 32, "arrows back between folders of binding/": 3 };
 
 /** Which files, what they must not name, and why. */
 const RULES = [

@@ -14,7 +14,9 @@
 //! - nothing waits behind a held item but what the same node wrote after it;
 //! - an object takes the place of another one only where it is what the newest item of its key says it is.
 
+mod arrival;
 pub mod blobs;
+mod caller;
 mod carry;
 mod claims;
 pub mod held;

@@ -16,7 +16,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::intake::{Arrival, Line, apply_one_by_one, take_in_one_by_one};
+use super::arrival::{Arrival, Line};
 
 /// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
 pub trait Side {
@@ -67,9 +67,7 @@ pub trait Records<B> {
     async fn put(&self, item: &Item<B>) -> Result<()>;
 
     /// Takes in records that arrive in the order of timestamps, last writer wins.
-    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        take_in_one_by_one(self, run, clock, line).await;
-    }
+    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line);
 }
 
 /// The app rows of a channel.
@@ -105,9 +103,7 @@ pub trait AppRows<B> {
     async fn apply(&self, item: &Item<B>) -> Result<()>;
 
     /// Takes in rows that arrive in the order of timestamps.
-    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        apply_one_by_one(self, run, clock, line).await;
-    }
+    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line);
 }
 
 /// What a storage says of an object that is there.

@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
+use crate::engine::intake::{Arrival, Line, take_in_one_by_one};
 use crate::engine::pass::{self, Fetched, Meeting, Passable};
-use crate::engine::ports::Records;
+use crate::engine::ports::{Clock, Records};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
 use crate::protocol::hlc::{Hlc, wins};
@@ -179,5 +180,9 @@ impl Records<Body> for MemoryRecords {
         }
         pause().await;
         Ok(())
+    }
+
+    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
+        take_in_one_by_one(self, run, clock, line).await;
     }
 }

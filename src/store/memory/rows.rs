@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use crate::engine::ports::AppRows;
+use crate::engine::intake::{Arrival, Line, apply_one_by_one};
+use crate::engine::ports::{AppRows, Clock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Page};
 use crate::protocol::hlc::{Hlc, wins};
@@ -171,5 +172,9 @@ impl AppRows<Body> for MemoryRows {
             let message = "the table is not registered on this side";
             Error::new(ErrorKind::UnknownApp, "apply an app row", message)
         })
+    }
+
+    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
+        apply_one_by_one(self, run, clock, line).await;
     }
 }
