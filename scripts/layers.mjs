@@ -19,6 +19,8 @@ const RULES = [
     "engine/ sees the world through its ports",
   ],
   [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
+  [/^testing\//, /\bcrate::(store|transport|binding)\b/, "testing/ stands on the ports alone"],
+  [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
   [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
 ];
 
