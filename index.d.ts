@@ -11,878 +11,513 @@
  */
 
 /* ------------------------------------------------------------------------------------------------
- * What comes from other packages.
- *
- * The two peer packages are optional, and so are the types of Node.js. An import type that cannot be
- * resolved is `any` once its error is ignored; `Installed` puts a type of this package in its place.
- * Where the other package is installed, its type is used as it is.
+ * Engines
  */
 
-/** `Peer`, or `Own` where `Peer` could not be resolved and is `any`. */
-type Installed<Peer, Own> = [unknown] extends [Peer] ? Own : Peer;
+/**
+ * Makes an engine. Its functions need no `this`.
+ *
+ * An option that it does not know is a warning on the `console`, once for each name. So is an engine without
+ * `syncState`, once in a process.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type, where one storage (or two of one folder) is both
+ * `localObjectStorage` and `remoteObjectStorage`, and where an adapter is a promise or lacks a function that
+ * every round calls: `query`, `exchange`, `list`, or one of `syncState` for watermarks. Another function that an
+ * adapter lacks is found out when it is needed, and rejects that round.
+ */
+declare function createSyncEngine(options: SyncEngineOptions): NativeSyncEngine;
+// The signature that `ReturnType` and mocks see: a double needs no `held`.
+declare function createSyncEngine(options: SyncEngineOptions): SyncEngine;
 
-// @ts-ignore `any` where the peer package is not installed
-type PeerHLCTimestamp = import("@starkeep/protocol-primitives").HLCTimestamp;
-// @ts-ignore `any` where the peer package is not installed
-type PeerHLCClock = import("@starkeep/protocol-primitives").HLCClock;
-// @ts-ignore `any` where the peer package is not installed
-type PeerStarkeepId = import("@starkeep/protocol-primitives").StarkeepId;
-// @ts-ignore `any` where the peer package is not installed
-type PeerAnyRecord = import("@starkeep/protocol-primitives").AnyRecord;
-// @ts-ignore `any` where the peer package is not installed
-type PeerStarkeepErrorClass = typeof import("@starkeep/protocol-primitives").StarkeepError;
-// @ts-ignore `any` where the peer package is not installed
-type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
-// @ts-ignore `any` where the peer package is not installed
-type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
-// @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
-type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
-// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
-type PlatformFetch = typeof globalThis.fetch;
-// @ts-ignore `any` where @types/node is not installed
-type NodeIncomingMessage = import("node:http").IncomingMessage;
-// @ts-ignore `any` where @types/node is not installed
-type NodeServerResponse = import("node:http").ServerResponse;
-
-/** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
-declare namespace ProtocolPrimitives {
-  /** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
-  interface HLCTimestamp {
-    /** Milliseconds since the Unix epoch, a non-negative safe integer. */
-    readonly wallTime: number;
-    /** Tells timestamps of one millisecond apart: a non-negative safe integer, from 0. */
-    readonly counter: number;
-    /** The node that stamped it. Any string; compared as JavaScript compares strings. */
-    readonly nodeId: string;
-  }
-
-  /** A hybrid logical clock. */
-  interface HLCClock {
-    /** A new timestamp, greater than all that this clock gave or heard of. */
-    now(): HLCTimestamp;
-    /** A new timestamp for a message to another node. The same as `now()`. */
-    send(): HLCTimestamp;
-    /** Hears of another node's timestamp: the answer, and all that follow, are greater than it. */
-    receive(remote: HLCTimestamp): HLCTimestamp;
-  }
-
-  /** The id of a record. A string at run time; a plain `string` is not assignable to it. */
-  type StarkeepId = string & { readonly __brand: "StarkeepId" };
-
-  /** A shared record that may have an object. */
-  interface DataRecord {
-    /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
-    readonly id: StarkeepId;
-    readonly kind: "data";
-    /** The record's type, in the words of the app. */
-    readonly type: string;
-    /** When the first version was written. */
-    readonly createdAt: HLCTimestamp;
-    /** When this version was written. The greater one wins. */
-    updatedAt: HLCTimestamp;
-    /** Whose record it is. */
-    readonly ownerId: string;
-    /** When the record was deleted; `null` while it lives. */
-    deletedAt: HLCTimestamp | null;
-    /** Counts the versions, from 1. It decides nothing: `updatedAt` does. */
-    version: number;
-    /** Lower-case hexadecimal SHA-256 of the object's bytes. */
-    contentHash: string;
-    /** The key of the record's object; empty where it has none. */
-    objectStorageKey: string;
-    /** The media type of the object. */
-    mimeType: string;
-    /** The size of the object, in bytes. */
-    sizeBytes: number;
-    /** The name that the file had, or `null`. */
-    originalFilename: string | null;
-    /** The app that wrote the record. */
-    originAppId: string;
-    /** The record that this one belongs to, or `null`. */
-    parentId: StarkeepId | null;
-  }
-
-  /** A shared record of any kind. */
-  type AnyRecord = DataRecord;
-
-  /** An error with a code. */
-  class StarkeepError extends Error {
-    /** What went wrong, for code to compare with. */
-    readonly code: string;
-    /** What caused it. */
-    readonly cause?: unknown;
-    constructor(message: string, code: string, cause?: unknown);
-  }
-}
-
-/** The types of `@starkeep/storage-adapter`, for where that package is not installed. */
-declare namespace StorageAdapter {
-  /** Which records are wanted. */
-  interface Query {
-    /** Only records of this type. */
-    type?: string;
-    /** Only records for which all of these hold. */
-    filters?: { field: string; operator: string; value?: unknown }[];
-    /** The order; by id where it is left out. */
-    sort?: { field: string; direction: "asc" | "desc" }[];
-    /** At most so many records, at least 1. */
-    limit?: number;
-    /** The `nextCursor` of the page before: the id of its last record. */
-    cursor?: string;
-  }
-
-  /** A page of records. */
-  interface QueryResult {
-    /** In the order that was asked for. */
-    records: AnyRecord[];
-    /** The `cursor` of the next page, or `null` where there is none. */
-    nextCursor: string | null;
-    /**
-     * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
-     * `true` without a cursor, are errors of the round.
-     */
-    hasMore: boolean;
-  }
-
-  /** One step of {@link DatabaseAdapter.batch}: stores a record, or stamps one as deleted at `hlc`. */
-  type BatchOperation =
-    { type: "put"; record: AnyRecord } | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
-
-  /** What the callback of {@link DatabaseAdapter.transaction} is given. */
-  interface Transaction {
-    /** As {@link DatabaseAdapter.put}. */
-    put(record: AnyRecord): Promise<void>;
-    /** As {@link DatabaseAdapter.get}; sees what this transaction did. */
-    get(id: StarkeepId): Promise<AnyRecord | null>;
-    /** As {@link DatabaseAdapter.delete}. */
-    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
-    /** As {@link DatabaseAdapter.query}; sees what this transaction did. */
-    query(query: Query): Promise<QueryResult>;
-  }
-
-  /** A row of metadata that belongs to a record. */
-  interface MetadataRow {
-    /** The record that it belongs to. */
-    recordId: StarkeepId;
-    [column: string]: unknown;
-  }
-
-  /** A store of shared records. */
-  interface DatabaseAdapter {
-    /** Makes the store ready. */
-    init(): Promise<void>;
-    /** Lets go of the store. */
-    close(): Promise<void>;
-    /** Whether the store works now. */
-    healthCheck(): Promise<boolean>;
-    /** Stores a record, whatever version stood there. */
-    put(record: AnyRecord): Promise<void>;
-    /** The record, deleted or not, or `null` where there is none. */
-    get(id: StarkeepId): Promise<AnyRecord | null>;
-    /** Stamps `deletedAt` and `updatedAt` with `hlc`. The record stays as a tombstone. */
-    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
-    /** A page of records, tombstones too; by id where the query has no `sort`. */
-    query(query: Query): Promise<QueryResult>;
-    /** All of these, or none. */
-    batch(operations: BatchOperation[]): Promise<void>;
-    /** Commits what the callback did once its promise is fulfilled; undoes it where it rejects. */
-    transaction<T>(callback: (transaction: Transaction) => Promise<T>): Promise<T>;
-    /** Stores a row of metadata, whatever stood under its type and record. It is not exchanged. */
-    putMetadata(typeId: string, row: MetadataRow): Promise<void>;
-    /** The row of this type for a record, or `null` where there is none. */
-    getMetadata(typeId: string, recordId: StarkeepId): Promise<MetadataRow | null>;
-    /** The rows of this type for those of the records that have one. */
-    getMetadataByIds(
-      typeId: string,
-      recordIds: StarkeepId[],
-    ): Promise<Map<StarkeepId, MetadataRow>>;
-    /** Deletes the row. Where there is none, nothing happens. */
-    deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
-    /** See {@link NodeWatermarksCapable}. */
-    getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
-  }
-
-  /** What is to be known about an object. */
-  interface PutOptions {
-    /** The media type of the object. */
-    contentType?: string;
-    /** Texts by name, kept with the object. */
-    metadata?: Record<string, string>;
-  }
-
-  /** An object as it is stored. */
-  interface GetResult {
-    /** Its bytes. */
-    data: Uint8Array;
-    /** Its media type, where it is known. */
-    contentType?: string;
-    /** The texts that were put with it. */
-    metadata?: Record<string, string>;
-    /** In bytes. */
-    size: number;
-  }
-
-  /** A storage of objects. */
-  interface ObjectStorageAdapter {
-    /** Makes the storage ready. */
-    init(): Promise<void>;
-    /** Lets go of the storage. */
-    close(): Promise<void>;
-    /** Whether objects can be written now. */
-    healthCheck(): Promise<boolean>;
-    /** Stores an object in place of what was under the key. */
-    put(key: string, data: Uint8Array, options?: PutOptions): Promise<void>;
-    /** The object, or `null` where there is none. */
-    get(key: string): Promise<GetResult | null>;
-    /** Whether there is an object under the key. */
-    has(key: string): Promise<boolean>;
-    /** Deletes the object. Where there is none, nothing happens. */
-    delete(key: string): Promise<void>;
-    /** The keys that begin with `prefix`, at most `limit`, after the page that ended with `cursor`. */
-    list(
-      prefix: string,
-      options?: { limit?: number; cursor?: string },
-    ): Promise<{ keys: string[]; nextCursor: string | null; hasMore: boolean }>;
-  }
-}
-
-/** What is used of a `DatabaseSync` where the types of Node.js do not have it. */
-interface OwnDatabaseSync {
-  exec(sql: string): void;
-  prepare(sql: string): {
-    get(...parameters: any[]): unknown;
-    run(...parameters: any[]): unknown;
+/** Options of {@link createSyncEngine}. */
+interface SyncEngineOptions {
+  /** The shared records of this side. */
+  readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
+  /** The objects of this side. */
+  readonly localObjectStorage: ObjectStorageAdapter;
+  /** The objects of the other side. Never the same storage as `localObjectStorage`. */
+  readonly remoteObjectStorage: ObjectStorageAdapter;
+  /** The way to the other side. */
+  readonly transport: SyncTransport;
+  /** The clock of this side. It hears of every timestamp that is taken in. */
+  readonly clock: HLCClock;
+  /**
+   * Where watermarks are kept. Without it every sweep begins at nothing: all that there is is read and exchanged
+   * again.
+   */
+  readonly syncState?: SyncStateStore;
+  /** The app rows of this side. Without it none are sent, and those that come in are held. */
+  readonly appSyncableSource?: {
+    readonly namespaces: AppSyncableNamespaceStore;
+    readonly applier: AppSyncableApplier & ScanCapableApplier;
   };
-}
-
-type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
-
-/** What is used of an `IncomingMessage` where the types of Node.js are not installed. */
-interface OwnIncomingMessage {
-  readonly method?: string;
-  readonly url?: string;
-  readonly headers: Record<string, string | string[] | undefined>;
-  [Symbol.asyncIterator](): AsyncIterator<any>;
-}
-
-/** What is used of a `ServerResponse` where the types of Node.js are not installed. */
-interface OwnServerResponse {
-  writeHead(status: number, headers?: Record<string, string>): unknown;
-  write(chunk: Uint8Array): boolean;
-  end(chunk?: Uint8Array): unknown;
-  on(event: string, listener: () => void): unknown;
-  off(event: string, listener: () => void): unknown;
-}
-
-type IncomingMessage = Installed<NodeIncomingMessage, OwnIncomingMessage>;
-type ServerResponse = Installed<NodeServerResponse, OwnServerResponse>;
-
-/** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
-type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>;
-
-/** A hybrid logical clock. {@link createHLCClock} makes one. */
-type HLCClock = Installed<PeerHLCClock, ProtocolPrimitives.HLCClock>;
-
-/** The id of a record. A string at run time; a plain `string` is not assignable to it. */
-type StarkeepId = Installed<PeerStarkeepId, ProtocolPrimitives.StarkeepId>;
-
-/** A shared record. Fields that are not declared go through unchanged. */
-type AnyRecord = Installed<PeerAnyRecord, ProtocolPrimitives.AnyRecord>;
-
-/** A store of shared records. {@link createSqliteDatabaseAdapter} makes one. */
-type DatabaseAdapter = Installed<PeerDatabaseAdapter, StorageAdapter.DatabaseAdapter>;
-
-/** What a storage knows of an object without handing it out. */
-interface ObjectStat {
-  /** How many bytes it has. */
-  readonly size?: number;
-  /** The SHA-256 of its bytes: 64 hexadecimal digits, which `sha256:` may stand before. */
-  readonly contentHash?: string;
-}
-
-/**
- * What an object storage may offer beyond {@link ObjectStorageAdapter}. Where it does, an engine asks it before a
- * transfer, and an object that is not what its item says is brought again; a storage without it is believed
- * once it says that it has the key.
- */
-interface ObjectStatCapability {
-  /** What is known of the object under the key; `null` where there is none. What is not known is left out. */
-  stat(key: string): ObjectStat | null | Promise<ObjectStat | null>;
-}
-
-/** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
-type ObjectStorageAdapter = Installed<
-  PeerObjectStorageAdapter,
-  StorageAdapter.ObjectStorageAdapter
->;
-
-/* ------------------------------------------------------------------------------------------------
- * Errors
- */
-
-/** The class of all errors of this package; that of the peer package where it is installed. */
-declare const StarkeepError: Installed<
-  PeerStarkeepErrorClass,
-  typeof ProtocolPrimitives.StarkeepError
->;
-
-/** The class of all errors of this package; that of the peer package where it is installed. */
-type StarkeepError = InstanceType<typeof StarkeepError>;
-
-/**
- * The exchange with the peer failed: it sent what the protocol does not allow, or answered an error.
- * `name` is `"SyncError"` and `code` is `"SYNC_ERROR"`.
- *
- * It is a subclass of the peer package's `StarkeepError` where that package is installed. Other errors
- * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}, both with what
- * {@link ErrorReport} lists; what the app's own code throws comes out as the very object that was thrown.
- */
-declare class SyncError extends StarkeepError {
-  constructor(message: string, cause?: unknown);
-}
-
-/**
- * Whether it is an error of this package or a `StarkeepError` of its peer package: also one that another copy
- * of the package made, its other entry (CommonJS or ES modules), or another realm, which `instanceof` does
- * not see.
- */
-declare function isStarkeepError(error: unknown): error is StarkeepError & ErrorReport;
-
-/**
- * How a request to a peer came to nothing. There may be more of them in later versions.
- *
- * | Reason | Meaning |
- * | --- | --- |
- * | `dns` | The name of the peer has no address. |
- * | `unreachable` | There is no connection to the peer. |
- * | `tls` | TLS could not be agreed upon, or the certificate is not trusted. |
- * | `timeout` | The peer took too long, see `timeoutMs`. |
- * | `closed` | The connection ended before the answer was whole. |
- * | `status` | The answer has a status that says that it failed, see `status` and `peerCode`. |
- * | `malformed` | What was answered is not what the protocol allows, is too long, or is no HTTP. |
- */
-type FailureReason =
-  "dns" | "unreachable" | "tls" | "timeout" | "closed" | "status" | "malformed" | (string & {});
-
-/**
- * What an error of this package says beside its message; {@link isStarkeepError} lets a caught error be read
- * as this. Its properties but `code` are not listed among those of the error, so that errors compare as before.
- *
- * `reason`, `retryable` and `url` are there on each {@link SyncError} of a request that
- * {@link createHttpSyncTransport} or {@link createHttpObjectStorage} made, `status` and `peerCode` where the
- * peer said them. What a `fetch` of the app's throws has none of them: it is the very object that was thrown.
- *
- * The `stack` of what `exchange()` and the functions of those two reject with leads to where they were called.
- */
-interface ErrorReport {
-  /** What went wrong, for code to compare with. */
-  readonly code: ErrorCode;
-  /** What was being done, `"localObjectStorage.put"` or `"PUT /files/a.jpg"`; it also stands before the message. */
-  readonly operation?: string;
-  /** How the request came to nothing. */
-  readonly reason?: FailureReason;
   /**
-   * Whether the same request may succeed later: after `dns`, `unreachable`, `timeout` and `closed`, and for the
-   * statuses 408, 425, 429 and 500–599 but 501 and 505. `retries` waits for fewer of them.
+   * Whether the channel carries shared records. `true` by default; with `false` none are sent, and those
+   * that come in are dropped with a warning.
    */
-  readonly retryable?: boolean;
-  /** The URL of the request, without user, password, query and fragment. */
-  readonly url?: string;
-  /** The HTTP status, if there was an answer. */
-  readonly status?: number;
-  /** The `code` in the JSON body of a refusal, `"UNAUTHORIZED"` for one; the peer chose it. */
-  readonly peerCode?: string;
-  /** What caused it: of an error of the app's own code, the very object that was thrown. */
-  readonly cause?: unknown;
-}
-
-/**
- * The `code` of an error of this package. There may be more of them in later versions.
- *
- * | Code | Meaning |
- * | --- | --- |
- * | `SYNC_ERROR` | The exchange failed, or a message was malformed. A {@link SyncError}. |
- * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
- * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
- * | `PATH_IN_USE` | The file is open elsewhere in this process. |
- * | `STORE_CLOSED` | The store was used after `close()`. |
- * | `STORE_REPLACED` | The file or folder of the store was removed or replaced while open. |
- * | `IN_TRANSACTION` | A call inside the callback of a transaction that would wait for its end. |
- * | `TRANSACTION_TIMEOUT` | The callback of a transaction took longer than `transactionTimeoutMs`. |
- * | `STORE_BUSY` | Another process kept the database locked for longer than `busyTimeoutMs`. |
- * | `NOT_A_DATABASE` | The file is no SQLite database, or is damaged. |
- * | `STORAGE_FULL` | The disk is full. |
- * | `READ_ONLY` | The file or folder may not be written. |
- * | `CONSTRAINT_VIOLATION` | A constraint of the database refused the row. |
- * | `DATABASE_ERROR` | The database failed in another way. |
- * | `IO_ERROR` | The file system failed. |
- * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
- * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
- * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
- * | `SIZE_MISMATCH` | An object has another size than its item says. |
- * | `MALFORMED_ITEM` | An item that its store holds is not one that can be exchanged. |
- * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
- * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
- * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
- * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
- * | `INTERNAL_ERROR` | A fault of this package. |
- */
-type ErrorCode =
-  | "SYNC_ERROR"
-  | "INVALID_ARGUMENT"
-  | "INVALID_KEY"
-  | "PATH_IN_USE"
-  | "STORE_CLOSED"
-  | "STORE_REPLACED"
-  | "IN_TRANSACTION"
-  | "TRANSACTION_TIMEOUT"
-  | "STORE_BUSY"
-  | "NOT_A_DATABASE"
-  | "STORAGE_FULL"
-  | "READ_ONLY"
-  | "CONSTRAINT_VIOLATION"
-  | "DATABASE_ERROR"
-  | "IO_ERROR"
-  | "CLOCK_AHEAD"
-  | "BLOB_MISSING"
-  | "HASH_MISMATCH"
-  | "SIZE_MISMATCH"
-  | "MALFORMED_ITEM"
-  | "ITEM_TOO_LARGE"
-  | "UNKNOWN_APP"
-  | "APP_ERROR"
-  | "BINARY_NOT_FOUND"
-  | "INTERNAL_ERROR"
-  | (string & {});
-
-/* ------------------------------------------------------------------------------------------------
- * Timestamps and clocks
- *
- * A timestamp that is none (a number that is no non-negative safe integer, a nodeId that is no string)
- * is an `INVALID_ARGUMENT` error in every function here.
- */
-
-/** The moving part of a clock, as {@link SyncStateStore} keeps it. */
-interface HLCClockState {
-  /** The greatest wall time given or heard of, in milliseconds since the Unix epoch. */
-  wallTime: number;
-  /** The greatest counter within that millisecond. */
-  counter: number;
-}
-
-/** Options of {@link createHLCClock}. */
-interface HLCClockOptions {
-  /** Who stamps. No two nodes that exchange may share one. */
-  readonly nodeId: string;
-  /** The physical time in milliseconds since the Unix epoch. The system's clock by default. */
-  readonly wallClockFunction?: () => number;
-  /** Where the clock goes on, from the last `onTick` before a restart. It begins at 0 by default. */
-  readonly initialState?: HLCClockState | null;
+  readonly syncSharedRecords?: boolean;
+  /** At most so many items in a round, each way: an integer from 1. 1000 by default. */
+  readonly pageLimit?: number;
+  /** So many records or rows a scan reads at a time: an integer from 1. 500 by default. */
+  readonly scanPageSize?: number;
   /**
-   * Called with the new state before every timestamp that is given, to persist it. What it throws is
-   * thrown by the clock's function.
+   * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
+   * 24 hours by default; `null` for no limit. An item beyond it is held (`CLOCK_AHEAD`), and neither the
+   * clock nor a store hears of it.
    */
-  readonly onTick?: (state: HLCClockState) => void;
-}
-
-/**
- * Makes a hybrid logical clock.
- *
- * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, or an option is
- * unknown. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
- */
-declare function createHLCClock(options: HLCClockOptions): HLCClock;
-
-/** Negative where `a` is before `b`, positive where it is after `b`, 0 where they are equal. */
-declare function compareHLC(a: HLCTimestamp, b: HLCTimestamp): number;
-
-/**
- * The text form: the wall time in hexadecimal, padded to 12 digits, `":"`, the counter in hexadecimal,
- * padded to 4 digits, `":"`, the nodeId. Text order is timestamp order while counters are below 65,536.
- */
-declare function serializeHLC(hlc: HLCTimestamp): string;
-
-/**
- * Reads the text form of {@link serializeHLC}. The nodeId may contain colons.
- *
- * @throws `INVALID_ARGUMENT` where the text has another form.
- */
-declare function deserializeHLC(text: string): HLCTimestamp;
-
-/** Before everything that a clock stamps: `{ wallTime: 0, counter: 0, nodeId: "" }`, frozen. */
-declare const ZERO_HLC: HLCTimestamp;
-
-/* ------------------------------------------------------------------------------------------------
- * Watermarks
- */
-
-/** Per nodeId the greatest timestamp up to which everything of that node is known. */
-type Watermarks = Record<string, HLCTimestamp>;
-
-/** Stores `hlc` itself in `watermarks[hlc.nodeId]` unless what stands there is as great. */
-declare function advanceWatermark(watermarks: Watermarks, hlc: HLCTimestamp): void;
-
-/** A new map with the greater entry of each nodeId. Changes neither argument. */
-declare function mergeWatermarks(into: Watermarks, incoming: Watermarks): Watermarks;
-
-/** The entry of `nodeId`, or {@link ZERO_HLC} where there is none. */
-declare function watermarkFor(watermarks: Watermarks, nodeId: string): HLCTimestamp;
-
-/**
- * The records, in their order and as the same objects, whose `updatedAt` is greater than the watermark
- * of its nodeId.
- */
-declare function selectUnseen<
-  T extends {
-    updatedAt: HLCTimestamp;
-  },
->(records: T[], peerWatermarks: Watermarks): T[];
-
-/**
- * Per nodeId the greatest `updatedAt` of the records: of an array, a `Set`, a generator or anything else that can
- * be iterated. The timestamps are the same objects; of equal ones the first.
- *
- * ```ts
- * const getNodeWatermarks = async () => computeRecordWatermarks(recordsById.values());
- * ```
- *
- * @throws `INVALID_ARGUMENT` where `records` cannot be iterated, or a record has no timestamp as `updatedAt`.
- */
-declare function computeRecordWatermarks(
-  records: Iterable<{ readonly updatedAt: HLCTimestamp }>,
-): Watermarks;
-
-/**
- * Per nodeId the greatest `timestamp` of the rows, as {@link computeRecordWatermarks} does it for records.
- *
- * ```ts
- * const getNodeWatermarks = async (appId: string, table: string) =>
- *   computeAppSyncableWatermarks(entriesOf(appId, table));
- * ```
- *
- * @throws `INVALID_ARGUMENT` where `rows` cannot be iterated, or a row has no timestamp as `timestamp`.
- */
-declare function computeAppSyncableWatermarks(
-  rows: Iterable<{ readonly timestamp: HLCTimestamp }>,
-): Watermarks;
-
-/**
- * What a store of records can do from version 0.2 of the adapters on. With it an engine skips scans that
- * would find nothing, and an answering side reports its coverage.
- */
-interface NodeWatermarksCapable {
-  /** Per nodeId the greatest `updatedAt` over all records, tombstones too. */
-  getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
-}
-
-/** How a page is taken in. */
-interface ApplyOptions {
+  readonly maxClockSkewMs?: number | null;
+  /** So many objects are moved at the same time: an integer from 1. 8 by default. */
+  readonly blobConcurrency?: number;
   /**
-   * Whether an item that fails stops the later items of its nodeId: they are left alone and answered as
-   * `behind`. `false` where it is left out. An answering side sets it always, for others would take the
-   * gap for their own.
+   * Whether the bytes of every object are checked where its item names their SHA-256: 64 hexadecimal digits as
+   * `contentHash` (`content_hash` of a row), with or without `sha256:` before them. Bytes that move are checked
+   * on their way, in either direction. Bytes that are under the key already are checked by the hash that their
+   * storage knows, and are read for it once an item comes by where it knows none. An item whose object has
+   * other bytes is held (`HASH_MISMATCH`), and wrong bytes never take the place of others. `false` by default:
+   * then only a known hash of what is already under the key is compared, and what replaces it.
+   *
+   * Sizes are always compared, where `sizeBytes` (`size_bytes` of a row) says one: another is held as
+   * `SIZE_MISMATCH`. A size of 0 says nothing, unless the hash beside it is that of no bytes.
+   */
+  readonly verifyContentHash?: boolean;
+  /**
+   * Whether an item that could not be applied stops the later items of its nodeId until it is. `false`
+   * by default: later items are applied, and only the watermark waits. Set it on a node that takes in
+   * from one peer and answers others: they would take its gap for their own. An object that is missing
+   * stops nothing, as the row itself is there.
    */
   readonly strictOrder?: boolean;
 }
 
-/**
- * What became of one item of a page.
- *
- * - `applied`: it is stored now, and was not before.
- * - `stale`: what is stored is as new, or newer.
- * - `failed`: it could not be stored, for the reason in `error`. It is held (see {@link HeldItem}).
- * - `behind`: with `strictOrder`, an earlier item of its nodeId failed.
- */
-type ApplyResult =
-  | { readonly status: "applied" | "stale" | "behind" }
-  | { readonly status: "failed"; readonly error?: unknown };
-
-/** A page of unseen records. */
-interface UnseenPage {
-  /** The records, smallest `updatedAt` first. */
-  readonly records: AnyRecord[];
-  /** Whether unseen records were left out. */
-  readonly hasMore: boolean;
-}
-
-/** Something that is stored and has no place in the order of timestamps. */
-interface MalformedItem {
-  /** The id of the record, or what else names what is stored: `rowid 7`. */
-  readonly id: string;
-  /** What must be mended: which column of which row must be what, and what stands there. */
-  readonly reason: string;
-}
-
-/**
- * What a store of records can do so that no round scans it. Each function is optional: an engine uses
- * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
- * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
- * the README has them for PostgreSQL.
- *
- * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
- * strings.
- */
-interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
+/** An engine: keeps one side and its peer equal, a round at a time. */
+interface SyncEngine {
   /**
-   * Of all records, tombstones too, whose `updatedAt` is greater than the watermark of its nodeId, or
-   * whose nodeId has none, the `limit` smallest. Records with one and the same `updatedAt` are never
-   * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
-   * whole. The page is read in one view of the store.
+   * One round with the peer. Calls that overlap wait for their turn.
    *
-   * An answer that shows seen records or a wrong order while it leaves some out is not used, nor is one without
-   * `hasMore`, and the store is scanned with a warning. What it throws rejects the round.
+   * 1. Gathers the `pageLimit` items with the smallest timestamps that the peer has not seen.
+   * 2. Brings their objects to the remote storage. Of each nodeId, what follows an item whose object
+   *    cannot be brought there waits with it.
+   * 3. Sends the items and takes in what the peer answers, last writer wins.
+   * 4. Fetches the objects of what was taken in.
+   * 5. Persists how far both sides got. No watermark passes an item that is not there in full.
+   *
+   * Rejects with the very object that an adapter, the transport or the state store throws, and with a
+   * {@link SyncError} where the answer is malformed; before step 5 no watermark has moved. A record or
+   * row that cannot be stored, and an object that cannot be moved, do not reject the round: the item is
+   * held. Only where a record could not be stored and nothing at all was taken in, the round rejects
+   * with that error once it is over.
    */
-  queryUnseen?(
-    watermarks: Watermarks,
-    options: { readonly limit: number },
-  ): Promise<UnseenPage> | UnseenPage;
-  /**
-   * The records that are on no page of `queryUnseen`, for what is stored as their `updatedAt` is no timestamp.
-   * Asked once at the beginning of a sweep. Each is held and named with its reason until it is mended; nothing
-   * waits for it. What it throws is warned of.
-   */
-  queryMalformed?(): Promise<MalformedItem[]> | MalformedItem[];
-  /**
-   * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
-   * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
-   * their order. What it throws, or an answer of another form, holds all of them; they come again.
-   */
-  applyRecords?(
-    records: AnyRecord[],
-    options?: ApplyOptions,
-  ): Promise<ApplyResult[]> | ApplyResult[];
+  exchange(): Promise<ExchangeResult>;
+  /** Emits `local-data-synced` after a round in which shared records were newly applied. */
+  readonly changeNotifier: ChangeNotifier;
 }
 
-/* ------------------------------------------------------------------------------------------------
- * App rows
- */
-
-/** A table of an app whose rows are exchanged. */
-interface AppSyncableTableInfo {
-  /** The name as it goes over the wire, without prefixes of the database. */
-  readonly name: string;
-  /** The columns of the primary key. */
-  readonly pkColumns: string[];
+/** An engine of this package: its results always have `held`. */
+interface NativeSyncEngine extends SyncEngine {
+  /** As {@link SyncEngine.exchange}. */
+  exchange(): Promise<Required<ExchangeResult>>;
 }
 
-/** An app and its tables. */
-interface AppSyncableNamespace {
-  readonly appId: string;
-  /** The tables whose rows are exchanged. */
-  readonly tables: AppSyncableTableInfo[];
-  /** Whether the app keeps files, in the table `_starkeep_sync_records`. */
-  readonly filesEnabled: boolean;
-  /** The names of `tables`. */
-  readonly tableNames: string[];
-}
-
-/** The apps that take part. */
-interface AppSyncableNamespaceStore {
-  /** The app, or `null` where it does not take part. */
-  get(appId: string): AppSyncableNamespace | null;
-  /** All apps. */
-  list(): AppSyncableNamespace[];
-}
-
-/** One version of an app's row. */
-interface AppSyncableRowEntry {
-  /** When this version was written. The greater one wins. */
-  readonly timestamp: HLCTimestamp;
-  readonly appId: string;
-  /** The name as it goes over the wire, without prefixes of the database. */
-  readonly table: string;
-  readonly op: "insert" | "update" | "delete";
-  /** The columns. Whatever they are, they go through unchanged. */
-  readonly row?: Record<string, unknown>;
-  /** The primary key. */
-  readonly where?: Record<string, unknown>;
-}
-
-/** Writes rows into an app's tables. */
-interface AppSyncableApplier {
-  /**
-   * Writes this version unless what is stored is as new. May answer at once or with a promise. What it
-   * throws is warned of on the console and holds the node of the row (see {@link HeldItem}).
-   */
-  apply(entry: AppSyncableRowEntry): Promise<void> | void;
-  /**
-   * Per nodeId the greatest timestamp in the table, tombstones too. An applier may have it from version
-   * 0.2 on; see {@link NodeWatermarksCapable}.
-   */
-  getNodeWatermarks?(appId: string, table: string): Promise<Watermarks> | Watermarks;
-  /**
-   * Takes in a page of rows at once, in the order of their timestamps. As `applyRecords` of
-   * {@link DeltaCapableDatabaseAdapter} does.
-   */
-  applyRows?(
-    entries: AppSyncableRowEntry[],
-    options?: ApplyOptions,
-  ): Promise<ApplyResult[]> | ApplyResult[];
-  /**
-   * The rows of the table that no scan shows, for what is stored as their time is no timestamp. Asked once for
-   * each table at the beginning of a sweep, as `queryMalformed` of {@link DeltaCapableDatabaseAdapter} is.
-   */
-  queryMalformed?(appId: string, table: string): Promise<MalformedItem[]> | MalformedItem[];
-}
-
-/** Which page of a scan is wanted. */
-interface ScanSinceOptions {
-  /** At most so many rows. */
-  readonly limit?: number;
-  /** The `nextCursor` of the page before. Without it the scan begins after `sinceHlcStr`. */
-  readonly cursor?: string;
-}
-
-/** One page of a scan. */
-interface ScanSincePage {
-  /** The rows, in the order of the text form of their timestamps. */
-  readonly rows: AppSyncableRowEntry[];
-  /** The `cursor` of the next page, or `null` where there is none. */
-  readonly nextCursor: string | null;
-  /**
-   * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
-   * `true` without a cursor, are errors.
-   */
+/** What a round did. */
+interface ExchangeResult {
+  /** Shared records that are new here, counted once their object is here too. */
+  readonly applied: number;
+  /** Shared records and app rows that were sent, without those that the peer says it did not take in. */
+  readonly shipped: number;
+  /** Whether another round has something to do at once. */
   readonly hasMore: boolean;
-}
-
-/** An applier that can read rows as well. */
-interface ScanCapableApplier extends AppSyncableApplier {
   /**
-   * The rows of the table whose timestamp is greater than `sinceHlcStr`, a text form as
-   * {@link serializeHLC} gives it; all rows where it is empty. A table whose scan throws is warned of and left out of the round.
+   * What is held in the current sweep, of each nodeId and direction the first item. A round that says that there is
+   * nothing to do (`applied` and `shipped` are 0 and `hasMore` is `false`) has tried everything held in that very
+   * round.
+   *
+   * The engines of this package always answer it (see {@link NativeSyncEngine}); it is optional so that
+   * an app's own engines and test doubles may leave it out. Where nothing is held it is an empty array
+   * that is not enumerable: a result then compares equal to its three other fields.
    */
-  scanSince(
-    appId: string,
-    table: string,
-    sinceHlcStr: string,
-    options?: ScanSinceOptions,
-  ): Promise<ScanSincePage>;
+  readonly held?: readonly HeldItem[];
 }
 
-/* ------------------------------------------------------------------------------------------------
- * Files
- */
-
-/** A row of the table `_starkeep_sync_records`: a file of an app. Times are in text form. */
-interface FileRecordRow {
-  readonly id: string;
-  /** The key of the file's object. */
-  readonly object_storage_key: string;
-  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
-  readonly content_hash: string;
-  readonly mime_type: string;
-  /** The size of the object, in bytes. */
-  readonly size_bytes: number;
-  readonly original_filename: string | null;
-  readonly origin_app_id: string;
-  readonly created_at: string;
-  readonly updated_at: string;
-  /** `null` while the file lives. */
-  readonly deleted_at: string | null;
-}
-
-/**
- * What one side has of a file.
- *
- * - `absent`: there is no row.
- * - `staged`: there is a row, and its object is still missing.
- * - `resident`: there is a row and its object.
- * - `tombstoned`: the row is marked as deleted.
- */
-type RecordResidency = "absent" | "staged" | "resident" | "tombstoned";
-
-/**
- * What this side has of a file, by its row (`null` where there is none) and what the storage's `has`
- * says. The storage is not asked for a row that is missing or deleted. Rejects with what `has` throws.
- */
-declare function residencyOf(
-  recordRow: FileRecordRow | null,
-  localStorage: ObjectStorageAdapter,
-): Promise<RecordResidency>;
-
-/** An object that one storage has and the other lacks. */
-interface FileSyncManifest {
-  /** The hash of the bytes, or the key where that is not known. */
-  readonly fileHash: string;
-  /** The object's key, in both storages. */
-  readonly objectStorageKey: string;
-  /** The size of the object, in bytes. */
-  readonly sizeBytes: number;
-  /** The media type, where the entry named one. */
-  readonly mimeType?: string;
-}
-
-/** An object to look for. */
-interface FileEntry {
-  /** The object's key. */
-  readonly key: string;
-  /** The media type that its manifest is to name. */
-  readonly mimeType?: string;
-}
-
-/** Moves objects between storages. Its functions reject with what a storage throws. */
-interface FileSyncEngine {
-  /** Whether this engine is transferring the key now. */
-  isTransferInFlight(key: string): boolean;
-  /** Manifests of the entries that the local storage has and the remote one lacks, in their order. */
-  getFilesToPush(
-    localStorage: ObjectStorageAdapter,
-    remoteStorage: ObjectStorageAdapter,
-    entries: FileEntry[],
-  ): Promise<FileSyncManifest[]>;
-  /** Manifests of the entries that the remote storage has and the local one lacks, in their order. */
-  getFilesToPull(
-    localStorage: ObjectStorageAdapter,
-    remoteStorage: ObjectStorageAdapter,
-    entries: FileEntry[],
-  ): Promise<FileSyncManifest[]>;
+/** What is common to all held items. */
+interface HeldItemBase {
+  /** The node whose watermark waits before this item; `""` if the item has no valid timestamp. */
+  readonly nodeId: string;
+  /** `outbound` on its way to the peer, `inbound` on its way from it. */
+  readonly direction: "outbound" | "inbound";
   /**
-   * Brings an object over. `true` where it is at the destination now; `false` where the source does not
-   * have it, or where a transfer of the same key is running.
+   * The id of a record; of an app row what its `row` or `where` has as `id`, if that is a text. A record without
+   * an id that can be read is named by what its store knows it by.
    */
-  transferFile(
-    manifest: FileSyncManifest,
-    source: ObjectStorageAdapter,
-    destination: ObjectStorageAdapter,
-  ): Promise<boolean>;
-}
-
-/** Makes a {@link FileSyncEngine}. Each knows only of its own transfers. */
-declare function createFileSyncEngine(): FileSyncEngine;
-
-/* ------------------------------------------------------------------------------------------------
- * Changes
- */
-
-/** What happened. An engine emits `local-data-synced`; the others are the app's to emit. */
-type ChangeEventType = "remote-update-available" | "local-data-synced" | "local-change-recorded";
-
-/** Something that happened to records. */
-interface ChangeEvent {
-  /** What happened. */
-  readonly eventType: ChangeEventType;
-  /** The records that it happened to. */
-  readonly recordIds: StarkeepId[];
-  /** When it happened, by the clock of who emits it. */
+  readonly id: string | null;
+  /** When the item was written; {@link ZERO_HLC} if it has no valid timestamp. */
   readonly timestamp: HLCTimestamp;
-  /** The app whose channel carries a `local-change-recorded`; not set for shared records. */
-  readonly originAppId?: string;
+  /** The key of the item's object, or `null` where it has none. */
+  readonly key: string | null;
+  /**
+   * What kind of failure it was; `APP_ERROR` where the app's own code threw. Of an item that the peer did not take
+   * in, or cannot send, it is the peer's code.
+   */
+  readonly code: ErrorCode | (string & {});
+  /** What went wrong, for people to read. What a peer says is in it. */
+  readonly reason: string;
+  /** The error itself; where the app's own code threw, the very object that was thrown. */
+  readonly error: unknown;
 }
 
-/** Hears of changes. What it throws is warned of on the console and reaches nobody else. */
-type ChangeListener = (event: ChangeEvent) => void;
-
-/** Tells listeners of changes. */
-interface ChangeNotifier {
-  /** Answers the function that unsubscribes. A listener that is subscribed twice is called once. */
-  subscribe(listener: ChangeListener): () => void;
-  /** Calls all listeners at once, in the order of subscription. */
-  emit(event: ChangeEvent): void;
+/** A shared record that is held. */
+interface HeldRecord extends HeldItemBase {
+  readonly kind: "record";
+  /** The version that is held; `null` if only the peer has it. */
+  readonly item: AnyRecord | null;
 }
 
-/** Makes a {@link ChangeNotifier}. */
-declare function createChangeNotifier(): ChangeNotifier;
+/** An app row that is held. */
+interface HeldAppRow extends HeldItemBase {
+  readonly kind: "appRow";
+  /** The version that is held; `null` if only the peer has it. */
+  readonly item: AppSyncableRowEntry | null;
+}
+
+/**
+ * An item that could not be sent or taken in. It stops its nodeId in its direction: no watermark passes
+ * it, and it is tried again in the next sweep. Other nodeIds go on.
+ *
+ * An item that cannot travel is held like any other, on whichever side it lies: one that cannot be written as
+ * JSON, that nests deeper than a message may, or that stands malformed in its store (`MALFORMED_ITEM`), and one
+ * that is by itself larger than a message may be (`ITEM_TOO_LARGE`).
+ */
+type HeldItem = HeldRecord | HeldAppRow;
+
+/** What an engine, and its app's clock, remember between rounds and restarts. */
+interface SyncStateStore {
+  /** What this side has fully taken in. `{}` at first. */
+  getWatermarks(): Promise<Watermarks>;
+  /** Stores them, whatever stood there. */
+  setWatermarks(watermarks: Watermarks): Promise<void>;
+  /** What the peer is known to hold. `{}` at first. */
+  getPeerWatermarks(): Promise<Watermarks>;
+  /** Stores them, whatever stood there. */
+  setPeerWatermarks(watermarks: Watermarks): Promise<void>;
+  /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
+  getHlcClockState(): Promise<{
+    wallTime: number;
+    counter: number;
+  } | null>;
+  /** Stores it, whatever stood there. */
+  setHlcClockState(state: { wallTime: number; counter: number }): Promise<void>;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Stores
+ */
+
+/** Options of {@link createSqliteSyncStateStore} with a database of the app's. */
+interface SqliteSyncStateStoreOptions {
+  /** An open `DatabaseSync` of `node:sqlite`. It stays the app's to close. */
+  readonly db: DatabaseSync;
+}
+
+/** Options of {@link createSqliteSyncStateStore} with a file that is left to this package. */
+interface SqliteSyncStateStoreFileOptions {
+  /**
+   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. It may be the
+   * file of a {@link createSqliteDatabaseAdapter}. While it is open here, no other SQLite library of this
+   * process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+  readonly db?: never;
+}
+
+/** A state store on a file of its own. */
+interface ClosableSyncStateStore extends SyncStateStore {
+  /** Waits for what is running, then closes the store for good. Closing again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a state store on a SQLite file. An option that it does not know is a warning on the `console`, once for
+ * each name.
+ *
+ * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
+ * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
+ * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
+ * `close()`.
+ */
+declare function createSqliteSyncStateStore(
+  options: SqliteSyncStateStoreFileOptions,
+): ClosableSyncStateStore;
+/**
+ * Makes a state store in a database of the app's, in the table
+ * `sync_state(key TEXT PRIMARY KEY, value_json TEXT NOT NULL, updated_at INTEGER NOT NULL)`, which is
+ * created at once where it is missing. Its keys are `watermarks`, `peer_watermarks` and `hlc_clock`; the
+ * app may keep other keys there.
+ *
+ * @throws `INVALID_ARGUMENT` where `db` is no `DatabaseSync`, and what the database throws. Its functions
+ * reject with what the database throws.
+ */
+declare function createSqliteSyncStateStore(options: SqliteSyncStateStoreOptions): SyncStateStore;
+
+/** Options of {@link createSqliteDatabaseAdapter}. */
+interface SqliteDatabaseAdapterOptions {
+  /**
+   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. One adapter
+   * at a time may have it, and no other SQLite library of this process.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+  /**
+   * How long the callback of a `transaction` may take, in milliseconds; `null` or `Infinity` for no limit.
+   * 60,000 by default. One that takes longer is undone, and rejects with `TRANSACTION_TIMEOUT`.
+   */
+  readonly transactionTimeoutMs?: number | null;
+}
+
+/**
+ * Makes a store of shared records on a SQLite file. Engines and transports of this package reach it
+ * without JavaScript in between.
+ *
+ * What is asked of it is written in the order of asking. A transaction keeps all other writers of the file
+ * waiting until it ends. Its callback reads and writes by what it is given: what it calls of the adapter
+ * itself, what it writes by another store on the file, and an `exchange()` that asks one of them reject at
+ * once with `IN_TRANSACTION`. That is told by the asynchronous context, so calls from elsewhere only wait.
+ * Once a transaction has ended, in whichever way, what its callback was given rejects.
+ *
+ * `close()` waits for what is running, but for callbacks of transactions only a second: then they are undone,
+ * and reject with `STORE_CLOSED`.
+ *
+ * `healthCheck()` answers `false` where the file is not the one that was opened, or is damaged: a file of up
+ * to 64 MiB is read as a whole (`PRAGMA quick_check`), of a greater one its header, its schema and the
+ * beginning of every table.
+ *
+ * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
+ * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
+ *
+ * A row that something else left malformed does not make a query fail. A time that is none is the text that
+ * stands there, bytes that are no UTF-8 are U+FFFD, and a row whose id is no text, which nothing could name,
+ * is left out. In an exchange such a row is held and named with the column to mend, never sent.
+ *
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
+ * `CONSTRAINT_VIOLATION` where the database refuses a row, with `STORE_REPLACED` once the file was removed or
+ * another was put in its place, and with `STORE_CLOSED` after `close()`.
+ */
+declare function createSqliteDatabaseAdapter(
+  options: SqliteDatabaseAdapterOptions,
+): DatabaseAdapter & Required<NodeWatermarksCapable>;
+
+/** Options of {@link createSqliteAppRows}. */
+interface SqliteAppRowsOptions {
+  /**
+   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
+   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
+   * of this process may open it.
+   */
+  readonly path: string;
+  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** What {@link SqliteAppRows.register} takes. */
+interface AppRowsRegistration {
+  /** The app's tables. */
+  readonly tables?: readonly {
+    /** The table's bare name. */
+    readonly name: string;
+    /** The columns that tell its rows apart. Without any, every row is another one. */
+    readonly pkColumns?: readonly string[];
+    /**
+     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
+     * one column as JSON.
+     */
+    readonly columns?: readonly string[];
+  }[];
+  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
+  readonly filesEnabled?: boolean;
+}
+
+/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
+interface SqliteAppRows {
+  /** The apps that are registered, read from the file with every call. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  /** Reads and writes their rows. */
+  readonly applier: {
+    /**
+     * Applies an entry, last writer wins. An insert whose row has no `deleted_at` brings a deleted row to
+     * life. Columns that the table computes are neither sent nor written.
+     *
+     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
+     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row, also by a trigger that
+     * ignores it. The error names the row and the constraint.
+     */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /**
+     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
+     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
+     * not there has no rows. Rejects with `MALFORMED_ITEM` where a row on the page cannot be read as it
+     * stands, and names it; rows without a valid `updated_at` are on no page. An engine that is given this
+     * store as it is holds such rows by themselves.
+     */
+    scanSince(
+      appId: string,
+      table: string,
+      sinceHlcStr: string,
+      options?: ScanSinceOptions,
+    ): Promise<ScanSincePage>;
+    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+  };
+  /**
+   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
+   *
+   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
+   * where the table is registered with another primary key.
+   */
+  register(appId: string, registration: AppRowsRegistration): Promise<void>;
+  /**
+   * Whether the file is the one that was opened, and sound: one of up to 64 MiB is read as a whole, of a
+   * greater one the header, the schema and the beginning of every table.
+   */
+  healthCheck(): Promise<boolean>;
+  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+/**
+ * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
+ * process has open. An engine reaches them on threads of its own, without JavaScript between.
+ *
+ * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
+ * nullable column for fields that have none.
+ *
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
+ * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, with
+ * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
+ * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
+ * `close()`.
+ */
+declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
+
+/** Options of {@link withSqliteDelta}. */
+interface SqliteDeltaOptions {
+  /** The open `DatabaseSync` of `node:sqlite` that the adapter works on. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The table of the records. `shared_records` by default. */
+  readonly table?: string;
+  /**
+   * How incoming records are written.
+   *
+   * - `sql`, the default: by statements of this package, a page in one transaction. What the adapter's own
+   *   `put` does besides writing the row (telling listeners, filling a search index from JavaScript) does
+   *   not happen; triggers of the table do.
+   * - `put`: by the adapter's `put`. Puts that do their work at once, as over `node:sqlite`, share one
+   *   transaction; a put that fails in it is called once more by itself.
+   */
+  readonly apply?: "sql" | "put";
+}
+
+/**
+ * Gives the app's own adapter over a `DatabaseSync` of `node:sqlite` what it takes to find its delta by
+ * index. Everything else of the adapter is as it was, with its own `this`. Only the handle in `db` is used;
+ * no second SQLite library opens the file.
+ *
+ * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
+ * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
+ * goes into the column of its name in snake case, or of its very name; one without a column is left out, as
+ * `put` would. Columns that the table computes are never written.
+ *
+ * A row that is no record, for its id, its type or a time is none, is not asked of `get`: it is answered as it
+ * stands, with what is malformed left as it is, so that it is held and named. A field whose text is no UTF-8
+ * throws `MALFORMED_ITEM` where it is read. Rows without a valid `updated_at` are what `queryMalformed`
+ * answers.
+ *
+ * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
+ * shares its fate: an app must not leave one open while a round runs, unless it commits it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The functions reject with `STORE_CLOSED`,
+ * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
+ * and with what the adapter throws; nothing of a page is written then. A single record fails with
+ * `CONSTRAINT_VIOLATION` (also where a trigger ignores it) or `INVALID_ARGUMENT`, by an error that names it.
+ */
+declare function withSqliteDelta<Adapter extends object>(
+  adapter: Adapter,
+  options: SqliteDeltaOptions,
+): Omit<Adapter, keyof DeltaCapableDatabaseAdapter> & SqliteDelta;
+
+/** What {@link withSqliteDelta} adds to an adapter. */
+interface SqliteDelta {
+  /** See {@link NodeWatermarksCapable}. */
+  getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
+  queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
+  queryMalformed(): Promise<MalformedItem[]>;
+  /** See {@link DeltaCapableDatabaseAdapter}. */
+  applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
+}
+
+/** Options of {@link withSqliteAppRows}. */
+interface DatabaseAppRowsOptions {
+  /** The open `DatabaseSync` of `node:sqlite` with the tables of the apps. It stays the app's to close. */
+  readonly db: DatabaseSync;
+  /** The apps that take part. Those in the table `app_syncable_namespaces` by default. */
+  readonly namespaces?: AppSyncableNamespaceStore;
+}
+
+/** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
+interface DatabaseAppRows {
+  /** The apps that take part. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  /** Reads and writes their rows. */
+  readonly applier: ScanCapableApplier & {
+    /** See {@link AppSyncableApplier}. */
+    apply(entry: AppSyncableRowEntry): Promise<void>;
+    /** Per nodeId the greatest timestamp of all rows of the table, deleted ones too. */
+    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    /** See {@link AppSyncableApplier}. */
+    applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
+    /** See {@link AppSyncableApplier}. */
+    queryMalformed(appId: string, table: string): Promise<MalformedItem[]>;
+  };
+}
+
+/**
+ * The app rows in the tables `<app>_syncable_<table>` of the app's own `DatabaseSync`. Missing indexes are
+ * created, with names that begin with `starkeep_`.
+ *
+ * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
+ * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
+ *
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The applier's functions reject with the codes
+ * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
+ */
+declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
+
+/** Options of {@link createFsObjectStorage}. */
+interface FsObjectStorageOptions {
+  /** The folder. It is created where it is missing, with the folders above it. */
+  readonly root: string;
+}
+
+/**
+ * Makes an object storage in a folder: the object `photos/x.jpg` is the file `photos/x.jpg` below the
+ * root. A put is there as a whole or not at all, also after a power cut. Engines of this package reach it
+ * without JavaScript in between.
+ *
+ * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
+ * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
+ *
+ * What is removed of `.starkeep-store` while the storage is open is made again. `healthCheck()` answers
+ * whether the root is the folder that was opened, and a file can be written in it now.
+ *
+ * @throws `INVALID_ARGUMENT` (for an unknown option too), `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
+ * Its functions reject with those, with `STORE_REPLACED` once the root was removed or another folder was put
+ * in its place, and with `STORE_CLOSED` after `close()`.
+ */
+declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 
 /* ------------------------------------------------------------------------------------------------
  * Exchanges
@@ -1325,513 +960,878 @@ interface HttpSyncServer {
 declare function createHttpSyncServer(options: HttpSyncListenerOptions): HttpSyncServer;
 
 /* ------------------------------------------------------------------------------------------------
- * Engines
+ * App rows
  */
 
-/** What an engine, and its app's clock, remember between rounds and restarts. */
-interface SyncStateStore {
-  /** What this side has fully taken in. `{}` at first. */
-  getWatermarks(): Promise<Watermarks>;
-  /** Stores them, whatever stood there. */
-  setWatermarks(watermarks: Watermarks): Promise<void>;
-  /** What the peer is known to hold. `{}` at first. */
-  getPeerWatermarks(): Promise<Watermarks>;
-  /** Stores them, whatever stood there. */
-  setPeerWatermarks(watermarks: Watermarks): Promise<void>;
-  /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
-  getHlcClockState(): Promise<{
-    wallTime: number;
-    counter: number;
-  } | null>;
-  /** Stores it, whatever stood there. */
-  setHlcClockState(state: { wallTime: number; counter: number }): Promise<void>;
+/** A table of an app whose rows are exchanged. */
+interface AppSyncableTableInfo {
+  /** The name as it goes over the wire, without prefixes of the database. */
+  readonly name: string;
+  /** The columns of the primary key. */
+  readonly pkColumns: string[];
 }
 
-/** What is common to all held items. */
-interface HeldItemBase {
-  /** The node whose watermark waits before this item; `""` if the item has no valid timestamp. */
-  readonly nodeId: string;
-  /** `outbound` on its way to the peer, `inbound` on its way from it. */
-  readonly direction: "outbound" | "inbound";
-  /**
-   * The id of a record; of an app row what its `row` or `where` has as `id`, if that is a text. A record without
-   * an id that can be read is named by what its store knows it by.
-   */
-  readonly id: string | null;
-  /** When the item was written; {@link ZERO_HLC} if it has no valid timestamp. */
+/** An app and its tables. */
+interface AppSyncableNamespace {
+  readonly appId: string;
+  /** The tables whose rows are exchanged. */
+  readonly tables: AppSyncableTableInfo[];
+  /** Whether the app keeps files, in the table `_starkeep_sync_records`. */
+  readonly filesEnabled: boolean;
+  /** The names of `tables`. */
+  readonly tableNames: string[];
+}
+
+/** The apps that take part. */
+interface AppSyncableNamespaceStore {
+  /** The app, or `null` where it does not take part. */
+  get(appId: string): AppSyncableNamespace | null;
+  /** All apps. */
+  list(): AppSyncableNamespace[];
+}
+
+/** One version of an app's row. */
+interface AppSyncableRowEntry {
+  /** When this version was written. The greater one wins. */
   readonly timestamp: HLCTimestamp;
-  /** The key of the item's object, or `null` where it has none. */
-  readonly key: string | null;
+  readonly appId: string;
+  /** The name as it goes over the wire, without prefixes of the database. */
+  readonly table: string;
+  readonly op: "insert" | "update" | "delete";
+  /** The columns. Whatever they are, they go through unchanged. */
+  readonly row?: Record<string, unknown>;
+  /** The primary key. */
+  readonly where?: Record<string, unknown>;
+}
+
+/** Writes rows into an app's tables. */
+interface AppSyncableApplier {
   /**
-   * What kind of failure it was; `APP_ERROR` where the app's own code threw. Of an item that the peer did not take
-   * in, or cannot send, it is the peer's code.
+   * Writes this version unless what is stored is as new. May answer at once or with a promise. What it
+   * throws is warned of on the console and holds the node of the row (see {@link HeldItem}).
    */
-  readonly code: ErrorCode | (string & {});
-  /** What went wrong, for people to read. What a peer says is in it. */
-  readonly reason: string;
-  /** The error itself; where the app's own code threw, the very object that was thrown. */
-  readonly error: unknown;
+  apply(entry: AppSyncableRowEntry): Promise<void> | void;
+  /**
+   * Per nodeId the greatest timestamp in the table, tombstones too. An applier may have it from version
+   * 0.2 on; see {@link NodeWatermarksCapable}.
+   */
+  getNodeWatermarks?(appId: string, table: string): Promise<Watermarks> | Watermarks;
+  /**
+   * Takes in a page of rows at once, in the order of their timestamps. As `applyRecords` of
+   * {@link DeltaCapableDatabaseAdapter} does.
+   */
+  applyRows?(
+    entries: AppSyncableRowEntry[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+  /**
+   * The rows of the table that no scan shows, for what is stored as their time is no timestamp. Asked once for
+   * each table at the beginning of a sweep, as `queryMalformed` of {@link DeltaCapableDatabaseAdapter} is.
+   */
+  queryMalformed?(appId: string, table: string): Promise<MalformedItem[]> | MalformedItem[];
 }
 
-/** A shared record that is held. */
-interface HeldRecord extends HeldItemBase {
-  readonly kind: "record";
-  /** The version that is held; `null` if only the peer has it. */
-  readonly item: AnyRecord | null;
+/** Which page of a scan is wanted. */
+interface ScanSinceOptions {
+  /** At most so many rows. */
+  readonly limit?: number;
+  /** The `nextCursor` of the page before. Without it the scan begins after `sinceHlcStr`. */
+  readonly cursor?: string;
 }
 
-/** An app row that is held. */
-interface HeldAppRow extends HeldItemBase {
-  readonly kind: "appRow";
-  /** The version that is held; `null` if only the peer has it. */
-  readonly item: AppSyncableRowEntry | null;
+/** One page of a scan. */
+interface ScanSincePage {
+  /** The rows, in the order of the text form of their timestamps. */
+  readonly rows: AppSyncableRowEntry[];
+  /** The `cursor` of the next page, or `null` where there is none. */
+  readonly nextCursor: string | null;
+  /**
+   * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
+   * `true` without a cursor, are errors.
+   */
+  readonly hasMore: boolean;
+}
+
+/** An applier that can read rows as well. */
+interface ScanCapableApplier extends AppSyncableApplier {
+  /**
+   * The rows of the table whose timestamp is greater than `sinceHlcStr`, a text form as
+   * {@link serializeHLC} gives it; all rows where it is empty. A table whose scan throws is warned of and left out of the round.
+   */
+  scanSince(
+    appId: string,
+    table: string,
+    sinceHlcStr: string,
+    options?: ScanSinceOptions,
+  ): Promise<ScanSincePage>;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Files
+ */
+
+/** A row of the table `_starkeep_sync_records`: a file of an app. Times are in text form. */
+interface FileRecordRow {
+  readonly id: string;
+  /** The key of the file's object. */
+  readonly object_storage_key: string;
+  /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+  readonly content_hash: string;
+  readonly mime_type: string;
+  /** The size of the object, in bytes. */
+  readonly size_bytes: number;
+  readonly original_filename: string | null;
+  readonly origin_app_id: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  /** `null` while the file lives. */
+  readonly deleted_at: string | null;
 }
 
 /**
- * An item that could not be sent or taken in. It stops its nodeId in its direction: no watermark passes
- * it, and it is tried again in the next sweep. Other nodeIds go on.
+ * What one side has of a file.
  *
- * An item that cannot travel is held like any other, on whichever side it lies: one that cannot be written as
- * JSON, that nests deeper than a message may, or that stands malformed in its store (`MALFORMED_ITEM`), and one
- * that is by itself larger than a message may be (`ITEM_TOO_LARGE`).
+ * - `absent`: there is no row.
+ * - `staged`: there is a row, and its object is still missing.
+ * - `resident`: there is a row and its object.
+ * - `tombstoned`: the row is marked as deleted.
  */
-type HeldItem = HeldRecord | HeldAppRow;
+type RecordResidency = "absent" | "staged" | "resident" | "tombstoned";
 
-/** What a round did. */
-interface ExchangeResult {
-  /** Shared records that are new here, counted once their object is here too. */
-  readonly applied: number;
-  /** Shared records and app rows that were sent, without those that the peer says it did not take in. */
-  readonly shipped: number;
-  /** Whether another round has something to do at once. */
-  readonly hasMore: boolean;
-  /**
-   * What is held in the current sweep, of each nodeId and direction the first item. A round that says that there is
-   * nothing to do (`applied` and `shipped` are 0 and `hasMore` is `false`) has tried everything held in that very
-   * round.
-   *
-   * The engines of this package always answer it (see {@link NativeSyncEngine}); it is optional so that
-   * an app's own engines and test doubles may leave it out. Where nothing is held it is an empty array
-   * that is not enumerable: a result then compares equal to its three other fields.
-   */
-  readonly held?: readonly HeldItem[];
+/**
+ * What this side has of a file, by its row (`null` where there is none) and what the storage's `has`
+ * says. The storage is not asked for a row that is missing or deleted. Rejects with what `has` throws.
+ */
+declare function residencyOf(
+  recordRow: FileRecordRow | null,
+  localStorage: ObjectStorageAdapter,
+): Promise<RecordResidency>;
+
+/** An object that one storage has and the other lacks. */
+interface FileSyncManifest {
+  /** The hash of the bytes, or the key where that is not known. */
+  readonly fileHash: string;
+  /** The object's key, in both storages. */
+  readonly objectStorageKey: string;
+  /** The size of the object, in bytes. */
+  readonly sizeBytes: number;
+  /** The media type, where the entry named one. */
+  readonly mimeType?: string;
 }
 
-/** An engine: keeps one side and its peer equal, a round at a time. */
-interface SyncEngine {
-  /**
-   * One round with the peer. Calls that overlap wait for their turn.
-   *
-   * 1. Gathers the `pageLimit` items with the smallest timestamps that the peer has not seen.
-   * 2. Brings their objects to the remote storage. Of each nodeId, what follows an item whose object
-   *    cannot be brought there waits with it.
-   * 3. Sends the items and takes in what the peer answers, last writer wins.
-   * 4. Fetches the objects of what was taken in.
-   * 5. Persists how far both sides got. No watermark passes an item that is not there in full.
-   *
-   * Rejects with the very object that an adapter, the transport or the state store throws, and with a
-   * {@link SyncError} where the answer is malformed; before step 5 no watermark has moved. A record or
-   * row that cannot be stored, and an object that cannot be moved, do not reject the round: the item is
-   * held. Only where a record could not be stored and nothing at all was taken in, the round rejects
-   * with that error once it is over.
-   */
-  exchange(): Promise<ExchangeResult>;
-  /** Emits `local-data-synced` after a round in which shared records were newly applied. */
-  readonly changeNotifier: ChangeNotifier;
+/** An object to look for. */
+interface FileEntry {
+  /** The object's key. */
+  readonly key: string;
+  /** The media type that its manifest is to name. */
+  readonly mimeType?: string;
 }
 
-/** An engine of this package: its results always have `held`. */
-interface NativeSyncEngine extends SyncEngine {
-  /** As {@link SyncEngine.exchange}. */
-  exchange(): Promise<Required<ExchangeResult>>;
+/** Moves objects between storages. Its functions reject with what a storage throws. */
+interface FileSyncEngine {
+  /** Whether this engine is transferring the key now. */
+  isTransferInFlight(key: string): boolean;
+  /** Manifests of the entries that the local storage has and the remote one lacks, in their order. */
+  getFilesToPush(
+    localStorage: ObjectStorageAdapter,
+    remoteStorage: ObjectStorageAdapter,
+    entries: FileEntry[],
+  ): Promise<FileSyncManifest[]>;
+  /** Manifests of the entries that the remote storage has and the local one lacks, in their order. */
+  getFilesToPull(
+    localStorage: ObjectStorageAdapter,
+    remoteStorage: ObjectStorageAdapter,
+    entries: FileEntry[],
+  ): Promise<FileSyncManifest[]>;
+  /**
+   * Brings an object over. `true` where it is at the destination now; `false` where the source does not
+   * have it, or where a transfer of the same key is running.
+   */
+  transferFile(
+    manifest: FileSyncManifest,
+    source: ObjectStorageAdapter,
+    destination: ObjectStorageAdapter,
+  ): Promise<boolean>;
 }
 
-/** Options of {@link createSyncEngine}. */
-interface SyncEngineOptions {
-  /** The shared records of this side. */
-  readonly localDatabaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
-  /** The objects of this side. */
-  readonly localObjectStorage: ObjectStorageAdapter;
-  /** The objects of the other side. Never the same storage as `localObjectStorage`. */
-  readonly remoteObjectStorage: ObjectStorageAdapter;
-  /** The way to the other side. */
-  readonly transport: SyncTransport;
-  /** The clock of this side. It hears of every timestamp that is taken in. */
-  readonly clock: HLCClock;
+/** Makes a {@link FileSyncEngine}. Each knows only of its own transfers. */
+declare function createFileSyncEngine(): FileSyncEngine;
+
+/* ------------------------------------------------------------------------------------------------
+ * Changes
+ */
+
+/** What happened. An engine emits `local-data-synced`; the others are the app's to emit. */
+type ChangeEventType = "remote-update-available" | "local-data-synced" | "local-change-recorded";
+
+/** Something that happened to records. */
+interface ChangeEvent {
+  /** What happened. */
+  readonly eventType: ChangeEventType;
+  /** The records that it happened to. */
+  readonly recordIds: StarkeepId[];
+  /** When it happened, by the clock of who emits it. */
+  readonly timestamp: HLCTimestamp;
+  /** The app whose channel carries a `local-change-recorded`; not set for shared records. */
+  readonly originAppId?: string;
+}
+
+/** Hears of changes. What it throws is warned of on the console and reaches nobody else. */
+type ChangeListener = (event: ChangeEvent) => void;
+
+/** Tells listeners of changes. */
+interface ChangeNotifier {
+  /** Answers the function that unsubscribes. A listener that is subscribed twice is called once. */
+  subscribe(listener: ChangeListener): () => void;
+  /** Calls all listeners at once, in the order of subscription. */
+  emit(event: ChangeEvent): void;
+}
+
+/** Makes a {@link ChangeNotifier}. */
+declare function createChangeNotifier(): ChangeNotifier;
+
+/* ------------------------------------------------------------------------------------------------
+ * Timestamps and clocks
+ *
+ * A timestamp that is none (a number that is no non-negative safe integer, a nodeId that is no string)
+ * is an `INVALID_ARGUMENT` error in every function here.
+ */
+
+/** The moving part of a clock, as {@link SyncStateStore} keeps it. */
+interface HLCClockState {
+  /** The greatest wall time given or heard of, in milliseconds since the Unix epoch. */
+  wallTime: number;
+  /** The greatest counter within that millisecond. */
+  counter: number;
+}
+
+/** Options of {@link createHLCClock}. */
+interface HLCClockOptions {
+  /** Who stamps. No two nodes that exchange may share one. */
+  readonly nodeId: string;
+  /** The physical time in milliseconds since the Unix epoch. The system's clock by default. */
+  readonly wallClockFunction?: () => number;
+  /** Where the clock goes on, from the last `onTick` before a restart. It begins at 0 by default. */
+  readonly initialState?: HLCClockState | null;
   /**
-   * Where watermarks are kept. Without it every sweep begins at nothing: all that there is is read and exchanged
-   * again.
+   * Called with the new state before every timestamp that is given, to persist it. What it throws is
+   * thrown by the clock's function.
    */
-  readonly syncState?: SyncStateStore;
-  /** The app rows of this side. Without it none are sent, and those that come in are held. */
-  readonly appSyncableSource?: {
-    readonly namespaces: AppSyncableNamespaceStore;
-    readonly applier: AppSyncableApplier & ScanCapableApplier;
-  };
+  readonly onTick?: (state: HLCClockState) => void;
+}
+
+/**
+ * Makes a hybrid logical clock.
+ *
+ * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, or an option is
+ * unknown. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
+ */
+declare function createHLCClock(options: HLCClockOptions): HLCClock;
+
+/** Negative where `a` is before `b`, positive where it is after `b`, 0 where they are equal. */
+declare function compareHLC(a: HLCTimestamp, b: HLCTimestamp): number;
+
+/**
+ * The text form: the wall time in hexadecimal, padded to 12 digits, `":"`, the counter in hexadecimal,
+ * padded to 4 digits, `":"`, the nodeId. Text order is timestamp order while counters are below 65,536.
+ */
+declare function serializeHLC(hlc: HLCTimestamp): string;
+
+/**
+ * Reads the text form of {@link serializeHLC}. The nodeId may contain colons.
+ *
+ * @throws `INVALID_ARGUMENT` where the text has another form.
+ */
+declare function deserializeHLC(text: string): HLCTimestamp;
+
+/** Before everything that a clock stamps: `{ wallTime: 0, counter: 0, nodeId: "" }`, frozen. */
+declare const ZERO_HLC: HLCTimestamp;
+
+/* ------------------------------------------------------------------------------------------------
+ * Watermarks
+ */
+
+/** Per nodeId the greatest timestamp up to which everything of that node is known. */
+type Watermarks = Record<string, HLCTimestamp>;
+
+/** Stores `hlc` itself in `watermarks[hlc.nodeId]` unless what stands there is as great. */
+declare function advanceWatermark(watermarks: Watermarks, hlc: HLCTimestamp): void;
+
+/** A new map with the greater entry of each nodeId. Changes neither argument. */
+declare function mergeWatermarks(into: Watermarks, incoming: Watermarks): Watermarks;
+
+/** The entry of `nodeId`, or {@link ZERO_HLC} where there is none. */
+declare function watermarkFor(watermarks: Watermarks, nodeId: string): HLCTimestamp;
+
+/**
+ * The records, in their order and as the same objects, whose `updatedAt` is greater than the watermark
+ * of its nodeId.
+ */
+declare function selectUnseen<
+  T extends {
+    updatedAt: HLCTimestamp;
+  },
+>(records: T[], peerWatermarks: Watermarks): T[];
+
+/**
+ * Per nodeId the greatest `updatedAt` of the records: of an array, a `Set`, a generator or anything else that can
+ * be iterated. The timestamps are the same objects; of equal ones the first.
+ *
+ * ```ts
+ * const getNodeWatermarks = async () => computeRecordWatermarks(recordsById.values());
+ * ```
+ *
+ * @throws `INVALID_ARGUMENT` where `records` cannot be iterated, or a record has no timestamp as `updatedAt`.
+ */
+declare function computeRecordWatermarks(
+  records: Iterable<{ readonly updatedAt: HLCTimestamp }>,
+): Watermarks;
+
+/**
+ * Per nodeId the greatest `timestamp` of the rows, as {@link computeRecordWatermarks} does it for records.
+ *
+ * ```ts
+ * const getNodeWatermarks = async (appId: string, table: string) =>
+ *   computeAppSyncableWatermarks(entriesOf(appId, table));
+ * ```
+ *
+ * @throws `INVALID_ARGUMENT` where `rows` cannot be iterated, or a row has no timestamp as `timestamp`.
+ */
+declare function computeAppSyncableWatermarks(
+  rows: Iterable<{ readonly timestamp: HLCTimestamp }>,
+): Watermarks;
+
+/**
+ * What a store of records can do from version 0.2 of the adapters on. With it an engine skips scans that
+ * would find nothing, and an answering side reports its coverage.
+ */
+interface NodeWatermarksCapable {
+  /** Per nodeId the greatest `updatedAt` over all records, tombstones too. */
+  getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
+}
+
+/** How a page is taken in. */
+interface ApplyOptions {
   /**
-   * Whether the channel carries shared records. `true` by default; with `false` none are sent, and those
-   * that come in are dropped with a warning.
-   */
-  readonly syncSharedRecords?: boolean;
-  /** At most so many items in a round, each way: an integer from 1. 1000 by default. */
-  readonly pageLimit?: number;
-  /** So many records or rows a scan reads at a time: an integer from 1. 500 by default. */
-  readonly scanPageSize?: number;
-  /**
-   * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
-   * 24 hours by default; `null` for no limit. An item beyond it is held (`CLOCK_AHEAD`), and neither the
-   * clock nor a store hears of it.
-   */
-  readonly maxClockSkewMs?: number | null;
-  /** So many objects are moved at the same time: an integer from 1. 8 by default. */
-  readonly blobConcurrency?: number;
-  /**
-   * Whether the bytes of every object are checked where its item names their SHA-256: 64 hexadecimal digits as
-   * `contentHash` (`content_hash` of a row), with or without `sha256:` before them. Bytes that move are checked
-   * on their way, in either direction. Bytes that are under the key already are checked by the hash that their
-   * storage knows, and are read for it once an item comes by where it knows none. An item whose object has
-   * other bytes is held (`HASH_MISMATCH`), and wrong bytes never take the place of others. `false` by default:
-   * then only a known hash of what is already under the key is compared, and what replaces it.
-   *
-   * Sizes are always compared, where `sizeBytes` (`size_bytes` of a row) says one: another is held as
-   * `SIZE_MISMATCH`. A size of 0 says nothing, unless the hash beside it is that of no bytes.
-   */
-  readonly verifyContentHash?: boolean;
-  /**
-   * Whether an item that could not be applied stops the later items of its nodeId until it is. `false`
-   * by default: later items are applied, and only the watermark waits. Set it on a node that takes in
-   * from one peer and answers others: they would take its gap for their own. An object that is missing
-   * stops nothing, as the row itself is there.
+   * Whether an item that fails stops the later items of its nodeId: they are left alone and answered as
+   * `behind`. `false` where it is left out. An answering side sets it always, for others would take the
+   * gap for their own.
    */
   readonly strictOrder?: boolean;
 }
 
 /**
- * Makes an engine. Its functions need no `this`.
+ * What became of one item of a page.
  *
- * An option that it does not know is a warning on the `console`, once for each name. So is an engine without
- * `syncState`, once in a process.
- *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type, where one storage (or two of one folder) is both
- * `localObjectStorage` and `remoteObjectStorage`, and where an adapter is a promise or lacks a function that
- * every round calls: `query`, `exchange`, `list`, or one of `syncState` for watermarks. Another function that an
- * adapter lacks is found out when it is needed, and rejects that round.
+ * - `applied`: it is stored now, and was not before.
+ * - `stale`: what is stored is as new, or newer.
+ * - `failed`: it could not be stored, for the reason in `error`. It is held (see {@link HeldItem}).
+ * - `behind`: with `strictOrder`, an earlier item of its nodeId failed.
  */
-declare function createSyncEngine(options: SyncEngineOptions): NativeSyncEngine;
-// The signature that `ReturnType` and mocks see: a double needs no `held`.
-declare function createSyncEngine(options: SyncEngineOptions): SyncEngine;
+type ApplyResult =
+  | { readonly status: "applied" | "stale" | "behind" }
+  | { readonly status: "failed"; readonly error?: unknown };
+
+/** A page of unseen records. */
+interface UnseenPage {
+  /** The records, smallest `updatedAt` first. */
+  readonly records: AnyRecord[];
+  /** Whether unseen records were left out. */
+  readonly hasMore: boolean;
+}
+
+/** Something that is stored and has no place in the order of timestamps. */
+interface MalformedItem {
+  /** The id of the record, or what else names what is stored: `rowid 7`. */
+  readonly id: string;
+  /** What must be mended: which column of which row must be what, and what stands there. */
+  readonly reason: string;
+}
+
+/**
+ * What a store of records can do so that no round scans it. Each function is optional: an engine uses
+ * `queryUnseen` where it is there, `getNodeWatermarks` to see that nothing is unseen, and otherwise one
+ * pass over `query`. {@link withSqliteDelta} gives all three to an adapter over `node:sqlite`;
+ * `docs/adapters.md` has them for PostgreSQL.
+ *
+ * Timestamps are compared as numbers: `wallTime`, then `counter`, then `nodeId` as JavaScript compares
+ * strings.
+ */
+interface DeltaCapableDatabaseAdapter extends NodeWatermarksCapable {
+  /**
+   * Of all records, tombstones too, whose `updatedAt` is greater than the watermark of its nodeId, or
+   * whose nodeId has none, the `limit` smallest. Records with one and the same `updatedAt` are never
+   * parted: such a group waits for the next page, unless a page holds nothing else; then it is answered
+   * whole. The page is read in one view of the store.
+   *
+   * An answer that shows seen records or a wrong order while it leaves some out is not used, nor is one without
+   * `hasMore`, and the store is scanned with a warning. What it throws rejects the round.
+   */
+  queryUnseen?(
+    watermarks: Watermarks,
+    options: { readonly limit: number },
+  ): Promise<UnseenPage> | UnseenPage;
+  /**
+   * The records that are on no page of `queryUnseen`, for what is stored as their `updatedAt` is no timestamp.
+   * Asked once at the beginning of a sweep. Each is held and named with its reason until it is mended; nothing
+   * waits for it. What it throws is warned of.
+   */
+  queryMalformed?(): Promise<MalformedItem[]> | MalformedItem[];
+  /**
+   * Takes in a page of records in the order of their timestamps, last writer wins: a record is written only
+   * where its `updatedAt` is greater than what is stored under its id. Answers one result for each, in
+   * their order. What it throws, or an answer of another form, holds all of them; they come again.
+   */
+  applyRecords?(
+    records: AnyRecord[],
+    options?: ApplyOptions,
+  ): Promise<ApplyResult[]> | ApplyResult[];
+}
 
 /* ------------------------------------------------------------------------------------------------
- * Stores
+ * Errors
  */
 
-/** Options of {@link createSqliteSyncStateStore} with a database of the app's. */
-interface SqliteSyncStateStoreOptions {
-  /** An open `DatabaseSync` of `node:sqlite`. It stays the app's to close. */
-  readonly db: DatabaseSync;
-}
+/** The class of all errors of this package; that of the peer package where it is installed. */
+declare const StarkeepError: Installed<
+  PeerStarkeepErrorClass,
+  typeof ProtocolPrimitives.StarkeepError
+>;
 
-/** Options of {@link createSqliteSyncStateStore} with a file that is left to this package. */
-interface SqliteSyncStateStoreFileOptions {
-  /**
-   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. It may be the
-   * file of a {@link createSqliteDatabaseAdapter}. While it is open here, no other SQLite library of this
-   * process may open it.
-   */
-  readonly path: string;
-  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
-  readonly busyTimeoutMs?: number;
-  readonly db?: never;
-}
+/** The class of all errors of this package; that of the peer package where it is installed. */
+type StarkeepError = InstanceType<typeof StarkeepError>;
 
-/** A state store on a file of its own. */
-interface ClosableSyncStateStore extends SyncStateStore {
-  /** Waits for what is running, then closes the store for good. Closing again does nothing. */
-  close(): Promise<void>;
+/**
+ * The exchange with the peer failed: it sent what the protocol does not allow, or answered an error.
+ * `name` is `"SyncError"` and `code` is `"SYNC_ERROR"`.
+ *
+ * It is a subclass of the peer package's `StarkeepError` where that package is installed. Other errors
+ * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}, both with what
+ * {@link ErrorReport} lists; what the app's own code throws comes out as the very object that was thrown.
+ */
+declare class SyncError extends StarkeepError {
+  constructor(message: string, cause?: unknown);
 }
 
 /**
- * Makes a state store on a SQLite file. An option that it does not know is a warning on the `console`, once for
- * each name.
- *
- * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
- * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
- * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
- * `close()`.
+ * Whether it is an error of this package or a `StarkeepError` of its peer package: also one that another copy
+ * of the package made, its other entry (CommonJS or ES modules), or another realm, which `instanceof` does
+ * not see.
  */
-declare function createSqliteSyncStateStore(
-  options: SqliteSyncStateStoreFileOptions,
-): ClosableSyncStateStore;
-/**
- * Makes a state store in a database of the app's, in the table
- * `sync_state(key TEXT PRIMARY KEY, value_json TEXT NOT NULL, updated_at INTEGER NOT NULL)`, which is
- * created at once where it is missing. Its keys are `watermarks`, `peer_watermarks` and `hlc_clock`; the
- * app may keep other keys there.
- *
- * @throws `INVALID_ARGUMENT` where `db` is no `DatabaseSync`, and what the database throws. Its functions
- * reject with what the database throws.
- */
-declare function createSqliteSyncStateStore(options: SqliteSyncStateStoreOptions): SyncStateStore;
-
-/** Options of {@link createSqliteDatabaseAdapter}. */
-interface SqliteDatabaseAdapterOptions {
-  /**
-   * The SQLite file, or `":memory:"`. It is created where it is missing; its folder is not. One adapter
-   * at a time may have it, and no other SQLite library of this process.
-   */
-  readonly path: string;
-  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
-  readonly busyTimeoutMs?: number;
-  /**
-   * How long the callback of a `transaction` may take, in milliseconds; `null` or `Infinity` for no limit.
-   * 60,000 by default. One that takes longer is undone, and rejects with `TRANSACTION_TIMEOUT`.
-   */
-  readonly transactionTimeoutMs?: number | null;
-}
+declare function isStarkeepError(error: unknown): error is StarkeepError & ErrorReport;
 
 /**
- * Makes a store of shared records on a SQLite file. Engines and transports of this package reach it
- * without JavaScript in between.
+ * How a request to a peer came to nothing. There may be more of them in later versions.
  *
- * What is asked of it is written in the order of asking. A transaction keeps all other writers of the file
- * waiting until it ends. Its callback reads and writes by what it is given: what it calls of the adapter
- * itself, what it writes by another store on the file, and an `exchange()` that asks one of them reject at
- * once with `IN_TRANSACTION`. That is told by the asynchronous context, so calls from elsewhere only wait.
- * Once a transaction has ended, in whichever way, what its callback was given rejects.
- *
- * `close()` waits for what is running, but for callbacks of transactions only a second: then they are undone,
- * and reject with `STORE_CLOSED`.
- *
- * `healthCheck()` answers `false` where the file is not the one that was opened, or is damaged: a file of up
- * to 64 MiB is read as a whole (`PRAGMA quick_check`), of a greater one its header, its schema and the
- * beginning of every table.
- *
- * Filters of a query know the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `notIn`, `like`,
- * `contains`, `startsWith`, `isNull` and `isNotNull`; timestamps are compared as such.
- *
- * A row that something else left malformed does not make a query fail. A time that is none is the text that
- * stands there, bytes that are no UTF-8 are U+FFFD, and a row whose id is no text, which nothing could name,
- * is left out. In an exchange such a row is held and named with the column to mend, never sent.
- *
- * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
- * `CONSTRAINT_VIOLATION` where the database refuses a row, with `STORE_REPLACED` once the file was removed or
- * another was put in its place, and with `STORE_CLOSED` after `close()`.
+ * | Reason | Meaning |
+ * | --- | --- |
+ * | `dns` | The name of the peer has no address. |
+ * | `unreachable` | There is no connection to the peer. |
+ * | `tls` | TLS could not be agreed upon, or the certificate is not trusted. |
+ * | `timeout` | The peer took too long, see `timeoutMs`. |
+ * | `closed` | The connection ended before the answer was whole. |
+ * | `status` | The answer has a status that says that it failed, see `status` and `peerCode`. |
+ * | `malformed` | What was answered is not what the protocol allows, is too long, or is no HTTP. |
  */
-declare function createSqliteDatabaseAdapter(
-  options: SqliteDatabaseAdapterOptions,
-): DatabaseAdapter & Required<NodeWatermarksCapable>;
+type FailureReason =
+  "dns" | "unreachable" | "tls" | "timeout" | "closed" | "status" | "malformed" | (string & {});
 
-/** Options of {@link createSqliteAppRows}. */
-interface SqliteAppRowsOptions {
+/**
+ * What an error of this package says beside its message; {@link isStarkeepError} lets a caught error be read
+ * as this. Its properties but `code` are not listed among those of the error, so that errors compare as before.
+ *
+ * `reason`, `retryable` and `url` are there on each {@link SyncError} of a request that
+ * {@link createHttpSyncTransport} or {@link createHttpObjectStorage} made, `status` and `peerCode` where the
+ * peer said them. What a `fetch` of the app's throws has none of them: it is the very object that was thrown.
+ *
+ * The `stack` of what `exchange()` and the functions of those two reject with leads to where they were called.
+ */
+interface ErrorReport {
+  /** What went wrong, for code to compare with. */
+  readonly code: ErrorCode;
+  /** What was being done, `"localObjectStorage.put"` or `"PUT /files/a.jpg"`; it also stands before the message. */
+  readonly operation?: string;
+  /** How the request came to nothing. */
+  readonly reason?: FailureReason;
   /**
-   * The path of the SQLite file. It is created if it is missing; its folder is not. May be the file of a
-   * {@link createSqliteDatabaseAdapter} and of a state store. While it is open here, no other SQLite library
-   * of this process may open it.
+   * Whether the same request may succeed later: after `dns`, `unreachable`, `timeout` and `closed`, and for the
+   * statuses 408, 425, 429 and 500–599 but 501 and 505. `retries` waits for fewer of them.
    */
-  readonly path: string;
-  /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
-  readonly busyTimeoutMs?: number;
+  readonly retryable?: boolean;
+  /** The URL of the request, without user, password, query and fragment. */
+  readonly url?: string;
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number;
+  /** The `code` in the JSON body of a refusal, `"UNAUTHORIZED"` for one; the peer chose it. */
+  readonly peerCode?: string;
+  /** What caused it: of an error of the app's own code, the very object that was thrown. */
+  readonly cause?: unknown;
 }
 
-/** What {@link SqliteAppRows.register} takes. */
-interface AppRowsRegistration {
-  /** The app's tables. */
-  readonly tables?: readonly {
-    /** The table's bare name. */
-    readonly name: string;
-    /** The columns that tell its rows apart. Without any, every row is another one. */
-    readonly pkColumns?: readonly string[];
-    /**
-     * Its other columns, for who reads the file with SQL. Fields without a column are kept all the same, in
-     * one column as JSON.
-     */
-    readonly columns?: readonly string[];
-  }[];
-  /** Whether rows may have files: adds the table `_starkeep_sync_records`. `false` by default. */
-  readonly filesEnabled?: boolean;
+/**
+ * The `code` of an error of this package. There may be more of them in later versions.
+ *
+ * | Code | Meaning |
+ * | --- | --- |
+ * | `SYNC_ERROR` | The exchange failed, or a message was malformed. A {@link SyncError}. |
+ * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
+ * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
+ * | `PATH_IN_USE` | The file is open elsewhere in this process. |
+ * | `STORE_CLOSED` | The store was used after `close()`. |
+ * | `STORE_REPLACED` | The file or folder of the store was removed or replaced while open. |
+ * | `IN_TRANSACTION` | A call inside the callback of a transaction that would wait for its end. |
+ * | `TRANSACTION_TIMEOUT` | The callback of a transaction took longer than `transactionTimeoutMs`. |
+ * | `STORE_BUSY` | Another process kept the database locked for longer than `busyTimeoutMs`. |
+ * | `NOT_A_DATABASE` | The file is no SQLite database, or is damaged. |
+ * | `STORAGE_FULL` | The disk is full. |
+ * | `READ_ONLY` | The file or folder may not be written. |
+ * | `CONSTRAINT_VIOLATION` | A constraint of the database refused the row. |
+ * | `DATABASE_ERROR` | The database failed in another way. |
+ * | `IO_ERROR` | The file system failed. |
+ * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
+ * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
+ * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
+ * | `SIZE_MISMATCH` | An object has another size than its item says. |
+ * | `MALFORMED_ITEM` | An item that its store holds is not one that can be exchanged. |
+ * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
+ * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
+ * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
+ * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
+ * | `INTERNAL_ERROR` | A fault of this package. |
+ */
+type ErrorCode =
+  | "SYNC_ERROR"
+  | "INVALID_ARGUMENT"
+  | "INVALID_KEY"
+  | "PATH_IN_USE"
+  | "STORE_CLOSED"
+  | "STORE_REPLACED"
+  | "IN_TRANSACTION"
+  | "TRANSACTION_TIMEOUT"
+  | "STORE_BUSY"
+  | "NOT_A_DATABASE"
+  | "STORAGE_FULL"
+  | "READ_ONLY"
+  | "CONSTRAINT_VIOLATION"
+  | "DATABASE_ERROR"
+  | "IO_ERROR"
+  | "CLOCK_AHEAD"
+  | "BLOB_MISSING"
+  | "HASH_MISMATCH"
+  | "SIZE_MISMATCH"
+  | "MALFORMED_ITEM"
+  | "ITEM_TOO_LARGE"
+  | "UNKNOWN_APP"
+  | "APP_ERROR"
+  | "BINARY_NOT_FOUND"
+  | "INTERNAL_ERROR"
+  | (string & {});
+
+/* ------------------------------------------------------------------------------------------------
+ * What comes from other packages.
+ *
+ * The two peer packages are optional, and so are the types of Node.js. An import type that cannot be
+ * resolved is `any` once its error is ignored; `Installed` puts a type of this package in its place.
+ * Where the other package is installed, its type is used as it is.
+ */
+
+/** `Peer`, or `Own` where `Peer` could not be resolved and is `any`. */
+type Installed<Peer, Own> = [unknown] extends [Peer] ? Own : Peer;
+
+// @ts-ignore `any` where the peer package is not installed
+type PeerHLCTimestamp = import("@starkeep/protocol-primitives").HLCTimestamp;
+// @ts-ignore `any` where the peer package is not installed
+type PeerHLCClock = import("@starkeep/protocol-primitives").HLCClock;
+// @ts-ignore `any` where the peer package is not installed
+type PeerStarkeepId = import("@starkeep/protocol-primitives").StarkeepId;
+// @ts-ignore `any` where the peer package is not installed
+type PeerAnyRecord = import("@starkeep/protocol-primitives").AnyRecord;
+// @ts-ignore `any` where the peer package is not installed
+type PeerStarkeepErrorClass = typeof import("@starkeep/protocol-primitives").StarkeepError;
+// @ts-ignore `any` where the peer package is not installed
+type PeerDatabaseAdapter = import("@starkeep/storage-adapter").DatabaseAdapter;
+// @ts-ignore `any` where the peer package is not installed
+type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorageAdapter;
+// @ts-ignore `any` where @types/node is not installed, or is older than `node:sqlite`
+type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
+// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
+type PlatformFetch = typeof globalThis.fetch;
+// @ts-ignore `any` where @types/node is not installed
+type NodeIncomingMessage = import("node:http").IncomingMessage;
+// @ts-ignore `any` where @types/node is not installed
+type NodeServerResponse = import("node:http").ServerResponse;
+
+/** The types of `@starkeep/protocol-primitives`, for where that package is not installed. */
+declare namespace ProtocolPrimitives {
+  /** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
+  interface HLCTimestamp {
+    /** Milliseconds since the Unix epoch, a non-negative safe integer. */
+    readonly wallTime: number;
+    /** Tells timestamps of one millisecond apart: a non-negative safe integer, from 0. */
+    readonly counter: number;
+    /** The node that stamped it. Any string; compared as JavaScript compares strings. */
+    readonly nodeId: string;
+  }
+
+  /** A hybrid logical clock. */
+  interface HLCClock {
+    /** A new timestamp, greater than all that this clock gave or heard of. */
+    now(): HLCTimestamp;
+    /** A new timestamp for a message to another node. The same as `now()`. */
+    send(): HLCTimestamp;
+    /** Hears of another node's timestamp: the answer, and all that follow, are greater than it. */
+    receive(remote: HLCTimestamp): HLCTimestamp;
+  }
+
+  /** The id of a record. A string at run time; a plain `string` is not assignable to it. */
+  type StarkeepId = string & { readonly __brand: "StarkeepId" };
+
+  /** A shared record that may have an object. */
+  interface DataRecord {
+    /** A ULID of 26 characters. Its order is the order of creation, not of updates. */
+    readonly id: StarkeepId;
+    readonly kind: "data";
+    /** The record's type, in the words of the app. */
+    readonly type: string;
+    /** When the first version was written. */
+    readonly createdAt: HLCTimestamp;
+    /** When this version was written. The greater one wins. */
+    updatedAt: HLCTimestamp;
+    /** Whose record it is. */
+    readonly ownerId: string;
+    /** When the record was deleted; `null` while it lives. */
+    deletedAt: HLCTimestamp | null;
+    /** Counts the versions, from 1. It decides nothing: `updatedAt` does. */
+    version: number;
+    /** Lower-case hexadecimal SHA-256 of the object's bytes. */
+    contentHash: string;
+    /** The key of the record's object; empty where it has none. */
+    objectStorageKey: string;
+    /** The media type of the object. */
+    mimeType: string;
+    /** The size of the object, in bytes. */
+    sizeBytes: number;
+    /** The name that the file had, or `null`. */
+    originalFilename: string | null;
+    /** The app that wrote the record. */
+    originAppId: string;
+    /** The record that this one belongs to, or `null`. */
+    parentId: StarkeepId | null;
+  }
+
+  /** A shared record of any kind. */
+  type AnyRecord = DataRecord;
+
+  /** An error with a code. */
+  class StarkeepError extends Error {
+    /** What went wrong, for code to compare with. */
+    readonly code: string;
+    /** What caused it. */
+    readonly cause?: unknown;
+    constructor(message: string, code: string, cause?: unknown);
+  }
 }
 
-/** App rows in a SQLite file: an `appSyncableSource` as it is. {@link createSqliteAppRows} makes one. */
-interface SqliteAppRows {
-  /** The apps that are registered, read from the file with every call. */
-  readonly namespaces: AppSyncableNamespaceStore;
-  /** Reads and writes their rows. */
-  readonly applier: {
+/** The types of `@starkeep/storage-adapter`, for where that package is not installed. */
+declare namespace StorageAdapter {
+  /** Which records are wanted. */
+  interface Query {
+    /** Only records of this type. */
+    type?: string;
+    /** Only records for which all of these hold. */
+    filters?: { field: string; operator: string; value?: unknown }[];
+    /** The order; by id where it is left out. */
+    sort?: { field: string; direction: "asc" | "desc" }[];
+    /** At most so many records, at least 1. */
+    limit?: number;
+    /** The `nextCursor` of the page before: the id of its last record. */
+    cursor?: string;
+  }
+
+  /** A page of records. */
+  interface QueryResult {
+    /** In the order that was asked for. */
+    records: AnyRecord[];
+    /** The `cursor` of the next page, or `null` where there is none. */
+    nextCursor: string | null;
     /**
-     * Applies an entry, last writer wins. An insert whose row has no `deleted_at` brings a deleted row to
-     * life. Columns that the table computes are neither sent nor written.
-     *
-     * Rejects with code `UNKNOWN_APP` where the app or the table is not registered, `INVALID_ARGUMENT` where
-     * the entry is malformed, `CONSTRAINT_VIOLATION` where the table refuses the row, also by a trigger that
-     * ignores it. The error names the row and the constraint.
+     * Whether there is a next page. Where it is missing, `nextCursor` says it; a page that says neither, and
+     * `true` without a cursor, are errors of the round.
      */
-    apply(entry: AppSyncableRowEntry): Promise<void>;
-    /**
-     * The rows after the later of `sinceHlcStr` and `cursor`, in the order of timestamps. Rows with one and
-     * the same timestamp are never parted, so a page may be shorter than `limit`, or longer. A table that is
-     * not there has no rows. Rejects with `MALFORMED_ITEM` where a row on the page cannot be read as it
-     * stands, and names it; rows without a valid `updated_at` are on no page. An engine that is given this
-     * store as it is holds such rows by themselves.
-     */
-    scanSince(
-      appId: string,
-      table: string,
-      sinceHlcStr: string,
-      options?: ScanSinceOptions,
-    ): Promise<ScanSincePage>;
-    /** Per node the greatest timestamp of all rows of the table, deleted ones too. */
-    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
+    hasMore: boolean;
+  }
+
+  /** One step of {@link DatabaseAdapter.batch}: stores a record, or stamps one as deleted at `hlc`. */
+  type BatchOperation =
+    { type: "put"; record: AnyRecord } | { type: "delete"; id: StarkeepId; hlc: HLCTimestamp };
+
+  /** What the callback of {@link DatabaseAdapter.transaction} is given. */
+  interface Transaction {
+    /** As {@link DatabaseAdapter.put}. */
+    put(record: AnyRecord): Promise<void>;
+    /** As {@link DatabaseAdapter.get}; sees what this transaction did. */
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    /** As {@link DatabaseAdapter.delete}. */
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    /** As {@link DatabaseAdapter.query}; sees what this transaction did. */
+    query(query: Query): Promise<QueryResult>;
+  }
+
+  /** A row of metadata that belongs to a record. */
+  interface MetadataRow {
+    /** The record that it belongs to. */
+    recordId: StarkeepId;
+    [column: string]: unknown;
+  }
+
+  /** A store of shared records. */
+  interface DatabaseAdapter {
+    /** Makes the store ready. */
+    init(): Promise<void>;
+    /** Lets go of the store. */
+    close(): Promise<void>;
+    /** Whether the store works now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores a record, whatever version stood there. */
+    put(record: AnyRecord): Promise<void>;
+    /** The record, deleted or not, or `null` where there is none. */
+    get(id: StarkeepId): Promise<AnyRecord | null>;
+    /** Stamps `deletedAt` and `updatedAt` with `hlc`. The record stays as a tombstone. */
+    delete(id: StarkeepId, hlc: HLCTimestamp): Promise<void>;
+    /** A page of records, tombstones too; by id where the query has no `sort`. */
+    query(query: Query): Promise<QueryResult>;
+    /** All of these, or none. */
+    batch(operations: BatchOperation[]): Promise<void>;
+    /** Commits what the callback did once its promise is fulfilled; undoes it where it rejects. */
+    transaction<T>(callback: (transaction: Transaction) => Promise<T>): Promise<T>;
+    /** Stores a row of metadata, whatever stood under its type and record. It is not exchanged. */
+    putMetadata(typeId: string, row: MetadataRow): Promise<void>;
+    /** The row of this type for a record, or `null` where there is none. */
+    getMetadata(typeId: string, recordId: StarkeepId): Promise<MetadataRow | null>;
+    /** The rows of this type for those of the records that have one. */
+    getMetadataByIds(
+      typeId: string,
+      recordIds: StarkeepId[],
+    ): Promise<Map<StarkeepId, MetadataRow>>;
+    /** Deletes the row. Where there is none, nothing happens. */
+    deleteMetadata(typeId: string, recordId: StarkeepId): Promise<void>;
+    /** See {@link NodeWatermarksCapable}. */
+    getNodeWatermarks?(): Promise<Record<string, HLCTimestamp>>;
+  }
+
+  /** What is to be known about an object. */
+  interface PutOptions {
+    /** The media type of the object. */
+    contentType?: string;
+    /** Texts by name, kept with the object. */
+    metadata?: Record<string, string>;
+  }
+
+  /** An object as it is stored. */
+  interface GetResult {
+    /** Its bytes. */
+    data: Uint8Array;
+    /** Its media type, where it is known. */
+    contentType?: string;
+    /** The texts that were put with it. */
+    metadata?: Record<string, string>;
+    /** In bytes. */
+    size: number;
+  }
+
+  /** A storage of objects. */
+  interface ObjectStorageAdapter {
+    /** Makes the storage ready. */
+    init(): Promise<void>;
+    /** Lets go of the storage. */
+    close(): Promise<void>;
+    /** Whether objects can be written now. */
+    healthCheck(): Promise<boolean>;
+    /** Stores an object in place of what was under the key. */
+    put(key: string, data: Uint8Array, options?: PutOptions): Promise<void>;
+    /** The object, or `null` where there is none. */
+    get(key: string): Promise<GetResult | null>;
+    /** Whether there is an object under the key. */
+    has(key: string): Promise<boolean>;
+    /** Deletes the object. Where there is none, nothing happens. */
+    delete(key: string): Promise<void>;
+    /** The keys that begin with `prefix`, at most `limit`, after the page that ended with `cursor`. */
+    list(
+      prefix: string,
+      options?: { limit?: number; cursor?: string },
+    ): Promise<{ keys: string[]; nextCursor: string | null; hasMore: boolean }>;
+  }
+}
+
+/** What is used of a `DatabaseSync` where the types of Node.js do not have it. */
+interface OwnDatabaseSync {
+  exec(sql: string): void;
+  prepare(sql: string): {
+    get(...parameters: any[]): unknown;
+    run(...parameters: any[]): unknown;
   };
-  /**
-   * Registers an app and creates what is missing of its tables. Tables and columns are only ever added.
-   *
-   * Rejects with code `INVALID_ARGUMENT` where a name cannot be a table's, or is another app's table, or
-   * where the table is registered with another primary key.
-   */
-  register(appId: string, registration: AppRowsRegistration): Promise<void>;
-  /**
-   * Whether the file is the one that was opened, and sound: one of up to 64 MiB is read as a whole, of a
-   * greater one the header, the schema and the beginning of every table.
-   */
-  healthCheck(): Promise<boolean>;
-  /** Waits for what is running, then closes the file. Afterwards everything fails with `STORE_CLOSED`. */
-  close(): Promise<void>;
+}
+
+type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
+
+/** What is used of an `IncomingMessage` where the types of Node.js are not installed. */
+interface OwnIncomingMessage {
+  readonly method?: string;
+  readonly url?: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<any>;
+}
+
+/** What is used of a `ServerResponse` where the types of Node.js are not installed. */
+interface OwnServerResponse {
+  writeHead(status: number, headers?: Record<string, string>): unknown;
+  write(chunk: Uint8Array): boolean;
+  end(chunk?: Uint8Array): unknown;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+type IncomingMessage = Installed<NodeIncomingMessage, OwnIncomingMessage>;
+type ServerResponse = Installed<NodeServerResponse, OwnServerResponse>;
+
+/** A hybrid logical timestamp. Ordered by `wallTime`, then `counter`, then `nodeId`. */
+type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>;
+
+/** A hybrid logical clock. {@link createHLCClock} makes one. */
+type HLCClock = Installed<PeerHLCClock, ProtocolPrimitives.HLCClock>;
+
+/** The id of a record. A string at run time; a plain `string` is not assignable to it. */
+type StarkeepId = Installed<PeerStarkeepId, ProtocolPrimitives.StarkeepId>;
+
+/** A shared record. Fields that are not declared go through unchanged. */
+type AnyRecord = Installed<PeerAnyRecord, ProtocolPrimitives.AnyRecord>;
+
+/** A store of shared records. {@link createSqliteDatabaseAdapter} makes one. */
+type DatabaseAdapter = Installed<PeerDatabaseAdapter, StorageAdapter.DatabaseAdapter>;
+
+/** What a storage knows of an object without handing it out. */
+interface ObjectStat {
+  /** How many bytes it has. */
+  readonly size?: number;
+  /** The SHA-256 of its bytes: 64 hexadecimal digits, which `sha256:` may stand before. */
+  readonly contentHash?: string;
 }
 
 /**
- * App rows in a SQLite file that is left to this package, or in an app's file that nothing else in this
- * process has open. An engine reaches them on threads of its own, without JavaScript between.
- *
- * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
- * nullable column for fields that have none.
- *
- * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, with
- * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
- * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
- * `close()`.
+ * What an object storage may offer beyond {@link ObjectStorageAdapter}. Where it does, an engine asks it before a
+ * transfer, and an object that is not what its item says is brought again; a storage without it is believed
+ * once it says that it has the key.
  */
-declare function createSqliteAppRows(options: SqliteAppRowsOptions): SqliteAppRows;
-
-/** Options of {@link withSqliteDelta}. */
-interface SqliteDeltaOptions {
-  /** The open `DatabaseSync` of `node:sqlite` that the adapter works on. It stays the app's to close. */
-  readonly db: DatabaseSync;
-  /** The table of the records. `shared_records` by default. */
-  readonly table?: string;
-  /**
-   * How incoming records are written.
-   *
-   * - `sql`, the default: by statements of this package, a page in one transaction. What the adapter's own
-   *   `put` does besides writing the row (telling listeners, filling a search index from JavaScript) does
-   *   not happen; triggers of the table do.
-   * - `put`: by the adapter's `put`. Puts that do their work at once, as over `node:sqlite`, share one
-   *   transaction; a put that fails in it is called once more by itself.
-   */
-  readonly apply?: "sql" | "put";
+interface ObjectStatCapability {
+  /** What is known of the object under the key; `null` where there is none. What is not known is left out. */
+  stat(key: string): ObjectStat | null | Promise<ObjectStat | null>;
 }
 
-/**
- * Gives the app's own adapter over a `DatabaseSync` of `node:sqlite` what it takes to find its delta by
- * index. Everything else of the adapter is as it was, with its own `this`. Only the handle in `db` is used;
- * no second SQLite library opens the file.
- *
- * At the first call, and after changes of the schema, missing indexes are created in the app's table; their
- * names begin with `starkeep_`. A record that is answered is what the adapter's own `get` answers. A field
- * goes into the column of its name in snake case, or of its very name; one without a column is left out, as
- * `put` would. Columns that the table computes are never written.
- *
- * A row that is no record, for its id, its type or a time is none, is not asked of `get`: it is answered as it
- * stands, with what is malformed left as it is, so that it is held and named. A field whose text is no UTF-8
- * throws `MALFORMED_ITEM` where it is read. Rows without a valid `updated_at` are what `queryMalformed`
- * answers.
- *
- * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
- * shares its fate: an app must not leave one open while a round runs, unless it commits it.
- *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The functions reject with `STORE_CLOSED`,
- * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
- * and with what the adapter throws; nothing of a page is written then. A single record fails with
- * `CONSTRAINT_VIOLATION` (also where a trigger ignores it) or `INVALID_ARGUMENT`, by an error that names it.
- */
-declare function withSqliteDelta<Adapter extends object>(
-  adapter: Adapter,
-  options: SqliteDeltaOptions,
-): Omit<Adapter, keyof DeltaCapableDatabaseAdapter> & SqliteDelta;
-
-/** What {@link withSqliteDelta} adds to an adapter. */
-interface SqliteDelta {
-  /** See {@link NodeWatermarksCapable}. */
-  getNodeWatermarks(): Promise<Record<string, HLCTimestamp>>;
-  /** See {@link DeltaCapableDatabaseAdapter}. */
-  queryUnseen(watermarks: Watermarks, options: { readonly limit: number }): Promise<UnseenPage>;
-  /** See {@link DeltaCapableDatabaseAdapter}. */
-  queryMalformed(): Promise<MalformedItem[]>;
-  /** See {@link DeltaCapableDatabaseAdapter}. */
-  applyRecords(records: AnyRecord[], options?: ApplyOptions): Promise<ApplyResult[]>;
-}
-
-/** Options of {@link withSqliteAppRows}. */
-interface DatabaseAppRowsOptions {
-  /** The open `DatabaseSync` of `node:sqlite` with the tables of the apps. It stays the app's to close. */
-  readonly db: DatabaseSync;
-  /** The apps that take part. Those in the table `app_syncable_namespaces` by default. */
-  readonly namespaces?: AppSyncableNamespaceStore;
-}
-
-/** What {@link withSqliteAppRows} answers: an `appSyncableSource`. */
-interface DatabaseAppRows {
-  /** The apps that take part. */
-  readonly namespaces: AppSyncableNamespaceStore;
-  /** Reads and writes their rows. */
-  readonly applier: ScanCapableApplier & {
-    /** See {@link AppSyncableApplier}. */
-    apply(entry: AppSyncableRowEntry): Promise<void>;
-    /** Per nodeId the greatest timestamp of all rows of the table, deleted ones too. */
-    getNodeWatermarks(appId: string, table: string): Promise<Watermarks>;
-    /** See {@link AppSyncableApplier}. */
-    applyRows(entries: AppSyncableRowEntry[], options?: ApplyOptions): Promise<ApplyResult[]>;
-    /** See {@link AppSyncableApplier}. */
-    queryMalformed(appId: string, table: string): Promise<MalformedItem[]>;
-  };
-}
-
-/**
- * The app rows in the tables `<app>_syncable_<table>` of the app's own `DatabaseSync`. Missing indexes are
- * created, with names that begin with `starkeep_`.
- *
- * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
- * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
- *
- * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The applier's functions reject with the codes
- * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
- */
-declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
-
-/** Options of {@link createFsObjectStorage}. */
-interface FsObjectStorageOptions {
-  /** The folder. It is created where it is missing, with the folders above it. */
-  readonly root: string;
-}
-
-/**
- * Makes an object storage in a folder: the object `photos/x.jpg` is the file `photos/x.jpg` below the
- * root. A put is there as a whole or not at all, also after a power cut. Engines of this package reach it
- * without JavaScript in between.
- *
- * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
- * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
- *
- * What is removed of `.starkeep-store` while the storage is open is made again. `healthCheck()` answers
- * whether the root is the folder that was opened, and a file can be written in it now.
- *
- * @throws `INVALID_ARGUMENT` (for an unknown option too), `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
- * Its functions reject with those, with `STORE_REPLACED` once the root was removed or another folder was put
- * in its place, and with `STORE_CLOSED` after `close()`.
- */
-declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
+/** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
+type ObjectStorageAdapter = Installed<
+  PeerObjectStorageAdapter,
+  StorageAdapter.ObjectStorageAdapter
+>;
 
 export {
   type DatabaseAppRows,

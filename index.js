@@ -1,6 +1,6 @@
 "use strict";
 
-const { face } = require("./native.js");
+const { exportsWith } = require("./js/exports.js");
 
 function peer() {
   try {
@@ -11,4 +11,4 @@ function peer() {
   }
 }
 
-module.exports = face(peer());
+module.exports = exportsWith(peer());

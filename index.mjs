@@ -1,5 +1,5 @@
-import native from "./native.js";
-import { errors } from "./peer.mjs";
+import native from "./js/exports.js";
+import { errors } from "./js/peer.mjs";
 
 export const {
   StarkeepError,
@@ -31,4 +31,4 @@ export const {
   watermarkFor,
   withSqliteAppRows,
   withSqliteDelta,
-} = native.face(errors);
+} = native.exportsWith(errors);

@@ -1,7 +1,7 @@
 // The codes that errors can have, and those that the types and their documentation name.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, readdirSync } from "node:fs";
+import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -10,7 +10,7 @@ const read = (name) => readFileSync(join(root, name), "utf8");
 
 function* published(name) {
   const path = join(root, name);
-  if (!statSync(path).isDirectory()) {
+  if (extname(name) !== "") {
     if (/\.m?js$/.test(name)) yield name;
     return;
   }

@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import native from "../native.js";
+import ownErrors from "../js/errors.js";
+import ownExports from "../js/exports.js";
 import { folderFor } from "./support/native.mjs";
 
 const run = promisify(execFile);
@@ -125,8 +126,8 @@ console.log(JSON.stringify({
 });
 
 test("a bundle, which does not wait for the peer, counts the peer's errors among its own", () => {
-  const { StarkeepError, adopt } = native.lateErrors();
-  const { SyncError, ...face } = native.face({ StarkeepError });
+  const { StarkeepError, adopt } = ownErrors.lateErrors();
+  const { SyncError, ...face } = ownExports.exportsWith({ StarkeepError });
   assert.equal(face.StarkeepError, StarkeepError);
   class Peer extends Error {}
   const [peers, ours] = [new Peer(), new SyncError("e")];

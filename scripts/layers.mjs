@@ -1,9 +1,13 @@
-// The arrows between layers that must not exist.
+// The arrows between layers that must not exist, and files that reach one another in a circle.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { arrowsBack, arrowsOf, circlesIn } from "./arrows.mjs";
 
 const source = fileURLToPath(new URL("../src", import.meta.url));
+
+/** What there still is. These numbers may only fall. */
+const MOST = { circles: 5, "files in circles": 32, "arrows back between folders of binding/": 3 };
 
 /** Which files, what they must not name, and why. */
 const RULES = [
@@ -15,6 +19,8 @@ const RULES = [
     "engine/ sees the world through its ports",
   ],
   [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
+  [/^testing\//, /\bcrate::(store|transport|binding)\b/, "testing/ stands on the ports alone"],
+  [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
   [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
 ];
 
@@ -28,10 +34,10 @@ function* filesBelow(folder, prefix = "") {
 
 const isCode = (line) => !/^\s*\/\//.test(line);
 let broken = 0;
-let checked = 0;
+const files = new Map();
 for (const name of filesBelow(source)) {
-  checked += 1;
-  const lines = readFileSync(join(source, name), "utf8").split("\n");
+  files.set(name, readFileSync(join(source, name), "utf8"));
+  const lines = files.get(name).split("\n");
   for (const [files, forbidden, why] of RULES) {
     if (!files.test(name)) continue;
     lines.forEach((line, index) => {
@@ -41,5 +47,28 @@ for (const name of filesBelow(source)) {
     });
   }
 }
-console.log(`${checked} files checked, ${broken} forbidden arrows`);
+console.log(`${files.size} files checked, ${broken} forbidden arrows`);
+
+const arrows = arrowsOf(files);
+const circles = circlesIn(arrows);
+const { back } = arrowsBack(arrows, (name) => /^binding\/(\w+)\//.exec(name)?.[1]);
+const found = {
+  circles: circles.length,
+  "files in circles": circles.flat().length,
+  "arrows back between folders of binding/": back.length,
+};
+if (process.argv.includes("--show")) {
+  for (const circle of circles) {
+    console.log("a circle:");
+    for (const from of circle)
+      for (const to of arrows.get(from)) if (circle.includes(to)) console.log(`  ${from} -> ${to}`);
+  }
+  for (const { from, to } of back) console.log(`back: ${from} -> ${to}`);
+}
+for (const [what, count] of Object.entries(found)) {
+  console.log(`${what}: ${count}`);
+  if (count <= MOST[what]) continue;
+  broken += 1;
+  console.error(`${what}: at most ${MOST[what]}; node scripts/layers.mjs --show names them`);
+}
 process.exitCode = broken === 0 ? 0 : 1;

@@ -12,6 +12,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkBinary } from "./binary.mjs";
+import { DECLARATIONS } from "./declarations.mjs";
 import { PLATFORMS, binaryOf } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -26,12 +27,15 @@ const ALWAYS = ["LICENSE", "README.md"];
 /** What only the checkout needs. */
 const FOR_CHECKOUT = ["scripts", "devDependencies"];
 
+/** The file of the checkout that is published under the name. */
+const sourceOf = (file) => (DECLARATIONS.includes(file) ? "index.d.ts" : file);
+
 function mainPackage() {
   const kept = Object.entries(checkout).filter(([key]) => !FOR_CHECKOUT.includes(key));
   const binaries = Object.keys(PLATFORMS).map((name) => [packageOf(name), checkout.version]);
   return {
     manifest: { ...Object.fromEntries(kept), ...repository, optionalDependencies: Object.fromEntries(binaries) },
-    files: Object.fromEntries([...checkout.files, ...ALWAYS].map((file) => [file, join(root, file)])),
+    files: Object.fromEntries([...checkout.files, ...ALWAYS].map((file) => [file, join(root, sourceOf(file))])),
   };
 }
 

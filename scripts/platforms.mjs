@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 export const PLATFORMS = JSON.parse(readFileSync(new URL("../npm/platforms.json", import.meta.url), "utf8"));
 
-const { platform } = createRequire(import.meta.url)("../platform.js");
+const { platform } = createRequire(import.meta.url)("../js/platform.js");
 
 /** The platform of the Node.js that runs this. */
 export { platform };

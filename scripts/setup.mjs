@@ -1,8 +1,9 @@
-// Installs what the checkout needs and builds the addon in release mode. Does nothing where nothing changed.
+// Installs what the checkout needs, copies the declarations and builds the addon in release mode. Does nothing where nothing changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { copyDeclarations } from "./declarations.mjs";
 import { binaryOf, libraryOf, platform } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -58,4 +59,5 @@ if (Number(process.versions.node.split(".")[0]) < MINIMUM_NODE) {
   fail(`Node.js ${MINIMUM_NODE} or newer is needed; this is ${process.versions.node}.`);
 }
 installPackages();
+copyDeclarations(".");
 buildAddon();

@@ -11,6 +11,7 @@
 //! | [`store`] | SQLite files, folders | who asks |
 //! | [`transport`] | HTTP: client and server | stores, JavaScript |
 //! | `binding` | JavaScript | any rule |
+//! | `testing` | the ports in memory, for tests: a feature, not in the product | SQLite, sockets, JavaScript |
 //!
 //! What holds, whatever fails:
 //!
@@ -22,6 +23,8 @@ pub mod engine;
 pub mod error;
 pub mod protocol;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 
 // The border has no tests of its own here: it is tested from JavaScript.

@@ -7,7 +7,7 @@ use engine_support::{Setup, ids, setup, table};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::memory::{Operation, When, record, row};
+use starkeep_sync_engine::testing::{Operation, When, record, row};
 
 fn one_by_one() -> Setup {
     Setup {

@@ -5,7 +5,7 @@
 mod engine_support;
 
 use engine_support::{Node, Setup, ids, setup};
-use starkeep_sync_engine::store::memory::{Access, Operation, When, record};
+use starkeep_sync_engine::testing::{Access, Operation, When, record};
 
 fn one_by_one() -> Setup {
     Setup {

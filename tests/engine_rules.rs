@@ -8,7 +8,7 @@ use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::memory::{Operation, When};
+use starkeep_sync_engine::testing::{Operation, When};
 
 fn one_by_one() -> Setup {
     Setup {

@@ -13,7 +13,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{Operation, When, record};
+use starkeep_sync_engine::testing::{Operation, When, record};
 
 #[tokio::test]
 async fn strict_order_stops_a_node_for_all_rounds_of_a_sweep() {

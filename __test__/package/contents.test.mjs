@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { before, test } from "node:test";
 import { faultsOf, glibcOf } from "../../scripts/binary.mjs";
+import { DECLARATIONS } from "../../scripts/declarations.mjs";
 import { readElf } from "../../scripts/elf.mjs";
 import { PLATFORMS, binaryOf } from "../../scripts/platforms.mjs";
 import { filesIn, published } from "./registry.mjs";
@@ -11,7 +12,8 @@ import { NAME, binary, glibcHere, here, packAll, root, temporaryFolder, tool } f
 
 const ATTW = "@arethetypeswrong/cli@0.18.5";
 const PUBLINT = "publint@0.3.25";
-const checkout = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const read = (name) => readFileSync(join(root, name), "utf8");
+const checkout = JSON.parse(read("package.json"));
 const onLinux = { skip: process.platform === "linux" ? false : "only Linux has ELF files" };
 const onGlibc = { skip: glibcHere() === undefined ? "this is not glibc" : false };
 
@@ -30,7 +32,7 @@ const namesIn = (path) =>
 /** The files that an entry of the manifest's "files" stands for. */
 function* filesBelow(name) {
   const path = join(root, name);
-  if (!statSync(path).isDirectory()) yield name;
+  if (DECLARATIONS.includes(name) || !statSync(path).isDirectory()) yield name;
   else for (const below of readdirSync(path)) yield* filesBelow(`${name}/${below}`);
 }
 
@@ -38,7 +40,13 @@ test("the package holds what it loads, its types and its pages, and nothing else
   const wanted = ["LICENSE", "README.md", "package.json", ...checkout.files];
   const files = wanted.flatMap((name) => [...filesBelow(name)]);
   assert.deepEqual(namesIn(tarballs.main), files.sort());
-  assert.ok(readFileSync(tarballs.main).length < 100_000, "it is small");
+  assert.ok(readFileSync(tarballs.main).length < 120_000, "it is small");
+});
+
+test("the declarations of all entries are one text", () => {
+  const files = filesIn(readFileSync(tarballs.main));
+  for (const name of DECLARATIONS)
+    assert.equal(String(files.get(`package/${name}`)), read("index.d.ts"), name);
 });
 
 test("every file that a module of the package asks for is in it", () => {
@@ -47,7 +55,9 @@ test("every file that a module of the package asks for is in it", () => {
   const wanted = new Set(entries.map((path) => posix.join("package", path)));
   for (const [name, bytes] of files) {
     if (!/\.m?js$/.test(name)) continue;
-    for (const [, path] of bytes.toString().matchAll(/(?:from|require\(|import) ?"(\.\/[^"]+)"/g))
+    for (const [, path] of bytes
+      .toString()
+      .matchAll(/(?:from|require\(|import) ?"(\.\.?\/[^"]+)"/g))
       wanted.add(posix.join(posix.dirname(name), path));
   }
   assert.ok(wanted.size > 8);

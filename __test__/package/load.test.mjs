@@ -16,7 +16,7 @@ import {
   temporaryFolder,
 } from "./support.mjs";
 
-const { PUBLISHED, libcOf } = createRequire(import.meta.url)("../../platform.js");
+const { PUBLISHED, libcOf } = createRequire(import.meta.url)("../../js/platform.js");
 const DONE = { shipped: 1, applied: 1, hasMore: false, photo: "a photo" };
 const onLinux = { skip: process.platform === "linux" ? false : "only Linux has ELF files" };
 
@@ -124,7 +124,7 @@ test(
 const { report } = process;
 const { getReport } = report;
 report.getReport = () => { console.log(report.excludeNetwork); return getReport.call(report); };
-const { libcOf } = require("./node_modules/@starkeep/sync-engine/platform.js");
+const { libcOf } = require("./node_modules/@starkeep/sync-engine/js/platform.js");
 console.log(libcOf("missing"), report.excludeNetwork);
 `;
     const quick = typeof process.report.excludeNetwork === "boolean";

@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { copyDeclarations } from "../../scripts/declarations.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
@@ -57,9 +58,8 @@ function installDouble(project, name, source, layout) {
 function installEngine(project) {
   const folder = join(project, "node_modules", "@starkeep", "sync-engine");
   mkdirSync(folder, { recursive: true });
-  for (const file of ["package.json", "index.d.ts", "index.d.mts", "index.d.cts"]) {
-    cpSync(join(root, file), join(folder, file));
-  }
+  for (const file of ["package.json", "index.d.ts"]) cpSync(join(root, file), join(folder, file));
+  copyDeclarations(folder);
 }
 
 function installNodeTypes(project) {

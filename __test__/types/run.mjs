@@ -6,7 +6,7 @@
 // Takes the TypeScript of the checkout unless another version is named, which npx then fetches. Ends
 // with 1 where something failed.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -138,16 +138,6 @@ function compiler(version) {
   return ["npx", "-y", "-p", `typescript@${version}`, "tsc"];
 }
 
-function sameTextInAllEntries() {
-  const [text, ...copies] = ["index.d.ts", "index.d.mts", "index.d.cts"].map((file) =>
-    readFileSync(join(root, file), "utf8"),
-  );
-  return {
-    failed: copies.some((copy) => copy !== text),
-    output: "index.d.mts or index.d.cts is not the text of index.d.ts: copy it.\n",
-  };
-}
-
 function everyNameIsDocumented() {
   const undocumented = undocumentedIn(join(root, "index.d.ts"));
   return {
@@ -183,7 +173,6 @@ async function main() {
   const isWanted = ({ title }) => values.only.every((word) => title.includes(word));
   const waiting = all.filter(isWanted);
   if (values.only.length === 0) {
-    report("one text in all entries", sameTextInAllEntries());
     report("a comment on every public name", everyNameIsDocumented());
   }
   const worker = async () => {

@@ -397,7 +397,7 @@ fn stamps_fault(realm: &Realm, id: &Text) -> Option<Error> {
     )))
 }
 
-/// Where a record's fault is laid down; see `marshal.js`.
+/// Where a record's fault is laid down; see `js/bridge/pack.js`.
 const STAMPS_FAULT: usize = 7;
 
 fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body> {

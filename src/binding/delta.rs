@@ -1,4 +1,4 @@
-//! What `sqlite-delta/` asks about timestamps that lie in an app's own database.
+//! What `js/sqlite/` asks about timestamps that lie in an app's own database.
 //!
 //! The statements run where the app's handle is, in JavaScript. Which timestamp is greater, which rows
 //! make a page and what an error of `SQLite` means is decided here, in batches, by the same code that

@@ -1,7 +1,7 @@
 //! Calls from inside the callback of a transaction.
 //!
 //! A call that would wait for the writer's turn of a file waits for ever where it is made by the callback
-//! that has that turn. Which asynchronous context a call is made in says whether it is: `native.js` runs
+//! that has that turn. Which asynchronous context a call is made in says whether it is: `js/transactions.js` runs
 //! callbacks in contexts that know their transactions.
 
 use super::adapters::{AnyRows, AnyState, NodeSide};

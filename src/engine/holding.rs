@@ -8,11 +8,11 @@ use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
 
 use super::apply::{OrderGuard, apply_all};
+use super::caller::Engine;
 use super::held::{Direction, Held};
 use super::inbound::first_held;
 use super::outbound::{gather, unorderable};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::round::Engine;
 use super::sweep::Sweep;
 
 /// What trying again what is held on its way in came to.

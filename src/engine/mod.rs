@@ -16,6 +16,7 @@
 
 pub mod apply;
 pub mod blobs;
+mod caller;
 mod carry;
 mod claims;
 pub mod held;

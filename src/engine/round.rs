@@ -4,54 +4,18 @@
 //! what came, fetch its objects, persist how far both sides got. How far that is, is decided in
 //! [`Sweep::learn`]; the round only does things.
 
-use std::cell::RefCell;
-
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
+pub use super::caller::{DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options};
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
 use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
-
-/// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
-pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// How many objects are on their way at one time where nobody says otherwise.
-pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
-
-/// What an engine may be told.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Items in a page, of either direction.
-    pub page_limit: usize,
-    /// Objects on their way at one time.
-    pub blob_concurrency: usize,
-    /// Whether the bytes of objects are checked against the hashes that their items name.
-    pub verify_content_hash: bool,
-    /// Whether an item that could not be applied stops its node until it lands; for a node that others
-    /// pull from.
-    pub strict_order: bool,
-    /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
-    pub max_clock_skew_ms: Option<u64>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            page_limit: DEFAULT_PAGE_LIMIT,
-            blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
-            verify_content_hash: false,
-            strict_order: false,
-            max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
-        }
-    }
-}
 
 /// What a round did.
 #[derive(Debug)]
@@ -77,26 +41,6 @@ impl<B> Report<B> {
 
 /// At most this many rounds follow on trying again what is held, as long as they bring nothing over.
 const MOST_RETRIES: usize = 1000;
-
-/// A caller: its side, its peer, and what it remembers.
-pub struct Engine<S: Side, O, X, T, E> {
-    /// The own stores.
-    pub side: S,
-    /// The own objects.
-    pub local: O,
-    /// The objects of the other side.
-    pub remote: O,
-    /// The way to the other side.
-    pub peer: X,
-    /// What is persisted; without it every sweep begins at nothing.
-    pub state: Option<T>,
-    /// Who hears of what was applied.
-    pub events: E,
-    /// See [`Options`].
-    pub options: Options,
-    /// See [`Sweep`].
-    pub sweep: RefCell<Sweep<S::Body>>,
-}
 
 /// One request and all that follows from it.
 enum Pass<B> {

@@ -8,10 +8,10 @@ use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::watermarks::Watermarks;
 
+use super::caller::Engine;
 use super::carry::Outbound;
 use super::outbound::{Gathered, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::round::Engine;
 use super::shipment::{fitting, oversized, pack};
 use super::sweep::Sweep;
 

@@ -19,7 +19,6 @@ pub mod clock;
 pub mod fs;
 mod gate;
 mod identity;
-pub mod memory;
 pub mod side;
 pub mod sqlite;
 

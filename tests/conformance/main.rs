@@ -21,7 +21,7 @@ use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{Faults, MemoryClock};
+use starkeep_sync_engine::testing::{Faults, MemoryClock};
 use stores_support::at;
 
 /// Runs a sentence to its end.

@@ -14,10 +14,10 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, Table};
 use starkeep_sync_engine::store::Json;
 use starkeep_sync_engine::store::fs::FsObjects;
-use starkeep_sync_engine::store::memory::{
+use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteRecords, SqliteState};
+use starkeep_sync_engine::testing::{
     self, Access, Body, Faults, MemoryBlobs, MemoryRecords, MemoryRows, MemoryState,
 };
-use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteRecords, SqliteState};
 
 use crate::stores_support::rows::{self, SCHEMAS, of_an_app, pages};
 use crate::stores_support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
@@ -40,11 +40,11 @@ impl Bodies for InMemory {
     type Body = Body;
 
     fn record(id: &str, hlc: &Hlc, deleted: bool) -> Item<Body> {
-        memory::record(hlc.clone(), body(id, deleted), None)
+        testing::record(hlc.clone(), body(id, deleted), None)
     }
 
     fn row(id: &str, hlc: &Hlc, deleted: bool) -> Item<Body> {
-        memory::row(&pages(), hlc.clone(), body(id, deleted), None)
+        testing::row(&pages(), hlc.clone(), body(id, deleted), None)
     }
 
     fn told(item: &Item<Body>) -> Told {

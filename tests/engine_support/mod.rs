@@ -11,7 +11,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{
+use starkeep_sync_engine::testing::{
     Access, Body, Faults, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords,
     MemoryRows, MemorySide, MemoryState, MemoryWire, record, row,
 };

@@ -7,7 +7,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::memory::{Access, Body};
+use starkeep_sync_engine::testing::{Access, Body};
 
 use super::model::{self, Held, Key, Version, has, is_seen};
 use super::node::{Node, brief, key_of, list, node_name, plain, version_of};

@@ -8,7 +8,7 @@ use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::{Error, Result};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
-use starkeep_sync_engine::store::memory::{Body, Faults, Operation, cut, pause};
+use starkeep_sync_engine::testing::{Body, Faults, Operation, cut, pause};
 
 /// A request that waits for its answer.
 pub struct Post {

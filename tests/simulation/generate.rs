@@ -1,6 +1,6 @@
 //! A scenario from a seed.
 
-use starkeep_sync_engine::store::memory::{Access, Operation, When};
+use starkeep_sync_engine::testing::{Access, Operation, When};
 
 use super::rng::Rng;
 use super::scenario::{Caller, Fault, Place, Reach, Rounds, Scenario, Step, Stream, Write};

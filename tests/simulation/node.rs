@@ -12,7 +12,7 @@ use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, T
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{
+use starkeep_sync_engine::testing::{
     Body, Faults, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords, MemoryRows,
     MemorySide, MemoryState, record, row,
 };

@@ -14,7 +14,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::memory::{Body, MemorySide};
+use starkeep_sync_engine::testing::{Body, MemorySide};
 
 pub struct OldResponder {
     pub side: MemorySide,

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use starkeep_sync_engine::protocol::message::Answer;
-use starkeep_sync_engine::store::memory::pause;
+use starkeep_sync_engine::testing::pause;
 
 use super::courier::Post;
 use super::executor::{Task, run};

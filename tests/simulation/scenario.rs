@@ -1,6 +1,6 @@
 //! What happens in a simulation, as data: it can be made from a seed, printed, replayed and shortened.
 
-use starkeep_sync_engine::store::memory::{Access, Operation, When};
+use starkeep_sync_engine::testing::{Access, Operation, When};
 
 /// A place with stores. The first is the hub; every other calls its parent.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Behind a lasting fault nothing waits but what its own node wrote after it.
 
-use starkeep_sync_engine::store::memory::Operation;
+use starkeep_sync_engine::testing::Operation;
 
 use super::model::{Held, Key, Version, has};
 use super::node::Node;

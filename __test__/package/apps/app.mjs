@@ -12,7 +12,11 @@ const open = (nodeId) => ({
   clock: sync.createHLCClock({ nodeId }),
 });
 const [laptop, phone, cloud] = ["laptop", "phone", "cloud"].map(open);
-const transport = sync.createInProcessSyncTransport(cloud);
+const transport = sync.createInProcessSyncTransport({
+  databaseAdapter: cloud.databaseAdapter,
+  objectStorage: cloud.objectStorage,
+  clock: cloud.clock,
+});
 const engineOf = ({ databaseAdapter, syncState, objectStorage, clock }) =>
   sync.createSyncEngine({
     localDatabaseAdapter: databaseAdapter,

@@ -10,6 +10,6 @@ const error: sync.SyncError = new SyncError("lost");
 const byDefault: "default" extends keyof typeof sync ? true : false = false;
 
 // @ts-expect-error: the package has no other entry
-import type * as other from "@starkeep/sync-engine/native.js";
+import type * as other from "@starkeep/sync-engine/js/exports.js";
 
 export { byDefault, clock, error, later, type other };

@@ -7,7 +7,7 @@ use crate::binding::js::{Handle, Intrinsic, Key, Place};
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 
-/// In the order of `ABILITIES` in `marshal.js`.
+/// In the order of `ABILITIES` in `js/bridge/pack.js`.
 const ABILITIES: [Key; 3] = [Key::GetNodeWatermarks, Key::QueryUnseen, Key::ApplyRecords];
 
 /// What the adapter had at the beginning of the call.

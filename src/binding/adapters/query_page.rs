@@ -79,7 +79,7 @@ pub fn rest_of<'s>(
     })
 }
 
-/// What a page lacks, by its number in `marshal.js`.
+/// What a page lacks, by its number in `js/bridge/pack.js`.
 fn lack(number: f64) -> &'static str {
     #[allow(clippy::cast_possible_truncation, reason = "a small integer")]
     match number as i32 {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::binding::js::{Intrinsic, Realm, Scope, Value, function};
 use crate::error::Result;
 
-/// The border's functions of `marshal.js`.
+/// The border's functions of `js/bridge/`.
 const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("nodeNames", Intrinsic::NodeNames),
     ("numberOfName", Intrinsic::NumberOfName),
@@ -34,7 +34,7 @@ const FROM_BORDER: &[(&str, Intrinsic)] = &[
     ("textOf", Intrinsic::TextOf),
 ];
 
-/// Sets up the border of an environment: `create` is `createBorder` of `marshal.js`.
+/// Sets up the border of an environment: `create` is `createBorder` of `js/bridge/index.js`.
 pub fn set_up_border(scope: Scope<'_>, realm: &Rc<Realm>, create: Value<'_>) -> Result<()> {
     let settle = function(scope, realm, "settle", |call| {
         call.realm.executor.waits.settle(call)?;

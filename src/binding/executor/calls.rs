@@ -129,7 +129,7 @@ impl Invocation<'_> {
         must_be(&format!("{owner}.{}", key.name()), "a function", &got)
     }
 
-    /// Calls a function of `marshal.js` that may begin a wait.
+    /// Calls a function of `js/bridge/calls.js` that may begin a wait.
     fn with_wait<'s>(
         &self,
         scope: Scope<'s>,

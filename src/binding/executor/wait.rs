@@ -13,7 +13,7 @@ use crate::binding::js::{Call, FULFILLED, Intrinsic, Kept, Place, Realm, Scope, 
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 
-/// A promise that is waited for. Known to `marshal.js` by its number, and used again.
+/// A promise that is waited for. Known to `js/bridge/calls.js` by its number, and used again.
 pub(super) struct Wait {
     pub(super) id: u32,
     task: RefCell<Option<Rc<Task>>>,
@@ -97,7 +97,7 @@ impl Waits {
         self.all.borrow().get(id).cloned()
     }
 
-    /// `lost(id)` of `marshal.js`: nobody holds the promise any more.
+    /// `lost(id)` of `js/bridge/calls.js`: nobody holds the promise any more.
     pub(super) fn lose(&self, call: &Call<'_>) {
         let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
         let id = id.and_then(|id| usize::try_from(id).ok());
@@ -114,7 +114,7 @@ impl Waits {
         }
     }
 
-    /// `settle(value)` of `marshal.js`: the wait, and how it ended, lie on the desk.
+    /// `settle(value)` of `js/bridge/calls.js`: the wait, and how it ended, lie on the desk.
     pub(super) fn settle(&self, call: &Call<'_>) -> Result<()> {
         let desk = &call.realm.desk;
         let fulfilled = is(desk.get(Place::State), FULFILLED);

@@ -1,7 +1,7 @@
 //! Memory that both sides of the border read and write without a call.
 //!
 //! A call into the engine's JavaScript costs more than what most of them say. Numbers and short texts lie
-//! here instead, in places that `marshal.js` knows too. What is laid down is for the call that follows at
+//! here instead, in places that `js/bridge/layout.js` knows too. What is laid down is for the call that follows at
 //! once, and what a call lays down is taken up when it returns: no code of an app's runs in between.
 
 use std::cell::Cell;
@@ -54,7 +54,7 @@ impl Desk {
     /// So many numbers lie from [`Place::First`] on.
     pub const ROOM: usize = DESK_LENGTH - Place::First as usize;
 
-    /// Takes over the arrays that `marshal.js` made.
+    /// Takes over the arrays that `js/bridge/index.js` made.
     pub fn set_up(&self, scope: Scope<'_>, [numbers, page, letters]: [Value<'_>; 3]) -> Result<()> {
         for array in [numbers, page, letters] {
             // It lives as long as the environment.
@@ -62,7 +62,7 @@ impl Desk {
         }
         let numbers = scope.doubles(numbers)?;
         if numbers.len() != DESK_LENGTH {
-            let what = "marshal.js is of another version than the addon";
+            let what = "js/bridge/ is of another version than the addon";
             return Err(Error::new(ErrorKind::Internal, "set up the border", what));
         }
         // SAFETY: the arrays are held for the life of the environment and never handed out, so nobody

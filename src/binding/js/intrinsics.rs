@@ -5,73 +5,73 @@
 pub enum Intrinsic {
     /// `JSON.parse`
     Parse,
-    /// See `native.js`.
+    /// See `js/errors.js`.
     Fault,
-    /// See `native.js`.
+    /// See `js/errors.js`.
     Traced,
-    /// See `native.js`.
+    /// See `js/exports.js`.
     Warn,
     /// The zero timestamp.
     ZeroHlc,
-    /// See `marshal.js`.
+    /// See `js/bridge/names.js`.
     NodeNames,
-    /// See `marshal.js`.
+    /// See `js/bridge/names.js`.
     NumberOfName,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackHlcs,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PickAt,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackHlc,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackWatermarks,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackPage,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackRest,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackRecord,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackRecordAt,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackAbilities,
-    /// See `marshal.js`.
+    /// See `js/bridge/pack.js`.
     PackNow,
-    /// See `marshal.js`.
+    /// See `js/bridge/make.js`.
     MakeHlc,
-    /// See `marshal.js`.
+    /// See `js/bridge/make.js`.
     MakeWatermarks,
-    /// See `marshal.js`.
+    /// See `js/bridge/make.js`.
     MakeResult,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     CallMethod,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     CallWithHlc,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     CallWithWatermarks,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     CallWithQuery,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     Take,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     Loosen,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     CreateEmit,
-    /// See `marshal.js`.
+    /// See `js/bridge/calls.js`.
     EmitApplied,
-    /// See `marshal.js`.
+    /// See `js/bridge/as-read.js`.
     TextOf,
     /// A thenable that never settles.
     Never,
-    /// See `native.js`.
+    /// See `js/transactions.js`.
     RunInTransaction,
-    /// See `native.js`.
+    /// See `js/transactions.js`.
     EndTransaction,
-    /// See `native.js`.
+    /// See `js/transactions.js`.
     IsInTransaction,
-    /// See `fetching.js`.
+    /// See `js/fetch.js`.
     HeadersOf,
-    /// See `fetching.js`.
+    /// See `js/fetch.js`.
     FetchAnswer,
 }
 

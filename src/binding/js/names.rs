@@ -1,4 +1,4 @@
-//! The names of nodes by number, as `marshal.js` numbers them.
+//! The names of nodes by number, as `js/bridge/names.js` numbers them.
 //!
 //! Both sides know the same names, so that a timestamp crosses as three numbers.
 

@@ -138,7 +138,7 @@ impl Realm {
         }
     }
 
-    /// Calls a function of `marshal.js`, which needs no `this`.
+    /// Calls a function of `js/bridge/`, which needs no `this`.
     pub fn helper<'s>(
         &self,
         scope: Scope<'s>,

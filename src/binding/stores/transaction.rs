@@ -91,7 +91,7 @@ async fn run(
     }
 }
 
-/// Tells `native.js` when the transaction is over.
+/// Tells `js/transactions.js` when the transaction is over.
 struct Inside<'r>(&'r Rc<Realm>, f64);
 
 impl Drop for Inside<'_> {

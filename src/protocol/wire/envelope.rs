@@ -6,7 +6,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Json, MAX_NODE_ID};
+use super::limits::{Json, MAX_NODE_ID};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,

@@ -7,26 +7,16 @@
 //! integer, a string may hold a lone surrogate. What is wrong with one is said with the place where.
 
 mod envelope;
+mod limits;
 mod read;
 mod write;
-
-use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 
 pub use envelope::size_in_json;
+pub use limits::{Json, MAX_BODY_DEPTH, MAX_DEPTH, MAX_NODE_ID};
 pub use read::{read_answer, read_request};
 pub use write::{write_answer, write_request, write_watermarks};
-
-/// A body as JSON text.
-pub type Json = Arc<str>;
-
-/// Messages that nest deeper are refused. It keeps whoever reads a body by recursion from running out
-/// of stack.
-pub const MAX_DEPTH: usize = 2048;
-
-/// How deep a body may nest, so that the message around it is not refused.
-pub const MAX_BODY_DEPTH: usize = MAX_DEPTH - 2;
 
 /// Whether a body fits into a message, and how many bytes it has there.
 ///
@@ -45,6 +35,3 @@ pub fn weigh(body: &Json) -> Result<usize> {
     }
     Ok(body.len())
 }
-
-/// The longest node id, in UTF-16 code units. A node id is kept for ever in every watermark.
-pub const MAX_NODE_ID: usize = 4096;

@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::{Name, is_bearable, record, refusal, row};
-use super::{Json, MAX_DEPTH};
+use super::limits::{Json, MAX_DEPTH};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};

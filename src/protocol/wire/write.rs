@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Json;
+use super::limits::Json;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request};

@@ -6,13 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Listing;
 use super::io::{during, make_folder, sync_folder, unless_missing};
 use super::key::{Key, RESERVED};
+use super::object::Listing;
 use super::session::Session;
 use super::sidecar::{Kept, Sidecars, Version, version_at};
 use super::tree::{Place, Tree, Wanted};
-use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
 
@@ -112,11 +111,6 @@ impl Area {
             *session = Arc::new(Session::begin(&writing)?);
         }
         Ok(current.clone())
-    }
-
-    /// Begins to write an object; nothing is to be seen of it before it is committed.
-    pub(super) fn begin_put(self: &Arc<Self>, operation: &'static str, key: Key) -> Result<Writer> {
-        Writer::begin(Arc::clone(self), operation, key)
     }
 
     /// Opens the object under `key`.

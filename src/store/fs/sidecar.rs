@@ -17,9 +17,9 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::PutOptions;
 use super::io::{make_folder, sync_folder, unless_missing};
 use super::key::Key;
+use super::object::PutOptions;
 use crate::protocol::item;
 
 /// Which version of an object's bytes: their size and when they were written, in nanoseconds.

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use super::PutOptions;
 use super::area::Area;
 use super::io::{during, sync_folder, unless_missing};
 use super::key::Key;
+use super::object::PutOptions;
 use super::session::Session;
 use super::sidecar::{Kept, Version, version_at};
 use crate::error::{Error, Result};
@@ -42,6 +42,13 @@ pub(super) struct Writer {
     /// The version that a sidecar was written for.
     described: Option<Version>,
     _session: Arc<Session>,
+}
+
+impl Area {
+    /// Begins to write an object; nothing is to be seen of it before it is committed.
+    pub(super) fn begin_put(self: &Arc<Self>, operation: &'static str, key: Key) -> Result<Writer> {
+        Writer::begin(Arc::clone(self), operation, key)
+    }
 }
 
 impl Writer {

@@ -7,8 +7,8 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RE
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use reqwest::Response;
 
+use super::again::Again;
 use super::fault::{Failure, SHOWN, broken, refused, status_line, without_secrets};
-use super::retry::Again;
 use super::{Client, Headers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;

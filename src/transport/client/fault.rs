@@ -6,7 +6,7 @@ use std::io;
 
 use reqwest::Response;
 
-use super::retry::Again;
+use super::again::Again;
 use crate::error::{Error, ErrorKind, Network, Reason};
 
 const REACH: &str = "reach the peer";

@@ -10,6 +10,7 @@
 //! - An exchange has to be over in time; a file may take as long as it likes while bytes move.
 //! - A proxy from the environment is used where Node.js would use it: with `NODE_USE_ENV_PROXY=1`.
 
+mod again;
 mod connections;
 mod exchange;
 mod fault;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest::{RequestBuilder, Response};
 
+pub use again::Again;
 pub use connections::Connections;
 pub use exchange::{read, too_long};
 pub use fault::{Failure, late, refused};
@@ -38,7 +40,7 @@ pub use headers::Headers;
 pub use key::file_path;
 pub use look::{FileHead, LOOKED_AT, Look, Looking};
 pub use peer::{Caller, Head, Peer, confirmed, pause, text_of};
-pub use retry::{Again, Over, repeat};
+pub use retry::{Over, repeat};
 
 use crate::error::{Error, Result};
 use fault::{broken, unusable, without_secrets};

@@ -1,72 +1,10 @@
-//! Whether to try again, and when.
+//! Tries, and tries again.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::fault::Failure;
 use crate::error::Result;
-
-/// The pause before the first further try; each one after it is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// No pause is longer, whatever the peer asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Whether a request that failed is worth another try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// It would fail again.
-    Never,
-    /// After a pause.
-    Later,
-    /// Not before this long.
-    After(Duration),
-}
-
-impl Again {
-    /// What a status asks for, where `retry_after` is the header of that name.
-    pub fn of_status(status: u16, retry_after: Option<&str>) -> Self {
-        match (status, retry_after.and_then(self::retry_after)) {
-            (429 | 502..=504, Some(wait)) => Self::After(wait),
-            (429 | 502..=504, None) => Self::Later,
-            _ => Self::Never,
-        }
-    }
-
-    /// Whether what was answered with this status may be answered otherwise later. [`Self::of_status`] waits
-    /// for fewer of them: those that are over within a minute.
-    pub fn may_pass(status: u16) -> bool {
-        matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
-    }
-
-    /// The pause before the further try number `tries`, the first being 0. `luck` is below 1.
-    fn pause(self, tries: u32, luck: f64) -> Option<Duration> {
-        match self {
-            Self::Never => None,
-            Self::After(wait) => Some(wait.min(LONGEST_PAUSE)),
-            Self::Later => {
-                let longest = FIRST_PAUSE
-                    .saturating_mul(2u32.saturating_pow(tries))
-                    .min(LONGEST_PAUSE);
-                // Half of it at least, and no two callers together.
-                Some(longest.mul_f64(0.5 + luck / 2.0))
-            }
-        }
-    }
-}
-
-/// How long a `Retry-After` asks to wait: seconds, or a date.
-pub fn retry_after(header: &str) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    Some(
-        date.duration_since(SystemTime::now())
-            .unwrap_or(Duration::ZERO),
-    )
-}
 
 /// What a try may be sent over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +58,9 @@ fn luck() -> f64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::SystemTime;
+
+    use super::super::again::{Again, FIRST_PAUSE, LONGEST_PAUSE, retry_after};
     use super::*;
     use crate::error::Error;
 

@@ -1,6 +1,6 @@
 //! `createHttpSyncHandler(options)`, the native half.
 //!
-//! `http-handler.js` moves the bytes of `node:http` to here and back, and decides nothing. It is given
+//! `js/http-handler.js` moves the bytes of `node:http` to here and back, and decides nothing. It is given
 //! functions that take the number of a request:
 //!
 //! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours

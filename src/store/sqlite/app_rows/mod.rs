@@ -8,6 +8,7 @@
 
 mod apply;
 mod cell;
+mod declared;
 mod faults;
 mod layout;
 mod namespaces;
@@ -19,7 +20,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use self::apply::{APPLY, Tables};
-pub use self::namespaces::{Namespace, Registration, TableInfo, TableSpec};
+pub use self::declared::{Namespace, Registration, TableInfo, TableSpec};
 use self::table::{AppTable, StoredRow};
 use super::database::{Database, Options};
 use super::delta::{self, Wanted};

@@ -16,8 +16,8 @@ use super::super::indexes::{self, ByTime};
 use super::super::malformed::{NoTexts, Raw, read_columns};
 use super::super::record::{Fields, read_extra, same_json, write_extra};
 use super::cell::{Column, write_json};
+use super::declared::{TableInfo, TableSpec};
 use super::layout::{self, Layout};
-use super::namespaces::{TableInfo, TableSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 

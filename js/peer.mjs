@@ -1,6 +1,6 @@
-import native from "./native.js";
+import ours from "./errors.js";
 
-const { StarkeepError, adopt } = native.lateErrors();
+const { StarkeepError, adopt } = ours.lateErrors();
 
 /** What this entry's errors are instances of. */
 export const errors = { StarkeepError };

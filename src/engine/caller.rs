@@ -1,0 +1,62 @@
+//! A caller: what a round works with.
+
+use std::cell::RefCell;
+
+use crate::protocol::message::DEFAULT_PAGE_LIMIT;
+
+use super::ports::Side;
+use super::sweep::Sweep;
+
+/// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
+pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How many objects are on their way at one time where nobody says otherwise.
+pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
+
+/// What an engine may be told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Items in a page, of either direction.
+    pub page_limit: usize,
+    /// Objects on their way at one time.
+    pub blob_concurrency: usize,
+    /// Whether the bytes of objects are checked against the hashes that their items name.
+    pub verify_content_hash: bool,
+    /// Whether an item that could not be applied stops its node until it lands; for a node that others
+    /// pull from.
+    pub strict_order: bool,
+    /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
+    pub max_clock_skew_ms: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            page_limit: DEFAULT_PAGE_LIMIT,
+            blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
+            verify_content_hash: false,
+            strict_order: false,
+            max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+        }
+    }
+}
+
+/// A caller: its side, its peer, and what it remembers.
+pub struct Engine<S: Side, O, X, T, E> {
+    /// The own stores.
+    pub side: S,
+    /// The own objects.
+    pub local: O,
+    /// The objects of the other side.
+    pub remote: O,
+    /// The way to the other side.
+    pub peer: X,
+    /// What is persisted; without it every sweep begins at nothing.
+    pub state: Option<T>,
+    /// Who hears of what was applied.
+    pub events: E,
+    /// See [`Options`].
+    pub options: Options,
+    /// See [`Sweep`].
+    pub sweep: RefCell<Sweep<S::Body>>,
+}
