@@ -4,7 +4,7 @@
 //! the older version's sidecar and the copy in the other place removed. The rename is the moment in
 //! which the new version counts.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,13 +14,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::PutOptions;
 use super::area::Area;
-use super::io::{during, sync_folder, unless_missing};
+use super::io::during;
 use super::key::Key;
 use super::session::Session;
-use super::sidecar::{Kept, Version, version_at};
+use super::sidecar::{Kept, Version};
 use crate::error::{Error, Result};
 use crate::protocol::item;
-use crate::store::gate::closed;
 
 /// How often a place is looked for again because others change folders meanwhile.
 const ATTEMPTS: usize = 64;
@@ -36,6 +35,7 @@ pub(super) struct Writer {
     key: Key,
     file: File,
     hasher: Sha256,
+    /// Where the bytes are until then, below the root.
     path: PathBuf,
     /// The version as which the bytes, and what is to be known about them, are on the disk.
     version: Option<Version>,
@@ -46,8 +46,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
-        let made = area.new_file().map_err(during(operation, key.as_str()))?;
-        let (path, file, session) = made.ok_or_else(|| closed(operation))?;
+        let made = area.new_file().map_err(during(operation, key.as_str()));
+        let (path, file, session) = made?;
         Ok(Self {
             area,
             operation,
@@ -93,13 +93,13 @@ impl Writer {
 
     fn try_commit(&mut self, about: &Kept) -> Result<()> {
         let (place, is_plain) = self.area.make_place(self.operation, &self.key)?;
-        let before = version_at(&place).map_err(|error| self.fault(error))?;
+        let before = place.version().map_err(|error| self.fault(error))?;
         self.describe(about, before)
             .map_err(|error| self.fault(error))?;
-        fs::rename(&self.path, &place).map_err(|error| self.fault(error))?;
-        if let Some(folder) = place.parent() {
-            unless_missing(sync_folder(folder)).map_err(|error| self.fault(error))?;
-        }
+        self.area
+            .move_into(&self.path, &place)
+            .map_err(|error| self.fault(error))?;
+        drop(place);
         if let Some(before) = before {
             self.area.sidecars.remove(&self.key, before);
         }
@@ -119,7 +119,7 @@ impl Writer {
         let version = loop {
             self.file.set_modified(time)?;
             self.file.sync_all()?;
-            let version = Version::of(&self.file.metadata()?)?;
+            let version = Version::of_open(&self.file)?;
             if Some(version) != before {
                 break version;
             }
@@ -138,7 +138,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.area.remove_unfinished(&self.path);
     }
 }
 
