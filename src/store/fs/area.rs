@@ -10,17 +10,14 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::Listing;
-use super::io::{during, make_folder, unless_missing};
+use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
-use super::session::Session;
-use super::sidecar::{Kept, Sidecars, Version};
-use super::tree::{Place, Tree, Wanted};
+use super::session::{Session, WRITING};
+use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
+use super::tree::{NESTED, Place, Tree, Wanted};
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
-
-/// The folders in the store's own.
-const OWN: [&str; 3] = ["nested", "sidecars", "writing"];
 
 /// How often a reader starts again because a writer replaced the object meanwhile.
 const ATTEMPTS: usize = 16;
@@ -57,14 +54,15 @@ impl Area {
         let opened = opened.into_std_file();
         let folder = FileId::of_open(&opened, &path).map_err(fault)?;
         let root = Arc::new(Dir::from_std_file(opened));
-        let [nested, sidecars, writing] = own_folders();
-        make_own_folders(&root).map_err(fault)?;
-        let session = Session::begin(&root, &writing).map_err(fault)?;
+        for name in [NESTED, SIDECARS, WRITING] {
+            own_folder(&root, name).map_err(fault)?;
+        }
+        let session = Session::begin(&root).map_err(fault)?;
         Ok(Self {
             folder,
             plain: Tree::plain(Arc::clone(&root), path.clone()),
-            nested: Tree::marked(Arc::clone(&root), &path, nested),
-            sidecars: Sidecars::new(Arc::clone(&root), sidecars),
+            nested: Tree::marked(Arc::clone(&root), path.clone()),
+            sidecars: Sidecars::new(Arc::clone(&root)),
             session: Mutex::new(Arc::new(session)),
             root,
             path,
@@ -95,27 +93,23 @@ impl Area {
         FileId::of(&self.path).is_ok_and(|found| found == self.folder)
     }
 
-    /// A new empty file to write to, its path below the root, and the session that it belongs to. The store's
-    /// own folders are made again if they were removed.
-    pub(super) fn new_file(&self) -> io::Result<(PathBuf, File, Arc<Session>)> {
-        let mut session = Arc::clone(&self.session());
-        make_own_folders(&self.root)?;
-        let made = match unless_missing(session.new_file())? {
-            Some(made) => made,
-            None => {
-                session = self.renew(&session)?;
-                session.new_file()?
-            }
-        };
-        Ok((made.0, made.1, session))
+    /// A new empty file to write to, its name, and the session that it belongs to. What was removed of the
+    /// store's own folders is made again where it is needed.
+    pub(super) fn new_file(&self) -> io::Result<(String, File, Arc<Session>)> {
+        let session = Arc::clone(&self.session());
+        if let Some((name, file)) = unless_missing(session.new_file())? {
+            return Ok((name, file, session));
+        }
+        let session = self.renew(&session)?;
+        let (name, file) = session.new_file()?;
+        Ok((name, file, session))
     }
 
     /// Begins another session in place of one whose folder is gone, unless that has happened meanwhile.
     fn renew(&self, gone: &Arc<Session>) -> io::Result<Arc<Session>> {
         let mut session = self.session();
         if Arc::ptr_eq(&session, gone) {
-            let [.., writing] = own_folders();
-            *session = Arc::new(Session::begin(&self.root, &writing)?);
+            *session = Arc::new(Session::begin(&self.root)?);
         }
         Ok(Arc::clone(&session))
     }
@@ -123,17 +117,6 @@ impl Area {
     /// The folder for what is being written.
     fn session(&self) -> MutexGuard<'_, Arc<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts what was written to `path` in its place.
-    pub(super) fn move_into(&self, path: &Path, place: &Place) -> io::Result<()> {
-        self.root.rename(path, &place.folder, &place.name)?;
-        place.sync()
-    }
-
-    /// Removes what was written to `path`, if it is still there.
-    pub(super) fn remove_unfinished(&self, path: &Path) {
-        let _ = self.root.remove_file(path);
     }
 
     /// Begins to write an object; nothing is to be seen of it before it is committed.
@@ -215,9 +198,9 @@ impl Area {
         if !self.is_in_place() {
             return false;
         }
-        self.new_file().is_ok_and(|(path, file, _session)| {
+        self.new_file().is_ok_and(|(name, file, session)| {
             drop(file);
-            self.root.remove_file(path).is_ok()
+            session.remove(&name).is_ok()
         })
     }
 
@@ -274,17 +257,4 @@ impl Area {
         self.sidecars.remove(key, version);
         Ok(())
     }
-}
-
-/// Where the second copies, the sidecars and what is being written lie below the root.
-fn own_folders() -> [PathBuf; 3] {
-    OWN.map(|name| Path::new(RESERVED).join(name))
-}
-
-fn make_own_folders(root: &Dir) -> io::Result<()> {
-    let own = make_folder(root, RESERVED)?;
-    for name in OWN {
-        make_folder(&own, name)?;
-    }
-    Ok(())
 }

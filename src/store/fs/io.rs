@@ -5,11 +5,12 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{Dir, FileType, Metadata, OpenOptions};
 
+use super::key::RESERVED;
 use crate::error::{Error, ErrorKind};
 
 /// Turns what went wrong with `what` into an error of `operation`.
@@ -69,12 +70,12 @@ pub(super) enum At<T> {
     Other,
 }
 
-/// The real folder `name` in `above`.
-pub(super) fn open_folder(above: &Dir, name: impl AsRef<Path>) -> io::Result<At<Dir>> {
-    let name = name.as_ref();
-    match above.open_dir_nofollow(name) {
+/// The real folder at `path` below `above`.
+pub(super) fn open_folder(above: &Dir, path: impl AsRef<Path>) -> io::Result<At<Dir>> {
+    let path = path.as_ref();
+    match above.open_dir_nofollow(path) {
         Ok(folder) => Ok(At::Here(folder)),
-        Err(error) => refused(above, name, error, FileType::is_dir),
+        Err(error) => refused(above, path, error, FileType::is_dir),
     }
 }
 
@@ -167,6 +168,19 @@ pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// One of the store's own folders, which is made if it is missing.
+pub(super) fn own_folder(root: &Dir, name: &str) -> io::Result<Dir> {
+    match open_folder(root, own_path(name))? {
+        At::Here(folder) => Ok(folder),
+        _ => make_folder(&make_folder(root, RESERVED)?, name),
+    }
+}
+
+/// Where one of the store's own folders lies below the root.
+pub(super) fn own_path(name: &str) -> PathBuf {
+    Path::new(RESERVED).join(name)
 }
 
 /// The real folder `name` in `above`, which is made if it is missing.

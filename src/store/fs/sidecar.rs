@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,10 +20,14 @@ use sha2::{Digest, Sha256};
 
 use super::PutOptions;
 use super::io::{
-    At, make_folder, not_a_file, open_file, open_to_write, sync_folder, unless_missing,
+    At, make_folder, not_a_file, open_file, open_to_write, own_folder, own_path, sync_folder,
+    unless_missing,
 };
 use super::key::Key;
 use crate::protocol::item;
+
+/// The folder of the sidecars, in the store's own.
+pub(super) const SIDECARS: &str = "sidecars";
 
 /// Which version of an object's bytes: their size and when they were written, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,19 +106,18 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Sidecars {
     root: Arc<Dir>,
-    place: PathBuf,
 }
 
 impl Sidecars {
-    /// The sidecars in the folder `place` below `root`.
-    pub(super) fn new(root: Arc<Dir>, place: PathBuf) -> Self {
-        Self { root, place }
+    /// The sidecars of the store at `root`.
+    pub(super) fn new(root: Arc<Dir>) -> Self {
+        Self { root }
     }
 
     /// What is kept about this version of the object under `key`.
     pub(super) fn read(&self, key: &Key, version: Version) -> io::Result<Option<Kept>> {
         let (fan, name) = names_of(key, version);
-        let mut file = match open_file(&self.root, self.place.join(fan).join(name))? {
+        let mut file = match open_file(&self.root, own_path(SIDECARS).join(fan).join(name))? {
             At::Here(file) => file,
             At::Nothing => return Ok(None),
             At::Link | At::Other => return Err(not_a_file()),
@@ -140,7 +142,7 @@ impl Sidecars {
             sha256: about.digest.map(|digest| digest.to_string()),
         };
         let (fan, name) = names_of(key, version);
-        let folder = make_folder(&self.root.open_dir(&self.place)?, &fan)?;
+        let folder = make_folder(&own_folder(&self.root, SIDECARS)?, &fan)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         let mut file = open_to_write(&folder, name, &mut options)?;
@@ -152,7 +154,9 @@ impl Sidecars {
     /// Forgets what is kept about a version. One that stays behind fits no bytes and harms nobody.
     pub(super) fn remove(&self, key: &Key, version: Version) {
         let (fan, name) = names_of(key, version);
-        let _ = self.root.remove_file(self.place.join(fan).join(name));
+        let _ = self
+            .root
+            .remove_file(own_path(SIDECARS).join(fan).join(name));
     }
 }
 

@@ -14,20 +14,22 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, Metadata};
 
 use super::io::{
-    At, during, look_at, make_folder, open_file, open_folder, sync_folder, unless_missing,
+    At, during, look_at, make_folder, open_file, open_folder, own_folder, own_path, sync_folder,
+    unless_missing,
 };
 use super::key::{Key, LONGEST_SEGMENT, RESERVED};
 use super::sidecar::{Version, version_at};
 use crate::error::{Error, ErrorKind, Result};
+
+/// The folder of the marked tree, in the store's own.
+pub(super) const NESTED: &str = "nested";
 
 /// See the [module page](self).
 #[derive(Debug)]
 pub(super) struct Tree {
     /// The root of the store.
     root: Arc<Dir>,
-    /// Where the tree lies below it.
-    below: PathBuf,
-    /// The path of the tree, for messages.
+    /// The path of the root.
     path: PathBuf,
     marked: bool,
 }
@@ -90,18 +92,16 @@ impl Tree {
     pub(super) fn plain(root: Arc<Dir>, path: PathBuf) -> Self {
         Self {
             root,
-            below: PathBuf::new(),
             path,
             marked: false,
         }
     }
 
-    /// Objects at marked paths in the folder `below` the root.
-    pub(super) fn marked(root: Arc<Dir>, path: &Path, below: PathBuf) -> Self {
+    /// Objects at marked paths in the store's own folder, where `path` is that of the root.
+    pub(super) fn marked(root: Arc<Dir>, path: PathBuf) -> Self {
         Self {
             root,
-            path: path.join(&below),
-            below,
+            path,
             marked: true,
         }
     }
@@ -155,12 +155,10 @@ impl Tree {
     /// The folder that these names lead to.
     fn walk(&self, folders: &[String]) -> io::Result<Walked> {
         let mut path = self.path.clone();
-        let Some(mut folder) = self.top()? else {
-            return Ok(Walked::Nowhere);
-        };
-        for name in folders {
-            path.push(name);
-            match open_folder(&folder, name)? {
+        let mut folder = Arc::clone(&self.root);
+        for next in self.steps(folders) {
+            path.push(&next);
+            match open_folder(&folder, &next)? {
                 At::Here(next) => folder = Arc::new(next),
                 At::Link => return Ok(Walked::Link(path)),
                 At::Nothing | At::Other => return Ok(Walked::Nowhere),
@@ -169,12 +167,28 @@ impl Tree {
         Ok(Walked::There(folder, path))
     }
 
-    /// The folder of the tree, if it is there.
-    fn top(&self) -> io::Result<Option<Arc<Dir>>> {
-        if self.below.as_os_str().is_empty() {
-            return Ok(Some(Arc::clone(&self.root)));
+    /// What is opened one after the other to get there: the folder of the tree together with the first in it.
+    fn steps(&self, folders: &[String]) -> impl Iterator<Item = PathBuf> {
+        let mut names = folders.iter();
+        let mut first = self.below();
+        first.extend(names.next());
+        let first = Some(first).filter(|path| !path.as_os_str().is_empty());
+        first.into_iter().chain(names.map(PathBuf::from))
+    }
+
+    /// Where the tree lies below the root.
+    fn below(&self) -> PathBuf {
+        if self.marked {
+            own_path(NESTED)
+        } else {
+            PathBuf::new()
         }
-        Ok(unless_missing(self.root.open_dir(&self.below))?.map(Arc::new))
+    }
+
+    /// The path that these names make, for messages.
+    fn path_of(&self, names: &[String]) -> PathBuf {
+        let tree = self.path.join(self.below());
+        names.iter().fold(tree, |path, name| path.join(name))
     }
 
     /// Makes the folders that the object under `key` needs; nothing if another object's name is in the way.
@@ -193,14 +207,15 @@ impl Tree {
 
     fn make_folders(&self, key: &Key) -> io::Result<Made> {
         let mut names: Vec<String> = self.names(key).collect();
-        let mut path = self.path.clone();
-        check_length(
-            &names
-                .iter()
-                .fold(path.clone(), |path, name| path.join(name)),
-        )?;
-        let (Some(mut folder), Some(name)) = (self.top()?, names.pop()) else {
+        check_length(&self.path_of(&names))?;
+        let mut path = self.path_of(&[]);
+        let Some(name) = names.pop() else {
             return Err(io::ErrorKind::NotFound.into());
+        };
+        let mut folder = if self.marked {
+            Arc::new(own_folder(&self.root, NESTED)?)
+        } else {
+            Arc::clone(&self.root)
         };
         for name in names {
             path.push(&name);
@@ -227,11 +242,12 @@ impl Tree {
 
     /// Removes the folders above the place of `key` that are empty now.
     pub(super) fn prune_above(&self, key: &Key) {
+        let below = self.below();
         let path = self
             .names(key)
-            .fold(self.below.clone(), |path, name| path.join(name));
+            .fold(below.clone(), |path, name| path.join(name));
         for folder in path.ancestors().skip(1) {
-            if folder == self.below {
+            if folder == below {
                 break;
             }
             match self.root.remove_dir(folder) {
@@ -244,13 +260,9 @@ impl Tree {
     /// The first of the wanted keys, in order.
     pub(super) fn list(&self, operation: &'static str, wanted: Wanted<'_>) -> Result<Vec<String>> {
         let entries_of = |folders: &[String]| {
-            let named = || {
-                folders
-                    .iter()
-                    .fold(self.path.clone(), |path, name| path.join(name))
-            };
+            let path = || self.path_of(folders);
             self.sorted_entries(folders)
-                .map_err(|error| during(operation, named().display())(error))
+                .map_err(|error| during(operation, path().display())(error))
         };
         let mut keys = Vec::new();
         // The folders that the walk is in, each with what is left of it; no recursion, however deep.
@@ -333,8 +345,14 @@ enum Walked {
     Link(PathBuf),
 }
 
+/// Every system takes paths of so many bytes.
+const SHORT: usize = 1000;
+
 /// Fails if the path is longer than the system takes: other programs could not open the file.
 fn check_length(path: &Path) -> io::Result<()> {
+    if path.as_os_str().len() <= SHORT {
+        return Ok(());
+    }
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Err(error),
         _ => Ok(()),

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -35,29 +34,29 @@ pub(super) struct Writer {
     key: Key,
     file: File,
     hasher: Sha256,
-    /// Where the bytes are until then, below the root.
-    path: PathBuf,
+    /// What the file with the bytes is called in the session until it is in place.
+    name: Option<String>,
     /// The version as which the bytes, and what is to be known about them, are on the disk.
     version: Option<Version>,
     /// The version that a sidecar was written for.
     described: Option<Version>,
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Writer {
     pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
         let made = area.new_file().map_err(during(operation, key.as_str()));
-        let (path, file, session) = made?;
+        let (name, file, session) = made?;
         Ok(Self {
             area,
             operation,
             key,
             file,
             hasher: Sha256::new(),
-            path,
+            name: Some(name),
             version: None,
             described: None,
-            _session: session,
+            session,
         })
     }
 
@@ -96,9 +95,12 @@ impl Writer {
         let before = place.version().map_err(|error| self.fault(error))?;
         self.describe(about, before)
             .map_err(|error| self.fault(error))?;
-        self.area
-            .move_into(&self.path, &place)
-            .map_err(|error| self.fault(error))?;
+        if let Some(name) = &self.name {
+            let moved = self.session.move_into(name, &place);
+            moved.map_err(|error| self.fault(error))?;
+        }
+        self.name = None;
+        place.sync().map_err(|error| self.fault(error))?;
         drop(place);
         if let Some(before) = before {
             self.area.sidecars.remove(&self.key, before);
@@ -138,7 +140,9 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.area.remove_unfinished(&self.path);
+        if let Some(name) = &self.name {
+            let _ = self.session.remove(name);
+        }
     }
 }
 
