@@ -122,7 +122,9 @@ async fn while_they_turn(turns: Vec<Box<dyn Fn() + Send>>, work: impl AsyncFnOnc
     let stop = Stop(Arc::clone(&stopped));
     let turner = std::thread::spawn(move || {
         while !stopped.load(Ordering::Relaxed) {
-            turns.iter().for_each(|turn| turn());
+            for turn in &turns {
+                turn();
+            }
         }
     });
     work().await;

@@ -17,8 +17,9 @@
 //!   describes and is on disk before they are in place; a reader uses no other.
 //! - **Every allowed key works**, beside every other. A key is allowed if it is a relative path of plain
 //!   segments ([`key`]); it cannot leave the root, and no symbolic link below the root is followed.
-//! - Nothing but a file is read as an object. What is opened is asked what it is, and every folder on the way
-//!   is held open meanwhile: whatever is put in their place changes nothing, and a named pipe keeps no reader.
+//! - Nothing but a file is read as an object. What is opened is asked what it is, each folder on the way is
+//!   opened in the one above it, and opening waits for nothing: whatever is put in the place of a file or a
+//!   folder meanwhile, nothing outside the root is read or written, and a named pipe keeps no reader waiting.
 //! - The folder is the one that was opened. Where another stands in its place, or none, nothing is read or
 //!   written. What somebody removes of `.starkeep-store` is made again.
 //! - Where an object lies in both places, after a crash between two steps, the one at the plain path is
