@@ -508,7 +508,9 @@ interface FsObjectStorageOptions {
  * without JavaScript in between.
  *
  * A key is a relative path of plain segments with `/` between them, at most 255 bytes each. Other keys
- * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own.
+ * reject with `INVALID_KEY`, as do keys in the folder `.starkeep-store`, which is the storage's own, and keys
+ * on whose way is a symbolic link, as none below the root is followed. Where a named pipe, a socket or a device
+ * is in an object's place, `put` replaces it, and the other functions reject with `INVALID_KEY`.
  *
  * What is removed of `.starkeep-store` while the storage is open is made again. `healthCheck()` answers
  * whether the root is the folder that was opened, and a file can be written in it now.

@@ -1,7 +1,8 @@
 //! Which file or folder it is, whatever it is called.
 
+use std::fs::File;
 #[cfg(unix)]
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -17,13 +18,31 @@ impl FileId {
     pub(in crate::store) fn of(path: &Path) -> io::Result<Self> {
         #[cfg(unix)]
         {
-            use std::os::unix::fs::MetadataExt;
-            let found = fs::metadata(path)?;
-            Ok(Self((found.dev(), found.ino())))
+            Ok(Self::from_metadata(&fs::metadata(path)?))
         }
         #[cfg(not(unix))]
         {
             Ok(Self(std::fs::canonicalize(path)?))
         }
+    }
+
+    /// What is open as `file`, which was opened at `path`.
+    pub(in crate::store) fn of_open(file: &File, path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            let _ = path;
+            Ok(Self::from_metadata(&file.metadata()?))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = file;
+            Self::of(path)
+        }
+    }
+
+    #[cfg(unix)]
+    fn from_metadata(found: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self((found.dev(), found.ino()))
     }
 }

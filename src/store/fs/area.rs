@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::io::{during, make_folder, sync_folder, unless_missing};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::object::Listing;
-use super::session::Session;
-use super::sidecar::{Kept, Sidecars, Version, version_at};
-use super::tree::{Place, Tree, Wanted};
+use super::session::{Session, WRITING};
+use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
+use super::tree::{NESTED, Place, Tree, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
 
@@ -21,14 +24,14 @@ const ATTEMPTS: usize = 16;
 /// See the [module page](self).
 #[derive(Debug)]
 pub(super) struct Area {
-    root: PathBuf,
+    path: PathBuf,
+    /// While it is open, the system gives its number to no other.
+    root: Arc<Dir>,
     folder: FileId,
-    /// Where the system lets a folder be open, its number is given to no other meanwhile.
-    _held: Option<File>,
     plain: Tree,
     nested: Tree,
     pub(super) sidecars: Sidecars,
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Arc<Session>>,
 }
 
 /// An object whose bytes have not been read yet.
@@ -45,26 +48,29 @@ impl Area {
         const OPERATION: &str = "open an object storage";
         let fault = |error| during(OPERATION, root.display())(error);
         fs::create_dir_all(root).map_err(fault)?;
-        let root = fs::canonicalize(root).map_err(fault)?;
-        let held = cfg!(unix).then(|| File::open(&root)).transpose();
-        let folder = FileId::of(&root).map_err(fault)?;
-        let [nested, sidecars, writing] = own_folders(&root);
-        make_own_folders(&root).map_err(fault)?;
-        let session = Session::begin(&writing).map_err(fault)?;
+        let path = fs::canonicalize(root).map_err(fault)?;
+        let opened = Dir::open_ambient_dir(&path, ambient_authority()).map_err(fault)?;
+        let opened = opened.into_std_file();
+        let folder = FileId::of_open(&opened, &path).map_err(fault)?;
+        let root = Arc::new(Dir::from_std_file(opened));
+        for name in [NESTED, SIDECARS, WRITING] {
+            own_folder(&root, name).map_err(fault)?;
+        }
+        let session = Session::begin(&root).map_err(fault)?;
         Ok(Self {
             folder,
-            _held: held.map_err(fault)?,
-            plain: Tree::plain(root.clone()),
-            nested: Tree::marked(nested),
-            sidecars: Sidecars::new(sidecars),
-            session: Mutex::new(Some(Arc::new(session))),
+            plain: Tree::plain(Arc::clone(&root), path.clone()),
+            nested: Tree::marked(Arc::clone(&root), path.clone()),
+            sidecars: Sidecars::new(Arc::clone(&root)),
+            session: Mutex::new(Arc::new(session)),
             root,
+            path,
         })
     }
 
     /// The folder.
     pub(super) fn root(&self) -> &Path {
-        &self.root
+        &self.path
     }
 
     /// Fails where the folder at the path is not the one that was opened.
@@ -77,40 +83,39 @@ impl Area {
             operation,
             format!(
                 "the folder {} was replaced or removed while open; close the storage and create it again",
-                self.root.display()
+                self.path.display()
             ),
         ))
     }
 
     fn is_in_place(&self) -> bool {
-        FileId::of(&self.root).is_ok_and(|found| found == self.folder)
+        FileId::of(&self.path).is_ok_and(|found| found == self.folder)
     }
 
-    /// A new empty file to write to, its path, and the session that it belongs to; nothing where the store is
-    /// closed. The store's own folders are made again where somebody removed them.
-    pub(super) fn new_file(&self) -> io::Result<Option<(PathBuf, File, Arc<Session>)>> {
-        let Some(session) = self.session() else {
-            return Ok(None);
-        };
-        make_own_folders(&self.root)?;
-        if let Some((path, file)) = unless_missing(session.new_file())? {
-            return Ok(Some((path, file, session)));
+    /// A new empty file to write to, its name, and the session that it belongs to. What was removed of the
+    /// store's own folders is made again where it is needed.
+    pub(super) fn new_file(&self) -> io::Result<(String, File, Arc<Session>)> {
+        let session = Arc::clone(&self.session());
+        if let Some((name, file)) = unless_missing(session.new_file())? {
+            return Ok((name, file, session));
         }
-        let Some(session) = self.renew(&session)? else {
-            return Ok(None);
-        };
-        let (path, file) = session.new_file()?;
-        Ok(Some((path, file, session)))
+        let session = self.renew(&session)?;
+        let (name, file) = session.new_file()?;
+        Ok((name, file, session))
     }
 
-    /// Begins another session in place of one whose folder is gone, unless somebody has meanwhile.
-    fn renew(&self, gone: &Arc<Session>) -> io::Result<Option<Arc<Session>>> {
-        let mut current = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = current.as_mut().filter(|one| Arc::ptr_eq(one, gone)) {
-            let [.., writing] = own_folders(&self.root);
-            *session = Arc::new(Session::begin(&writing)?);
+    /// Begins another session in place of one whose folder is gone, unless that has happened meanwhile.
+    fn renew(&self, gone: &Arc<Session>) -> io::Result<Arc<Session>> {
+        let mut session = self.session();
+        if Arc::ptr_eq(&session, gone) {
+            *session = Arc::new(Session::begin(&self.root)?);
         }
-        Ok(current.clone())
+        Ok(Arc::clone(&session))
+    }
+
+    /// The folder for what is being written.
+    fn session(&self) -> MutexGuard<'_, Arc<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the object under `key`.
@@ -121,16 +126,12 @@ impl Area {
     ) -> Result<Option<OpenObject>> {
         let fault = |error| during(operation, key.as_str())(error);
         for _ in 0..ATTEMPTS {
-            let Some(path) = self.find(operation, key)? else {
+            let Some((place, file)) = self.find_in_trees(|tree| tree.open(operation, key))? else {
                 return Ok(None);
             };
-            let Some(file) = unless_missing(File::open(&path)).map_err(fault)? else {
-                continue;
-            };
-            let found = file.metadata().map_err(fault)?;
-            let version = Version::of(&found).map_err(fault)?;
+            let version = Version::of_open(&file).map_err(fault)?;
             let about = self.sidecars.read(key, version).map_err(fault)?;
-            if about.is_none() && version_at(&path).map_err(fault)? != Some(version) {
+            if about.is_none() && place.version().map_err(fault)? != Some(version) {
                 continue; // Replaced meanwhile, and the sidecar gone with it.
             }
             return Ok(Some(OpenObject {
@@ -151,7 +152,8 @@ impl Area {
 
     /// Whether there is an object under `key`.
     pub(super) fn has(&self, operation: &'static str, key: &Key) -> Result<bool> {
-        Ok(self.find(operation, key)?.is_some())
+        let found = self.find_in_trees(|tree| tree.find(operation, key))?;
+        Ok(found.is_some())
     }
 
     /// Removes the object under `key`. The older copy goes first: it must not come back to light.
@@ -190,37 +192,20 @@ impl Area {
         if !self.is_in_place() {
             return false;
         }
-        let made = self.new_file().ok().flatten();
-        made.is_some_and(|(path, file, _session)| {
+        self.new_file().is_ok_and(|(name, file, session)| {
             drop(file);
-            fs::remove_file(path).is_ok()
+            session.remove(&name).is_ok()
         })
     }
 
-    /// The folder for what is being written, until the store is closed.
-    fn session(&self) -> Option<Arc<Session>> {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Gives the folder for what is being written away.
-    pub(super) fn end_session(&self) {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-    }
-
     /// Where the next version of the object goes.
-    pub(super) fn make_place(&self, operation: &'static str, key: &Key) -> Result<(PathBuf, bool)> {
-        if let Place::Free(path) = self.plain.make_place(operation, key)? {
-            return Ok((path, true));
+    pub(super) fn make_place(&self, operation: &'static str, key: &Key) -> Result<(Place, bool)> {
+        if let Some(place) = self.plain.make_place(operation, key)? {
+            return Ok((place, true));
         }
         match self.nested.make_place(operation, key)? {
-            Place::Free(path) => Ok((path, false)),
-            Place::Taken => Err(Error::new(
+            Some(place) => Ok((place, false)),
+            None => Err(Error::new(
                 ErrorKind::Io,
                 operation,
                 format!(
@@ -234,7 +219,7 @@ impl Area {
     /// Removes folders that were made for an object which did not come.
     pub(super) fn prune(&self, key: &Key) {
         for tree in [&self.plain, &self.nested] {
-            tree.prune_above(&tree.path_of(key));
+            tree.prune_above(key);
         }
     }
 
@@ -244,10 +229,10 @@ impl Area {
     }
 
     /// The plain place is asked twice: an object may move there while the other place is asked.
-    fn find(&self, operation: &'static str, key: &Key) -> Result<Option<PathBuf>> {
+    fn find_in_trees<T>(&self, find: impl Fn(&Tree) -> Result<Option<T>>) -> Result<Option<T>> {
         for tree in [&self.plain, &self.nested, &self.plain] {
-            if let Some(path) = tree.find(operation, key)? {
-                return Ok(Some(path));
+            if let Some(found) = find(tree)? {
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -255,31 +240,15 @@ impl Area {
 
     fn delete_from(&self, tree: &Tree, operation: &'static str, key: &Key) -> Result<()> {
         let fault = |error| during(operation, key.as_str())(error);
-        let Some(path) = tree.find(operation, key)? else {
+        let Some((place, found)) = tree.find(operation, key)? else {
             return Ok(());
         };
-        let version = version_at(&path).map_err(fault)?;
-        unless_missing(fs::remove_file(&path)).map_err(fault)?;
-        if let Some(folder) = path.parent() {
-            unless_missing(sync_folder(folder)).map_err(fault)?;
-        }
-        tree.prune_above(&path);
-        if let Some(version) = version {
-            self.sidecars.remove(key, version);
-        }
+        let version = Version::of(&found).map_err(fault)?;
+        unless_missing(place.folder.remove_file(&place.name)).map_err(fault)?;
+        place.sync().map_err(fault)?;
+        drop(place);
+        tree.prune_above(key);
+        self.sidecars.remove(key, version);
         Ok(())
     }
-}
-
-/// Where the second copies, the sidecars and what is being written lie.
-fn own_folders(root: &Path) -> [PathBuf; 3] {
-    ["nested", "sidecars", "writing"].map(|name| root.join(RESERVED).join(name))
-}
-
-fn make_own_folders(root: &Path) -> io::Result<()> {
-    make_folder(&root.join(RESERVED))?;
-    for folder in own_folders(root) {
-        make_folder(&folder)?;
-    }
-    Ok(())
 }

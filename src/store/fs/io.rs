@@ -1,10 +1,16 @@
 //! What the file system says, in this crate's terms.
+//!
+//! Everything is named from an open folder, so that what takes the place of a folder above it changes nothing.
 
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, FileType, Metadata, OpenOptions};
+
+use super::key::RESERVED;
 use crate::error::{Error, ErrorKind};
 
 /// Turns what went wrong with `what` into an error of `operation`.
@@ -51,29 +57,147 @@ pub(super) fn unless_missing<T>(answer: io::Result<T>) -> io::Result<Option<T>> 
     }
 }
 
+/// What is at a name.
+#[derive(Debug)]
+pub(super) enum At<T> {
+    /// What is wanted.
+    Here(T),
+    /// Nothing of that kind, and nothing in its way.
+    Nothing,
+    /// A symbolic link.
+    Link,
+    /// Something that is of no use here.
+    Other,
+}
+
+/// The real folder at `path` below `above`.
+pub(super) fn open_folder(above: &Dir, path: impl AsRef<Path>) -> io::Result<At<Dir>> {
+    let path = path.as_ref();
+    match above.open_dir_nofollow(path) {
+        Ok(folder) => Ok(At::Here(folder)),
+        Err(error) => refused(above, path, error, FileType::is_dir),
+    }
+}
+
+/// The file at `path` below `above`, for reading. It is asked what it is after it is open: nothing can
+/// take its place in between. A folder is nothing, as other objects lie in it.
+pub(super) fn open_file(above: &Dir, path: impl AsRef<Path>) -> io::Result<At<File>> {
+    let path = path.as_ref();
+    match above.open_with(path, as_it_is(OpenOptions::new().read(true))) {
+        Ok(file) => kind_of(file),
+        Err(error) => match refused(above, path, error, FileType::is_file)? {
+            At::Other if is_folder(above, path)? => Ok(At::Nothing),
+            other => Ok(other),
+        },
+    }
+}
+
+/// What is known of the file `name` in `folder`, which is not opened for it.
+pub(super) fn look_at(folder: &Dir, name: &str) -> io::Result<At<Metadata>> {
+    Ok(match unless_missing(folder.symlink_metadata(name))? {
+        None => At::Nothing,
+        Some(found) if found.is_file() => At::Here(found),
+        Some(found) if found.is_dir() => At::Nothing,
+        Some(found) if found.is_symlink() => At::Link,
+        Some(_) => At::Other,
+    })
+}
+
+/// Opens the file at `path` below `above` as `options` say; fails if something other than a file is there.
+pub(super) fn open_to_write(
+    above: &Dir,
+    path: impl AsRef<Path>,
+    options: &mut OpenOptions,
+) -> io::Result<File> {
+    match kind_of(above.open_with(path, as_it_is(options))?)? {
+        At::Here(file) => Ok(file),
+        _ => Err(not_a_file()),
+    }
+}
+
+/// What is said of something that stands in the place of one of the store's own files.
+pub(super) fn not_a_file() -> io::Error {
+    io::Error::other("not a file, though the store keeps one there")
+}
+
+/// No link is followed, and the opening of a named pipe waits for no other end.
+fn as_it_is(options: &mut OpenOptions) -> &OpenOptions {
+    options.follow(FollowSymlinks::No).nonblock(true)
+}
+
+fn kind_of(file: cap_std::fs::File) -> io::Result<At<File>> {
+    let file = file.into_std();
+    let found = file.metadata()?;
+    Ok(if found.is_file() {
+        At::Here(file)
+    } else if found.is_dir() {
+        At::Nothing
+    } else if found.is_symlink() {
+        At::Link
+    } else {
+        At::Other
+    })
+}
+
+/// Why a name was not opened, if that is no fault: what is there is not of the kind that is wanted.
+fn refused<T>(
+    above: &Dir,
+    path: &Path,
+    error: io::Error,
+    is_wanted: impl Fn(&FileType) -> bool,
+) -> io::Result<At<T>> {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Ok(At::Nothing);
+    }
+    match unless_missing(above.symlink_metadata(path))? {
+        None => Ok(At::Nothing),
+        Some(found) if found.is_symlink() => Ok(At::Link),
+        Some(found) if is_wanted(&found.file_type()) => Err(error),
+        Some(_) => Ok(At::Other),
+    }
+}
+
+fn is_folder(above: &Dir, path: &Path) -> io::Result<bool> {
+    Ok(unless_missing(above.symlink_metadata(path))?.is_some_and(|found| found.is_dir()))
+}
+
 /// Makes what happened to the names in a folder last.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
     if cfg!(unix) {
-        File::open(folder)?.sync_all()
+        folder.open(".")?.sync_all()
     } else {
         Ok(())
     }
 }
 
-/// Makes sure that a real folder is at `path`; answers whether it is new.
-pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
-    match fs::create_dir(path) {
-        Ok(()) => {
-            path.parent().map_or(Ok(()), sync_folder)?;
-            Ok(true)
+/// One of the store's own folders, which is made if it is missing.
+pub(super) fn own_folder(root: &Dir, name: &str) -> io::Result<Dir> {
+    match open_folder(root, own_path(name))? {
+        At::Here(folder) => Ok(folder),
+        _ => make_folder(&make_folder(root, RESERVED)?, name),
+    }
+}
+
+/// Where one of the store's own folders lies below the root.
+pub(super) fn own_path(name: &str) -> PathBuf {
+    Path::new(RESERVED).join(name)
+}
+
+/// The real folder `name` in `above`, which is made if it is missing.
+pub(super) fn make_folder(above: &Dir, name: &str) -> io::Result<Dir> {
+    if let At::Here(folder) = open_folder(above, name)? {
+        return Ok(folder);
+    }
+    match above.create_dir(name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => {
+            made?;
+            sync_folder(above)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if fs::symlink_metadata(path)?.is_dir() {
-                Ok(false)
-            } else {
-                Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"))
-            }
-        }
-        Err(error) => Err(error),
+    }
+    match open_folder(above, name)? {
+        At::Here(folder) => Ok(folder),
+        At::Nothing => Err(io::ErrorKind::NotFound.into()),
+        At::Link | At::Other => Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder")),
     }
 }

@@ -17,6 +17,9 @@
 //!   describes and is on disk before they are in place; a reader uses no other.
 //! - **Every allowed key works**, beside every other. A key is allowed if it is a relative path of plain
 //!   segments ([`key`]); it cannot leave the root, and no symbolic link below the root is followed.
+//! - Nothing but a file is read as an object. What is opened is asked what it is, each folder on the way is
+//!   opened in the one above it, and opening waits for nothing: whatever is put in the place of a file or a
+//!   folder meanwhile, nothing outside the root is read or written, and a named pipe keeps no reader waiting.
 //! - The folder is the one that was opened. Where another stands in its place, or none, nothing is read or
 //!   written. What somebody removes of `.starkeep-store` is made again.
 //! - Where an object lies in both places, after a crash between two steps, the one at the plain path is
@@ -37,13 +40,13 @@ mod writer;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::area::Area;
 use self::io::during;
 use self::key::Key;
 use super::blocking;
-use super::gate::Gate;
+use super::gate::{Gate, closed};
 use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -58,15 +61,19 @@ pub struct FsObjects {
 
 #[derive(Debug)]
 struct Inner {
-    area: Arc<Area>,
+    root: PathBuf,
+    /// Nothing once the store is closed, so that the folder is held open no longer.
+    area: Mutex<Option<Arc<Area>>>,
     gate: Gate,
 }
 
 impl FsObjects {
     /// Opens the folder `root`, which is created if it is missing. Waits on the disk.
     pub fn open(root: &Path) -> Result<Self> {
+        let area = Area::open(root)?;
         let inner = Inner {
-            area: Arc::new(Area::open(root)?),
+            root: area.root().to_owned(),
+            area: Mutex::new(Some(Arc::new(area))),
             gate: Gate::new(),
         };
         Ok(Self {
@@ -76,7 +83,7 @@ impl FsObjects {
 
     /// The folder, as an absolute path without symbolic links.
     pub fn root(&self) -> PathBuf {
-        self.inner.area.root().to_owned()
+        self.inner.root.clone()
     }
 
     /// Puts `data` under `key`, in place of what was there.
@@ -186,7 +193,7 @@ impl FsObjects {
         self.inner.gate.close().await;
         let inner = Arc::clone(&self.inner);
         blocking::run("close the object storage", move || {
-            inner.area.end_session();
+            drop(inner.area().take());
             Ok(())
         })
         .await
@@ -211,11 +218,17 @@ impl FsObjects {
         F: FnOnce(&Arc<Area>) -> Result<T> + Send + 'static,
     {
         let pass = self.inner.gate.enter(operation)?;
-        let inner = Arc::clone(&self.inner);
+        let area = self.inner.area().clone().ok_or_else(|| closed(operation))?;
         blocking::run(operation, move || {
             let _inside = pass;
-            work(&inner.area)
+            work(&area)
         })
         .await
+    }
+}
+
+impl Inner {
+    fn area(&self) -> MutexGuard<'_, Option<Arc<Area>>> {
+        self.area.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,37 +8,43 @@
 //! The file may be removed only by who holds its lock, and a lock counts only if the file is still there
 //! once it is held. That closes the gap between creating the file and locking it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::io::make_folder;
+use cap_std::fs::{Dir, OpenOptions};
 
-const LOCK: &str = "lock";
+use super::io::{make_folder, open_to_write, own_folder};
+use super::tree::Place;
+
+/// What the name of a session's lock file ends in.
+const LOCK: &str = ".lock";
+
+/// The folder of all sessions, in the store's own.
+pub(super) const WRITING: &str = "writing";
 
 /// See the [module page](self).
 #[derive(Debug)]
 pub(super) struct Session {
-    folder: PathBuf,
-    lock_path: PathBuf,
+    /// The folder of all sessions.
+    area: Dir,
+    name: String,
+    /// Open until the session ends.
+    folder: Option<Dir>,
     _lock: File,
     files: AtomicU64,
 }
 
 impl Session {
-    /// A new session in `area`, in which what others left over is removed.
-    pub(super) fn begin(area: &Path) -> io::Result<Self> {
+    /// A new session of the store at `root`, in which what others left over is removed.
+    pub(super) fn begin(root: &Dir) -> io::Result<Self> {
+        let area = own_folder(root, WRITING)?;
         loop {
             let name = unique_name();
-            let lock_path = area.join(&name).with_extension(LOCK);
-            let lock = match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&lock_path)
-            {
+            let lock_name = lock_of(&name);
+            let lock = match open_to_write(&area, &lock_name, &mut new_file()) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 opened => opened?,
             };
@@ -47,65 +53,91 @@ impl Session {
                 Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
                     return Err(error);
                 }
-                _ if !lock_path.try_exists()? => continue,
+                _ if !area.try_exists(&lock_name)? => continue,
                 _ => {}
             }
-            let folder = area.join(name);
-            make_folder(&folder)?;
-            remove_leftovers(area, &lock_path);
+            let folder = make_folder(&area, &name)?;
+            remove_leftovers(&area, &name);
             return Ok(Self {
-                folder,
-                lock_path,
+                area,
+                name,
+                folder: Some(folder),
                 _lock: lock,
                 files: AtomicU64::new(0),
             });
         }
     }
 
-    /// A new empty file and its path.
-    pub(super) fn new_file(&self) -> io::Result<(PathBuf, File)> {
+    /// A new empty file and its name.
+    pub(super) fn new_file(&self) -> io::Result<(String, File)> {
         let name = self.files.fetch_add(1, Ordering::Relaxed).to_string();
-        let path = self.folder.join(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
-        Ok((path, file))
+        let file = open_to_write(self.folder()?, &name, &mut new_file())?;
+        Ok((name, file))
+    }
+
+    /// Puts the file `name` in its place.
+    pub(super) fn move_into(&self, name: &str, place: &Place) -> io::Result<()> {
+        let folder = self.folder()?;
+        folder.rename(name, &place.folder, &place.name)
+    }
+
+    /// Removes the file `name`.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        self.folder()?.remove_file(name)
+    }
+
+    fn folder(&self) -> io::Result<&Dir> {
+        self.folder.as_ref().ok_or(io::ErrorKind::NotFound.into())
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        remove(&self.folder, &self.lock_path);
+        // Some systems remove no folder that is open.
+        self.folder = None;
+        remove(&self.area, &self.name);
     }
 }
 
 /// The folder first: without its lock file nobody would ever come back to it.
-fn remove(folder: &Path, lock_path: &Path) {
-    match fs::remove_dir_all(folder) {
+fn remove(area: &Dir, name: &str) {
+    match area.remove_dir_all(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, folder = %folder.display(), "temporary files stay behind");
+            tracing::warn!(%error, folder = name, "temporary files stay behind");
         }
         _ => {
-            let _ = fs::remove_file(lock_path);
+            let _ = area.remove_file(lock_of(name));
         }
     }
 }
 
 /// Failing here harms nobody: what stays behind is tried again at the next opening.
-fn remove_leftovers(area: &Path, own_lock: &Path) {
-    for entry in fs::read_dir(area).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != LOCK) || path == own_lock {
+fn remove_leftovers(area: &Dir, own: &str) {
+    for entry in area.entries().into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let Some(name) = found.to_str().and_then(|name| name.strip_suffix(LOCK)) else {
+            continue;
+        };
+        if name == own {
             continue;
         }
-        let Ok(lock) = OpenOptions::new().write(true).open(&path) else {
+        let Ok(lock) = open_to_write(area, &found, OpenOptions::new().write(true)) else {
             continue;
         };
         if lock.try_lock().is_ok() {
-            remove(&path.with_extension(""), &path);
+            remove(area, name);
         }
     }
+}
+
+fn lock_of(name: &str) -> String {
+    format!("{name}{LOCK}")
+}
+
+fn new_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    options
 }
 
 fn unique_name() -> String {

@@ -9,18 +9,25 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::fs::{self, Metadata, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::io::{make_folder, sync_folder, unless_missing};
+use super::io::{
+    At, make_folder, not_a_file, open_file, open_to_write, own_folder, own_path, sync_folder,
+    unless_missing,
+};
 use super::key::Key;
 use super::object::PutOptions;
 use crate::protocol::item;
+
+/// The folder of the sidecars, in the store's own.
+pub(super) const SIDECARS: &str = "sidecars";
 
 /// Which version of an object's bytes: their size and when they were written, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +39,16 @@ pub(super) struct Version {
 impl Version {
     /// The version of the file that this is the metadata of.
     pub(super) fn of(file: &Metadata) -> io::Result<Self> {
-        let modified = file.modified()?;
+        Ok(Self::new(file.len(), file.modified()?.into_std()))
+    }
+
+    /// The version of an open file.
+    pub(super) fn of_open(file: &File) -> io::Result<Self> {
+        let file = file.metadata()?;
+        Ok(Self::new(file.len(), file.modified()?))
+    }
+
+    fn new(size: u64, modified: SystemTime) -> Self {
         let nanoseconds = |duration: std::time::Duration| {
             i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
         };
@@ -40,14 +56,9 @@ impl Version {
             Ok(since) => nanoseconds(since),
             Err(before) => -nanoseconds(before.duration()),
         };
-        Ok(Self {
-            size: file.len(),
-            written,
-        })
+        Self { size, written }
     }
-}
 
-impl Version {
     /// How many bytes there are.
     pub(super) fn size(self) -> u64 {
         self.size
@@ -61,9 +72,9 @@ impl fmt::Display for Version {
     }
 }
 
-/// Which version is at `path`, if any.
-pub(super) fn version_at(path: &Path) -> io::Result<Option<Version>> {
-    unless_missing(fs::symlink_metadata(path))?
+/// Which version is at `name` in `folder`, if any.
+pub(super) fn version_at(folder: &Dir, name: &str) -> io::Result<Option<Version>> {
+    unless_missing(folder.symlink_metadata(name))?
         .map(|found| Version::of(&found))
         .transpose()
 }
@@ -94,20 +105,25 @@ pub(super) struct Kept {
 /// The folder of the sidecars.
 #[derive(Debug)]
 pub(super) struct Sidecars {
-    root: PathBuf,
+    root: Arc<Dir>,
 }
 
 impl Sidecars {
-    /// The sidecars in the folder `root`.
-    pub(super) fn new(root: PathBuf) -> Self {
+    /// The sidecars of the store at `root`.
+    pub(super) fn new(root: Arc<Dir>) -> Self {
         Self { root }
     }
 
     /// What is kept about this version of the object under `key`.
     pub(super) fn read(&self, key: &Key, version: Version) -> io::Result<Option<Kept>> {
-        let Some(text) = unless_missing(fs::read(self.path_of(key, version)))? else {
-            return Ok(None);
+        let (fan, name) = names_of(key, version);
+        let mut file = match open_file(&self.root, own_path(SIDECARS).join(fan).join(name))? {
+            At::Here(file) => file,
+            At::Nothing => return Ok(None),
+            At::Link | At::Other => return Err(not_a_file()),
         };
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
         let content: Sidecar = serde_json::from_slice(&text)?;
         let digest = content.sha256.as_deref().and_then(item::Digest::parse);
         let options = PutOptions {
@@ -125,33 +141,32 @@ impl Sidecars {
             metadata: about.options.metadata.clone(),
             sha256: about.digest.map(|digest| digest.to_string()),
         };
-        let path = self.path_of(key, version);
-        let folder = path.parent().unwrap_or(&self.root);
-        make_folder(folder)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)?;
+        let (fan, name) = names_of(key, version);
+        let folder = make_folder(&own_folder(&self.root, SIDECARS)?, &fan)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let mut file = open_to_write(&folder, name, &mut options)?;
         file.write_all(&serde_json::to_vec(&content)?)?;
         file.sync_all()?;
-        sync_folder(folder)
+        sync_folder(&folder)
     }
 
     /// Forgets what is kept about a version. One that stays behind fits no bytes and harms nobody.
     pub(super) fn remove(&self, key: &Key, version: Version) {
-        let _ = fs::remove_file(self.path_of(key, version));
+        let (fan, name) = names_of(key, version);
+        let _ = self
+            .root
+            .remove_file(own_path(SIDECARS).join(fan).join(name));
     }
+}
 
-    fn path_of(&self, key: &Key, version: Version) -> PathBuf {
-        let mut hash = String::with_capacity(64);
-        for byte in Sha256::digest(key.as_str().as_bytes()) {
-            let _ = write!(hash, "{byte:02x}");
-        }
-        let (fan, rest) = hash.split_at(2);
-        let Version { size, written } = version;
-        self.root
-            .join(Path::new(fan))
-            .join(format!("{rest}.{size}.{written}.json"))
+/// The folder of a sidecar, and its name there.
+fn names_of(key: &Key, version: Version) -> (String, String) {
+    let mut hash = String::with_capacity(64);
+    for byte in Sha256::digest(key.as_str().as_bytes()) {
+        let _ = write!(hash, "{byte:02x}");
     }
+    let (fan, rest) = hash.split_at(2);
+    let Version { size, written } = version;
+    (fan.to_owned(), format!("{rest}.{size}.{written}.json"))
 }

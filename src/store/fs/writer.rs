@@ -4,23 +4,21 @@
 //! the older version's sidecar and the copy in the other place removed. The rename is the moment in
 //! which the new version counts.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
 use super::area::Area;
-use super::io::{during, sync_folder, unless_missing};
+use super::io::during;
 use super::key::Key;
 use super::object::PutOptions;
 use super::session::Session;
-use super::sidecar::{Kept, Version, version_at};
+use super::sidecar::{Kept, Version};
 use crate::error::{Error, Result};
 use crate::protocol::item;
-use crate::store::gate::closed;
 
 /// How often a place is looked for again because others change folders meanwhile.
 const ATTEMPTS: usize = 64;
@@ -36,12 +34,13 @@ pub(super) struct Writer {
     key: Key,
     file: File,
     hasher: Sha256,
-    path: PathBuf,
+    /// What the file with the bytes is called in the session until it is in place.
+    name: Option<String>,
     /// The version as which the bytes, and what is to be known about them, are on the disk.
     version: Option<Version>,
     /// The version that a sidecar was written for.
     described: Option<Version>,
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Area {
@@ -53,18 +52,18 @@ impl Area {
 
 impl Writer {
     pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
-        let made = area.new_file().map_err(during(operation, key.as_str()))?;
-        let (path, file, session) = made.ok_or_else(|| closed(operation))?;
+        let made = area.new_file().map_err(during(operation, key.as_str()));
+        let (name, file, session) = made?;
         Ok(Self {
             area,
             operation,
             key,
             file,
             hasher: Sha256::new(),
-            path,
+            name: Some(name),
             version: None,
             described: None,
-            _session: session,
+            session,
         })
     }
 
@@ -100,13 +99,16 @@ impl Writer {
 
     fn try_commit(&mut self, about: &Kept) -> Result<()> {
         let (place, is_plain) = self.area.make_place(self.operation, &self.key)?;
-        let before = version_at(&place).map_err(|error| self.fault(error))?;
+        let before = place.version().map_err(|error| self.fault(error))?;
         self.describe(about, before)
             .map_err(|error| self.fault(error))?;
-        fs::rename(&self.path, &place).map_err(|error| self.fault(error))?;
-        if let Some(folder) = place.parent() {
-            unless_missing(sync_folder(folder)).map_err(|error| self.fault(error))?;
+        if let Some(name) = &self.name {
+            let moved = self.session.move_into(name, &place);
+            moved.map_err(|error| self.fault(error))?;
         }
+        self.name = None;
+        place.sync().map_err(|error| self.fault(error))?;
+        drop(place);
         if let Some(before) = before {
             self.area.sidecars.remove(&self.key, before);
         }
@@ -126,7 +128,7 @@ impl Writer {
         let version = loop {
             self.file.set_modified(time)?;
             self.file.sync_all()?;
-            let version = Version::of(&self.file.metadata()?)?;
+            let version = Version::of_open(&self.file)?;
             if Some(version) != before {
                 break version;
             }
@@ -145,7 +147,9 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if let Some(name) = &self.name {
+            let _ = self.session.remove(name);
+        }
     }
 }
 

@@ -34,21 +34,6 @@ impl Again {
     pub fn may_pass(status: u16) -> bool {
         matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
     }
-
-    /// The pause before the further try number `tries`, the first being 0. `luck` is below 1.
-    pub(super) fn pause(self, tries: u32, luck: f64) -> Option<Duration> {
-        match self {
-            Self::Never => None,
-            Self::After(wait) => Some(wait.min(LONGEST_PAUSE)),
-            Self::Later => {
-                let longest = FIRST_PAUSE
-                    .saturating_mul(2u32.saturating_pow(tries))
-                    .min(LONGEST_PAUSE);
-                // Half of it at least, and no two callers together.
-                Some(longest.mul_f64(0.5 + luck / 2.0))
-            }
-        }
-    }
 }
 
 /// How long a `Retry-After` asks to wait: seconds, or a date.

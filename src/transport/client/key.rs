@@ -1,11 +1,23 @@
 //! Keys in the paths of files.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::engine::object::key_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
 use crate::transport::FILES_PREFIX;
+
+/// What `encodeURIComponent` encodes, beside all that is not ASCII.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 /// The path of a file below the base URL: its key encoded as `encodeURIComponent` does it.
 ///
@@ -21,17 +33,10 @@ pub fn file_path(key: &Text) -> Result<String> {
             format!("{text:?} cannot be the name of a file in a URL"),
         ));
     }
-    let mut path = String::with_capacity(FILES_PREFIX.len() + text.len());
-    path.push_str(FILES_PREFIX);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(path, "%{byte:02X}");
-        }
-    }
-    Ok(path)
+    Ok(format!(
+        "{FILES_PREFIX}{}",
+        utf8_percent_encode(&text, ENCODED)
+    ))
 }
 
 #[cfg(test)]

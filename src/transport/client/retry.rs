@@ -1,10 +1,25 @@
 //! Tries, and tries again.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use super::again::{Again, FIRST_PAUSE, LONGEST_PAUSE};
 use super::fault::Failure;
 use crate::error::Result;
+
+/// The pauses before further tries. Each is twice as long as the one before it, of which half is left to
+/// chance, so that no two callers come together.
+fn pauses(retries: u32) -> impl Iterator<Item = Duration> {
+    // The chance adds up to once more of each.
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE / 2)
+        .with_max_delay(LONGEST_PAUSE / 2)
+        .with_factor(2.0)
+        .with_jitter()
+        .with_max_times(usize::try_from(retries).unwrap_or(usize::MAX))
+        .build()
+}
 
 /// What a try may be sent over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +41,7 @@ pub async fn repeat<T>(
     mut attempt: impl AsyncFnMut(Over) -> Result<T, Failure>,
     mut wait: impl AsyncFnMut(Duration) -> Result<()>,
 ) -> Result<T> {
-    let mut tries = 0;
+    let mut pauses = pauses(retries);
     let mut over = Over::Any;
     let mut was_stale = false;
     loop {
@@ -40,19 +55,16 @@ pub async fn repeat<T>(
             continue;
         }
         over = Over::Any;
-        match failure.again.pause(tries, luck()) {
-            Some(pause) if tries < retries => wait(pause).await?,
-            _ => return Err(failure.error),
+        let pause = match failure.again {
+            Again::Never => None,
+            Again::Later => pauses.next(),
+            Again::After(wanted) => pauses.next().map(|_| wanted.min(LONGEST_PAUSE)),
+        };
+        match pause {
+            Some(pause) => wait(pause).await?,
+            None => return Err(failure.error),
         }
-        tries += 1;
     }
-}
-
-/// From 0, below 1.
-fn luck() -> f64 {
-    // Every `RandomState` has keys of its own.
-    let bits = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
-    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]
@@ -71,7 +83,7 @@ mod tests {
         }
     }
 
-    async fn pauses(retries: u32, again: Again) -> Vec<Duration> {
+    async fn pauses_of(retries: u32, again: Again) -> Vec<Duration> {
         let mut pauses = Vec::new();
         let outcome = repeat(
             retries,
@@ -88,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn pauses_double_and_no_two_need_be_alike() {
-        let pauses = pauses(12, Again::Later).await;
+        let pauses = pauses_of(12, Again::Later).await;
         assert_eq!(pauses.len(), 12);
         for (tries, pause) in (0u32..).zip(&pauses) {
             let longest = FIRST_PAUSE
@@ -100,15 +112,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_would_fail_again_is_not_tried_again() {
-        assert_eq!(pauses(12, Again::Never).await, []);
-        assert_eq!(pauses(0, Again::Later).await, []);
+        assert_eq!(pauses_of(12, Again::Never).await, []);
+        assert_eq!(pauses_of(0, Again::Later).await, []);
     }
 
     #[tokio::test]
     async fn a_peer_says_when_but_not_for_ever() {
         let (soon, never) = (Duration::from_secs(7), Duration::from_secs(u64::MAX));
-        assert_eq!(pauses(2, Again::After(soon)).await, [soon, soon]);
-        assert_eq!(pauses(1, Again::After(never)).await, [LONGEST_PAUSE]);
+        assert_eq!(pauses_of(2, Again::After(soon)).await, [soon, soon]);
+        assert_eq!(pauses_of(1, Again::After(never)).await, [LONGEST_PAUSE]);
     }
 
     #[tokio::test]
@@ -173,13 +185,6 @@ mod tests {
         }
         for status in [301, 400, 401, 403, 404, 409, 413, 415, 500, 501] {
             assert_eq!(Again::of_status(status, Some("3")), Again::Never);
-        }
-    }
-
-    #[test]
-    fn luck_is_below_one() {
-        for _ in 0..1000 {
-            assert!((0.0..1.0).contains(&luck()));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Keys as they stand in a path.
 
+use percent_encoding::percent_decode_str;
+
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY: usize = 4096;
 
@@ -8,9 +10,11 @@ pub const MAX_KEY: usize = 4096;
 /// What is refused here no storage should see: whatever climbs out of a folder, on any system. A storage
 /// may refuse more.
 pub fn decode_key(encoded: &str) -> Result<String, &'static str> {
-    let bytes =
-        percent_decode(encoded.as_bytes()).ok_or("is not percent-encoded as it should be")?;
-    let key = String::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
+    if !is_percent_encoded(encoded) {
+        return Err("is not percent-encoded as it should be");
+    }
+    let key = percent_decode_str(encoded).decode_utf8();
+    let key = key.map_err(|_| "is not UTF-8")?.into_owned();
     match reason_against(&key) {
         None => Ok(key),
         Some(reason) => Err(reason),
@@ -40,21 +44,10 @@ fn reason_against(key: &str) -> Option<&'static str> {
         .then_some("has a segment of dots")
 }
 
-fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (high, low) = (hex(*rest.next()?)?, hex(*rest.next()?)?);
-        bytes.push(high << 4 | low);
-    }
-    Some(bytes)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
+/// Whether two digits follow every percent sign. The decoder would leave any other as it stands.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }

@@ -39,43 +39,17 @@ pub fn select(headers: &HeaderMap, size: u64, tag: Option<&str>) -> Selection {
     if text(IF_RANGE).is_some_and(|wanted| Some(wanted.trim()) != tag) {
         return Selection::Whole;
     }
-    match read_range(range, size) {
-        None => Selection::Whole,
-        Some(part) if part.is_empty() => Selection::Unsatisfiable,
-        Some(part) => Selection::Part(part),
-    }
-}
-
-/// The one range of a `Range` header; `None` where it is to be ignored, empty where there is no such part.
-fn read_range(header: &str, size: u64) -> Option<Range<u64>> {
-    let (unit, range) = header.trim().split_once('=')?;
-    if !unit.eq_ignore_ascii_case("bytes") {
-        return None;
-    }
-    let (first, last) = range.trim().split_once('-')?;
-    if first.is_empty() {
-        let length = number(last)?;
-        return Some(size.saturating_sub(length)..size);
-    }
-    let first = number(first)?;
-    let end = if last.is_empty() {
-        size
-    } else {
-        let last = number(last)?;
-        if last < first {
-            return None;
-        }
-        last.saturating_add(1).min(size)
+    // A header that is not as it must be is ignored, as the standard says.
+    let Ok(ranges) = http_range_header::parse_range_header(range.trim()) else {
+        return Selection::Whole;
     };
-    Some(first.min(end)..end)
-}
-
-/// A number of digits alone; one that is too great is the greatest there is.
-fn number(digits: &str) -> Option<u64> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    if ranges.len() != 1 {
+        return Selection::Whole;
     }
-    Some(digits.parse().unwrap_or(u64::MAX))
+    match ranges.validate(size).unwrap_or_default().first() {
+        None => Selection::Unsatisfiable,
+        Some(part) => Selection::Part(*part.start()..part.end() + 1),
+    }
 }
 
 /// Whether the caller takes an answer packed with gzip.
@@ -135,8 +109,13 @@ mod tests {
             "bytes",
             "bytes=a-b",
             "bytes=-",
+            "bytes=+1-2",
         ] {
             assert_eq!(part(ignored), Selection::Whole, "{ignored}");
+        }
+        for range in ["bytes=0-", "bytes=0-0", "bytes=-5"] {
+            let chosen = select(&headers(&[(RANGE, range)]), 0, None);
+            assert_eq!(chosen, Selection::Unsatisfiable, "{range} of an empty file");
         }
     }
 
