@@ -126,8 +126,8 @@ impl<B> Sweep<B> {
         let unordered = std::mem::take(&mut self.unordered);
         let superseded_before = std::mem::take(&mut self.superseded);
         *self = Self {
-            unordered,
             superseded_before,
+            unordered,
             ..Self::default()
         };
     }

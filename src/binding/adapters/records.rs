@@ -47,6 +47,9 @@ impl fmt::Display for Operation {
     }
 }
 
+/// Where a page ends: the id of its last record, and how many there are.
+type End = Option<(Text, usize)>;
+
 impl JsRecords {
     /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
     pub fn new(adapter: Handle, option: &'static str, scan_page_size: f64) -> Self {
@@ -98,7 +101,7 @@ impl JsRecords {
         scope: Scope<'_>,
         (answer, cursor): (Value<'_>, Option<&Kept>),
         (ask, horizon): (&Ask, Option<&Hlc>),
-    ) -> Result<(Scanned<Body, Kept>, Option<(Text, usize)>)> {
+    ) -> Result<(Scanned<Body, Kept>, End)> {
         let realm = self.adapter.realm();
         let QueryPage {
             records,
@@ -129,13 +132,12 @@ impl JsRecords {
                         scanned.has_ids &= id.is_some_and(|id| !is_nameless(id));
                         scanned.items.push(item);
                     }
-                    Some(false) => match self.id_at(scope, (records, index))? {
-                        Some(id) => scanned.others.push((hlc, id)),
-                        None => {
-                            scanned.others.push((hlc, Text::from("")));
-                            scanned.has_ids = false;
-                        }
-                    },
+                    Some(false) => {
+                        let id = self.id_at(scope, (records, index))?;
+                        scanned.has_ids &= id.is_some();
+                        let id = id.unwrap_or_else(|| Text::from(""));
+                        scanned.others.push((hlc, id));
+                    }
                     None => {}
                 }
                 Ok(())
