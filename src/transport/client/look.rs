@@ -1,7 +1,7 @@
 //! What the head of a file server's answer says of a file.
 //!
 //! Not every server that answers 200 has the file. A server of this package says on every answer that it
-//! speaks this protocol ([`MARKER`](crate::transport::MARKER)), and is believed. Of any other one, which may
+//! speaks this protocol ([`MARKER`]), and is believed. Of any other one, which may
 //! be an older peer or a web server that answers everything alike, a web page is no file, and a file whose
 //! size cannot be found out is not known to be there.
 
