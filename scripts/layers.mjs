@@ -15,6 +15,11 @@ const RULES = [
     "engine/ sees the world through its ports",
   ],
   [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
+  [
+    /^binding\/(?!stores\/|delta\.rs)|^store\/(?!sqlite\/|fs\/)/,
+    /\b(store|super)::(sqlite|fs)\b|\bSqlite(Records|AppRows|State)\b|\bFsObjects\b/,
+    "a store is known by its trait",
+  ],
   [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
 ];
 

@@ -79,19 +79,6 @@ pub fn as_body(json: &Json) -> Result<Body> {
     Ok(Body::Json(Json::clone(json)))
 }
 
-/// An item of a native store, with its timestamp.
-pub fn from_native(item: Item<Json>) -> (Hlc, Item<Body>) {
-    let hlc = item.hlc.clone();
-    let item = Item {
-        hlc: item.hlc,
-        kind: item.kind,
-        blob: item.blob,
-        body: Body::Json(item.body),
-        fault: item.fault,
-    };
-    (hlc, item)
-}
-
 /// `JSON.parse`
 pub fn parse_json<'s>(scope: Scope<'s>, realm: &Realm, text: &str) -> Result<Value<'s>> {
     let parse = realm.intrinsic(scope, Intrinsic::Parse)?;

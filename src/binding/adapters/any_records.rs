@@ -1,14 +1,15 @@
 //! A store of shared records, of the app's or of this package.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::direct::Direct;
+use super::off_thread::OffThread;
 use super::records::JsRecords;
-use crate::binding::convert::{Body, from_native};
-use crate::binding::executor::on_a_thread;
-use crate::binding::js::{Handle, Realm};
+use crate::binding::convert::Body;
+use crate::binding::js::Handle;
 use crate::binding::stores::NativeRecords;
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page, take_in_one_by_one};
+use crate::engine::intake::{Arrival, Line, take_in_as_page, take_in_one_by_one};
 use crate::engine::ports::{Clock, Records};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Backlog, Page};
@@ -16,7 +17,8 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{Holder, SqliteRecords};
+use crate::store::ports::{Port, RecordPort};
+use crate::store::{Holder, RecordStore};
 
 /// See the [module page](self).
 pub struct AnyRecords {
@@ -44,17 +46,17 @@ impl AnyRecords {
         }
     }
 
-    fn realm(&self) -> &Rc<Realm> {
-        self.adapter.realm()
-    }
-
     /// The store that is behind it, if it is this package's own.
-    pub fn native(&self) -> Option<SqliteRecords> {
-        self.direct.get().map(|native| native.0.clone())
+    pub fn native(&self) -> Option<Arc<dyn RecordStore>> {
+        self.direct.get().map(|native| Arc::clone(&native.0))
     }
-}
 
-impl AnyRecords {
+    /// The same as a port, whose work is done off this thread.
+    fn port(&self) -> Option<RecordPort<OffThread>> {
+        let place = OffThread(Rc::clone(self.adapter.realm()));
+        self.native().map(|store| Port { store, place })
+    }
+
     /// The transaction that has the turn of a store of this package, as the adapter is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
         let native = self.adapter.behind::<NativeRecords>()?;
@@ -64,12 +66,8 @@ impl AnyRecords {
 
 impl Records<Body> for AnyRecords {
     async fn coverage(&self) -> Result<Option<Watermarks>> {
-        match self.native() {
-            Some(store) => on_a_thread(self.realm(), move || async move {
-                store.node_watermarks().await
-            })
-            .await
-            .map(Some),
+        match self.port() {
+            Some(port) => port.coverage().await,
             None => self.js.coverage().await,
         }
     }
@@ -80,69 +78,39 @@ impl Records<Body> for AnyRecords {
         backlog: &mut Backlog<Text>,
         page: &mut Page<Item<Body>>,
     ) -> Result<()> {
-        let Some(store) = self.native() else {
-            return self.js.unseen(ask, backlog, page).await;
-        };
-        let ask = ask.clone();
-        let (items, more) =
-            on_a_thread(self.realm(), move || async move { store.unseen(ask).await }).await?;
-        page.offer_reading(items.into_iter().map(from_native), more);
-        Ok(())
+        match self.port() {
+            Some(port) => port.unseen(ask, backlog, page).await,
+            None => self.js.unseen(ask, backlog, page).await,
+        }
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        let Some(store) = self.native() else {
-            return self.js.unorderable(limit).await;
-        };
-        let unorderable = on_a_thread(self.realm(), move || async move {
-            store.unorderable(limit).await
-        });
-        let items = unorderable.await?.into_iter();
-        Ok(items.map(|item| from_native(item).1).collect())
+        match self.port() {
+            Some(port) => port.unorderable(limit).await,
+            None => self.js.unorderable(limit).await,
+        }
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        match self.native() {
-            Some(store) => {
-                let id = id.clone();
-                on_a_thread(self.realm(), move || async move { store.stored(&id).await }).await
-            }
+        match self.port() {
+            Some(port) => port.stored(id).await,
             None => self.js.stored(id).await,
         }
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
-        match self.native() {
-            Some(store) => {
-                let record = item.body.to_json(self.realm())?;
-                on_a_thread(self.realm(), move || async move { store.put(record).await }).await
-            }
+        match self.port() {
+            Some(port) => port.put(item).await,
             None => self.js.put(item).await,
         }
     }
 
     async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let native = self.native();
-        let batch = match native {
-            Some(_) => Ok(None),
-            None => self.js.batch(),
-        };
-        let realm = self.realm();
-        match (native, batch) {
-            (Some(store), _) => {
-                let body = |body: &Body| body.to_json(realm);
-                take_in_as_page(run, clock, line, body, async |items, strict| {
-                    let store = store.clone();
-                    let taken =
-                        on_a_thread(
-                            realm,
-                            move || async move { store.take_in(items, strict).await },
-                        );
-                    Ok(taken.await?.into_iter().map(Outcome::from).collect())
-                })
-                .await;
-            }
-            (None, Ok(Some(batch))) => {
+        if let Some(port) = self.port() {
+            return port.take_in(run, clock, line).await;
+        }
+        match self.js.batch() {
+            Ok(Some(batch)) => {
                 let body = |body: &Body| Ok(body.clone());
                 take_in_as_page(run, clock, line, body, async |items, strict| {
                     batch.store(&items, strict).await
@@ -150,7 +118,7 @@ impl Records<Body> for AnyRecords {
                 .await;
             }
             // A function that cannot be read fails each record when it is called.
-            (None, _) => take_in_one_by_one(self, run, clock, line).await,
+            Ok(None) | Err(_) => take_in_one_by_one(self, run, clock, line).await,
         }
     }
 }

@@ -34,7 +34,6 @@ mod stream;
 mod tree;
 mod writer;
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,43 +43,11 @@ use self::io::during;
 use self::key::Key;
 use super::blocking;
 use super::gate::Gate;
+pub use super::{Listing, Object, PutOptions};
 use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use self::stream::StoredObject;
-
-/// What is kept about an object beside its bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PutOptions {
-    /// The content type.
-    pub content_type: Option<String>,
-    /// Whatever else the app wants to keep with it.
-    pub metadata: Option<BTreeMap<String, String>>,
-}
-
-/// An object with its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// The bytes.
-    pub data: Vec<u8>,
-    /// The content type it was put with.
-    pub content_type: Option<String>,
-    /// The metadata it was put with.
-    pub metadata: Option<BTreeMap<String, String>>,
-    /// How many bytes there are.
-    pub size: u64,
-}
-
-/// One page of keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Keys in ascending order.
-    pub keys: Vec<String>,
-    /// The cursor of the next page, if there is one: the last of these keys.
-    pub next_cursor: Option<String>,
-    /// Whether there is a next page.
-    pub has_more: bool,
-}
 
 /// An object storage in a folder. See the [module page](self).
 #[derive(Debug, Clone)]
