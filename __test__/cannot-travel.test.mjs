@@ -153,6 +153,75 @@ test("an item that was mended goes, and with it what its node wrote later", asyn
   });
 });
 
+for (const place of ["laptop", "cloud"]) {
+  test(`a record whose id is no text is held for as long as it stands at the ${place}, also behind pages of others`, async (t) => {
+    await warningsOf(t, async () => {
+      const w = await world(t, "server", { at: place, record: record("bad", at(0, "bad")) });
+      await w[place].put(record("after", at(30, "bad")));
+      const query = w[place].query;
+      const withoutId = (one) => (one.id === "bad" ? { ...one, id: 7 } : one);
+      w[place].query = async (wanted) => {
+        const page = await query.call(w[place], wanted);
+        return { ...page, records: page.records.map(withoutId) };
+      };
+      for (let again = 0; again < 3; again += 1) {
+        const held = await drain(w.engine);
+        assert.deepEqual(
+          held.map(({ nodeId, code }) => [nodeId, code]),
+          [["bad", "MALFORMED_ITEM"]],
+        );
+      }
+      const other = place === "laptop" ? w.cloud : w.laptop;
+      assert.ok(!others(other).includes("after"), "nothing of its node passes it");
+      w[place].query = query;
+      assert.deepEqual(await drain(w.engine), []);
+      assert.ok((await other.get("bad")) && (await other.get("after")));
+    });
+  });
+}
+
+for (const front of ["handler", "server"]) {
+  for (const [what, bad, code] of [
+    ["a BigInt", UNWRITABLE["a BigInt"], "MALFORMED_ITEM"],
+    [
+      "more than the caller takes",
+      record("bad", at(0, "bad"), { more: "x".repeat(99_999) }),
+      "ITEM_TOO_LARGE",
+    ],
+  ]) {
+    test(`${what} is named also by an answering side that the app passes on to: ${front}`, async (t) => {
+      await warningsOf(t, async () => {
+        const stores = storesFor(t, "adapters");
+        const inner = sync.createInProcessSyncTransport({
+          ...stores,
+          objectStorage: stores.objectStorageAdapter,
+        });
+        const transport = { exchange: (request) => inner.exchange(request) };
+        const cloud = await sideFor(t, { front, kind: "adapters", options: { transport } });
+        await stores.databaseAdapter.put(bad);
+        await stores.databaseAdapter.put(record("good", at(1, "cloud")));
+        const local = memoryDatabase({ nodeWatermarks: true });
+        await local.put(record("mine", at(1, "laptop")));
+        const engine = sync.createSyncEngine({
+          localDatabaseAdapter: local,
+          localObjectStorage: memoryObjects(),
+          remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl: cloud.url }),
+          transport: sync.createHttpSyncTransport({ baseUrl: cloud.url, maxAnswerBytes: 50_000 }),
+          clock: clockFor("laptop"),
+          syncState: memoryState(),
+        });
+        const held = await drain(engine);
+        assert.deepEqual(
+          held.map((item) => [item.id, item.code, item.direction]),
+          [["bad", code, "inbound"]],
+        );
+        assert.deepEqual(others(local), ["good", "mine"]);
+        assert.deepEqual(others(stores.databaseAdapter), ["good", "mine"]);
+      });
+    });
+  }
+}
+
 /** A record as an app's own class has it. */
 class Photo {
   #fields;
@@ -305,4 +374,39 @@ for (const front of ["handler", "server", "in process"]) {
       );
     });
   }
+}
+
+for (const responderWatermarks of [undefined, { album: at(2, "album") }]) {
+  test(`what the peer refuses is a gap in what it is known to hold: it ${responderWatermarks ? "says that it holds more" : "does not say what it holds"}`, async (t) => {
+    await warningsOf(t, async () => {
+      const local = memoryDatabase();
+      for (let i = 0; i < 3; i += 1) await local.put(record(`r${i}`, at(i, "album")));
+      const refusal = {
+        kind: "record",
+        id: "r1",
+        timestamp: at(1, "album"),
+        code: "CONSTRAINT_VIOLATION",
+        reason: "it must be unique",
+      };
+      const answer = { records: [], appSyncableRows: [], hasMore: false, refused: [refusal] };
+      const transport = { exchange: async () => ({ ...answer, responderWatermarks }) };
+      const syncState = memoryState();
+      const engine = sync.createSyncEngine({
+        localDatabaseAdapter: local,
+        localObjectStorage: memoryObjects(),
+        remoteObjectStorage: memoryObjects(),
+        transport,
+        clock: clockFor("laptop"),
+        syncState,
+      });
+      for (let again = 0; again < 2; again += 1) {
+        const held = await drain(engine);
+        assert.deepEqual(
+          held.map(({ id, code }) => [id, code]),
+          [["r1", "CONSTRAINT_VIOLATION"]],
+        );
+        assert.deepEqual(await syncState.getPeerWatermarks(), { album: at(0, "album") });
+      }
+    });
+  });
 }

@@ -6,8 +6,9 @@ mod engine_support;
 use std::collections::HashSet;
 
 use engine_support::{NOW_MS, Setup, body, ids, ids_at, marks, setup};
-use starkeep_sync_engine::engine::intake::{Line, Outcome, take_in};
+use starkeep_sync_engine::engine::apply::{Fate, OrderGuard, apply_all};
 use starkeep_sync_engine::engine::ports::Exchange;
+use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
@@ -66,14 +67,17 @@ async fn what_comes_in_any_order_is_taken_in_in_the_order_of_time() {
     let at = |counter, id| record(Hlc::new(1, counter, Text::from("n")), body(id), None);
     hub.local
         .fail(Operation::PutRecord, Some("first"), When::First(1));
-    let mut line = Line::of_responder(HashSet::new());
+    let mut guard = OrderGuard::of_responder(HashSet::new());
     let items = vec![at(1, "second"), at(0, "first")];
-    let arrivals = take_in(&hub.side, items, None, &mut line).await;
+    let arrivals = apply_all(&hub.side, items, None, &mut guard).await;
     assert!(ids(&hub).is_empty());
-    let outcomes: Vec<_> = arrivals.into_iter().map(|a| a.outcome).collect();
+    let outcomes: Vec<_> = arrivals.into_iter().map(|a| a.fate).collect();
     assert!(matches!(
         outcomes[..],
-        [Outcome::Failed(_), Outcome::Behind]
+        [
+            Fate::Settled(Outcome::Failed(_)),
+            Fate::Settled(Outcome::Behind)
+        ]
     ));
 }
 

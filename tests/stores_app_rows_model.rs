@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use starkeep_sync_engine::protocol::delta::Page;
+use starkeep_sync_engine::protocol::delta::Selection;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::store::{AppRowStore, Json};
@@ -101,11 +101,11 @@ fn assert_page(
     limit: usize,
     wanted: impl Fn(&Hlc) -> bool,
 ) {
-    let mut page = Page::new(limit);
+    let mut page = Selection::new(limit);
     for (hlc, row) in model.values().filter(|(hlc, _)| wanted(hlc)) {
         page.offer(hlc.clone(), row.clone());
     }
-    let (naive, naive_more) = page.finish();
+    let (naive, naive_more) = page.finish().into_items();
     let by_id = |(hlc, row): &(Hlc, Value)| (hlc.clone(), row["id"].to_string());
     let mut naive: Vec<_> = naive.into_iter().collect();
     naive.sort_by_key(by_id);

@@ -352,6 +352,11 @@ pub fn faulty_row(
 /// How a record is called that has no id which can be read.
 const NAMELESS: &str = "(without an id)";
 
+/// Whether this stands for an id that could not be read: its store does not know the record by it.
+pub fn is_nameless(id: &Text) -> bool {
+    *id == Text::from(NAMELESS)
+}
+
 /// The fault of an item that is not one.
 pub fn malformed(what: &str) -> Error {
     Error::new(ErrorKind::MalformedItem, "read an item", what)

@@ -12,7 +12,7 @@ use super::error::{Thrown, invalid, must_be, to_js};
 use super::helpers;
 use super::js::{Call, Key, Kind, Scope, Value, function};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Selection};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, text_floor, wins};
 use crate::protocol::text::Text;
@@ -53,7 +53,7 @@ fn times(scope: Scope<'_>, texts: Value<'_>) -> Result<Vec<Option<Hlc>>> {
 /// What is being chosen: rows are known by the order in which they were offered.
 struct Choice {
     ask: Ask,
-    page: Page<u32>,
+    page: Selection<u32>,
     offered: u32,
 }
 
@@ -76,7 +76,7 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             limit,
             ..Ask::default()
         },
-        page: Page::new(limit),
+        page: Selection::new(limit),
         offered: 0,
     }));
     let object = scope.object()?;
@@ -99,8 +99,8 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     })?;
     scope.set_named(object, "offer", offer)?;
     let finish = function(scope, realm, "finish", move |call| {
-        let page = std::mem::replace(&mut choice.borrow_mut().page, Page::new(1));
-        let (chosen, more) = page.finish();
+        let page = std::mem::replace(&mut choice.borrow_mut().page, Selection::new(1));
+        let (chosen, more) = page.finish().into_items();
         let rows = numbers(call.scope, chosen.into_iter().map(|(_, row)| row))?;
         let answer = call.scope.object()?;
         call.scope.set_named(answer, "rows", rows)?;

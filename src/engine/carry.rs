@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::apply::Arrival;
 use super::blobs::{How, Transfers, transfer_all};
 use super::claims::claims;
 use super::held::{Direction, Held};
 use super::inbound::{Inbound, first_held};
-use super::intake::Arrival;
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::round::Engine;
 use crate::protocol::delta::Runs;

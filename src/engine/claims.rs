@@ -8,13 +8,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Backlog, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, FILE_RECORDS_TABLE, Item};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::ports::{AppRows, Records, Side};
+use super::scan::{find_records, find_rows};
 
 /// So many items are looked at, at one time.
 const AT_ONCE: usize = 1000;
@@ -30,13 +31,16 @@ pub(super) async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>)
     let floor = Hlc::new(since.wall_time.saturating_sub(1), 0, Text::from(""));
     let mut claims = Claims::new();
     if let Some(records) = side.records() {
-        let coverage = records.coverage().await?.unwrap_or_default();
+        let coverage = if records.capabilities()?.coverage {
+            records.coverage().await?
+        } else {
+            Watermarks::default()
+        };
         let mut ask = ask_from(&floor, &coverage);
         let mut backlog = Backlog::default();
         loop {
-            let mut page = Page::new(AT_ONCE);
-            records.unseen(&ask, &mut backlog, &mut page).await?;
-            if !note(page, &mut ask, keys, &mut claims) {
+            let found = find_records(records, &ask, &mut backlog).await?;
+            if !note(found, &mut ask, keys, &mut claims) {
                 break;
             }
         }
@@ -50,9 +54,8 @@ pub(super) async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>)
         }
         let mut ask = ask_from(&floor, &Watermarks::default());
         loop {
-            let mut page = Page::new(AT_ONCE);
-            rows.unseen(&table, &floor, &ask, &mut page).await?;
-            if !note(page, &mut ask, keys, &mut claims) {
+            let found = find_rows(rows, &table, &floor, &ask).await?;
+            if !note(found, &mut ask, keys, &mut claims) {
                 break;
             }
         }
@@ -75,8 +78,13 @@ fn ask_from(floor: &Hlc, coverage: &Watermarks) -> Ask {
 }
 
 /// Notes the claims of a page, and says whether another one follows.
-fn note<B>(page: Page<Item<B>>, ask: &mut Ask, keys: &HashSet<Text>, claims: &mut Claims) -> bool {
-    let (items, more) = page.finish();
+fn note<B>(
+    found: Stretch<Item<B>>,
+    ask: &mut Ask,
+    keys: &HashSet<Text>,
+    claims: &mut Claims,
+) -> bool {
+    let (items, more) = found.into_items();
     let follows = more && !items.is_empty();
     for (hlc, item) in items {
         ask.seen.advance(&hlc);

@@ -7,9 +7,9 @@ use crate::protocol::delta::Runs;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
 
+use super::apply::{OrderGuard, apply_all};
 use super::held::{Direction, Held};
 use super::inbound::first_held;
-use super::intake::{Line, take_in};
 use super::outbound::{gather, unorderable};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Engine;
@@ -40,9 +40,9 @@ where
             .filter(|held| held.direction == Direction::Inbound)
             .filter_map(Held::item)
             .collect();
-        let mut line = Line::of_caller(self.options.strict_order, HashSet::new());
+        let mut guard = OrderGuard::of_caller(self.options.strict_order, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = take_in(&self.side, items, skew, &mut line).await;
+        let arrivals = apply_all(&self.side, items, skew, &mut guard).await;
         let inbound = self.fetch(arrivals).await;
         self.announce(&inbound).await?;
         let applied = inbound.applied();
@@ -85,15 +85,14 @@ where
         }
     }
 
-    /// What the peer did not take in stops its node here as it did there. Returns how many of the shipped items
-    /// are not at the peer because of that.
+    /// What the peer did not take in stops its node here as it did there, and is a gap in the `runs` of what was
+    /// shipped. Returns how many of the shipped items are not at the peer because of that.
     pub(super) fn note_refused(
         &self,
         sweep: &mut Sweep<S::Body>,
-        shipped: &[Item<S::Body>],
+        (shipped, runs): (&[Item<S::Body>], &mut Runs),
         refused: &[Refusal],
     ) -> usize {
-        let mut runs = Runs::default();
         for refusal in refused {
             let of = |item: &&Item<S::Body>| {
                 item.kind == refusal.kind && refusal.hlc.as_ref() == Some(&item.hlc)
@@ -120,6 +119,7 @@ where
 
     pub(super) fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
         for refusal in withheld {
+            sweep.note_at_peer(&refusal);
             let held = Held::withheld(refusal);
             if sweep.hold(held.clone()) {
                 held.warn(self.side.log());

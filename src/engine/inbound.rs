@@ -8,10 +8,10 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 
+use super::apply::{Arrival, Fate};
 use super::blobs::Transfers;
 use super::held::{Direction, Held};
-use super::intake::{Arrival, Outcome};
-use super::ports::Log;
+use super::ports::{Log, Outcome};
 use super::sweep::Sweep;
 
 /// What came in, and what became of it.
@@ -23,13 +23,15 @@ pub(super) struct Inbound<B> {
 impl<B: Clone> Inbound<B> {
     /// Whether the item and its object are here; `Err` says why not, or nothing if it only waits.
     fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
-        match &arrival.outcome {
-            Outcome::Applied | Outcome::Stale => match self.fetched.of(&arrival.item) {
-                Some(fetched) => fetched.map_err(Some),
-                None => Err(None),
-            },
-            Outcome::Failed(error) => Err(Some(error.clone())),
-            Outcome::Behind | Outcome::Waiting | Outcome::Dropped => Err(None),
+        match &arrival.fate {
+            Fate::Settled(Outcome::Applied | Outcome::Stale) => {
+                match self.fetched.of(&arrival.item) {
+                    Some(fetched) => fetched.map_err(Some),
+                    None => Err(None),
+                }
+            }
+            Fate::Settled(Outcome::Failed(error)) => Err(Some(error.clone())),
+            Fate::Settled(Outcome::Behind) | Fate::Waiting | Fate::Dropped => Err(None),
         }
     }
 
@@ -43,7 +45,7 @@ impl<B: Clone> Inbound<B> {
     pub(super) fn runs(&self) -> Runs {
         let mut runs = Runs::default();
         for arrival in &self.arrivals {
-            if !matches!(arrival.outcome, Outcome::Dropped) {
+            if !matches!(arrival.fate, Fate::Dropped) {
                 runs.note(&arrival.item.hlc, self.whole(arrival).is_ok());
             }
         }
@@ -91,7 +93,7 @@ impl<B: Clone> Inbound<B> {
     pub(super) fn applied(&self) -> usize {
         self.arrivals
             .iter()
-            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter(|arrival| matches!(arrival.fate, Fate::Settled(Outcome::Applied)))
             .filter(|arrival| matches!(arrival.item.kind, ItemKind::Record(_)))
             .filter(|arrival| self.whole(arrival).is_ok())
             .count()
@@ -105,8 +107,10 @@ impl<B: Clone> Inbound<B> {
         }
         self.arrivals
             .into_iter()
-            .find_map(|arrival| match (arrival.item.kind, arrival.outcome) {
-                (ItemKind::Record(_), Outcome::Failed(error)) if !error.kind().is_of_one_item() => {
+            .find_map(|arrival| match (arrival.item.kind, arrival.fate) {
+                (ItemKind::Record(_), Fate::Settled(Outcome::Failed(error)))
+                    if !error.kind().is_of_one_item() =>
+                {
                     Some(error)
                 }
                 _ => None,

@@ -1,7 +1,7 @@
 //! The round of data, over ports.
 //!
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
-//! other has not seen through [`outbound`] and take in what comes through [`intake`]; [`blobs`] moves the
+//! other has not seen through [`outbound`] and [`scan`], and take in what comes through [`apply`]; [`blobs`] moves the
 //! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
 //! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
 //! is said of those that may not.
@@ -14,19 +14,19 @@
 //! - nothing waits behind a held item but what the same node wrote after it;
 //! - an object takes the place of another one only where it is what the newest item of its key says it is.
 
+pub mod apply;
 pub mod blobs;
 mod carry;
 mod claims;
 pub mod held;
 mod holding;
 mod inbound;
-pub mod intake;
 pub mod object;
 pub mod outbound;
-pub mod pass;
 pub mod ports;
 pub mod responder;
 pub mod round;
+pub mod scan;
 mod sending;
 pub mod shipment;
 pub mod sweep;

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, MOST_UNORDERABLE, Page, Unorderable};
+use crate::protocol::delta::{Ask, Backlog, MOST_UNORDERABLE, Stretch, Unorderable};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::ports::{AppRows, Clock, Log, Records, Side};
+use super::scan::{find_records, find_rows};
 
 /// A page of unseen items.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ pub async fn gather<S: Side>(
             ask.skip.extend(reading.unread);
             continue;
         }
-        let survey = reading.page.survey();
+        let survey = reading.stretch.survey();
         let at_one_moment = streams.count() == 1 && survey.reads <= 1;
         if !bounded && !at_one_moment && writers.may_have_written(&survey.newest, began_ms) {
             met = Some(survey.newest.clone());
@@ -156,8 +157,8 @@ pub async fn gather<S: Side>(
             continue;
         }
         let (too_late, newest) = (survey.too_late.clone(), survey.newest.clone());
-        let unorderable = reading.page.take_unorderable();
-        let (items, more) = reading.page.finish();
+        let unorderable = reading.stretch.take_unorderable();
+        let (items, more) = reading.stretch.into_items();
         if remembered.is_some()
             && too_late.is_some_and(|hlc| items.last().is_none_or(|(end, _)| hlc < *end))
         {
@@ -212,7 +213,7 @@ struct Streams {
 impl Streams {
     async fn of<S: Side>(side: &S) -> Result<Self> {
         let records = match side.records() {
-            Some(store) => store.coverage().await.unwrap_or_else(|error| {
+            Some(store) => records_coverage(store).await.unwrap_or_else(|error| {
                 let message = "getNodeWatermarks of the records failed; they are scanned";
                 side.log().warn(message, Some(&error));
                 None
@@ -253,7 +254,7 @@ impl Streams {
 
 /// One reading of all streams that may hold something wanted.
 struct Reading<B> {
-    page: Page<Item<B>>,
+    stretch: Stretch<Item<B>>,
     unread: HashSet<NodeId>,
     blind: Option<Error>,
 }
@@ -264,49 +265,61 @@ async fn read<S: Side>(
     ask: &Ask,
     backlog: &mut Backlog<Text>,
 ) -> Result<Reading<S::Body>> {
-    let mut reading = Reading {
-        page: Page::new(ask.limit),
-        unread: HashSet::new(),
-        blind: None,
-    };
+    let mut stretches = Vec::new();
+    let (mut unread, mut blind) = (HashSet::new(), None);
     if let Some(records) = side.records()
         && streams
             .records
             .as_ref()
             .is_none_or(|coverage| ask.is_behind(coverage))
     {
-        records.unseen(ask, backlog, &mut reading.page).await?;
+        stretches.push(find_records(records, ask, backlog).await?);
     }
-    let Some(rows) = side.rows() else {
-        return Ok(reading);
-    };
-    for (table, coverage) in &streams.tables {
-        let floor = match coverage {
-            Some(coverage) if !ask.is_behind(coverage) => continue,
-            Some(coverage) => ask.scan_floor(coverage),
-            None => Hlc::zero(),
-        };
-        let mut page = Page::new(ask.limit);
-        match rows.unseen(table, &floor, ask, &mut page).await {
-            Ok(()) => reading.page.absorb(page),
-            Err(error) => {
-                let message = format!(
-                    "{}/{} could not be scanned and is left out",
-                    table.app, table.name
-                );
-                side.log().warn(&message, Some(&error));
-                match coverage {
-                    Some(coverage) => reading.unread.extend(ask.ahead(coverage).cloned()),
-                    None => reading.blind = Some(error),
+    if let Some(rows) = side.rows() {
+        for (table, coverage) in &streams.tables {
+            let floor = match coverage {
+                Some(coverage) if !ask.is_behind(coverage) => continue,
+                Some(coverage) => ask.scan_floor(coverage),
+                None => Hlc::zero(),
+            };
+            match find_rows(rows, table, &floor, ask).await {
+                Ok(found) => stretches.push(found),
+                Err(error) => {
+                    let message = format!(
+                        "{}/{} could not be scanned and is left out",
+                        table.app, table.name
+                    );
+                    side.log().warn(&message, Some(&error));
+                    match coverage {
+                        Some(coverage) => unread.extend(ask.ahead(coverage).cloned()),
+                        None => blind = Some(error),
+                    }
                 }
             }
         }
     }
-    Ok(reading)
+    Ok(Reading {
+        stretch: Stretch::join(ask.limit, stretches),
+        unread,
+        blind,
+    })
+}
+
+/// Per node the greatest timestamp of the records, if the store can say it.
+async fn records_coverage<B>(records: &impl Records<B>) -> Result<Option<Watermarks>> {
+    if records.capabilities()?.coverage {
+        records.coverage().await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn rows_know_coverage<B>(rows: &impl AppRows<B>) -> bool {
+    rows.capabilities().is_ok_and(|able| able.coverage)
 }
 
 async fn table_coverage<S: Side>(side: &S, rows: &S::Rows, table: &Table) -> Option<Watermarks> {
-    if !rows.knows_coverage() {
+    if !rows_know_coverage(rows) {
         return None;
     }
     match rows.coverage(table).await {
@@ -325,13 +338,13 @@ async fn table_coverage<S: Side>(side: &S, rows: &S::Rows, table: &Table) -> Opt
 pub async fn coverage<S: Side>(side: &S) -> Result<Option<Watermarks>> {
     let mut held = Watermarks::default();
     if let Some(records) = side.records() {
-        match records.coverage().await? {
+        match records_coverage(records).await? {
             Some(coverage) => held.merge(&coverage),
             None => return Ok(None),
         }
     }
     if let Some(rows) = side.rows() {
-        if !rows.knows_coverage() {
+        if !rows_know_coverage(rows) {
             return Ok(None);
         }
         for table in rows.tables().await? {

@@ -1,22 +1,24 @@
 //! What the engine asks of the world.
 //!
-//! Questions come in batches, so that a native store answers a page in one hop and a JavaScript
-//! adapter loops where it lives.
+//! Questions and answers are values, and come in batches, so that a native store answers a page in one hop and a
+//! JavaScript adapter loops where it lives. A port knows nothing of the engine: how a store is asked, by index or by
+//! scan, page by page or one by one, is decided in [`scan`](super::scan) and [`apply`](super::apply) from what it
+//! says that it is [able to do](Capabilities).
 
 #![allow(
     async_fn_in_trait,
     reason = "the crate's own callers name the concrete types"
 )]
 
+use std::collections::HashMap;
+
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Digest, Item, Table};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-
-use super::intake::{Arrival, Line, apply_one_by_one, take_in_one_by_one};
 
 /// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
 pub trait Side {
@@ -41,20 +43,120 @@ pub trait Side {
     fn log(&self) -> &Self::Log;
 }
 
+/// What a store is able to do beside what every store does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can say per node which timestamp is the greatest that it holds.
+    pub coverage: bool,
+    /// It finds what an asker has not seen by an index.
+    pub index: bool,
+    /// It takes a page in at once.
+    pub pages: bool,
+}
+
+/// Whether anything of a node may be taken in after an item of it that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing is.
+    Strict,
+    /// Each item stands by itself.
+    Loose,
+}
+
+/// What became of an item that was to be taken in.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is stored now and was not before.
+    Applied,
+    /// What is stored is as new, or newer.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node failed, and the order is strict.
+    Behind,
+}
+
+/// One page of a scan.
+#[derive(Debug)]
+pub struct Scanned<B, C> {
+    /// The wanted items, unless they lie behind the horizon that the scan was given.
+    pub items: Vec<Item<B>>,
+    /// The others that are unseen, by timestamp and id; the id of a row may be empty.
+    pub others: Vec<(Hlc, Text)>,
+    /// Whether each of the items and the others can be asked for by its id.
+    pub has_ids: bool,
+    /// What has no valid timestamp, each with its fault.
+    pub unorderable: Vec<Item<B>>,
+    /// The greatest timestamp that was met, if the scan is in the order of timestamps.
+    pub reached: Option<Hlc>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<C>,
+}
+
+impl<B, C> Default for Scanned<B, C> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            others: Vec::new(),
+            has_ids: true,
+            unorderable: Vec::new(),
+            reached: None,
+            next: None,
+        }
+    }
+}
+
+impl<B, C> Scanned<B, C> {
+    /// Adds an item that the scan met, if `ask` does not leave it out.
+    pub fn sort_in(
+        &mut self,
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+        item: Item<B>,
+        id: impl Fn(&Item<B>) -> Text,
+    ) {
+        match ask.place_of(&item.hlc, horizon) {
+            Some(true) => self.items.push(item),
+            Some(false) => {
+                let id = id(&item);
+                self.others.push((item.hlc, id));
+            }
+            None => {}
+        }
+    }
+}
+
 /// A store of shared records.
 pub trait Records<B> {
-    /// Per node the greatest timestamp held, tombstones included; `None` if the store cannot know.
-    async fn coverage(&self) -> Result<Option<Watermarks>>;
+    /// Where a page of a scan begins.
+    type Cursor;
 
-    /// Offers what `ask` wants to the page. `backlog` is for a store that can only find it by a full pass.
-    async fn unseen(
+    /// What the store is able to do, for the length of a round.
+    ///
+    /// # Errors
+    /// What finding out failed with.
+    fn capabilities(&self) -> Result<Capabilities>;
+
+    /// Per node the greatest timestamp held, tombstones included. Asked only if the store has
+    /// [`coverage`](Capabilities::coverage).
+    async fn coverage(&self) -> Result<Watermarks>;
+
+    /// What `ask` wants, by the store's index. `None` if the records have to be scanned after all. Asked only if
+    /// the store has an [`index`](Capabilities::index).
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<B>>>>;
+
+    /// One page of all records, from `after` on, in any order. Nothing is wanted behind `horizon`.
+    async fn scan(
         &self,
         ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<B>>,
-    ) -> Result<()>;
+        horizon: Option<&Hlc>,
+        after: Option<Self::Cursor>,
+    ) -> Result<Scanned<B, Self::Cursor>>;
 
-    /// At most `limit` records that have no place in the order, for what stands as their time is no
+    /// Those of the `wanted` that still stand as they are wanted.
+    async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<B>>;
+
+    /// At most `limit` records that have no place in the order, because what stands as their time is no
     /// timestamp: each with a fault that says so.
     async fn unorderable(&self, _limit: usize) -> Result<Vec<Item<B>>> {
         Ok(Vec::new())
@@ -66,34 +168,48 @@ pub trait Records<B> {
     /// Stores this version, whatever stood there.
     async fn put(&self, item: &Item<B>) -> Result<()>;
 
-    /// Takes in records that arrive in the order of timestamps, last writer wins.
-    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        take_in_one_by_one(self, run, clock, line).await;
-    }
+    /// Takes in a page in the order of timestamps, last writer wins, and returns what became of each item. An error
+    /// means that none was taken in. Asked only if the store takes [`pages`](Capabilities::pages).
+    async fn apply(&self, items: Vec<Item<B>>, order: Order) -> Result<Vec<Outcome>>;
 }
+
+/// Items by timestamp and id.
+pub type Fetched<B> = HashMap<(Hlc, Text), Item<B>>;
 
 /// The app rows of a channel.
 pub trait AppRows<B> {
+    /// Where a page of a scan begins.
+    type Cursor;
+
+    /// What the store is able to do, for the length of a round.
+    ///
+    /// # Errors
+    /// What finding out failed with.
+    fn capabilities(&self) -> Result<Capabilities>;
+
     /// Every table of every registered app.
     async fn tables(&self) -> Result<Vec<Table>>;
 
     /// Whether the app is registered.
     async fn knows(&self, app: &Text) -> Result<bool>;
 
-    /// Whether the store can say what it holds per node, and per table.
-    fn knows_coverage(&self) -> bool;
-
-    /// Per node the greatest timestamp that the table holds.
+    /// Per node the greatest timestamp that the table holds. Asked only if the store has
+    /// [`coverage`](Capabilities::coverage).
     async fn coverage(&self, table: &Table) -> Result<Watermarks>;
 
-    /// Offers the rows of `table` that `ask` wants to the page. Nothing wanted lies at or before `floor`.
-    async fn unseen(
+    /// The rows of `table` that `ask` wants, by an index. Asked only if the store has an
+    /// [`index`](Capabilities::index).
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<B>>>;
+
+    /// One page of the rows of `table` that are later than a timestamp, from a cursor on, in the order of the text
+    /// of their timestamps. Nothing is wanted behind `horizon`.
+    async fn scan(
         &self,
         table: &Table,
-        floor: &Hlc,
+        from: (&Hlc, Option<Self::Cursor>),
         ask: &Ask,
-        page: &mut Page<Item<B>>,
-    ) -> Result<()>;
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<B, Self::Cursor>>;
 
     /// At most `limit` rows of `table` that have no place in the order, as
     /// [`Records::unorderable`] are.
@@ -102,12 +218,11 @@ pub trait AppRows<B> {
     }
 
     /// Applies this version of a row, last writer wins.
-    async fn apply(&self, item: &Item<B>) -> Result<()>;
+    async fn apply_one(&self, item: &Item<B>) -> Result<()>;
 
-    /// Takes in rows that arrive in the order of timestamps.
-    async fn take_in(&self, run: &mut [Arrival<B>], clock: &impl Clock, line: &mut Line) {
-        apply_one_by_one(self, run, clock, line).await;
-    }
+    /// Takes in a page in the order of timestamps, as [`Records::apply`] does. Asked only if the store takes
+    /// [`pages`](Capabilities::pages).
+    async fn apply(&self, items: Vec<Item<B>>, order: Order) -> Result<Vec<Outcome>>;
 }
 
 /// What a storage says of an object that is there.

@@ -11,10 +11,10 @@ use crate::protocol::message::{Answer, Refusal, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::held::refusal;
-use super::intake::{Arrival, Line, Outcome, take_in};
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
-use super::ports::{Clock, Log, Side};
+use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
 
 /// Answers requests over a side's stores.
@@ -39,6 +39,9 @@ const REMEMBERED: usize = 4096;
 
 /// What has no valid timestamp is looked up again after this long.
 const LOOK_AGAIN_MS: u64 = 60_000;
+
+/// Refusals of each kind may take this part of an answer that has a limit.
+const REFUSALS_SHARE: usize = 8;
 
 /// What an answer has room for besides its items, its version vector and its refusals, in bytes.
 const FRAME_BYTES: usize = 1024;
@@ -82,8 +85,14 @@ impl<S: Side> Responder<S> {
     ) -> Result<Answer<S::Body>> {
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
-        let mut line = Line::of_responder(lost);
-        let arrivals = take_in(&self.side, request.items, self.max_clock_skew_ms, &mut line).await;
+        let mut guard = OrderGuard::of_responder(lost);
+        let arrivals = apply_all(
+            &self.side,
+            request.items,
+            self.max_clock_skew_ms,
+            &mut guard,
+        )
+        .await;
         let coverage = match coverage(&self.side).await {
             Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
             Err(error) => {
@@ -95,13 +104,13 @@ impl<S: Side> Responder<S> {
             }
         };
         self.note_taken_in(&arrivals);
-        let refused = self.refused(&arrivals);
+        let budget = request
+            .max_answer_bytes
+            .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
+        let refused = within(budget, self.refused(&arrivals));
         let failed: Option<Error> = arrivals
             .into_iter()
-            .find_map(|arrival| match arrival.outcome {
-                Outcome::Failed(error) => Some(error),
-                _ => None,
-            })
+            .find_map(|arrival| arrival.failure().cloned())
             .or_else(|| loses.then(not_taken_in));
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
@@ -112,9 +121,11 @@ impl<S: Side> Responder<S> {
             ..Ask::default()
         };
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
-            most.saturating_sub(FRAME_BYTES + size_of_watermarks(coverage.as_ref()))
+            let watermarks = size_of_watermarks(coverage.as_ref());
+            most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
         let (page, withheld) = self.page(&ask, packed, most).await?;
+        let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
             has_more: page.more,
@@ -175,7 +186,7 @@ impl<S: Side> Responder<S> {
     fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for arrival in arrivals {
-            let Outcome::Failed(error) = &arrival.outcome else {
+            let Some(error) = arrival.failure() else {
                 continue;
             };
             let refusal = refusal(&arrival.item, error);
@@ -226,11 +237,34 @@ impl<S: Side> Responder<S> {
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
             known.advance(&arrival.item.hlc);
-            if matches!(arrival.outcome, Outcome::Applied) {
+            if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
                 self.backlog.borrow_mut().forget();
             }
         }
     }
+}
+
+/// As many of the refusals as have at most `budget` bytes as text.
+fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
+    const FRAME: usize = 256;
+    const UNIT: usize = 6;
+    let mut total = 0usize;
+    let size = |refusal: &Refusal| {
+        let id = match &refusal.kind {
+            ItemKind::Record(id) => id.units().len(),
+            ItemKind::Row(table) => table.app.units().len() + table.name.units().len(),
+        };
+        let node = refusal
+            .hlc
+            .as_ref()
+            .map_or(0, |hlc| hlc.node_id.units().len());
+        FRAME + UNIT * (id + node + refusal.code.len() + refusal.reason.len())
+    };
+    let fits = |refusal: &Refusal| {
+        total = total.saturating_add(size(refusal));
+        total <= budget
+    };
+    refusals.into_iter().take_while(fits).collect()
 }
 
 /// At most how many bytes a version vector has as text.
@@ -255,7 +289,7 @@ fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermark
     let mut runs = Runs::default();
     for arrival in arrivals
         .iter()
-        .filter(|arrival| !matches!(arrival.outcome, Outcome::Dropped))
+        .filter(|arrival| !matches!(arrival.fate, Fate::Dropped))
     {
         runs.note(&arrival.item.hlc, arrival.is_here());
     }

@@ -11,11 +11,11 @@ use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::protocol::watermarks::Watermarks;
 
+use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 use super::held::Held;
 use super::inbound::Inbound;
-use super::intake::{Line, Outcome, take_in, warn_of_failed_rows};
 use super::outbound::Writers;
-use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
@@ -181,7 +181,7 @@ where
             page,
             refused,
             horizon,
-            outbound,
+            mut outbound,
             advertised,
             shipped_after,
             answer,
@@ -192,16 +192,17 @@ where
             .iter()
             .any(|item| !advertised.covers(&item.hlc));
 
-        let mut line = Line::of_caller(self.options.strict_order, sweep.gapped.clone());
+        let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = take_in(&self.side, answer.items, skew, &mut line).await;
+        let arrivals = apply_all(&self.side, answer.items, skew, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         let inbound = self.fetch(arrivals).await;
 
         sweep.superseded.extend(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
-        let not_taken = self.note_refused(sweep, &outbound.shipped, &answer.refused);
+        let shipped = (&outbound.shipped[..], &mut outbound.runs);
+        let not_taken = self.note_refused(sweep, shipped, &answer.refused);
         self.note_withheld(sweep, answer.withheld);
         inbound.note_held(sweep, self.side.log());
         let learned = Learned {
@@ -212,7 +213,7 @@ where
                 .map(|a| a.item.hlc.clone())
                 .collect(),
             taken_in: inbound.runs(),
-            gapped: line.into_stopped(),
+            gapped: guard.into_stopped(),
             coverage: answer.coverage,
             shipped_after,
             horizon,
@@ -291,7 +292,7 @@ where
         let ids: Vec<_> = inbound
             .arrivals
             .iter()
-            .filter(|arrival| matches!(arrival.outcome, Outcome::Applied))
+            .filter(|arrival| matches!(arrival.fate, Fate::Settled(Outcome::Applied)))
             .filter_map(|arrival| match &arrival.item.kind {
                 ItemKind::Record(id) => Some(id.clone()),
                 ItemKind::Row(_) => None,

@@ -51,11 +51,17 @@ where
             self.hold_unordered(sweep);
             let items = self.fit(sweep, &mut page);
             let end = items.last().map(|item| item.hlc.clone());
+            let (lost, items): (Vec<_>, Vec<_>) = items
+                .into_iter()
+                .partition(|item| sweep.was_superseded(item));
             let replaces = replaces.then_some(&sweep.not_stored);
             let brought = self.bring_over(items, replaces).await;
             let only_hears = brought.is_none();
             let horizon = end.filter(|_| !only_hears);
-            let outbound = brought.unwrap_or_default();
+            let mut outbound = brought.unwrap_or_default();
+            for item in lost.iter().filter(|_| !only_hears) {
+                outbound.runs.note(&item.hlc, true);
+            }
             let advertised = sweep.advertised(own);
             let shipped_after = sweep.floor_of(&outbound.shipped, peer);
             let limit = sweep.answer_limit.unwrap_or(self.options.page_limit);

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::{Ask, Backlog, Page, Runs};
+use crate::protocol::delta::{Ask, Backlog, Runs, Selection};
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
@@ -71,7 +71,7 @@ pub fn oversized(count: usize, limit: &str) -> Error {
 pub struct Sendable<B> {
     /// The page, without what cannot be sent.
     pub page: Gathered<B>,
-    /// What cannot be sent, the first items of each node, and why.
+    /// What cannot be sent, the first item of each node, and why.
     pub withheld: Vec<(Refusal, Error)>,
 }
 
@@ -99,7 +99,14 @@ pub async fn gather_sendable<S: Side>(
                 } else if faults.gaps().get(&item.hlc.node_id) == Some(&item.hlc)
                     && let Some(error) = &item.fault
                 {
-                    withheld.push((refusal(&item, error), error.clone()));
+                    let named = refusal(&item, error);
+                    // One of those that share a timestamp speaks for all of them.
+                    if withheld
+                        .iter()
+                        .all(|(other, _): &(Refusal, Error)| other.hlc != named.hlc)
+                    {
+                        withheld.push((named, error.clone()));
+                    }
                 }
             }
             ask.skip.extend(stopped);
@@ -144,10 +151,10 @@ fn faults_of<B>(items: &mut [Item<B>], weights: &[usize], most: usize) -> Runs {
 
 /// The `limit` smallest of both, and whether any were left out.
 fn joined<B>(limit: usize, a: Vec<Item<B>>, b: Vec<Item<B>>) -> (Vec<Item<B>>, bool) {
-    let mut page = Page::new(limit);
+    let mut page = Selection::new(limit);
     for item in a.into_iter().chain(b) {
         page.offer(item.hlc.clone(), item);
     }
-    let (items, left_out) = page.finish();
+    let (items, left_out) = page.finish().into_items();
     (items.into_iter().map(|(_, item)| item).collect(), left_out)
 }

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::delta::{Ask, Backlog, Runs};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -37,6 +38,10 @@ pub struct Sweep<B> {
     pub(super) superseded: HashMap<Text, Hlc>,
     /// The keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
+    /// The same as the sweep before found it out. Such a version is not sent again: it would lose again, and each
+    /// round would count it as work. If the peer has lost the newer version meanwhile, this sweep does not find it
+    /// superseded, and the next one sends it.
+    pub(super) superseded_before: HashMap<Text, Hlc>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
@@ -68,6 +73,7 @@ impl<B> Default for Sweep<B> {
             broken: HashSet::new(),
             gapped: HashSet::new(),
             superseded: HashMap::new(),
+            superseded_before: HashMap::new(),
             not_stored: HashSet::new(),
             blind: false,
             rewound: HashMap::new(),
@@ -118,8 +124,10 @@ impl<B> Sweep<B> {
     /// Ends this sweep: the next one begins at what is persisted.
     pub(super) fn end(&mut self) {
         let unordered = std::mem::take(&mut self.unordered);
+        let superseded_before = std::mem::take(&mut self.superseded);
         *self = Self {
             unordered,
+            superseded_before,
             ..Self::default()
         };
     }
@@ -174,14 +182,20 @@ impl<B> Sweep<B> {
         self.shipped.covers(&item.hlc) && !self.is_superseded(item)
     }
 
-    /// Whether a newer version of this record came in, stored or not.
+    /// Whether a newer version of this record came in, stored or not, or is known to be at the peer.
     pub(super) fn is_superseded(&self, item: &Item<B>) -> bool {
-        match &item.kind {
-            ItemKind::Record(id) => self
-                .superseded
-                .get(id)
-                .is_some_and(|newer| *newer > item.hlc),
-            ItemKind::Row(_) => false,
+        is_superseded(&self.superseded, item)
+    }
+
+    /// Whether the sweep before found that out.
+    pub(super) fn was_superseded(&self, item: &Item<B>) -> bool {
+        is_superseded(&self.superseded_before, item)
+    }
+
+    /// Notes that the peer has this version of an item, which it cannot send.
+    pub(super) fn note_at_peer(&mut self, refusal: &Refusal) {
+        if let (ItemKind::Record(id), Some(hlc)) = (&refusal.kind, &refusal.hlc) {
+            self.superseded.insert(id.clone(), hlc.clone());
         }
     }
 
@@ -311,4 +325,10 @@ fn newest(hlcs: &[Hlc]) -> Watermarks {
         newest.advance(hlc);
     }
     newest
+}
+
+fn is_superseded<B>(newer: &HashMap<Text, Hlc>, item: &Item<B>) -> bool {
+    let id = item.kind.record_id();
+    id.and_then(|id| newer.get(id))
+        .is_some_and(|newer| *newer > item.hlc)
 }

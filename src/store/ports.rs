@@ -1,6 +1,8 @@
 //! The stores as ports of the engine, each kind once: for a round on this thread ([`Here`]), and for one that
 //! has the work of stores done elsewhere (another [`Place`]).
 
+use std::collections::HashSet;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -8,14 +10,15 @@ use bytes::Bytes;
 
 use super::{
     AppRowStore, Json, Later, OWN_WATERMARKS, ObjectStore, PEER_WATERMARKS, PutOptions,
-    RecordStore, StateStore,
+    RecordStore, StateStore, Taken,
 };
-use crate::engine::intake::{Arrival, Line, Outcome, take_in_as_page};
 use crate::engine::object::{Incoming, key_text};
-use crate::engine::ports::{AppRows, Blobs, Clock, Log, Records, Stat, State};
+use crate::engine::ports::{
+    AppRows, Blobs, Capabilities, Fetched, Log, Order, Outcome, Records, Scanned, Stat, State,
+};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::delta::{Ask, Stretch};
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -126,26 +129,87 @@ impl<S: ?Sized + Send + Sync + 'static, P: Place> Port<S, P> {
         }
     }
 
-    fn offer(&self, (items, more): (Vec<Item<Json>>, bool), page: &mut Page<Item<P::Body>>) {
+    fn stretch(&self, ask: &Ask, found: (Vec<Item<Json>>, bool)) -> Stretch<Item<P::Body>> {
+        let (items, more) = found;
         let timed = |item: Item<Json>| (item.hlc.clone(), self.own(item));
-        page.offer_reading(items.into_iter().map(timed), more);
+        Stretch::of_reading(ask.limit, items.into_iter().map(timed), more)
+    }
+
+    /// Has items taken in. One whose body the store cannot have fails alone.
+    async fn apply_page(
+        &self,
+        items: Vec<Item<P::Body>>,
+        order: Order,
+        take_in: impl for<'a> FnOnce(&'a S, Vec<Item<Json>>, bool) -> Later<'a, Vec<Taken>>
+        + Send
+        + 'static,
+    ) -> Result<Vec<Outcome>> {
+        let strict = order == Order::Strict;
+        let mut stopped: HashSet<NodeId> = HashSet::new();
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(items.len());
+        let mut written = Vec::with_capacity(items.len());
+        for item in items {
+            if strict && stopped.contains(&item.hlc.node_id) {
+                outcomes.push(Some(Outcome::Behind));
+                continue;
+            }
+            match item.with_body(|body| self.place.json(body)) {
+                Ok(item) => {
+                    written.push(item);
+                    outcomes.push(None);
+                }
+                Err(error) => {
+                    stopped.insert(item.hlc.node_id);
+                    outcomes.push(Some(Outcome::Failed(error)));
+                }
+            }
+        }
+        let mut taken = Vec::new().into_iter();
+        if !written.is_empty() {
+            let asked = self.ask(move |store| take_in(store, written, strict));
+            taken = asked.await?.into_iter();
+        }
+        let settled = outcomes.into_iter();
+        Ok(settled
+            .filter_map(|known| known.or_else(|| taken.next().map(Outcome::from)))
+            .collect())
     }
 }
 
+const ABLE: Capabilities = Capabilities {
+    coverage: true,
+    index: true,
+    pages: true,
+};
+
 impl<P: Place> Records<P::Body> for RecordPort<P> {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
-        self.ask(|store| store.node_watermarks()).await.map(Some)
+    type Cursor = Infallible;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(ABLE)
     }
 
-    async fn unseen(
+    async fn coverage(&self) -> Result<Watermarks> {
+        self.ask(|store| store.node_watermarks()).await
+    }
+
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<P::Body>>>> {
+        let asked = ask.clone();
+        let found = self.ask(|store| store.unseen(asked)).await?;
+        Ok(Some(self.stretch(ask, found)))
+    }
+
+    async fn scan(
         &self,
-        ask: &Ask,
-        _backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<P::Body>>,
-    ) -> Result<()> {
-        let ask = ask.clone();
-        self.offer(self.ask(|store| store.unseen(ask)).await?, page);
-        Ok(())
+        _ask: &Ask,
+        _horizon: Option<&Hlc>,
+        _after: Option<Infallible>,
+    ) -> Result<Scanned<P::Body, Infallible>> {
+        Ok(Scanned::default())
+    }
+
+    async fn fetch(&self, _wanted: &[(Hlc, Text)]) -> Result<Fetched<P::Body>> {
+        Ok(Fetched::new())
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<P::Body>>> {
@@ -163,17 +227,21 @@ impl<P: Place> Records<P::Body> for RecordPort<P> {
         self.ask(|store| store.put(record)).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<P::Body>], clock: &impl Clock, line: &mut Line) {
-        let body = |body: &P::Body| self.place.json(body);
-        take_in_as_page(run, clock, line, body, async |items, strict| {
-            let taken = self.ask(move |store| store.take_in(items, strict)).await?;
-            Ok(taken.into_iter().map(Outcome::from).collect())
+    async fn apply(&self, items: Vec<Item<P::Body>>, order: Order) -> Result<Vec<Outcome>> {
+        self.apply_page(items, order, |store, items, strict| {
+            store.take_in(items, strict)
         })
-        .await;
+        .await
     }
 }
 
 impl<P: Place> AppRows<P::Body> for RowPort<P> {
+    type Cursor = Infallible;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(ABLE)
+    }
+
     async fn tables(&self) -> Result<Vec<Table>> {
         self.ask(|store| store.tables()).await
     }
@@ -184,26 +252,25 @@ impl<P: Place> AppRows<P::Body> for RowPort<P> {
         Ok(found.is_some())
     }
 
-    fn knows_coverage(&self) -> bool {
-        true
-    }
-
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         let table = table.clone();
         self.ask(move |store| store.node_watermarks(&table)).await
     }
 
-    async fn unseen(
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<P::Body>>> {
+        let (table, asked) = (table.clone(), ask.clone());
+        let found = self.ask(move |store| store.unseen(&table, asked)).await?;
+        Ok(self.stretch(ask, found))
+    }
+
+    async fn scan(
         &self,
-        table: &Table,
-        _floor: &Hlc,
-        ask: &Ask,
-        page: &mut Page<Item<P::Body>>,
-    ) -> Result<()> {
-        let (table, ask) = (table.clone(), ask.clone());
-        let found = self.ask(move |store| store.unseen(&table, ask)).await?;
-        self.offer(found, page);
-        Ok(())
+        _table: &Table,
+        _from: (&Hlc, Option<Infallible>),
+        _ask: &Ask,
+        _horizon: Option<&Hlc>,
+    ) -> Result<Scanned<P::Body, Infallible>> {
+        Ok(Scanned::default())
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<P::Body>>> {
@@ -213,18 +280,16 @@ impl<P: Place> AppRows<P::Body> for RowPort<P> {
         Ok(found.map(|item| self.own(item)).collect())
     }
 
-    async fn apply(&self, item: &Item<P::Body>) -> Result<()> {
+    async fn apply_one(&self, item: &Item<P::Body>) -> Result<()> {
         let item = item.with_body(|body| self.place.json(body))?;
         self.ask(|store| store.apply(item)).await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<P::Body>], clock: &impl Clock, line: &mut Line) {
-        let body = |body: &P::Body| self.place.json(body);
-        take_in_as_page(run, clock, line, body, async |items, strict| {
-            let taken = self.ask(move |store| store.take_in(items, strict)).await?;
-            Ok(taken.into_iter().map(Outcome::from).collect())
+    async fn apply(&self, items: Vec<Item<P::Body>>, order: Order) -> Result<Vec<Outcome>> {
+        self.apply_page(items, order, |store, items, strict| {
+            store.take_in(items, strict)
         })
-        .await;
+        .await
     }
 }
 

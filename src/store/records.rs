@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::query::{Query, QueryResult};
 use super::{Holder, Json, Later};
-use crate::engine::intake::Outcome;
+use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;

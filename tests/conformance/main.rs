@@ -16,7 +16,8 @@ mod state;
 use std::future::Future;
 
 use proptest::prelude::*;
-use starkeep_sync_engine::engine::intake::{Arrival, Line, Outcome};
+use starkeep_sync_engine::engine::apply::{Arrival, Fate, OrderGuard};
+use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
@@ -59,12 +60,12 @@ fn writes() -> impl Strategy<Value = Vec<(u8, Hlc, bool)>> {
 /// What became of the arrivals, in a word each.
 fn outcomes<B>(run: &[Arrival<B>]) -> Vec<&'static str> {
     run.iter()
-        .map(|arrival| match arrival.outcome {
-            Outcome::Applied => "applied",
-            Outcome::Stale => "stale",
-            Outcome::Behind => "behind",
-            Outcome::Failed(_) => "failed",
-            Outcome::Waiting | Outcome::Dropped => "?",
+        .map(|arrival| match arrival.fate {
+            Fate::Settled(Outcome::Applied) => "applied",
+            Fate::Settled(Outcome::Stale) => "stale",
+            Fate::Settled(Outcome::Behind) => "behind",
+            Fate::Settled(Outcome::Failed(_)) => "failed",
+            Fate::Waiting | Fate::Dropped => "?",
         })
         .collect()
 }
@@ -73,8 +74,8 @@ fn arrivals<B>(items: impl IntoIterator<Item = Item<B>>) -> Vec<Arrival<B>> {
     items.into_iter().map(Arrival::new).collect()
 }
 
-fn line() -> Line {
-    Line::of_caller(false, std::collections::HashSet::new())
+fn guard() -> OrderGuard {
+    OrderGuard::of_caller(false, std::collections::HashSet::new())
 }
 
 /// What stands after these writes, and which of them won.

@@ -1,24 +1,24 @@
 //! Stores of shared records.
 
 use proptest::prelude::*;
+use starkeep_sync_engine::engine::apply::apply_records;
 use starkeep_sync_engine::engine::ports::Records;
-use starkeep_sync_engine::protocol::delta::{Ask, Backlog, Page};
+use starkeep_sync_engine::engine::scan::find_records;
+use starkeep_sync_engine::protocol::delta::{Ask, Backlog, Selection};
 use starkeep_sync_engine::protocol::hlc::Hlc;
-use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::text::Text;
 
 use crate::shelf::{Bodies, OfRecords, Told, every_store_of_records};
 use crate::stores_support::at;
-use crate::{arrivals, clock, hlc, line, marks, model, outcomes, run, writes};
+use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
 
 async fn page_of<K: Bodies>(
     records: &impl Records<K::Body>,
     ask: &Ask,
     backlog: &mut Backlog<Text>,
 ) -> (Vec<Told>, bool) {
-    let mut page: Page<Item<K::Body>> = Page::new(ask.limit);
-    records.unseen(ask, backlog, &mut page).await.unwrap();
-    let (items, more) = page.finish();
+    let found = find_records(records, ask, backlog).await.unwrap();
+    let (items, more) = found.into_items();
     let told = items.iter().map(|(hlc, item)| {
         let told = K::told(item);
         assert_eq!(told.1, *hlc);
@@ -70,11 +70,12 @@ impl OfRecords for Model {
                 .iter()
                 .map(|(id, hlc, deleted)| K::record(&format!("r{id}"), hlc, *deleted)),
         );
-        records.take_in(&mut run, &clock(), &mut line()).await;
+        apply_records(records, &mut run, &clock(), &mut guard()).await;
         assert_eq!(outcomes(&run), won, "{name}");
 
         let all: Vec<&Hlc> = model.values().map(|(hlc, _)| hlc).collect();
-        if let Some(coverage) = records.coverage().await.unwrap() {
+        if records.capabilities().unwrap().coverage {
+            let coverage = records.coverage().await.unwrap();
             assert_eq!(coverage, marks(all.iter().copied()), "{name}");
         }
         for (id, (hlc, _)) in &model {
@@ -82,13 +83,13 @@ impl OfRecords for Model {
             assert_eq!(stored.unwrap().as_ref(), Some(hlc), "{name}");
         }
 
-        let mut naive = Page::new(self.ask.limit);
+        let mut naive = Selection::new(self.ask.limit);
         for (id, (hlc, deleted)) in &model {
             if self.ask.wants(hlc) {
                 naive.offer(hlc.clone(), (format!("r{id}"), hlc.clone(), *deleted));
             }
         }
-        let (naive, naive_more) = naive.finish();
+        let (naive, naive_more) = naive.finish().into_items();
         let naive = naive.into_iter().map(|(_, told)| told);
         let (found, more) = page_of::<K>(records, &self.ask, &mut Backlog::default()).await;
         assert_eq!(sorted(found), sorted(naive.collect()), "{name}");
@@ -234,11 +235,8 @@ impl OfRecords for Absent {
             assert_eq!(records.stored(&id).await.unwrap(), None, "{name}");
         }
         assert!(
-            records
-                .coverage()
-                .await
-                .unwrap()
-                .is_none_or(|held| held.is_empty()),
+            !records.capabilities().unwrap().coverage
+                || records.coverage().await.unwrap().is_empty(),
             "{name}"
         );
         assert_eq!(drain::<K>(records, 1).await, [], "{name}");

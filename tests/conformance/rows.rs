@@ -1,25 +1,26 @@
 //! Stores of app rows.
 
 use proptest::prelude::*;
+use starkeep_sync_engine::engine::apply::apply_rows;
 use starkeep_sync_engine::engine::ports::AppRows;
+use starkeep_sync_engine::engine::scan::find_rows;
 use starkeep_sync_engine::error::ErrorKind;
-use starkeep_sync_engine::protocol::delta::{Ask, Page};
+use starkeep_sync_engine::protocol::delta::{Ask, Selection};
 use starkeep_sync_engine::protocol::hlc::Hlc;
-use starkeep_sync_engine::protocol::item::{Item, ItemKind};
+use starkeep_sync_engine::protocol::item::ItemKind;
 
 use crate::shelf::{Bodies, OfRows, Told, every_store_of_rows, unknown};
 use crate::stores_support::at;
 use crate::stores_support::rows::pages;
-use crate::{arrivals, clock, hlc, line, marks, model, outcomes, run, writes};
+use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
 
 async fn page_of<K: Bodies>(
     rows: &impl AppRows<K::Body>,
     floor: &Hlc,
     ask: &Ask,
 ) -> (Vec<Told>, bool) {
-    let mut page: Page<Item<K::Body>> = Page::new(ask.limit);
-    rows.unseen(&pages(), floor, ask, &mut page).await.unwrap();
-    let (items, more) = page.finish();
+    let found = find_rows(rows, &pages(), floor, ask).await.unwrap();
+    let (items, more) = found.into_items();
     let mut told: Vec<Told> = items.iter().map(|(_, item)| K::told(item)).collect();
     told.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
     (told, more)
@@ -40,7 +41,7 @@ impl OfRows for Model {
             .map(|(id, hlc, deleted)| K::row(&format!("r{id}"), hlc, *deleted));
         if self.together {
             let mut run = arrivals(items);
-            rows.take_in(&mut run, &clock(), &mut line()).await;
+            apply_rows(rows, &mut run, &clock(), &mut guard()).await;
             assert!(
                 !outcomes(&run)
                     .iter()
@@ -49,22 +50,22 @@ impl OfRows for Model {
             );
         } else {
             for item in items {
-                rows.apply(&item).await.unwrap();
+                rows.apply_one(&item).await.unwrap();
             }
         }
 
         let all = marks(model.values().map(|(hlc, _)| hlc));
-        if rows.knows_coverage() {
+        if rows.capabilities().unwrap().coverage {
             assert_eq!(rows.coverage(&pages()).await.unwrap(), all, "{name}");
         }
 
-        let mut naive = Page::new(self.ask.limit);
+        let mut naive = Selection::new(self.ask.limit);
         for (id, (hlc, deleted)) in &model {
             if self.ask.wants(hlc) {
                 naive.offer(hlc.clone(), (format!("r{id}"), hlc.clone(), *deleted));
             }
         }
-        let (naive, naive_more) = naive.finish();
+        let (naive, naive_more) = naive.finish().into_items();
         let mut naive: Vec<Told> = naive.into_iter().map(|(_, told)| told).collect();
         naive.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
         // Nothing that is wanted lies at the floor, so a row at the very beginning is not asked for.
@@ -100,7 +101,7 @@ impl OfRows for Strangers {
         assert!(rows.tables().await.unwrap().contains(&pages()), "{name}");
         let mut stray = K::row("a", &at(1, 0, "n"), false);
         stray.kind = ItemKind::Row(unknown());
-        let refused = rows.apply(&stray).await.unwrap_err();
+        let refused = rows.apply_one(&stray).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::UnknownApp, "{name}");
         let ask = Ask {
             limit: 5,
@@ -128,7 +129,7 @@ impl OfRows for Brought {
             (at(4, 0, "m"), false),
             (at(5, 0, "n"), false),
         ] {
-            rows.apply(&K::row("a", &hlc, deleted)).await.unwrap();
+            rows.apply_one(&K::row("a", &hlc, deleted)).await.unwrap();
         }
         let ask = Ask {
             limit: 5,

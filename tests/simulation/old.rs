@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use starkeep_sync_engine::engine::ports::{AppRows, Clock, Records};
+use starkeep_sync_engine::engine::scan::{find_records, find_rows};
 use starkeep_sync_engine::error::Result;
-use starkeep_sync_engine::protocol::delta::{Ask, Backlog, Page};
+use starkeep_sync_engine::protocol::delta::{Ask, Backlog, Stretch};
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
 use starkeep_sync_engine::protocol::message::{Answer, Request};
@@ -50,7 +51,7 @@ impl OldResponder {
             }
             (ItemKind::Row(table), _, Some(rows)) if rows.knows(&table.app).await? => {
                 self.side.clock.receive(&item.hlc).await?;
-                rows.apply(item).await
+                rows.apply_one(item).await
             }
             _ => Ok(()),
         }
@@ -60,12 +61,9 @@ impl OldResponder {
         let Some(records) = &self.side.records else {
             return Ok(Vec::new());
         };
-        let mut page = Page::new(usize::MAX);
         let ask = everything_after(seen);
-        records
-            .unseen(&ask, &mut Backlog::default(), &mut page)
-            .await?;
-        Ok(in_order_of_ids(page))
+        let found = find_records(records, &ask, &mut Backlog::default()).await?;
+        Ok(in_order_of_ids(found))
     }
 
     async fn unseen_rows(&self, seen: &Watermarks) -> Result<Vec<Item<Body>>> {
@@ -74,11 +72,9 @@ impl OldResponder {
             return Ok(unseen);
         };
         for table in rows.tables().await? {
-            let mut page = Page::new(usize::MAX);
             let ask = everything_after(seen);
-            let scanned = rows.unseen(&table, &Hlc::zero(), &ask, &mut page).await;
-            if scanned.is_ok() {
-                unseen.extend(page.finish().0.into_iter().map(|(_, item)| item));
+            if let Ok(found) = find_rows(rows, &table, &Hlc::zero(), &ask).await {
+                unseen.extend(found.into_items().0.into_iter().map(|(_, item)| item));
             }
         }
         Ok(unseen)
@@ -93,8 +89,8 @@ fn everything_after(seen: &Watermarks) -> Ask {
     }
 }
 
-fn in_order_of_ids(page: Page<Item<Body>>) -> Vec<Item<Body>> {
-    let (items, _) = page.finish();
+fn in_order_of_ids(found: Stretch<Item<Body>>) -> Vec<Item<Body>> {
+    let (items, _) = found.into_items();
     let by_id: BTreeMap<_, _> = items
         .into_iter()
         .map(|(_, item)| (item.body.id.clone(), item))

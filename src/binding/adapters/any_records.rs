@@ -7,12 +7,11 @@ use super::direct::Direct;
 use super::off_thread::OffThread;
 use super::records::JsRecords;
 use crate::binding::convert::Body;
-use crate::binding::js::Handle;
+use crate::binding::js::{Handle, Kept};
 use crate::binding::stores::NativeRecords;
-use crate::engine::intake::{Arrival, Line, take_in_as_page, take_in_one_by_one};
-use crate::engine::ports::{Clock, Records};
+use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
@@ -65,23 +64,40 @@ impl AnyRecords {
 }
 
 impl Records<Body> for AnyRecords {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
+    type Cursor = Kept;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        match self.port() {
+            Some(port) => port.capabilities(),
+            None => self.js.capabilities(),
+        }
+    }
+
+    async fn coverage(&self) -> Result<Watermarks> {
         match self.port() {
             Some(port) => port.coverage().await,
             None => self.js.coverage().await,
         }
     }
 
-    async fn unseen(
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
+        match self.port() {
+            Some(port) => port.changes(ask).await,
+            None => self.js.changes(ask).await,
+        }
+    }
+
+    async fn scan(
         &self,
         ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        match self.port() {
-            Some(port) => port.unseen(ask, backlog, page).await,
-            None => self.js.unseen(ask, backlog, page).await,
-        }
+        horizon: Option<&Hlc>,
+        after: Option<Kept>,
+    ) -> Result<Scanned<Body, Kept>> {
+        self.js.scan(ask, horizon, after).await
+    }
+
+    async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<Body>> {
+        self.js.fetch(wanted).await
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
@@ -105,20 +121,10 @@ impl Records<Body> for AnyRecords {
         }
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        if let Some(port) = self.port() {
-            return port.take_in(run, clock, line).await;
-        }
-        match self.js.batch() {
-            Ok(Some(batch)) => {
-                let body = |body: &Body| Ok(body.clone());
-                take_in_as_page(run, clock, line, body, async |items, strict| {
-                    batch.store(&items, strict).await
-                })
-                .await;
-            }
-            // A function that cannot be read fails each record when it is called.
-            Ok(None) | Err(_) => take_in_one_by_one(self, run, clock, line).await,
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
+        match self.port() {
+            Some(port) => port.apply(items, order).await,
+            None => self.js.apply(items, order).await,
         }
     }
 }

@@ -7,12 +7,11 @@ use super::direct::Direct;
 use super::off_thread::OffThread;
 use super::rows::JsRows;
 use crate::binding::convert::Body;
-use crate::binding::js::Handle;
+use crate::binding::js::{Handle, Kept};
 use crate::binding::stores::NativeRows;
-use crate::engine::intake::{Arrival, Line};
-use crate::engine::ports::{AppRows, Clock};
+use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
@@ -67,6 +66,15 @@ impl AnyRows {
 }
 
 impl AppRows<Body> for AnyRows {
+    type Cursor = Kept;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        match self.port() {
+            Some(port) => port.capabilities(),
+            None => self.js.capabilities(),
+        }
+    }
+
     async fn tables(&self) -> Result<Vec<Table>> {
         match self.port() {
             Some(port) => port.tables().await,
@@ -81,13 +89,6 @@ impl AppRows<Body> for AnyRows {
         }
     }
 
-    fn knows_coverage(&self) -> bool {
-        match self.port() {
-            Some(port) => port.knows_coverage(),
-            None => self.js.knows_coverage(),
-        }
-    }
-
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         match self.port() {
             Some(port) => port.coverage(table).await,
@@ -95,17 +96,21 @@ impl AppRows<Body> for AnyRows {
         }
     }
 
-    async fn unseen(
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Body>>> {
+        match self.port() {
+            Some(port) => port.changes(table, ask).await,
+            None => self.js.changes(table, ask).await,
+        }
+    }
+
+    async fn scan(
         &self,
         table: &Table,
-        floor: &Hlc,
+        from: (&Hlc, Option<Kept>),
         ask: &Ask,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        match self.port() {
-            Some(port) => port.unseen(table, floor, ask, page).await,
-            None => self.js.unseen(table, floor, ask, page).await,
-        }
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<Body, Kept>> {
+        self.js.scan(table, from, ask, horizon).await
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
@@ -115,17 +120,17 @@ impl AppRows<Body> for AnyRows {
         }
     }
 
-    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+    async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         match self.port() {
-            Some(port) => port.apply(item).await,
-            None => self.js.apply(item).await,
+            Some(port) => port.apply_one(item).await,
+            None => self.js.apply_one(item).await,
         }
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
         match self.port() {
-            Some(port) => port.take_in(run, clock, line).await,
-            None => self.js.take_in(run, clock, line).await,
+            Some(port) => port.apply(items, order).await,
+            None => self.js.apply(items, order).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::binding::convert::Body;
 use crate::binding::error::{Thrown, invalid};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Key, Kind, Realm, Scope, Value};
-use crate::engine::intake::Outcome;
+use crate::engine::ports::{Order, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
 
@@ -36,7 +36,7 @@ pub fn has_function(adapter: &Handle, key: Key) -> Result<bool> {
 impl Batch<'_> {
     /// Stores a page. Where the call fails or answers what it must not, no item counts as stored: what was
     /// stored all the same is found stale when it comes again.
-    pub async fn store(&self, page: &[Item<Body>], strict: bool) -> Result<Vec<Outcome>> {
+    pub async fn store(&self, page: &[Item<Body>], order: Order) -> Result<Vec<Outcome>> {
         let realm = self.adapter.realm();
         let operation = format!("{}.{}", self.option, self.key.name());
         await_js(
@@ -50,7 +50,12 @@ impl Batch<'_> {
                     })?;
                 }
                 let options = scope.object()?;
-                scope.set(realm, options, Key::StrictOrder, scope.boolean(strict)?)?;
+                scope.set(
+                    realm,
+                    options,
+                    Key::StrictOrder,
+                    scope.boolean(order == Order::Strict)?,
+                )?;
                 let adapter = self.adapter.value(scope)?;
                 invoke.method(scope, (adapter, self.option), self.key, &[items, options])
             },

@@ -10,7 +10,7 @@ use crate::binding::error::{invalid, warn};
 use crate::binding::executor::await_js;
 use crate::binding::js::{Key, Kind, Scope, Value};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page, Standing};
+use crate::protocol::delta::{Ask, Selection, Standing, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::watermarks::Watermarks;
@@ -31,18 +31,15 @@ enum Hint {
 }
 
 impl JsRecords {
-    /// Offers what `ask` wants, if the adapter can find it. Answers `false` where the store has to be
-    /// scanned.
-    pub(super) async fn ask_adapter(&self, ask: &Ask, page: &mut Page<Item<Body>>) -> Result<bool> {
-        if !self.abilities.has(&self.adapter, Key::QueryUnseen)? {
-            return Ok(false);
-        }
+    /// What `ask` wants, if what the adapter found can be used; else the store has to be scanned.
+    pub(super) async fn ask_adapter(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
         // One more than has a place shows whether the last that has one shares its timestamp.
         let mut limit = ask.limit.saturating_add(1);
         for _ in 0..TRIES {
-            page.begin_read();
-            match self.ask_once(ask, limit, page).await? {
-                Hint::Taken => return Ok(true),
+            let mut selection = Selection::new(ask.limit);
+            selection.begin_read();
+            match self.ask_once(ask, limit, &mut selection).await? {
+                Hint::Taken => return Ok(Some(selection.finish())),
                 Hint::TooShort => limit = limit.saturating_mul(8),
                 Hint::Unusable(why) => {
                     let message = format!(
@@ -50,14 +47,19 @@ impl JsRecords {
                         self.option
                     );
                     warn(self.adapter.realm(), &message, None);
-                    return Ok(false);
+                    return Ok(None);
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    async fn ask_once(&self, ask: &Ask, limit: usize, page: &mut Page<Item<Body>>) -> Result<Hint> {
+    async fn ask_once(
+        &self,
+        ask: &Ask,
+        limit: usize,
+        page: &mut Selection<Item<Body>>,
+    ) -> Result<Hint> {
         let realm = self.adapter.realm();
         await_js(
             realm,
@@ -78,7 +80,7 @@ impl JsRecords {
         scope: Scope<'_>,
         answer: Value<'_>,
         (ask, limit): (&Ask, usize),
-        page: &mut Page<Item<Body>>,
+        page: &mut Selection<Item<Body>>,
     ) -> Result<Hint> {
         let realm = self.adapter.realm();
         let operation = self.operation(Key::QueryUnseen).to_string();

@@ -11,14 +11,16 @@ use super::batch::{Batch, has_function};
 use super::pages::Pages;
 use super::query_page::QueryPage;
 use crate::binding::convert::{
-    Body, faulty_record, malformed, read_hlc_of, read_stamped, read_watermarks, unreadable,
+    Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
+    unreadable,
 };
 use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
-use crate::engine::pass::{self, Fetched, Meeting, Passable, missing_of};
+use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
+use crate::engine::scan::missing_of;
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Standing, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
@@ -43,13 +45,6 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.0, self.1.name())
     }
-}
-
-/// A page of `query`, but for what was taken from it.
-struct Rest {
-    next: Option<Kept>,
-    /// The id of its last record, and how many there are.
-    end: Option<(Text, usize)>,
 }
 
 impl JsRecords {
@@ -84,48 +79,8 @@ impl JsRecords {
         invoke.method(scope, (adapter, self.option), key, args)
     }
 
-    /// See [`Records::coverage`](crate::engine::ports::Records::coverage).
-    pub async fn coverage(&self) -> Result<Option<Watermarks>> {
-        if !self.abilities.has(&self.adapter, Key::GetNodeWatermarks)? {
-            return Ok(None);
-        }
-        let realm = self.adapter.realm();
-        await_js(
-            realm,
-            self.operation(Key::GetNodeWatermarks),
-            |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
-            |scope, answer| {
-                let read = read_watermarks(scope, realm, answer)?;
-                read.map(Some).map_err(|what| {
-                    let operation = self.operation(Key::GetNodeWatermarks);
-                    invalid(&operation.to_string(), &what)
-                })
-            },
-        )
-        .await
-    }
-
-    /// Offers what `ask` wants to the page.
-    pub async fn unseen(
-        &self,
-        ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        if pass::fetch(self, ask, backlog, page).await? || self.ask_adapter(ask, page).await? {
-            return Ok(());
-        }
-        pass::scan(self, ask, backlog, page).await
-    }
-
-    /// The way to hand the adapter a page as a whole, where it has one.
-    pub fn batch(&self) -> Result<Option<Batch<'_>>> {
-        let key = Key::ApplyRecords;
-        Ok(self.abilities.has(&self.adapter, key)?.then_some(Batch {
-            adapter: &self.adapter,
-            option: self.option,
-            key,
-        }))
+    fn has(&self, key: Key) -> Result<bool> {
+        self.abilities.has(&self.adapter, key)
     }
 
     fn query<'s>(
@@ -142,31 +97,60 @@ impl JsRecords {
         &self,
         scope: Scope<'_>,
         (answer, cursor): (Value<'_>, Option<&Kept>),
-        meeting: &mut Meeting<'_, Body>,
-    ) -> Result<Rest> {
+        (ask, horizon): (&Ask, Option<&Hlc>),
+    ) -> Result<(Scanned<Body, Kept>, Option<(Text, usize)>)> {
         let realm = self.adapter.realm();
         let QueryPage {
             records,
             stamps,
             next,
             end,
-        } = self.page_of(scope, (answer, cursor), |hlc| meeting.may_want(hlc))?;
+        } = self.page_of(scope, (answer, cursor), |hlc| {
+            ask.standing(hlc) != Standing::Unwanted
+        })?;
+        let mut scanned = Scanned {
+            next,
+            ..Scanned::default()
+        };
         for (index, stamp) in stamps {
-            let Some(hlc) = stamp else {
-                let fault = (Hlc::zero(), no_stamp());
-                meeting.note_unorderable(realm.scope(|scope| {
-                    faulty_record(scope, realm, scope.element(records, index)?, fault)
-                })?);
-                continue;
-            };
-            if let Some(has_place) = meeting.place_of(&hlc) {
-                // A scope per record: a page may be the whole table.
-                realm.scope(|scope| {
-                    self.offer(scope, (records, index), (hlc, has_place), meeting)
-                })?;
-            }
+            // A scope per record: a page may be the whole table.
+            realm.scope(|scope| {
+                let Some(hlc) = stamp else {
+                    let record = scope.element(records, index)?;
+                    let item = faulty_record(scope, realm, record, (Hlc::zero(), no_stamp()))?;
+                    scanned.unorderable.push(item);
+                    return Ok(());
+                };
+                match ask.place_of(&hlc, horizon) {
+                    Some(true) => {
+                        let item = read_stamped(scope, realm, (records, index), hlc)?;
+                        let id = item.kind.record_id();
+                        // It cannot be asked for again by its id: a further scan has to meet it.
+                        scanned.has_ids &= id.is_some_and(|id| !is_nameless(id));
+                        scanned.items.push(item);
+                    }
+                    Some(false) => match self.id_at(scope, (records, index))? {
+                        Some(id) => scanned.others.push((hlc, id)),
+                        None => {
+                            scanned.others.push((hlc, Text::from("")));
+                            scanned.has_ids = false;
+                        }
+                    },
+                    None => {}
+                }
+                Ok(())
+            })?;
         }
-        Ok(Rest { next, end })
+        Ok((scanned, end))
+    }
+
+    /// The id of a record, unless it is none or cannot be read.
+    fn id_at(&self, scope: Scope<'_>, (records, index): (Value<'_>, u32)) -> Result<Option<Text>> {
+        let record = scope.element(records, index)?;
+        match scope.get(self.adapter.realm(), record, Key::Id) {
+            Ok(id) => Ok(scope.as_text(id)),
+            Err(error) => unreadable(error).map(|_| None),
+        }
     }
 
     fn page_of<'s>(
@@ -232,38 +216,6 @@ impl JsRecords {
         Ok(())
     }
 
-    fn offer(
-        &self,
-        scope: Scope<'_>,
-        (records, index): (Value<'_>, u32),
-        (hlc, has_place): (Hlc, bool),
-        meeting: &mut Meeting<'_, Body>,
-    ) -> Result<()> {
-        let realm = self.adapter.realm();
-        if has_place {
-            let item = read_stamped(scope, realm, (records, index), hlc.clone())?;
-            if let Some(id) = item.kind.record_id() {
-                meeting.note(hlc, id.clone());
-            }
-            meeting.offer(item);
-            return Ok(());
-        }
-        let record = scope.element(records, index)?;
-        match scope
-            .get(realm, record, Key::Id)
-            .map(|id| scope.as_text(id))
-        {
-            Ok(Some(id)) => meeting.note(hlc, id),
-            // It cannot be asked for again by its id: a further pass has to meet it.
-            Ok(None) => meeting.remember_nothing(),
-            Err(error) => {
-                unreadable(error)?;
-                meeting.remember_nothing();
-            }
-        }
-        Ok(())
-    }
-
     async fn fetch_one(&self, id: &Text, hlc: &Hlc) -> Result<Option<Item<Body>>> {
         let realm = self.adapter.realm();
         await_js(
@@ -282,59 +234,6 @@ impl JsRecords {
                 scope.set_element(one, 0, record)?;
                 read_stamped(scope, realm, (one, 0), hlc.clone()).map(Some)
             },
-        )
-        .await
-    }
-
-    /// What the adapter names without a valid timestamp, if it can.
-    pub async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        if !has_function(&self.adapter, Key::QueryMalformed)? {
-            return Ok(Vec::new());
-        }
-        let realm = self.adapter.realm();
-        await_js(
-            realm,
-            self.operation(Key::QueryMalformed),
-            |scope, invoke| self.call(scope, invoke, Key::QueryMalformed, &[]),
-            |scope, answer| {
-                let operation = self.operation(Key::QueryMalformed).to_string();
-                read_malformed(
-                    scope,
-                    realm,
-                    (answer, &operation),
-                    limit,
-                    |scope, entry, fault| faulty_record(scope, realm, entry, (Hlc::zero(), fault)),
-                )
-            },
-        )
-        .await
-    }
-
-    /// The timestamp of the stored version.
-    pub async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        let realm = self.adapter.realm();
-        await_js(
-            realm,
-            self.operation(Key::Get),
-            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
-            |scope, record| {
-                if scope.is_nullish(record)? {
-                    return Ok(None);
-                }
-                read_hlc_of(scope, realm, record, Key::UpdatedAt)
-            },
-        )
-        .await
-    }
-
-    /// Stores this version.
-    pub async fn put(&self, item: &Item<Body>) -> Result<()> {
-        let realm = self.adapter.realm();
-        await_js(
-            realm,
-            self.operation(Key::Put),
-            |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, realm)?]),
-            |_, _| Ok(()),
         )
         .await
     }
@@ -373,39 +272,130 @@ pub(super) fn no_stamp() -> Error {
     malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
 }
 
-impl Passable<Body> for JsRecords {
-    type Place = Kept;
+impl Records<Body> for JsRecords {
+    type Cursor = Kept;
 
-    async fn meet(
+    fn capabilities(&self) -> Result<Capabilities> {
+        // A function that cannot be read is found out when it is called; instead of a page it is `put`.
+        Ok(Capabilities {
+            coverage: self.has(Key::GetNodeWatermarks).unwrap_or(true),
+            index: self.has(Key::QueryUnseen).unwrap_or(true),
+            pages: self.has(Key::ApplyRecords).unwrap_or(false),
+        })
+    }
+
+    async fn coverage(&self) -> Result<Watermarks> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            self.operation(Key::GetNodeWatermarks),
+            |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
+            |scope, answer| {
+                let read = read_watermarks(scope, realm, answer)?;
+                read.map_err(|what| {
+                    let operation = self.operation(Key::GetNodeWatermarks);
+                    invalid(&operation.to_string(), &what)
+                })
+            },
+        )
+        .await
+    }
+
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
+        self.ask_adapter(ask).await
+    }
+
+    async fn scan(
         &self,
-        cursor: Option<Kept>,
-        meeting: &mut Meeting<'_, Body>,
-    ) -> Result<Option<Kept>> {
-        if cursor.is_none() {
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+        after: Option<Kept>,
+    ) -> Result<Scanned<Body, Kept>> {
+        if after.is_none() {
             self.pages.forget();
         }
-        let rest = await_js(
+        let (scanned, end) = await_js(
             self.adapter.realm(),
             self.operation(Key::Query),
-            |scope, invoke| self.query(scope, invoke, cursor.as_ref()),
-            |scope, answer| self.read_page(scope, (answer, cursor.as_ref()), meeting),
+            |scope, invoke| self.query(scope, invoke, after.as_ref()),
+            |scope, answer| self.read_page(scope, (answer, after.as_ref()), (ask, horizon)),
         )
         .await?;
-        if let Some((last, rows)) = rest.end {
-            self.pages.note(cursor, last, rows);
+        if let Some((last, rows)) = end {
+            self.pages.note(after, last, rows);
         }
-        Ok(rest.next)
+        Ok(scanned)
     }
 
     /// Whole pages where that is cheaper, then one by one, several at a time.
-    async fn fetch(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
-        self.reread(wanted, fetched).await?;
-        let mut answers = stream::iter(missing_of(wanted, fetched))
+    async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<Body>> {
+        let mut fetched = Fetched::new();
+        self.reread(wanted, &mut fetched).await?;
+        let mut answers = stream::iter(missing_of(wanted, &fetched))
             .map(|known| async move { (self.fetch_one(&known.1, &known.0).await, known) })
             .buffered(FETCHES);
         while let Some((answer, known)) = answers.next().await {
             fetched.extend(answer?.map(|item| (known, item)));
         }
-        Ok(())
+        Ok(fetched)
+    }
+
+    async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
+        if !has_function(&self.adapter, Key::QueryMalformed)? {
+            return Ok(Vec::new());
+        }
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            self.operation(Key::QueryMalformed),
+            |scope, invoke| self.call(scope, invoke, Key::QueryMalformed, &[]),
+            |scope, answer| {
+                let operation = self.operation(Key::QueryMalformed).to_string();
+                read_malformed(
+                    scope,
+                    realm,
+                    (answer, &operation),
+                    limit,
+                    |scope, entry, fault| faulty_record(scope, realm, entry, (Hlc::zero(), fault)),
+                )
+            },
+        )
+        .await
+    }
+
+    async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            self.operation(Key::Get),
+            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
+            |scope, record| {
+                if scope.is_nullish(record)? {
+                    return Ok(None);
+                }
+                read_hlc_of(scope, realm, record, Key::UpdatedAt)
+            },
+        )
+        .await
+    }
+
+    async fn put(&self, item: &Item<Body>) -> Result<()> {
+        let realm = self.adapter.realm();
+        await_js(
+            realm,
+            self.operation(Key::Put),
+            |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, realm)?]),
+            |_, _| Ok(()),
+        )
+        .await
+    }
+
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
+        let batch = Batch {
+            adapter: &self.adapter,
+            option: self.option,
+            key: Key::ApplyRecords,
+        };
+        batch.store(&items, order).await
     }
 }

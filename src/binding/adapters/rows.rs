@@ -1,6 +1,6 @@
 //! The app rows of a channel.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::batch::{Batch, has_function};
 use super::query_page::rest_of;
@@ -10,13 +10,12 @@ use crate::binding::convert::{
 };
 use crate::binding::error::invalid;
 use crate::binding::executor::{Invocation, await_js};
-use crate::binding::js::{Handle, Kept, Key, Kind, Scope, Value};
-use crate::engine::intake::{Arrival, Line, Outcome, apply_one_by_one, must_know, store_page};
-use crate::engine::ports::{AppRows, Clock};
+use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
+use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, NoItem, Table};
+use crate::protocol::item::{Item, NoItem, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -50,39 +49,6 @@ impl JsRows {
 
     fn applier_has(&self, key: Key) -> Result<bool> {
         has_function(&self.applier, key)
-    }
-
-    /// Settles the rows that are not for the applier to see, and answers the others. In the order of
-    /// timestamps: what fails stops what follows.
-    async fn screen<'a>(
-        &self,
-        run: &'a mut [Arrival<Body>],
-        line: &mut Line,
-    ) -> Vec<&'a mut Arrival<Body>> {
-        let mut known: HashMap<Text, Result<()>> = HashMap::new();
-        let mut free = Vec::with_capacity(run.len());
-        for arrival in run {
-            if line.holds_back(&arrival.item.hlc.node_id) {
-                arrival.settle(Outcome::Behind, line);
-                continue;
-            }
-            let app = match &arrival.item.kind {
-                ItemKind::Row(table) if line.known_apps_only() => table.app.clone(),
-                _ => {
-                    free.push(arrival);
-                    continue;
-                }
-            };
-            if !known.contains_key(&app) {
-                let verdict = must_know(self, &app).await;
-                known.insert(app.clone(), verdict);
-            }
-            match known.get(&app) {
-                Some(Err(error)) => arrival.settle(Outcome::Failed(error.clone()), line),
-                _ => free.push(arrival),
-            }
-        }
-        free
     }
 
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
@@ -122,25 +88,22 @@ impl JsRows {
         Ok(tables)
     }
 
-    /// Takes the wanted rows of one scan page. Answers the cursor of the next, or nothing where the scan
-    /// is over or no later row can get a place any more.
     fn read_page(
         &self,
         scope: Scope<'_>,
         (answer, cursor): (Value<'_>, Option<&Kept>),
-        (table, ask): (&Table, &Ask),
-        page: &mut Page<Item<Body>>,
-    ) -> Result<Option<Kept>> {
+        (table, ask, horizon): (&Table, &Ask, Option<&Hlc>),
+    ) -> Result<Scanned<Body, Kept>> {
         let realm = self.applier.realm();
-        let wrong = |what| Err(invalid("applier.scanSince", what));
+        let wrong = |what| invalid("applier.scanSince", what);
         if scope.kind(answer)? != Kind::Object {
-            return wrong("must answer a page, an object; got something else");
+            return Err(wrong("must answer a page, an object; got something else"));
         }
         let rows = scope.get(realm, answer, Key::Rows)?;
         if !scope.is_array(rows)? {
-            return wrong("must answer a page with an array of `rows`");
+            return Err(wrong("must answer a page with an array of `rows`"));
         }
-        let mut past_the_page = false;
+        let mut scanned = Scanned::default();
         let stamps = read_hlcs(scope, realm, rows, Some(Key::Timestamp))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
@@ -149,45 +112,60 @@ impl JsRows {
                     Hlc::zero(),
                     malformed(&NoItem::Timestamp.to_string()),
                 );
-                page.note_unorderable(
+                scanned.unorderable.push(
                     realm.scope(|scope| {
                         faulty_row(scope, realm, scope.element(rows, index)?, fault)
                     })?,
                 );
                 continue;
             };
-            if page.meets(ask, &hlc) {
-                let item = realm.scope(|scope| {
-                    let entry = scope.element(rows, index)?;
-                    let fault = match read_row(scope, realm, entry) {
-                        Ok(Ok(item)) => return Ok(item),
-                        Ok(Err(what)) => malformed(&what.to_string()),
-                        Err(error) => unreadable(error)?,
-                    };
-                    faulty_row(scope, realm, entry, (table, hlc.clone(), fault))
-                })?;
-                page.offer(hlc.clone(), item);
+            match ask.place_of(&hlc, horizon) {
+                Some(true) => {
+                    let item = realm.scope(|scope| {
+                        row_at(scope, realm, scope.element(rows, index)?, (table, &hlc))
+                    })?;
+                    scanned.items.push(item);
+                }
+                Some(false) => scanned.others.push((hlc.clone(), Text::from(""))),
+                None => {}
             }
-            past_the_page |= no_later_row_fits(page, &hlc);
-        }
-        if past_the_page {
-            return Ok(None);
+            let is_later = |reached: &Hlc| reached.wall_time < hlc.wall_time;
+            if hlc.wall_time_fits_text() && scanned.reached.as_ref().is_none_or(is_later) {
+                scanned.reached = Some(hlc);
+            }
         }
         let is_empty = scope.length(rows)? == 0;
-        rest_of(scope, realm, (answer, cursor), is_empty)?.or_else(wrong)
+        scanned.next = rest_of(scope, realm, (answer, cursor), is_empty)?.map_err(wrong)?;
+        Ok(scanned)
     }
 }
 
-/// Whether every row after `hlc` is later than a full page. Scans come in the order of the text form,
-/// in which counters and wall times sort by value only while they have the same number of digits, so
-/// the wall times have to decide, and both have to fit the form.
-fn no_later_row_fits(page: &Page<Item<Body>>, hlc: &Hlc) -> bool {
-    page.horizon().is_some_and(|end| {
-        end.wall_time_fits_text() && hlc.wall_time_fits_text() && hlc.wall_time > end.wall_time
-    })
+/// The row that an entry is; what cannot be read of it is its fault.
+fn row_at(
+    scope: Scope<'_>,
+    realm: &Rc<Realm>,
+    entry: Value<'_>,
+    (table, hlc): (&Table, &Hlc),
+) -> Result<Item<Body>> {
+    let fault = match read_row(scope, realm, entry) {
+        Ok(Ok(item)) => return Ok(item),
+        Ok(Err(what)) => malformed(&what.to_string()),
+        Err(error) => unreadable(error)?,
+    };
+    faulty_row(scope, realm, entry, (table, hlc.clone(), fault))
 }
 
 impl AppRows<Body> for JsRows {
+    type Cursor = Kept;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities {
+            coverage: self.applier_has(Key::GetNodeWatermarks).unwrap_or(false),
+            index: false,
+            pages: self.applier_has(Key::ApplyRows).unwrap_or(false),
+        })
+    }
+
     async fn tables(&self) -> Result<Vec<Table>> {
         let realm = self.namespaces.realm();
         await_js(
@@ -221,10 +199,6 @@ impl AppRows<Body> for JsRows {
         .await
     }
 
-    fn knows_coverage(&self) -> bool {
-        self.applier_has(Key::GetNodeWatermarks).unwrap_or(false)
-    }
-
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         let realm = self.applier.realm();
         await_js(
@@ -242,51 +216,41 @@ impl AppRows<Body> for JsRows {
         .await
     }
 
-    async fn unseen(
+    async fn changes(&self, _table: &Table, _ask: &Ask) -> Result<Stretch<Item<Body>>> {
+        Ok(Stretch::default())
+    }
+
+    async fn scan(
         &self,
         table: &Table,
-        floor: &Hlc,
+        (floor, after): (&Hlc, Option<Kept>),
         ask: &Ask,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<Body, Kept>> {
         // An answering side's applier need not be able to scan.
         if !self.applier_has(Key::ScanSince)? {
-            return Ok(());
+            return Ok(Scanned::default());
         }
         let realm = self.applier.realm();
-        let mut cursor: Option<Kept> = None;
-        loop {
-            page.begin_read();
-            let next = await_js(
-                realm,
-                "applier.scanSince",
-                |scope, invoke| {
-                    let options = scope.object()?;
-                    scope.set(
-                        realm,
-                        options,
-                        Key::Limit,
-                        scope.number(self.scan_page_size)?,
-                    )?;
-                    let after = match &cursor {
-                        Some(cursor) => cursor.value(scope)?,
-                        None => scope.undefined()?,
-                    };
-                    scope.set(realm, options, Key::Cursor, after)?;
-                    let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
-                    let since = scope.string(&floor.to_text())?;
-                    self.call_applier(scope, invoke, Key::ScanSince, &[app, name, since, options])
-                },
-                |scope, answer| {
-                    self.read_page(scope, (answer, cursor.as_ref()), (table, ask), page)
-                },
-            )
-            .await?;
-            match next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(()),
-            }
-        }
+        await_js(
+            realm,
+            "applier.scanSince",
+            |scope, invoke| {
+                let options = scope.object()?;
+                let limit = scope.number(self.scan_page_size)?;
+                scope.set(realm, options, Key::Limit, limit)?;
+                let cursor = match &after {
+                    Some(cursor) => cursor.value(scope)?,
+                    None => scope.undefined()?,
+                };
+                scope.set(realm, options, Key::Cursor, cursor)?;
+                let (app, name) = (scope.string(&table.app)?, scope.string(&table.name)?);
+                let since = scope.string(&floor.to_text())?;
+                self.call_applier(scope, invoke, Key::ScanSince, &[app, name, since, options])
+            },
+            |scope, answer| self.read_page(scope, (answer, after.as_ref()), (table, ask, horizon)),
+        )
+        .await
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
@@ -312,25 +276,16 @@ impl AppRows<Body> for JsRows {
         .await
     }
 
-    async fn take_in(&self, run: &mut [Arrival<Body>], clock: &impl Clock, line: &mut Line) {
-        let key = Key::ApplyRows;
-        if !self.applier_has(key).unwrap_or(false) {
-            return apply_one_by_one(self, run, clock, line).await;
-        }
-        let free = self.screen(run, line).await;
+    async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
         let batch = Batch {
             adapter: &self.applier,
             option: "applier",
-            key,
+            key: Key::ApplyRows,
         };
-        let body = |body: &Body| Ok(body.clone());
-        store_page(free, clock, line, body, async |items, strict| {
-            batch.store(&items, strict).await
-        })
-        .await;
+        batch.store(&items, order).await
     }
 
-    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+    async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         let realm = self.applier.realm();
         await_js(
             realm,

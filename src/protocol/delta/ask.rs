@@ -41,6 +41,16 @@ impl Ask {
         }
     }
 
+    /// Whether an item with this timestamp is to be read as a whole: it is wanted, and does not lie behind the
+    /// `horizon` of a scan. `None` if it was seen, or its node stays out.
+    pub fn place_of(&self, hlc: &Hlc, horizon: Option<&Hlc>) -> Option<bool> {
+        match self.standing(hlc) {
+            Standing::Unwanted => None,
+            Standing::TooLate => Some(false),
+            Standing::Wanted => Some(horizon.is_none_or(|horizon| hlc <= horizon)),
+        }
+    }
+
     /// Whether an item with this timestamp belongs in the answer, if there is room.
     pub fn wants(&self, hlc: &Hlc) -> bool {
         self.standing(hlc) == Standing::Wanted

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use super::ask::Ask;
-use super::page::Page;
+use super::selection::Selection;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::watermarks::Watermarks;
 
@@ -74,14 +74,14 @@ impl<I: Clone + Eq + Hash> Backlog<I> {
         }
         self.rest.retain(|(hlc, _)| ask.wants(hlc));
         self.known_from = Some(ask.clone());
-        let mut page = Page::new(ask.limit);
+        let mut page = Selection::new(ask.limit);
         for (hlc, id) in &self.rest {
             if !page.admits(hlc) {
                 break;
             }
             page.offer(hlc.clone(), id.clone());
         }
-        let (page, more) = page.finish();
+        let (page, more) = page.finish().into_items();
         if more {
             return Some(page);
         }

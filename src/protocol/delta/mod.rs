@@ -2,13 +2,13 @@
 
 mod ask;
 mod backlog;
-mod page;
 mod runs;
+mod selection;
 
 pub use ask::{Ask, Standing};
 pub use backlog::Backlog;
-pub use page::{MOST_UNORDERABLE, Page, Survey, Unorderable};
 pub use runs::Runs;
+pub use selection::{MOST_UNORDERABLE, Selection, Stretch, Survey, Unorderable};
 
 #[cfg(test)]
 mod tests {
@@ -23,11 +23,11 @@ mod tests {
     }
 
     fn select(limit: usize, walls: &[u64]) -> (Vec<u64>, bool) {
-        let mut page = Page::new(limit);
+        let mut selection = Selection::new(limit);
         for wall in walls {
-            page.offer(at(*wall), *wall);
+            selection.offer(at(*wall), *wall);
         }
-        let (items, more) = page.finish();
+        let (items, more) = selection.finish().into_items();
         (items.into_iter().map(|(_, wall)| wall).collect(), more)
     }
 
@@ -37,6 +37,18 @@ mod tests {
         assert_eq!(select(1, &[2, 2, 3]), (vec![2, 2], true));
         assert_eq!(select(1, &[2, 2]), (vec![2, 2], false));
         assert_eq!(select(3, &[3, 2, 2]), (vec![2, 2, 3], false));
+    }
+
+    #[test]
+    fn what_lies_behind_the_end_of_one_stream_waits_in_all() {
+        let mut first = Selection::new(3);
+        first.offer(at(10), 10);
+        let mut second = Selection::new(3);
+        second.offer(at(1), 1);
+        second.left_out_more();
+        let (items, more) = Stretch::join(3, [first.finish(), second.finish()]).into_items();
+        let walls: Vec<_> = items.into_iter().map(|(_, wall)| wall).collect();
+        assert_eq!((walls, more), (vec![1], true));
     }
 
     proptest! {

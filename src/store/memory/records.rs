@@ -7,10 +7,9 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use crate::engine::pass::{self, Fetched, Meeting, Passable};
-use crate::engine::ports::Records;
+use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Backlog, Page};
+use crate::protocol::delta::{Ask, Selection, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
@@ -88,15 +87,47 @@ impl MemoryRecords {
     }
 }
 
-impl Passable<Body> for MemoryRecords {
-    type Place = Text;
+impl Records<Body> for MemoryRecords {
+    type Cursor = Text;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities {
+            coverage: self.access != Access::Scanned,
+            index: self.access == Access::Indexed,
+            pages: false,
+        })
+    }
+
+    async fn coverage(&self) -> Result<Watermarks> {
+        self.faults.meet(Operation::CoverRecords, None).await?;
+        let mut held = Watermarks::default();
+        for item in self.items.borrow().values() {
+            held.advance(&item.hlc);
+        }
+        pause().await;
+        Ok(held)
+    }
+
+    async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
+        self.faults.meet(Operation::ScanRecords, None).await?;
+        let mut selection = Selection::new(ask.limit);
+        selection.begin_read();
+        for item in self.items.borrow().values() {
+            if selection.meets(ask, &item.hlc) {
+                selection.offer(item.hlc.clone(), item.clone());
+            }
+        }
+        pause().await;
+        Ok(Some(selection.finish()))
+    }
 
     /// A page is in the order of ids and begins behind one.
-    async fn meet(
+    async fn scan(
         &self,
+        ask: &Ask,
+        horizon: Option<&Hlc>,
         after: Option<Text>,
-        meeting: &mut Meeting<'_, Body>,
-    ) -> Result<Option<Text>> {
+    ) -> Result<Scanned<Body, Text>> {
         self.faults.meet(Operation::ScanRecords, None).await?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let page: Vec<_> = self
@@ -107,20 +138,18 @@ impl Passable<Body> for MemoryRecords {
             .map(|(_, item)| item.clone())
             .collect();
         pause().await;
-        let last = page.last().map(|item| item.body.id.clone());
+        let mut scanned = Scanned {
+            next: page.last().map(|item| item.body.id.clone()),
+            ..Scanned::default()
+        };
         for item in page {
-            let Some(has_place) = meeting.place_of(&item.hlc) else {
-                continue;
-            };
-            meeting.note(item.hlc.clone(), item.body.id.clone());
-            if has_place {
-                meeting.offer(item);
-            }
+            scanned.sort_in(ask, horizon, item, |item| item.body.id.clone());
         }
-        Ok(last)
+        Ok(scanned)
     }
 
-    async fn fetch(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
+    async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<Body>> {
+        let mut fetched = Fetched::new();
         for known in wanted {
             let found = self.get(&known.1).await?;
             fetched.extend(
@@ -129,42 +158,7 @@ impl Passable<Body> for MemoryRecords {
                     .map(|item| (known.clone(), item)),
             );
         }
-        Ok(())
-    }
-}
-
-impl Records<Body> for MemoryRecords {
-    async fn coverage(&self) -> Result<Option<Watermarks>> {
-        if self.access == Access::Scanned {
-            return Ok(None);
-        }
-        self.faults.meet(Operation::CoverRecords, None).await?;
-        let mut held = Watermarks::default();
-        for item in self.items.borrow().values() {
-            held.advance(&item.hlc);
-        }
-        pause().await;
-        Ok(Some(held))
-    }
-
-    async fn unseen(
-        &self,
-        ask: &Ask,
-        backlog: &mut Backlog<Text>,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        if self.access != Access::Indexed {
-            return pass::unseen(self, ask, backlog, page).await;
-        }
-        self.faults.meet(Operation::ScanRecords, None).await?;
-        page.begin_read();
-        for item in self.items.borrow().values() {
-            if page.meets(ask, &item.hlc) {
-                page.offer(item.hlc.clone(), item.clone());
-            }
-        }
-        pause().await;
-        Ok(())
+        Ok(fetched)
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
@@ -179,5 +173,9 @@ impl Records<Body> for MemoryRecords {
         }
         pause().await;
         Ok(())
+    }
+
+    async fn apply(&self, _items: Vec<Item<Body>>, _order: Order) -> Result<Vec<Outcome>> {
+        Ok(Vec::new())
     }
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use crate::engine::ports::AppRows;
+use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::text::Text;
@@ -97,6 +97,15 @@ impl MemoryRows {
 }
 
 impl AppRows<Body> for MemoryRows {
+    type Cursor = (Hlc, Option<Text>);
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities {
+            coverage: self.knows_coverage,
+            ..Capabilities::default()
+        })
+    }
+
     async fn tables(&self) -> Result<Vec<Table>> {
         self.faults.meet(Operation::ListTables, None).await?;
         let tables = self.tables.borrow();
@@ -112,10 +121,6 @@ impl AppRows<Body> for MemoryRows {
             .any(|(table, _)| table.app == *app))
     }
 
-    fn knows_coverage(&self) -> bool {
-        self.knows_coverage
-    }
-
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         let name = Some(&table.name);
         self.faults.meet(Operation::CoverRows, name).await?;
@@ -129,36 +134,35 @@ impl AppRows<Body> for MemoryRows {
         Ok(held)
     }
 
-    async fn unseen(
-        &self,
-        table: &Table,
-        floor: &Hlc,
-        ask: &Ask,
-        page: &mut Page<Item<Body>>,
-    ) -> Result<()> {
-        let mut from = (floor.clone(), None);
-        loop {
-            page.begin_read();
-            let name = Some(&table.name);
-            self.faults.meet(Operation::ScanRows, name).await?;
-            let rows = self.page_after(table, &from);
-            pause().await;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            from = (last.hlc.clone(), Some(last.body.id.clone()));
-            for item in rows {
-                if page.meets(ask, &item.hlc) {
-                    page.offer(item.hlc.clone(), item);
-                }
-            }
-            if page.horizon().is_some_and(|end| from.0 > *end) {
-                return Ok(());
-            }
-        }
+    async fn changes(&self, _table: &Table, _ask: &Ask) -> Result<Stretch<Item<Body>>> {
+        Ok(Stretch::default())
     }
 
-    async fn apply(&self, item: &Item<Body>) -> Result<()> {
+    async fn scan(
+        &self,
+        table: &Table,
+        (floor, after): (&Hlc, Option<(Hlc, Option<Text>)>),
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<Body, (Hlc, Option<Text>)>> {
+        let from = after.unwrap_or_else(|| (floor.clone(), None));
+        let name = Some(&table.name);
+        self.faults.meet(Operation::ScanRows, name).await?;
+        let rows = self.page_after(table, &from);
+        pause().await;
+        let last = rows.last().cloned();
+        let mut scanned = Scanned {
+            reached: last.as_ref().map(|last| last.hlc.clone()),
+            next: last.map(|last| (last.hlc, Some(last.body.id))),
+            ..Scanned::default()
+        };
+        for item in rows {
+            scanned.sort_in(ask, horizon, item, |_| Text::from(""));
+        }
+        Ok(scanned)
+    }
+
+    async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         let id = Some(&item.body.id);
         self.faults.meet(Operation::ApplyRow, id).await?;
         let applied = self.with_rows_of(&item.kind, |rows| {
@@ -171,5 +175,9 @@ impl AppRows<Body> for MemoryRows {
             let message = "the table is not registered on this side";
             Error::new(ErrorKind::UnknownApp, "apply an app row", message)
         })
+    }
+
+    async fn apply(&self, _items: Vec<Item<Body>>, _order: Order) -> Result<Vec<Outcome>> {
+        Ok(Vec::new())
     }
 }

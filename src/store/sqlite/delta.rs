@@ -12,7 +12,7 @@ use super::fault::during;
 use super::indexes::ByTime;
 use super::malformed::Raw;
 use crate::error::Result;
-use crate::protocol::delta::{Ask, Page};
+use crate::protocol::delta::{Ask, Selection};
 use crate::protocol::hlc::{Hlc, text_floor};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -148,7 +148,7 @@ pub(super) fn watermarks(
 type Chosen = (Vec<(Hlc, Vec<Raw>)>, bool);
 
 fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<Chosen> {
-    let mut page = Page::new(wanted.limit());
+    let mut page = Selection::new(wanted.limit());
     let mut since = view.prepare_cached(&sql.node_since)?;
     for_each_node(view, sql, |node| {
         let floor = node.text().and_then(|node| wanted.floor(&Text::from(node)));
@@ -174,7 +174,7 @@ fn choose(view: &Connection, sql: &ByTime, wanted: &Wanted) -> rusqlite::Result<
             page.offer(hlc, key(sql, row)?);
         }
     }
-    Ok(page.finish())
+    Ok(page.finish().into_items())
 }
 
 /// Visits every node once, by jumping from each to the next in the index.

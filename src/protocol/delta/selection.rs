@@ -1,4 +1,4 @@
-//! The page: which of the unseen items go next.
+//! Which of the unseen items go next: a selection from one stream, and the stretch that comes of it.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ pub const MOST_UNORDERABLE: usize = 100;
 /// all. A group that does not fit waits for the next page; only a group that is larger than a whole
 /// page makes the page larger.
 #[derive(Debug)]
-pub struct Page<T> {
+pub struct Selection<T> {
     limit: usize,
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
     more: bool,
-    /// Something wanted was left out for want of room.
-    cut: bool,
+    /// The first that was left out for want of room.
+    before: Option<Hlc>,
     /// Nothing later may stay: a stream left out what follows.
     end: Option<Hlc>,
     survey: Survey,
@@ -57,7 +57,7 @@ pub struct Survey {
     pub too_late: Option<Hlc>,
 }
 
-impl<T> Page<T> {
+impl<T> Selection<T> {
     /// An empty page for `limit` items.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<T> Page<T> {
             groups: BTreeMap::new(),
             len: 0,
             more: false,
-            cut: false,
+            before: None,
             end: None,
             survey: Survey::default(),
             unorderable: Unorderable::default(),
@@ -84,11 +84,6 @@ impl<T> Page<T> {
         self.unorderable.is_all = true;
     }
 
-    /// What was noted without a timestamp.
-    pub fn take_unorderable(&mut self) -> Unorderable<T> {
-        std::mem::take(&mut self.unorderable)
-    }
-
     /// Whether an item with this timestamp would get a place. Where not, something was left out.
     pub fn admits(&mut self, hlc: &Hlc) -> bool {
         let admitted = self.len < self.limit
@@ -96,19 +91,15 @@ impl<T> Page<T> {
                 .groups
                 .last_key_value()
                 .is_none_or(|(last, _)| hlc <= last);
-        self.more |= !admitted;
-        self.cut |= !admitted;
+        if !admitted {
+            self.leave_out(hlc.clone());
+        }
         admitted
     }
 
     /// Notes that a store is asked. What one reading answers, it saw at one moment.
     pub fn begin_read(&mut self) {
         self.survey.reads += 1;
-    }
-
-    /// What the reading met.
-    pub fn survey(&self) -> &Survey {
-        &self.survey
     }
 
     /// Meets an item of a store: whether `ask` wants it and it would get a place.
@@ -130,24 +121,6 @@ impl<T> Page<T> {
             Standing::Wanted => {
                 self.survey.newest.advance(hlc);
                 self.admits(hlc)
-            }
-        }
-    }
-
-    /// Takes over what another page holds and met.
-    pub fn absorb(&mut self, other: Self) {
-        self.survey.reads += other.survey.reads;
-        self.survey.newest.merge(&other.survey.newest);
-        let earlier = [self.survey.too_late.take(), other.survey.too_late];
-        self.survey.too_late = earlier.into_iter().flatten().min();
-        self.more |= other.more;
-        self.unorderable.items.extend(other.unorderable.items);
-        let last = other.groups.last_key_value().map(|(hlc, _)| hlc.clone());
-        let ends = [self.end.take(), other.end, last.filter(|_| other.cut)];
-        self.end = ends.into_iter().flatten().min();
-        for (hlc, group) in other.groups {
-            for item in group {
-                self.offer(hlc.clone(), item);
             }
         }
     }
@@ -183,14 +156,14 @@ impl<T> Page<T> {
     pub fn left_out_more(&mut self) {
         self.more = true;
         let last = self.groups.last_key_value().map(|(hlc, _)| hlc.clone());
-        self.end = [self.end.take(), last].into_iter().flatten().min();
+        self.end = earlier(self.end.take(), last);
     }
 
     /// Notes that a stream has more, all of it later than `upto`, whether or not what it offered up to
     /// there got a place.
     pub fn left_out_after(&mut self, upto: Hlc) {
         self.more = true;
-        self.end = [self.end.take(), Some(upto)].into_iter().flatten().min();
+        self.end = earlier(self.end.take(), Some(upto));
     }
 
     /// Once the page is full and something was left out: the greatest timestamp that can still get a
@@ -202,26 +175,31 @@ impl<T> Page<T> {
         self.groups.last_key_value().map(|(hlc, _)| hlc)
     }
 
-    /// The items in the order of their timestamps, and whether any were left out.
-    pub fn finish(mut self) -> (Vec<(Hlc, T)>, bool) {
+    /// What was selected, in the order of timestamps.
+    pub fn finish(mut self) -> Stretch<T> {
         if self.len > self.limit && self.groups.len() > 1 {
             self.drop_last_group();
         }
-        if let Some(end) = self.end.take() {
-            while self
-                .groups
-                .last_key_value()
-                .is_some_and(|(hlc, _)| *hlc > end)
-            {
-                self.drop_last_group();
-            }
+        while self
+            .groups
+            .last_key_value()
+            .is_some_and(|(hlc, _)| self.is_behind(hlc))
+        {
+            self.drop_last_group();
         }
         let items = self
             .groups
             .into_iter()
             .flat_map(|(hlc, group)| group.into_iter().map(move |item| (hlc.clone(), item)))
             .collect();
-        (items, self.more)
+        Stretch {
+            items,
+            more: self.more,
+            before: self.before,
+            end: self.end,
+            survey: self.survey,
+            unorderable: self.unorderable,
+        }
     }
 
     fn last_group(&self) -> usize {
@@ -231,10 +209,120 @@ impl<T> Page<T> {
     }
 
     fn drop_last_group(&mut self) {
-        if let Some((_, group)) = self.groups.pop_last() {
+        if let Some((hlc, group)) = self.groups.pop_last() {
             self.len -= group.len();
-            self.more = true;
-            self.cut = true;
+            self.leave_out(hlc);
         }
     }
+
+    fn leave_out(&mut self, hlc: Hlc) {
+        self.more = true;
+        self.before = earlier(self.before.take(), Some(hlc));
+    }
+
+    /// Whether something may have been left out that is no later than `hlc`.
+    fn is_behind(&self, hlc: &Hlc) -> bool {
+        self.end.as_ref().is_some_and(|end| hlc > end)
+            || self.before.as_ref().is_some_and(|before| hlc >= before)
+    }
+}
+
+/// What was selected of one stream, or of several that were [joined](Stretch::join).
+///
+/// It says itself how far it is complete: nothing that lies between its items was left out, and what lies behind its
+/// end is not known. So streams can only be joined by a rule that keeps to the earliest end.
+#[derive(Debug)]
+pub struct Stretch<T> {
+    items: Vec<(Hlc, T)>,
+    more: bool,
+    /// The first item that is known to have been left out.
+    before: Option<Hlc>,
+    /// What is later is not known.
+    end: Option<Hlc>,
+    survey: Survey,
+    unorderable: Unorderable<T>,
+}
+
+impl<T> Default for Stretch<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            more: false,
+            before: None,
+            end: None,
+            survey: Survey::default(),
+            unorderable: Unorderable::default(),
+        }
+    }
+}
+
+impl<T> Stretch<T> {
+    /// What one reading of an index answers: the smallest timestamps that are wanted, in order, and whether it left
+    /// out `more`, all of it later.
+    pub fn of_reading(
+        limit: usize,
+        wanted: impl IntoIterator<Item = (Hlc, T)>,
+        more: bool,
+    ) -> Self {
+        let mut selection = Selection::new(limit);
+        selection.offer_reading(wanted, more);
+        selection.finish()
+    }
+
+    /// The `limit` smallest of all of them. What one stream has behind the end of another has to wait: something
+    /// earlier may follow there.
+    pub fn join(limit: usize, stretches: impl IntoIterator<Item = Self>) -> Self {
+        let mut joined = Selection::new(limit);
+        for stretch in stretches {
+            joined.survey.reads += stretch.survey.reads;
+            joined.survey.newest.merge(&stretch.survey.newest);
+            let too_late = joined.survey.too_late.take();
+            joined.survey.too_late = earlier(too_late, stretch.survey.too_late);
+            joined.more |= stretch.more;
+            joined.unorderable.items.extend(stretch.unorderable.items);
+            joined.unorderable.is_all |= stretch.unorderable.is_all;
+            joined.end = earlier(joined.end.take(), stretch.end);
+            joined.before = earlier(joined.before.take(), stretch.before);
+            for (hlc, item) in stretch.items {
+                joined.offer(hlc, item);
+            }
+        }
+        joined.finish()
+    }
+
+    /// The same with other items in place of these.
+    pub fn map<U>(self, change: impl Fn(T) -> U) -> Stretch<U> {
+        let items = self.items.into_iter();
+        let unorderable = self.unorderable.items.into_iter();
+        Stretch {
+            items: items.map(|(hlc, item)| (hlc, change(item))).collect(),
+            more: self.more,
+            before: self.before,
+            end: self.end,
+            survey: self.survey,
+            unorderable: Unorderable {
+                items: unorderable.map(&change).collect(),
+                is_all: self.unorderable.is_all,
+            },
+        }
+    }
+
+    /// What the reading of the stores met.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// What was met without a timestamp.
+    pub fn take_unorderable(&mut self) -> Unorderable<T> {
+        std::mem::take(&mut self.unorderable)
+    }
+
+    /// The items in the order of their timestamps, and whether any were left out.
+    pub fn into_items(self) -> (Vec<(Hlc, T)>, bool) {
+        (self.items, self.more)
+    }
+}
+
+fn earlier(a: Option<Hlc>, b: Option<Hlc>) -> Option<Hlc> {
+    [a, b].into_iter().flatten().min()
 }

@@ -1,0 +1,420 @@
+//! Taking items in: one line per node, in the order of timestamps, records and rows together.
+//!
+//! How a store takes them in, a page at once or one by one, is decided here, from what it is able to do.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::text::Text;
+
+use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
+
+/// An item on its way in.
+#[derive(Debug)]
+pub struct Arrival<B> {
+    /// The item.
+    pub item: Item<B>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Where an arrival stands.
+#[derive(Debug)]
+pub enum Fate {
+    /// Nothing was done with it yet.
+    Waiting,
+    /// The channel does not carry its kind: it is left out, and holds nothing up.
+    Dropped,
+    /// It was shown to its store, or has to wait behind an item that was.
+    Settled(Outcome),
+}
+
+impl<B> Arrival<B> {
+    /// An item that nothing was done with.
+    pub fn new(item: Item<B>) -> Self {
+        Self {
+            item,
+            fate: Fate::Waiting,
+        }
+    }
+
+    /// Whether the item, or a newer version of it, is stored here.
+    pub fn is_here(&self) -> bool {
+        matches!(self.fate, Fate::Settled(Outcome::Applied | Outcome::Stale))
+    }
+
+    /// Why the item could not be stored, if that was tried.
+    pub fn failure(&self) -> Option<&Error> {
+        match &self.fate {
+            Fate::Settled(Outcome::Failed(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome, guard: &mut OrderGuard) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            guard.failed(&self.item.hlc.node_id);
+        }
+        self.fate = Fate::Settled(outcome);
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.fate, Fate::Waiting)
+    }
+
+    fn is_record(&self) -> bool {
+        matches!(self.item.kind, ItemKind::Record(_))
+    }
+}
+
+/// Which nodes are stopped, and what stops one.
+#[derive(Debug)]
+pub struct OrderGuard {
+    order: Order,
+    known_apps_only: bool,
+    stopped: HashSet<NodeId>,
+}
+
+impl OrderGuard {
+    /// That of a caller: a failure stops its node only if `strict`; `stopped` are stopped already.
+    pub fn of_caller(strict: bool, stopped: HashSet<NodeId>) -> Self {
+        Self {
+            order: if strict { Order::Strict } else { Order::Loose },
+            known_apps_only: false,
+            stopped,
+        }
+    }
+
+    /// That of an answering side: others pull from it, so nothing may pass a failure; `stopped` are
+    /// stopped already.
+    pub fn of_responder(stopped: HashSet<NodeId>) -> Self {
+        Self {
+            order: Order::Strict,
+            known_apps_only: true,
+            stopped,
+        }
+    }
+
+    fn holds_back(&self, node: &NodeId) -> bool {
+        self.stopped.contains(node)
+    }
+
+    fn failed(&mut self, node: &NodeId) {
+        if self.order == Order::Strict {
+            self.stopped.insert(node.clone());
+        }
+    }
+
+    /// The nodes that are stopped now.
+    pub fn into_stopped(self) -> HashSet<NodeId> {
+        self.stopped
+    }
+}
+
+/// Takes in records that arrive in the order of timestamps, last writer wins.
+pub async fn apply_records<B, R: Records<B>>(
+    records: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    guard: &mut OrderGuard,
+) where
+    B: Clone,
+{
+    let pages = records.capabilities().is_ok_and(|able| able.pages);
+    if pages {
+        let free = without_stopped(run, guard);
+        return apply_page(free, clock, guard, |items, order| {
+            records.apply(items, order)
+        })
+        .await;
+    }
+    for arrival in run {
+        let outcome = if guard.holds_back(&arrival.item.hlc.node_id) {
+            Outcome::Behind
+        } else {
+            match apply_record(records, &arrival.item, clock).await {
+                Ok(true) => Outcome::Applied,
+                Ok(false) => Outcome::Stale,
+                Err(error) => Outcome::Failed(error),
+            }
+        };
+        arrival.settle(outcome, guard);
+    }
+}
+
+async fn apply_record<B, R: Records<B>>(
+    records: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+) -> Result<bool> {
+    let ItemKind::Record(id) = &item.kind else {
+        return Ok(false);
+    };
+    let stored = records.stored(id).await?;
+    if !wins(&item.hlc, stored.as_ref()) {
+        return Ok(false);
+    }
+    clock.receive(&item.hlc).await?;
+    records.put(item).await?;
+    Ok(true)
+}
+
+/// Takes in rows that arrive in the order of timestamps, last writer wins.
+pub async fn apply_rows<B, R: AppRows<B>>(
+    rows: &R,
+    run: &mut [Arrival<B>],
+    clock: &impl Clock,
+    guard: &mut OrderGuard,
+) where
+    B: Clone,
+{
+    let mut apps = KnownApps::default();
+    let pages = rows.capabilities().is_ok_and(|able| able.pages);
+    if pages {
+        let mut free = Vec::with_capacity(run.len());
+        for arrival in run {
+            match admit(rows, arrival, guard, &mut apps).await {
+                Some(outcome) => arrival.settle(outcome, guard),
+                None => free.push(arrival),
+            }
+        }
+        return apply_page(free, clock, guard, |items, order| rows.apply(items, order)).await;
+    }
+    for arrival in run {
+        let outcome = match admit(rows, arrival, guard, &mut apps).await {
+            Some(outcome) => outcome,
+            None => match apply_row(rows, &arrival.item, clock).await {
+                Ok(()) => Outcome::Applied,
+                Err(error) => Outcome::Failed(error),
+            },
+        };
+        arrival.settle(outcome, guard);
+    }
+}
+
+async fn apply_row<B, R: AppRows<B>>(rows: &R, item: &Item<B>, clock: &impl Clock) -> Result<()> {
+    clock.receive(&item.hlc).await?;
+    rows.apply_one(item).await
+}
+
+/// Which apps are registered, as far as it was asked.
+type KnownApps = HashMap<Text, Result<bool>>;
+
+/// What becomes of a row that is not shown to its store: it waits behind another, or its app is not registered.
+async fn admit<B, R: AppRows<B>>(
+    rows: &R,
+    arrival: &Arrival<B>,
+    guard: &OrderGuard,
+    apps: &mut KnownApps,
+) -> Option<Outcome> {
+    if guard.holds_back(&arrival.item.hlc.node_id) {
+        return Some(Outcome::Behind);
+    }
+    let ItemKind::Row(table) = &arrival.item.kind else {
+        return None;
+    };
+    if !guard.known_apps_only {
+        return None;
+    }
+    if !apps.contains_key(&table.app) {
+        let known = rows.knows(&table.app).await;
+        apps.insert(table.app.clone(), known);
+    }
+    match apps.get(&table.app)? {
+        Ok(true) => None,
+        Ok(false) => Some(Outcome::Failed(Error::new(
+            ErrorKind::UnknownApp,
+            "apply an app row",
+            format!("the app {:?} is not registered on this side", table.app),
+        ))),
+        Err(error) => Some(Outcome::Failed(error.clone())),
+    }
+}
+
+/// Those that do not have to wait; the others are settled.
+fn without_stopped<'a, B>(
+    run: &'a mut [Arrival<B>],
+    guard: &mut OrderGuard,
+) -> Vec<&'a mut Arrival<B>> {
+    let mut free = Vec::with_capacity(run.len());
+    for arrival in run {
+        if guard.holds_back(&arrival.item.hlc.node_id) {
+            arrival.settle(Outcome::Behind, guard);
+        } else {
+            free.push(arrival);
+        }
+    }
+    free
+}
+
+/// Takes items in as one page. If the app's own code threw at the page as a whole, its items are tried one by one:
+/// the error may be about one of them.
+///
+/// The clock hears the greatest timestamp of the page before anything is written: it is past all of them
+/// then.
+async fn apply_page<B: Clone, F>(
+    page: Vec<&mut Arrival<B>>,
+    clock: &impl Clock,
+    guard: &mut OrderGuard,
+    apply: impl Fn(Vec<Item<B>>, Order) -> F,
+) where
+    F: Future<Output = Result<Vec<Outcome>>>,
+{
+    let Some(greatest) = page.iter().map(|arrival| &arrival.item.hlc).max() else {
+        return;
+    };
+    let order = guard.order;
+    let taken = match clock.receive(greatest).await {
+        Ok(()) => {
+            let items = page.iter().map(|arrival| arrival.item.clone()).collect();
+            apply(items, order).await
+        }
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for arrival in page {
+                arrival.settle(outcomes.next().unwrap_or_else(no_outcome), guard);
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::Foreign && page.len() > 1 => {
+            let mut stopped: HashSet<NodeId> = HashSet::new();
+            for arrival in page {
+                let node = arrival.item.hlc.node_id.clone();
+                let outcome = if order == Order::Strict && stopped.contains(&node) {
+                    Outcome::Behind
+                } else {
+                    let taken = apply(vec![arrival.item.clone()], order).await;
+                    taken.map_or_else(Outcome::Failed, |outcomes| {
+                        outcomes.into_iter().next().unwrap_or_else(no_outcome)
+                    })
+                };
+                if matches!(outcome, Outcome::Failed(_)) {
+                    stopped.insert(node);
+                }
+                arrival.settle(outcome, guard);
+            }
+        }
+        Err(error) => {
+            for arrival in page {
+                arrival.settle(Outcome::Failed(error.clone()), guard);
+            }
+        }
+    }
+}
+
+fn no_outcome() -> Outcome {
+    Outcome::Failed(Error::new(
+        ErrorKind::Internal,
+        "take in an item",
+        "the store did not say what became of it",
+    ))
+}
+
+/// Takes in `items`. Every arrival that comes back has its outcome.
+pub async fn apply_all<S: Side>(
+    side: &S,
+    mut items: Vec<Item<S::Body>>,
+    max_clock_skew_ms: Option<u64>,
+    guard: &mut OrderGuard,
+) -> Vec<Arrival<S::Body>> {
+    items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
+    let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
+    drop_foreign_planes(side, &mut arrivals);
+    let mut refused = Vec::new();
+    if max_clock_skew_ms.is_some() && arrivals.iter().any(Arrival::is_waiting) {
+        refused = refuse_the_future(&mut arrivals, side.clock().app_ms(), max_clock_skew_ms);
+    }
+    let same_store = |a: &Arrival<S::Body>, b: &Arrival<S::Body>| {
+        a.is_record() == b.is_record() && a.is_waiting() == b.is_waiting()
+    };
+    for run in arrivals.chunk_by_mut(same_store) {
+        if !run.first().is_some_and(Arrival::is_waiting) {
+            continue;
+        }
+        match (
+            run.first().is_some_and(Arrival::is_record),
+            side.records(),
+            side.rows(),
+        ) {
+            (true, Some(records), _) => apply_records(records, run, side.clock(), guard).await,
+            (false, _, Some(rows)) => apply_rows(rows, run, side.clock(), guard).await,
+            _ => run
+                .iter_mut()
+                .for_each(|arrival| arrival.settle(no_store(), guard)),
+        }
+    }
+    // Whatever a refused node sends later is later still: it waits only from here on.
+    for node in &refused {
+        guard.failed(node);
+    }
+    arrivals
+}
+
+fn no_store() -> Outcome {
+    Outcome::Failed(Error::new(
+        ErrorKind::UnknownApp,
+        "take in an app row",
+        "this side has no app rows; give it an `appSyncableSource`",
+    ))
+}
+
+/// A timestamp of the future is refused before anything is written or heard by the clock. It is never
+/// brought down to the present: two replicas would then disagree about it.
+fn refuse_the_future<B>(
+    arrivals: &mut [Arrival<B>],
+    now_ms: u64,
+    max_skew_ms: Option<u64>,
+) -> Vec<NodeId> {
+    let mut refused = Vec::new();
+    for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_waiting()) {
+        if too_far_ahead(&arrival.item.hlc, now_ms, max_skew_ms) {
+            let message = format!(
+                "the timestamp {} of node {} lies more than {} ms ahead of this machine's clock; \
+                 set that node's clock right, or raise `maxClockSkewMs`",
+                arrival.item.hlc.wall_time,
+                arrival.item.hlc.node_id,
+                max_skew_ms.unwrap_or_default(),
+            );
+            let error = Error::new(ErrorKind::ClockAhead, "take in an item", message);
+            arrival.fate = Fate::Settled(Outcome::Failed(error));
+            refused.push(arrival.item.hlc.node_id.clone());
+        }
+    }
+    refused
+}
+
+fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
+    if side.records().is_some() {
+        return;
+    }
+    let mut dropped = 0usize;
+    for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_record()) {
+        arrival.fate = Fate::Dropped;
+        dropped += 1;
+    }
+    if dropped > 0 {
+        side.log().warn(
+            &format!("{dropped} shared records came over a channel that carries none (syncSharedRecords: false); they were dropped"),
+            None,
+        );
+    }
+}
+
+/// Says which rows could not be applied: an app need not read what is held.
+pub(super) fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body>]) {
+    for arrival in arrivals {
+        if let (Some(error), ItemKind::Row(table)) = (arrival.failure(), &arrival.item.kind) {
+            side.log().warn(
+                &format!(
+                    "a row of {}/{} of node {:?} could not be applied; it is tried again in a later sweep",
+                    table.app, table.name, arrival.item.hlc.node_id
+                ),
+                Some(error),
+            );
+        }
+    }
+}
