@@ -302,7 +302,8 @@ async fn a_row_of_an_app_that_cannot_be_sent_is_named_and_keeps_its_place() {
             if id == "NULL" && schema.contains("WITHOUT ROWID") {
                 continue;
             }
-            let rows = open(&of_rows(schema, id, set));
+            let home = of_rows(schema, id, set);
+            let rows = open(&home);
             let ask = Ask {
                 limit: 10,
                 ..Ask::default()

@@ -22,7 +22,7 @@ pub const STORES: &[(&Factory, Open)] = &[
         records(call, options, sqlite::records(options)?)
     }),
     (&SQLITE_APP_ROWS, |call, options| {
-        rows(call, sqlite::rows(options)?)
+        rows(call, &sqlite::rows(options)?)
     }),
     (&SQLITE_SYNC_STATE_STORE, |call, options| {
         if call.scope.is_nullish(options.get("path")?)? {

@@ -18,12 +18,12 @@ use crate::store::{AppRowStore, Json, Namespace, Registration};
 pub struct NativeRows(pub Arc<dyn AppRowStore>);
 
 /// The source that stands for `store`.
-pub fn rows<'s>(call: &Call<'s>, store: Arc<dyn AppRowStore>) -> Result<Value<'s>> {
+pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let source = object_of(scope, realm, METHODS, &store)?;
-    let behind = Rc::new(NativeRows(Arc::clone(&store)));
+    let source = object_of(scope, realm, METHODS, store)?;
+    let behind = Rc::new(NativeRows(Arc::clone(store)));
     for (name, methods) in [("namespaces", NAMESPACES), ("applier", APPLIER)] {
-        let object = object_of(scope, realm, methods, &store)?;
+        let object = object_of(scope, realm, methods, store)?;
         mark(scope, realm, object, Rc::<NativeRows>::clone(&behind))?;
         scope.set_named(source, name, object)?;
     }
