@@ -21,6 +21,11 @@ const RULES = [
   [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
   [/^testing\//, /\bcrate::(store|transport|binding)\b/, "testing/ stands on the ports alone"],
   [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
+  [
+    /^binding\/(?!stores\/|delta\.rs)|^store\/(?!sqlite\/|fs\/)/,
+    /\b(store|super)::(sqlite|fs)\b|\bSqlite(Records|AppRows|State)\b|\bFsObjects\b/,
+    "a store is known by its trait",
+  ],
   [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
 ];
 

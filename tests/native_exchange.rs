@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use starkeep_sync_engine::engine::ports::{Events, Exchange, Side};
 use starkeep_sync_engine::engine::responder::Responder;
@@ -17,11 +18,13 @@ use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::Json;
 use starkeep_sync_engine::store::clock::SharedClock;
-use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
+use starkeep_sync_engine::store::fs::FsObjects;
+use starkeep_sync_engine::store::ports::{Here, ObjectPort, Port, StatePort};
+use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::side::{NativeSide, Traced};
-use starkeep_sync_engine::store::sqlite::{
-    Options, Query, Registration, SqliteAppRows, SqliteRecords, SqliteState, TableSpec,
-};
+use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteRecords, SqliteState};
+use starkeep_sync_engine::store::{AppRowStore, RecordStore, Registration, TableSpec};
+use starkeep_sync_engine::store::{ObjectStore, PutOptions};
 use tempfile::TempDir;
 
 /// A responder that is called where it stands.
@@ -50,7 +53,7 @@ impl Events for Nobody {
 /// A device or a hub: everything in one file and one folder.
 struct Node {
     side: NativeSide,
-    objects: FsObjects,
+    objects: Arc<dyn ObjectStore>,
     state: SqliteState,
     _folder: TempDir,
 }
@@ -67,7 +70,7 @@ impl Node {
             }],
             files_enabled: true,
         };
-        let rows = side.rows.as_ref().unwrap();
+        let rows = &side.rows.as_ref().unwrap().store;
         rows.register("Notes-App", registration).await.unwrap();
         Self {
             side,
@@ -82,13 +85,16 @@ impl Node {
         hub: &Self,
         wire: &Arc<Mutex<Responder<NativeSide>>>,
         page_limit: usize,
-    ) -> Engine<NativeSide, FsObjects, Wire, SqliteState, Nobody> {
+    ) -> Engine<NativeSide, ObjectPort, Wire, StatePort<Here, Traced>, Nobody> {
         Engine {
             side: self.side.clone(),
-            local: self.objects.clone(),
-            remote: hub.objects.clone(),
+            local: Port::here(Arc::clone(&self.objects)),
+            remote: Port::here(Arc::clone(&hub.objects)),
             peer: Wire(Arc::clone(wire)),
-            state: Some(self.state.clone()),
+            state: Some(StatePort {
+                port: Port::here(Arc::new(self.state.clone())),
+                log: Traced,
+            }),
             events: Nobody,
             options: RoundOptions {
                 page_limit,
@@ -98,12 +104,12 @@ impl Node {
         }
     }
 
-    fn records(&self) -> &SqliteRecords {
-        self.side.records.as_ref().unwrap()
+    fn records(&self) -> &dyn RecordStore {
+        &*self.side.records.as_ref().unwrap().store
     }
 
-    fn rows(&self) -> &SqliteAppRows {
-        self.side.rows.as_ref().unwrap()
+    fn rows(&self) -> &dyn AppRowStore {
+        &*self.side.rows.as_ref().unwrap().store
     }
 
     /// Writes as an app does: stamped by the clock that the engine uses.
@@ -111,9 +117,11 @@ impl Node {
         let hlc = self.side.clock.now();
         let key = object.map(|object| format!("photos/{object}"));
         if let Some(key) = &key {
-            let put = self
-                .objects
-                .put(key, id.as_bytes().to_vec(), PutOptions::default());
+            let put = self.objects.put(
+                key,
+                Bytes::copy_from_slice(id.as_bytes()),
+                PutOptions::default(),
+            );
             put.await.unwrap();
         }
         let record = json!({
@@ -159,17 +167,19 @@ impl Node {
     }
 }
 
-fn open(name: &str, folder: &Path) -> (NativeSide, FsObjects, SqliteState) {
+fn open(name: &str, folder: &Path) -> (NativeSide, Arc<dyn ObjectStore>, SqliteState) {
     let file = folder.join("data.db");
+    let records = SqliteRecords::open(&file, Options::default()).unwrap();
+    let rows = SqliteAppRows::open(&file, Options::default()).unwrap();
     let side = NativeSide {
-        records: Some(SqliteRecords::open(&file, Options::default()).unwrap()),
-        rows: Some(SqliteAppRows::open(&file, Options::default()).unwrap()),
+        records: Some(Port::here(Arc::new(records))),
+        rows: Some(Port::here(Arc::new(rows))),
         clock: SharedClock::new(Text::from(name), ClockState::default()),
         log: Traced,
     };
     let state = SqliteState::open(&file, Options::default()).unwrap();
     let objects = FsObjects::open(&folder.join("objects")).unwrap();
-    (side, objects, state)
+    (side, Arc::new(objects), state)
 }
 
 fn table(name: &str) -> Table {
@@ -198,7 +208,7 @@ fn responder(hub: &Node) -> Arc<Mutex<Responder<NativeSide>>> {
 
 /// Rounds until neither side has more; what all of them did.
 async fn sync(
-    engine: &Engine<NativeSide, FsObjects, Wire, SqliteState, Nobody>,
+    engine: &Engine<NativeSide, ObjectPort, Wire, StatePort<Here, Traced>, Nobody>,
 ) -> Vec<Report<Json>> {
     let mut reports = Vec::new();
     for _ in 0..100 {
@@ -217,7 +227,7 @@ fn a_native_responder_can_be_moved_between_threads() {
     fn moves<T: Send>() {}
     fn is_shared<T: Send + Sync>() {}
     moves::<Responder<NativeSide>>();
-    moves::<Engine<NativeSide, FsObjects, Wire, SqliteState, Nobody>>();
+    moves::<Engine<NativeSide, ObjectPort, Wire, StatePort<Here, Traced>, Nobody>>();
     is_shared::<NativeSide>();
     is_shared::<Arc<Mutex<Responder<NativeSide>>>>();
 }
@@ -245,7 +255,11 @@ async fn two_devices_and_a_hub_end_equal() {
             "id": "f", "object_storage_key": "files/f", "mime_type": "text/plain", "size_bytes": 4,
         });
         two.objects
-            .put("files/f", b"file".to_vec(), PutOptions::default())
+            .put(
+                "files/f",
+                Bytes::from_static(b"file"),
+                PutOptions::default(),
+            )
             .await
             .unwrap();
         two.write_row(FILE_RECORDS_TABLE, "insert", file).await;

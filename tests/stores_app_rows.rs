@@ -8,7 +8,7 @@ use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::delta::Ask;
 use starkeep_sync_engine::protocol::item::{Blob, FILE_RECORDS_TABLE};
 use starkeep_sync_engine::protocol::text::Text;
-use starkeep_sync_engine::store::sqlite::Registration;
+use starkeep_sync_engine::store::{AppRowStore, Registration};
 use stores_support::rows::{
     SCHEMAS, entry, insert, kinds, of_an_app, open, pages, shipped, spec, table, tables,
 };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use starkeep_sync_engine::protocol::delta::Selection;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
-use starkeep_sync_engine::store::Json;
+use starkeep_sync_engine::store::{AppRowStore, Json};
 use stores_support::rows::{SCHEMAS, entry, kinds, of_an_app, open, pages};
 use stores_support::{at, value};
 

@@ -10,6 +10,7 @@ use starkeep_sync_engine::error::{Error, ErrorKind};
 use starkeep_sync_engine::protocol::item::ItemKind;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteState};
+use starkeep_sync_engine::store::{AppRowStore, StateStore};
 use stores_support::rows::{
     REGISTRY, SCHEMAS, entry, insert, of_an_app, open, pages, shipped, spec, table, tables,
 };

@@ -9,7 +9,8 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Blob, ItemKind};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::store::sqlite::{SqliteRecords, Taken};
+use starkeep_sync_engine::store::sqlite::SqliteRecords;
+use starkeep_sync_engine::store::{RecordStore, Taken};
 use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, item, item_of, record, text, value, with};
 
 fn marks(all: &[Hlc]) -> Watermarks {

@@ -10,6 +10,7 @@ use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::blocking::Threads;
 use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
 use starkeep_sync_engine::store::sqlite::{Options, SqliteState};
+use starkeep_sync_engine::store::{RecordStore, StateStore};
 use stores_support::{Home, at, get, record, text};
 use tempfile::TempDir;
 

@@ -10,8 +10,10 @@ use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::delta::Ask;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
-use starkeep_sync_engine::store::Json;
-use starkeep_sync_engine::store::sqlite::{Query, SqliteRecords};
+use starkeep_sync_engine::store::RecordStore;
+use starkeep_sync_engine::store::query::Query;
+use starkeep_sync_engine::store::sqlite::SqliteRecords;
+use starkeep_sync_engine::store::{AppRowStore, Json};
 use stores_support::rows::{of_an_app, open, pages};
 use stores_support::{Home, at, get, item, text, value, with};
 

@@ -7,7 +7,7 @@ mod stores_support;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
-use starkeep_sync_engine::store::sqlite::Taken;
+use starkeep_sync_engine::store::{AppRowStore, RecordStore, Taken};
 use stores_support::rows::{entry, insert, of_an_app, open, pages, shipped};
 use stores_support::{Home, NEW_TABLE, at, get, item, item_of, record, text, with};
 

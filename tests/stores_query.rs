@@ -6,7 +6,9 @@ mod stores_support;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
-use starkeep_sync_engine::store::sqlite::{Query, SqliteRecords};
+use starkeep_sync_engine::store::RecordStore;
+use starkeep_sync_engine::store::query::Query;
+use starkeep_sync_engine::store::sqlite::SqliteRecords;
 use stores_support::{Home, OLD_TABLE, at, record, text, value, with};
 
 fn query(json: &Value) -> Query {

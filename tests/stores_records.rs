@@ -5,7 +5,9 @@ mod stores_support;
 
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
-use starkeep_sync_engine::store::sqlite::{Operation, Query, SqliteRecords, Taken};
+use starkeep_sync_engine::store::query::Query;
+use starkeep_sync_engine::store::sqlite::SqliteRecords;
+use starkeep_sync_engine::store::{Operation, RecordStore, Taken};
 use stores_support::{
     Home, NEW_TABLE, OLD_TABLE, at, get, item, item_of, record, text, value, with,
 };

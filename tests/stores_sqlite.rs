@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::json;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::Json;
-use starkeep_sync_engine::store::sqlite::{Options, Query, SqliteRecords, SqliteState};
+use starkeep_sync_engine::store::query::Query;
+use starkeep_sync_engine::store::sqlite::{Options, SqliteRecords, SqliteState};
+use starkeep_sync_engine::store::{RecordStore, StateStore};
 use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, get, item, record, text};
 
 const QUICK: Options = Options {

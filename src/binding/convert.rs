@@ -79,17 +79,6 @@ pub fn as_body(json: &Json) -> Result<Body> {
     Ok(Body::Json(Json::clone(json)))
 }
 
-/// An item of a native store.
-pub fn from_native(item: Item<Json>) -> Item<Body> {
-    Item {
-        hlc: item.hlc,
-        kind: item.kind,
-        blob: item.blob,
-        body: Body::Json(item.body),
-        fault: item.fault,
-    }
-}
-
 /// `JSON.parse`
 pub fn parse_json<'s>(scope: Scope<'s>, realm: &Realm, text: &str) -> Result<Value<'s>> {
     let parse = realm.intrinsic(scope, Intrinsic::Parse)?;

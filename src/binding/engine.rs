@@ -158,7 +158,7 @@ fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> 
     }
     let folder = |storage| {
         let native = behind::<NativeBlobs>(scope, realm, storage)?;
-        Ok::<_, Error>(native.map(|native| native.0.root()))
+        Ok::<_, Error>(native.and_then(|native| native.0.place()))
     };
     let is_one_folder =
         || Ok(matches!((folder(here)?, folder(there)?), (Some(a), Some(b)) if a == b));

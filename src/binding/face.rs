@@ -22,17 +22,14 @@ use super::http::{
 };
 use super::js::{Call, Intrinsic, Kind, Realm, Scope, Value, function};
 use super::notifier::create_change_notifier;
-use super::stores::{
-    create_fs_object_storage, create_sqlite_app_rows, create_sqlite_database_adapter,
-    create_sqlite_sync_state_store,
-};
+use super::stores::{STORES, create};
 use super::transport::create_in_process;
 use crate::error::Result;
 
 /// The body of an exported function.
 pub type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
 
-/// The functions of the package, by name.
+/// The functions of the package, by name, but for those that make [stores](STORES).
 const FUNCTIONS: &[(&str, Body)] = &[
     ("isLater", helpers::is_later),
     ("mergeWatermarks", helpers::merge_watermarks),
@@ -51,13 +48,6 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("createInProcessSyncTransport", create_in_process),
     ("createHttpSyncHandler", create_http_sync_handler),
     ("createHttpSyncServer", create_http_sync_server),
-    ("createSqliteSyncStateStore", create_sqlite_sync_state_store),
-    (
-        "createSqliteDatabaseAdapter",
-        create_sqlite_database_adapter,
-    ),
-    ("createSqliteAppRows", create_sqlite_app_rows),
-    ("createFsObjectStorage", create_fs_object_storage),
     ("createHttpSyncTransport", create_http_sync_transport),
     ("createHttpObjectStorage", create_http_object_storage),
 ];
@@ -106,6 +96,12 @@ fn build_face<'s>(scope: Scope<'s>, realm: &Rc<Realm>, entry: Value<'s>) -> Resu
     scope.set_named(face, "ZERO_HLC", zero)?;
     for (name, body) in FUNCTIONS {
         scope.set_named(face, name, function(scope, realm, name, *body)?)?;
+    }
+    for (factory, open) in STORES {
+        let make = function(scope, realm, factory.name, |call| {
+            create(call, factory, *open)
+        })?;
+        scope.set_named(face, factory.name, make)?;
     }
     let helpers = scope.object()?;
     for (name, body) in delta::HELPERS {

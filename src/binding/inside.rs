@@ -7,7 +7,7 @@
 use super::adapters::{AnyRows, AnyState, NodeSide};
 use super::js::{Call, Intrinsic, Realm};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::sqlite::Holder;
+use crate::store::Holder;
 
 /// The number of a transaction, for JavaScript.
 #[allow(clippy::cast_precision_loss, reason = "no process has so many")]

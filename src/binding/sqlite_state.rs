@@ -11,6 +11,7 @@ use super::error::must_be;
 use super::executor::{IntoJs, spawn};
 use super::js::{Call, Handle, Kept, Kind, Realm, Scope, Value, bound};
 use super::options::Options;
+use super::stores::STATE_METHODS;
 use crate::error::Result;
 use crate::store::Json;
 
@@ -22,18 +23,6 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS sync_state (
 const SELECT_VALUE: &str = "SELECT value_json FROM sync_state WHERE key = ?1";
 const UPSERT_VALUE: &str = "INSERT INTO sync_state (key, value_json) VALUES (?1, ?2)
   ON CONFLICT (key) DO UPDATE SET value_json = excluded.value_json, updated_at = strftime('%s','now')";
-
-/// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
-pub const METHODS: [(&str, &str, &str, &str); 3] = [
-    ("getWatermarks", "setWatermarks", "watermarks", "{}"),
-    (
-        "getPeerWatermarks",
-        "setPeerWatermarks",
-        "peer_watermarks",
-        "{}",
-    ),
-    ("getHlcClockState", "setHlcClockState", "hlc_clock", "null"),
-];
 
 struct AppDatabase {
     db: Handle,
@@ -95,7 +84,7 @@ pub fn create_over_app_database<'s>(call: &Call<'s>, options: &Options<'s>) -> R
     });
     database.exec(scope, CREATE_TABLE)?;
     let object = scope.object()?;
-    for (get, set, key, missing) in METHODS {
+    for (get, set, key, missing) in STATE_METHODS {
         let reading = Rc::clone(&database);
         let getter = bound(scope, realm, get, array, move |call| {
             let read = reading.read(call.scope, call.realm, key, missing);

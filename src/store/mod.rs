@@ -1,6 +1,10 @@
 //! Stores of this crate's own: records, app rows and state in `SQLite`, objects in a folder; and a side
 //! of an exchange that is made of them ([`side`]).
 //!
+//! What a store does is said once, in a trait for each kind: [`RecordStore`], [`AppRowStore`], [`StateStore`],
+//! [`ObjectStore`]. A store is a folder here that implements one of them. Who uses a store knows its trait
+//! alone; to an engine each is a port by [`ports`].
+//!
 //! What holds for all of them:
 //!
 //! - **No caller waits on a disk.** Every method that touches one runs on a thread of its own
@@ -18,8 +22,25 @@ pub mod blocking;
 pub mod clock;
 pub mod fs;
 mod gate;
+mod holder;
 mod identity;
+mod objects;
+pub mod ports;
+pub mod query;
+mod records;
+mod rows;
 pub mod side;
 pub mod sqlite;
+mod state;
 
+use futures_util::future::BoxFuture;
+
+pub use self::holder::Holder;
+pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
+pub use self::records::{Operation, RecordStore, RecordTransaction, Taken};
+pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
+pub use self::state::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 pub use crate::protocol::wire::Json;
+
+/// What a store answers. A call is a page or an object, beside which the box is nothing.
+pub type Later<'a, T> = BoxFuture<'a, crate::error::Result<T>>;

@@ -2,7 +2,7 @@
 
 use super::Json;
 use super::clock::SharedClock;
-use super::sqlite::{SqliteAppRows, SqliteRecords};
+use super::ports::{RecordPort, RowPort};
 use crate::engine::ports::{Clock, Log, Side};
 use crate::error::Error;
 
@@ -10,9 +10,9 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct NativeSide<L = Traced, C = SharedClock> {
     /// Shared records, unless the channel carries none.
-    pub records: Option<SqliteRecords>,
+    pub records: Option<RecordPort>,
     /// App rows, if the channel has any.
-    pub rows: Option<SqliteAppRows>,
+    pub rows: Option<RowPort>,
     /// The clock.
     pub clock: C,
     /// Where warnings go.
@@ -21,15 +21,15 @@ pub struct NativeSide<L = Traced, C = SharedClock> {
 
 impl<L: Log, C: Clock> Side for NativeSide<L, C> {
     type Body = Json;
-    type Records = SqliteRecords;
-    type Rows = SqliteAppRows;
+    type Records = RecordPort;
+    type Rows = RowPort;
     type Clock = C;
     type Log = L;
 
-    fn records(&self) -> Option<&SqliteRecords> {
+    fn records(&self) -> Option<&RecordPort> {
         self.records.as_ref()
     }
-    fn rows(&self) -> Option<&SqliteAppRows> {
+    fn rows(&self) -> Option<&RowPort> {
         self.rows.as_ref()
     }
     fn clock(&self) -> &C {

@@ -14,9 +14,13 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, Table};
 use starkeep_sync_engine::store::Json;
 use starkeep_sync_engine::store::fs::FsObjects;
-use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteRecords, SqliteState};
+use starkeep_sync_engine::store::ports::{Here, ObjectPort, Port, RecordPort, RowPort, StatePort};
+use starkeep_sync_engine::store::side::Traced;
+use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteState};
+use starkeep_sync_engine::store::{AppRowStore, RecordStore};
+use starkeep_sync_engine::testing;
 use starkeep_sync_engine::testing::{
-    self, Access, Body, Faults, MemoryBlobs, MemoryRecords, MemoryRows, MemoryState,
+    Access, Body, Faults, MemoryBlobs, MemoryRecords, MemoryRows, MemoryState,
 };
 
 use crate::stores_support::rows::{self, SCHEMAS, of_an_app, pages};
@@ -115,9 +119,10 @@ pub async fn every_store_of_records(sentence: &impl OfRecords) {
         ("of 0.2", NEW_TABLE),
     ] {
         let home = Home::of_an_app(schema);
-        let records: SqliteRecords = home.records();
+        let records = Arc::new(home.records());
+        let port: RecordPort = Port::here(Arc::clone(&records) as _);
         sentence
-            .check::<AsText>(&format!("SQLite, a table {name}"), &records)
+            .check::<AsText>(&format!("SQLite, a table {name}"), &port)
             .await;
         records.close().await.unwrap();
     }
@@ -139,8 +144,10 @@ pub async fn every_store_of_rows(sentence: &impl OfRows) {
     for schema in SCHEMAS {
         let home = of_an_app(schema);
         let rows = SqliteAppRows::open(&home.path(), Options::default()).unwrap();
+        let rows = Arc::new(rows);
+        let port: RowPort = Port::here(Arc::clone(&rows) as _);
         sentence
-            .check::<AsText>(&format!("SQLite: {schema}"), &rows)
+            .check::<AsText>(&format!("SQLite: {schema}"), &port)
             .await;
         rows.close().await.unwrap();
     }
@@ -179,7 +186,7 @@ pub async fn every_storage(sentence: &impl OfBlobs) {
     };
     sentence.check("in memory", &blobs, &bytes).await;
     let folder = tempfile::TempDir::new().unwrap();
-    let blobs = FsObjects::open(folder.path()).unwrap();
+    let blobs: ObjectPort = Port::here(Arc::new(FsObjects::open(folder.path()).unwrap()));
     let bytes = Bytesful::<Incoming> {
         of: incoming,
         all: |mut data| {
@@ -208,10 +215,15 @@ pub async fn every_state(sentence: &impl OfState) {
         .check("in memory", state, async |state| state)
         .await;
     let home = Home::new();
-    let open = || SqliteState::open(&home.path(), Options::default()).unwrap();
+    let open = || StatePort {
+        port: Port::here(Arc::new(
+            SqliteState::open(&home.path(), Options::default()).unwrap(),
+        )),
+        log: Traced,
+    };
     sentence
-        .check("SQLite", open(), async |state: SqliteState| {
-            state.close().await.unwrap();
+        .check("SQLite", open(), async |state: StatePort<Here, Traced>| {
+            state.port.store.close().await.unwrap();
             open()
         })
         .await;

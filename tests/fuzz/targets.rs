@@ -13,8 +13,10 @@ use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::wire::{
     Json, read_answer, read_request, write_answer, write_request,
 };
+use starkeep_sync_engine::store::RecordStore;
 use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
-use starkeep_sync_engine::store::sqlite::{Options, Query, SqliteRecords};
+use starkeep_sync_engine::store::query::Query;
+use starkeep_sync_engine::store::sqlite::{Options, SqliteRecords};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

@@ -10,6 +10,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::Json;
+use starkeep_sync_engine::store::RecordStore;
 use starkeep_sync_engine::store::sqlite::{Options, SqliteRecords};
 use tempfile::TempDir;
 

@@ -7,7 +7,8 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind, Table};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::Json;
-use starkeep_sync_engine::store::sqlite::{Options, Registration, SqliteAppRows, TableSpec, Taken};
+use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows};
+use starkeep_sync_engine::store::{AppRowStore, Registration, TableSpec, Taken};
 
 use super::{Home, value};
 

@@ -1,13 +1,13 @@
 //! The app rows of a channel, of the app or of this package.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::any_records::as_json;
 use super::direct::Direct;
+use super::off_thread::OffThread;
 use super::rows::JsRows;
-use crate::binding::convert::{Body, from_native};
-use crate::binding::executor::on_a_thread;
-use crate::binding::js::{Handle, Kept, Realm};
+use crate::binding::convert::Body;
+use crate::binding::js::{Handle, Kept};
 use crate::binding::stores::NativeRows;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
@@ -16,7 +16,8 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{Holder, SqliteAppRows};
+use crate::store::ports::{Port, RowPort};
+use crate::store::{AppRowStore, Holder};
 
 /// See the [module page](self).
 pub struct AnyRows {
@@ -44,19 +45,19 @@ impl AnyRows {
         applier.look(&self.applier)
     }
 
-    fn realm(&self) -> &Rc<Realm> {
-        self.applier.realm()
-    }
-
     /// The store that is behind both objects: an app may have put one of its own beside one of ours.
-    pub fn native(&self) -> Option<SqliteAppRows> {
+    pub fn native(&self) -> Option<Arc<dyn AppRowStore>> {
         let [namespaces, applier] = &self.direct;
         let (listing, applying) = (namespaces.get()?, applier.get()?);
-        Rc::ptr_eq(&listing, &applying).then(|| applying.0.clone())
+        Rc::ptr_eq(&listing, &applying).then(|| Arc::clone(&applying.0))
     }
-}
 
-impl AnyRows {
+    /// The same as a port, whose work is done off this thread.
+    fn port(&self) -> Option<RowPort<OffThread>> {
+        let place = OffThread(Rc::clone(self.applier.realm()));
+        self.native().map(|store| Port { store, place })
+    }
+
     /// The transaction that has the turn of a store of this package, as the applier is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
         let native = self.applier.behind::<NativeRows>()?;
@@ -68,45 +69,38 @@ impl AppRows<Body> for AnyRows {
     type Cursor = Kept;
 
     fn capabilities(&self) -> Result<Capabilities> {
-        match self.native() {
-            Some(store) => store.capabilities(),
+        match self.port() {
+            Some(port) => port.capabilities(),
             None => self.js.capabilities(),
         }
     }
 
     async fn tables(&self) -> Result<Vec<Table>> {
-        let Some(store) = self.native() else {
-            return self.js.tables().await;
-        };
-        let work = move || async move { store.tables().await };
-        on_a_thread(self.realm(), work).await
+        match self.port() {
+            Some(port) => port.tables().await,
+            None => self.js.tables().await,
+        }
     }
 
     async fn knows(&self, app: &Text) -> Result<bool> {
-        let Some(store) = self.native() else {
-            return self.js.knows(app).await;
-        };
-        let app = app.clone();
-        let work = move || async move { store.knows(&app).await };
-        on_a_thread(self.realm(), work).await
+        match self.port() {
+            Some(port) => port.knows(app).await,
+            None => self.js.knows(app).await,
+        }
     }
 
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
-        let Some(store) = self.native() else {
-            return self.js.coverage(table).await;
-        };
-        let table = table.clone();
-        let work = move || async move { store.coverage(&table).await };
-        on_a_thread(self.realm(), work).await
+        match self.port() {
+            Some(port) => port.coverage(table).await,
+            None => self.js.coverage(table).await,
+        }
     }
 
     async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Body>>> {
-        let Some(store) = self.native() else {
-            return self.js.changes(table, ask).await;
-        };
-        let (table, ask) = (table.clone(), ask.clone());
-        let work = move || async move { store.changes(&table, &ask).await };
-        Ok(on_a_thread(self.realm(), work).await?.map(from_native))
+        match self.port() {
+            Some(port) => port.changes(table, ask).await,
+            None => self.js.changes(table, ask).await,
+        }
     }
 
     async fn scan(
@@ -120,33 +114,23 @@ impl AppRows<Body> for AnyRows {
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
-        let Some(store) = self.native() else {
-            return self.js.unorderable(table, limit).await;
-        };
-        let table = table.clone();
-        let work = move || async move { store.unorderable(&table, limit).await };
-        let items = on_a_thread(self.realm(), work).await?;
-        Ok(items.into_iter().map(from_native).collect())
+        match self.port() {
+            Some(port) => port.unorderable(table, limit).await,
+            None => self.js.unorderable(table, limit).await,
+        }
     }
 
     async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
-        let Some(store) = self.native() else {
-            return self.js.apply_one(item).await;
-        };
-        let item = item.with_body(|body| body.to_json(self.realm()))?;
-        let work = move || async move { store.apply_one(&item).await };
-        on_a_thread(self.realm(), work).await
+        match self.port() {
+            Some(port) => port.apply_one(item).await,
+            None => self.js.apply_one(item).await,
+        }
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        let Some(store) = self.native() else {
-            return self.js.apply(items, order).await;
-        };
-        let realm = self.realm();
-        as_json(realm, items, order, async |items| {
-            let work = move || async move { AppRows::apply(&store, items, order).await };
-            on_a_thread(realm, work).await
-        })
-        .await
+        match self.port() {
+            Some(port) => port.apply(items, order).await,
+            None => self.js.apply(items, order).await,
+        }
     }
 }

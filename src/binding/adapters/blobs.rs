@@ -1,22 +1,25 @@
 //! Object storages.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::direct::Direct;
+use super::off_thread::OffThread;
 use crate::binding::convert::read_size;
 use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::{await_js, on_threads};
 use crate::binding::http::{FetchFiles, NativeFiles, collect};
 use crate::binding::js::{Handle, Kept, Key, Kind, Realm, Scope, Value};
 use crate::binding::stores::NativeBlobs;
-use crate::engine::object::{Incoming, compare, key_text, measure};
+use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
-use crate::store::fs::{FsObjects, PutOptions};
+use crate::store::ObjectStore;
+use crate::store::ports::{ObjectPort, Port};
 
 /// An `ObjectStorageAdapter` object, and the option it came in.
 pub struct JsBlobs {
@@ -179,15 +182,15 @@ impl JsBlobs {
 /// An object storage, of the app's or of this package.
 pub struct AnyBlobs {
     js: JsBlobs,
-    folder: Direct<NativeBlobs>,
+    store: Direct<NativeBlobs>,
     peer: Direct<NativeFiles>,
     fetch: Direct<FetchFiles>,
 }
 
 /// A storage of this package.
 pub enum NativeStorage {
-    /// A folder.
-    Folder(FsObjects),
+    /// A store.
+    Store(Arc<dyn ObjectStore>),
     /// A peer's files.
     Peer(Rc<NativeFiles>),
 }
@@ -205,7 +208,7 @@ impl AnyBlobs {
     pub fn new(storage: Handle, option: &'static str) -> Self {
         Self {
             js: JsBlobs::new(storage, option),
-            folder: Direct::new(),
+            store: Direct::new(),
             peer: Direct::new(),
             fetch: Direct::new(),
         }
@@ -213,7 +216,7 @@ impl AnyBlobs {
 
     /// Finds out whose storage it is. Once a round.
     pub fn look(&self) -> Result<()> {
-        self.folder.look(&self.js.storage)?;
+        self.store.look(&self.js.storage)?;
         self.fetch.look(&self.js.storage)?;
         self.peer.look(&self.js.storage)
     }
@@ -224,10 +227,16 @@ impl AnyBlobs {
 
     /// What is behind it, if it is this package's own.
     pub fn native(&self) -> Option<NativeStorage> {
-        match self.folder.get() {
-            Some(folder) => Some(NativeStorage::Folder(folder.0.clone())),
+        match self.store.get() {
+            Some(store) => Some(NativeStorage::Store(Arc::clone(&store.0))),
             None => self.peer.get().map(NativeStorage::Peer),
         }
+    }
+
+    /// A store as a port, whose work is done off this thread.
+    fn port(&self, store: Arc<dyn ObjectStore>) -> ObjectPort<OffThread> {
+        let place = OffThread(Rc::clone(self.realm()));
+        Port { store, place }
     }
 
     fn bytes_of(&self, data: &Kept) -> Result<Bytes> {
@@ -278,10 +287,7 @@ impl Blobs for AnyBlobs {
         match self.native() {
             None => self.js.stat(key).await,
             Some(NativeStorage::Peer(peer)) => peer.0.stat(key).await,
-            Some(NativeStorage::Folder(folder)) => {
-                let key = key_text(key)?;
-                on_threads(self.realm(), async move { folder.stat(&key).await }).await
-            }
+            Some(NativeStorage::Store(store)) => self.port(store).stat(key).await,
         }
     }
 
@@ -310,10 +316,7 @@ impl Blobs for AnyBlobs {
         match self.native() {
             None => self.js.has(key).await,
             Some(NativeStorage::Peer(peer)) => peer.0.has(key).await,
-            Some(NativeStorage::Folder(folder)) => {
-                let key = key_text(key)?;
-                on_threads(self.realm(), async move { folder.has(&key).await }).await
-            }
+            Some(NativeStorage::Store(store)) => self.port(store).has(key).await,
         }
     }
 
@@ -327,17 +330,14 @@ impl Blobs for AnyBlobs {
                 Ok(self.js.get(key, keep).await?.map(Data::Js))
             }
             Some(NativeStorage::Peer(peer)) => Ok(peer.0.get(key).await?.map(Data::Native)),
-            Some(NativeStorage::Folder(folder)) => {
-                let key = key_text(key)?;
-                let found = on_threads(self.realm(), async move { folder.open_object(&key).await });
-                Ok(found.await?.map(Incoming::from).map(Data::Native))
+            Some(NativeStorage::Store(store)) => {
+                Ok(self.port(store).get(key).await?.map(Data::Native))
             }
         }
     }
 
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         let realm = self.realm();
-        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
         if let Some(fetch) = self.fetch.get() {
             let data = match data {
                 Data::Js(data) => data,
@@ -371,24 +371,12 @@ impl Blobs for AnyBlobs {
             (Some(NativeStorage::Peer(peer)), Data::Native(object)) => {
                 peer.0.put(blob, object).await
             }
-            (Some(NativeStorage::Folder(folder)), data) => {
-                let key = key_text(&blob.key)?;
-                let options = PutOptions {
-                    content_type,
-                    metadata: None,
-                };
-                match data {
-                    Data::Js(data) => {
-                        let bytes = self.bytes_of(&data)?;
-                        let put = async move { folder.put(&key, bytes, options).await };
-                        on_threads(realm, put).await
-                    }
-                    Data::Native(object) => {
-                        let put =
-                            async move { folder.put_chunks(&key, options, object.chunks).await };
-                        on_threads(realm, put).await
-                    }
-                }
+            (Some(NativeStorage::Store(store)), Data::Js(data)) => {
+                let bytes = self.bytes_of(&data)?;
+                self.port(store).put_bytes(blob, bytes).await
+            }
+            (Some(NativeStorage::Store(store)), Data::Native(object)) => {
+                self.port(store).put(blob, object).await
             }
         }
     }

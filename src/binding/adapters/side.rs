@@ -8,8 +8,8 @@ use crate::binding::error::warn;
 use crate::binding::js::Realm;
 use crate::engine::ports::{Log, Side};
 use crate::error::{Error, Result};
+use crate::store::ports::{Port, RecordPort, RowPort};
 use crate::store::side::NativeSide;
-use crate::store::sqlite::{SqliteAppRows, SqliteRecords};
 
 /// The stores of a channel, as JavaScript passed them in.
 pub struct NodeSide {
@@ -43,11 +43,11 @@ impl NodeSide {
     pub fn native(&self) -> Option<NativeStores> {
         Some(NativeStores {
             records: match &self.records {
-                Some(records) => Some(records.native()?),
+                Some(records) => Some(Port::here(records.native()?)),
                 None => None,
             },
             rows: match &self.rows {
-                Some(rows) => Some(rows.native()?),
+                Some(rows) => Some(Port::here(rows.native()?)),
                 None => None,
             },
         })
@@ -56,8 +56,8 @@ impl NodeSide {
 
 /// The stores of a side, for any thread.
 pub struct NativeStores {
-    records: Option<SqliteRecords>,
-    rows: Option<SqliteAppRows>,
+    records: Option<RecordPort>,
+    rows: Option<RowPort>,
 }
 
 impl NativeStores {

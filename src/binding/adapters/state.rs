@@ -1,17 +1,20 @@
 //! What the app persists for an engine.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Console;
 use super::direct::Direct;
+use super::off_thread::OffThread;
 use crate::binding::convert::read_watermarks;
-use crate::binding::executor::{await_js, on_a_thread};
+use crate::binding::executor::await_js;
 use crate::binding::js::{Handle, Key, Realm};
 use crate::binding::stores::NativeState;
-use crate::engine::ports::{Log, State};
+use crate::engine::ports::State;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::sqlite::{Holder, OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
+use crate::store::ports::{Port, StatePort, start_over};
+use crate::store::{Holder, StateStore};
 
 /// A `SyncStateStore` object.
 struct JsState(Handle);
@@ -76,8 +79,20 @@ impl AnyState {
     }
 
     /// The store that is behind it, if it is this package's own.
-    pub fn native(&self) -> Option<SqliteState> {
-        self.direct.get().map(|native| native.0.clone())
+    pub fn native(&self) -> Option<Arc<dyn StateStore>> {
+        self.direct.get().map(|native| Arc::clone(&native.0))
+    }
+
+    /// The same as a port, whose work is done off this thread.
+    fn port(&self) -> Option<StatePort<OffThread, Console>> {
+        let realm = self.js.realm();
+        self.native().map(|store| StatePort {
+            port: Port {
+                store,
+                place: OffThread(Rc::clone(realm)),
+            },
+            log: Console(Rc::clone(realm)),
+        })
     }
 
     /// The transaction that has the turn of a store of this package, as the option is now.
@@ -85,58 +100,34 @@ impl AnyState {
         let native = self.js.0.behind::<NativeState>()?;
         Ok(native.and_then(|native| native.0.held_by()))
     }
-
-    async fn read(&self, method: Key, key: &'static str) -> Result<Watermarks> {
-        let Some(store) = self.native() else {
-            return self.js.read(method).await;
-        };
-        let realm = self.js.realm();
-        let read = on_a_thread(
-            realm,
-            move || async move { store.get_watermarks(key).await },
-        )
-        .await?;
-        Ok(
-            read.unwrap_or_else(|what| {
-                start_over(&Console(Rc::clone(realm)), method.name(), &what)
-            }),
-        )
-    }
-
-    async fn write(&self, method: Key, key: &'static str, watermarks: &Watermarks) -> Result<()> {
-        let Some(store) = self.native() else {
-            return self.js.write(method, watermarks).await;
-        };
-        let watermarks = watermarks.clone();
-        on_a_thread(self.js.realm(), move || async move {
-            store.set_watermarks(key, &watermarks).await
-        })
-        .await
-    }
-}
-
-/// Watermarks that cannot be read are none. Nothing is lost by it: what was seen is exchanged once more.
-pub fn start_over(log: &impl Log, name: &str, what: &str) -> Watermarks {
-    log.warn(
-        &format!("syncState.{name}: {what}; starting from none"),
-        None,
-    );
-    Watermarks::default()
 }
 
 impl State for AnyState {
     async fn watermarks(&self) -> Result<Watermarks> {
-        self.read(Key::GetWatermarks, OWN_WATERMARKS).await
+        match self.port() {
+            Some(port) => port.watermarks().await,
+            None => self.js.read(Key::GetWatermarks).await,
+        }
     }
+
     async fn peer_watermarks(&self) -> Result<Watermarks> {
-        self.read(Key::GetPeerWatermarks, PEER_WATERMARKS).await
+        match self.port() {
+            Some(port) => port.peer_watermarks().await,
+            None => self.js.read(Key::GetPeerWatermarks).await,
+        }
     }
+
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write(Key::SetWatermarks, OWN_WATERMARKS, watermarks)
-            .await
+        match self.port() {
+            Some(port) => port.set_watermarks(watermarks).await,
+            None => self.js.write(Key::SetWatermarks, watermarks).await,
+        }
     }
+
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write(Key::SetPeerWatermarks, PEER_WATERMARKS, watermarks)
-            .await
+        match self.port() {
+            Some(port) => port.set_peer_watermarks(watermarks).await,
+            None => self.js.write(Key::SetPeerWatermarks, watermarks).await,
+        }
     }
 }

@@ -25,13 +25,19 @@ use crate::engine::round::{Engine, Report};
 use crate::engine::sweep::Sweep;
 use crate::error::Result;
 use crate::store::Json;
+use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
 
 use clock::RoundClock;
-use ports::{Answering, Console, Listeners, Remembered, Storage, asking};
+use ports::{Answering, Console, Listeners, Storage, asking};
 
-type NativeEngine =
-    Engine<NativeSide<Console, RoundClock>, Storage, Answering, Remembered, Listeners>;
+type NativeEngine = Engine<
+    NativeSide<Console, RoundClock>,
+    Storage,
+    Answering,
+    StatePort<Here, Console>,
+    Listeners,
+>;
 
 /// What errands are run with, on the JS thread.
 struct Context {
@@ -64,9 +70,9 @@ impl NativeRound {
             None => None,
             Some(state) => match state.native() {
                 None => return Ok(None),
-                Some(store) => Some(Remembered {
-                    store,
-                    console: console.clone(),
+                Some(store) => Some(StatePort {
+                    port: Port::here(store),
+                    log: console.clone(),
                 }),
             },
         };

@@ -7,21 +7,18 @@ use tokio::sync::Mutex;
 
 use super::clock::RoundClock;
 use super::{App, Context, Errands};
-use crate::binding::adapters::{NativeStorage, start_over};
+use crate::binding::adapters::NativeStorage;
 use crate::binding::http::plain_headers;
-use crate::binding::js::Key;
 use crate::engine::object::Incoming;
-use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat, State};
+use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat};
 use crate::engine::responder::Responder;
 use crate::error::{Error, Result};
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
-use crate::protocol::watermarks::Watermarks;
 use crate::protocol::wire::Json;
-use crate::store::fs::FsObjects;
+use crate::store::ports::{ObjectPort, Port};
 use crate::store::side::NativeSide;
-use crate::store::sqlite::{OWN_WATERMARKS, PEER_WATERMARKS, SqliteState};
 use crate::transport::client::{Caller, Head, Headers, Peer};
 
 /// Warnings go to the app's console.
@@ -107,8 +104,8 @@ impl Caller for Asking {
 
 /// An object storage of this package.
 pub enum Storage {
-    /// A folder.
-    Folder(FsObjects),
+    /// A store.
+    Store(ObjectPort),
     /// A peer's files.
     Peer(Peer<Asking>),
 }
@@ -121,7 +118,7 @@ impl Storage {
         apps: &mut Vec<Rc<App>>,
     ) -> Self {
         match found {
-            NativeStorage::Folder(folder) => Self::Folder(folder),
+            NativeStorage::Store(store) => Self::Store(Port::here(store)),
             NativeStorage::Peer(peer) => Self::Peer(asking(&peer.0, errands, apps)),
         }
     }
@@ -132,35 +129,35 @@ impl Blobs for Storage {
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self {
-            Self::Folder(folder) => Blobs::has(folder, key).await,
+            Self::Store(store) => store.has(key).await,
             Self::Peer(peer) => peer.has(key).await,
         }
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
         match self {
-            Self::Folder(folder) => Blobs::stat(folder, key).await,
+            Self::Store(store) => store.stat(key).await,
             Self::Peer(peer) => peer.stat(key).await,
         }
     }
 
     async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
         match self {
-            Self::Folder(folder) => folder.inspect(key).await,
+            Self::Store(store) => store.inspect(key).await,
             Self::Peer(peer) => peer.inspect(key).await,
         }
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
         match self {
-            Self::Folder(folder) => Blobs::get(folder, key).await,
+            Self::Store(store) => store.get(key).await,
             Self::Peer(peer) => peer.get(key).await,
         }
     }
 
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
         match self {
-            Self::Folder(folder) => Blobs::put(folder, blob, data).await,
+            Self::Store(store) => store.put(blob, data).await,
             Self::Peer(peer) => peer.put(blob, data).await,
         }
     }
@@ -197,35 +194,5 @@ impl Exchange<Json> for Answering {
             Self::InProcess(..) => Ok(1),
             Self::Http(peer) => peer.pack(item),
         }
-    }
-}
-
-/// A state of this package. What cannot be read of it is said on the app's console.
-pub struct Remembered {
-    /// Where it is.
-    pub store: SqliteState,
-    /// Where warnings go.
-    pub console: Console,
-}
-
-impl Remembered {
-    async fn read(&self, key: &str, method: Key) -> Result<Watermarks> {
-        let read = self.store.get_watermarks(key).await?;
-        Ok(read.unwrap_or_else(|what| start_over(&self.console, method.name(), &what)))
-    }
-}
-
-impl State for Remembered {
-    async fn watermarks(&self) -> Result<Watermarks> {
-        self.read(OWN_WATERMARKS, Key::GetWatermarks).await
-    }
-    async fn peer_watermarks(&self) -> Result<Watermarks> {
-        self.read(PEER_WATERMARKS, Key::GetPeerWatermarks).await
-    }
-    async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.store.set_watermarks(OWN_WATERMARKS, watermarks).await
-    }
-    async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.store.set_watermarks(PEER_WATERMARKS, watermarks).await
     }
 }

@@ -1,8 +1,14 @@
 //! This package's own stores as plain objects of the peers' interfaces.
+//!
+//! Which stores there are is in [`registry`]; each is opened by its options in a file of its own. The object
+//! that stands for a store is made of its trait alone, once for each kind.
 
-mod fs;
+mod folder;
+mod objects;
 mod records;
+mod registry;
 mod rows;
+mod sqlite;
 mod state;
 mod transaction;
 
@@ -18,13 +24,13 @@ use super::js::{Call, Realm, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
-use crate::store::Json;
-use crate::store::sqlite::Holder;
+use crate::store::{Holder, Json};
 
-pub use fs::{NativeBlobs, create_fs_object_storage};
-pub use records::{NativeRecords, create_sqlite_database_adapter};
-pub use rows::{NativeRows, create_sqlite_app_rows};
-pub use state::{NativeState, create_sqlite_sync_state_store};
+pub use objects::NativeBlobs;
+pub use records::NativeRecords;
+pub use registry::{STORES, create};
+pub use rows::NativeRows;
+pub use state::{METHODS as STATE_METHODS, NativeState};
 
 /// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong
 /// with the arguments rejects the promise, as in an async function.

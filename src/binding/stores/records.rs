@@ -1,48 +1,46 @@
-//! `createSqliteDatabaseAdapter({ path })`
+//! Any store of shared records of this package as a `DatabaseAdapter` object.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::transaction::transaction;
 use super::{hlc_arg, json_arg, outside, promise, string_arg, utf8};
-use crate::binding::convert::{parse_json, write_watermarks};
+use crate::binding::convert::{parse_json, read_hlc, stringify, write_watermarks};
 use crate::binding::error::must_be;
 use crate::binding::executor::IntoJs;
 use crate::binding::helpers::TIMESTAMP;
 use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
-use crate::binding::known_options::SQLITE_DATABASE_ADAPTER;
 use crate::binding::options::Options;
 use crate::error::Result;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::Json;
-use crate::store::sqlite::{
-    Operation, Options as DatabaseOptions, Query, QueryResult, SqliteRecords,
-};
+use crate::store::query::{Query, QueryResult};
+use crate::store::{Json, Operation, RecordStore};
 
 /// So long the callback of a transaction may take where nothing else is said.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is behind the adapter object.
-pub struct NativeRecords(pub SqliteRecords);
+pub struct NativeRecords(pub Arc<dyn RecordStore>);
 
-/// `createSqliteDatabaseAdapter({ path })`
-pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// The object that stands for `store`. How long a transaction may take is one of its `options`.
+pub fn records<'s>(
+    call: &Call<'s>,
+    options: &Options<'s>,
+    store: Arc<dyn RecordStore>,
+) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), &SQLITE_DATABASE_ADAPTER)?;
-    let path = path_option(&options, "createSqliteDatabaseAdapter(path)")?;
     let limit = options.transaction_timeout(TRANSACTION_TIMEOUT)?;
-    let store = SqliteRecords::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
     for (name, body) in METHODS {
-        let store = store.clone();
+        let store = Arc::clone(&store);
         let method = function(scope, realm, name, move |call| {
             outside(call, store.held_by(), |call| body(call, &store))
         })?;
         scope.set_named(object, name, method)?;
     }
-    let beginning = store.clone();
+    let beginning = Arc::clone(&store);
     let begin = function(scope, realm, "transaction", move |call| {
         outside(call, beginning.held_by(), |call| {
             transaction(call, &beginning, limit)
@@ -53,52 +51,35 @@ pub fn create_sqlite_database_adapter<'s>(call: &Call<'s>) -> Result<Value<'s>> 
     Ok(object)
 }
 
-/// The `path` of a SQLite file.
-pub fn path_option(options: &Options<'_>, what: &str) -> Result<String> {
-    let path = options.string("path")?.filter(|path| !path.is_empty());
-    let got = options.describe("path")?;
-    path.ok_or_else(|| must_be(what, "the path of a SQLite file", &got))
-}
-
-/// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.
-pub fn database_options(options: &Options<'_>) -> Result<DatabaseOptions> {
-    let default = DatabaseOptions::default();
-    let default_ms = usize::try_from(default.busy_timeout.as_millis()).unwrap_or(usize::MAX);
-    let ms = options.count("busyTimeoutMs", default_ms)?;
-    Ok(DatabaseOptions {
-        busy_timeout: Duration::from_millis(ms as u64),
-    })
-}
-
-type Method = for<'c> fn(&Call<'c>, &SqliteRecords) -> Result<Value<'c>>;
+type Method = for<'c> fn(&Call<'c>, &Arc<dyn RecordStore>) -> Result<Value<'c>>;
 
 const METHODS: &[(&str, Method)] = &[
     ("init", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.init() }))
     }),
     ("close", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.close().await }))
     }),
     ("healthCheck", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.health_check().await }))
     }),
     ("put", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(
             call,
             json_arg(call, 0).map(|record| async move { store.put(record).await }),
         )
     }),
     ("get", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let id = string_arg(call, 0, "get(id)");
         promise(call, id.map(|id| async move { store.get(&id).await }))
     }),
     ("delete", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let arguments = string_arg(call, 0, "delete(id)")
             .and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
         promise(
@@ -107,21 +88,21 @@ const METHODS: &[(&str, Method)] = &[
         )
     }),
     ("query", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(
             call,
             query_arg(call, 0).map(|query| async move { store.query(query).await }),
         )
     }),
     ("batch", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(
             call,
             operations(call).map(|steps| async move { store.batch(steps).await }),
         )
     }),
     ("putMetadata", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let arguments = || -> Result<_> {
             let type_id = string_arg(call, 0, "putMetadata(typeId)")?;
             let record_id = call.scope.get_named(call.arg(1), "recordId")?;
@@ -136,29 +117,29 @@ const METHODS: &[(&str, Method)] = &[
         promise(call, work)
     }),
     ("getMetadata", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let work = metadata_key(call)
             .map(|(type_id, id)| async move { store.get_metadata(&type_id, &id).await });
         promise(call, work)
     }),
     ("getMetadataByIds", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let arguments =
             string_arg(call, 0, "typeId").and_then(|type_id| Ok((type_id, ids_arg(call)?)));
         let work = arguments.map(|(type_id, ids)| async move {
             let found = store.get_metadata_by_ids(&type_id, ids).await?;
-            Ok(MetadataRows(found.into_iter().collect()))
+            Ok(MetadataRows(found))
         });
         promise(call, work)
     }),
     ("deleteMetadata", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let work = metadata_key(call)
             .map(|(type_id, id)| async move { store.delete_metadata(&type_id, &id).await });
         promise(call, work)
     }),
     ("getNodeWatermarks", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.node_watermarks().await }))
     }),
 ];
@@ -211,7 +192,7 @@ fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
         operations.push(match kind.as_deref() {
             Some("put") => {
                 let record = scope.get_named(step, "record")?;
-                Operation::Put(crate::binding::convert::stringify(scope, realm, record)?)
+                Operation::Put(stringify(scope, realm, record)?)
             }
             Some("delete") => {
                 let id = scope.get(realm, step, Key::Id)?;
@@ -223,7 +204,7 @@ fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
                     .as_text(id)
                     .ok_or_else(|| wrong("id", "a string", id))?;
                 let stamp = scope.get_named(step, "hlc")?;
-                let hlc = crate::binding::convert::read_hlc(scope, realm, stamp)?;
+                let hlc = read_hlc(scope, realm, stamp)?;
                 Operation::Delete {
                     id: utf8(&id, "id")?,
                     hlc: hlc.ok_or_else(|| wrong("hlc", TIMESTAMP, stamp))?,

@@ -1,53 +1,46 @@
-//! `createSqliteAppRows({ path })`
+//! Any store of app rows of this package as the two objects of an `appSyncableSource`.
 
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::records::{database_options, path_option};
 use super::{json_arg, outside, promise, string_arg};
 use crate::binding::convert::{parse_json, read_row};
 use crate::binding::error::{invalid, must_be};
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Realm, Scope, Value, function, mark};
-use crate::binding::known_options::SQLITE_APP_ROWS;
-use crate::binding::options::Options;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::message::as_count;
-use crate::store::Json;
-use crate::store::sqlite::{Namespace, Registration, SqliteAppRows};
+use crate::store::{AppRowStore, Json, Namespace, Registration};
 
 /// What is behind the two objects of the source.
-pub struct NativeRows(pub SqliteAppRows);
+pub struct NativeRows(pub Arc<dyn AppRowStore>);
 
-/// `createSqliteAppRows({ path })`
-pub fn create_sqlite_app_rows<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// The source that stands for `store`.
+pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), &SQLITE_APP_ROWS)?;
-    let path = path_option(&options, "createSqliteAppRows(path)")?;
-    let store = SqliteAppRows::open(Path::new(&path), database_options(&options)?)?;
-    let behind = Rc::new(NativeRows(store.clone()));
-    let source = object_of(scope, realm, METHODS, &store)?;
+    let source = object_of(scope, realm, METHODS, store)?;
+    let behind = Rc::new(NativeRows(Arc::clone(store)));
     for (name, methods) in [("namespaces", NAMESPACES), ("applier", APPLIER)] {
-        let object = object_of(scope, realm, methods, &store)?;
+        let object = object_of(scope, realm, methods, store)?;
         mark(scope, realm, object, Rc::<NativeRows>::clone(&behind))?;
         scope.set_named(source, name, object)?;
     }
     Ok(source)
 }
 
-type Method = for<'c> fn(&Call<'c>, &SqliteAppRows) -> Result<Value<'c>>;
+type Method = for<'c> fn(&Call<'c>, &Arc<dyn AppRowStore>) -> Result<Value<'c>>;
 
 fn object_of<'s>(
     scope: Scope<'s>,
     realm: &Rc<Realm>,
     methods: &[(&str, Method)],
-    store: &SqliteAppRows,
+    store: &Arc<dyn AppRowStore>,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
     for (name, body) in methods {
-        let (store, body) = (store.clone(), *body);
+        let (store, body) = (Arc::clone(store), *body);
         let method = function(scope, realm, name, move |call| body(call, &store))?;
         scope.set_named(object, name, method)?;
     }
@@ -57,18 +50,18 @@ fn object_of<'s>(
 const METHODS: &[(&str, Method)] = &[
     ("register", |call, store| {
         outside(call, store.held_by(), |call| {
-            let store = store.clone();
+            let store = Arc::clone(store);
             let work = registration(call)
                 .map(|(app, tables)| async move { store.register(&app, tables).await });
             promise(call, work)
         })
     }),
     ("healthCheck", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.health_check().await }))
     }),
     ("close", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.close().await }))
     }),
 ];
@@ -105,13 +98,13 @@ const NAMESPACES: &[(&str, Method)] = &[
 const APPLIER: &[(&str, Method)] = &[
     ("apply", |call, store| {
         outside(call, store.held_by(), |call| {
-            let store = store.clone();
+            let store = Arc::clone(store);
             let work = entry_arg(call).map(|item| async move { store.apply(item).await });
             promise(call, work)
         })
     }),
     ("scanSince", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let work = scan_args(call).map(|(table, since, limit)| async move {
             let (items, has_more) = store.scan(&table, since, limit).await?;
             // Read as well as it can be, a malformed row would pass for another.
@@ -123,7 +116,7 @@ const APPLIER: &[(&str, Method)] = &[
         promise(call, work)
     }),
     ("getNodeWatermarks", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let work = table_args(call, "getNodeWatermarks")
             .map(|table| async move { store.node_watermarks(&table).await });
         promise(call, work)

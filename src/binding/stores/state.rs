@@ -1,35 +1,36 @@
-//! `createSqliteSyncStateStore({ path })` on a file that is left to this package.
+//! Any store of what engines remember as a `SyncStateStore` object.
 
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::records::{database_options, path_option};
 use super::{json_arg, outside, promise};
 use crate::binding::js::{Call, Value, function, mark};
-use crate::binding::known_options::SQLITE_SYNC_STATE_STORE;
-use crate::binding::options::Options;
-use crate::binding::sqlite_state::{METHODS, create_over_app_database};
 use crate::error::Result;
-use crate::store::Json;
-use crate::store::sqlite::SqliteState;
+use crate::store::{Json, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+
+/// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
+pub const METHODS: [(&str, &str, &str, &str); 3] = [
+    ("getWatermarks", "setWatermarks", OWN_WATERMARKS, "{}"),
+    (
+        "getPeerWatermarks",
+        "setPeerWatermarks",
+        PEER_WATERMARKS,
+        "{}",
+    ),
+    ("getHlcClockState", "setHlcClockState", "hlc_clock", "null"),
+];
 
 /// What is behind the store object.
-pub struct NativeState(pub SqliteState);
+pub struct NativeState(pub Arc<dyn StateStore>);
 
-/// `createSqliteSyncStateStore({ db })` or `createSqliteSyncStateStore({ path })`
-pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// The object that stands for `store`.
+pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), &SQLITE_SYNC_STATE_STORE)?;
-    if scope.is_nullish(options.get("path")?)? {
-        return create_over_app_database(call, &options);
-    }
-    let path = path_option(&options, "createSqliteSyncStateStore(path)")?;
-    let store = SqliteState::open(Path::new(&path), database_options(&options)?)?;
     let object = scope.object()?;
     for (get, set, key, missing) in METHODS {
-        let reading = store.clone();
+        let reading = Arc::clone(&store);
         let getter = function(scope, realm, get, move |call| {
-            let store = reading.clone();
+            let store = Arc::clone(&reading);
             promise(
                 call,
                 Ok(async move {
@@ -39,10 +40,10 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
             )
         })?;
         scope.set_named(object, get, getter)?;
-        let writing = store.clone();
+        let writing = Arc::clone(&store);
         let setter = function(scope, realm, set, move |call| {
             outside(call, writing.held_by(), |call| {
-                let store = writing.clone();
+                let store = Arc::clone(&writing);
                 promise(
                     call,
                     json_arg(call, 0).map(|value| async move { store.set(key, value).await }),
@@ -51,9 +52,9 @@ pub fn create_sqlite_sync_state_store<'s>(call: &Call<'s>) -> Result<Value<'s>> 
         })?;
         scope.set_named(object, set, setter)?;
     }
-    let closing = store.clone();
+    let closing = Arc::clone(&store);
     let close = function(scope, realm, "close", move |call| {
-        let store = closing.clone();
+        let store = Arc::clone(&closing);
         promise(call, Ok(async move { store.close().await }))
     })?;
     scope.set_named(object, "close", close)?;

@@ -1,4 +1,4 @@
-//! `adapter.transaction(callback)` of the native database.
+//! `adapter.transaction(callback)` of a store of this package.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,17 +14,17 @@ use crate::binding::executor::{Away, await_js, in_order_on_threads, spawn, watch
 use crate::binding::inside::number_of;
 use crate::binding::js::{Call, Intrinsic, Kept, Kind, Realm, Scope, Value, function};
 use crate::error::{Error, Result};
-use crate::store::sqlite::{SqliteRecords, SqliteTransaction};
+use crate::store::{RecordStore, RecordTransaction};
 
 /// Calls the callback with a transaction, and commits what it did when its promise is fulfilled. What it
 /// throws undoes everything and comes out as the same object. One that takes longer than `limit`, or goes
 /// on once the store was closed, is not waited for: its transaction is undone.
 pub fn transaction<'s>(
     call: &Call<'s>,
-    store: &SqliteRecords,
+    store: &Arc<dyn RecordStore>,
     limit: Option<Duration>,
 ) -> Result<Value<'s>> {
-    let (realm, store) = (Rc::clone(call.realm), store.clone());
+    let (realm, store) = (Rc::clone(call.realm), Arc::clone(store));
     let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
     let got = call.scope.describe_kind(call.arg(0));
     let callback = call.realm.keep(call.scope, call.arg(0))?;
@@ -33,7 +33,7 @@ pub fn transaction<'s>(
             return Err(must_be("transaction(callback)", "a function", &got));
         }
         let begun = in_order_on_threads(&realm, async move { store.transaction().await }).await;
-        let transaction = Arc::new(begun.map_err(|error| error.or_in("transaction"))?);
+        let transaction = begun.map_err(|error| error.or_in("transaction"))?;
         let result = run(&realm, &callback, &transaction, limit).await;
         let ending = Arc::clone(&transaction);
         match result {
@@ -59,7 +59,7 @@ enum Ending {
 async fn run(
     realm: &Rc<Realm>,
     callback: &Kept,
-    transaction: &Arc<SqliteTransaction>,
+    transaction: &Arc<dyn RecordTransaction>,
     limit: Option<Duration>,
 ) -> Result<Kept, Ending> {
     // A callback that waits for nothing which happens any more is told when its time is over.
@@ -107,7 +107,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-type Method = for<'c> fn(&Call<'c>, Arc<SqliteTransaction>) -> Result<Value<'c>>;
+type Method = for<'c> fn(&Call<'c>, Arc<dyn RecordTransaction>) -> Result<Value<'c>>;
 
 const METHODS: &[(&str, Method)] = &[
     ("put", |call, transaction| {
@@ -139,7 +139,7 @@ const METHODS: &[(&str, Method)] = &[
 fn transaction_object<'s>(
     scope: Scope<'s>,
     realm: &Rc<Realm>,
-    transaction: &Arc<SqliteTransaction>,
+    transaction: &Arc<dyn RecordTransaction>,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
     for (name, body) in METHODS {

@@ -11,11 +11,11 @@ use cap_std::fs::Dir;
 
 use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
-use super::object::Listing;
 use super::session::{Session, WRITING};
 use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
 use super::tree::{NESTED, Place, Tree, Wanted};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Listing;
 use crate::store::identity::FileId;
 
 /// How often a reader starts again because a writer replaced the object meanwhile.

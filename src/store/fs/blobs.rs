@@ -1,57 +1,87 @@
-//! The folder as a port of the engine. An object is copied in pieces, whatever its size.
+//! The folder as a storage like any other. An object is copied in pieces, whatever its size.
 
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::FsObjects;
 use super::stream::StoredObject;
-use super::{FsObjects, PutOptions};
-use crate::engine::object::{Incoming, key_text};
-use crate::engine::ports::{Blobs, Stat};
+use crate::engine::object::Chunks;
+use crate::engine::ports::Stat;
 use crate::error::Result;
-use crate::protocol::item::Blob;
-use crate::protocol::text::Text;
+use crate::store::{Later, Listing, Object, ObjectStore, OpenObject, PutOptions};
 
-impl Blobs for FsObjects {
-    type Data = Incoming;
-
-    async fn has(&self, key: &Text) -> Result<bool> {
-        FsObjects::has(self, &key_text(key)?).await
+impl ObjectStore for FsObjects {
+    fn place(&self) -> Option<PathBuf> {
+        Some(self.root())
     }
 
-    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
-        FsObjects::stat(self, &key_text(key)?).await
+    fn init(&self) -> Result<()> {
+        FsObjects::init(self)
     }
 
-    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
-        match Blobs::get(self, key).await? {
-            Some(object) => object.measured().await.map(Some),
-            None => Ok(None),
-        }
+    fn health_check(&self) -> Later<'_, bool> {
+        Box::pin(FsObjects::health_check(self))
     }
 
-    async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        let object = self.open_object(&key_text(key)?).await?;
-        Ok(object.map(Incoming::from))
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(FsObjects::close(self))
     }
 
-    async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
-        let options = PutOptions {
-            content_type: blob.mime_type.as_ref().map(ToString::to_string),
-            metadata: None,
-        };
-        self.put_chunks(&key_text(&blob.key)?, options, data.chunks)
-            .await
+    fn put<'a>(&'a self, key: &'a str, data: Bytes, options: PutOptions) -> Later<'a, ()> {
+        Box::pin(FsObjects::put(self, key, data, options))
     }
 
-    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
-        data.checked(blob, hashed)
+    fn put_chunks<'a>(
+        &'a self,
+        key: &'a str,
+        options: PutOptions,
+        chunks: Chunks,
+    ) -> Later<'a, ()> {
+        Box::pin(FsObjects::put_chunks(self, key, options, chunks))
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Later<'a, Option<Object>> {
+        Box::pin(FsObjects::get(self, key))
+    }
+
+    fn open_object<'a>(&'a self, key: &'a str) -> Later<'a, Option<OpenObject>> {
+        Box::pin(async move {
+            let stored = FsObjects::open_object(self, key).await?;
+            Ok(stored.map(OpenObject::from))
+        })
+    }
+
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {
+        Box::pin(FsObjects::has(self, key))
+    }
+
+    fn stat<'a>(&'a self, key: &'a str) -> Later<'a, Option<Stat>> {
+        Box::pin(FsObjects::stat(self, key))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> Later<'a, ()> {
+        Box::pin(FsObjects::delete(self, key))
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        limit: Option<usize>,
+        cursor: Option<String>,
+    ) -> Later<'a, Listing> {
+        Box::pin(FsObjects::list(self, prefix, limit, cursor))
     }
 }
 
-impl From<StoredObject> for Incoming {
-    fn from(object: StoredObject) -> Self {
+impl From<StoredObject> for OpenObject {
+    fn from(stored: StoredObject) -> Self {
         Self {
-            content_type: object.about.content_type.clone(),
-            size: Some(object.size),
-            is_page: false,
-            chunks: object.into_chunks(0..u64::MAX),
+            size: stored.size,
+            version: stored.version.clone(),
+            content_type: stored.about.content_type.clone(),
+            digest: stored.digest,
+            read: Box::new(|range| stored.into_chunks(range)),
         }
     }
 }

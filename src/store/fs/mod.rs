@@ -31,7 +31,6 @@ mod area;
 mod blobs;
 mod io;
 mod key;
-mod object;
 mod session;
 mod sidecar;
 mod stream;
@@ -47,10 +46,10 @@ use self::io::during;
 use self::key::Key;
 use super::blocking;
 use super::gate::{Gate, closed};
+pub use super::{Listing, Object, PutOptions};
 use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 
-pub use self::object::{Listing, Object, PutOptions};
 pub use self::stream::StoredObject;
 
 /// An object storage in a folder. See the [module page](self).

@@ -23,8 +23,8 @@ use super::io::{
     unless_missing,
 };
 use super::key::Key;
-use super::object::PutOptions;
 use crate::protocol::item;
+use crate::store::PutOptions;
 
 /// The folder of the sidecars, in the store's own.
 pub(super) const SIDECARS: &str = "sidecars";

@@ -14,11 +14,11 @@ use sha2::{Digest as _, Sha256};
 use super::area::Area;
 use super::io::during;
 use super::key::Key;
-use super::object::PutOptions;
 use super::session::Session;
 use super::sidecar::{Kept, Version};
 use crate::error::{Error, Result};
 use crate::protocol::item;
+use crate::store::PutOptions;
 
 /// How often a place is looked for again because others change folders meanwhile.
 const ATTEMPTS: usize = 64;

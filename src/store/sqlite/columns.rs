@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::malformed::{TIME, UTF_8};
 use crate::protocol::hlc::Hlc;
+use crate::store::query::is_time;
 
 /// How a field lies in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl Column {
     pub(super) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
         let field = camel_case(&name);
         let kind = match field.as_str() {
-            "createdAt" | "updatedAt" | "deletedAt" => FieldKind::Time,
+            time if is_time(time) => FieldKind::Time,
             "version" | "sizeBytes" => FieldKind::Integer,
             KIND => FieldKind::Text,
             known if is_known(known) => FieldKind::Text,

@@ -24,10 +24,10 @@ use tokio::sync::{Semaphore, watch};
 use super::fault::during;
 use super::place::Place;
 use super::registry::{self, Claim, Registration, Role};
-use super::turn::{Holder, Line, Turn};
+use super::turn::{Line, Turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::blocking;
 use crate::store::gate::{Gate, Pass, closed};
+use crate::store::{Holder, blocking};
 
 const OPEN: &str = "open a database";
 const READERS: usize = 4;

@@ -5,38 +5,9 @@ use std::collections::HashSet;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::fault::{during, is_of_one_row};
-use crate::engine::ports::Outcome;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::store::Json;
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Taken {
-    /// It is stored.
-    Applied,
-    /// What is stored is not older.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node could not be stored, and order is strict.
-    Behind,
-}
-
-impl From<Taken> for Outcome {
-    fn from(taken: Taken) -> Self {
-        match taken {
-            Taken::Applied => Self::Applied,
-            Taken::Stale => Self::Stale,
-            // To an engine the item is no argument of the app's: it came from a peer.
-            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
-                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
-            }
-            Taken::Failed(error) => Self::Failed(error),
-            Taken::Behind => Self::Behind,
-        }
-    }
-}
+use crate::store::{Json, Taken};
 
 /// A transaction that is going to write.
 pub(super) fn begin<'a>(

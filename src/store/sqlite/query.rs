@@ -1,96 +1,27 @@
-//! Questions of an app to its records.
+//! Questions of an app as SQL.
 //!
-//! A field of the record is named as in the record. Times are compared as timestamps, by a collation of
-//! this package's own. Pages follow each other without gaps: every order ends with the id, and the cursor
-//! is the id of the last record, whose place in the order is looked up again for the next page.
+//! Times are compared by a collation of this package's own.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Rows, params_from_iter};
-use serde::Deserialize;
-use serde_json::Value as JsonValue;
 
 use super::columns::{FieldKind, KIND, is_known};
 use super::fault::during;
 use super::malformed::Raw;
 use super::rows::Stored;
 use super::schema::{EXTRA, Shape};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::store::Json;
+use crate::store::query::{
+    Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query, QueryResult, Sort,
+    no_such_cursor, no_such_field,
+};
 
-const OPERATION: &str = "query records";
 const COLLATION: &str = "starkeep_time";
-
-/// What is asked.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Query {
-    /// Only records of this type.
-    pub r#type: Option<String>,
-    /// Only records for which all of these hold.
-    pub filters: Option<Vec<Filter>>,
-    /// The order; by id where there is none.
-    pub sort: Option<Vec<Sort>>,
-    /// At most so many records; all where there is none.
-    pub limit: Option<usize>,
-    /// The id of the previous page's last record.
-    pub cursor: Option<String>,
-}
-
-/// A condition on one field.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Filter {
-    /// The field of the record.
-    pub field: String,
-    /// How it is compared.
-    pub operator: String,
-    /// What it is compared with.
-    #[serde(default)]
-    pub value: JsonValue,
-}
-
-/// One step of an order.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Sort {
-    /// The field of the record.
-    pub field: String,
-    /// Which way.
-    pub direction: Direction,
-}
-
-/// Which way an order goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// Smallest first; a field without a value comes first.
-    Asc,
-    /// Greatest first; a field without a value comes last.
-    Desc,
-}
-
-/// One page of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryResult {
-    /// The records as JSON.
-    pub records: Vec<Json>,
-    /// The cursor of the next page, if there is one.
-    pub next_cursor: Option<String>,
-    /// Whether there is a next page.
-    pub has_more: bool,
-}
-
-impl Query {
-    /// Reads a query from JSON.
-    pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| {
-            refuse("a query must be { type, filters, sort, limit, cursor }".to_owned())
-                .caused_by(error)
-        })
-    }
-}
 
 /// Lets a connection compare times.
 pub(super) fn add_collation(connection: &Connection) -> rusqlite::Result<()> {
@@ -116,14 +47,7 @@ pub(super) fn run(connection: &Connection, shape: &Shape, query: &Query) -> Resu
     if let Some(cursor) = &query.cursor {
         sql.after(connection, &order, cursor)?;
     }
-    let limit = match query.limit {
-        Some(0) => {
-            return Err(refuse(
-                "limit must be at least 1; leave it out to get all".to_owned(),
-            ));
-        }
-        limit => limit.unwrap_or(usize::MAX),
-    };
+    let limit = query.most()?;
     let (text, parameters) = sql.finish(&order);
     let parameters = |most: usize| {
         let most = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
@@ -223,32 +147,23 @@ impl<'a> Builder<'a> {
     fn filter(&mut self, filter: &Filter) -> Result<()> {
         let field = self.field(&filter.field)?;
         let f = &field.sql;
-        let condition = match (filter.operator.as_str(), &filter.value) {
-            ("isNull", _) | ("eq" | "=" | "==", JsonValue::Null) => format!("{f} IS NULL"),
-            ("isNotNull", _) | ("ne" | "neq" | "!=" | "<>", JsonValue::Null) => {
-                format!("{f} IS NOT NULL")
-            }
-            ("in", JsonValue::Array(values)) => self.one_of(&field, values)?,
-            ("notIn", JsonValue::Array(values)) => {
-                format!("({}) IS NOT TRUE", self.one_of(&field, values)?)
-            }
-            (operator @ ("in" | "notIn"), _) => {
-                return Err(refuse(format!("{operator} must have a list of values")));
-            }
-            (operator, value) => {
-                let value = field_value(&field, &filter.field, value)?;
-                let v = self.bind(value);
-                match operator {
-                    "eq" | "=" | "==" => format!("{f} = {v}"),
-                    "ne" | "neq" | "!=" | "<>" => format!("{f} IS NOT {v}"),
-                    "gt" | ">" => format!("{f} > {v}"),
-                    "gte" | ">=" => format!("{f} >= {v}"),
-                    "lt" | "<" => format!("{f} < {v}"),
-                    "lte" | "<=" => format!("{f} <= {v}"),
-                    "like" => format!("{f} LIKE {v}"),
-                    "contains" => format!("instr({f}, {v}) > 0"),
-                    "startsWith" => format!("substr({f}, 1, length({v})) = {v}"),
-                    _ => return Err(unknown_operator(operator)),
+        let condition = match filter.condition(field.is_time)? {
+            Condition::IsNull => format!("{f} IS NULL"),
+            Condition::IsNotNull => format!("{f} IS NOT NULL"),
+            Condition::In(choice) => self.one_of(f, choice),
+            Condition::NotIn(choice) => format!("({}) IS NOT TRUE", self.one_of(f, choice)),
+            Condition::Compare(comparison, operand) => {
+                let v = self.bind(value(operand));
+                match comparison {
+                    Comparison::Equal => format!("{f} = {v}"),
+                    Comparison::NotEqual => format!("{f} IS NOT {v}"),
+                    Comparison::Greater => format!("{f} > {v}"),
+                    Comparison::AtLeast => format!("{f} >= {v}"),
+                    Comparison::Less => format!("{f} < {v}"),
+                    Comparison::AtMost => format!("{f} <= {v}"),
+                    Comparison::Like => format!("{f} LIKE {v}"),
+                    Comparison::Contains => format!("instr({f}, {v}) > 0"),
+                    Comparison::StartsWith => format!("substr({f}, 1, length({v})) = {v}"),
                 }
             }
         };
@@ -256,18 +171,15 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn one_of(&mut self, field: &Field, values: &[JsonValue]) -> Result<String> {
-        let mut list = Vec::new();
-        for value in values.iter().filter(|value| !value.is_null()) {
-            let value = field_value(field, "in", value)?;
-            list.push(self.bind(value));
-        }
-        let or_null = if list.len() < values.len() {
-            format!(" OR {} IS NULL", field.sql)
+    fn one_of(&mut self, field: &str, choice: Choice) -> String {
+        let or_null = if choice.or_null {
+            format!(" OR {field} IS NULL")
         } else {
             String::new()
         };
-        Ok(format!("({} IN ({}){or_null})", field.sql, list.join(", ")))
+        let values = choice.values.into_iter();
+        let list: Vec<_> = values.map(|operand| self.bind(value(operand))).collect();
+        format!("({field} IN ({}){or_null})", list.join(", "))
     }
 
     fn order(&self, sort: &[Sort]) -> Result<Vec<Step>> {
@@ -340,11 +252,7 @@ impl<'a> Builder<'a> {
                 format!("coalesce({EXTRA} ->> '$.{name}', {EXTRA} ->> '$[0].{name}')"),
                 false,
             ),
-            None => {
-                return Err(refuse(format!(
-                    "there is no field {name:?} to ask for; use a field of the records"
-                )));
-            }
+            None => return Err(no_such_field(name)),
         };
         Ok(Field { sql, is_time })
     }
@@ -367,48 +275,15 @@ fn place_of(connection: &Connection, order: &[Step], id: &str) -> Result<Vec<Raw
                 .optional()
         })
         .map_err(during(OPERATION))?
-        .ok_or_else(|| {
-            refuse(format!(
-                "the cursor {id:?} is no record's id; begin without one"
-            ))
-        })
+        .ok_or_else(|| no_such_cursor(id))
 }
 
-fn field_value(field: &Field, name: &str, value: &JsonValue) -> Result<Value> {
-    if field.is_time {
-        let time = match value {
-            JsonValue::String(text) => Hlc::parse(text).ok(),
-            other => Hlc::deserialize(other).ok(),
-        };
-        return time.map(|hlc| Value::Text(hlc.to_string())).ok_or_else(|| {
-            refuse(format!(
-                "{name:?} must be compared with a timestamp {{ wallTime, counter, nodeId }}"
-            ))
-        });
+fn value(operand: Operand) -> Value {
+    match operand {
+        Operand::Null => Value::Null,
+        Operand::Whole(whole) => Value::Integer(whole),
+        Operand::Real(real) => Value::Real(real),
+        Operand::Text(text) => Value::Text(text),
+        Operand::Time(hlc) => Value::Text(hlc.to_string()),
     }
-    Ok(match value {
-        JsonValue::Null => Value::Null,
-        JsonValue::Bool(truth) => Value::Integer(i64::from(*truth)),
-        JsonValue::Number(number) => match number.as_i64() {
-            Some(whole) => Value::Integer(whole),
-            None => Value::Real(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        JsonValue::String(text) => Value::Text(text.clone()),
-        JsonValue::Array(_) | JsonValue::Object(_) => {
-            return Err(refuse(format!(
-                "{name:?} must be compared with a text or a number"
-            )));
-        }
-    })
-}
-
-fn unknown_operator(operator: &str) -> Error {
-    refuse(format!(
-        "there is no operator {operator:?}; there are eq, ne, gt, gte, lt, lte, in, notIn, like, \
-         contains, startsWith, isNull, isNotNull"
-    ))
-}
-
-fn refuse(message: String) -> Error {
-    Error::new(ErrorKind::InvalidArgument, OPERATION, message)
 }

@@ -1,6 +1,7 @@
 //! The shared records of a file.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,36 +10,21 @@ use rusqlite::Connection;
 use super::database::{Database, Options};
 use super::delta::Wanted;
 use super::fault::during;
-use super::intake::{self, Taken, begin};
-use super::query::{self, Query, QueryResult};
+use super::intake::{self, begin};
 use super::record::encode;
 use super::registry::Role;
 use super::rows::Stored;
 use super::schema::Shape;
 use super::transaction::SqliteTransaction;
-use super::turn::Holder;
-use super::{delta, metadata, rows};
+use super::{delta, metadata, query as sql, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::Json;
-
-/// One step of a batch.
-#[derive(Debug, Clone)]
-pub enum Operation {
-    /// Stores a record, whatever stood there.
-    Put(Json),
-    /// Marks a record as deleted.
-    Delete {
-        /// Its id.
-        id: String,
-        /// When it was deleted.
-        hlc: Hlc,
-    },
-}
+use crate::store::query::{self, Query, QueryResult};
+use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
 /// A store of shared records. All clones are one store.
 #[derive(Debug, Clone)]
@@ -55,194 +41,6 @@ impl SqliteRecords {
             database,
             shape: Arc::new(shape),
         })
-    }
-
-    /// Stores a record, whatever stood there.
-    pub async fn put(&self, record: Json) -> Result<()> {
-        const OPERATION: &str = "put a record";
-        self.write(OPERATION, move |connection, shape| {
-            let record = encode(OPERATION, shape, &record)?;
-            rows::put(OPERATION, connection, shape, &record)
-        })
-        .await
-    }
-
-    /// The record with this id, deleted or not.
-    pub async fn get(&self, id: &str) -> Result<Option<Json>> {
-        const OPERATION: &str = "get a record";
-        let id = id.to_owned();
-        self.read(OPERATION, move |connection, shape| {
-            rows::get(OPERATION, connection, shape, &id)
-        })
-        .await
-    }
-
-    /// When the stored version of a record was written.
-    pub async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        const OPERATION: &str = "look for a record";
-        let Some(id) = id.to_utf8() else {
-            return Ok(None);
-        };
-        self.read(OPERATION, move |connection, _| {
-            rows::stored_time(OPERATION, connection, &id)
-        })
-        .await
-    }
-
-    /// Marks a record as deleted at `hlc`. One that is not there stays so.
-    pub async fn delete(&self, id: &str, hlc: Hlc) -> Result<()> {
-        const OPERATION: &str = "delete a record";
-        let id = id.to_owned();
-        self.write(OPERATION, move |connection, shape| {
-            rows::delete(OPERATION, connection, shape, &id, &hlc)
-        })
-        .await
-    }
-
-    /// The records for which the query holds, in its order.
-    pub async fn query(&self, query: Query) -> Result<QueryResult> {
-        self.read("query records", move |connection, shape| {
-            query::run(connection, shape, &query)
-        })
-        .await
-    }
-
-    /// All of these, or none.
-    pub async fn batch(&self, operations: Vec<Operation>) -> Result<()> {
-        const OPERATION: &str = "run a batch";
-        self.write(OPERATION, move |connection, shape| {
-            let transaction = begin(OPERATION, connection)?;
-            for operation in operations {
-                match operation {
-                    Operation::Put(record) => {
-                        let record = encode(OPERATION, shape, &record)?;
-                        rows::put(OPERATION, &transaction, shape, &record)?;
-                    }
-                    Operation::Delete { id, hlc } => {
-                        rows::delete(OPERATION, &transaction, shape, &id, &hlc)?;
-                    }
-                }
-            }
-            transaction.commit().map_err(during(OPERATION))
-        })
-        .await
-    }
-
-    /// Begins a transaction, which keeps all other writers waiting until it ends.
-    pub async fn transaction(&self) -> Result<SqliteTransaction> {
-        let turn = self.database.turn("begin a transaction").await?;
-        SqliteTransaction::begin(turn, Arc::clone(&self.shape)).await
-    }
-
-    /// Keeps a row of metadata, as JSON, in place of what was there.
-    pub async fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Result<()> {
-        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
-        self.database
-            .write("put metadata", move |connection| {
-                metadata::put(connection, &type_id, &record_id, &row)
-            })
-            .await
-    }
-
-    /// The row of metadata of a record.
-    pub async fn get_metadata(&self, type_id: &str, record_id: &str) -> Result<Option<Json>> {
-        let found = self
-            .get_metadata_by_ids(type_id, vec![record_id.to_owned()])
-            .await?;
-        Ok(found.into_values().next())
-    }
-
-    /// The rows of metadata of those of these records that have one.
-    pub async fn get_metadata_by_ids(
-        &self,
-        type_id: &str,
-        record_ids: Vec<String>,
-    ) -> Result<HashMap<String, Json>> {
-        let type_id = type_id.to_owned();
-        self.database
-            .read("get metadata", move |connection| {
-                metadata::get(connection, &type_id, record_ids)
-            })
-            .await
-    }
-
-    /// Removes the row of metadata of a record.
-    pub async fn delete_metadata(&self, type_id: &str, record_id: &str) -> Result<()> {
-        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
-        self.database
-            .write("delete metadata", move |connection| {
-                metadata::delete(connection, &type_id, &record_id)
-            })
-            .await
-    }
-
-    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
-    pub fn init(&self) -> Result<()> {
-        self.database.check_open("make the database ready")
-    }
-
-    /// Whether the file is where it was opened and sound, as far as that is quickly seen.
-    pub async fn health_check(&self) -> Result<bool> {
-        self.database.is_sound("check the database").await
-    }
-
-    /// Per node the greatest timestamp of all records, deleted ones too.
-    pub async fn node_watermarks(&self) -> Result<Watermarks> {
-        const OPERATION: &str = "read the watermarks of the records";
-        self.read(OPERATION, |connection, shape| {
-            delta::watermarks(OPERATION, connection, &shape.sql.by_time)
-        })
-        .await
-    }
-
-    /// The smallest timestamps that `ask` wants, in order, and whether any were left out.
-    pub async fn unseen(&self, ask: Ask) -> Result<(Vec<Item<Json>>, bool)> {
-        const OPERATION: &str = "find unseen records";
-        self.read(OPERATION, move |connection, shape| {
-            let wanted = Wanted::Unseen(ask);
-            delta::page(
-                OPERATION,
-                connection,
-                &shape.sql.by_time,
-                &wanted,
-                |hlc, key, row| Ok(Stored::read(shape, row)?.item(OPERATION, shape, hlc, key)),
-            )
-        })
-        .await
-    }
-
-    /// At most `limit` records whose `updated_at` is no timestamp. They have no place in the order, are never
-    /// exchanged, and each has a fault that says so.
-    pub async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Json>>> {
-        const OPERATION: &str = "find records without a time";
-        self.read(OPERATION, move |connection, shape| {
-            let by_time = &shape.sql.by_time;
-            delta::unorderable(OPERATION, connection, by_time, limit, |key, row| {
-                Ok(Stored::read(shape, row)?.item(OPERATION, shape, Hlc::zero(), key))
-            })
-        })
-        .await
-    }
-
-    /// Takes in records that come in the order of timestamps, last writer wins, in one transaction. Says
-    /// of each what became of it. An error means that nothing of it is stored.
-    pub async fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Result<Vec<Taken>> {
-        self.write(TAKE_IN, move |connection, shape| {
-            intake::take_in(TAKE_IN, connection, &items, strict, |transaction, item| {
-                take_in_one(transaction, shape, item)
-            })
-        })
-        .await
-    }
-
-    /// The transaction of an app's that has the writer's turn of the file now.
-    pub fn held_by(&self) -> Option<Holder> {
-        self.database.held_by()
-    }
-
-    /// Waits for what is running, then closes the store for good. Closing again does nothing.
-    pub async fn close(&self) -> Result<()> {
-        self.database.close().await
     }
 
     async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T>
@@ -265,6 +63,160 @@ impl SqliteRecords {
         self.database
             .write(operation, move |connection| work(connection, &shape))
             .await
+    }
+}
+
+impl RecordStore for SqliteRecords {
+    fn init(&self) -> Result<()> {
+        self.database.check_open("make the database ready")
+    }
+
+    fn health_check(&self) -> Later<'_, bool> {
+        Box::pin(self.database.is_sound("check the database"))
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(self.database.close())
+    }
+
+    fn put(&self, record: Json) -> Later<'_, ()> {
+        const OPERATION: &str = "put a record";
+        Box::pin(self.write(OPERATION, move |connection, shape| {
+            let record = encode(OPERATION, shape, &record)?;
+            rows::put(OPERATION, connection, shape, &record)
+        }))
+    }
+
+    fn get(&self, id: &str) -> Later<'_, Option<Json>> {
+        const OPERATION: &str = "get a record";
+        let id = id.to_owned();
+        Box::pin(self.read(OPERATION, move |connection, shape| {
+            rows::get(OPERATION, connection, shape, &id)
+        }))
+    }
+
+    fn stored(&self, id: &Text) -> Later<'_, Option<Hlc>> {
+        const OPERATION: &str = "look for a record";
+        let Some(id) = id.to_utf8() else {
+            return Box::pin(ready(Ok(None)));
+        };
+        Box::pin(self.read(OPERATION, move |connection, _| {
+            rows::stored_time(OPERATION, connection, &id)
+        }))
+    }
+
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
+        const OPERATION: &str = "delete a record";
+        let id = id.to_owned();
+        Box::pin(self.write(OPERATION, move |connection, shape| {
+            rows::delete(OPERATION, connection, shape, &id, &hlc)
+        }))
+    }
+
+    fn query(&self, query: Query) -> Later<'_, QueryResult> {
+        Box::pin(self.read(query::OPERATION, move |connection, shape| {
+            sql::run(connection, shape, &query)
+        }))
+    }
+
+    fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()> {
+        const OPERATION: &str = "run a batch";
+        Box::pin(self.write(OPERATION, move |connection, shape| {
+            let transaction = begin(OPERATION, connection)?;
+            for operation in operations {
+                match operation {
+                    Operation::Put(record) => {
+                        let record = encode(OPERATION, shape, &record)?;
+                        rows::put(OPERATION, &transaction, shape, &record)?;
+                    }
+                    Operation::Delete { id, hlc } => {
+                        rows::delete(OPERATION, &transaction, shape, &id, &hlc)?;
+                    }
+                }
+            }
+            transaction.commit().map_err(during(OPERATION))
+        }))
+    }
+
+    fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
+        Box::pin(async move {
+            let turn = self.database.turn("begin a transaction").await?;
+            let begun = SqliteTransaction::begin(turn, Arc::clone(&self.shape)).await?;
+            Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
+        })
+    }
+
+    fn held_by(&self) -> Option<Holder> {
+        self.database.held_by()
+    }
+
+    fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Later<'_, ()> {
+        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
+        Box::pin(self.database.write("put metadata", move |connection| {
+            metadata::put(connection, &type_id, &record_id, &row)
+        }))
+    }
+
+    fn get_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, Option<Json>> {
+        let found = self.get_metadata_by_ids(type_id, vec![record_id.to_owned()]);
+        Box::pin(async move { Ok(found.await?.into_values().next()) })
+    }
+
+    fn get_metadata_by_ids(
+        &self,
+        type_id: &str,
+        record_ids: Vec<String>,
+    ) -> Later<'_, HashMap<String, Json>> {
+        let type_id = type_id.to_owned();
+        Box::pin(self.database.read("get metadata", move |connection| {
+            metadata::get(connection, &type_id, record_ids)
+        }))
+    }
+
+    fn delete_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, ()> {
+        let (type_id, record_id) = (type_id.to_owned(), record_id.to_owned());
+        Box::pin(self.database.write("delete metadata", move |connection| {
+            metadata::delete(connection, &type_id, &record_id)
+        }))
+    }
+
+    fn node_watermarks(&self) -> Later<'_, Watermarks> {
+        const OPERATION: &str = "read the watermarks of the records";
+        Box::pin(self.read(OPERATION, |connection, shape| {
+            delta::watermarks(OPERATION, connection, &shape.sql.by_time)
+        }))
+    }
+
+    fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
+        const OPERATION: &str = "find unseen records";
+        Box::pin(self.read(OPERATION, move |connection, shape| {
+            let wanted = Wanted::Unseen(ask);
+            delta::page(
+                OPERATION,
+                connection,
+                &shape.sql.by_time,
+                &wanted,
+                |hlc, key, row| Ok(Stored::read(shape, row)?.item(OPERATION, shape, hlc, key)),
+            )
+        }))
+    }
+
+    fn unorderable(&self, limit: usize) -> Later<'_, Vec<Item<Json>>> {
+        const OPERATION: &str = "find records without a time";
+        Box::pin(self.read(OPERATION, move |connection, shape| {
+            let by_time = &shape.sql.by_time;
+            delta::unorderable(OPERATION, connection, by_time, limit, |key, row| {
+                Ok(Stored::read(shape, row)?.item(OPERATION, shape, Hlc::zero(), key))
+            })
+        }))
+    }
+
+    fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        Box::pin(self.write(TAKE_IN, move |connection, shape| {
+            intake::take_in(TAKE_IN, connection, &items, strict, |transaction, item| {
+                take_in_one(transaction, shape, item)
+            })
+        }))
     }
 }
 

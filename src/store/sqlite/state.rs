@@ -7,16 +7,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::database::{Database, Options};
 use super::fault::during;
 use super::registry::Role;
-use super::turn::Holder;
 use crate::error::Result;
-use crate::protocol::watermarks::Watermarks;
-use crate::protocol::wire::write_watermarks;
-use crate::store::Json;
-
-/// Where an engine keeps its own watermarks.
-pub const OWN_WATERMARKS: &str = "watermarks";
-/// Where an engine keeps those of its peer.
-pub const PEER_WATERMARKS: &str = "peer_watermarks";
+use crate::store::{Holder, Json, Later, StateStore};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS sync_state (
   key TEXT PRIMARY KEY,
@@ -43,45 +35,6 @@ impl SqliteState {
         Ok(Self { database })
     }
 
-    /// The value under `key`.
-    pub async fn get(&self, key: &str) -> Result<Option<Json>> {
-        const OPERATION: &str = "read the sync state";
-        let key = key.to_owned();
-        self.database
-            .read(OPERATION, move |connection| {
-                let value: Option<String> = connection
-                    .prepare_cached("SELECT value_json FROM sync_state WHERE key = ?1")
-                    .and_then(|mut statement| {
-                        statement.query_row([key], |row| row.get(0)).optional()
-                    })
-                    .map_err(during(OPERATION))?;
-                Ok(value.map(Json::from))
-            })
-            .await
-    }
-
-    /// The watermarks under `key`, none where nothing is there; `Err` within says why what is there cannot
-    /// be read.
-    pub async fn get_watermarks(
-        &self,
-        key: &str,
-    ) -> Result<std::result::Result<Watermarks, String>> {
-        let Some(json) = self.get(key).await? else {
-            return Ok(Ok(Watermarks::default()));
-        };
-        Ok(serde_json::from_str(&json).map_err(|error| error.to_string()))
-    }
-
-    /// Puts watermarks under `key`.
-    pub async fn set_watermarks(&self, key: &str, watermarks: &Watermarks) -> Result<()> {
-        self.set(key, write_watermarks(watermarks).into()).await
-    }
-
-    /// Puts a value under `key`.
-    pub async fn set(&self, key: &str, value: Json) -> Result<()> {
-        self.set_all(vec![(key.to_owned(), value)]).await
-    }
-
     /// Puts all of these values under their keys, or none.
     pub async fn set_all(&self, values: Vec<(String, Json)>) -> Result<()> {
         self.database
@@ -90,15 +43,31 @@ impl SqliteState {
             })
             .await
     }
+}
 
-    /// The transaction of an app's that has the writer's turn of the file now.
-    pub fn held_by(&self) -> Option<Holder> {
+impl StateStore for SqliteState {
+    fn get(&self, key: &str) -> Later<'_, Option<Json>> {
+        const OPERATION: &str = "read the sync state";
+        let key = key.to_owned();
+        Box::pin(self.database.read(OPERATION, move |connection| {
+            let value: Option<String> = connection
+                .prepare_cached("SELECT value_json FROM sync_state WHERE key = ?1")
+                .and_then(|mut statement| statement.query_row([key], |row| row.get(0)).optional())
+                .map_err(during(OPERATION))?;
+            Ok(value.map(Json::from))
+        }))
+    }
+
+    fn set(&self, key: &str, value: Json) -> Later<'_, ()> {
+        Box::pin(self.set_all(vec![(key.to_owned(), value)]))
+    }
+
+    fn held_by(&self) -> Option<Holder> {
         self.database.held_by()
     }
 
-    /// Waits for what is running, then closes the store for good. Closing again does nothing.
-    pub async fn close(&self) -> Result<()> {
-        self.database.close().await
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(self.database.close())
     }
 }
 

@@ -2,24 +2,26 @@
 //!
 //! It has the writer's turn until it ends, so whoever writes past it waits; what it wrote is seen by
 //! itself alone until it is committed. One that is dropped is rolled back, and so is one that
-//! [outlives](SqliteTransaction::outlived) its time or its store.
+//! [outlives](RecordTransaction::outlived) its time or its store.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, watch};
 
 use super::fault::during;
-use super::query::{self, Query, QueryResult};
+use super::query;
 use super::record::encode;
 use super::rows;
 use super::schema::Shape;
-use super::turn::{Holder, Turn};
+use super::turn::Turn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::store::gate::closed;
-use crate::store::{Json, blocking};
+use crate::store::query::{Query, QueryResult};
+use crate::store::{Holder, Json, Later, RecordTransaction, blocking};
 
 /// See the [module page](self).
 #[derive(Debug, Clone)]
@@ -105,94 +107,6 @@ impl SqliteTransaction {
         })
     }
 
-    /// What it is known by.
-    pub fn holder(&self) -> Holder {
-        self.holder
-    }
-
-    /// Waits until `limit` is over, or its store is closed and waits no longer. Rolls it back then, unless
-    /// it has ended, and says why. Needs a runtime with a clock.
-    pub async fn outlived(&self, limit: Option<Duration>) -> Error {
-        const OPERATION: &str = "run a transaction";
-        let mut cut = self.cut.clone();
-        let closing = async move {
-            // An error means that the store is gone, which an open transaction keeps.
-            let _ = cut.wait_for(|cut| *cut).await;
-        };
-        let time_over = async {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
-            }
-        };
-        let why = tokio::select! {
-            () = closing => Why::Closed,
-            () = time_over => Why::TooLong,
-        };
-        match self.end(OPERATION, why, |_| Ok(())).await {
-            Ok(()) => why.error(OPERATION),
-            Err(error) => error,
-        }
-    }
-
-    /// Stores a record, whatever stood there.
-    pub async fn put(&self, record: Json) -> Result<()> {
-        const OPERATION: &str = "put a record in a transaction";
-        self.run(OPERATION, move |connection, shape| {
-            let record = encode(OPERATION, shape, &record)?;
-            rows::put(OPERATION, connection, shape, &record)
-        })
-        .await
-    }
-
-    /// The record with this id, deleted or not.
-    pub async fn get(&self, id: &str) -> Result<Option<Json>> {
-        const OPERATION: &str = "get a record in a transaction";
-        let id = id.to_owned();
-        self.run(OPERATION, move |connection, shape| {
-            rows::get(OPERATION, connection, shape, &id)
-        })
-        .await
-    }
-
-    /// Marks a record as deleted at `hlc`. One that is not there stays so.
-    pub async fn delete(&self, id: &str, hlc: Hlc) -> Result<()> {
-        const OPERATION: &str = "delete a record in a transaction";
-        let id = id.to_owned();
-        self.run(OPERATION, move |connection, shape| {
-            rows::delete(OPERATION, connection, shape, &id, &hlc)
-        })
-        .await
-    }
-
-    /// The records for which the query holds, in its order.
-    pub async fn query(&self, query: Query) -> Result<QueryResult> {
-        self.run(
-            "query records in a transaction",
-            move |connection, shape| query::run(connection, shape, &query),
-        )
-        .await
-    }
-
-    /// Makes it last and ends it.
-    pub async fn commit(&self) -> Result<()> {
-        const OPERATION: &str = "commit a transaction";
-        self.end(OPERATION, Why::Ended, |open| {
-            let connection = open.connection(OPERATION)?;
-            open.turn.shared.check_place(OPERATION)?;
-            connection
-                .execute_batch("COMMIT")
-                .map_err(during(OPERATION))
-        })
-        .await
-    }
-
-    /// Undoes it and ends it.
-    pub async fn rollback(&self) -> Result<()> {
-        self.end("roll a transaction back", Why::Ended, |_| Ok(()))
-            .await
-    }
-
     async fn end(
         &self,
         operation: &'static str,
@@ -224,6 +138,83 @@ impl SqliteTransaction {
             Stands::Over(why) => Err(why.error(operation)),
         })
         .await
+    }
+}
+
+impl RecordTransaction for SqliteTransaction {
+    fn holder(&self) -> Holder {
+        self.holder
+    }
+
+    fn outlived(&self, limit: Option<Duration>) -> BoxFuture<'_, Error> {
+        const OPERATION: &str = "run a transaction";
+        let mut cut = self.cut.clone();
+        let closing = async move {
+            // An error means that the store is gone, which an open transaction keeps.
+            let _ = cut.wait_for(|cut| *cut).await;
+        };
+        let time_over = async move {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        Box::pin(async move {
+            let why = tokio::select! {
+                () = closing => Why::Closed,
+                () = time_over => Why::TooLong,
+            };
+            match self.end(OPERATION, why, |_| Ok(())).await {
+                Ok(()) => why.error(OPERATION),
+                Err(error) => error,
+            }
+        })
+    }
+
+    fn put(&self, record: Json) -> Later<'_, ()> {
+        const OPERATION: &str = "put a record in a transaction";
+        Box::pin(self.run(OPERATION, move |connection, shape| {
+            let record = encode(OPERATION, shape, &record)?;
+            rows::put(OPERATION, connection, shape, &record)
+        }))
+    }
+
+    fn get(&self, id: &str) -> Later<'_, Option<Json>> {
+        const OPERATION: &str = "get a record in a transaction";
+        let id = id.to_owned();
+        Box::pin(self.run(OPERATION, move |connection, shape| {
+            rows::get(OPERATION, connection, shape, &id)
+        }))
+    }
+
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
+        const OPERATION: &str = "delete a record in a transaction";
+        let id = id.to_owned();
+        Box::pin(self.run(OPERATION, move |connection, shape| {
+            rows::delete(OPERATION, connection, shape, &id, &hlc)
+        }))
+    }
+
+    fn query(&self, query: Query) -> Later<'_, QueryResult> {
+        Box::pin(self.run(
+            "query records in a transaction",
+            move |connection, shape| query::run(connection, shape, &query),
+        ))
+    }
+
+    fn commit(&self) -> Later<'_, ()> {
+        const OPERATION: &str = "commit a transaction";
+        Box::pin(self.end(OPERATION, Why::Ended, |open| {
+            let connection = open.connection(OPERATION)?;
+            open.turn.shared.check_place(OPERATION)?;
+            connection
+                .execute_batch("COMMIT")
+                .map_err(during(OPERATION))
+        }))
+    }
+
+    fn rollback(&self) -> Later<'_, ()> {
+        Box::pin(self.end("roll a transaction back", Why::Ended, |_| Ok(())))
     }
 }
 

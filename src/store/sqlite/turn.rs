@@ -4,30 +4,14 @@
 //! a call which the callback itself makes is refused instead of waiting for its own end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, watch};
 
 use super::database::Shared;
 use crate::error::Result;
+use crate::store::Holder;
 use crate::store::gate::{Pass, closed};
-
-/// A transaction of an app's. No two of a process are equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder(u64);
-
-impl Holder {
-    fn next() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(1);
-        Self(COUNT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Its number in this process.
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
 
 /// The connection that writes, and who stands in line for it.
 #[derive(Debug)]

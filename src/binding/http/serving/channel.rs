@@ -206,7 +206,7 @@ pub fn across(
         relays,
     });
     let files: Arc<dyn Files> = match native {
-        Some(native) => Arc::new(NativeFiles(native.0.clone())),
+        Some(native) => Arc::new(NativeFiles(Arc::clone(&native.0))),
         None => Arc::clone(&way) as _,
     };
     Ok(Some(Channel {

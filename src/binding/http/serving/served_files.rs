@@ -1,5 +1,7 @@
 //! File storages behind the routes: of this package, reached where they are, or of the app's.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 
@@ -8,11 +10,11 @@ use crate::binding::js::{Key, Scope, Value};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::Result;
 use crate::protocol::text::Text;
-use crate::store::fs::{FsObjects, PutOptions};
+use crate::store::{ObjectStore, PutOptions};
 use crate::transport::server::{About, File, Files, Later};
 
 /// A storage of this package: files stream in and out, and no JavaScript is involved.
-pub struct NativeFiles(pub FsObjects);
+pub struct NativeFiles(pub Arc<dyn ObjectStore>);
 
 impl Files for NativeFiles {
     fn look(&self, key: String) -> Later<'_, Option<About>> {
@@ -26,14 +28,14 @@ impl Files for NativeFiles {
             };
             let about = About {
                 size: Some(stored.size),
-                content_type: stored.about.content_type.clone(),
-                version: Some(stored.version.clone()),
+                content_type: stored.content_type,
+                version: Some(stored.version),
                 digest: stored.digest,
             };
             Ok(Some(File {
                 about,
                 size: stored.size,
-                read: Box::new(|range| stored.into_chunks(range)),
+                read: stored.read,
             }))
         })
     }

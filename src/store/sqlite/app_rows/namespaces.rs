@@ -6,10 +6,10 @@ use serde_json::Map;
 use super::super::columns::quote;
 use super::super::fault::during;
 use super::super::intake::begin;
-use super::declared::{Namespace, Registration, TableInfo, TableSpec};
 use super::table::{self, physical_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::FILE_RECORDS_TABLE;
+use crate::store::{Namespace, Registration, TableInfo, TableSpec};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS app_syncable_namespaces (
   app_id TEXT PRIMARY KEY,

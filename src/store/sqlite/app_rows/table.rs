@@ -16,10 +16,10 @@ use super::super::indexes::{self, ByTime};
 use super::super::malformed::{NoTexts, Raw, read_columns};
 use super::super::record::{Fields, read_extra, same_json, write_extra};
 use super::cell::{Column, write_json};
-use super::declared::{TableInfo, TableSpec};
 use super::layout::{self, Layout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
+use crate::store::{TableInfo, TableSpec};
 
 /// The column for what has none.
 pub(super) const EXTRA: &str = "starkeep_extra_json";

@@ -1,35 +1,29 @@
-//! `createFsObjectStorage({ root })`
+//! Any object storage of this package as an `ObjectStorageAdapter` object.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::{key_arg, promise, string_arg};
 use crate::binding::error::must_be;
 use crate::binding::executor::IntoJs;
 use crate::binding::js::{Call, Key, Kind, Realm, Scope, Value, function, mark};
-use crate::binding::known_options::FS_OBJECT_STORAGE;
-use crate::binding::options::Options;
 use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::protocol::message::as_count;
-use crate::store::fs::{FsObjects, Listing, Object, PutOptions};
+use crate::store::{Listing, Object, ObjectStore, PutOptions};
 
 /// What is behind the storage object.
-pub struct NativeBlobs(pub FsObjects);
+pub struct NativeBlobs(pub Arc<dyn ObjectStore>);
 
-/// `createFsObjectStorage({ root })`
-pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// The object that stands for `store`.
+pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
     let (scope, realm) = (call.scope, call.realm);
-    let options = Options::new(scope, realm, call.arg(0), &FS_OBJECT_STORAGE)?;
-    let root = options.string("root")?.filter(|root| !root.is_empty());
-    let got = options.describe("root")?;
-    let root =
-        root.ok_or_else(|| must_be("createFsObjectStorage(root)", "the path of a folder", &got))?;
-    let store = FsObjects::open(Path::new(&root))?;
     let object = scope.object()?;
     for (name, body) in METHODS {
-        let store = store.clone();
+        let store = Arc::clone(&store);
         let method = function(scope, realm, name, move |call| body(call, &store))?;
         scope.set_named(object, name, method)?;
     }
@@ -37,24 +31,24 @@ pub fn create_fs_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(object)
 }
 
-type Method = for<'c> fn(&Call<'c>, &FsObjects) -> Result<Value<'c>>;
+type Method = for<'c> fn(&Call<'c>, &Arc<dyn ObjectStore>) -> Result<Value<'c>>;
 
 const METHODS: &[(&str, Method)] = &[
     ("init", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.init() }))
     }),
     ("close", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.close().await }))
     }),
     ("healthCheck", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         promise(call, Ok(async move { store.health_check().await }))
     }),
     ("put", put),
     ("get", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let key = key(call, "get(key)");
         promise(
             call,
@@ -62,12 +56,12 @@ const METHODS: &[(&str, Method)] = &[
         )
     }),
     ("has", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let key = key(call, "has(key)");
         promise(call, key.map(|key| async move { store.has(&key).await }))
     }),
     ("delete", |call, store| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         let key = key(call, "delete(key)");
         promise(call, key.map(|key| async move { store.delete(&key).await }))
     }),
@@ -78,8 +72,8 @@ fn key(call: &Call<'_>, what: &str) -> Result<String> {
     key_text(&key_arg(call, what)?)
 }
 
-fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
-    let store = store.clone();
+fn put<'s>(call: &Call<'s>, store: &Arc<dyn ObjectStore>) -> Result<Value<'s>> {
+    let store = Arc::clone(store);
     let arguments = || -> Result<_> {
         let key = key(call, "put(key)")?;
         let data = call.scope.as_bytes(call.arg(1));
@@ -87,7 +81,7 @@ fn put<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
             let got = call.scope.describe_kind(call.arg(1));
             must_be("put(data)", "a Uint8Array", &got)
         })?;
-        Ok((key, data, put_options(call)?))
+        Ok((key, Bytes::from(data), put_options(call)?))
     };
     let work =
         arguments().map(|(key, data, options)| async move { store.put(&key, data, options).await });
@@ -133,8 +127,8 @@ fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<S
     Ok(Some(metadata))
 }
 
-fn list<'s>(call: &Call<'s>, store: &FsObjects) -> Result<Value<'s>> {
-    let store = store.clone();
+fn list<'s>(call: &Call<'s>, store: &Arc<dyn ObjectStore>) -> Result<Value<'s>> {
+    let store = Arc::clone(store);
     let arguments = || -> Result<_> {
         let prefix = string_arg(call, 0, "list(prefix)")?;
         let (scope, options) = (call.scope, call.arg(1));

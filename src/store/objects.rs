@@ -1,0 +1,119 @@
+//! A storage of objects, as apps and engines see it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::Later;
+use crate::engine::object::{Chunks, Incoming};
+use crate::engine::ports::Stat;
+use crate::error::Result;
+use crate::protocol::item::Digest;
+
+/// See the [module page](self).
+pub trait ObjectStore: Debug + Send + Sync + 'static {
+    /// Where the objects lie. Two storages of one place are one storage.
+    fn place(&self) -> Option<PathBuf>;
+
+    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
+    fn init(&self) -> Result<()>;
+
+    /// Whether the storage is the one that was opened, and objects can be written there now.
+    fn health_check(&self) -> Later<'_, bool>;
+
+    /// Waits for what is running, then closes the store for good. Closing again does nothing.
+    fn close(&self) -> Later<'_, ()>;
+
+    /// Puts `data` under `key`, in place of what was there.
+    fn put<'a>(&'a self, key: &'a str, data: Bytes, options: PutOptions) -> Later<'a, ()>;
+
+    /// Puts an object piece by piece. Where its pieces end in an error, or where this is dropped, what
+    /// was there before stays, and nothing else does.
+    fn put_chunks<'a>(&'a self, key: &'a str, options: PutOptions, chunks: Chunks)
+    -> Later<'a, ()>;
+
+    /// The object under `key`.
+    fn get<'a>(&'a self, key: &'a str) -> Later<'a, Option<Object>>;
+
+    /// The object under `key`, to be read piece by piece.
+    fn open_object<'a>(&'a self, key: &'a str) -> Later<'a, Option<OpenObject>>;
+
+    /// Whether there is an object under `key`.
+    fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool>;
+
+    /// What is known of the object under `key`.
+    fn stat<'a>(&'a self, key: &'a str) -> Later<'a, Option<Stat>>;
+
+    /// Removes the object under `key`, if there is one.
+    fn delete<'a>(&'a self, key: &'a str) -> Later<'a, ()>;
+
+    /// The keys that begin with `prefix` and come after `cursor`: at most `limit`, or all.
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        limit: Option<usize>,
+        cursor: Option<String>,
+    ) -> Later<'a, Listing>;
+}
+
+/// What is kept about an object beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PutOptions {
+    /// The content type.
+    pub content_type: Option<String>,
+    /// Whatever else the app wants to keep with it.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// An object with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The bytes.
+    pub data: Vec<u8>,
+    /// The content type it was put with.
+    pub content_type: Option<String>,
+    /// The metadata it was put with.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// How many bytes there are.
+    pub size: u64,
+}
+
+/// One page of keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Keys in ascending order.
+    pub keys: Vec<String>,
+    /// The cursor of the next page, if there is one: the last of these keys.
+    pub next_cursor: Option<String>,
+    /// Whether there is a next page.
+    pub has_more: bool,
+}
+
+/// An object whose bytes have not been read yet. They stay what they are while it is held, whatever is put
+/// under its key meanwhile.
+pub struct OpenObject {
+    /// How many bytes there are.
+    pub size: u64,
+    /// A text that no other version of this object has.
+    pub version: String,
+    /// The content type it was put with.
+    pub content_type: Option<String>,
+    /// The SHA-256 of the bytes, where it was kept.
+    pub digest: Option<Digest>,
+    /// The bytes in a range, of which those past the end are left out.
+    pub read: Box<dyn FnOnce(Range<u64>) -> Chunks + Send>,
+}
+
+impl From<OpenObject> for Incoming {
+    fn from(object: OpenObject) -> Self {
+        Self {
+            content_type: object.content_type,
+            size: Some(object.size),
+            is_page: false,
+            chunks: (object.read)(0..u64::MAX),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A store of shared records, as apps and engines see it.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::query::{Query, QueryResult};
+use super::{Holder, Json, Later};
+use crate::engine::ports::Outcome;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::Ask;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+/// See the [module page](self).
+pub trait RecordStore: Debug + Send + Sync + 'static {
+    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
+    fn init(&self) -> Result<()>;
+
+    /// Whether the store is where it was opened and sound, as far as that is quickly seen.
+    fn health_check(&self) -> Later<'_, bool>;
+
+    /// Waits for what is running, then closes the store for good. Closing again does nothing.
+    fn close(&self) -> Later<'_, ()>;
+
+    /// Stores a record, whatever stood there.
+    fn put(&self, record: Json) -> Later<'_, ()>;
+
+    /// The record with this id, deleted or not.
+    fn get(&self, id: &str) -> Later<'_, Option<Json>>;
+
+    /// When the stored version of a record was written.
+    fn stored(&self, id: &Text) -> Later<'_, Option<Hlc>>;
+
+    /// Marks a record as deleted at `hlc`. One that is not there stays so.
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()>;
+
+    /// The records for which the query holds, in its order.
+    fn query(&self, query: Query) -> Later<'_, QueryResult>;
+
+    /// All of these, or none.
+    fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()>;
+
+    /// Begins a transaction, which keeps all other writers waiting until it ends.
+    fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>>;
+
+    /// The transaction of an app's for which writers wait now.
+    fn held_by(&self) -> Option<Holder>;
+
+    /// Keeps a row of metadata, as JSON, in place of what was there.
+    fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Later<'_, ()>;
+
+    /// The row of metadata of a record.
+    fn get_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, Option<Json>>;
+
+    /// The rows of metadata of those of these records that have one.
+    fn get_metadata_by_ids(
+        &self,
+        type_id: &str,
+        record_ids: Vec<String>,
+    ) -> Later<'_, HashMap<String, Json>>;
+
+    /// Removes the row of metadata of a record.
+    fn delete_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, ()>;
+
+    /// Per node the greatest timestamp of all records, deleted ones too.
+    fn node_watermarks(&self) -> Later<'_, Watermarks>;
+
+    /// The smallest timestamps that `ask` wants, in order, and whether any were left out.
+    fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)>;
+
+    /// At most `limit` records whose `updatedAt` is no timestamp. They have no place in the order, are never
+    /// exchanged, and each has a fault that says so.
+    fn unorderable(&self, limit: usize) -> Later<'_, Vec<Item<Json>>>;
+
+    /// Takes in records that come in the order of timestamps, last writer wins, in one transaction. Says
+    /// of each what became of it. An error means that nothing of it is stored.
+    fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>>;
+}
+
+/// A transaction that an app holds open. What it wrote is seen by itself alone until it is committed. One that
+/// is dropped is rolled back.
+pub trait RecordTransaction: Debug + Send + Sync + 'static {
+    /// What it is known by.
+    fn holder(&self) -> Holder;
+
+    /// Waits until `limit` is over, or its store is closed and waits no longer. Rolls it back then, unless
+    /// it has ended, and says why. Needs a runtime with a clock.
+    fn outlived(&self, limit: Option<Duration>) -> BoxFuture<'_, Error>;
+
+    /// Stores a record, whatever stood there.
+    fn put(&self, record: Json) -> Later<'_, ()>;
+
+    /// The record with this id, deleted or not.
+    fn get(&self, id: &str) -> Later<'_, Option<Json>>;
+
+    /// Marks a record as deleted at `hlc`. One that is not there stays so.
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()>;
+
+    /// The records for which the query holds, in its order.
+    fn query(&self, query: Query) -> Later<'_, QueryResult>;
+
+    /// Makes it last and ends it.
+    fn commit(&self) -> Later<'_, ()>;
+
+    /// Undoes it and ends it.
+    fn rollback(&self) -> Later<'_, ()>;
+}
+
+/// One step of a batch.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Stores a record, whatever stood there.
+    Put(Json),
+    /// Marks a record as deleted.
+    Delete {
+        /// Its id.
+        id: String,
+        /// When it was deleted.
+        hlc: Hlc,
+    },
+}
+
+/// What became of an item that was to be taken in.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is stored.
+    Applied,
+    /// What is stored is not older.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node could not be stored, and order is strict.
+    Behind,
+}
+
+impl From<Taken> for Outcome {
+    fn from(taken: Taken) -> Self {
+        match taken {
+            Taken::Applied => Self::Applied,
+            Taken::Stale => Self::Stale,
+            // To an engine the item is no argument of the app's: it came from a peer.
+            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
+                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
+            }
+            Taken::Failed(error) => Self::Failed(error),
+            Taken::Behind => Self::Behind,
+        }
+    }
+}
