@@ -188,7 +188,9 @@ test(
   needsSqlite,
   async () => {
     const { db, adapter } = open({});
-    db.exec("CREATE UNIQUE INDEX one_of_a_kind ON shared_records (original_filename, content_hash)");
+    db.exec(
+      "CREATE UNIQUE INDEX one_of_a_kind ON shared_records (original_filename, content_hash)",
+    );
     const same = { originalFilename: "a.jpg", contentHash: "h" };
     await adapter.applyRecords([record("mine", at(1, "laptop"), same)]);
     const cloud = memoryDatabase({ nodeWatermarks: true });

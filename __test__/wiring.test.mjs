@@ -61,7 +61,7 @@ test("two storages of one folder are refused, two of two folders are not", (t) =
 
 /** The table of the native side. */
 function knownOptions() {
-  const source = readFileSync(new URL("../src/binding/known_options.rs", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../src/node/known_options.rs", import.meta.url), "utf8");
   const [, table] = /^factories! \{$(.*?)^\}$/ms.exec(source);
   const rows = table.matchAll(/= "([^"]+)", (Refused|Warned), \[([^\]]*)\];/g);
   return new Map(

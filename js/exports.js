@@ -1,6 +1,6 @@
 "use strict";
 
-const { createBorder } = require("./bridge/index.js");
+const { createBridge } = require("./bridge/index.js");
 const { errorsWith, isStarkeepError, traced } = require("./errors.js");
 const { fetching } = require("./fetch.js");
 const { createHandlerFactory } = require("./http-handler.js");
@@ -17,7 +17,14 @@ const transactions = createTransactions();
 /** The package as one of its entries shows it, with the error classes that this entry could load. */
 exports.exportsWith = function exportsWith(peer) {
   const { StarkeepError, SyncError, fault } = errorsWith(peer);
-  const own = binary.face({ fault, traced, warn, ...fetching, ...transactions, createBorder });
+  const own = binary.makeExports({
+    fault,
+    traced,
+    warn,
+    ...fetching,
+    ...transactions,
+    createBridge,
+  });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   const { computeRecordWatermarks, computeAppSyncableWatermarks } = functions;
   const { mustBe } = deltaHelpers;

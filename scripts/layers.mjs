@@ -7,26 +7,22 @@ import { arrowsBack, arrowsOf, circlesIn } from "./arrows.mjs";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 /** What there still is. These numbers may only fall. */
-const MOST = { circles: 5, "files in circles": 32, "arrows back between folders of binding/": 3 };
+const MOST = { circles: 5, "files in circles": 32, "arrows back between folders of node/": 3 };
 
 /** Which files, what they must not name, and why. */
 const RULES = [
-  [/^(?!binding\/)/, /\bnapi(_derive)?\b(?!")/, "only binding/ knows napi"],
+  [/^(?!node\/)/, /\bnapi(_derive)?\b(?!")/, "only node/ knows napi"],
   [/^protocol\//, /\b(tokio|rusqlite|std::(fs|net|thread|time)|SystemTime|async fn)\b/, "protocol/ is pure"],
-  [
-    /^engine\//,
-    /\bcrate::(store|transport|binding)\b|\b(tokio|rusqlite)\b/,
-    "engine/ sees the world through its ports",
-  ],
-  [/^store\//, /\bcrate::(transport|binding)\b/, "store/ does not know who asks"],
-  [/^testing\//, /\bcrate::(store|transport|binding)\b/, "testing/ stands on the ports alone"],
+  [/^engine\//, /\bcrate::(store|transport|node)\b|\b(tokio|rusqlite)\b/, "engine/ sees the world through its ports"],
+  [/^store\//, /\bcrate::(transport|node)\b/, "store/ does not know who asks"],
+  [/^testing\//, /\bcrate::(store|transport|node)\b/, "testing/ stands on the ports alone"],
   [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
   [
-    /^binding\/(?!stores\/|delta\.rs)|^store\/(?!sqlite\/|fs\/)/,
+    /^node\/(?!stores\/|delta\.rs)|^store\/(?!sqlite\/|fs\/)/,
     /\b(store|super)::(sqlite|fs)\b|\bSqlite(Records|AppRows|State)\b|\bFsObjects\b/,
     "a store is known by its trait",
   ],
-  [/^transport\//, /\bcrate::(store|binding)\b/, "transport/ does not know stores"],
+  [/^transport\//, /\bcrate::(store|node)\b/, "transport/ does not know stores"],
 ];
 
 function* filesBelow(folder, prefix = "") {
@@ -56,11 +52,11 @@ console.log(`${files.size} files checked, ${broken} forbidden arrows`);
 
 const arrows = arrowsOf(files);
 const circles = circlesIn(arrows);
-const { back } = arrowsBack(arrows, (name) => /^binding\/(\w+)\//.exec(name)?.[1]);
+const { back } = arrowsBack(arrows, (name) => /^node\/(\w+)\//.exec(name)?.[1]);
 const found = {
   circles: circles.length,
   "files in circles": circles.flat().length,
-  "arrows back between folders of binding/": back.length,
+  "arrows back between folders of node/": back.length,
 };
 if (process.argv.includes("--show")) {
   for (const circle of circles) {

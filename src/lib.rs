@@ -10,7 +10,7 @@
 //! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
 //! | [`store`] | SQLite files, folders | who asks |
 //! | [`transport`] | HTTP: client and server | stores, JavaScript |
-//! | `binding` | JavaScript | any rule |
+//! | `node` | JavaScript | any rule |
 //! | `testing` | the ports in memory, for tests: a feature, not in the product | SQLite, sockets, JavaScript |
 //!
 //! What holds, whatever fails:
@@ -27,6 +27,6 @@ pub mod store;
 pub mod testing;
 pub mod transport;
 
-// The border has no tests of its own here: it is tested from JavaScript.
-#[cfg(all(feature = "binding", not(test)))]
-mod binding;
+// The bridge has no tests of its own here: it is tested from JavaScript.
+#[cfg(all(feature = "node", not(test)))]
+mod node;

@@ -18,7 +18,7 @@ const {
  *
  * Promise and its `then` are taken as they were when the package was loaded.
  */
-function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks }) {
+function createCaller({ shared, keys, settle, lost }, { makeHlc, makeWatermarks }) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
@@ -34,8 +34,8 @@ function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks })
   function react(id) {
     loose.delete(id);
     const settled = (state) => (value) => {
-      desk[WAIT] = id;
-      desk[STATE] = state;
+      shared[WAIT] = id;
+      shared[STATE] = state;
       settle(value);
     };
     return [settled(FULFILLED), settled(REJECTED)];
@@ -43,7 +43,7 @@ function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks })
 
   function watch(id, promise) {
     apply(then, promise, (reactions[id] ??= react(id)));
-    desk[STATE] = WAITING;
+    shared[STATE] = WAITING;
     return undefined;
   }
 
@@ -61,15 +61,15 @@ function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks })
       if (answer instanceof Promise) return watch(id, answer);
       if (typeof answer.then === "function") return watch(id, resolve(answer));
     }
-    desk[STATE] = ANSWERED;
+    shared[STATE] = ANSWERED;
     return answer;
   }
 
   function callMethod(object, ...args) {
-    const id = desk[WAIT];
-    const method = object?.[keys[desk[METHOD]]];
+    const id = shared[WAIT];
+    const method = object?.[keys[shared[METHOD]]];
     if (typeof method !== "function") {
-      desk[STATE] = NOT_CALLABLE;
+      shared[STATE] = NOT_CALLABLE;
       return undefined;
     }
     return takeOf(id, apply(method, object, args));
@@ -79,8 +79,8 @@ function createCaller({ desk, keys, settle, lost }, { makeHlc, makeWatermarks })
     callMethod,
     callWithHlc: (object) => callMethod(object, makeHlc()),
     callWithWatermarks: (object) => callMethod(object, makeWatermarks()),
-    callWithQuery: (object, cursor) => callMethod(object, { limit: desk[FIRST], cursor }),
-    take: (answer) => takeOf(desk[WAIT], answer),
+    callWithQuery: (object, cursor) => callMethod(object, { limit: shared[FIRST], cursor }),
+    take: (answer) => takeOf(shared[WAIT], answer),
     loosen,
     // What follows it never settles, and holds nothing.
     never: Object.freeze({ then() {} }),

@@ -1,17 +1,17 @@
 "use strict";
 
 /**
- * Moves values across the border where doing it in JavaScript is several times cheaper than property by
+ * Moves values across the bridge where doing it in JavaScript is several times cheaper than property by
  * property from the native side. Nothing is decided here.
  *
  * A call into the other side costs more than what most of them say. So numbers and short texts lie on a
- * desk, memory that both sides read and write; `layout.js` and `src/binding/js/desk.rs` have the same
+ * shared, memory that both sides read and write; `layout.js` and `src/node/value/shared_buffer.rs` have the same
  * places. What is laid there is for the call that follows at once: no code of an app's runs in between.
  */
 
 const { asRead } = require("./as-read.js");
 const { createCaller, createEmit, emitApplied } = require("./calls.js");
-const { COUNT, DESK_LENGTH, LETTERS_LENGTH, PAGE_LENGTH } = require("./layout.js");
+const { COUNT, SHARED_LENGTH, LETTERS_LENGTH, PAGE_LENGTH } = require("./layout.js");
 const { createResults, createWriters } = require("./make.js");
 const { createNames } = require("./names.js");
 const { createAnswers, createReaders } = require("./pack.js");
@@ -20,29 +20,29 @@ const { createAnswers, createReaders } = require("./pack.js");
 const { stringify } = JSON;
 
 /** `native` are the functions, the names of properties and the kept values of the native side. */
-function createBorder(native) {
-  const desk = new Float64Array(DESK_LENGTH);
+function createBridge(native) {
+  const shared = new Float64Array(SHARED_LENGTH);
   const page = new Float64Array(PAGE_LENGTH);
   const letters = new Uint16Array(LETTERS_LENGTH);
-  const names = createNames(desk);
-  const writers = createWriters({ desk, names });
+  const names = createNames(shared);
+  const writers = createWriters({ shared, names });
   return {
-    desk,
+    shared,
     page,
     letters,
     nodeNames: names.names,
     numberOfName(name) {
-      desk[COUNT] = names.indexOf(name);
+      shared[COUNT] = names.indexOf(name);
     },
     createEmit,
     emitApplied,
     textOf: (value) => stringify(asRead(value)),
-    ...createReaders({ ...native, desk, page, letters, names }),
-    ...createAnswers(desk),
-    ...createResults(desk),
-    ...createCaller({ ...native, desk }, writers),
+    ...createReaders({ ...native, shared, page, letters, names }),
+    ...createAnswers(shared),
+    ...createResults(shared),
+    ...createCaller({ ...native, shared }, writers),
     ...writers,
   };
 }
 
-exports.createBorder = createBorder;
+exports.createBridge = createBridge;

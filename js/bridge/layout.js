@@ -1,10 +1,10 @@
 "use strict";
 
 /**
- * The places of the memory that both sides read and write; `src/binding/js/desk.rs` has the same ones.
+ * The places of the memory that both sides read and write; `src/node/value/shared_buffer.rs` has the same ones.
  */
 
-const DESK_LENGTH = 512;
+const SHARED_LENGTH = 512;
 /** Changes when the numbering of the names begins anew, and how many names there are. */
 const GENERATION = 0;
 const NAMES = 1;
@@ -35,7 +35,7 @@ const LETTERS_LENGTH = 1024;
 module.exports = {
   ANSWERED,
   COUNT,
-  DESK_LENGTH,
+  SHARED_LENGTH,
   ENTRY_STRIDE,
   FIRST,
   FULFILLED,

@@ -9,7 +9,7 @@ const REMEMBERED_NODES = 1024;
 const COMPARED_NODES = 8;
 
 /** The names of nodes, each with a number that holds until the generation changes. */
-function createNames(desk) {
+function createNames(shared) {
   const indexes = new Map();
   const names = [];
 
@@ -22,7 +22,7 @@ function createNames(desk) {
       if (index === undefined) {
         index = names.push(name) - 1;
         indexes.set(name, index);
-        desk[NAMES] = names.length;
+        shared[NAMES] = names.length;
       }
       return index;
     },
@@ -30,8 +30,8 @@ function createNames(desk) {
       if (indexes.size <= REMEMBERED_NODES) return;
       indexes.clear();
       names.length = 0;
-      desk[NAMES] = 0;
-      desk[GENERATION] += 1;
+      shared[NAMES] = 0;
+      shared[GENERATION] += 1;
     },
   };
 }

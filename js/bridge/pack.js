@@ -44,11 +44,11 @@ function restOf(answer, isEmpty, asked) {
 }
 
 /** Timestamps, watermarks and records, from objects to numbers. */
-function createReaders({ desk, page, letters, names, keys, slab }) {
+function createReaders({ shared, page, letters, names, keys, slab }) {
   const { indexOf, forgetMany } = names;
   let readings = 0;
 
-  const asked = () => (desk[METHOD] < 0 ? undefined : keys[desk[METHOD]]);
+  const asked = () => (shared[METHOD] < 0 ? undefined : keys[shared[METHOD]]);
 
   /** The property that is read most is named in the code: V8 remembers where it lies. */
   function stampOf(value, field) {
@@ -92,10 +92,10 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
   /** The letters of a text, and how many they are; `-1` where it is none. */
   function spell(place, text, at) {
     if (typeof text !== "string") {
-      desk[place] = -1;
+      shared[place] = -1;
       return at;
     }
-    desk[place] = text.length;
+    shared[place] = text.length;
     for (let i = 0; i < text.length; i += 1) letters[at + i] = text.charCodeAt(i);
     return at + text.length;
   }
@@ -122,14 +122,14 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
 
   function packRecordInto(slot, record) {
     const { id, deletedAt, objectStorageKey: key } = record;
-    desk[FIRST + 7] = faultOf(record, deletedAt);
+    shared[FIRST + 7] = faultOf(record, deletedAt);
     const hasKey = typeof key === "string" && key !== "";
     const mimeType = hasKey ? record.mimeType : undefined;
     const contentHash = hasKey ? record.contentHash : undefined;
     const size = hasKey ? record.sizeBytes : undefined;
     if (typeof id === "string") slab[slot] = record;
-    desk[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
-    desk[FIRST + 5] = typeof size === "number" ? size : Number.NaN;
+    shared[FIRST] = deletedAt === undefined || deletedAt === null ? 0 : 1;
+    shared[FIRST + 5] = typeof size === "number" ? size : Number.NaN;
     const letterCount = lengthOf(id) + lengthOf(key) + lengthOf(mimeType) + lengthOf(contentHash);
     if (letterCount > LETTERS_LENGTH) return [id, key, mimeType, contentHash];
     let at = spell(FIRST + 1, id, 0);
@@ -143,7 +143,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     packHlcs,
     /** Those of the items whose indexes lie on the page, or apart. */
     pickAt(items, numbers = page) {
-      const count = desk[COUNT];
+      const count = shared[COUNT];
       const picked = [];
       readings += 1;
       try {
@@ -157,12 +157,12 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
     packHlc(value) {
       const field = asked();
       if (readings === 0) forgetMany();
-      put(desk, FIRST, stampOf(value, field));
+      put(shared, FIRST, stampOf(value, field));
     },
     /** The entries of a map; a count of `-1` where it is none. */
     packWatermarks(map) {
       if (typeof map !== "object" || map === null || Array.isArray(map)) {
-        desk[COUNT] = -1;
+        shared[COUNT] = -1;
         return undefined;
       }
       const nodes = Object.keys(map);
@@ -176,32 +176,32 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
       } finally {
         readings -= 1;
       }
-      desk[COUNT] = nodes.length;
+      shared[COUNT] = nodes.length;
       return apart(numbers);
     },
     /** What follows a page of rows; the cursor of the next is kept in the slab. */
     packRest(answer, isEmpty, asked) {
-      const slot = desk[SLOT];
+      const slot = shared[SLOT];
       const [told, cursor] = restOf(answer, isEmpty, asked);
       if (told === 1) slab[slot] = cursor;
-      desk[COUNT] = told;
+      shared[COUNT] = told;
     },
     /**
      * A page of `query`: its records are answered, with the timestamps where those have no place. The
      * cursor of the next page is kept in the slab.
      */
     packPage(answer, askedCursor) {
-      const slot = desk[SLOT];
+      const slot = shared[SLOT];
       const field = asked();
       const isObject = typeof answer === "object" && answer !== null;
       const records = isObject ? answer.records : undefined;
       if (!Array.isArray(records)) {
-        desk[COUNT] = isObject ? NO_RECORDS : NO_OBJECT;
+        shared[COUNT] = isObject ? NO_RECORDS : NO_OBJECT;
         return undefined;
       }
       const [told, cursor] = restOf(answer, records.length === 0, askedCursor);
       if (told < 0) {
-        desk[COUNT] = told;
+        shared[COUNT] = told;
         return undefined;
       }
       const lastId = records[records.length - 1]?.id;
@@ -209,18 +209,18 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
       // Last: whatever else of the app's is read could lay down another page over this one.
       const stamps = packHlcs(records, field);
       if (told === 1) slab[slot] = cursor;
-      desk[COUNT] = records.length;
-      desk[FIRST] = told;
+      shared[COUNT] = records.length;
+      shared[FIRST] = told;
       spell(FIRST + 1, isLong ? undefined : lastId, 0);
-      desk[STATE] = stamps === undefined && !isLong ? 0 : 1;
-      return desk[STATE] === 0 ? records : [records, stamps, isLong ? lastId : undefined];
+      shared[STATE] = stamps === undefined && !isLong ? 0 : 1;
+      return shared[STATE] === 0 ? records : [records, stamps, isLong ? lastId : undefined];
     },
     /**
      * What the native side has to know of a record, which is kept in the slab. Texts that are longer than
-     * what lies on the desk are answered.
+     * what lies on the shared are answered.
      */
-    packRecord: (record) => packRecordInto(desk[SLOT], record),
-    packRecordAt: (records) => packRecordInto(desk[SLOT], records[desk[COUNT]]),
+    packRecord: (record) => packRecordInto(shared[SLOT], record),
+    packRecordAt: (records) => packRecordInto(shared[SLOT], records[shared[COUNT]]),
   };
 }
 
@@ -228,7 +228,7 @@ function createReaders({ desk, page, letters, names, keys, slab }) {
 const ABILITIES = ["getNodeWatermarks", "queryUnseen", "applyRecords"];
 
 /** What the native side asks an adapter and the system for, in numbers. */
-function createAnswers(desk) {
+function createAnswers(shared) {
   return {
     /** Which of the abilities an adapter has, the first as the lowest bit. */
     packAbilities(adapter) {
@@ -236,11 +236,11 @@ function createAnswers(desk) {
       ABILITIES.forEach((name, bit) => {
         if (typeof adapter?.[name] === "function") found += 2 ** bit;
       });
-      desk[FIRST] = found;
+      shared[FIRST] = found;
     },
     /** The app's clock of the system, also where the app has replaced it. */
     packNow() {
-      desk[FIRST] = Date.now();
+      shared[FIRST] = Date.now();
     },
   };
 }

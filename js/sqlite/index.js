@@ -4,10 +4,10 @@
  * The delta for apps that keep their own `DatabaseSync` of `node:sqlite`.
  *
  * The file belongs to the app's SQLite library, so the statements run here, on the app's handle, and none
- * of them crosses the border. What is decided where:
+ * of them crosses the bridge. What is decided where:
  *
  * - Which timestamp is greater, which rows make a page, what an error code means and which field lies in
- *   which column: on the native side (`src/binding/delta.rs`), asked once for a page.
+ *   which column: on the native side (`src/node/delta.rs`), asked once for a page.
  * - Which rows are looked at: in SQL, by index (`timeline.js`).
  * - Here: the statements, the savepoints, and the way between columns and values.
  */

@@ -11,7 +11,7 @@ use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::Runs;
+use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
@@ -180,7 +180,7 @@ pub async fn transfer_all<'a, S: Blobs>(
         hlcs.push(hlc);
         *newest = *blob;
     }
-    let mut failed = Runs::default();
+    let mut failed = ContiguousPrefix::default();
     let mut begun: HashSet<&Text> = HashSet::new();
     let mut transfers = Transfers::default();
     let mut running = FuturesUnordered::new();

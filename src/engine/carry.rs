@@ -9,7 +9,7 @@ use super::claims::claims;
 use super::held::{Direction, Held};
 use super::inbound::{Inbound, first_held};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use crate::protocol::delta::Runs;
+use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
@@ -17,7 +17,7 @@ use crate::protocol::text::Text;
 /// A page on its way out: what may go, and what stopped each node that may not go on.
 pub(super) struct Outbound<B> {
     pub(super) shipped: Vec<Item<B>>,
-    pub(super) runs: Runs,
+    pub(super) runs: ContiguousPrefix,
     pub(super) held: Vec<Held<B>>,
 }
 
@@ -25,7 +25,7 @@ impl<B> Default for Outbound<B> {
     fn default() -> Self {
         Self {
             shipped: Vec::new(),
-            runs: Runs::default(),
+            runs: ContiguousPrefix::default(),
             held: Vec::new(),
         }
     }
@@ -57,7 +57,7 @@ where
         items: Vec<Item<S::Body>>,
         replaces: Option<&HashSet<Text>>,
     ) -> Option<Outbound<S::Body>> {
-        let mut runs = Runs::default();
+        let mut runs = ContiguousPrefix::default();
         for item in items.iter().filter(|item| item.fault.is_some()) {
             runs.gap(&item.hlc);
         }

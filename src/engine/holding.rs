@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::Runs;
+use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
 
@@ -90,7 +90,7 @@ where
     pub(super) fn note_refused(
         &self,
         sweep: &mut Sweep<S::Body>,
-        (shipped, runs): (&[Item<S::Body>], &mut Runs),
+        (shipped, runs): (&[Item<S::Body>], &mut ContiguousPrefix),
         refused: &[Refusal],
     ) -> usize {
         for refusal in refused {
@@ -137,7 +137,7 @@ where
             return Ok(());
         };
         let page = gather(&self.side, &ask, &mut sweep.backlog, self.writers()).await?;
-        let mut runs = Runs::default();
+        let mut runs = ContiguousPrefix::default();
         for item in page.items.iter().filter(|item| sweep.looks_refused(item)) {
             runs.gap(&item.hlc);
         }

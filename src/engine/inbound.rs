@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::Error;
-use crate::protocol::delta::Runs;
+use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
@@ -42,8 +42,8 @@ impl<B: Clone> Inbound<B> {
             .any(|arrival| self.whole(arrival).is_ok())
     }
 
-    pub(super) fn runs(&self) -> Runs {
-        let mut runs = Runs::default();
+    pub(super) fn runs(&self) -> ContiguousPrefix {
+        let mut runs = ContiguousPrefix::default();
         for arrival in &self.arrivals {
             if !matches!(arrival.fate, Fate::Dropped) {
                 runs.note(&arrival.item.hlc, self.whole(arrival).is_ok());
@@ -121,7 +121,7 @@ impl<B: Clone> Inbound<B> {
 /// Of each node the item at its gap that does not go out, with the reason, which is warned of.
 pub(super) fn first_held<B: Clone>(
     items: &[Item<B>],
-    runs: &Runs,
+    runs: &ContiguousPrefix,
     log: &impl Log,
     reason: impl Fn(&Item<B>) -> Option<Error>,
 ) -> Vec<Held<B>> {

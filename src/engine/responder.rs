@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, Runs, Unorderable};
+use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request};
@@ -286,7 +286,7 @@ fn not_taken_in() -> Error {
 /// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,
 /// and the one that is here must not answer for the other.
 fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermarks {
-    let mut runs = Runs::default();
+    let mut runs = ContiguousPrefix::default();
     for arrival in arrivals
         .iter()
         .filter(|arrival| !matches!(arrival.fate, Fate::Dropped))

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::delta::{Ask, Backlog, Runs, Selection};
+use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Selection};
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
 use crate::protocol::message::Refusal;
@@ -127,8 +127,8 @@ pub async fn gather_sendable<S: Side>(
 }
 
 /// Of each node the first timestamp with an item that cannot be sent. Those that are too large get their fault.
-fn faults_of<B>(items: &mut [Item<B>], weights: &[usize], most: usize) -> Runs {
-    let mut faults = Runs::default();
+fn faults_of<B>(items: &mut [Item<B>], weights: &[usize], most: usize) -> ContiguousPrefix {
+    let mut faults = ContiguousPrefix::default();
     let mut from = 0;
     for group in items.chunk_by_mut(|a, b| a.hlc == b.hlc) {
         let weight = weight_of(weights, from..from + group.len());

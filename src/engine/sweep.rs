@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::protocol::delta::{Ask, Backlog, Runs};
+use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::Refusal;
@@ -91,11 +91,11 @@ impl<B> Default for Sweep<B> {
 /// What a round found out.
 pub(super) struct Learned {
     /// The page that was offered: what went, and where each node stopped.
-    pub shipped: Runs,
+    pub shipped: ContiguousPrefix,
     /// Everything that the answer held.
     pub received: Vec<Hlc>,
     /// What of it is here whole.
-    pub taken_in: Runs,
+    pub taken_in: ContiguousPrefix,
     /// Nodes that the strict order stops.
     pub gapped: HashSet<NodeId>,
     /// What the items that were shipped follow on.

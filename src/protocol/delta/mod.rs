@@ -2,12 +2,12 @@
 
 mod ask;
 mod backlog;
-mod runs;
+mod contiguous_prefix;
 mod selection;
 
 pub use ask::{Ask, Standing};
 pub use backlog::Backlog;
-pub use runs::Runs;
+pub use contiguous_prefix::ContiguousPrefix;
 pub use selection::{MOST_UNORDERABLE, Selection, Stretch, Survey, Unorderable};
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
 
         #[test]
         fn an_unbroken_run_ends_before_the_first_gap(outcomes in prop::collection::vec((0u64..10, any::<bool>()), 0..20)) {
-            let mut runs = Runs::default();
+            let mut runs = ContiguousPrefix::default();
             for (wall, whole) in &outcomes { runs.note(&at(*wall), *whole); }
             if let Some(reached) = runs.unbroken().get(&Text::from("n")) {
                 prop_assert!(outcomes.iter().all(|(wall, whole)| *whole || *wall > reached.wall_time));

@@ -10,7 +10,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Whether a request that failed is worth another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum RetryPolicy {
     /// It would fail again.
     Never,
     /// After a pause.
@@ -19,7 +19,7 @@ pub enum Again {
     After(Duration),
 }
 
-impl Again {
+impl RetryPolicy {
     /// What a status asks for, where `retry_after` is the header of that name.
     pub fn of_status(status: u16, retry_after: Option<&str>) -> Self {
         match (status, retry_after.and_then(self::retry_after)) {

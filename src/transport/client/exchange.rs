@@ -7,7 +7,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RE
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use reqwest::Response;
 
-use super::again::Again;
+use super::again::RetryPolicy;
 use super::fault::{Failure, SHOWN, broken, refused, status_line, without_secrets};
 use super::{Client, Headers};
 use crate::error::{Error, ErrorKind, Result};
@@ -139,7 +139,8 @@ impl Client {
     /// The error that a status is.
     pub(super) async fn refusal(&self, what: &str, mut response: Response) -> Failure {
         let (status, line) = (response.status(), status_line(&response));
-        let again = Again::of_status(status.as_u16(), text_of(response.headers(), &RETRY_AFTER));
+        let again =
+            RetryPolicy::of_status(status.as_u16(), text_of(response.headers(), &RETRY_AFTER));
         if status.is_redirection()
             && let Some(place) = text_of(response.headers(), &LOCATION)
         {

@@ -6,7 +6,7 @@ use std::io;
 
 use reqwest::Response;
 
-use super::again::Again;
+use super::again::RetryPolicy;
 use crate::error::{Error, ErrorKind, Network, Reason};
 
 const REACH: &str = "reach the peer";
@@ -20,14 +20,14 @@ pub struct Failure {
     /// What the caller is told.
     pub error: Error,
     /// Whether it is worth another try.
-    pub again: Again,
+    pub again: RetryPolicy,
     /// Whether it met a connection that the peer had closed meanwhile, see [`repeat`](super::repeat).
     pub stale: bool,
 }
 
 impl Failure {
     /// A request that failed for this reason.
-    fn of(error: Error, network: Network, again: Again) -> Self {
+    fn of(error: Error, network: Network, again: RetryPolicy) -> Self {
         Self {
             error: error.of_request(network),
             again,
@@ -112,14 +112,14 @@ fn shown(peer: &str) -> String {
 
 /// Why a status is an error. `what` is the path, with the method where it is not obvious; `line` is the
 /// status and its text.
-pub fn refused(what: &str, status: u16, line: &str, body: &str, again: Again) -> Failure {
+pub fn refused(what: &str, status: u16, line: &str, body: &str, again: RetryPolicy) -> Failure {
     const CONTENT_TOO_LARGE: u16 = 413;
     let kind = match status {
         CONTENT_TOO_LARGE => ErrorKind::TooLarge,
         _ => ErrorKind::Sync,
     };
     let network = Network {
-        retryable: Again::may_pass(status),
+        retryable: RetryPolicy::may_pass(status),
         status: some_status(status),
         peer_code: code_in(body),
         ..Network::new(Reason::Status)
@@ -180,9 +180,9 @@ pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
     let message = format!("{what} ({})", innermost(&error));
     let error = Error::sync(REACH, message).caused_by(Causes(error));
     let again = if reason.may_pass() {
-        Again::Later
+        RetryPolicy::Later
     } else {
-        Again::Never
+        RetryPolicy::Never
     };
     Failure::of(error, Network::new(reason), again)
 }
@@ -212,7 +212,7 @@ pub fn late(peer: &str, what: &str) -> Failure {
     let peer = shown(peer);
     let what = format!("{peer} {what}; try again, or allow more with timeoutMs");
     let network = Network::new(Reason::Timeout);
-    Failure::of(Error::sync(REACH, what), network, Again::Never)
+    Failure::of(Error::sync(REACH, what), network, RetryPolicy::Never)
 }
 
 fn is_no_http(cause: &(dyn StdError + 'static)) -> bool {

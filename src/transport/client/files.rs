@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::fault::{Failure, answered, broken, late, located};
 use super::look::{FileHead, Look, Looking};
-use super::patience::Progress;
+use super::timeout::Progress;
 use super::{Client, Headers};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, Network, Reason, Result};

@@ -18,11 +18,11 @@ mod files;
 mod headers;
 mod key;
 mod look;
-mod patience;
 mod peer;
 mod retry;
 mod rewind;
 mod stale;
+mod timeout;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
@@ -31,7 +31,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest::{RequestBuilder, Response};
 
-pub use again::Again;
+pub use again::RetryPolicy;
 pub use connections::Connections;
 pub use exchange::{read, too_long};
 pub use fault::{Failure, late, refused};
@@ -148,7 +148,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
             error,
-            again: Again::Never,
+            again: RetryPolicy::Never,
             stale: false,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
-use super::again::{Again, FIRST_PAUSE, LONGEST_PAUSE};
+use super::again::{FIRST_PAUSE, LONGEST_PAUSE, RetryPolicy};
 use super::fault::Failure;
 use crate::error::Result;
 
@@ -56,9 +56,9 @@ pub async fn repeat<T>(
         }
         over = Over::Any;
         let pause = match failure.again {
-            Again::Never => None,
-            Again::Later => pauses.next(),
-            Again::After(wanted) => pauses.next().map(|_| wanted.min(LONGEST_PAUSE)),
+            RetryPolicy::Never => None,
+            RetryPolicy::Later => pauses.next(),
+            RetryPolicy::After(wanted) => pauses.next().map(|_| wanted.min(LONGEST_PAUSE)),
         };
         match pause {
             Some(pause) => wait(pause).await?,
@@ -72,18 +72,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::time::SystemTime;
 
-    use super::super::again::{Again, FIRST_PAUSE, LONGEST_PAUSE, retry_after};
+    use super::super::again::{FIRST_PAUSE, LONGEST_PAUSE, RetryPolicy, retry_after};
     use super::*;
     use crate::error::Error;
 
-    fn failing(again: Again) -> Failure {
+    fn failing(again: RetryPolicy) -> Failure {
         Failure {
             again,
             ..Error::sync("test", "down").into()
         }
     }
 
-    async fn pauses_of(retries: u32, again: Again) -> Vec<Duration> {
+    async fn pauses_of(retries: u32, again: RetryPolicy) -> Vec<Duration> {
         let mut pauses = Vec::new();
         let outcome = repeat(
             retries,
@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn pauses_double_and_no_two_need_be_alike() {
-        let pauses = pauses_of(12, Again::Later).await;
+        let pauses = pauses_of(12, RetryPolicy::Later).await;
         assert_eq!(pauses.len(), 12);
         for (tries, pause) in (0u32..).zip(&pauses) {
             let longest = FIRST_PAUSE
@@ -112,15 +112,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_would_fail_again_is_not_tried_again() {
-        assert_eq!(pauses_of(12, Again::Never).await, []);
-        assert_eq!(pauses_of(0, Again::Later).await, []);
+        assert_eq!(pauses_of(12, RetryPolicy::Never).await, []);
+        assert_eq!(pauses_of(0, RetryPolicy::Later).await, []);
     }
 
     #[tokio::test]
     async fn a_peer_says_when_but_not_for_ever() {
         let (soon, never) = (Duration::from_secs(7), Duration::from_secs(u64::MAX));
-        assert_eq!(pauses_of(2, Again::After(soon)).await, [soon, soon]);
-        assert_eq!(pauses_of(1, Again::After(never)).await, [LONGEST_PAUSE]);
+        assert_eq!(pauses_of(2, RetryPolicy::After(soon)).await, [soon, soon]);
+        assert_eq!(
+            pauses_of(1, RetryPolicy::After(never)).await,
+            [LONGEST_PAUSE]
+        );
     }
 
     #[tokio::test]
@@ -131,7 +134,7 @@ mod tests {
             async |_| {
                 tries += 1;
                 if tries < 3 {
-                    Err(failing(Again::Later))
+                    Err(failing(RetryPolicy::Later))
                 } else {
                     Ok(tries)
                 }
@@ -151,7 +154,7 @@ mod tests {
                 tried.push(over);
                 Err::<(), _>(Failure {
                     stale: true,
-                    ..failing(Again::Later)
+                    ..failing(RetryPolicy::Later)
                 })
             },
             async |_| Ok(()),
@@ -179,12 +182,15 @@ mod tests {
     #[test]
     fn only_a_status_that_passes_is_worth_another_try() {
         for status in [429, 502, 503, 504] {
-            assert_eq!(Again::of_status(status, None), Again::Later);
-            let wait = Again::After(Duration::from_secs(3));
-            assert_eq!(Again::of_status(status, Some("3")), wait);
+            assert_eq!(RetryPolicy::of_status(status, None), RetryPolicy::Later);
+            let wait = RetryPolicy::After(Duration::from_secs(3));
+            assert_eq!(RetryPolicy::of_status(status, Some("3")), wait);
         }
         for status in [301, 400, 401, 403, 404, 409, 413, 415, 500, 501] {
-            assert_eq!(Again::of_status(status, Some("3")), Again::Never);
+            assert_eq!(
+                RetryPolicy::of_status(status, Some("3")),
+                RetryPolicy::Never
+            );
         }
     }
 }

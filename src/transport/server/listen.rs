@@ -23,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::idle_timeout::{Beat, Pulse, Watched};
 use super::intake::Intake;
-use super::pulse::{Beat, Pulse, Watched};
 use super::service::{healthy, serve};
 use super::upload::Why;
 use super::{Body, Channel};

@@ -5,9 +5,9 @@
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
 
+mod idle_timeout;
 mod intake;
 pub mod listen;
-mod pulse;
 mod service;
 mod upload;
 
@@ -59,7 +59,7 @@ pub trait Files: Send + Sync {
 }
 
 /// Who decides whether a caller comes in.
-pub trait Door: Send + Sync {
+pub trait Authorizer: Send + Sync {
     /// Whether this request is let in.
     fn opens(&self, request: &Parts) -> Later<'_, bool>;
 }
@@ -101,7 +101,7 @@ pub struct Channel {
     /// The files.
     pub files: Arc<dyn Files>,
     /// Who decides about callers; everybody comes in where nobody does.
-    pub door: Option<Arc<dyn Door>>,
+    pub door: Option<Arc<dyn Authorizer>>,
     /// Where faults go.
     pub log: Arc<dyn Log>,
     /// An exchange's body is at most so many bytes, unpacked.

@@ -1,0 +1,178 @@
+//! What the app adds to a request, and what is common to everything that speaks to one peer.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::node::error::{invalid, must_be};
+use crate::node::options::Options;
+use crate::node::runtime::{await_js, on_threads};
+use crate::node::value::{Env, Handle, Intrinsic, Scope, Value};
+use crate::transport::client::{self, Caller, Client, Connections, Head, Headers};
+
+/// A peer, and the app's functions for it. They are called with the options as their `this`.
+pub struct PeerOptions {
+    /// What paths are appended to.
+    pub base_url: String,
+    /// So many further tries a request has.
+    pub retries: u32,
+    /// Whether the peer answers 403 for a file that it does not have.
+    pub forbidden_is_absent: bool,
+    /// Their owner.
+    pub owner: Handle,
+    auth_header: Option<Handle>,
+    sign_request: Option<Handle>,
+}
+
+impl PeerOptions {
+    /// Reads the options that are common to transport and storage.
+    pub fn new<'s>(options: &Options<'s>, owner: Value<'s>) -> Result<Self> {
+        let got = options.describe("baseUrl")?;
+        let base_url = options
+            .string("baseUrl")?
+            .ok_or_else(|| must_be("baseUrl", "a string like https://…", &got))?;
+        Ok(Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            retries: options.retries()?,
+            forbidden_is_absent: false,
+            owner: options.hang(owner)?,
+            auth_header: options.function("getAuthHeader")?,
+            sign_request: options.function("signRequest")?,
+        })
+    }
+
+    /// The environment.
+    pub fn env(&self) -> &Rc<Env> {
+        self.owner.env()
+    }
+
+    /// A client for this peer.
+    pub fn client(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Client {
+        // Connections belong to the process: they hold nothing of an environment.
+        static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
+        let options = client::Options {
+            base_url: self.base_url.clone(),
+            timeout,
+            max_answer_bytes,
+            forbidden_is_absent: self.forbidden_is_absent,
+        };
+        Client::new(CONNECTIONS.clone(), options)
+    }
+
+    /// Whether the app is asked about requests at all.
+    pub fn is_asked(&self) -> bool {
+        self.auth_header.is_some() || self.sign_request.is_some()
+    }
+
+    /// The headers of a request. The app is asked at every one.
+    pub async fn headers(&self, head: &Head) -> Result<Headers> {
+        let mut headers = plain_headers(head);
+        if let Some(function) = &self.auth_header
+            && let Some(value) = self.auth_header(function).await?
+        {
+            headers.set("Authorization", value);
+        }
+        if let Some(function) = &self.sign_request {
+            for (name, value) in self.signature(function, head).await? {
+                headers.set(&name, value);
+            }
+        }
+        Ok(headers)
+    }
+
+    async fn auth_header(&self, function: &Handle) -> Result<Option<String>> {
+        await_js(
+            self.env(),
+            "getAuthHeader",
+            |scope, invoke| {
+                let owner = self.owner.value(scope)?;
+                invoke.take(scope, scope.call(owner, function.value(scope)?, &[])?)
+            },
+            |scope, value| {
+                if scope.is_nullish(value)? {
+                    return Ok(None);
+                }
+                let text = string(scope, value);
+                let text = text.ok_or_else(|| {
+                    let got = scope.describe_kind(value);
+                    invalid(
+                        "getAuthHeader",
+                        &format!("must answer a string, undefined or null, got {got}"),
+                    )
+                })?;
+                Ok(Some(text).filter(|text| !text.is_empty()))
+            },
+        )
+        .await
+    }
+
+    async fn signature(&self, function: &Handle, head: &Head) -> Result<Vec<(String, String)>> {
+        let env = self.env();
+        await_js(
+            env,
+            "signRequest",
+            |scope, invoke| {
+                let body = match &head.body {
+                    Some(body) => scope.text(as_text(body)?)?,
+                    None => scope.undefined()?,
+                };
+                let args = [scope.text(head.method)?, scope.text(&head.path)?, body];
+                let owner = self.owner.value(scope)?;
+                invoke.take(scope, scope.call(owner, function.value(scope)?, &args)?)
+            },
+            |scope, value| {
+                let flatten = env.intrinsic(scope, Intrinsic::HeadersOf)?;
+                let flat = scope.call(scope.undefined()?, flatten, &[value])?;
+                let text = |index| {
+                    string(scope, scope.element(flat, index)?).ok_or_else(|| {
+                        invalid("signRequest", "must answer headers that are strings")
+                    })
+                };
+                (0..scope.length(flat)?)
+                    .step_by(2)
+                    .map(|index| Ok((text(index)?, text(index + 1)?)))
+                    .collect()
+            },
+        )
+        .await
+    }
+}
+
+fn string(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
+    scope.as_text(value).and_then(|text| text.to_utf8())
+}
+
+/// The headers of a request about which the app is not asked.
+pub fn plain_headers(head: &Head) -> Headers {
+    let mut headers = Headers::default();
+    if let Some(content_type) = &head.content_type {
+        headers.set("Content-Type", content_type.as_str());
+    }
+    headers
+}
+
+/// The text of a message.
+pub fn as_text(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body)
+        .map_err(|error| Error::sync("write a request", "its text is no Unicode").caused_by(error))
+}
+
+/// Requests of a round on the JS thread.
+impl Caller for Rc<PeerOptions> {
+    async fn headers(&self, head: &Head) -> Result<Headers> {
+        PeerOptions::headers(self, head).await
+    }
+
+    fn signs(&self) -> bool {
+        self.sign_request.is_some()
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        on_threads(self.env(), work).await
+    }
+}

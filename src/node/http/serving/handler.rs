@@ -1,0 +1,333 @@
+//! `createHttpSyncHandler(options)`, the native half.
+//!
+//! `js/http-handler.js` moves the bytes of `node:http` to here and back, and decides nothing. It is given
+//! functions that take the number of a request:
+//!
+//! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours
+//! - `push(id, bytes)`: more of the body; false where nobody wants more, a promise where it has to wait
+//! - `end(id, broken)`: there is no more of it
+//! - `answer(id, headers)`: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
+//!   in pieces
+//! - `pull(id)`: the promise of the next piece, or of null after the last
+//! - `done(id)`: forgets the request, whatever of it is still under way
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use tokio::sync::mpsc;
+
+use super::channel::{Context, JsChannel, across};
+use crate::engine::object::Chunks;
+use crate::error::{Error, ErrorKind, Result};
+use crate::node::error::invalid;
+use crate::node::known_options::HTTP_SYNC_HANDLER;
+use crate::node::options::{Lacking, Options};
+use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
+use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value, bound, enter};
+use crate::protocol::hlc::safe_integer;
+use crate::transport::routes::{Found, Route, find};
+use crate::transport::server::{Body, Why, serve};
+
+/// So many pieces of a body wait between the socket and the storage.
+const PIECES_UNDER_WAY: usize = 4;
+
+type Pieces = mpsc::Sender<Result<Bytes>>;
+
+/// A request that is being answered.
+#[derive(Default)]
+struct Live {
+    asked: Option<(Persistent, Found, Parts)>,
+    sender: Option<Pieces>,
+    receiver: Option<mpsc::Receiver<Result<Bytes>>>,
+    answer: Option<Chunks>,
+}
+
+/// The requests of one handler.
+struct Handler {
+    channel: Rc<JsChannel>,
+    live: RefCell<HashMap<u64, Live>>,
+    next: Cell<u64>,
+}
+
+/// The native half of `createHttpSyncHandler(options)`.
+pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, env) = (call.scope, call.env);
+    let options = Options::new(scope, env, call.arg(0), &HTTP_SYNC_HANDLER)?;
+    let handler = Rc::new(Handler {
+        channel: Rc::new(JsChannel::new(&options, env, Lacking::FoundOutLater)?),
+        live: RefCell::default(),
+        next: Cell::new(0),
+    });
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let handler = Rc::clone(&handler);
+        let method = bound(scope, env, name, options.array(), move |call| {
+            body(call, &handler)
+        })?;
+        scope.set_named(object, name, method)?;
+    }
+    Ok(object)
+}
+
+type Step = for<'c> fn(&Call<'c>, &Rc<Handler>) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Step)] = &[
+    ("begin", begin),
+    ("push", push),
+    ("end", end),
+    ("answer", answer),
+    ("pull", pull),
+    ("done", |call, handler| {
+        let live = handler.live.borrow_mut().remove(&id(call)?);
+        drop(live);
+        call.scope.undefined()
+    }),
+];
+
+fn id(call: &Call<'_>) -> Result<u64> {
+    let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
+    id.ok_or_else(|| invalid("id", "must be the number of a request"))
+}
+
+fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let text = |index| scope.as_text(call.arg(index)).map(|text| text.to_string());
+    let (Some(method), Some(url)) = (text(1), text(2)) else {
+        return scope.undefined();
+    };
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
+        return scope.undefined();
+    };
+    let found = find(&method, &url);
+    // What is not of 0.1 stays the app's: its own health route, and its answer to other methods.
+    match found {
+        Found::Route(Route::Exchange | Route::File(..)) | Found::BadKey(_) => {}
+        _ => return scope.undefined(),
+    }
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = method;
+    let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
+    let id = handler.next.replace(handler.next.get() + 1);
+    let request = call.env.keep(scope, call.arg(0))?;
+    handler.live.borrow_mut().insert(
+        id,
+        Live {
+            asked: Some((request, found, head)),
+            sender: Some(sender),
+            receiver: Some(receiver),
+            answer: None,
+        },
+    );
+    scope.count(id)
+}
+
+/// The headers that the rules look at.
+fn read_headers(scope: Scope<'_>, given: Value<'_>) -> Result<HeaderMap> {
+    use http::header::{
+        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH, IF_RANGE,
+        RANGE,
+    };
+    const LOOKED_AT: [HeaderName; 7] = [
+        ACCEPT_ENCODING,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        IF_NONE_MATCH,
+        IF_RANGE,
+        RANGE,
+    ];
+    let mut headers = HeaderMap::new();
+    if scope.kind(given)? != Kind::Object {
+        return Ok(headers);
+    }
+    for name in LOOKED_AT {
+        let value = scope.as_text(scope.get_named(given, name.as_str())?);
+        let value = value.and_then(|text| HeaderValue::from_str(&text.to_string()).ok());
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let sender = {
+        let live = handler.live.borrow();
+        live.get(&id(call)?).and_then(|live| live.sender.clone())
+    };
+    let Some(sender) = sender else {
+        return scope.boolean(false);
+    };
+    let bytes = scope
+        .as_bytes(call.arg(1))
+        .ok_or_else(|| invalid("the body of a request", "must come as bytes"))?;
+    match sender.try_send(Ok(Bytes::from(bytes))) {
+        Ok(()) => scope.boolean(true),
+        Err(mpsc::error::TrySendError::Closed(_)) => scope.boolean(false),
+        Err(mpsc::error::TrySendError::Full(piece)) => {
+            let env = Rc::clone(call.env);
+            spawn(scope, call.env, async move {
+                on_threads(&env, async move { Ok(sender.send(piece).await.is_ok()) }).await
+            })
+        }
+    }
+}
+
+fn end<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+    let broken = call.scope.as_boolean(call.arg(1)).unwrap_or(false);
+    let sender = {
+        let mut live = handler.live.borrow_mut();
+        live.get_mut(&id(call)?).and_then(|live| live.sender.take())
+    };
+    if let Some(sender) = sender.filter(|_| broken) {
+        threads()?.spawn(async move {
+            // Nobody listens where the answer did not wait for the body.
+            let _ = sender.send(Err(broke_off())).await;
+        });
+    }
+    call.scope.undefined()
+}
+
+fn broke_off() -> Error {
+    Error::new(ErrorKind::Io, "read a request", "the body broke off")
+}
+
+fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+    let id = id(call)?;
+    let taken = {
+        let mut live = handler.live.borrow_mut();
+        let live = live.get_mut(&id);
+        live.and_then(|live| Some((live.asked.take()?, live.receiver.take()?)))
+    };
+    let ((request, found, mut head), receiver) = taken.ok_or_else(|| {
+        invalid(
+            "id",
+            "must be the number of a request that is not answered yet",
+        )
+    })?;
+    head.headers = read_headers(call.scope, call.arg(1))?;
+    let context = Rc::new(Context {
+        channels: vec![Rc::clone(&handler.channel)],
+        request: Some(request),
+    });
+    let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
+    let entered = enter(call)?;
+    spawn(call.scope, call.env, async move {
+        let _entered = entered;
+        let response = respond(&env, &context, (found, head), receiver).await?;
+        let (head, body) = response.into_parts();
+        let whole = match body {
+            Body::Whole(bytes) => Some(bytes),
+            Body::Pieces(pieces) => {
+                if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
+                    live.answer = Some(pieces);
+                }
+                None
+            }
+        };
+        Ok(Head {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            whole,
+        })
+    })
+}
+
+/// The answer, made on the native threads; their tasks are run meanwhile.
+async fn respond(
+    env: &Rc<Env>,
+    context: &Rc<Context>,
+    (found, head): (Found, Parts),
+    receiver: mpsc::Receiver<Result<Bytes>>,
+) -> Result<Response<Body>> {
+    let _away = Offload::new(env);
+    let tasks = TaskQueue::new(env);
+    let channel = across(context, &tasks, 0)?
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "answer a request", "has no channel"))?;
+    let body = stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|piece| (piece, receiver))
+    });
+    let (done, mut response) = tokio::sync::oneshot::channel();
+    let end = EndOfTasks(std::sync::Arc::clone(&tasks));
+    threads()?.spawn(async move {
+        let _end = end;
+        let response = serve(&channel, found, head, body.boxed(), Why::default()).await;
+        // Nobody listens where the environment ended meanwhile.
+        let _ = done.send(response);
+    });
+    tasks.serve(env, Rc::clone(context)).await?;
+    response.try_recv().map_err(|_| {
+        Error::new(
+            ErrorKind::Internal,
+            "answer a request",
+            "the work ended without an answer; please report it",
+        )
+    })
+}
+
+fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+    let id = id(call)?;
+    let pieces = {
+        let mut live = handler.live.borrow_mut();
+        live.get_mut(&id).and_then(|live| live.answer.take())
+    };
+    let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
+    spawn(call.scope, call.env, async move {
+        let Some(mut pieces) = pieces else {
+            return Ok(Piece(None));
+        };
+        let (piece, pieces) = on_threads(&env, async move {
+            let piece = pieces.next().await.transpose()?;
+            Ok((piece, pieces))
+        })
+        .await?;
+        if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
+            live.answer = Some(pieces);
+        }
+        Ok(Piece(piece))
+    })
+}
+
+struct Head {
+    status: u16,
+    headers: HeaderMap,
+    whole: Option<Bytes>,
+}
+
+impl IntoJs for Head {
+    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
+        let object = scope.object()?;
+        scope.set_named(object, "status", scope.count(u64::from(self.status))?)?;
+        let headers = scope.object()?;
+        for (name, value) in &self.headers {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            scope.set_named(headers, name.as_str(), scope.text(&text)?)?;
+        }
+        scope.set_named(object, "headers", headers)?;
+        let body = match self.whole {
+            Some(bytes) => Piece(Some(bytes)).into_js(scope, env)?,
+            None => scope.null()?,
+        };
+        scope.set_named(object, "body", body)?;
+        Ok(object)
+    }
+}
+
+/// A piece of an answer's body.
+struct Piece(Option<Bytes>);
+
+impl IntoJs for Piece {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+        match self.0 {
+            Some(bytes) => scope.buffer(&bytes),
+            None => scope.null(),
+        }
+    }
+}

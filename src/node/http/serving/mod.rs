@@ -1,0 +1,14 @@
+//! The answering side over HTTP, as JavaScript sees it.
+//!
+//! Requests are answered on the native threads, by [`crate::transport::server`]. What only JavaScript can
+//! do (an adapter of the app's, its `authorize`) comes back to its thread as an [task](crate::node::runtime::TaskQueue), and runs
+//! in the asynchronous context that the handler or `listen()` was called in.
+
+mod channel;
+mod handler;
+mod native;
+mod served_files;
+mod server;
+
+pub use handler::create_http_sync_handler;
+pub use server::create_http_sync_server;

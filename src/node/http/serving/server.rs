@@ -1,0 +1,313 @@
+//! `createHttpSyncServer(options)`
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::channel::{Context, JsChannel, across};
+use crate::error::{Error, ErrorKind, Result};
+use crate::node::error::{invalid, must_be};
+use crate::node::known_options::{HTTP_SYNC_CHANNEL, HTTP_SYNC_SERVER};
+use crate::node::options::{Lacking, Options};
+use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
+use crate::node::value::{Call, Env, Kind, Scope, Value, bound, enter};
+use crate::protocol::hlc::safe_integer;
+use crate::transport::server::Channel;
+use crate::transport::server::listen::{Channels, Limits, run};
+
+/// What is behind a server object.
+struct Server {
+    prefixes: Vec<String>,
+    context: Rc<Context>,
+    limits: Limits,
+    state: RefCell<State>,
+}
+
+enum State {
+    Closed,
+    Starting,
+    Listening {
+        address: SocketAddr,
+        closing: watch::Sender<bool>,
+        /// True once nothing of the server is left.
+        over: watch::Receiver<bool>,
+    },
+}
+
+/// `createHttpSyncServer(options)`
+pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, env) = (call.scope, call.env);
+    let options = Options::new(scope, env, call.arg(0), &HTTP_SYNC_SERVER)?;
+    // What the channels refer to hangs on one array, however many there are.
+    let array = options.array();
+    let (prefixes, channels) = read_channels(scope, env, &options)?.into_iter().unzip();
+    let server = Rc::new(Server {
+        prefixes,
+        context: Rc::new(Context {
+            channels,
+            request: None,
+        }),
+        limits: read_limits(&options)?,
+        state: RefCell::new(State::Closed),
+    });
+    let object = scope.object()?;
+    let methods: [(&str, Method); 3] = [("listen", listen), ("address", address), ("close", close)];
+    for (name, body) in methods {
+        let server = Rc::clone(&server);
+        let method = bound(scope, env, name, array, move |call| body(call, &server))?;
+        scope.set_named(object, name, method)?;
+    }
+    Ok(object)
+}
+
+type Method = for<'c> fn(&Call<'c>, &Rc<Server>) -> Result<Value<'c>>;
+
+fn read_channels<'s>(
+    scope: Scope<'s>,
+    env: &Rc<Env>,
+    options: &Options<'s>,
+) -> Result<Vec<(String, Rc<JsChannel>)>> {
+    let given = options.get("channels")?;
+    if scope.is_nullish(given)? {
+        return Ok(vec![(
+            String::new(),
+            Rc::new(JsChannel::new(options, env, Lacking::Refused)?),
+        )]);
+    }
+    let wrong = |what: &str| invalid(HTTP_SYNC_CHANNEL.name, what);
+    if scope.kind(given)? != Kind::Object {
+        return Err(options.wrong("channels", "an object of options by path prefix", given));
+    }
+    // An `authorize` beside the channels would guard none of them.
+    for name in HTTP_SYNC_CHANNEL.known {
+        if !scope.is_nullish(options.get(name)?)? {
+            return Err(wrong(&format!(
+                "must have no {name} beside it; give it to each channel"
+            )));
+        }
+    }
+    let names = scope.own_names(given)?;
+    let mut channels: Vec<(String, Rc<JsChannel>)> = Vec::new();
+    for index in 0..scope.length(names)? {
+        let name = scope.element(names, index)?;
+        let prefix = scope.as_text(name).and_then(|name| name.to_utf8());
+        let prefix = prefix.ok_or_else(|| wrong("must have prefixes of well-formed Unicode"))?;
+        let prefix = prefix.trim_end_matches('/');
+        if !prefix.is_empty() && !prefix.starts_with('/') || prefix.contains(['?', '#']) {
+            let got = scope.describe(name);
+            return Err(wrong(&format!(
+                "must have prefixes like \"/apps/photos\", or \"/\" for the root, got {got}"
+            )));
+        }
+        if channels.iter().any(|(other, _)| other == prefix) {
+            return Err(wrong(&format!(
+                "must name each prefix once, got {prefix:?} twice"
+            )));
+        }
+        let part = options.part(scope.property(given, name)?, &HTTP_SYNC_CHANNEL)?;
+        channels.push((
+            prefix.to_owned(),
+            Rc::new(JsChannel::new(&part, env, Lacking::Refused)?),
+        ));
+    }
+    if channels.is_empty() {
+        return Err(wrong("must have at least one channel"));
+    }
+    Ok(channels)
+}
+
+fn read_limits(options: &Options<'_>) -> Result<Limits> {
+    // As good as for ever, and far enough from the end of time to be added to now.
+    const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
+    let default = Limits::default();
+    let time = |name, default: Duration| {
+        let ms = usize::try_from(default.as_millis()).unwrap_or(usize::MAX);
+        let given = options.count(name, ms)?;
+        Ok::<_, Error>(Duration::from_millis((given as u64).min(LONGEST_MS)))
+    };
+    Ok(Limits {
+        header_timeout: time("headerTimeoutMs", default.header_timeout)?,
+        body_timeout: time("bodyTimeoutMs", default.body_timeout)?,
+        idle_timeout: time("idleTimeoutMs", default.idle_timeout)?,
+        close_timeout: time("closeTimeoutMs", default.close_timeout)?,
+        max_connections: options.count("maxConnections", default.max_connections)?,
+        max_requests: options.count("maxRequests", default.max_requests)?,
+    })
+}
+
+fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
+    let arguments = read_place(call);
+    let (server, env) = (Rc::clone(server), Rc::clone(call.env));
+    let entered = enter(call)?;
+    spawn(call.scope, call.env, async move {
+        let (host, port) = arguments?;
+        if !matches!(*server.state.borrow(), State::Closed) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "listen",
+                "the server listens already; close it first",
+            ));
+        }
+        server.state.replace(State::Starting);
+        let started = start(&env, &server, (host, port)).await;
+        let (address, tasks) = started.inspect_err(|_| {
+            server.state.replace(State::Closed);
+        })?;
+        let context = Rc::clone(&server.context);
+        let serving = Rc::clone(&env);
+        env.scope(|scope| {
+            spawn(scope, &env, async move {
+                let _entered = entered;
+                let _away = Offload::new(&serving);
+                // Where the environment ends, this is dropped, and with it the server.
+                let _closes = ClosesWith(server);
+                tasks.serve(&serving, context).await
+            })
+            .map(|_| ())
+        })?;
+        Ok(Place(Some(address)))
+    })
+}
+
+/// Binds the socket and begins to serve.
+async fn start(
+    env: &Rc<Env>,
+    server: &Rc<Server>,
+    place: (String, u16),
+) -> Result<(SocketAddr, Arc<TaskQueue<Context>>)> {
+    let (listener, address) = on_threads(env, bind(place)).await?;
+    let tasks = TaskQueue::new(env);
+    let mut channels: Vec<(String, Channel)> = Vec::new();
+    for (number, prefix) in server.prefixes.iter().enumerate() {
+        let Some(mut channel) = across(&server.context, &tasks, number)? else {
+            continue;
+        };
+        let js = server.context.channels.get(number);
+        let native = js.map(|js| js.native_answers(&tasks, number));
+        if let Some(native) = native.transpose()?.flatten() {
+            channel.answers = Arc::new(native);
+        }
+        channels.push((prefix.clone(), channel));
+    }
+    let (closing, close) = watch::channel(false);
+    let (ended, over) = watch::channel(false);
+    let limits = server.limits;
+    let end = EndOfTasks(Arc::clone(&tasks));
+    threads()?.spawn(async move {
+        run(listener, Channels::new(channels), limits, close).await;
+        drop(end);
+        ended.send_replace(true);
+    });
+    server.state.replace(State::Listening {
+        address,
+        closing,
+        over,
+    });
+    Ok((address, tasks))
+}
+
+async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((host.as_str(), port)).await;
+    let bound = listener.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|error| {
+        Error::new(
+            ErrorKind::Io,
+            "listen",
+            format!("cannot listen on {host}, port {port}: {error}"),
+        )
+        .caused_by(error)
+    })
+}
+
+fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
+    let scope = call.scope;
+    let got = |index| scope.describe(call.arg(index));
+    let port = if scope.is_nullish(call.arg(0))? {
+        Some(0)
+    } else {
+        let number = scope.as_number(call.arg(0)).and_then(safe_integer);
+        number.and_then(|number| u16::try_from(number).ok())
+    };
+    let host = if scope.is_nullish(call.arg(1))? {
+        Some("127.0.0.1".to_owned())
+    } else {
+        scope.as_text(call.arg(1)).and_then(|host| host.to_utf8())
+    };
+    Ok((
+        host.ok_or_else(|| must_be("listen(host)", "a string", &got(1)))?,
+        port.ok_or_else(|| must_be("listen(port)", "an integer from 0 to 65535", &got(0)))?,
+    ))
+}
+
+fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
+    let address = match &*server.state.borrow() {
+        State::Listening { address, .. } => Some(*address),
+        State::Closed | State::Starting => None,
+    };
+    Place(address).into_js(call.scope, call.env)
+}
+
+fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
+    let (server, env) = (Rc::clone(server), Rc::clone(call.env));
+    spawn(call.scope, call.env, async move {
+        let Some(mut over) = server.begin_to_close() else {
+            return Ok(());
+        };
+        on_threads(&env, async move {
+            // An error is the end as well: nobody is left to say that it is over.
+            let _ = over.wait_for(|over| *over).await;
+            Ok(())
+        })
+        .await?;
+        // Only the first of several that waited finds it listening still.
+        if matches!(&*server.state.borrow(), State::Listening { over, .. } if *over.borrow()) {
+            server.state.replace(State::Closed);
+        }
+        Ok(())
+    })
+}
+
+impl Server {
+    fn begin_to_close(&self) -> Option<watch::Receiver<bool>> {
+        match &*self.state.borrow() {
+            State::Listening { closing, over, .. } => {
+                closing.send_replace(true);
+                Some(over.clone())
+            }
+            State::Closed | State::Starting => None,
+        }
+    }
+}
+
+struct ClosesWith(Rc<Server>);
+
+impl Drop for ClosesWith {
+    fn drop(&mut self) {
+        self.0.begin_to_close();
+    }
+}
+
+/// Where a server listens, as `node:net` says it; null where it does not.
+struct Place(Option<SocketAddr>);
+
+impl IntoJs for Place {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+        let Some(address) = self.0 else {
+            return scope.null();
+        };
+        let object = scope.object()?;
+        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        scope.set_named(object, "address", scope.text(&address.ip().to_string())?)?;
+        scope.set_named(object, "family", scope.text(family)?)?;
+        scope.set_named(object, "port", scope.count(u64::from(address.port()))?)?;
+        Ok(object)
+    }
+}

@@ -1,0 +1,439 @@
+//! `createHttpObjectStorage(options)`
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::callbacks::PeerOptions;
+use super::fetching::{Asked, Fetch, Fetched, Sent, Wanted};
+use super::files::{NativeFiles, collect};
+use crate::engine::object::page_instead;
+use crate::engine::ports::{Blobs, Stat};
+use crate::error::{Error, ErrorKind, Network, Reason, Result};
+use crate::node::error::must_be;
+use crate::node::known_options::HTTP_OBJECT_STORAGE;
+use crate::node::options::Options;
+use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
+use crate::node::stores::key_arg;
+use crate::node::value::{Call, Env, Key, Persistent, Scope, Value, bound, enter, mark};
+use crate::protocol::item::Blob;
+use crate::protocol::text::Text;
+use crate::transport::client::{
+    DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, FIRST_BYTE, Failure, HEALTH_PATH, Head, Look,
+    Looking, Peer, confirmed, file_path, pause, repeat,
+};
+
+/// Files of a peer, over a `fetch` of the app's.
+pub struct FetchFiles {
+    app: Rc<PeerOptions>,
+    fetch: Fetch,
+}
+
+enum Files {
+    Native(Rc<NativeFiles>),
+    Fetch(Rc<FetchFiles>),
+}
+
+/// `createHttpObjectStorage(options)`
+pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, env) = (call.scope, call.env);
+    let options = Options::new(scope, env, call.arg(0), &HTTP_OBJECT_STORAGE)?;
+    let mut app = PeerOptions::new(&options, call.arg(0))?;
+    app.forbidden_is_absent = options.flag("forbiddenMeansAbsent", false)?;
+    let app = Rc::new(app);
+    let files = if let Some(function) = options.function("fetch")? {
+        Files::Fetch(Rc::new(FetchFiles {
+            app,
+            fetch: Fetch {
+                function,
+                timeout: options.timeout(None)?,
+                max_answer_bytes: DEFAULT_MAX_ANSWER_BYTES,
+            },
+        }))
+    } else {
+        let timeout = options.timeout(Some(DEFAULT_FILE_TIMEOUT))?;
+        let client = Arc::new(app.client(timeout, DEFAULT_MAX_ANSWER_BYTES));
+        let files = Rc::new(NativeFiles(Peer {
+            client,
+            retries: app.retries,
+            caller: app,
+        }));
+        Files::Native(files)
+    };
+    let files = Rc::new(files);
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let files = Rc::clone(&files);
+        let method = bound(scope, env, name, options.array(), move |call| {
+            body(call, &files)
+        })?;
+        scope.set_named(object, name, method)?;
+    }
+    match &*files {
+        Files::Native(native) => mark(scope, env, object, Rc::clone(native) as _)?,
+        Files::Fetch(fetch) => mark(scope, env, object, Rc::clone(fetch) as _)?,
+    }
+    Ok(object)
+}
+
+type Method = for<'c> fn(&Call<'c>, &Rc<Files>) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("init", |call, _| {
+        spawn(call.scope, call.env, async { Ok(()) })
+    }),
+    ("close", |call, _| {
+        spawn(call.scope, call.env, async { Ok(()) })
+    }),
+    ("healthCheck", |call, files| {
+        running(call, files, Ok(()), async |files, ()| {
+            files.is_healthy().await
+        })
+    }),
+    ("put", put),
+    ("get", |call, files| {
+        running(
+            call,
+            files,
+            key_arg(call, "get(key)"),
+            async |files, key| files.get(&key).await,
+        )
+    }),
+    ("has", |call, files| {
+        running(
+            call,
+            files,
+            key_arg(call, "has(key)"),
+            async |files, key| files.has(&key).await,
+        )
+    }),
+    ("delete", |call, files| {
+        running(
+            call,
+            files,
+            key_arg(call, "delete(key)"),
+            async |files, key| files.delete(&key).await,
+        )
+    }),
+    ("list", |call, _| {
+        spawn(call.scope, call.env, async {
+            Err::<(), _>(Error::new(
+                ErrorKind::InvalidArgument,
+                "list",
+                "an object storage over HTTP cannot list its keys; keep the keys in records",
+            ))
+        })
+    }),
+];
+
+/// Does `work` and answers the promise of it. What is wrong with the arguments rejects the promise.
+fn running<'s, A: 'static, T: IntoJs>(
+    call: &Call<'s>,
+    files: &Rc<Files>,
+    arguments: Result<A>,
+    work: impl AsyncFnOnce(&Files, A) -> Result<T> + 'static,
+) -> Result<Value<'s>> {
+    let files = Rc::clone(files);
+    let entered = enter(call)?;
+    spawn_traced(call.scope, call.env, async move {
+        let _entered = entered;
+        work(&files, arguments?).await
+    })
+}
+
+fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
+    let arguments = || -> Result<_> {
+        let (scope, options) = (call.scope, call.arg(2));
+        let content_type = if scope.is_nullish(options)? {
+            None
+        } else {
+            scope.as_text(scope.get(call.env, options, Key::ContentType)?)
+        };
+        let data = call.env.keep(scope, call.arg(1))?;
+        Ok((key_arg(call, "put(key)")?, data, content_type))
+    };
+    running(
+        call,
+        files,
+        arguments(),
+        async |files, (key, data, content_type)| {
+            let content_type = content_type.map(|text| text.to_string());
+            files.put(&key, data, content_type.as_deref()).await
+        },
+    )
+}
+
+impl Files {
+    /// A peer that cannot be reached is not well.
+    async fn is_healthy(&self) -> Result<bool> {
+        let (healthy, unreachable) = match self {
+            Self::Native(files) => (files.0.is_healthy().await, ErrorKind::Sync),
+            Self::Fetch(files) => {
+                let asked = files.ask("GET", HEALTH_PATH, Wanted::Nothing, &[]).await;
+                (asked.map(|answer| answer.is_some()), ErrorKind::Foreign)
+            }
+        };
+        healthy.or_else(|error| match error.kind() {
+            kind if kind == ErrorKind::Sync || kind == unreachable => Ok(false),
+            _ => Err(error),
+        })
+    }
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        match self {
+            Self::Native(files) => files.0.has(key).await,
+            Self::Fetch(files) => {
+                let stat = files.look(key, false).await?;
+                let is_page = Blob::under(key.clone()).is_page();
+                Ok(stat.is_some_and(|stat| !stat.is_page || is_page))
+            }
+        }
+    }
+
+    async fn delete(&self, key: &Text) -> Result<()> {
+        match self {
+            Self::Native(files) => files.0.delete(key).await,
+            Self::Fetch(files) => {
+                files
+                    .ask("DELETE", &file_path(key)?, Wanted::Nothing, &[])
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn get(&self, key: &Text) -> Result<Found> {
+        match self {
+            Self::Native(files) => {
+                let Some(object) = files.0.get_file(key).await? else {
+                    return Ok(Found(None));
+                };
+                let content_type = object.content_type.clone();
+                let env = files.0.caller.env();
+                let bytes = on_threads(env, collect(object)).await?;
+                let data = env.scope(|scope| env.keep(scope, scope.bytes(&bytes)?))?;
+                Ok(Found(Some((data, bytes.len() as u64, content_type))))
+            }
+            Self::Fetch(files) => {
+                let blob = Blob::under(key.clone());
+                let found = files.get(&blob).await?;
+                Ok(Found(found.map(|whole| {
+                    let Whole {
+                        data,
+                        size,
+                        content_type,
+                    } = whole;
+                    (data, size, content_type)
+                })))
+            }
+        }
+    }
+
+    async fn put(&self, key: &Text, data: Persistent, content_type: Option<&str>) -> Result<()> {
+        let env = data.env();
+        let bytes = env.scope(|scope| {
+            let data = data.value(scope)?;
+            let got = || scope.describe_kind(data);
+            let bytes = scope.as_bytes(data);
+            bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &got()))
+        })?;
+        match self {
+            Self::Native(files) => {
+                let put = files.0.put_bytes(key, bytes.into(), content_type).await;
+                put.map(drop)
+            }
+            Self::Fetch(files) => files.put(key, &data, content_type).await.map(drop),
+        }
+    }
+}
+
+/// An object's bytes, how many they are, and the content type.
+pub struct Whole {
+    /// The bytes.
+    pub data: Persistent,
+    size: u64,
+    content_type: Option<String>,
+}
+
+impl FetchFiles {
+    /// What is known of an object, if it is there.
+    pub async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        self.look(key, true).await
+    }
+
+    /// The object of an item, if it is there, and unless more than its bytes come.
+    pub async fn get(&self, blob: &Blob) -> Result<Option<Whole>> {
+        let (path, wanted) = (file_path(&blob.key)?, Wanted::File(blob.size));
+        let fetched = self.ask("GET", &path, wanted, &[]).await?;
+        let Some(fetched) = fetched.filter(|fetched| !fetched.head.is_absence(self.looking(false)))
+        else {
+            return Ok(None);
+        };
+        let status = fetched.head.status;
+        let whole = if fetched.head.is_page() && !blob.is_page() {
+            Err(page_instead(&blob.key))
+        } else {
+            self.whole(fetched)
+        };
+        whole.map(Some).map_err(|error| {
+            let failure = Failure::from(error).answered(status);
+            failure.at(&self.app.base_url, &path).error
+        })
+    }
+
+    fn looking(&self, wants_size: bool) -> Looking {
+        Looking {
+            wants_size,
+            forbidden_is_absent: self.app.forbidden_is_absent,
+        }
+    }
+
+    /// As it is with native connections.
+    async fn look(&self, key: &Text, wants_size: bool) -> Result<Option<Stat>> {
+        let (path, looking) = (file_path(key)?, self.looking(wants_size));
+        let head = self.ask("HEAD", &path, Wanted::Nothing, &[400, 405, 501]);
+        let mut look = match head.await? {
+            Some(fetched) => fetched.head.look(looking),
+            None => Look::Absent,
+        };
+        if look == Look::Unclear {
+            let part = self.ask("GET", &path, Wanted::FirstByte, &[416]);
+            look = match part.await? {
+                Some(fetched) => fetched.head.look_at_part(looking),
+                None => Look::Absent,
+            };
+        }
+        Ok(match look {
+            Look::There(stat) => Some(stat),
+            _ => None,
+        })
+    }
+
+    async fn ask(
+        &self,
+        method: &'static str,
+        path: &str,
+        wanted: Wanted,
+        accepts: &[u16],
+    ) -> Result<Option<Fetched>> {
+        let mut accepts = accepts.to_vec();
+        let looks = method == "HEAD" || matches!(wanted, Wanted::File(_) | Wanted::FirstByte);
+        accepts.extend(Some(403).filter(|_| looks && self.app.forbidden_is_absent));
+        let head = Head::bare(method, path);
+        repeat(
+            self.app.retries,
+            async |_| {
+                let mut headers = self.app.headers(&head).await?;
+                if looks {
+                    headers.set("Accept-Encoding", "identity");
+                }
+                if wanted == Wanted::FirstByte {
+                    headers.set("Range", FIRST_BYTE);
+                }
+                let asked = Asked {
+                    method,
+                    path,
+                    headers: &headers,
+                    body: None,
+                    wanted,
+                    accepts: &accepts,
+                };
+                self.fetch.send(&self.app, asked).await
+            },
+            async |how_long| pause(&self.app, how_long).await,
+        )
+        .await
+    }
+
+    /// Puts an object, and makes sure that the peer has it.
+    pub async fn store(&self, blob: &Blob, data: &Persistent) -> Result<()> {
+        let size = data
+            .env()
+            .scope(|scope| Ok(scope.byte_length(data.value(scope)?)))?
+            .ok_or_else(|| must_be("an object's data", "a Uint8Array", "something else"))?;
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        if self.put(&blob.key, data, content_type.as_deref()).await? {
+            return Ok(());
+        }
+        self.confirm(blob, size).await
+    }
+
+    async fn put(&self, key: &Text, data: &Persistent, content_type: Option<&str>) -> Result<bool> {
+        let path = file_path(key)?;
+        let head = Head {
+            content_type: content_type.map(ToOwned::to_owned),
+            ..Head::put(&path)
+        };
+        let put = repeat(
+            self.app.retries,
+            async |_| {
+                let headers = self.app.headers(&head).await?;
+                let asked = Asked {
+                    method: "PUT",
+                    path: &path,
+                    headers: &headers,
+                    body: Some(Sent::Bytes(data)),
+                    wanted: Wanted::Nothing,
+                    accepts: &[],
+                };
+                self.fetch.send(&self.app, asked).await
+            },
+            async |how_long| pause(&self.app, how_long).await,
+        );
+        match put.await? {
+            Some(fetched) => Ok(fetched.head.vouched),
+            None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
+        }
+    }
+
+    /// As it is with native connections.
+    async fn confirm(&self, blob: &Blob, size: u64) -> Result<()> {
+        let mut stat = self.look(&blob.key, true).await?;
+        if stat.is_none() {
+            let found = self.get(blob).await?;
+            stat = found.map(|whole| Stat {
+                size: Some(whole.size),
+                ..Stat::default()
+            });
+        }
+        confirmed(blob, size, stat.as_ref())
+    }
+
+    /// What was fetched, if it is all that was announced.
+    fn whole(&self, fetched: Fetched) -> Result<Whole> {
+        let size = self
+            .app
+            .env()
+            .scope(|scope| Ok(scope.byte_length(fetched.data.value(scope)?)))?
+            .ok_or_else(|| Error::sync("fetch an object", "the answer has no bytes"))?;
+        match fetched.head.length {
+            Some(announced) if announced != size => Err(Error::sync(
+                "fetch an object",
+                format!("{announced} bytes were announced and {size} came; try again"),
+            )
+            .of_request(Network::new(Reason::Closed))),
+            _ => Ok(Whole {
+                data: fetched.data,
+                size,
+                content_type: fetched.head.content_type,
+            }),
+        }
+    }
+}
+
+/// An object that was asked for.
+struct Found(Option<(Persistent, u64, Option<String>)>);
+
+impl IntoJs for Found {
+    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
+        let Some((data, size, content_type)) = self.0 else {
+            return scope.null();
+        };
+        let object = scope.object()?;
+        scope.set(env, object, Key::Data, data.value(scope)?)?;
+        if let Some(content_type) = &content_type {
+            scope.set(env, object, Key::ContentType, scope.text(content_type)?)?;
+        }
+        scope.set_named(object, "size", scope.count(size)?)?;
+        Ok(object)
+    }
+}

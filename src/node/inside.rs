@@ -1,0 +1,79 @@
+//! Calls from inside the callback of a transaction.
+//!
+//! A call that would wait for the writer's turn of a file waits for ever where it is made by the callback
+//! that has that turn. Which asynchronous context a call is made in says whether it is: `js/transactions.js` runs
+//! callbacks in contexts that know their transactions.
+
+use super::adapters::{AnyRows, AnyState, NodeSide};
+use super::value::{Call, Env, Intrinsic};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Holder;
+
+/// The number of a transaction, for JavaScript.
+#[allow(clippy::cast_precision_loss, reason = "no process has so many")]
+pub fn number_of(holder: Holder) -> f64 {
+    holder.number() as f64
+}
+
+/// Fails where the call is made from inside the callback of the transaction that has the turn.
+pub fn refuse_inside(call: &Call<'_>, held_by: Option<Holder>) -> Result<()> {
+    match held_by {
+        Some(holder) if is_inside(call.env, Some(holder))? => Err(inside(call.name)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for all stores that a round or an answer asks. They are looked for only inside a callback.
+pub fn refuse_any_inside(
+    call: &Call<'_>,
+    holders: impl FnOnce(&mut Holders) -> Result<()>,
+) -> Result<()> {
+    if !is_inside(call.env, None)? {
+        return Ok(());
+    }
+    let mut found = Holders(Vec::new());
+    holders(&mut found)?;
+    let mut found = found.0.into_iter();
+    found.try_for_each(|holder| refuse_inside(call, Some(holder)))
+}
+
+/// Transactions that have the turns of stores.
+pub struct Holders(Vec<Holder>);
+
+impl Holders {
+    /// Those of a side's stores.
+    pub fn of_side(&mut self, side: &NodeSide) -> Result<()> {
+        if let Some(records) = &side.records {
+            self.0.extend(records.held_by()?);
+        }
+        let rows = side.rows.as_ref().map(AnyRows::held_by).transpose()?;
+        self.0.extend(rows.flatten());
+        Ok(())
+    }
+
+    /// That of a state store.
+    pub fn of_state(&mut self, state: &AnyState) -> Result<()> {
+        self.0.extend(state.held_by()?);
+        Ok(())
+    }
+}
+
+fn is_inside(env: &Env, holder: Option<Holder>) -> Result<bool> {
+    env.scope(|scope| {
+        let number = match holder {
+            Some(holder) => scope.number(number_of(holder))?,
+            None => scope.undefined()?,
+        };
+        let answer = env.helper(scope, Intrinsic::IsInTransaction, &[number])?;
+        Ok(scope.as_boolean(answer) == Some(true))
+    })
+}
+
+fn inside(operation: &str) -> Error {
+    Error::new(
+        ErrorKind::InTransaction,
+        operation.to_owned(),
+        "was called inside the callback of a transaction of the same file, for whose end it would wait; \
+         use the transaction that was handed to the callback, or call it once the transaction has ended",
+    )
+}

@@ -1,0 +1,30 @@
+//! The bridge to JavaScript: the only folder that knows napi.
+//!
+//! - [`js`] is the language: values in their scopes, values kept for later, functions, promises.
+//! - [`executor`] polls rounds on the JS thread.
+//! - [`adapters`] makes the app's adapters, and this package's own stores, ports of the engine.
+//! - the other modules are what JavaScript sees.
+//!
+//! No rule of the protocol is decided here.
+
+mod adapters;
+mod clock;
+mod convert;
+mod delta;
+mod engine;
+mod error;
+mod exports;
+mod files;
+mod helpers;
+mod http;
+mod inside;
+mod known_options;
+mod messages;
+mod native_round;
+mod notifier;
+mod options;
+mod runtime;
+mod sqlite_state;
+mod stores;
+mod transport;
+mod value;

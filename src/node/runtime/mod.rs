@@ -1,0 +1,313 @@
+//! Rounds on the JS thread.
+//!
+//! A round is a Rust future. It is polled when it begins and after each promise that it waits for has
+//! settled, from the reaction to that very promise. A reaction runs in the asynchronous context in which
+//! it was attached, so whatever a round calls sees the context that the round was begun in
+//! (`AsyncLocalStorage`), and so do its promises in turn. An executor with one queue of ready tasks could
+//! not promise that, which is why this one has none.
+//!
+//! What is not a promise is made one: work on another thread, and the turn in a queue, end by ringing a
+//! [`offload::Notify`], a promise that was made in the round's context.
+//!
+//! A round that begins while another is being polled (an adapter that calls `exchange()` of another
+//! engine) begins in a reaction of its own; polls never nest.
+
+mod bridge;
+mod calls;
+mod offload;
+mod task_queue;
+mod wait;
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use napi::sys;
+
+use super::error::{panicked, to_js, to_js_of_call};
+use super::value::{Env, Intrinsic, Persistent, Scope, Value};
+use crate::error::Result;
+
+pub use bridge::set_up_bridge;
+pub use calls::{Invocation, await_js};
+pub use offload::{
+    FairLock, Notify, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
+};
+pub use task_queue::{EndOfTasks, Local, TaskQueue};
+
+use wait::{Waits, wait_for};
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The tasks of one environment.
+#[derive(Default)]
+pub struct Executor {
+    current: RefCell<Option<Rc<Task>>>,
+    tasks: RefCell<Vec<Weak<Task>>>,
+    waits: Waits,
+    bells: RefCell<HashMap<u64, sys::napi_deferred>>,
+    next_bell: Cell<u64>,
+    away: Cell<usize>,
+}
+
+/// So many values may stay held without a use while a round goes on.
+const LEFT_HELD: usize = 32;
+
+struct Task {
+    env: Rc<Env>,
+    future: RefCell<Option<LocalFuture>>,
+    polling: Cell<bool>,
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Task {
+    fn run(self: &Rc<Self>) {
+        if self.polling.replace(true) {
+            return;
+        }
+        let before = self.env.executor.current.replace(Some(Rc::clone(self)));
+        let mut context = Context::from_waker(&self.waker);
+        loop {
+            self.woken.0.store(false, Ordering::Release);
+            let mut slot = self.future.borrow_mut();
+            let Some(future) = slot.as_mut() else { break };
+            if future.as_mut().poll(&mut context).is_ready() {
+                let finished = slot.take();
+                drop(slot);
+                drop(finished);
+                break;
+            }
+            drop(slot);
+            if !self.woken.0.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        self.env.executor.current.replace(before);
+        self.polling.set(false);
+        let few = if self.future.borrow().is_some() {
+            LEFT_HELD
+        } else {
+            0
+        };
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.env.let_go(few);
+    }
+}
+
+impl Task {
+    /// Drops the round where it stands: what it waits for cannot come any more.
+    fn abandon(&self) {
+        self.drop_future();
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.env.let_go(0);
+    }
+
+    fn drop_future(&self) {
+        if let Ok(mut future) = self.future.try_borrow_mut() {
+            let dropped = future.take();
+            drop(future);
+            drop(dropped);
+        }
+    }
+}
+
+/// What can be handed to JavaScript.
+pub trait IntoJs: 'static {
+    /// The value.
+    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>>;
+}
+
+impl IntoJs for () {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+        scope.undefined()
+    }
+}
+
+impl IntoJs for bool {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+        scope.boolean(self)
+    }
+}
+
+impl IntoJs for Persistent {
+    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+        self.value(scope)
+    }
+}
+
+/// Begins a task. Answers the promise of its outcome.
+pub fn spawn<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    env: &Rc<Env>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
+    begin(scope, env, None, work)
+}
+
+/// As [`spawn`], for a call that may take long: the stack of the error that it ends in leads to the call. That
+/// costs some microseconds, which the call of a store would feel.
+pub fn spawn_traced<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    env: &Rc<Env>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
+    let called = env.keep(scope, scope.error("")?)?;
+    begin(scope, env, Some(called), work)
+}
+
+fn begin<'s, T: IntoJs>(
+    scope: Scope<'s>,
+    env: &Rc<Env>,
+    called: Option<Persistent>,
+    work: impl Future<Output = Result<T>> + 'static,
+) -> Result<Value<'s>> {
+    let (deferred, promise) = scope.promise()?;
+    let promised = Promised {
+        env: Rc::clone(env),
+        deferred: Some(deferred),
+        called,
+    };
+    // What is moved from here on is a pointer: a round is large.
+    let mut work = Box::pin(work);
+    let future = async move {
+        let outcome = CatchPanics(work.as_mut()).await;
+        promised.settle(outcome);
+    };
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let task = Rc::new(Task {
+        env: Rc::clone(env),
+        future: RefCell::new(Some(Box::pin(future))),
+        polling: Cell::new(false),
+        waker: Waker::from(Arc::clone(&woken)),
+        woken,
+    });
+    let executor = &env.executor;
+    {
+        let mut tasks = executor.tasks.borrow_mut();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(Rc::downgrade(&task));
+    }
+    if executor.current.borrow().is_none() {
+        task.run();
+        return Ok(promise);
+    }
+    let (begin, now) = scope.promise()?;
+    begin_in_reaction(scope, env, task, now)?;
+    scope.settle(begin, Ok(scope.undefined()?))?;
+    Ok(promise)
+}
+
+/// Begins a task in a reaction to `promise`, in the context of the caller.
+fn begin_in_reaction(
+    scope: Scope<'_>,
+    env: &Rc<Env>,
+    task: Rc<Task>,
+    promise: Value<'_>,
+) -> Result<()> {
+    // The task is run by the reaction whatever it waits for.
+    drop(wait_for(scope, env, task, promise)?);
+    Ok(())
+}
+
+/// The promise of a task's outcome.
+struct Promised {
+    env: Rc<Env>,
+    deferred: Option<sys::napi_deferred>,
+    /// An error that was made where the task was begun, for its stack.
+    called: Option<Persistent>,
+}
+
+impl Promised {
+    fn settle<T: IntoJs>(mut self, outcome: Result<T>) {
+        let Some(deferred) = self.deferred.take() else {
+            return;
+        };
+        let env = &self.env;
+        // The environment is ending where this fails: nobody is left to be told.
+        let _ = env.scope(|scope| {
+            let outcome = outcome.and_then(|value| value.into_js(scope, env));
+            match outcome {
+                Ok(value) => scope.settle(deferred, Ok(value)),
+                Err(error) => {
+                    let error = match &self.called {
+                        Some(called) => to_js_of_call(scope, env, &error, called)?,
+                        None => to_js(scope, env, &error)?,
+                    };
+                    scope.settle(deferred, Err(error))
+                }
+            }
+        });
+    }
+}
+
+impl Drop for Promised {
+    /// A task that was dropped has no outcome: its promise stays as it is, but is held no longer.
+    fn drop(&mut self) {
+        if let Some(deferred) = self.deferred.take().filter(|_| self.env.is_alive()) {
+            let env = &self.env;
+            let _ = env.scope(|scope| {
+                let never = env.intrinsic(scope, Intrinsic::Never)?;
+                scope.settle(deferred, Ok(never))
+            });
+        }
+    }
+}
+
+struct CatchPanics<F>(F);
+
+impl<T, F: Future<Output = Result<T>>> Future for CatchPanics<F> {
+    type Output = Result<T>;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        // SAFETY: the field is pinned with the struct and never moved out.
+        let inner = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        catch_unwind(AssertUnwindSafe(|| inner.poll(context)))
+            .unwrap_or_else(|payload: Box<dyn Any + Send>| Poll::Ready(Err(panicked(&*payload))))
+    }
+}
+
+impl Executor {
+    /// Rings bells, on the JS thread.
+    pub fn hear(&self, env: &Env, bells: Vec<u64>) {
+        for notify in bells {
+            let Some(deferred) = self.bells.borrow_mut().remove(&notify) else {
+                continue;
+            };
+            // Fails only where the environment is ending.
+            let _ = env.scope(|scope| scope.settle(deferred, Ok(scope.undefined()?)));
+        }
+    }
+
+    /// The environment ends: rounds are dropped where they stand.
+    pub fn end(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
+        for task in tasks.iter().filter_map(Weak::upgrade) {
+            task.drop_future();
+        }
+        self.waits.end();
+    }
+
+    fn away(&self, env: &Env, step: isize) {
+        let before = self.away.get();
+        let after = before.saturating_add_signed(step);
+        self.away.set(after);
+        if (before == 0) != (after == 0) {
+            env.remote.hold_process(env, after > 0);
+        }
+    }
+}

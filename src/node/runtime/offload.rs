@@ -1,0 +1,256 @@
+//! What rounds wait for that is no promise of the app's: other threads, and their turn.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::wait::{Waiting, wait_for};
+use crate::error::{Error, ErrorKind, Result};
+use crate::node::value::{Env, Remote};
+use crate::store::blocking::{Threads, to_its_end};
+
+/// A promise of this package's own, made in the context of the current round.
+pub struct Notify {
+    env: Rc<Env>,
+    id: u64,
+    waiting: Waiting,
+}
+
+impl Notify {
+    /// A notify for the current round.
+    pub fn new(env: &Rc<Env>) -> Result<Self> {
+        let task = env.executor.current.borrow().clone();
+        let task = task.ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "wait", "nothing but a round may wait")
+        })?;
+        env.scope(|scope| {
+            let (deferred, promise) = scope.promise()?;
+            let waiting = wait_for(scope, env, task, promise)?;
+            let executor = &env.executor;
+            let id = executor.next_bell.get();
+            executor.next_bell.set(id + 1);
+            executor.bells.borrow_mut().insert(id, deferred);
+            Ok(Self {
+                env: Rc::clone(env),
+                id,
+                waiting,
+            })
+        })
+    }
+
+    /// What it is rung by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits until it is rung.
+    pub async fn rung(self) {
+        let _ = self.waiting.await;
+        let _ = self.env;
+    }
+}
+
+/// Keeps the process alive while it lives: something is under way on another thread.
+pub struct Offload(Rc<Env>);
+
+impl Offload {
+    /// Something is under way from now on.
+    pub fn new(env: &Rc<Env>) -> Self {
+        env.executor.away(env, 1);
+        Self(Rc::clone(env))
+    }
+}
+
+impl Drop for Offload {
+    fn drop(&mut self) {
+        if self.0.is_alive() {
+            self.0.executor.away(&self.0, -1);
+        }
+    }
+}
+
+/// ContiguousPrefix `work` on the threads of the native side, and comes back to the round's context when it is done.
+pub fn on_threads<T: Send + 'static>(
+    env: &Rc<Env>,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    // Boxed, so that a round that never gets here has no room for it.
+    boxed_on_threads(env, Box::pin(work))
+}
+
+/// The same for what an app asks of a store: `work` begins here, where it takes its place in the line of
+/// those who want to write, and goes on there. Threads would begin it in an order of their own, and of two
+/// writes of one record the first could be the one that stays.
+pub fn in_order_on_threads<T: Send + 'static>(
+    env: &Rc<Env>,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    let mut work: Pin<Box<dyn Future<Output = Result<T>> + Send>> = Box::pin(work);
+    async move {
+        let begun = {
+            let _entered = threads()?.enter();
+            // Nobody need be woken: whoever takes it over asks it again.
+            work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        match begun {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => boxed_on_threads(env, work).await,
+        }
+    }
+}
+
+async fn boxed_on_threads<T: Send + 'static>(
+    env: &Rc<Env>,
+    work: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
+) -> Result<T> {
+    away(env, |threads, done| {
+        threads.spawn(async move { done.ring(work.await) });
+    })
+    .await
+}
+
+/// The same on a thread that does nothing else meanwhile: for what asks a database more than it waits for
+/// a network. What `begin` makes need not be able to change threads. It is dropped where it waits if the
+/// environment ends.
+pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
+    env: &Rc<Env>,
+    begin: impl FnOnce() -> W + Send + 'static,
+) -> Result<T> {
+    away(env, |threads, done| {
+        let handle = threads.handle().clone();
+        threads.spawn_blocking(move || to_its_end(&handle, done.ring_after(begin())));
+    })
+    .await
+}
+
+/// Who is to be told that work is done, and what came of it.
+struct Done<T> {
+    answer: oneshot::Sender<Result<T>>,
+    env: Arc<Remote>,
+    notify: u64,
+}
+
+impl<T> Done<T> {
+    /// Does `work` and rings, unless nobody listens any more.
+    async fn ring_after(mut self, work: impl Future<Output = Result<T>>) {
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.answer.closed() => return,
+        };
+        self.ring(outcome);
+    }
+
+    fn ring(self, outcome: Result<T>) {
+        // Nobody listens if the environment ended meanwhile.
+        let _ = self.answer.send(outcome);
+        self.env.ring(self.notify);
+    }
+}
+
+/// Waits for `event` on the native threads, until the answer is dropped. The wait alone keeps no process
+/// alive; who has an [`Offload`] does.
+pub fn watch<T: Send + 'static>(
+    env: &Rc<Env>,
+    event: impl Future<Output = T> + Send + 'static,
+) -> Result<impl Future<Output = T>> {
+    let (happened, mut answer) = oneshot::channel();
+    let (notify, remote) = (Notify::new(env)?, Arc::clone(&env.remote));
+    let id = notify.id();
+    let task = threads()?.spawn(async move {
+        let mut happened = happened;
+        tokio::select! {
+            event = event => drop(happened.send(event)),
+            () = happened.closed() => {}
+        }
+        // Also where nobody waits any more: the promise behind the notify is let go of.
+        remote.ring(id);
+    });
+    drop(task);
+    Ok(async move {
+        notify.rung().await;
+        match answer.try_recv() {
+            Ok(event) => event,
+            Err(_) => std::future::pending().await,
+        }
+    })
+}
+
+async fn away<T>(env: &Rc<Env>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
+    let (done, mut answer) = oneshot::channel();
+    let notify = Notify::new(env)?;
+    let _away = Offload::new(env);
+    let done = Done {
+        answer: done,
+        env: Arc::clone(&env.remote),
+        notify: notify.id(),
+    };
+    start(threads()?, done);
+    notify.rung().await;
+    answer.try_recv().unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Internal,
+            "work on a thread",
+            "the work panicked; please report it",
+        ))
+    })
+}
+
+/// The threads of the native side, shared by all environments of the process: they hold no state.
+pub fn threads() -> Result<&'static Runtime> {
+    static THREADS: Threads = Threads::new();
+    THREADS.get(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("starkeep-sync")
+            .enable_all()
+            .build()
+    })
+}
+
+/// One at a time, in the order of asking.
+#[derive(Default)]
+pub struct FairLock {
+    taken: Cell<bool>,
+    waiting: RefCell<VecDeque<u64>>,
+}
+
+/// Somebody's turn; the next one's begins when it is dropped.
+pub struct Turn {
+    env: Rc<Env>,
+    turns: Rc<FairLock>,
+}
+
+impl FairLock {
+    /// Waits for a turn.
+    pub async fn take(self: &Rc<Self>, env: &Rc<Env>) -> Result<Turn> {
+        if self.taken.replace(true) {
+            let notify = Notify::new(env)?;
+            self.waiting.borrow_mut().push_back(notify.id());
+            notify.rung().await;
+        }
+        Ok(Turn {
+            env: Rc::clone(env),
+            turns: Rc::clone(self),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = self.turns.waiting.borrow_mut().pop_front();
+        match next {
+            Some(notify) if self.env.is_alive() => {
+                self.env.executor.hear(&self.env, vec![notify]);
+            }
+            _ => self.turns.taken.set(false),
+        }
+    }
+}

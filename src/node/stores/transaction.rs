@@ -1,0 +1,153 @@
+//! `adapter.transaction(callback)` of a store of this package.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::records::query_arg;
+use super::{hlc_arg, json_arg, promise, string_arg};
+use crate::error::{Error, Result};
+use crate::node::error::must_be;
+use crate::node::inside::number_of;
+use crate::node::runtime::{Offload, await_js, in_order_on_threads, spawn, watch};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, function};
+use crate::store::{RecordStore, RecordTransaction};
+
+/// Calls the callback with a transaction, and commits what it did when its promise is fulfilled. What it
+/// throws undoes everything and comes out as the same object. One that takes longer than `limit`, or goes
+/// on once the store was closed, is not waited for: its transaction is undone.
+pub fn transaction<'s>(
+    call: &Call<'s>,
+    store: &Arc<dyn RecordStore>,
+    limit: Option<Duration>,
+) -> Result<Value<'s>> {
+    let (env, store) = (Rc::clone(call.env), Arc::clone(store));
+    let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
+    let got = call.scope.describe_kind(call.arg(0));
+    let callback = call.env.keep(call.scope, call.arg(0))?;
+    spawn(call.scope, call.env, async move {
+        if !is_function {
+            return Err(must_be("transaction(callback)", "a function", &got));
+        }
+        let begun = in_order_on_threads(&env, async move { store.transaction().await }).await;
+        let transaction = begun.map_err(|error| error.or_in("transaction"))?;
+        let result = run(&env, &callback, &transaction, limit).await;
+        let ending = Arc::clone(&transaction);
+        match result {
+            Ok(result) => {
+                in_order_on_threads(&env, async move { ending.commit().await }).await?;
+                Ok(result)
+            }
+            Err(Ending::Threw(error)) => {
+                in_order_on_threads(&env, async move { ending.rollback().await }).await?;
+                Err(error)
+            }
+            Err(Ending::Outlived(error)) => Err(error),
+        }
+    })
+}
+
+/// Why a callback did not come to its end.
+enum Ending {
+    Threw(Error),
+    Outlived(Error),
+}
+
+async fn run(
+    env: &Rc<Env>,
+    callback: &Persistent,
+    transaction: &Arc<dyn RecordTransaction>,
+    limit: Option<Duration>,
+) -> Result<Persistent, Ending> {
+    // A callback that waits for nothing which happens any more is told when its time is over.
+    let _away = limit.map(|_| Offload::new(env));
+    let watched = Arc::clone(transaction);
+    let outlived =
+        watch(env, async move { watched.outlived(limit).await }).map_err(Ending::Threw)?;
+    // A promise that nobody holds takes along who waits for it, and nothing would say that the time is over.
+    let mut held = None;
+    let _inside = Inside(env, number_of(transaction.holder()));
+    let callback = await_js(
+        env,
+        "transaction",
+        |scope, invoke| {
+            let number = scope.number(number_of(transaction.holder()))?;
+            let object = transaction_object(scope, env, transaction)?;
+            let args = [number, callback.value(scope)?, object];
+            let answer = env.helper(scope, Intrinsic::RunInTransaction, &args)?;
+            if limit.is_some() {
+                held = Some(env.keep(scope, answer)?);
+            }
+            invoke.take(scope, answer)
+        },
+        |scope, result| env.keep(scope, result),
+    );
+    match select(pin!(callback), pin!(outlived)).await {
+        Either::Left((result, _)) => result.map_err(Ending::Threw),
+        Either::Right((error, _)) => Err(Ending::Outlived(error)),
+    }
+}
+
+/// Tells `js/transactions.js` when the transaction is over.
+struct Inside<'r>(&'r Rc<Env>, f64);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.0.is_alive() {
+            // Fails only where the environment is ending.
+            let _ = self.0.scope(|scope| {
+                let number = scope.number(self.1)?;
+                let ended = self.0.helper(scope, Intrinsic::EndTransaction, &[number]);
+                ended.map(drop)
+            });
+        }
+    }
+}
+
+type Method = for<'c> fn(&Call<'c>, Arc<dyn RecordTransaction>) -> Result<Value<'c>>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("put", |call, transaction| {
+        promise(
+            call,
+            json_arg(call, 0).map(|record| async move { transaction.put(record).await }),
+        )
+    }),
+    ("get", |call, transaction| {
+        let id = string_arg(call, 0, "get(id)");
+        promise(call, id.map(|id| async move { transaction.get(&id).await }))
+    }),
+    ("delete", |call, transaction| {
+        let arguments = string_arg(call, 0, "delete(id)")
+            .and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
+        promise(
+            call,
+            arguments.map(|(id, hlc)| async move { transaction.delete(&id, hlc).await }),
+        )
+    }),
+    ("query", |call, transaction| {
+        promise(
+            call,
+            query_arg(call, 0).map(|query| async move { transaction.query(query).await }),
+        )
+    }),
+];
+
+fn transaction_object<'s>(
+    scope: Scope<'s>,
+    env: &Rc<Env>,
+    transaction: &Arc<dyn RecordTransaction>,
+) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    for (name, body) in METHODS {
+        let transaction = Arc::clone(transaction);
+        let method = function(scope, env, name, move |call| {
+            body(call, Arc::clone(&transaction))
+        })?;
+        scope.set_named(object, name, method)?;
+    }
+    Ok(object)
+}

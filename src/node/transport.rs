@@ -1,0 +1,218 @@
+//! The answering side in this process, and the way to whichever transport the app passed in.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
+use super::convert::{Body, pack_as_json, parse_json, stringify};
+use super::http::HttpTransport;
+use super::inside::{Holders, refuse_any_inside};
+use super::known_options::IN_PROCESS;
+use super::messages::{read_answer, read_request, write_answer, write_request};
+use super::options::{Lacking, Options};
+use super::runtime::{IntoJs, await_js, on_threads, spawn_traced};
+use super::value::{Call, Env, Handle, Key, Scope, Value, bound, enter, mark};
+use crate::engine::ports::{Clock, Exchange, Log};
+use crate::engine::responder::Responder;
+use crate::error::Result;
+use crate::protocol::item::Item;
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::Json;
+use crate::store::side::NativeSide;
+
+/// So many records a scan asks for at one time where nobody says otherwise.
+pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
+
+/// What is behind an in-process transport.
+pub struct InProcess {
+    responder: Responder<NodeSide>,
+    turns: Arc<Mutex<()>>,
+    env: Rc<Env>,
+}
+
+impl InProcess {
+    /// The answering side that the options of a transport or a server describe.
+    pub fn new(options: &Options<'_>, env: &Rc<Env>, lacking: Lacking) -> Result<Self> {
+        #[allow(clippy::cast_precision_loss, reason = "a small constant")]
+        let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
+        let records = if options.flag("syncSharedRecords", true)? {
+            let adapter = options.records("databaseAdapter", lacking)?;
+            Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
+        } else {
+            None
+        };
+        let side = NodeSide {
+            records,
+            rows: options.rows(scan_page_size, |applier| match lacking {
+                Lacking::Refused => options.is_scanned(applier),
+                Lacking::FoundOutLater => Ok(false),
+            })?,
+            clock: JsClock(options.handle("clock")?),
+            log: Console(Rc::clone(env)),
+        };
+        Ok(Self {
+            responder: Responder::new(side, options.max_clock_skew()?),
+            turns: Arc::default(),
+            env: Rc::clone(env),
+        })
+    }
+
+    /// The transactions that an answer would wait for.
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+        holders.of_side(&self.responder.side)
+    }
+
+    /// The clock of the answering side.
+    pub fn clock(&self) -> &JsClock {
+        &self.responder.side.clock
+    }
+
+    /// The same over the stores themselves, where all of them are this package's own. Its warnings go to
+    /// `log`, and `clock` is its clock on any thread.
+    pub fn natively<L: Log, C: Clock>(
+        &self,
+        log: L,
+        clock: C,
+    ) -> Result<Option<Responder<NativeSide<L, C>>>> {
+        self.responder.side.look()?;
+        let stores = self.responder.side.native();
+        Ok(stores.map(|stores| {
+            Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
+        }))
+    }
+
+    /// Whoever holds this answers; in the order of asking.
+    pub fn turns(&self) -> &Arc<Mutex<()>> {
+        &self.turns
+    }
+
+    /// Answers one request of a caller in this process when its turn has come. A caller that says how many
+    /// bytes of JSON it takes gets JSON in the end.
+    pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        if request.max_answer_bytes.is_some() {
+            return self.answer_json(request).await;
+        }
+        self.answer_packed(request, &|_| Ok(1)).await
+    }
+
+    /// Answers one request of a caller that gets JSON.
+    pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        self.answer_packed(request, &|item| pack_as_json(&self.env, item))
+            .await
+    }
+
+    async fn answer_packed(
+        &self,
+        request: Request<Body>,
+        packed: &impl Fn(&mut Item<Body>) -> Result<usize>,
+    ) -> Result<Answer<Body>> {
+        let turns = Arc::clone(&self.turns);
+        let _turn = match Arc::clone(&turns).try_lock_owned() {
+            Ok(turn) => turn,
+            Err(_) => on_threads(&self.env, async { Ok(turns.lock_owned().await) }).await?,
+        };
+        self.responder.side.look()?;
+        self.responder.answer_packed(request, packed).await
+    }
+}
+
+impl IntoJs for Answer<Body> {
+    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
+        write_answer(scope, env, &self)
+    }
+}
+
+/// `createInProcessSyncTransport(options)`
+pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let (scope, env) = (call.scope, call.env);
+    let options = Options::new(scope, env, call.arg(0), &IN_PROCESS)?;
+    let array = options.array();
+    let in_process = Rc::new(InProcess::new(&options, env, Lacking::Refused)?);
+    let transport = scope.object()?;
+    let answering = Rc::clone(&in_process);
+    let exchange = bound(scope, env, "exchange", array, move |call| {
+        let request = read_request(call.scope, call.env, call.arg(0));
+        let answering = Rc::clone(&answering);
+        let entered = enter(call)?;
+        let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
+        spawn_traced(call.scope, call.env, async move {
+            let _entered = entered;
+            allowed?;
+            let answer = answering.answer(request?).await;
+            answer.map_err(|error| error.or_in("exchange"))
+        })
+    })?;
+    scope.set(env, transport, Key::Exchange, exchange)?;
+    mark(scope, env, transport, in_process)?;
+    Ok(transport)
+}
+
+/// Whichever transport the app passed in.
+pub struct Peer(pub Handle);
+
+impl Peer {
+    /// Whether it is an answering side of this package in this process.
+    pub fn is_in_process(&self) -> Result<bool> {
+        Ok(self.0.behind::<InProcess>()?.is_some())
+    }
+
+    /// Its answer to a request, both as the text that they are: nothing of them is written anew.
+    pub async fn relay(&self, request: &str) -> Result<Json> {
+        let env = self.0.env();
+        await_js(
+            env,
+            "transport.exchange",
+            |scope, invoke| {
+                let transport = self.0.value(scope)?;
+                let request = parse_json(scope, env, request)?;
+                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
+            },
+            |scope, answer| {
+                read_answer(scope, env, answer)?;
+                stringify(scope, env, answer)
+            },
+        )
+        .await
+    }
+
+    /// Its answer to a request of a caller that gets JSON.
+    pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        match self.0.behind::<InProcess>()? {
+            Some(in_process) => in_process.answer_json(request).await,
+            None => self.exchange(request).await,
+        }
+    }
+}
+
+impl Exchange<Body> for Peer {
+    fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
+        match self.0.behind::<HttpTransport>()? {
+            Some(http) => http.pack(item),
+            None => Ok(1),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        let env = self.0.env();
+        // The caller keeps the transport, and the transport what it needs.
+        if let Some(in_process) = self.0.behind::<InProcess>()? {
+            return Box::pin(in_process.answer(request)).await;
+        }
+        if let Some(http) = self.0.behind::<HttpTransport>()? {
+            return Box::pin(http.exchange(request)).await;
+        }
+        await_js(
+            env,
+            "transport.exchange",
+            |scope, invoke| {
+                let transport = self.0.value(scope)?;
+                let request = write_request(scope, env, &request)?;
+                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
+            },
+            |scope, answer| read_answer(scope, env, answer),
+        )
+        .await
+    }
+}

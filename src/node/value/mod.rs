@@ -1,0 +1,31 @@
+//! JavaScript values, as far as the bridge needs them.
+//!
+//! A [`Value`] lives in a [`Scope`] and cannot leave it; a [`Persistent`] holds a value for as long as it is
+//! held. Every call into the engine's JavaScript opens a scope of its own, so that a round over any
+//! number of records leaves no handles behind.
+
+mod describe;
+mod env;
+mod function;
+mod handle;
+mod intrinsics;
+mod keys;
+mod make;
+mod names;
+mod native;
+mod object;
+mod read;
+mod remote;
+mod shared_buffer;
+mod value;
+
+pub use env::{Env, Persistent};
+pub use function::{Call, function};
+pub use handle::{Handle, bound, enter};
+pub use intrinsics::Intrinsic;
+pub use keys::Key;
+pub use names::NumberedNames;
+pub use native::{behind, mark};
+pub use remote::Remote;
+pub use shared_buffer::{FULFILLED, NOT_CALLABLE, SharedBuffer, Slot, WAITING};
+pub use value::{Kind, Scope, Value};
