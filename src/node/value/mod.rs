@@ -16,8 +16,8 @@ mod native;
 mod object;
 mod read;
 mod remote;
+mod scope;
 mod shared_buffer;
-mod value;
 
 pub use env::{Env, Persistent};
 pub use function::{Call, function};
@@ -27,5 +27,5 @@ pub use keys::Key;
 pub use names::NumberedNames;
 pub use native::{behind, mark};
 pub use remote::Remote;
+pub use scope::{Kind, Scope, Value};
 pub use shared_buffer::{FULFILLED, NOT_CALLABLE, SharedBuffer, Slot, WAITING};
-pub use value::{Kind, Scope, Value};

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::env::Env;
 use super::intrinsics::Intrinsic;
+use super::scope::Scope;
 use super::shared_buffer::Slot;
-use super::value::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;

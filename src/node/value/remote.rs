@@ -10,7 +10,7 @@ use napi::sys;
 use send_wrapper::SendWrapper;
 
 use super::env::{Env, Persistent};
-use super::value::Scope;
+use super::scope::Scope;
 use crate::error::Result;
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.
