@@ -839,8 +839,11 @@ interface HttpSyncChannelOptions<Request> {
   /**
    * Whether a request is let in. `false` is answered 401; whatever it throws, and an answer that is no
    * boolean, 500. Called before the body is read. Without it everybody comes in.
+   *
+   * A rule about files belongs on `wanted.key`: the `url` of a request of `node:http` is what its caller
+   * wrote, and a key has more than one spelling there (`/files/%70rivate`).
    */
-  readonly authorize?: (request: Request) => boolean | Promise<boolean>;
+  readonly authorize?: (request: Request, wanted: HttpSyncWanted) => boolean | Promise<boolean>;
   /** The greatest body of an exchange, in bytes, unpacked. 64 MiB by default. A greater one is answered 413. */
   readonly maxBodyBytes?: number;
   /** The greatest file that may be put, in bytes, unpacked. No limit by default. */
@@ -870,11 +873,21 @@ type HttpSyncHandler = (req: IncomingMessage, res: ServerResponse) => Promise<bo
  */
 declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSyncHandler;
 
+/** What a request asks for, as `authorize` sees it. */
+interface HttpSyncWanted {
+  readonly route: "exchange" | "file";
+  /** The key of the file, decoded; `null` for an exchange. */
+  readonly key: string | null;
+}
+
 /** A request as `authorize` of {@link createHttpSyncServer} sees it. */
 interface HttpSyncRequest {
   /** In capitals. */
   readonly method: string;
-  /** The target of the request line, with the prefix of the channel and the query. */
+  /**
+   * The path, with the prefix of the channel and the query. The key of a file is encoded as
+   * `encodeURIComponent` does it, however the caller spelt it.
+   */
   readonly url: string;
   /** By name in lower case; the values of several headers of one name are joined by `", "`. */
   readonly headers: Record<string, string>;
@@ -1883,6 +1896,7 @@ export {
   type HttpSyncHandler,
   type HttpSyncListenerOptions,
   type HttpSyncRequest,
+  type HttpSyncWanted,
   type HttpSyncServer,
   type HttpSyncServerLimits,
   type HttpSyncServerOptions,

@@ -148,6 +148,37 @@ for (const { front, kind, title } of SIDES) {
       assert.equal((await exchange(side, { watermarks: {}, records }, { headers })).status, 200);
     });
 
+    test("a rule on files holds for every spelling of a key", async (t) => {
+      const asked = [];
+      const side = await open(t, {
+        authorize: ({ url }, { route, key }) => {
+          asked.push({ url, route, key });
+          return route === "exchange" || !key.startsWith("private/");
+        },
+      });
+      await side.objectStorageAdapter.put("private/diary", Buffer.from("SECRET"));
+      const spellings = [
+        "/files/private/diary",
+        "/files/private%2Fdiary",
+        "/files/%70rivate/diary",
+        "http://elsewhere/files/private/diary",
+      ];
+      for (const target of spellings) {
+        const head = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+        const answer = await raw(side.port, head);
+        assert.doesNotMatch(answer, /SECRET/, target);
+        assert.match(answer, /^HTTP\/1\.1 40[14] /, target);
+      }
+      assert.ok(asked.every(({ route, key }) => route === "file" && key === "private/diary"));
+      if (front === "server") {
+        assert.deepEqual([...new Set(asked.map(({ url }) => url))], ["/files/private%2Fdiary"]);
+        assert.equal(asked.length, spellings.length);
+      }
+      assert.equal((await exchange(side, { watermarks: {} })).status, 200);
+      assert.equal(asked.at(-1).route, "exchange");
+      assert.equal(asked.at(-1).key, null);
+    });
+
     test("an authorize that fails, or answers neither true nor false, lets nobody in", async (t) => {
       t.mock.method(console, "warn", () => {});
       const failures = [

@@ -1,23 +1,9 @@
 //! Keys in the paths of files.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::engine::object::key_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
-use crate::transport::FILES_PREFIX;
-
-/// What `encodeURIComponent` encodes, beside all that is not ASCII.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
+use crate::transport::routes::encoded_path;
 
 /// The path of a file below the base URL: its key encoded as `encodeURIComponent` does it.
 ///
@@ -33,10 +19,7 @@ pub fn file_path(key: &Text) -> Result<String> {
             format!("{text:?} cannot be the name of a file in a URL"),
         ));
     }
-    Ok(format!(
-        "{FILES_PREFIX}{}",
-        utf8_percent_encode(&text, ENCODED)
-    ))
+    Ok(encoded_path(&text))
 }
 
 #[cfg(test)]

@@ -1,9 +1,29 @@
 //! Keys as they stand in a path.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::transport::FILES_PREFIX;
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY: usize = 4096;
+
+/// What `encodeURIComponent` encodes, beside all that is not ASCII.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// The path of a file: its key encoded as `encodeURIComponent` does it. Of all the spellings of a key it is
+/// the one that is sent, signed and shown to `authorize`.
+pub fn encoded_path(key: &str) -> String {
+    format!("{FILES_PREFIX}{}", utf8_percent_encode(key, ENCODED))
+}
 
 /// The key that a path names. `Err` says what is wrong with it.
 ///

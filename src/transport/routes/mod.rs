@@ -18,7 +18,7 @@ mod select;
 
 use http::Method;
 
-pub use key::{MAX_KEY, decode_key};
+pub use key::{MAX_KEY, decode_key, encoded_path};
 pub use refusal::{Refusal, mark};
 pub use select::{Selection, entity_tag, packs_answers, select};
 
@@ -36,6 +36,25 @@ pub enum Route {
     Health,
     /// A file, by its key.
     File(Action, String),
+}
+
+impl Route {
+    /// The name of the route, as apps read it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Health => "health",
+            Self::File(..) => "file",
+        }
+    }
+
+    /// The key of the file that is asked for, if one is.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::File(_, key) => Some(key),
+            Self::Exchange | Self::Health => None,
+        }
+    }
 }
 
 /// What is to be done with a file.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::EXPECT;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{Either, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -30,7 +30,7 @@ use super::upload::Why;
 use super::{Body, Channel};
 use crate::engine::object::Chunks;
 use crate::error::Error;
-use crate::transport::routes::{Found, Refusal, Route, find};
+use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
 
 /// What a server allows.
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +218,7 @@ impl Server {
         })
     }
 
-    async fn serve(&self, head: http::request::Parts, intake: &Intake) -> Response<Body> {
+    async fn serve(&self, mut head: http::request::Parts, intake: &Intake) -> Response<Body> {
         let path = head.uri.path().to_owned();
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
@@ -231,8 +231,21 @@ impl Server {
         let why = Why::default();
         let body = intake.steadily(self.limits.body_timeout, why.clone());
         let found = find(&head.method, rest);
+        let prefix = path.strip_suffix(rest).unwrap_or_default();
+        head.uri = one_spelling(&head.uri, prefix, &found);
         serve(channel, found, head, body.boxed(), why).await
     }
+}
+
+/// The target as a client of this package spells it: a rule on it cannot be passed by with another spelling.
+fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {
+    let path = match found {
+        Found::Route(Route::File(_, key)) => format!("{prefix}{}", encoded_path(key)),
+        _ => target.path().to_owned(),
+    };
+    let query = target.query().map(|query| format!("?{query}"));
+    let spelt = format!("{path}{}", query.unwrap_or_default());
+    spelt.parse().unwrap_or_else(|_| target.clone())
 }
 
 /// The body of an answer; its request is in work until it is dropped.

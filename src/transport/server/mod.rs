@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
+use crate::transport::routes::Route;
 
 pub use service::serve;
 pub use upload::Why;
@@ -60,8 +61,8 @@ pub trait Files: Send + Sync {
 
 /// Who decides whether a caller comes in.
 pub trait Authorizer: Send + Sync {
-    /// Whether this request is let in.
-    fn opens(&self, request: &Parts) -> Later<'_, bool>;
+    /// Whether this request is let in, which asks for `route`.
+    fn opens(&self, request: &Parts, route: &Route) -> Later<'_, bool>;
 }
 
 /// Where faults are written down.

@@ -105,7 +105,7 @@ async fn answer(
         return Ok(healthy());
     }
     if let Some(door) = &channel.door {
-        let opens = door.opens(head).await;
+        let opens = door.opens(head, &route).await;
         // A doorkeeper that fails lets nobody in.
         if !opens.map_err(|error| explained(channel, "authorize", &error, None))? {
             return Err(Refusal::unauthorized());

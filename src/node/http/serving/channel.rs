@@ -24,7 +24,7 @@ use crate::node::value::{Env, Handle, Key, Persistent, Scope, Value};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
-use crate::transport::routes::Refusal;
+use crate::transport::routes::{Refusal, Route};
 use crate::transport::server::{
     About, Answers, Authorizer, Channel, DEFAULT_MAX_BODY, File, Files, Later, Log,
 };
@@ -114,7 +114,7 @@ impl JsChannel {
     }
 
     /// Only `true` lets a caller in.
-    async fn opens(&self, visitor: Visitor) -> Result<bool> {
+    async fn opens(&self, visitor: Visitor, route: Route) -> Result<bool> {
         let Some(authorize) = &self.authorize else {
             return Ok(true);
         };
@@ -123,7 +123,9 @@ impl JsChannel {
             "authorize",
             |scope, invoke| {
                 let visitor = visitor.value(scope)?;
-                let answer = scope.call(scope.undefined()?, authorize.value(scope)?, &[visitor])?;
+                let wanted = wanted(scope, &route)?;
+                let authorize = authorize.value(scope)?;
+                let answer = scope.call(scope.undefined()?, authorize, &[visitor, wanted])?;
                 invoke.take(scope, answer)
             },
             |scope, answer| {
@@ -138,6 +140,18 @@ impl JsChannel {
         )
         .await
     }
+}
+
+/// What a request asks for, whatever its spelling.
+fn wanted<'s>(scope: Scope<'s>, route: &Route) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    scope.set_named(object, "route", scope.text(route.name())?)?;
+    let key = match route.key() {
+        Some(key) => scope.text(key)?,
+        None => scope.null()?,
+    };
+    scope.set_named(object, "key", key)?;
+    Ok(object)
 }
 
 /// Who `authorize` is asked about.
@@ -296,15 +310,15 @@ impl Answers for Across {
 }
 
 impl Authorizer for Across {
-    fn opens(&self, request: &Parts) -> Later<'_, bool> {
-        let head = request.clone();
+    fn opens(&self, request: &Parts, route: &Route) -> Later<'_, bool> {
+        let (head, route) = (request.clone(), route.clone());
         self.run("authorize", |channel, context| {
             Box::pin(async move {
                 let visitor = match &context.request {
                     Some(request) => Visitor::Request(request.clone()),
                     None => Visitor::Head(Box::new(head)),
                 };
-                channel.opens(visitor).await
+                channel.opens(visitor, route).await
             })
         })
     }
