@@ -81,3 +81,13 @@ for (const title of [
     }
   });
 }
+
+test("each word of the glossary is in use in the file beside it", () => {
+  const rows = [...read("docs/glossary.md").matchAll(/^\| ([a-z ]+?) +\|.*\| `([^`]+)` +\|$/gm)];
+  assert.ok(rows.length > 20);
+  for (const [, word, file] of rows) {
+    // As one or as words: a contiguous prefix is a `ContiguousPrefix`.
+    const pattern = new RegExp(`\\b${word.split(" ").join("[ _]?")}s?\\b`, "i");
+    assert.match(read(file), pattern, `${file} uses "${word}"`);
+  }
+});

@@ -12,7 +12,7 @@ use super::{Notify, spawn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote};
 
-/// What comes of an task.
+/// What comes of a task.
 pub type Local<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -101,7 +101,7 @@ impl<C: 'static> TaskQueue<C> {
         }
     }
 
-    /// ContiguousPrefix tasks until they end, each as a task of its own in the context of the caller. On the JS
+    /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS
     /// thread, in a task.
     pub async fn serve(&self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
         loop {
