@@ -1,4 +1,4 @@
-//! Taking items in: one line per node, in the order of timestamps, records and rows together.
+//! Taking items in: per node in the order of timestamps, records and rows together.
 //!
 //! How a store takes them in, a page at once or one by one, is decided here, from what it is able to do.
 
@@ -347,7 +347,7 @@ pub async fn apply_all<S: Side>(
                 .for_each(|arrival| arrival.settle(no_store(), guard)),
         }
     }
-    // Whatever a refused node sends later is later still: it waits only from here on.
+    // What a refused node sends after this is later still, so its node is stopped only from here on.
     for node in &refused {
         guard.failed(node);
     }

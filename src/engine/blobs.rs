@@ -1,7 +1,7 @@
 //! Moving objects: a window of transfers, one per key.
 //!
 //! A key that is there is not enough: an object is what its item says it is, as far as the storages know.
-//! Where another object is under the key, the two sides *disagree*, and it depends on which item is the
+//! If another object is under the key, the two sides *disagree*, and it depends on which item is the
 //! newest of that key whether one may take the place of the other. That is for the round to find out, see
 //! [`claims`](super::claims).
 
@@ -43,7 +43,7 @@ enum Brought {
     Contested(Error),
 }
 
-/// Brings an object to where it belongs, in place of another one only where `replaces`.
+/// Brings an object to where it belongs, in place of another one only if `replaces`.
 async fn bring<S: Blobs>(
     source: &S,
     destination: &S,
@@ -86,7 +86,7 @@ async fn same<S: Blobs>(source: &S, destination: &S, blob: &Blob) -> Result<bool
     Ok(here.is_some() && here == digest(there))
 }
 
-/// Whether the object that is there is the right one; `None` where there is none.
+/// Whether the object that is there is the right one; `None` if there is none.
 async fn look<S: Blobs>(storage: &S, blob: &Blob, verify: bool) -> Result<Option<Result<()>>> {
     let stat = storage.stat(&blob.key).await?;
     let Some(stat) = stat.filter(|stat| !stat.is_page || blob.is_page()) else {
@@ -110,7 +110,7 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// Whether the item's object is where it belongs: `Ok` also where it has none, `None` if nothing was tried.
+    /// Whether the item's object is where it belongs: `Ok` also if it has none, `None` if nothing was tried.
     pub fn of<B>(&self, item: &Item<B>) -> Option<Result<()>> {
         match &item.blob {
             None => Some(Ok(())),
@@ -149,7 +149,7 @@ fn is_dispute(error: &Error) -> bool {
 /// How a list of objects is brought over.
 #[derive(Debug, Clone, Copy)]
 pub struct How<'a> {
-    /// So many at one time.
+    /// At most this many at one time.
     pub window: usize,
     /// Whether no transfer begins for a node after one of its objects failed.
     pub stop_nodes: bool,
@@ -157,8 +157,8 @@ pub struct How<'a> {
     pub verify: bool,
     /// Where an object may take the place of another one: under all keys but these, or nowhere.
     pub replaces: Option<&'a HashSet<Text>>,
-    /// Whether another hash than the item's is borne, unless `verify`, where both ends have the same bytes:
-    /// the right ones are at neither.
+    /// Whether bytes with another hash than the item's are right if both ends have the same ones, unless `verify`:
+    /// the right ones are at neither end then.
     pub same_is_right: bool,
 }
 

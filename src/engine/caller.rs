@@ -7,10 +7,10 @@ use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use super::ports::Side;
 use super::sweep::Sweep;
 
-/// How far ahead a timestamp may lie where nobody says otherwise: 24 hours, in milliseconds.
+/// How far ahead a timestamp may lie by default: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// How many objects are on their way at one time where nobody says otherwise.
+/// How many objects are on their way at one time by default.
 pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
 
 /// What an engine may be told.
@@ -22,7 +22,7 @@ pub struct Options {
     pub blob_concurrency: usize,
     /// Whether the bytes of objects are checked against the hashes that their items name.
     pub verify_content_hash: bool,
-    /// Whether an item that could not be applied stops its node until it lands; for a node that others
+    /// Whether an item that could not be applied stops its node until it is applied; for a node that others
     /// pull from.
     pub strict_order: bool,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.

@@ -1,4 +1,4 @@
-//! The objects of a round: those of a page that goes out, and those of what came in.
+//! The objects of a round: those of a page that goes out, and those of a page that came in.
 
 use std::collections::{HashMap, HashSet};
 
@@ -50,7 +50,7 @@ where
     }
 
     /// Brings the objects of a page to the other side. Per node, what may be shipped ends before the
-    /// first item whose object is not there. `None` where other objects are in the way, which may not be
+    /// first item whose object is not there. `None` if other objects are in the way, which may not be
     /// replaced yet.
     pub(super) async fn bring_over(
         &self,
@@ -108,7 +108,7 @@ where
         Inbound { arrivals, fetched }
     }
 
-    /// Where an object is not what its item says, the newest item here that names the key decides.
+    /// If an object is not what its item says, the newest item here that names the key decides.
     async fn settle(
         &self,
         transfers: &mut Transfers,

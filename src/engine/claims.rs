@@ -2,8 +2,8 @@
 //!
 //! Keys may be used again: by a newer version of a record, by another record, by the app row that belongs to
 //! one. Then the newest item of the key decides, and an older one is content with what that one says. Only
-//! the own stores can be asked for it. They are, where two sides disagree about an object, and nowhere else:
-//! it may take a pass over them.
+//! the own stores can be asked for it. They are asked only if two sides disagree about an object, because
+//! it may take a scan of them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,13 +17,13 @@ use crate::protocol::watermarks::Watermarks;
 use super::ports::{AppRows, Records, Side};
 use super::scan::{find_records, find_rows};
 
-/// So many items are looked at, at one time.
+/// At most this many items are looked at, at one time.
 const AT_ONCE: usize = 1000;
 
 /// Per key the newest item that names it, with what it says of the object.
 pub(super) type Claims = HashMap<Text, (Hlc, Blob)>;
 
-/// Who claims these keys in the own stores, with timestamps of `since` and later.
+/// Which items of the own stores name these keys, with timestamps of `since` and later.
 ///
 /// # Errors
 /// Those of the stores.

@@ -15,7 +15,7 @@ use super::outbound::{gather, unorderable};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::sweep::Sweep;
 
-/// What trying again what is held on its way in came to.
+/// The outcome of trying again what is held on its way in.
 pub(super) struct Retried {
     /// Shared records that are new here, with their objects.
     pub(super) applied: usize,
@@ -127,7 +127,7 @@ where
         }
     }
 
-    /// At the end of a sweep, when every newer version has come in: whatever was shipped, still stands
+    /// At the end of a sweep, when every newer version has come in: what was shipped, still stands
     /// here and is not reported by the peer was refused there.
     pub(super) async fn hold_what_the_peer_refused(
         &self,

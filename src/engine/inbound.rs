@@ -1,4 +1,4 @@
-//! What came in with a round, and what became of it.
+//! The items that came in with a round, and what became of each.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use super::held::{Direction, Held};
 use super::ports::{Log, Outcome};
 use super::sweep::Sweep;
 
-/// What came in, and what became of it.
+/// The items that came in, and what became of each.
 pub(super) struct Inbound<B> {
     pub(super) arrivals: Vec<Arrival<B>>,
     pub(super) fetched: Transfers,

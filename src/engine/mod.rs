@@ -1,7 +1,7 @@
 //! The round of data, over ports.
 //!
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
-//! other has not seen through [`outbound`] and [`scan`], and take in what comes through [`apply`]; [`blobs`] moves the
+//! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]; [`blobs`] moves the
 //! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
 //! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
 //! is said of those that may not.
@@ -12,7 +12,7 @@
 //! - a persisted watermark never passes an item that was not taken in whole, nor one that was not shipped;
 //! - an item is shipped only once its object is at the other side;
 //! - nothing waits behind a held item but what the same node wrote after it;
-//! - an object takes the place of another one only where it is what the newest item of its key says it is.
+//! - an object takes the place of another one only if it is what the newest item of its key says it is.
 
 pub mod apply;
 pub mod blobs;

@@ -16,7 +16,7 @@ use crate::protocol::text::Text;
 /// An object's key as a name that folders and URLs can hold.
 ///
 /// # Errors
-/// `InvalidKey` where it is not well-formed Unicode.
+/// `InvalidKey` if it is not well-formed Unicode.
 pub fn key_text(key: &Text) -> Result<String> {
     key.to_utf8().ok_or_else(|| {
         Error::new(
@@ -32,11 +32,11 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// An object whose bytes are still to come.
 pub struct Incoming {
-    /// The content type, where it is known.
+    /// The content type, if it is known.
     pub content_type: Option<String>,
-    /// How many bytes there will be, where that is known.
+    /// How many bytes there will be, if that is known.
     pub size: Option<u64>,
-    /// It is a web page, and he who sends it does not say that he speaks the protocol.
+    /// It is a web page, and its sender does not say that it speaks the protocol.
     pub is_page: bool,
     /// The bytes.
     pub chunks: Chunks,
@@ -52,12 +52,12 @@ impl fmt::Debug for Incoming {
 }
 
 impl Incoming {
-    /// The same object, whose bytes end in an error where they are not what `blob` says: more or fewer, or,
-    /// where `hashed`, with another hash. The last piece is kept back until then: who knows the size stops
-    /// listening once it has all bytes.
+    /// The same object, whose bytes end in an error if they are not what `blob` says: more or fewer, or,
+    /// if `hashed`, with another hash. The last piece is kept back until then, because a reader that knows the size
+    /// stops once it has all bytes.
     ///
     /// # Errors
-    /// `SizeMismatch` where the size is known to be another, `Sync` where it is a web page instead.
+    /// `SizeMismatch` if the size is known to be another, `Sync` if it is a web page instead.
     pub fn checked(mut self, blob: &Blob, hashed: bool) -> Result<Self> {
         if self.is_page && !blob.is_page() {
             return Err(page_instead(&blob.key));
@@ -141,7 +141,7 @@ impl Checking {
     }
 }
 
-/// What bytes that are all there are.
+/// The size and the hash of bytes that are all there.
 pub fn measure(bytes: &[u8]) -> Stat {
     Stat {
         size: Some(bytes.len() as u64),
@@ -153,7 +153,7 @@ pub fn measure(bytes: &[u8]) -> Stat {
 /// Whether an object that is `stat` can be the one that `blob` means. What is not known is no difference.
 ///
 /// # Errors
-/// `SizeMismatch` and `HashMismatch` where it cannot.
+/// `SizeMismatch` and `HashMismatch` if it cannot.
 pub fn compare(blob: &Blob, stat: &Stat) -> Result<()> {
     if let Some(size) = stat.size {
         compare_size(blob, size)?;
@@ -197,7 +197,7 @@ fn compare_digest(blob: &Blob, found: Digest) -> Result<()> {
     }
 }
 
-/// A web page came where a file was asked for.
+/// The error of a web page that came in place of a file.
 pub fn page_instead(key: &Text) -> Error {
     Error::sync(
         "fetch an object",

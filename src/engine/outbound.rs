@@ -21,7 +21,7 @@ pub struct Gathered<B> {
     pub more: bool,
     /// Per node the greatest timestamp that the reading met.
     pub met: Watermarks,
-    /// A table could not be scanned, and nobody knows of which nodes it has rows: any may be missing.
+    /// The error of a table that could not be scanned and cannot say of which nodes it has rows: any may be missing.
     pub blind: Option<Error>,
     /// What a scan met without a valid timestamp, each with its fault. It has no place on any page.
     pub unorderable: Unorderable<Item<B>>,
@@ -105,13 +105,13 @@ pub async fn unorderable<S: Side>(side: &S) -> Vec<Item<S::Body>> {
 /// The page that `ask` wants from `side`.
 ///
 /// The stores are read one after the other while the app writes. An item that is written in between, and
-/// met, must not carry a watermark past an earlier one that was written where the reading had already
-/// been. So the page ends, per node, at what was there before the reading began: at what all stores
-/// reported then, or, where one of them cannot, at what a first reading met. No such bound is needed
-/// where one reading of a single store saw everything at one moment, nor where `writers` say that
-/// nothing on the page can have been written meanwhile.
+/// met, must not carry a watermark past an earlier one that was written to a store which was already
+/// read. So the page ends, per node, at what was there before the reading began: at what all stores
+/// reported then, or, if one of them cannot, at what a first reading met. No such bound is needed
+/// if one reading of a single store saw everything at one moment, or if `writers` say that nothing
+/// on the page can have been written meanwhile.
 ///
-/// A table whose scan fails is left out. Where it can say which nodes it is ahead of, those nodes are
+/// A table whose scan fails is left out. If it can say which nodes it is ahead of, those nodes are
 /// left out as a whole: their other items would carry a watermark past the rows that were not read.
 pub async fn gather<S: Side>(
     side: &S,
@@ -136,8 +136,8 @@ pub async fn gather<S: Side>(
                 .as_ref()
                 .is_some_and(|held| ask.is_behind(held))
         {
-            // What bounds the page was told one stream after the other. Which streams can be passed over,
-            // and where to begin, is judged by what they tell once all of that is there.
+            // The bounds of the page were read one stream after the other. Which streams can be passed over,
+            // and where to begin, is decided by what the streams hold now, when all bounds are known.
             let held = streams.held.take();
             streams = Streams {
                 held,
@@ -181,8 +181,8 @@ pub async fn gather<S: Side>(
 pub enum Writers<'a> {
     /// The app alone, with timestamps of one node and of now.
     App,
-    /// Other callers too, with timestamps of any node and any time. So much, if anything, is known to have
-    /// been there before.
+    /// Other callers too, with timestamps of any node and any time. What these watermarks cover, if given, is
+    /// known to have been there before.
     Anyone(Option<&'a Watermarks>),
 }
 
@@ -201,7 +201,7 @@ impl Writers<'_> {
     }
 }
 
-/// The streams of a side, and what each of them holds where it can say.
+/// The streams of a side, and what each of them holds, if it can say.
 struct Streams {
     has_records: bool,
     records: Option<Watermarks>,
@@ -332,9 +332,9 @@ async fn table_coverage<S: Side>(side: &S, rows: &S::Rows, table: &Table) -> Opt
     }
 }
 
-/// Per node the greatest timestamp that `side` holds, over the planes that it carries; `None` where a
-/// capability is missing. A table that cannot say only lacks its nodes: the peer then sends what it may
-/// have sent before.
+/// Per node the greatest timestamp that `side` holds, over the planes that it carries; `None` if a store
+/// has no such capability. Of a table that fails to say, only its nodes are missing: the peer may then send
+/// again what it sent before.
 pub async fn coverage<S: Side>(side: &S) -> Result<Option<Watermarks>> {
     let mut held = Watermarks::default();
     if let Some(records) = side.records() {

@@ -153,7 +153,7 @@ pub trait Records<B> {
         after: Option<Self::Cursor>,
     ) -> Result<Scanned<B, Self::Cursor>>;
 
-    /// Those of the `wanted` that still stand as they are wanted.
+    /// Those of the `wanted` whose stored version still has the timestamp that is wanted.
     async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<B>>;
 
     /// At most `limit` records that have no place in the order, because what stands as their time is no
@@ -165,7 +165,7 @@ pub trait Records<B> {
     /// The timestamp of the stored version of `id`.
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>>;
 
-    /// Stores this version, whatever stood there.
+    /// Stores this version, whatever was stored before.
     async fn put(&self, item: &Item<B>) -> Result<()>;
 
     /// Takes in a page in the order of timestamps, last writer wins, and returns what became of each item. An error
@@ -228,11 +228,11 @@ pub trait AppRows<B> {
 /// What a storage says of an object that is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stat {
-    /// How many bytes it has, where the storage knows.
+    /// How many bytes it has, if the storage knows.
     pub size: Option<u64>,
-    /// The SHA-256 of its bytes, where the storage knows.
+    /// The SHA-256 of its bytes, if the storage knows.
     pub digest: Option<Digest>,
-    /// It is a web page, and he who answered does not say that he speaks the protocol.
+    /// It is a web page, and the server does not say that it speaks the protocol.
     pub is_page: bool,
 }
 
@@ -244,7 +244,7 @@ pub trait Blobs {
     async fn has(&self, key: &Text) -> Result<bool>;
     /// What is known of the object without reading it, if it is there.
     async fn stat(&self, key: &Text) -> Result<Option<Stat>>;
-    /// The same, the object being read for what is not known without.
+    /// The same, but what is not known without reading the object is found by reading it.
     async fn inspect(&self, key: &Text) -> Result<Option<Stat>>;
     /// The object, if it is there.
     async fn get(&self, key: &Text) -> Result<Option<Self::Data>>;
@@ -254,7 +254,7 @@ pub trait Blobs {
     }
     /// Stores the object in place of what is there.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
-    /// The same object, which cannot be stored where it is not what `blob` says it is: in size, and, where
+    /// The same object, which cannot be stored if it is not what `blob` says it is: in size, and, if
     /// `hashed`, in its hash. Either this fails, or the bytes end in an error.
     async fn checked(&self, blob: &Blob, hashed: bool, data: Self::Data) -> Result<Self::Data>;
 }

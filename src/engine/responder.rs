@@ -73,10 +73,10 @@ impl<S: Side> Responder<S> {
     /// the answer, and its node ends before it.
     ///
     /// # Errors
-    /// What the stores failed with while saying what they hold, where that decides what may be taken in.
+    /// What the stores failed with while saying what they hold, if that decides what may be taken in.
     /// What they failed with while gathering; a table that could not be scanned would otherwise be
     /// passed by the caller's watermarks. Also the error of the first item that could not be
-    /// taken in, where this side cannot report its coverage: without the report the caller would take
+    /// taken in, if this side cannot report its coverage: without the report the caller would take
     /// the item for acknowledged.
     pub async fn answer_packed(
         &self,

@@ -1,7 +1,7 @@
 //! The caller's round.
 //!
 //! Read the watermarks, gather a page of what the peer lacks, bring its objects over, exchange, take in
-//! what came, fetch its objects, persist how far both sides got. How far that is, is decided in
+//! the answer's page, fetch its objects, persist how far both sides got. How far that is, is decided in
 //! [`Sweep::learn`]; the round only does things.
 
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ where
         fatal.map_or(Ok(report), Err)
     }
 
-    /// Objects of the other side are replaced only once all is here that the other side holds: a newer
+    /// Objects of the other side are replaced only once everything that the other side holds is here: a newer
     /// version of an item may have brought them there.
     ///
     /// Also returns the error of a record that could not be stored, if nothing at all was taken in.

@@ -29,7 +29,7 @@ pub struct Sweep<B> {
     pub(super) known_at_peer: Option<Watermarks>,
     /// Per node the first item that is held on its way out. Nothing of the node follows it.
     pub(super) stopped: HashMap<NodeId, Hlc>,
-    /// Nodes whose run of taken-in items is broken.
+    /// Nodes of which an item was not taken in: what follows it moves no watermark.
     pub(super) broken: HashSet<NodeId>,
     /// Nodes that the strict order stops on their way in.
     pub(super) gapped: HashSet<NodeId>,
@@ -267,7 +267,7 @@ impl<B> Sweep<B> {
         }
     }
 
-    /// What was shipped does not count where it followed on something that the peer has not: the peer
+    /// What was shipped does not count if it followed on something that the peer does not have: the peer
     /// left it out, and it is offered again behind what is missing.
     fn rewind(&mut self, round: &Learned) -> bool {
         let Some(coverage) = &round.coverage else {
@@ -287,8 +287,8 @@ impl<B> Sweep<B> {
     }
 
     /// What the peer is known to hold after a round: what it says, or, of a peer that does not say, what
-    /// it was sent and what it sent. What it sent counts only up to the end of the offered page where the
-    /// page left items out, for those lie behind that end.
+    /// it was sent and what it sent. If the offered page left items out, what the peer sent counts only up to
+    /// the end of that page, because those items lie behind it.
     fn known_after(&self, peer: &Watermarks, round: &Learned) -> Watermarks {
         if let Some(coverage) = &round.coverage {
             return coverage.clone();
@@ -304,7 +304,7 @@ impl<B> Sweep<B> {
     }
 
     /// The peer watermarks to persist: never past an item that is held on its way out, and not up at all
-    /// where a table could not be scanned.
+    /// if a table could not be scanned.
     fn bound_peer(&self, persisted: &Watermarks, known: &Watermarks) -> Watermarks {
         let bound = |(node, hlc): (&NodeId, &Hlc)| {
             let before = persisted.get(node);

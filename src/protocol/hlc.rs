@@ -101,7 +101,7 @@ impl Hlc {
     /// node id may contain colons itself.
     ///
     /// # Errors
-    /// `InvalidArgument` where the text has another form or its numbers are no safe integers.
+    /// `InvalidArgument` if the text has another form or its numbers are no safe integers.
     pub fn parse_text(text: &Text) -> Result<Self> {
         match parts(text.units()) {
             Some((wall_time, counter, node_id)) => {

@@ -84,11 +84,11 @@ pub struct Table {
 pub struct Blob {
     /// Its key in the object storage.
     pub key: Text,
-    /// Its content type, where the item names one.
+    /// Its content type, if the item names one.
     pub mime_type: Option<Text>,
-    /// The SHA-256 of its bytes, where the item names one.
+    /// The SHA-256 of its bytes, if the item names one.
     pub digest: Option<Digest>,
-    /// How many bytes it has, where the item says so.
+    /// How many bytes it has, if the item says so.
     pub size: Option<u64>,
 }
 
@@ -184,7 +184,7 @@ pub fn size_in(text: &str) -> Option<u64> {
 
 /// The object of a shared record: one that is not deleted and names a key.
 ///
-/// A size of 0 counts only beside the hash of nothing: in many an app it stands where nobody has counted.
+/// A size of 0 counts only beside the hash of nothing: many apps write 0 if they have not counted.
 pub fn record_blob(said: Said, deleted: bool) -> Option<Blob> {
     let key = said.key.filter(|key| !deleted && !key.is_empty())?;
     let digest = said
@@ -208,7 +208,7 @@ pub fn row_blob(table: &Table, said: Said, deleted: bool) -> Option<Blob> {
     record_blob(said, deleted)
 }
 
-/// Why something is no item, in the words of whoever is told.
+/// Why something is no item, in words for the one who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoItem {
     /// A record that is none.

@@ -4,10 +4,10 @@ use super::hlc::{Hlc, safe_integer};
 use super::item::{Item, ItemKind};
 use super::watermarks::Watermarks;
 
-/// How many items a page has where nobody says otherwise.
+/// How many items a page has by default.
 pub const DEFAULT_PAGE_LIMIT: usize = 1000;
 
-/// The positive count that a number is; infinity is as many as there are.
+/// A number as a positive count; infinity is no limit.
 pub fn as_count(number: f64) -> Option<usize> {
     if number == f64::INFINITY {
         return Some(usize::MAX);
@@ -94,7 +94,7 @@ pub struct Answer<B> {
     pub items: Vec<Item<B>>,
     /// Whether unseen items were left out because of the limit.
     pub has_more: bool,
-    /// Per node the greatest timestamp that the answering side holds, where it can know.
+    /// Per node the greatest timestamp that the answering side holds, if it can know.
     pub coverage: Option<Watermarks>,
     /// Items of the request that were not taken in.
     pub refused: Vec<Refusal>,

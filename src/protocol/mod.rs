@@ -9,7 +9,7 @@
 //! caller                                              answering side
 //!   unseen items, at most a page  ── Request ──▶        take in, last writer wins
 //!   take in, advance over each    ◀── Answer ───        unseen items, at most a page,
-//!   node's unbroken run                                 what it holds per node
+//!   node's contiguous prefix                            what it holds per node
 //! ```
 //!
 //! One assumption carries it: a store gains the items of one node in the order of their timestamps. It

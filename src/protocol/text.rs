@@ -47,7 +47,7 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// As UTF-8, or `None` where a lone surrogate forbids it.
+    /// As UTF-8, or `None` if there is a lone surrogate in it.
     pub fn to_utf8(&self) -> Option<String> {
         String::from_utf16(&self.0).ok()
     }

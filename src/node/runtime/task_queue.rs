@@ -12,7 +12,7 @@ use super::{Notify, spawn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote};
 
-/// What comes of an task.
+/// What comes of a task.
 pub type Local<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;

@@ -12,9 +12,9 @@ pub struct Ask {
     pub seen: Watermarks,
     /// Nodes whose items stay out, seen or not.
     pub skip: HashSet<NodeId>,
-    /// Where given, what is newer than this stays out: it was written while the stores were being read.
+    /// If given, what is newer than this stays out: it was written while the stores were being read.
     pub upto: Option<Watermarks>,
-    /// At most so many items.
+    /// At most this many items.
     pub limit: usize,
 }
 
@@ -74,7 +74,7 @@ impl Ask {
     }
 
     /// Where a scan in timestamp order may begin without missing anything wanted: at the smallest entry
-    /// of the nodes that `coverage` shows ahead, or at zero where one of them has no entry.
+    /// of the nodes that `coverage` shows ahead, or at zero if one of them has no entry.
     pub fn scan_floor(&self, coverage: &Watermarks) -> Hlc {
         self.ahead(coverage)
             .map(|node| self.seen.get(node).cloned().unwrap_or_else(Hlc::zero))

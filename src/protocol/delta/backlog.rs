@@ -32,7 +32,7 @@ impl<I> Default for Backlog<I> {
 }
 
 impl<I: Clone + Eq + Hash> Backlog<I> {
-    /// So many pairs are remembered at most; more is found by another pass.
+    /// At most this many pairs are remembered; more is found by another pass.
     pub const CAPACITY: usize = 100_000;
 
     /// Remembers what a pass for `ask` found, in the order of timestamps. `upto` is what the pass met.
@@ -65,7 +65,7 @@ impl<I: Clone + Eq + Hash> Backlog<I> {
         self.rest = Vec::new();
     }
 
-    /// The next page for `ask`, if the last pass answers it and knows of more than that page: then
+    /// The next page for `ask`, if the last pass covers it and knows of more than that page: then
     /// nothing before the page's end can be missing.
     pub fn next_page(&mut self, ask: &Ask) -> Option<Vec<(Hlc, I)>> {
         if !self.may_answer(ask) {

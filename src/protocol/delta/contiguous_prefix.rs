@@ -1,4 +1,4 @@
-//! The unbroken run: how far a watermark may go.
+//! The contiguous prefix: how far a watermark may go.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The page and the unbroken run: the two rules that keep a watermark from passing an item.
+//! The page and the contiguous prefix: the two rules that keep a watermark from passing an item.
 
 mod ask;
 mod backlog;

@@ -20,7 +20,7 @@ pub struct Selection<T> {
     groups: BTreeMap<Hlc, Vec<T>>,
     len: usize,
     more: bool,
-    /// The first that was left out for want of room.
+    /// The first that was left out because there was no room.
     before: Option<Hlc>,
     /// Nothing later may stay: a stream left out what follows.
     end: Option<Hlc>,
@@ -84,7 +84,7 @@ impl<T> Selection<T> {
         self.unorderable.is_all = true;
     }
 
-    /// Whether an item with this timestamp would get a place. Where not, something was left out.
+    /// Whether an item with this timestamp would get a place. If not, something was left out.
     pub fn admits(&mut self, hlc: &Hlc) -> bool {
         let admitted = self.len < self.limit
             || self
@@ -97,7 +97,7 @@ impl<T> Selection<T> {
         admitted
     }
 
-    /// Notes that a store is asked. What one reading answers, it saw at one moment.
+    /// Notes that a store is asked. What one reading returns, it saw at one moment.
     pub fn begin_read(&mut self) {
         self.survey.reads += 1;
     }
@@ -137,7 +137,7 @@ impl<T> Selection<T> {
         }
     }
 
-    /// Offers what one reading of a store answers: the smallest timestamps that are wanted of it, in order,
+    /// Offers what one reading of a store returns: the smallest timestamps that are wanted of it, in order,
     /// and whether it left out `more`, all of it later.
     pub fn offer_reading(&mut self, wanted: impl IntoIterator<Item = (Hlc, T)>, more: bool) {
         self.begin_read();
@@ -257,7 +257,7 @@ impl<T> Default for Stretch<T> {
 }
 
 impl<T> Stretch<T> {
-    /// What one reading of an index answers: the smallest timestamps that are wanted, in order, and whether it left
+    /// What one reading of an index returns: the smallest timestamps that are wanted, in order, and whether it left
     /// out `more`, all of it later.
     pub fn of_reading(
         limit: usize,

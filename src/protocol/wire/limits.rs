@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// A body as JSON text.
 pub type Json = Arc<str>;
 
-/// Messages that nest deeper are refused. It keeps whoever reads a body by recursion from running out
+/// Messages that nest deeper are refused. It keeps code that reads a body by recursion from running out
 /// of stack.
 pub const MAX_DEPTH: usize = 2048;
 

@@ -16,7 +16,7 @@ use crate::protocol::watermarks::Watermarks;
 /// Reads a request.
 ///
 /// # Errors
-/// `Sync` where it is malformed.
+/// `Sync` if it is malformed.
 pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
     let malformed = Malformed("malformed exchange request");
     let fields = malformed.fields(text)?;
@@ -49,7 +49,7 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
 /// Reads an answer.
 ///
 /// # Errors
-/// `Sync` where it is malformed.
+/// `Sync` if it is malformed.
 pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
     let malformed = Malformed("malformed exchange answer");
     let fields = malformed.fields(text)?;
