@@ -7,7 +7,7 @@ import { arrowsBack, arrowsOf, circlesIn } from "./arrows.mjs";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 /** What there still is. These numbers may only fall. */
-const MOST = { circles: 5, "files in circles": 32, "arrows back between folders of node/": 3 };
+const MOST = { circles: 1, "files in circles": 9, "arrows back between folders of node/": 1 };
 
 /** Which files, what they must not name, and why. */
 const RULES = [

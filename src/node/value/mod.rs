@@ -20,7 +20,7 @@ mod shared_buffer;
 mod value;
 
 pub use env::{Env, Persistent};
-pub use function::{Call, function};
+pub use function::{Call, Function, function};
 pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;
