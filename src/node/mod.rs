@@ -1,7 +1,7 @@
 //! The bridge to JavaScript: the only folder that knows napi.
 //!
-//! - [`js`] is the language: values in their scopes, values kept for later, functions, promises.
-//! - [`executor`] polls rounds on the JS thread.
+//! - [`value`] is the language: values in their scopes, values kept for later, functions, promises.
+//! - [`runtime`] polls rounds on the JS thread.
 //! - [`adapters`] makes the app's adapters, and this package's own stores, ports of the engine.
 //! - the other modules are what JavaScript sees.
 //!
