@@ -4,7 +4,7 @@ use std::ptr;
 
 use napi::sys;
 
-use super::value::{Kind, Scope, Value};
+use super::scope::{Kind, Scope, Value};
 
 /// Strings of at most so many code units are shown.
 const SHOWN: usize = 40;

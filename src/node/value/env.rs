@@ -13,8 +13,8 @@ use super::intrinsics::Intrinsic;
 use super::keys::Key;
 use super::names::NumberedNames;
 use super::remote::Remote;
+use super::scope::{Scope, Value};
 use super::shared_buffer::SharedBuffer;
-use super::value::{Scope, Value};
 use crate::error::Result;
 use crate::protocol::text::Text;
 
@@ -29,7 +29,7 @@ pub trait Runtime {
 
 /// One JavaScript environment: the main thread's, or a worker's. Nothing is shared between two.
 pub struct Env {
-    raw_env: sys::napi_env,
+    raw: sys::napi_env,
     alive: Cell<bool>,
     slab: sys::napi_ref,
     keys: sys::napi_ref,
@@ -73,7 +73,7 @@ impl Env {
         }
         let keys = scope.reference(names)?;
         let env = Rc::new(Self {
-            raw_env,
+            raw: raw_env,
             alive: Cell::new(true),
             slab,
             keys,
@@ -105,7 +105,7 @@ impl Env {
     pub fn of(scope: Scope<'_>) -> Option<Rc<Self>> {
         ENVS.with_borrow(|envs| {
             let mut alive = envs.iter().filter_map(Weak::upgrade);
-            alive.find(|env| env.raw_env == scope.raw_env() && env.is_alive())
+            alive.find(|env| env.raw == scope.raw_env() && env.is_alive())
         })
     }
 
@@ -168,12 +168,12 @@ impl Env {
 
     /// For calls to napi.
     pub fn raw_env(&self) -> sys::napi_env {
-        self.raw_env
+        self.raw
     }
 
     /// Opens a scope: the handles made in it end with it.
     pub fn scope<R>(&self, body: impl for<'s> FnOnce(Scope<'s>) -> Result<R>) -> Result<R> {
-        Scope::open(self.raw_env, body)
+        Scope::open(self.raw, body)
     }
 
     /// Whether the environment still runs.
@@ -245,12 +245,12 @@ impl Env {
             }
             for reference in env.intrinsics.iter().filter_map(Cell::take) {
                 // SAFETY: the environment is there while its hooks run, and the reference was taken out.
-                unsafe { sys::napi_delete_reference(env.raw_env, reference) };
+                unsafe { sys::napi_delete_reference(env.raw, reference) };
             }
         }
         let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
         // SAFETY: the environment is alive, and `ended` takes back what it is given.
-        unsafe { sys::napi_add_env_cleanup_hook(self.raw_env, Some(ended), data) };
+        unsafe { sys::napi_add_env_cleanup_hook(self.raw, Some(ended), data) };
     }
 }
 

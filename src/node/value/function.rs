@@ -8,7 +8,7 @@ use std::rc::Rc;
 use napi::sys;
 
 use super::env::Env;
-use super::value::{Scope, Value};
+use super::scope::{Scope, Value};
 use crate::error::{Error, Result};
 use crate::node::error::{panicked, to_js};
 

@@ -14,7 +14,7 @@ use napi::sys;
 use super::env::{Env, Persistent};
 use super::function::{Call, function};
 use super::native::{behind, is_ours};
-use super::value::{Kind, Scope, Value};
+use super::scope::{Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that outlives the scope it came from.

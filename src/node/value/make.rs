@@ -4,7 +4,7 @@ use std::ptr;
 
 use napi::sys;
 
-use super::value::{Scope, Value, make};
+use super::scope::{Scope, Value, make};
 use crate::error::Result;
 use crate::protocol::text::Text;
 

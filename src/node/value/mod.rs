@@ -17,8 +17,8 @@ mod numbering;
 mod object;
 mod read;
 mod remote;
+mod scope;
 mod shared_buffer;
-mod value;
 
 pub use env::{Env, Persistent, Runtime};
 pub use function::{Call, Function, function};
@@ -28,5 +28,5 @@ pub use keys::Key;
 pub use names::NumberedNames;
 pub use native::{behind, mark};
 pub use remote::Remote;
+pub use scope::{Kind, Scope, Value, keep_thrown_by};
 pub use shared_buffer::{FULFILLED, NOT_CALLABLE, SharedBuffer, Slot, WAITING};
-pub use value::{Kind, Scope, Value, keep_thrown_by};

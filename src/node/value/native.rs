@@ -13,7 +13,7 @@ use std::rc::Rc;
 use napi::sys;
 
 use super::env::Env;
-use super::value::{Kind, Scope, Value};
+use super::scope::{Kind, Scope, Value};
 use crate::error::Result;
 
 /// The tag of the objects that this package made.

@@ -3,8 +3,8 @@
 use super::env::Env;
 use super::intrinsics::Intrinsic;
 use super::names::NumberedNames;
+use super::scope::Scope;
 use super::shared_buffer::Slot;
-use super::value::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;

@@ -6,7 +6,7 @@ use napi::sys;
 
 use super::env::Env;
 use super::keys::Key;
-use super::value::{Scope, Value, make};
+use super::scope::{Scope, Value, make};
 use crate::error::Result;
 
 impl<'s> Scope<'s> {

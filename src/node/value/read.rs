@@ -5,7 +5,7 @@ use std::ptr;
 
 use napi::sys;
 
-use super::value::{Kind, Scope, Value};
+use super::scope::{Kind, Scope, Value};
 use crate::error::Result;
 use crate::protocol::text::Text;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::sys;
 
-use super::value::Scope;
+use super::scope::Scope;
 use crate::error::Result;
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.

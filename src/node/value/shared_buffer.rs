@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 use super::keys::Key;
-use super::value::{Scope, Value};
+use super::scope::{Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::safe_integer;
 
@@ -28,7 +28,7 @@ pub enum Slot {
     /// How many entries there are.
     Count = 5,
     /// Where a value is kept.
-    Slot = 6,
+    Kept = 6,
     /// What a call is about.
     First = 8,
 }

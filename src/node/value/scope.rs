@@ -124,7 +124,7 @@ impl<'s> Scope<'s> {
         self.value(ptr::null_mut())
     }
 
-    /// FairLock a status into a result. Whatever was thrown is not pending any more.
+    /// Turns a status into a result. Whatever was thrown is not pending any more.
     pub fn check(self, status: sys::napi_status) -> Result<()> {
         if status == sys::Status::napi_ok {
             return Ok(());
