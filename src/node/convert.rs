@@ -403,7 +403,7 @@ fn read_around(
     record: Value<'_>,
 ) -> Result<Option<(Text, Option<Blob>, Body)>> {
     let (shared, kept) = (&env.shared, env.reserve());
-    shared.put(Slot::Kept, f64::from(kept.slot()));
+    shared.put(Slot::Slab, f64::from(kept.slot()));
     let apart = env.helper(scope, pack, &[record])?;
     let deleted = shared.get(Slot::First) > 0.0;
     let size = size_of(shared.get_after(Slot::First, 5));

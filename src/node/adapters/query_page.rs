@@ -30,7 +30,7 @@ impl<'s> QueryPage<'s> {
         wanted: impl Fn(&Hlc) -> bool,
     ) -> Result<std::result::Result<Self, &'static str>> {
         let (shared, next) = (&env.shared, env.reserve());
-        shared.put(Slot::Kept, f64::from(next.slot()));
+        shared.put(Slot::Slab, f64::from(next.slot()));
         shared.put_key(Some(Key::UpdatedAt));
         let args = [answer, asked(scope, cursor)?];
         let packed = env.helper(scope, Intrinsic::PackPage, &args)?;
@@ -70,7 +70,7 @@ pub fn rest_of<'s>(
     is_empty: bool,
 ) -> Result<std::result::Result<Option<Persistent>, &'static str>> {
     let (shared, next) = (&env.shared, env.reserve());
-    shared.put(Slot::Kept, f64::from(next.slot()));
+    shared.put(Slot::Slab, f64::from(next.slot()));
     let args = [answer, scope.boolean(is_empty)?, asked(scope, cursor)?];
     env.helper(scope, Intrinsic::PackRest, &args)?;
     Ok(match shared.count(Slot::Count) {

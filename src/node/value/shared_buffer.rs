@@ -28,7 +28,7 @@ pub enum Slot {
     /// How many entries there are.
     Count = 5,
     /// Where a value is kept.
-    Kept = 6,
+    Slab = 6,
     /// What a call is about.
     First = 8,
 }
