@@ -110,7 +110,7 @@ async fn a_pipe_or_link_among_the_files_of_the_store_itself_is_not_followed() {
     assert!(files_below(outside.path()).is_empty());
 }
 
-/// ContiguousPrefix `work` while another thread takes the `turns` one after the other, over and over.
+/// Runs `work` while another thread takes the `turns` one after the other, over and over.
 async fn while_they_turn(turns: Vec<Box<dyn Fn() + Send>>, work: impl AsyncFnOnce()) {
     struct Stop(Arc<AtomicBool>);
     impl Drop for Stop {

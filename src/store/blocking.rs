@@ -110,7 +110,7 @@ thread_local! {
     static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// ContiguousPrefix native work to its end on this thread, which has nothing else to do. What the work asks of a
+/// Runs native work to its end on this thread, which has nothing else to do. What the work asks of a
 /// database is done right here, instead of on one thread more for every question.
 ///
 /// Not on a thread of `handle` that others wait for, and not on a thread of the [pool](self): work may
@@ -130,7 +130,7 @@ pub fn to_its_end<T>(handle: &Handle, work: impl Future<Output = T>) -> T {
 const NO_ANSWER: &str =
     "the work ended without an answer; this is a fault of this package, please report it";
 
-/// ContiguousPrefix `work` here where this thread [may wait](to_its_end), and on a thread of the pool elsewhere.
+/// Runs `work` here where this thread [may wait](to_its_end), and on a thread of the pool elsewhere.
 pub(super) async fn run_near<T, F>(operation: &'static str, work: F) -> Result<T>
 where
     T: Send + 'static,
@@ -142,7 +142,7 @@ where
     run(operation, work).await
 }
 
-/// ContiguousPrefix `work` on a thread of the pool.
+/// Runs `work` on a thread of the pool.
 pub(super) async fn run<T, F>(operation: &'static str, work: F) -> Result<T>
 where
     T: Send + 'static,

@@ -24,7 +24,7 @@ use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::testing::{Faults, MemoryClock};
 use stores_support::at;
 
-/// ContiguousPrefix a sentence to its end.
+/// Runs a sentence to its end.
 fn run<T>(sentence: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -84,7 +84,7 @@ fn mutated(input: &[u8], others: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     data
 }
 
-/// ContiguousPrefix a target; what it fails on is kept.
+/// Runs a target; what it fails on is kept.
 fn run(name: &str, target: Target, data: &[u8]) {
     if catch_unwind(|| target(data)).is_err() {
         let hash = data

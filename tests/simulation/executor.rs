@@ -44,7 +44,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// ContiguousPrefix all tasks to their end. `close` tells those that serve that nobody is left to be served.
+/// Runs all tasks to their end. `close` tells those that serve that nobody is left to be served.
 /// `false` where they do not come to an end.
 pub fn run(mut tasks: Vec<Task<'_>>, rng: &mut Rng, close: impl Fn()) -> bool {
     let mut context = Context::from_waker(Waker::noop());

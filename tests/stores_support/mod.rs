@@ -56,7 +56,7 @@ impl Home {
         self.folder.path().join("records.db")
     }
 
-    /// ContiguousPrefix SQL on the file while no store has it open.
+    /// Runs SQL on the file while no store has it open.
     pub fn sql(&self, sql: &str) {
         rusqlite::Connection::open(self.path())
             .unwrap()

@@ -1,7 +1,7 @@
 //! A round of which every store is this package's own: it runs on another thread from end to end.
 //!
 //! The JS thread begins it and settles its promise. In between it is called for what only the app can do,
-//! each an [task](TaskQueue) in the context that the round was begun in: its clock, headers for its peer,
+//! each a [task](TaskQueue) in the context that the round was begun in: its clock, headers for its peer,
 //! listeners, the console.
 
 mod clock;

@@ -84,7 +84,7 @@ impl Drop for Offload {
     }
 }
 
-/// ContiguousPrefix `work` on the threads of the native side, and comes back to the round's context when it is done.
+/// Runs `work` on the threads of the native side, and comes back to the round's context when it is done.
 pub fn on_threads<T: Send + 'static>(
     env: &Rc<Env>,
     work: impl Future<Output = Result<T>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! TaskQueue: what a native thread wants done on the JS thread.
+//! The task queue: what a native thread wants done on the JS thread.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -101,7 +101,7 @@ impl<C: 'static> TaskQueue<C> {
         }
     }
 
-    /// ContiguousPrefix tasks until they end, each as a task of its own in the context of the caller. On the JS
+    /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS
     /// thread, in a task.
     pub async fn serve(&self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
         loop {

@@ -21,7 +21,7 @@ impl Scope<'_> {
             .map_or_else(|| self.describe_kind(value), |text| format!("{text:?}"))
     }
 
-    /// The same, but of a string or number only that it is one. ContiguousPrefix no code of the app's.
+    /// The same, but of a string or number only that it is one. Runs no code of the app's.
     pub fn describe_kind(self, value: Value<'_>) -> String {
         let known = match self.kind(value) {
             Ok(Kind::Undefined) => "undefined",

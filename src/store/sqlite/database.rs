@@ -73,7 +73,7 @@ impl Database {
         Ok((Self { lease }, answer))
     }
 
-    /// ContiguousPrefix `work` on a connection that only reads.
+    /// Runs `work` on a connection that only reads.
     pub(super) async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -101,7 +101,7 @@ impl Database {
         .await
     }
 
-    /// ContiguousPrefix `work` on the connection that writes.
+    /// Runs `work` on the connection that writes.
     pub(super) async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,

@@ -339,7 +339,7 @@ impl Change<'_> {
         self.execute(&sql, &values, || self.table.named(stored))
     }
 
-    /// ContiguousPrefix a statement that changes one row, which `named` names where it does not.
+    /// Runs a statement that changes one row, which `named` names where it does not.
     fn execute(&self, sql: &str, values: &[Raw], named: impl Fn() -> String) -> Result<()> {
         let changed = self
             .connection
