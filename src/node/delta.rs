@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::convert::{read_hlcs, read_watermarks, write_hlc, write_watermarks};
 use super::error::{Thrown, invalid, must_be, to_js};
 use super::helpers;
-use super::value::{Call, Key, Kind, Scope, Value, function};
+use super::value::{Call, Function, Key, Kind, Scope, Value, function};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection};
 use crate::protocol::hlc::safe_integer;
@@ -20,7 +20,7 @@ use crate::protocol::watermarks::Watermarks;
 use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, ignored, is_of_one_row};
 
 /// The helpers, by name.
-pub const HELPERS: &[(&str, super::exports::Body)] = &[
+pub const HELPERS: &[(&str, Function)] = &[
     ("mustBe", helpers::must_be_error),
     ("checkOptions", helpers::check_options),
     ("choosePage", choose_page),

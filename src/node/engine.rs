@@ -3,32 +3,26 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide};
+use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide, app_rows};
 use super::convert::{Body, write_hlc};
 use super::error::{invalid, to_js, warn_once};
 use super::inside::{Holders, refuse_any_inside};
 use super::known_options::SYNC_ENGINE;
 use super::native_round::NativeRound;
-use super::notifier::{create_notifier, emit_applied};
+use super::node_engine::{JsEvents, NodeEngine};
+use super::notifier::create_notifier;
 use super::options::{Lacking, Options};
-use super::runtime::{FairLock, IntoJs, await_js, spawn_traced};
+use super::runtime::{FairLock, IntoJs, spawn_traced};
 use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
-use super::value::{
-    Call, Env, Handle, Intrinsic, Key, Kind, Scope, Slot, Value, behind, bound, enter,
-};
+use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, behind, bound, enter};
 use crate::engine::held::{Direction, Held};
-use crate::engine::ports::Events;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
 use crate::engine::sweep::Sweep;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
-use crate::protocol::text::Text;
 use crate::store::Json;
-
-/// An engine over whatever adapters the app passed in.
-pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
 
 /// `createSyncEngine(options)`
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
@@ -70,9 +64,9 @@ struct Caller {
 impl Caller {
     /// The transactions that a round would wait for.
     fn holders(&self, holders: &mut Holders) -> Result<()> {
-        holders.of_side(&self.engine.side)?;
+        self.engine.side.holders(holders)?;
         if let Some(state) = &self.engine.state {
-            holders.of_state(state)?;
+            holders.add(state.held_by()?);
         }
         match self.engine.peer.0.behind::<InProcess>()? {
             Some(peer) => peer.holders(holders),
@@ -125,7 +119,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
     Ok(Engine {
         side: NodeSide {
             records,
-            rows: options.rows(scan_page_size, |_| Ok(true))?,
+            rows: app_rows(options, scan_page_size, |_| Ok(true))?,
             clock: JsClock(clock.clone()),
             log: Console(Rc::clone(env)),
         },
@@ -187,37 +181,6 @@ fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
         );
     }
     Ok(state.map(AnyState::new))
-}
-
-/// The engine's change notifier, and the clock that stamps its events.
-pub struct JsEvents {
-    clock: Handle,
-    notifier: Handle,
-}
-
-impl Events for JsEvents {
-    async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
-        let env = self.clock.env();
-        let stamp = await_js(
-            env,
-            "clock.now",
-            |scope, invoke| {
-                let clock = self.clock.value(scope)?;
-                invoke.method(scope, (clock, "clock"), Key::Now, &[])
-            },
-            |scope, stamp| env.keep(scope, stamp),
-        )
-        .await?;
-        env.scope(|scope| {
-            let list = scope.array()?;
-            for (index, id) in (0u32..).zip(&ids) {
-                env.scope(|scope| scope.set_element(list, index, scope.string(id)?))?;
-            }
-            let notifier = self.notifier.value(scope)?;
-            emit_applied(scope, env, notifier, [list, stamp.value(scope)?]);
-            Ok(())
-        })
-    }
 }
 
 impl IntoJs for Report<Body> {

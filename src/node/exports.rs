@@ -12,25 +12,20 @@ use napi::bindgen_prelude::Object;
 use super::clock::create_hlc_clock;
 use super::delta;
 use super::engine::create_sync_engine;
-use super::error::invalid;
+use super::error::{Thrown, invalid};
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
-use super::http::{
-    create_http_object_storage, create_http_sync_handler, create_http_sync_server,
-    create_http_sync_transport,
-};
+use super::http::{create_http_object_storage, create_http_sync_transport};
 use super::notifier::create_change_notifier;
 use super::runtime::set_up_bridge;
+use super::serving::{create_http_sync_handler, create_http_sync_server};
 use super::stores::{STORES, create};
 use super::transport::create_in_process;
-use super::value::{Call, Env, Intrinsic, Kind, Scope, Value, function};
+use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, function, keep_thrown_by};
 use crate::error::Result;
 
-/// The body of an exported function.
-pub type Body = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
-
 /// The functions of the package, by name, but for those that make [stores](STORES).
-const FUNCTIONS: &[(&str, Body)] = &[
+const FUNCTIONS: &[(&str, Function)] = &[
     ("isLater", helpers::is_later),
     ("mergeWatermarks", helpers::merge_watermarks),
     ("watermarkFor", helpers::watermark_for),
@@ -61,6 +56,7 @@ pub fn exports(exports: Object, raw_env: napi::Env) -> napi::Result<()> {
 }
 
 fn add_make_exports(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
+    keep_thrown_by(Thrown::error);
     let env = Env::new(scope.raw_env())?;
     let make = function(scope, &env, "makeExports", |call| {
         let env = Env::new(call.scope.raw_env())?;

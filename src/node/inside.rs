@@ -4,7 +4,6 @@
 //! that has that turn. Which asynchronous context a call is made in says whether it is: `js/transactions.js` runs
 //! callbacks in contexts that know their transactions.
 
-use super::adapters::{AnyRows, AnyState, NodeSide};
 use super::value::{Call, Env, Intrinsic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Holder;
@@ -41,20 +40,9 @@ pub fn refuse_any_inside(
 pub struct Holders(Vec<Holder>);
 
 impl Holders {
-    /// Those of a side's stores.
-    pub fn of_side(&mut self, side: &NodeSide) -> Result<()> {
-        if let Some(records) = &side.records {
-            self.0.extend(records.held_by()?);
-        }
-        let rows = side.rows.as_ref().map(AnyRows::held_by).transpose()?;
-        self.0.extend(rows.flatten());
-        Ok(())
-    }
-
-    /// That of a state store.
-    pub fn of_state(&mut self, state: &AnyState) -> Result<()> {
-        self.0.extend(state.held_by()?);
-        Ok(())
+    /// That of a store, if one has its turn.
+    pub fn add(&mut self, holder: Option<Holder>) {
+        self.0.extend(holder);
     }
 }
 

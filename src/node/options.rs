@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::adapters::AnyRows;
 use super::error::must_be;
 use super::known_options::Factory;
 use super::value::{Env, Handle, Key, Kind, Scope, Value};
@@ -284,13 +283,12 @@ impl<'s> Options<'s> {
         }
     }
 
-    /// `appSyncableSource`: `{ namespaces, applier }`. `lists` says, of the applier, whether every exchange
-    /// asks for the namespaces.
+    /// `appSyncableSource`: the objects `{ namespaces, applier }`. `lists` says, of the applier, whether every
+    /// exchange asks for the namespaces.
     pub fn rows(
         &self,
-        scan_page_size: f64,
         lists: impl FnOnce(Value<'s>) -> Result<bool>,
-    ) -> Result<Option<AnyRows>> {
+    ) -> Result<Option<[Handle; 2]>> {
         let option = "appSyncableSource";
         let source = self.get(option)?;
         if self.scope.is_nullish(source)? {
@@ -308,11 +306,7 @@ impl<'s> Options<'s> {
         if lists(applier)? {
             self.need(place, namespaces, &[Key::List])?;
         }
-        Ok(Some(AnyRows::new(
-            self.hang(namespaces)?,
-            self.hang(applier)?,
-            scan_page_size,
-        )))
+        Ok(Some([self.hang(namespaces)?, self.hang(applier)?]))
     }
 
     /// Whether an answering side with this applier asks for the namespaces at every exchange.

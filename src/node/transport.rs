@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::adapters::{AnyRecords, Console, JsClock, NodeSide};
+use super::adapters::{AnyRecords, Console, JsClock, NodeSide, app_rows};
 use super::convert::{Body, pack_as_json, parse_json, stringify};
 use super::http::HttpTransport;
 use super::inside::{Holders, refuse_any_inside};
@@ -45,7 +45,7 @@ impl InProcess {
         };
         let side = NodeSide {
             records,
-            rows: options.rows(scan_page_size, |applier| match lacking {
+            rows: app_rows(options, scan_page_size, |applier| match lacking {
                 Lacking::Refused => options.is_scanned(applier),
                 Lacking::FoundOutLater => Ok(false),
             })?,
@@ -61,7 +61,7 @@ impl InProcess {
 
     /// The transactions that an answer would wait for.
     pub fn holders(&self, holders: &mut Holders) -> Result<()> {
-        holders.of_side(&self.responder.side)
+        self.responder.side.holders(holders)
     }
 
     /// The clock of the answering side.

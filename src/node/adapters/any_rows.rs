@@ -9,8 +9,9 @@ use super::rows::JsRows;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::Body;
+use crate::node::options::Options;
 use crate::node::stores::NativeRows;
-use crate::node::value::{Handle, Persistent};
+use crate::node::value::{Handle, Persistent, Value};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
@@ -18,6 +19,17 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::ports::{Port, RowPort};
 use crate::store::{AppRowStore, Holder};
+
+/// The `appSyncableSource` of `options`, scanned in pages of `scan_page_size`. `lists` is as in
+/// [`Options::rows`].
+pub fn app_rows<'s>(
+    options: &Options<'s>,
+    scan_page_size: f64,
+    lists: impl FnOnce(Value<'s>) -> Result<bool>,
+) -> Result<Option<AnyRows>> {
+    let source = options.rows(lists)?;
+    Ok(source.map(|[namespaces, applier]| AnyRows::new(namespaces, applier, scan_page_size)))
+}
 
 /// See the [module page](self).
 pub struct AnyRows {

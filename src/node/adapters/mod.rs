@@ -20,7 +20,7 @@ mod side;
 mod state;
 
 pub use any_records::AnyRecords;
-pub use any_rows::AnyRows;
+pub use any_rows::{AnyRows, app_rows};
 pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
 pub use side::{Console, NodeSide};

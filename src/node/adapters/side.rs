@@ -7,6 +7,7 @@ use crate::engine::ports::{Log, Side};
 use crate::error::{Error, Result};
 use crate::node::convert::Body;
 use crate::node::error::warn;
+use crate::node::inside::Holders;
 use crate::node::value::Env;
 use crate::store::ports::{Port, RecordPort, RowPort};
 use crate::store::side::NativeSide;
@@ -37,6 +38,17 @@ impl NodeSide {
     pub fn look(&self) -> Result<()> {
         self.records.as_ref().map_or(Ok(()), AnyRecords::look)?;
         self.rows.as_ref().map_or(Ok(()), AnyRows::look)
+    }
+
+    /// The transactions that have the turns of the stores.
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+        if let Some(records) = &self.records {
+            holders.add(records.held_by()?);
+        }
+        if let Some(rows) = &self.rows {
+            holders.add(rows.held_by()?);
+        }
+        Ok(())
     }
 
     /// The stores themselves, where all of them are this package's own.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Context, JsClock, TaskQueue};
+use super::context::Context;
 use crate::engine::ports::Clock;
 use crate::error::Result;
+use crate::node::adapters::JsClock;
+use crate::node::runtime::TaskQueue;
 use crate::protocol::hlc::Hlc;
 use crate::store::clock::{SharedClock, system_ms};
 

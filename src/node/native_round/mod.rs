@@ -5,6 +5,7 @@
 //! listeners, the console.
 
 mod clock;
+mod context;
 mod ports;
 
 use std::cell::RefCell;
@@ -13,10 +14,9 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::adapters::JsClock;
 use super::convert::Body;
-use super::engine::NodeEngine;
-use super::http::{HttpTransport, PeerOptions};
+use super::http::HttpTransport;
+use super::node_engine::NodeEngine;
 use super::runtime::{EndOfTasks, TaskQueue, on_a_thread};
 use super::transport::InProcess;
 use super::value::Env;
@@ -29,6 +29,7 @@ use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
 
 use clock::RoundClock;
+use context::Context;
 use ports::{Answering, Console, Listeners, Storage, asking};
 
 type NativeEngine = Engine<
@@ -38,13 +39,6 @@ type NativeEngine = Engine<
     StatePort<Here, Console>,
     Listeners,
 >;
-
-/// What tasks are run with, on the JS thread.
-struct Context {
-    engine: Rc<NodeEngine>,
-    peer: Option<Rc<InProcess>>,
-    apps: Vec<Rc<PeerOptions>>,
-}
 
 /// A round that is about to begin.
 pub struct NativeRound {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::clock::RoundClock;
-use super::{Context, PeerOptions, TaskQueue};
+use super::context::Context;
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat};
 use crate::engine::responder::Responder;
 use crate::error::{Error, Result};
 use crate::node::adapters::NativeStorage;
-use crate::node::http::plain_headers;
+use crate::node::http::{PeerOptions, plain_headers};
+use crate::node::runtime::TaskQueue;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;

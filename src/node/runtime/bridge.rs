@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::executor::Executor;
 use crate::error::Result;
 use crate::node::value::{Env, Intrinsic, Scope, Value, function};
 
@@ -36,12 +37,14 @@ const FROM_BRIDGE: &[(&str, Intrinsic)] = &[
 
 /// Sets up the bridge of an environment: `create` is `createBridge` of `js/bridge/index.js`.
 pub fn set_up_bridge(scope: Scope<'_>, env: &Rc<Env>, create: Value<'_>) -> Result<()> {
-    let settle = function(scope, env, "settle", |call| {
-        call.env.executor.waits.settle(call)?;
+    let waits = Rc::clone(&Executor::of(env).waits);
+    let settling = Rc::clone(&waits);
+    let settle = function(scope, env, "settle", move |call| {
+        settling.settle(call)?;
         Ok(call.scope.nothing())
     })?;
-    let lost = function(scope, env, "lost", |call| {
-        call.env.executor.waits.lose(call);
+    let lost = function(scope, env, "lost", move |call| {
+        waits.lose(call);
         call.scope.undefined()
     })?;
     let native = scope.object()?;

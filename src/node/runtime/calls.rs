@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use super::executor::Executor;
 use super::wait::{Settlement, Waiting, is};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::{put_watermarks, write_watermarks};
@@ -138,7 +139,8 @@ impl Invocation<'_> {
         caller: Intrinsic,
         args: &[Value<'s>],
     ) -> Result<Value<'s>> {
-        let task = self.env.executor.current.borrow().clone();
+        let executor = Executor::of(self.env);
+        let task = executor.current.borrow().clone();
         let task = task.ok_or_else(|| {
             Error::new(
                 ErrorKind::Internal,
@@ -146,7 +148,7 @@ impl Invocation<'_> {
                 "nothing but a round may wait",
             )
         })?;
-        let (env, waits) = (self.env, &self.env.executor.waits);
+        let (env, waits) = (self.env, &executor.waits);
         for lasting in waits.loosen_lasting() {
             let id = scope.count(u64::from(lasting))?;
             env.helper(scope, Intrinsic::Loosen, &[id])?;
@@ -156,7 +158,7 @@ impl Invocation<'_> {
         let answer = env.helper(scope, caller, args);
         if answer.is_ok() && is(env.shared.get(Slot::State), WAITING) {
             *self.waiting.borrow_mut() = Some(Waiting {
-                env: Rc::clone(env),
+                waits: Rc::clone(waits),
                 wait: Some(wait),
             });
         } else {

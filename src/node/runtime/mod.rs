@@ -14,20 +14,17 @@
 
 mod bridge;
 mod calls;
+mod executor;
 mod offload;
 mod task_queue;
 mod wait;
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use napi::sys;
 
@@ -42,90 +39,8 @@ pub use offload::{
 };
 pub use task_queue::{EndOfTasks, Local, TaskQueue};
 
-use wait::{Waits, wait_for};
-
-type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
-
-/// The tasks of one environment.
-#[derive(Default)]
-pub struct Executor {
-    current: RefCell<Option<Rc<Task>>>,
-    tasks: RefCell<Vec<Weak<Task>>>,
-    waits: Waits,
-    bells: RefCell<HashMap<u64, sys::napi_deferred>>,
-    next_bell: Cell<u64>,
-    away: Cell<usize>,
-}
-
-/// So many values may stay held without a use while a round goes on.
-const LEFT_HELD: usize = 32;
-
-struct Task {
-    env: Rc<Env>,
-    future: RefCell<Option<LocalFuture>>,
-    polling: Cell<bool>,
-    woken: Arc<Woken>,
-    waker: Waker,
-}
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl Task {
-    fn run(self: &Rc<Self>) {
-        if self.polling.replace(true) {
-            return;
-        }
-        let before = self.env.executor.current.replace(Some(Rc::clone(self)));
-        let mut context = Context::from_waker(&self.waker);
-        loop {
-            self.woken.0.store(false, Ordering::Release);
-            let mut slot = self.future.borrow_mut();
-            let Some(future) = slot.as_mut() else { break };
-            if future.as_mut().poll(&mut context).is_ready() {
-                let finished = slot.take();
-                drop(slot);
-                drop(finished);
-                break;
-            }
-            drop(slot);
-            if !self.woken.0.load(Ordering::Acquire) {
-                break;
-            }
-        }
-        self.env.executor.current.replace(before);
-        self.polling.set(false);
-        let few = if self.future.borrow().is_some() {
-            LEFT_HELD
-        } else {
-            0
-        };
-        // What could not be let go of is let go of after a later poll.
-        let _ = self.env.let_go(few);
-    }
-}
-
-impl Task {
-    /// Drops the round where it stands: what it waits for cannot come any more.
-    fn abandon(&self) {
-        self.drop_future();
-        // What could not be let go of is let go of after a later poll.
-        let _ = self.env.let_go(0);
-    }
-
-    fn drop_future(&self) {
-        if let Ok(mut future) = self.future.try_borrow_mut() {
-            let dropped = future.take();
-            drop(future);
-            drop(dropped);
-        }
-    }
-}
+use executor::{Executor, Task};
+use wait::{Waiter, wait_for};
 
 /// What can be handed to JavaScript.
 pub trait IntoJs: 'static {
@@ -189,40 +104,18 @@ fn begin<'s, T: IntoJs>(
         let outcome = CatchPanics(work.as_mut()).await;
         promised.settle(outcome);
     };
-    let woken = Arc::new(Woken(AtomicBool::new(false)));
-    let task = Rc::new(Task {
-        env: Rc::clone(env),
-        future: RefCell::new(Some(Box::pin(future))),
-        polling: Cell::new(false),
-        waker: Waker::from(Arc::clone(&woken)),
-        woken,
-    });
-    let executor = &env.executor;
-    {
-        let mut tasks = executor.tasks.borrow_mut();
-        tasks.retain(|task| task.strong_count() > 0);
-        tasks.push(Rc::downgrade(&task));
-    }
+    let executor = Executor::of(env);
+    let task = Task::new(env, &executor, future);
     if executor.current.borrow().is_none() {
         task.run();
         return Ok(promise);
     }
+    // In a reaction to a promise of its own, in the context of the caller.
     let (begin, now) = scope.promise()?;
-    begin_in_reaction(scope, env, task, now)?;
+    // The task is run by the reaction whatever it waits for.
+    drop(wait_for(scope, env, (&executor.waits, task), now)?);
     scope.settle(begin, Ok(scope.undefined()?))?;
     Ok(promise)
-}
-
-/// Begins a task in a reaction to `promise`, in the context of the caller.
-fn begin_in_reaction(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    task: Rc<Task>,
-    promise: Value<'_>,
-) -> Result<()> {
-    // The task is run by the reaction whatever it waits for.
-    drop(wait_for(scope, env, task, promise)?);
-    Ok(())
 }
 
 /// The promise of a task's outcome.
@@ -278,36 +171,5 @@ impl<T, F: Future<Output = Result<T>>> Future for CatchPanics<F> {
         let inner = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
         catch_unwind(AssertUnwindSafe(|| inner.poll(context)))
             .unwrap_or_else(|payload: Box<dyn Any + Send>| Poll::Ready(Err(panicked(&*payload))))
-    }
-}
-
-impl Executor {
-    /// Rings bells, on the JS thread.
-    pub fn hear(&self, env: &Env, bells: Vec<u64>) {
-        for notify in bells {
-            let Some(deferred) = self.bells.borrow_mut().remove(&notify) else {
-                continue;
-            };
-            // Fails only where the environment is ending.
-            let _ = env.scope(|scope| scope.settle(deferred, Ok(scope.undefined()?)));
-        }
-    }
-
-    /// The environment ends: rounds are dropped where they stand.
-    pub fn end(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
-        for task in tasks.iter().filter_map(Weak::upgrade) {
-            task.drop_future();
-        }
-        self.waits.end();
-    }
-
-    fn away(&self, env: &Env, step: isize) {
-        let before = self.away.get();
-        let after = before.saturating_add_signed(step);
-        self.away.set(after);
-        if (before == 0) != (after == 0) {
-            env.remote.hold_process(env, after > 0);
-        }
     }
 }

@@ -11,9 +11,10 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use super::executor::Executor;
 use super::wait::{Waiting, wait_for};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Env, Remote};
+use crate::node::value::{Env, Remote, Runtime as _};
 use crate::store::blocking::{Threads, to_its_end};
 
 /// A promise of this package's own, made in the context of the current round.
@@ -26,14 +27,14 @@ pub struct Notify {
 impl Notify {
     /// A notify for the current round.
     pub fn new(env: &Rc<Env>) -> Result<Self> {
-        let task = env.executor.current.borrow().clone();
+        let executor = Executor::of(env);
+        let task = executor.current.borrow().clone();
         let task = task.ok_or_else(|| {
             Error::new(ErrorKind::Internal, "wait", "nothing but a round may wait")
         })?;
         env.scope(|scope| {
             let (deferred, promise) = scope.promise()?;
-            let waiting = wait_for(scope, env, task, promise)?;
-            let executor = &env.executor;
+            let waiting = wait_for(scope, env, (&executor.waits, task), promise)?;
             let id = executor.next_bell.get();
             executor.next_bell.set(id + 1);
             executor.bells.borrow_mut().insert(id, deferred);
@@ -58,20 +59,27 @@ impl Notify {
 }
 
 /// Keeps the process alive while it lives: something is under way on another thread.
-pub struct Offload(Rc<Env>);
+pub struct Offload {
+    env: Rc<Env>,
+    executor: Rc<Executor>,
+}
 
 impl Offload {
     /// Something is under way from now on.
     pub fn new(env: &Rc<Env>) -> Self {
-        env.executor.away(env, 1);
-        Self(Rc::clone(env))
+        let executor = Executor::of(env);
+        executor.away(env, 1);
+        Self {
+            env: Rc::clone(env),
+            executor,
+        }
     }
 }
 
 impl Drop for Offload {
     fn drop(&mut self) {
-        if self.0.is_alive() {
-            self.0.executor.away(&self.0, -1);
+        if self.env.is_alive() {
+            self.executor.away(&self.env, -1);
         }
     }
 }
@@ -225,6 +233,7 @@ pub struct FairLock {
 /// Somebody's turn; the next one's begins when it is dropped.
 pub struct Turn {
     env: Rc<Env>,
+    executor: Rc<Executor>,
     turns: Rc<FairLock>,
 }
 
@@ -238,6 +247,7 @@ impl FairLock {
         }
         Ok(Turn {
             env: Rc::clone(env),
+            executor: Executor::of(env),
             turns: Rc::clone(self),
         })
     }
@@ -248,7 +258,7 @@ impl Drop for Turn {
         let next = self.turns.waiting.borrow_mut().pop_front();
         match next {
             Some(notify) if self.env.is_alive() => {
-                self.env.executor.hear(&self.env, vec![notify]);
+                self.executor.hear(&self.env, vec![notify]);
             }
             _ => self.turns.taken.set(false),
         }

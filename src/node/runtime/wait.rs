@@ -8,15 +8,23 @@ use std::task::{Context, Poll, Waker};
 
 use napi::sys;
 
-use super::Task;
 use crate::error::Result;
 use crate::node::value::{Call, Env, FULFILLED, Intrinsic, Persistent, Scope, Slot, Value};
 use crate::protocol::hlc::safe_integer;
 
+/// What waits for promises.
+pub(super) trait Waiter {
+    /// Goes on, as a promise has settled.
+    fn run(self: Rc<Self>);
+
+    /// Ends here: what it waits for cannot come any more.
+    fn abandon(&self);
+}
+
 /// A promise that is waited for. Known to `js/bridge/calls.js` by its number, and used again.
 pub(super) struct Wait {
     pub(super) id: u32,
-    task: RefCell<Option<Rc<Task>>>,
+    task: RefCell<Option<Rc<dyn Waiter>>>,
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
     abandoned: Cell<bool>,
@@ -43,7 +51,7 @@ const LASTING: u64 = 1024;
 
 impl Waits {
     /// A wait for `task`.
-    pub(super) fn arm(&self, task: Rc<Task>) -> Rc<Wait> {
+    pub(super) fn arm(&self, task: Rc<dyn Waiter>) -> Rc<Wait> {
         let wait = self.idle.borrow_mut().pop().unwrap_or_else(|| {
             let mut all = self.all.borrow_mut();
             let wait = Rc::new(Wait {
@@ -184,7 +192,7 @@ impl SettledValue {
 
 /// Waits for a promise.
 pub(super) struct Waiting {
-    pub(super) env: Rc<Env>,
+    pub(super) waits: Rc<Waits>,
     pub(super) wait: Option<Rc<Wait>>,
 }
 
@@ -198,7 +206,7 @@ impl Future for Waiting {
             wait.waker.replace(Some(context.waker().clone()));
             return Poll::Pending;
         };
-        self.env.executor.waits.rest(wait);
+        self.waits.rest(wait);
         self.wait = None;
         Poll::Ready(settlement)
     }
@@ -209,7 +217,7 @@ impl Drop for Waiting {
         if let Some(wait) = self.wait.take() {
             wait.abandoned.set(true);
             if wait.settled.replace(None).is_some() {
-                self.env.executor.waits.rest(&wait);
+                self.waits.rest(&wait);
             }
         }
     }
@@ -218,15 +226,15 @@ impl Drop for Waiting {
 /// Waits for a promise of this package's own, in the name of `task`.
 pub(super) fn wait_for(
     scope: Scope<'_>,
-    env: &Rc<Env>,
-    task: Rc<Task>,
+    env: &Env,
+    (waits, task): (&Rc<Waits>, Rc<dyn Waiter>),
     promise: Value<'_>,
 ) -> Result<Waiting> {
-    let wait = env.executor.waits.arm(task);
+    let wait = waits.arm(task);
     env.shared.put(Slot::Wait, f64::from(wait.id));
     env.helper(scope, Intrinsic::Take, &[promise])?;
     Ok(Waiting {
-        env: Rc::clone(env),
+        waits: Rc::clone(waits),
         wait: Some(wait),
     })
 }

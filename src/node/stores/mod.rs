@@ -24,6 +24,7 @@ use super::value::{Call, Env, Scope, Value};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
+use crate::store::query::Query;
 use crate::store::{Holder, Json};
 
 pub use objects::NativeBlobs;
@@ -83,6 +84,14 @@ pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
 
 fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {
     stringify(call.scope, call.env, call.arg(index))
+}
+
+/// A query; nothing at all asks for everything.
+fn query_arg(call: &Call<'_>, index: usize) -> Result<Query> {
+    if call.scope.is_nullish(call.arg(index))? {
+        return Ok(Query::default());
+    }
+    Query::from_json(&json_arg(call, index)?)
 }
 
 fn hlc_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Hlc> {

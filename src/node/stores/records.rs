@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::transaction::transaction;
-use super::{hlc_arg, json_arg, outside, promise, string_arg, utf8};
+use super::{hlc_arg, json_arg, outside, promise, query_arg, string_arg, utf8};
 use crate::error::Result;
 use crate::node::convert::{parse_json, read_hlc, stringify, write_watermarks};
 use crate::node::error::must_be;
@@ -15,7 +15,7 @@ use crate::node::options::Options;
 use crate::node::runtime::IntoJs;
 use crate::node::value::{Call, Env, Key, Scope, Value, function, mark};
 use crate::protocol::watermarks::Watermarks;
-use crate::store::query::{Query, QueryResult};
+use crate::store::query::QueryResult;
 use crate::store::{Json, Operation, RecordStore};
 
 /// So long the callback of a transaction may take where nothing else is said.
@@ -167,14 +167,6 @@ fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
         ids.push(utf8(&text, "recordId")?);
     }
     Ok(ids)
-}
-
-/// A query; nothing at all asks for everything.
-pub fn query_arg(call: &Call<'_>, index: usize) -> Result<Query> {
-    if call.scope.is_nullish(call.arg(index))? {
-        return Ok(Query::default());
-    }
-    Query::from_json(&json_arg(call, index)?)
 }
 
 fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {

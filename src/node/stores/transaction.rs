@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::records::query_arg;
-use super::{hlc_arg, json_arg, promise, string_arg};
+use super::{hlc_arg, json_arg, promise, query_arg, string_arg};
 use crate::error::{Error, Result};
 use crate::node::error::must_be;
 use crate::node::inside::number_of;

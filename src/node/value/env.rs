@@ -1,6 +1,6 @@
-//! What one JavaScript environment has: its kept values, its executor's cells, its way to be woken.
+//! What one JavaScript environment has: its kept values, its way to be woken, and who runs its rounds.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ffi::c_void;
 use std::fmt;
@@ -16,8 +16,16 @@ use super::remote::Remote;
 use super::scope::{Scope, Value};
 use super::shared_buffer::SharedBuffer;
 use crate::error::Result;
-use crate::node::runtime::Executor;
 use crate::protocol::text::Text;
+
+/// Who runs the rounds of an environment.
+pub trait Runtime {
+    /// Tells rounds what was rung for them, on the JS thread.
+    fn hear(&self, env: &Env, rung: Vec<u64>);
+
+    /// The environment ends.
+    fn end(&self);
+}
 
 /// One JavaScript environment: the main thread's, or a worker's. Nothing is shared between two.
 pub struct Env {
@@ -26,8 +34,7 @@ pub struct Env {
     slab: sys::napi_ref,
     keys: sys::napi_ref,
     slots: RefCell<Slots>,
-    /// The rounds of this environment.
-    pub executor: Executor,
+    runtime: OnceCell<Rc<dyn Runtime>>,
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
     intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
@@ -71,7 +78,7 @@ impl Env {
             slab,
             keys,
             slots: RefCell::default(),
-            executor: Executor::default(),
+            runtime: OnceCell::new(),
             remote: Arc::default(),
             intrinsics: std::array::from_fn(|_| Cell::default()),
             nodes: RefCell::default(),
@@ -83,7 +90,12 @@ impl Env {
             envs.retain(|env| env.strong_count() > 0);
             envs.push(Rc::downgrade(&env));
         });
-        env.remote.attach(&env, scope)?;
+        let hearing = Rc::clone(&env);
+        env.remote.attach(scope, move |rung| {
+            if let Some(runtime) = hearing.runtime.get() {
+                runtime.hear(&hearing, rung);
+            }
+        })?;
         env.keep_intrinsics(scope)?;
         env.end_with_environment();
         Ok(env)
@@ -95,6 +107,11 @@ impl Env {
             let mut alive = envs.iter().filter_map(Weak::upgrade);
             alive.find(|env| env.raw == scope.raw_env() && env.is_alive())
         })
+    }
+
+    /// Its rounds are run by `runtime`, unless something runs them already.
+    pub fn run_by(&self, runtime: Rc<dyn Runtime>) {
+        self.runtime.get_or_init(|| runtime);
     }
 
     /// A string as text that is shared with every equal one.
@@ -223,7 +240,9 @@ impl Env {
             let env = unsafe { Rc::from_raw(data.cast::<Env>().cast_const()) };
             env.alive.set(false);
             env.remote.detach();
-            env.executor.end();
+            if let Some(runtime) = env.runtime.get() {
+                runtime.end();
+            }
             for reference in env.intrinsics.iter().filter_map(Cell::take) {
                 // SAFETY: the environment is there while its hooks run, and the reference was taken out.
                 unsafe { sys::napi_delete_reference(env.raw, reference) };

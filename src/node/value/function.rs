@@ -34,6 +34,9 @@ impl<'s> Call<'s> {
     }
 }
 
+/// What an exported function does.
+pub type Function = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
+
 type Body = dyn for<'c> Fn(&Call<'c>) -> Result<Value<'c>>;
 
 struct Data {

@@ -3,13 +3,10 @@
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::sys;
-use send_wrapper::SendWrapper;
 
-use super::env::{Env, Persistent};
 use super::scope::Scope;
 use crate::error::Result;
 
@@ -27,7 +24,7 @@ struct RemoteState {
     function: Option<Tsfn>,
     rung: Vec<u64>,
     /// What only the environment's thread may drop.
-    dropped: Vec<SendWrapper<Persistent>>,
+    dropped: Vec<Box<dyn Send>>,
 }
 
 impl RemoteState {
@@ -37,7 +34,7 @@ impl RemoteState {
             // environment refuses the call; nobody waits then.
             unsafe {
                 sys::napi_call_threadsafe_function(
-                    function.0,
+                    function.raw,
                     ptr::null_mut(),
                     sys::ThreadsafeFunctionCallMode::nonblocking,
                 )
@@ -46,10 +43,21 @@ impl RemoteState {
     }
 }
 
-struct Tsfn(sys::napi_threadsafe_function);
+struct Tsfn {
+    raw: sys::napi_threadsafe_function,
+    /// For the calls that only its own thread may make.
+    raw_env: sys::napi_env,
+}
+
 // SAFETY: a thread-safe function may be called from any thread; it is used under the mutex, and is
 // taken out of it before the environment frees it.
 unsafe impl Send for Tsfn {}
+
+/// Who hears what is rung, on the environment's thread.
+struct Hearing {
+    remote: Arc<Remote>,
+    hear: Box<dyn Fn(Vec<u64>)>,
+}
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,12 +66,16 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Ties it to the environment of `env`, on its thread.
-    pub(super) fn attach(self: &Arc<Self>, env: &Rc<Env>, scope: Scope<'_>) -> Result<()> {
+    /// Ties it to the environment of `scope`, on its thread, where `hear` is told what was rung.
+    pub(super) fn attach(
+        self: &Arc<Self>,
+        scope: Scope<'_>,
+        hear: impl Fn(Vec<u64>) + 'static,
+    ) -> Result<()> {
         unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-            // SAFETY: `data` came from `Rc::into_raw` below, and a finalizer runs once.
-            let env = unsafe { Rc::from_raw(data.cast::<Env>().cast_const()) };
-            env.remote.detach();
+            // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
+            let hearing = unsafe { Box::from_raw(data.cast::<Hearing>()) };
+            hearing.remote.detach();
         }
         unsafe extern "C" fn called(
             raw_env: sys::napi_env,
@@ -74,25 +86,30 @@ impl Remote {
             if raw_env.is_null() {
                 return;
             }
-            // SAFETY: the context is the env that `finalized` releases, and this runs before that.
-            let env = unsafe { &*context.cast::<Env>() };
+            // SAFETY: the context is what `finalized` releases, and this runs before that.
+            let hearing = unsafe { &*context.cast::<Hearing>() };
             let (rung, dropped) = {
-                let mut state = env.remote.lock();
+                let mut state = hearing.remote.lock();
                 (
                     std::mem::take(&mut state.rung),
                     std::mem::take(&mut state.dropped),
                 )
             };
             drop(dropped);
-            env.executor.hear(env, rung);
+            (hearing.hear)(rung);
         }
         let name = scope.text("starkeep sync")?;
-        let context = Rc::into_raw(Rc::clone(env)).cast_mut().cast::<c_void>();
+        let raw_env = scope.raw_env();
+        let hearing = Box::new(Hearing {
+            remote: Arc::clone(self),
+            hear: Box::new(hear),
+        });
+        let context = Box::into_raw(hearing).cast::<c_void>();
         let mut function = ptr::null_mut();
-        // SAFETY: all pointers are valid for the call; the env lives until `finalized`.
+        // SAFETY: all pointers are valid for the call; the context lives until `finalized`.
         scope.check(unsafe {
             sys::napi_create_threadsafe_function(
-                env.raw_env(),
+                raw_env,
                 ptr::null_mut(),
                 ptr::null_mut(),
                 name.raw(),
@@ -106,8 +123,11 @@ impl Remote {
             )
         })?;
         // SAFETY: the function was just made, on this thread.
-        scope.check(unsafe { sys::napi_unref_threadsafe_function(env.raw_env(), function) })?;
-        self.lock().function = Some(Tsfn(function));
+        scope.check(unsafe { sys::napi_unref_threadsafe_function(raw_env, function) })?;
+        self.lock().function = Some(Tsfn {
+            raw: function,
+            raw_env,
+        });
         Ok(())
     }
 
@@ -122,10 +142,10 @@ impl Remote {
     }
 
     /// Drops a value on its own thread, from any other.
-    pub fn drop_there(&self, value: SendWrapper<Persistent>) {
+    pub fn drop_there(&self, value: impl Send + 'static) {
         let mut state = self.lock();
         if state.function.is_some() {
-            state.dropped.push(value);
+            state.dropped.push(Box::new(value));
             state.wake();
         } else {
             // The environment is gone, and what it kept with it.
@@ -145,14 +165,14 @@ impl Remote {
     }
 
     /// Keeps the process alive, or no longer. Only on the JS thread.
-    pub fn hold_process(&self, env: &Env, hold: bool) {
+    pub fn hold_process(&self, hold: bool) {
         if let Some(function) = &self.lock().function {
             // SAFETY: as in `ring`; the environment's own thread calls it.
             unsafe {
                 if hold {
-                    sys::napi_ref_threadsafe_function(env.raw_env(), function.0)
+                    sys::napi_ref_threadsafe_function(function.raw_env, function.raw)
                 } else {
-                    sys::napi_unref_threadsafe_function(env.raw_env(), function.0)
+                    sys::napi_unref_threadsafe_function(function.raw_env, function.raw)
                 }
             };
         }

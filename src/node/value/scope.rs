@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::OnceLock;
 
 use napi::sys;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::Thrown;
 
 /// A JavaScript value, valid in its scope.
 #[derive(Clone, Copy)]
@@ -39,6 +39,28 @@ pub enum Kind {
     Function,
     /// Symbols, bigints, externals.
     Other,
+}
+
+/// Makes the error of a value that was just thrown in the operation.
+type OfThrown = fn(Scope<'_>, Value<'_>, &'static str) -> Error;
+
+static OF_THROWN: OnceLock<OfThrown> = OnceLock::new();
+
+/// From now on `make` makes the errors of values that are thrown. To keep such a value takes more than a scope
+/// knows of.
+pub fn keep_thrown_by(make: OfThrown) {
+    OF_THROWN.get_or_init(|| make);
+}
+
+fn error_of_thrown(scope: Scope<'_>, value: Value<'_>, operation: &'static str) -> Error {
+    match OF_THROWN.get() {
+        Some(make) => make(scope, value, operation),
+        None => Error::new(
+            ErrorKind::Internal,
+            operation,
+            "an exception could not be kept",
+        ),
+    }
 }
 
 /// An open handle scope on the JS thread.
@@ -122,7 +144,7 @@ impl<'s> Scope<'s> {
             }
         }
         if pending && !thrown.is_null() {
-            return Thrown::error(self, self.value(thrown), "a call into JavaScript");
+            return error_of_thrown(self, self.value(thrown), "a call into JavaScript");
         }
         Error::new(
             ErrorKind::Internal,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::database::{Database, Options};
+use super::database::Database;
 use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
@@ -15,6 +15,7 @@ use super::record::encode;
 use super::registry::Role;
 use super::rows::Stored;
 use super::schema::Shape;
+use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
 use crate::error::{Error, ErrorKind, Result};

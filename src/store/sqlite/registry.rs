@@ -15,9 +15,9 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::database::{Options, Shared};
 use super::open_files;
 use super::place::Place;
+use super::shared::{Options, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::database::{Database, Options};
+use super::database::Database;
 use super::fault::during;
 use super::registry::Role;
+use super::shared::Options;
 use crate::error::Result;
 use crate::store::{Holder, Json, Later, StateStore};
 

@@ -6,38 +6,12 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, watch};
+use tokio::sync::{OwnedMutexGuard, watch};
 
-use super::database::Shared;
+use super::shared::Shared;
 use crate::error::Result;
 use crate::store::Holder;
 use crate::store::gate::{Pass, closed};
-
-/// The connection that writes, and who stands in line for it.
-#[derive(Debug)]
-pub(super) struct Line {
-    writer: Arc<Mutex<Connection>>,
-    holder: watch::Sender<Option<Holder>>,
-}
-
-impl Line {
-    pub(super) fn new(writer: Connection) -> Self {
-        Self {
-            writer: Arc::new(Mutex::new(writer)),
-            holder: watch::Sender::new(None),
-        }
-    }
-
-    /// The connection, if nobody has it.
-    pub(super) fn writer_if_idle(&self) -> Option<MutexGuard<'_, Connection>> {
-        self.writer.try_lock().ok()
-    }
-
-    /// The transaction that has the turn.
-    pub(super) fn holder(&self) -> Option<Holder> {
-        *self.holder.borrow()
-    }
-}
 
 /// Somebody's turn.
 #[derive(Debug)]

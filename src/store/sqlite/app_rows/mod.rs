@@ -21,11 +21,12 @@ use serde_json::json;
 
 use self::apply::{APPLY, Tables};
 use self::table::{AppTable, StoredRow};
-use super::database::{Database, Options};
+use super::database::Database;
 use super::delta::{self, Wanted};
 use super::intake;
 use super::record::Fields;
 use super::registry::Role;
+use super::shared::Options;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;

@@ -1,0 +1,181 @@
+//! The tasks of an environment, and how they are polled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use napi::sys;
+
+use super::wait::{Waiter, Waits};
+use crate::node::value::{Env, Runtime};
+
+type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    /// The executors of this thread. Each is held by its environment.
+    static EXECUTORS: RefCell<Vec<Weak<Executor>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The tasks of one environment.
+pub(super) struct Executor {
+    env: Weak<Env>,
+    pub(super) current: RefCell<Option<Rc<Task>>>,
+    tasks: RefCell<Vec<Weak<Task>>>,
+    pub(super) waits: Rc<Waits>,
+    pub(super) bells: RefCell<HashMap<u64, sys::napi_deferred>>,
+    pub(super) next_bell: Cell<u64>,
+    away: Cell<usize>,
+}
+
+impl Executor {
+    /// The executor of `env`.
+    pub(super) fn of(env: &Rc<Env>) -> Rc<Self> {
+        EXECUTORS.with_borrow_mut(|executors| {
+            let mut alive = executors.iter().filter_map(Weak::upgrade);
+            let known = alive.find(|executor| executor.env.as_ptr() == Rc::as_ptr(env));
+            known.unwrap_or_else(|| {
+                let executor = Rc::new(Self {
+                    env: Rc::downgrade(env),
+                    current: RefCell::default(),
+                    tasks: RefCell::default(),
+                    waits: Rc::default(),
+                    bells: RefCell::default(),
+                    next_bell: Cell::default(),
+                    away: Cell::default(),
+                });
+                env.run_by(Rc::clone(&executor) as _);
+                executors.retain(|executor| executor.strong_count() > 0);
+                executors.push(Rc::downgrade(&executor));
+                executor
+            })
+        })
+    }
+
+    /// So many more things are under way on other threads. While there are any, the process is kept alive.
+    pub(super) fn away(&self, env: &Env, step: isize) {
+        let before = self.away.get();
+        let after = before.saturating_add_signed(step);
+        self.away.set(after);
+        if (before == 0) != (after == 0) {
+            env.remote.hold_process(after > 0);
+        }
+    }
+}
+
+impl Runtime for Executor {
+    fn hear(&self, env: &Env, rung: Vec<u64>) {
+        for notify in rung {
+            let Some(deferred) = self.bells.borrow_mut().remove(&notify) else {
+                continue;
+            };
+            // Fails only where the environment is ending.
+            let _ = env.scope(|scope| scope.settle(deferred, Ok(scope.undefined()?)));
+        }
+    }
+
+    /// Rounds are dropped where they stand.
+    fn end(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
+        for task in tasks.iter().filter_map(Weak::upgrade) {
+            task.drop_future();
+        }
+        self.waits.end();
+    }
+}
+
+/// So many values may stay held without a use while a round goes on.
+const LEFT_HELD: usize = 32;
+
+/// A round, or part of one.
+pub(super) struct Task {
+    env: Rc<Env>,
+    executor: Rc<Executor>,
+    future: RefCell<Option<LocalFuture>>,
+    polling: Cell<bool>,
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Waiter for Task {
+    fn run(self: Rc<Self>) {
+        if self.polling.replace(true) {
+            return;
+        }
+        let before = self.executor.current.replace(Some(Rc::clone(&self)));
+        let mut context = Context::from_waker(&self.waker);
+        loop {
+            self.woken.0.store(false, Ordering::Release);
+            let mut slot = self.future.borrow_mut();
+            let Some(future) = slot.as_mut() else { break };
+            if future.as_mut().poll(&mut context).is_ready() {
+                let finished = slot.take();
+                drop(slot);
+                drop(finished);
+                break;
+            }
+            drop(slot);
+            if !self.woken.0.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        self.executor.current.replace(before);
+        self.polling.set(false);
+        let few = if self.future.borrow().is_some() {
+            LEFT_HELD
+        } else {
+            0
+        };
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.env.let_go(few);
+    }
+
+    fn abandon(&self) {
+        self.drop_future();
+        // What could not be let go of is let go of after a later poll.
+        let _ = self.env.let_go(0);
+    }
+}
+
+impl Task {
+    /// A task that runs `future` in `executor`, and is not begun.
+    pub(super) fn new(
+        env: &Rc<Env>,
+        executor: &Rc<Executor>,
+        future: impl Future<Output = ()> + 'static,
+    ) -> Rc<Self> {
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let task = Rc::new(Self {
+            env: Rc::clone(env),
+            executor: Rc::clone(executor),
+            future: RefCell::new(Some(Box::pin(future))),
+            polling: Cell::new(false),
+            waker: Waker::from(Arc::clone(&woken)),
+            woken,
+        });
+        let mut tasks = executor.tasks.borrow_mut();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(Rc::downgrade(&task));
+        task
+    }
+
+    fn drop_future(&self) {
+        if let Ok(mut future) = self.future.try_borrow_mut() {
+            let dropped = future.take();
+            drop(future);
+            drop(dropped);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One file's connections: one that writes, several that read.
+
+use std::any::Any;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::fault::during;
+use super::line::Line;
+use super::place::Place;
+use crate::error::{Error, ErrorKind, Result};
+
+const OPEN: &str = "open a database";
+const READERS: usize = 4;
+const KEPT_STATEMENTS: usize = 64;
+/// `SQLite` counts milliseconds in a C `int`: 24 days.
+const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// How a database is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How long to wait for other processes that write to the file.
+    pub busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One file's connections.
+pub(super) struct Shared {
+    pub(super) line: Line,
+    /// None where there is but one connection to be had.
+    pub(super) readers: Option<Readers>,
+    /// Dropped once nothing of the file is open any more.
+    _goes_last: Option<Box<dyn Any + Send + Sync>>,
+}
+
+pub(super) struct Readers {
+    options: Options,
+    idle: Mutex<Vec<Connection>>,
+    pub(super) permits: Arc<Semaphore>,
+    /// Goes after the connections.
+    pub(super) place: Place,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The connection that will write, in the file's modes.
+    pub(super) fn connect(path: &Path, options: Options) -> Result<Connection> {
+        let connection = connection(path, options)?;
+        if connection.is_readonly("main").map_err(during(OPEN))? {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                OPEN,
+                format!(
+                    "{} may not be written; give this user the right to write it",
+                    path.display()
+                ),
+            ));
+        }
+        let mode: String = connection
+            .query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))
+            .map_err(during(OPEN))?;
+        if mode != "wal" {
+            return Err(Error::new(
+                ErrorKind::Database,
+                OPEN,
+                format!(
+                    "{} stays in journal mode {mode}; put it on a local disk, where write-ahead logging works",
+                    path.display()
+                ),
+            ));
+        }
+        // A connection that has changed the mode keeps a lock on the log until it reads for the first time.
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(during(OPEN))?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(during(OPEN))?;
+        Ok(connection)
+    }
+
+    /// The database in the file at `place`. `goes_last` is dropped after its last connection.
+    pub(super) fn on_disk(
+        place: Place,
+        options: Options,
+        writer: Connection,
+        goes_last: impl Any + Send + Sync,
+    ) -> Self {
+        Self {
+            line: Line::new(writer),
+            readers: Some(Readers {
+                options,
+                idle: Mutex::default(),
+                permits: Arc::new(Semaphore::new(READERS)),
+                place,
+            }),
+            _goes_last: Some(Box::new(goes_last)),
+        }
+    }
+
+    /// A database that ends with its last handle.
+    pub(super) fn in_memory(options: Options) -> Result<Self> {
+        Ok(Self {
+            line: Line::new(connection(Path::new(":memory:"), options)?),
+            readers: None,
+            _goes_last: None,
+        })
+    }
+
+    /// Fails where the file is no longer at its path.
+    pub(super) fn check_place(&self, operation: &'static str) -> Result<()> {
+        let place = self.readers.as_ref().map(|readers| &readers.place);
+        place.map_or(Ok(()), |place| place.check(operation))
+    }
+
+    /// What went wrong with the file itself, with its path.
+    pub(super) fn with_path(&self, operation: &'static str, error: Error) -> Error {
+        let of_file = matches!(
+            error.kind(),
+            ErrorKind::Busy
+                | ErrorKind::NotADatabase
+                | ErrorKind::StorageFull
+                | ErrorKind::ReadOnly
+                | ErrorKind::Io
+        );
+        match &self.readers {
+            Some(readers) if of_file => error.about(operation, readers.place.path().display()),
+            _ => error,
+        }
+    }
+
+    /// Moves what is in the log into the file, as far as other processes that read just now allow.
+    pub(super) fn checkpoint(&self) -> Result<()> {
+        let Some(writer) = self.line.writer_if_idle() else {
+            return Ok(());
+        };
+        match writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                Err(during("close a database")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// The last connection removes the log at the path, unless that is another database's.
+    fn drop(&mut self) {
+        let Some(readers) = self.readers.as_mut().filter(|all| all.place.is_of_others()) else {
+            return;
+        };
+        let idle = readers
+            .idle
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let writer = self.line.writer_if_idle();
+        for connection in idle.iter().chain(writer.as_deref()) {
+            if let Err(error) =
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            {
+                tracing::error!(%error, "the log of a replaced database may be removed");
+            }
+        }
+    }
+}
+
+impl Readers {
+    /// A further connection that only reads.
+    pub(super) fn connect(&self) -> Result<Connection> {
+        reader(self.connect_to_set_up()?)
+    }
+
+    /// A further connection that writes, until it is made a [`reader`].
+    pub(super) fn connect_to_set_up(&self) -> Result<Connection> {
+        connection(self.place.path(), self.options)
+    }
+
+    pub(super) fn take(&self) -> Result<Connection> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.connect(),
+        }
+    }
+
+    pub(super) fn give_back(&self, connection: Connection) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+}
+
+fn connection(path: &Path, options: Options) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(during(OPEN))?;
+    connection
+        .busy_timeout(options.busy_timeout.min(LONGEST_BUSY_TIMEOUT))
+        .map_err(during(OPEN))?;
+    connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+    super::query::add_collation(&connection).map_err(during(OPEN))?;
+    Ok(connection)
+}
+
+/// The connection, which only reads from now on.
+pub(super) fn reader(connection: Connection) -> Result<Connection> {
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(during(OPEN))?;
+    Ok(connection)
+}
