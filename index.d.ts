@@ -875,6 +875,7 @@ declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSync
 
 /** What a request asks for, as `authorize` sees it. */
 interface HttpSyncWanted {
+  /** Which of the routes it is. */
   readonly route: "exchange" | "file";
   /** The key of the file, decoded; `null` for an exchange. */
   readonly key: string | null;

@@ -87,10 +87,12 @@ const engine = createSyncEngine(options);
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
   if (held.kind === "record") {
-    const record: AnyRecord = held.item;
-    return `${where} ${record.id}`;
+    const record: AnyRecord | null = held.item;
+    return `${where} ${record?.id ?? held.id}`;
   }
-  return `${where} ${held.item.appId}/${held.item.table}`;
+  // @ts-expect-error: what only the peer has is not here
+  void held.item.appId;
+  return held.item === null ? where : `${where} ${held.item.appId}/${held.item.table}`;
 }
 
 function told(thrown: StarkeepError): string {
@@ -202,8 +204,8 @@ createHttpSyncTransport({ ...peer, timeoutMs: "1s" });
 createHttpSyncTransport({ ...peer, headers: {} });
 // @ts-expect-error: a header is a string
 createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
-// @ts-expect-error: files have no message
-createHttpObjectStorage({ ...peer, maxAnswerBytes: 5 });
+// @ts-expect-error: bytes
+createHttpObjectStorage({ ...peer, maxAnswerBytes: "5" });
 // @ts-expect-error: the bytes of an object are not at hand
 createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
 // @ts-expect-error: a folder is needed

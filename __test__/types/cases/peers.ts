@@ -17,7 +17,7 @@ check<Identical<sync.DatabaseAdapter, storage.DatabaseAdapter>>();
 check<Identical<sync.ObjectStorageAdapter, storage.ObjectStorageAdapter>>();
 
 check<Identical<sync.ChangeEvent["recordIds"], primitives.StarkeepId[]>>();
-check<Identical<sync.HeldRecord["item"], primitives.AnyRecord>>();
+check<Identical<sync.HeldRecord["item"], primitives.AnyRecord | null>>();
 check<Identical<ReturnType<typeof sync.createHLCClock>, primitives.HLCClock>>();
 check<Identical<ReturnType<typeof sync.createFsObjectStorage>, storage.ObjectStorageAdapter>>();
 check<Identical<typeof sync.ZERO_HLC, primitives.HLCTimestamp>>();
