@@ -167,7 +167,8 @@ for (const { front, kind, title } of SIDES) {
         const head = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
         const answer = await raw(side.port, head);
         assert.doesNotMatch(answer, /SECRET/, target);
-        assert.match(answer, /^HTTP\/1\.1 40[14] /, target);
+        // Behind `node:http` a target with a host is the app's.
+        assert.match(answer, /^HTTP\/1\.1 (401|418) /, target);
       }
       assert.ok(asked.every(({ route, key }) => route === "file" && key === "private/diary"));
       if (front === "server") {
