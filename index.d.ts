@@ -56,9 +56,9 @@ interface SyncEngineOptions {
    * that come in are dropped with a warning.
    */
   readonly syncSharedRecords?: boolean;
-  /** At most so many items in a round, each way: an integer from 1. 1000 by default. */
+  /** The most items in a round, each way: an integer from 1. 1000 by default. */
   readonly pageLimit?: number;
-  /** So many records or rows a scan reads at a time: an integer from 1. 500 by default. */
+  /** How many records or rows a scan reads at a time: an integer from 1. 500 by default. */
   readonly scanPageSize?: number;
   /**
    * How far ahead of the system's clock the timestamp of an incoming item may lie, in milliseconds.
@@ -66,7 +66,7 @@ interface SyncEngineOptions {
    * clock nor a store hears of it.
    */
   readonly maxClockSkewMs?: number | null;
-  /** So many objects are moved at the same time: an integer from 1. 8 by default. */
+  /** How many objects are moved at the same time: an integer from 1. 8 by default. */
   readonly blobConcurrency?: number;
   /**
    * Whether the bytes of every object are checked where its item names their SHA-256: 64 hexadecimal digits as
@@ -132,7 +132,7 @@ interface ExchangeResult {
    * round.
    *
    * The engines of this package always answer it (see {@link NativeSyncEngine}); it is optional so that
-   * an app's own engines and test doubles may leave it out. Where nothing is held it is an empty array
+   * an app's own engines and test doubles may leave it out. If nothing is held it is an empty array
    * that is not enumerable: a result then compares equal to its three other fields.
    */
   readonly held?: readonly HeldItem[];
@@ -533,7 +533,7 @@ interface SyncExchangeRequest {
   readonly records?: AnyRecord[];
   /** App rows that the peer has not seen, as far as the caller knows. */
   readonly appSyncableRows?: AppSyncableRowEntry[];
-  /** At most so many items in the answer, records and rows together. 1000 by default. */
+  /** The most items in the answer, records and rows together. 1000 by default. */
   readonly limit?: number;
   /**
    * Per nodeId of which there are items: the greatest timestamp that the peer was last known to hold,
@@ -686,7 +686,7 @@ interface HttpPeerOptions {
    */
   readonly fetch?: Fetch;
   /**
-   * So many times a request is tried again: an integer, 0 by default. After failing to connect (but for TLS), a
+   * How many times a request is tried again: an integer, 0 by default. After failing to connect (but for TLS), a
    * connection that breaks and the statuses 429, 502, 503 and 504; with `fetch` after whatever it throws
    * but an `AbortError`. Pauses begin at a quarter of a second, double each time, and vary at random; a
    * `Retry-After` counts instead; none is longer than 60 seconds.
@@ -717,7 +717,7 @@ interface HttpSyncTransportOptions extends HttpPeerOptions {
    * 120,000 by default, and no limit with `fetch`. Connecting may take 30 seconds of it.
    */
   readonly timeoutMs?: number;
-  /** So many bytes an answer may have, after unpacking: an integer from 1. 268,435,456 by default. */
+  /** The most bytes an answer may have, after unpacking: an integer from 1. 268,435,456 by default. */
   readonly maxAnswerBytes?: number;
 }
 
@@ -907,15 +907,15 @@ interface HttpSyncServerLimits {
    */
   readonly bodyTimeoutMs?: number;
   /**
-   * A connection without a request, or whose answer nobody takes, is closed after so many milliseconds.
+   * A connection without a request, or whose answer is not read, is closed after this many milliseconds.
    * 60 seconds by default.
    */
   readonly idleTimeoutMs?: number;
-  /** So many milliseconds `close()` lets running requests go on. 10 seconds by default. */
+  /** How many milliseconds `close()` lets running requests go on. 10 seconds by default. */
   readonly closeTimeoutMs?: number;
-  /** So many connections are open at one time; others wait. 1024 by default. */
+  /** How many connections are open at one time; others wait. 1024 by default. */
   readonly maxConnections?: number;
-  /** So many requests are in work at one time; others are answered 503 with `Retry-After`. 256 by default. */
+  /** How many requests are in work at one time; others are answered 503 with `Retry-After`. 256 by default. */
   readonly maxRequests?: number;
 }
 
@@ -1049,7 +1049,7 @@ interface AppSyncableApplier {
 
 /** Which page of a scan is wanted. */
 interface ScanSinceOptions {
-  /** At most so many rows. */
+  /** The most rows. */
   readonly limit?: number;
   /** The `nextCursor` of the page before. Without it the scan begins after `sinceHlcStr`. */
   readonly cursor?: string;
@@ -1192,7 +1192,7 @@ interface ChangeEvent {
   readonly originAppId?: string;
 }
 
-/** Hears of changes. What it throws is warned of on the console and reaches nobody else. */
+/** Hears of changes. What it throws is warned of on the console and goes no further. */
 type ChangeListener = (event: ChangeEvent) => void;
 
 /** Tells listeners of changes. */
@@ -1544,7 +1544,7 @@ type ErrorCode =
   | (string & {});
 
 /* ------------------------------------------------------------------------------------------------
- * What comes from other packages.
+ * Types of other packages.
  *
  * The two peer packages are optional, and so are the types of Node.js. An import type that cannot be
  * resolved is `any` once its error is ignored; `Installed` puts a type of this package in its place.
@@ -1658,7 +1658,7 @@ declare namespace StorageAdapter {
     filters?: { field: string; operator: string; value?: unknown }[];
     /** The order; by id where it is left out. */
     sort?: { field: string; direction: "asc" | "desc" }[];
-    /** At most so many records, at least 1. */
+    /** The most records, at least 1. */
     limit?: number;
     /** The `nextCursor` of the page before: the id of its last record. */
     cursor?: string;

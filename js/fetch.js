@@ -5,7 +5,7 @@
  * of a response than its status and one way to read it. Nothing is decided here.
  */
 
-/** So many bytes of a refusal are shown. */
+/** The most bytes of a refusal that are shown. */
 const SHOWN = 4096;
 /** What of the headers says something about a file; `src/transport/client/look.rs` has the same names. */
 const LOOKED_AT = [
@@ -30,7 +30,7 @@ function headersOf(headers) {
   return pairs.filter(([, value]) => value !== undefined).flat();
 }
 
-/** Does `work(signal, moved)`, unless nothing moves for so long. */
+/** Does `work(signal, moved)`, unless nothing moves for the timeout. */
 async function inTime(timeoutMs, work) {
   if (!(timeoutMs <= LONGEST_TIMER)) return work(undefined, () => {});
   const controller = new AbortController();

@@ -17,7 +17,7 @@ function parsedBody(req) {
     : undefined;
 }
 
-/** Whether somebody else has read the body to its end. */
+/** Whether the body was read to its end elsewhere. */
 const isConsumed = (req) => req.readableEnded === true;
 
 /**
@@ -43,7 +43,7 @@ function piecesOf(req) {
   return req[Symbol.asyncIterator]();
 }
 
-/** Brings the body over, until nobody wants more of it. Never rejects. */
+/** Brings the body over, until no more of it is wanted. Never rejects. */
 async function pump(native, id, req, parsed) {
   try {
     if (parsed !== undefined) {
@@ -115,7 +115,7 @@ function giveUp(res) {
     res.writeHead(500, { "content-type": "application/json" });
     res.end('{"error":"the server could not answer","code":"INTERNAL_ERROR"}');
   } catch {
-    // An answer that takes nothing has nobody to be told.
+    // If the answer takes nothing, there is no caller left to tell.
   }
 }
 

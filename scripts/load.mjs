@@ -18,7 +18,7 @@ const PAGE = 50;
 /** One of so many requests pushes a record; one of so many pushed records has an object. */
 const PUSHES = 5;
 const OBJECTS = 4;
-/** So many megabytes the server may take more, once everybody has been served for a while. */
+/** How many megabytes more the server may take, once all clients have been served for a while. */
 const SERVER_GROWS = 64;
 
 const prefixOf = (channel) => `/channels/${channel}`;

@@ -123,7 +123,7 @@ export async function memory() {
   return { heapUsed, rss };
 }
 
-/** So many rounds, and what they came to. */
+/** Runs this many rounds, and answers their sums. */
 export async function hostileRounds(first, count) {
   const outcomes = { done: 0, failed: 0, dropped: 0 };
   for (let i = 0; i < count; i += 1) outcomes[await hostileRound(first + i)] += 1;

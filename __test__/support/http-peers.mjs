@@ -75,7 +75,7 @@ export function json(res, value, { status = 200, headers = {} } = {}) {
   res.end(plain ? value : JSON.stringify(value));
 }
 
-/** An address of this machine where nobody listens. */
+/** An address of this machine where nothing listens. */
 export async function deadAddress(t) {
   const { baseUrl, stop } = await listening(t, createSocketServer());
   await stop();

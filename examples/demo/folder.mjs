@@ -18,7 +18,7 @@ import { DemoError, quoted, reasonOf } from "./errors.mjs";
  *
  * @typedef {object} Listing
  * @property {FolderFile[]} files in the order of their names
- * @property {number} skipped so many entries are no regular files, or gone
+ * @property {number} skipped how many entries are no regular files, or gone
  */
 
 const SEPARATOR = Buffer.from(sep);

@@ -47,7 +47,7 @@ function createCaller({ shared, keys, settle, lost }, { makeHlc, makeWatermarks 
     return undefined;
   }
 
-  /** From here on the wait lasts as long as its promise: one that nobody holds never settles. */
+  /** From here on the wait lasts as long as its promise: one that nothing holds never settles. */
   function loosen(id) {
     if (reactions[id] === undefined) return;
     const mark = { id };

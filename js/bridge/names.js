@@ -2,10 +2,10 @@
 
 const { GENERATION, NAMES } = require("./layout.js");
 
-/** So many node ids are remembered between two calls; a hostile peer's are not remembered for ever. */
+/** How many node ids are remembered between two calls; a hostile peer's are not remembered for ever. */
 const REMEMBERED_NODES = 1024;
 
-/** So many of them are compared one by one: a map would hash each name, and most are read for the first time. */
+/** How many of them are compared one by one: a map would hash each name, and most are read for the first time. */
 const COMPARED_NODES = 8;
 
 /** The names of nodes, each with a number that holds until the generation changes. */

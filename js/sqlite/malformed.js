@@ -12,7 +12,7 @@ const TEXT = "a text that is not empty";
 const UTF_8 = "a text in UTF-8";
 const OPERATION = "read what is unseen";
 
-/** So many characters, or bytes, of what stands there are told. */
+/** How many characters, or bytes, of a value a message shows. */
 const TOLD = 40;
 const MAY_BE_BROKEN = "\uFFFD";
 

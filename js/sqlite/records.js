@@ -6,10 +6,10 @@ const { createRecordReader } = require("./record-reader.js");
 const { columnsOf, createTimeline } = require("./timeline.js");
 const { createUnorderable } = require("./unorderable.js");
 
-/** So many rows of a node are looked at first, and then this many times as many. */
+/** How many rows of a node are looked at first; every further look takes this many times as many. */
 const FIRST_LOOK = 128;
 const GROWTH = 4;
-/** So often a page is chosen anew because the app's adapter answered what was written since. */
+/** How often a page is chosen anew because the app's adapter answered what was written since. */
 const TRIES = 8;
 
 const NEEDED = ["id", "type", "created_at", "updated_at", "deleted_at", "object_storage_key"];

@@ -5,7 +5,7 @@
 /** A name within SQL. SQLite ends a statement at a NUL, so no name has one. */
 exports.quote = (name) => `"${name.replaceAll('"', '""')}"`;
 
-/** What a column that nobody knows takes for a value of JSON: numbers that are whole as such. */
+/** What an unknown column takes for a value of JSON: numbers that are whole as such. */
 exports.toColumn = function toColumn(value) {
   switch (typeof value) {
     case "string":

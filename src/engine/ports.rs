@@ -252,7 +252,7 @@ pub trait Blobs {
     async fn fetch(&self, blob: &Blob) -> Result<Option<Self::Data>> {
         self.get(&blob.key).await
     }
-    /// Stores the object in place of what is there.
+    /// Stores the object. It replaces the one under the same key.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
     /// The same object, which cannot be stored if it is not what `blob` says it is: in size, and, if
     /// `hashed`, in its hash. Either this fails, or the bytes end in an error.

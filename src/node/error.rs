@@ -190,7 +190,7 @@ pub fn panicked(payload: &(dyn Any + Send)) -> Error {
 /// Says a warning through the `console` that the app's entry sees: a test runner may give each of its files
 /// a global object of its own.
 pub fn warn(env: &Rc<Env>, message: &str, error: Option<&Error>) {
-    // Where not even the console works, nobody can be told.
+    // If not even the console works, there is no way to tell.
     let _ = env.scope(|scope| {
         let text = scope.text(&format!("[starkeep sync] {message}"))?;
         match error {

@@ -22,7 +22,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 use crate::store::side::NativeSide;
 
-/// So many records a scan asks for at one time where nobody says otherwise.
+/// How many records a scan asks for at one time by default.
 pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
 
 /// What is behind an in-process transport.
@@ -83,7 +83,7 @@ impl InProcess {
         }))
     }
 
-    /// Whoever holds this answers; in the order of asking.
+    /// The holder answers; in the order of asking.
     pub fn turns(&self) -> &Arc<Mutex<()>> {
         &self.turns
     }

@@ -114,7 +114,7 @@ thread_local! {
 /// database is done right here, instead of on one thread more for every question.
 ///
 /// Not on a thread of `handle` that others wait for, and not on a thread of the [pool](self): work may
-/// wait for the writer's turn, and whoever has it needs the pool.
+/// wait for the writer's turn, and its holder needs the pool.
 pub fn to_its_end<T>(handle: &Handle, work: impl Future<Output = T>) -> T {
     /// Puts back what was, a panic or not.
     struct Before(bool);

@@ -40,7 +40,7 @@ impl Gate {
         Err(closed(operation))
     }
 
-    /// Lets nobody in any more and returns when everybody is out.
+    /// Refuses new passes and returns when all are given back.
     pub(super) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         drop(self.inside.write().await);

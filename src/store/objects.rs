@@ -27,7 +27,7 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// Waits for what is running, then closes the store for good. Closing again does nothing.
     fn close(&self) -> Later<'_, ()>;
 
-    /// Puts `data` under `key`, in place of what was there.
+    /// Puts `data` under `key`. It replaces what is stored there.
     fn put<'a>(&'a self, key: &'a str, data: Bytes, options: PutOptions) -> Later<'a, ()>;
 
     /// Puts an object piece by piece. Where its pieces end in an error, or where this is dropped, what

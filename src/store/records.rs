@@ -52,7 +52,7 @@ pub trait RecordStore: Debug + Send + Sync + 'static {
     /// The transaction of an app's for which writers wait now.
     fn held_by(&self) -> Option<Holder>;
 
-    /// Keeps a row of metadata, as JSON, in place of what was there.
+    /// Keeps a row of metadata, as JSON. It replaces the row of the same key.
     fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Later<'_, ()>;
 
     /// The row of metadata of a record.

@@ -40,7 +40,7 @@ impl<L: Log, C: Clock> Side for NativeSide<L, C> {
     }
 }
 
-/// Warnings go to whoever subscribes to this crate's traces.
+/// Warnings go to the subscribers of this crate's traces.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Traced;
 

@@ -54,7 +54,7 @@ pub enum Operation {
 pub enum When {
     /// The nth, counted from one.
     Nth(usize),
-    /// The first so many.
+    /// The first ones, this many.
     First(usize),
     /// Every one.
     Always,
@@ -115,7 +115,7 @@ impl Faults {
         self.add(operation, None, When::Nth(nth), effect);
     }
 
-    /// The next answer brings at most so many items, and says that there are more.
+    /// The next answer brings at most this many items, and says that there are more.
     pub fn cut_next_answer(&self, items: usize) {
         self.0.borrow_mut().cuts.push_back(items);
     }

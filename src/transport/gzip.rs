@@ -45,7 +45,7 @@ impl Default for Unpacker {
 }
 
 impl Unpacker {
-    /// So many bytes at one time unpack to a few megabytes at most.
+    /// This many bytes at one time unpack to a few megabytes at most.
     pub const PIECE: usize = 4096;
 
     /// What the next bytes unpack to; nothing where more are needed.

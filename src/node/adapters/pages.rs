@@ -12,7 +12,7 @@ use crate::node::value::Persistent;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
 
-/// So many rows of a page cost at most what one `get` costs.
+/// A page with this many rows costs at most what one `get` costs.
 const ROWS_PER_GET: usize = 10;
 
 /// The pages of the last pass.

@@ -1,6 +1,6 @@
 //! The page that an adapter finds itself: `queryUnseen`.
 //!
-//! What comes back is the app's own work and is taken for a hint. It is used where it shows that nothing
+//! The answer is the app's own work and is taken for a hint. It is used where it shows that nothing
 //! can be missing from it: the timestamps come in their order, none of them was seen, and those at its end
 //! cannot have been parted from equal ones. Otherwise the store is scanned, which is slow and always right.
 
@@ -15,7 +15,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::watermarks::Watermarks;
 
-/// A larger page is asked for so often, where one holds a single timestamp only.
+/// How often a larger page is asked for, if one holds a single timestamp only.
 const TRIES: u32 = 4;
 
 /// Covers whatever a clock stamps, and is still written in the 12 and 4 digits that text order needs.

@@ -26,7 +26,7 @@ use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-/// So many records of a backlog are asked for at one time.
+/// How many records of a backlog are asked for at one time.
 const FETCHES: usize = 32;
 
 /// A `DatabaseAdapter` object, and the option it came in.

@@ -16,7 +16,7 @@ use crate::transport::client::{self, Caller, Client, Connections, Head, Headers}
 pub struct PeerOptions {
     /// What paths are appended to.
     pub base_url: String,
-    /// So many further tries a request has.
+    /// How many further tries a request has.
     pub retries: u32,
     /// Whether the peer answers 403 for a file that it does not have.
     pub forbidden_is_absent: bool,

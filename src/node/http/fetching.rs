@@ -19,7 +19,7 @@ pub struct Fetch {
     pub function: Handle,
     /// `None` for as long as it likes.
     pub timeout: Option<Duration>,
-    /// Answers may have so many bytes.
+    /// The most bytes of an answer.
     pub max_answer_bytes: usize,
 }
 
@@ -52,7 +52,7 @@ pub enum Sent<'a> {
 pub enum Wanted {
     /// A message, which has a bound.
     Message,
-    /// The bytes of a file, of which no more than so many can be the right ones.
+    /// The bytes of a file, and how many of them there can be at most.
     File(Option<u64>),
     /// Nothing but the head.
     Nothing,
@@ -60,7 +60,7 @@ pub enum Wanted {
     FirstByte,
 }
 
-/// What came, with a status from 200 to 299 or one that is accepted.
+/// An answer, with a status from 200 to 299 or one that is accepted.
 pub struct Fetched {
     /// The body.
     pub data: Persistent,

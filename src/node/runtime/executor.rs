@@ -56,7 +56,7 @@ impl Executor {
         })
     }
 
-    /// So many more things are under way on other threads. While there are any, the process is kept alive.
+    /// How many more things are under way on other threads. While there are any, the process is kept alive.
     pub(super) fn away(&self, env: &Env, step: isize) {
         let before = self.away.get();
         let after = before.saturating_add_signed(step);
@@ -88,7 +88,7 @@ impl Runtime for Executor {
     }
 }
 
-/// So many values may stay held without a use while a round goes on.
+/// How many values may stay held without a use while a round goes on.
 const LEFT_HELD: usize = 32;
 
 /// A round, or part of one.

@@ -132,7 +132,7 @@ impl Promised {
             return;
         };
         let env = &self.env;
-        // The environment is ending where this fails: nobody is left to be told.
+        // If this fails, the environment is ending, and there is no one left to tell.
         let _ = env.scope(|scope| {
             let outcome = outcome.and_then(|value| value.into_js(scope, env));
             match outcome {

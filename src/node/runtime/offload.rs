@@ -138,7 +138,7 @@ pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
     .await
 }
 
-/// Who is to be told that work is done, and what came of it.
+/// Who is to be told that work is done, and its outcome.
 struct Done<T> {
     answer: oneshot::Sender<Result<T>>,
     env: Arc<Remote>,
@@ -146,7 +146,7 @@ struct Done<T> {
 }
 
 impl<T> Done<T> {
-    /// Does `work` and rings, unless nobody listens any more.
+    /// Does `work` and rings, unless its asker is gone.
     async fn ring_after(mut self, work: impl Future<Output = Result<T>>) {
         let outcome = tokio::select! {
             biased;
@@ -157,7 +157,7 @@ impl<T> Done<T> {
     }
 
     fn ring(self, outcome: Result<T>) {
-        // Nobody listens if the environment ended meanwhile.
+        // There is no listener if the environment ended meanwhile.
         let _ = self.answer.send(outcome);
         self.env.ring(self.notify);
     }
@@ -178,7 +178,7 @@ pub fn watch<T: Send + 'static>(
             event = event => drop(happened.send(event)),
             () = happened.closed() => {}
         }
-        // Also where nobody waits any more: the promise behind the notify is let go of.
+        // Also if no one waits any more: the promise behind the notify is let go of.
         remote.ring(id);
     });
     drop(task);
@@ -230,7 +230,7 @@ pub struct FairLock {
     waiting: RefCell<VecDeque<u64>>,
 }
 
-/// Somebody's turn; the next one's begins when it is dropped.
+/// A turn; the next one begins when it is dropped.
 pub struct Turn {
     env: Rc<Env>,
     executor: Rc<Executor>,

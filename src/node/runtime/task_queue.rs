@@ -12,7 +12,7 @@ use super::{Notify, spawn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote};
 
-/// What comes of a task.
+/// The outcome of a task.
 pub type Local<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -46,7 +46,7 @@ impl<C: 'static> TaskQueue<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has `work` done, from any thread. What comes of it may hold nothing that only the JS thread may.
+    /// Has `work` done, from any thread. The outcome may hold nothing that only the JS thread may.
     pub async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -56,7 +56,7 @@ impl<C: 'static> TaskQueue<C> {
         self.push(Box::new(move |context| {
             let outcome = work(context);
             Box::pin(async move {
-                // Nobody listens where the asking work ended meanwhile.
+                // There is no listener if the asking work ended meanwhile.
                 let _ = done.send(outcome.await);
             })
         }));

@@ -36,7 +36,7 @@ pub(super) struct Wait {
 
 /// The waits of one environment.
 ///
-/// A wait that lasts is made loose: it goes when its promise is collected, which nobody can settle then.
+/// A wait that lasts is made loose: it goes when its promise is collected, which cannot be settled then.
 /// The round that waited is dropped with it.
 #[derive(Default)]
 pub(super) struct Waits {
@@ -46,7 +46,7 @@ pub(super) struct Waits {
     next_look: Cell<u64>,
 }
 
-/// After so many later ones a wait counts as one that lasts.
+/// After this many later ones a wait counts as one that lasts.
 const LASTING: u64 = 1024;
 
 impl Waits {
@@ -105,7 +105,7 @@ impl Waits {
         self.all.borrow().get(id).cloned()
     }
 
-    /// `lost(id)` of `js/bridge/calls.js`: nobody holds the promise any more.
+    /// `lost(id)` of `js/bridge/calls.js`: nothing holds the promise any more.
     pub(super) fn lose(&self, call: &Call<'_>) {
         let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
         let id = id.and_then(|id| usize::try_from(id).ok());

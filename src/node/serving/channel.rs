@@ -76,7 +76,7 @@ impl JsChannel {
         })
     }
 
-    /// Who answers without the JS thread, where nothing of the channel is the app's.
+    /// The answering side without the JS thread, if nothing of the channel is the app's.
     pub fn native_answers(
         &self,
         tasks: &Arc<TaskQueue<Context>>,

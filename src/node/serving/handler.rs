@@ -4,7 +4,7 @@
 //! functions that take the number of a request:
 //!
 //! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours
-//! - `push(id, bytes)`: more of the body; false where nobody wants more, a promise where it has to wait
+//! - `push(id, bytes)`: more of the body; false if no more is wanted, a promise if it has to wait
 //! - `end(id, broken)`: there is no more of it
 //! - `answer(id, headers)`: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
 //!   in pieces
@@ -34,7 +34,7 @@ use crate::protocol::hlc::safe_integer;
 use crate::transport::routes::{Found, Route, find};
 use crate::transport::server::{Body, Why, serve};
 
-/// So many pieces of a body wait between the socket and the storage.
+/// How many pieces of a body wait between the socket and the storage.
 const PIECES_UNDER_WAY: usize = 4;
 
 type Pieces = mpsc::Sender<Result<Bytes>>;
@@ -188,7 +188,7 @@ fn end<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     };
     if let Some(sender) = sender.filter(|_| broken) {
         threads()?.spawn(async move {
-            // Nobody listens where the answer did not wait for the body.
+            // There is no listener if the answer did not wait for the body.
             let _ = sender.send(Err(broke_off())).await;
         });
     }
@@ -259,7 +259,7 @@ async fn respond(
     threads()?.spawn(async move {
         let _end = end;
         let response = serve(&channel, found, head, body.boxed(), Why::default()).await;
-        // Nobody listens where the environment ended meanwhile.
+        // There is no listener if the environment ended meanwhile.
         let _ = done.send(response);
     });
     tasks.serve(env, Rc::clone(context)).await?;

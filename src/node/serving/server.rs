@@ -262,7 +262,7 @@ fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
             return Ok(());
         };
         on_threads(&env, async move {
-            // An error is the end as well: nobody is left to say that it is over.
+            // An error is the end as well: nothing else would say that it is over.
             let _ = over.wait_for(|over| *over).await;
             Ok(())
         })

@@ -18,7 +18,7 @@ use crate::protocol::watermarks::Watermarks;
 use crate::store::query::QueryResult;
 use crate::store::{Json, Operation, RecordStore};
 
-/// So long the callback of a transaction may take where nothing else is said.
+/// How long the callback of a transaction may take by default.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is behind the adapter object.

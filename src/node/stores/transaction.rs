@@ -66,7 +66,7 @@ async fn run(
     let watched = Arc::clone(transaction);
     let outlived =
         watch(env, async move { watched.outlived(limit).await }).map_err(Ending::Threw)?;
-    // A promise that nobody holds takes along who waits for it, and nothing would say that the time is over.
+    // A promise that nothing holds takes its waiters along, and nothing would say that the time is over.
     let mut held = None;
     let _inside = Inside(env, number_of(transaction.holder()));
     let callback = await_js(

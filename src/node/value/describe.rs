@@ -6,7 +6,7 @@ use napi::sys;
 
 use super::scope::{Kind, Scope, Value};
 
-/// Strings of at most so many code units are shown.
+/// Longer strings, in code units, are not shown whole.
 const SHOWN: usize = 40;
 
 impl Scope<'_> {

@@ -51,7 +51,7 @@ thread_local! {
     static ENVS: RefCell<Vec<Weak<Env>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// So many node ids are remembered; a hostile peer's are not remembered for ever.
+/// How many node ids are remembered; a hostile peer's are not remembered for ever.
 const INTERNED_NODES: usize = 1024;
 
 #[derive(Default)]
@@ -147,7 +147,7 @@ impl Env {
         Ok(())
     }
 
-    /// What was kept; `undefined` where nothing was.
+    /// The kept value; `undefined` if there is none.
     pub fn intrinsic<'s>(&self, scope: Scope<'s>, which: Intrinsic) -> Result<Value<'s>> {
         match self.intrinsics[which as usize].get() {
             Some(reference) => scope.dereference(reference),

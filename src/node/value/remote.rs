@@ -12,7 +12,7 @@ use crate::error::Result;
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.
 ///
-/// The thread-safe function behind it is referenced only while somebody waits for a notify, so that
+/// The thread-safe function behind it is referenced only while a notify is waited for, so that
 /// nothing but pending work keeps the process alive.
 #[derive(Default)]
 pub struct Remote {
@@ -31,7 +31,7 @@ impl RemoteState {
     fn wake(&self) {
         if let Some(function) = &self.function {
             // SAFETY: the function is valid while it stands in the mutex. A full queue or an ending
-            // environment refuses the call; nobody waits then.
+            // environment refuses the call; no one waits then.
             unsafe {
                 sys::napi_call_threadsafe_function(
                     function.raw,

@@ -51,7 +51,7 @@ pub struct SharedBuffer {
 }
 
 impl SharedBuffer {
-    /// So many numbers lie from [`Slot::First`] on.
+    /// How many numbers lie from [`Slot::First`] on.
     pub const ROOM: usize = DESK_LENGTH - Slot::First as usize;
 
     /// Takes over the arrays that `js/bridge/index.js` made.

@@ -139,7 +139,7 @@ fn kind_of(file: cap_std::fs::File) -> io::Result<At<File>> {
     })
 }
 
-/// Why a name was not opened, if that is no fault: what is there is not of the kind that is wanted.
+/// Why a name was not opened, if that is no fault: it is not of the kind that is wanted.
 fn refused<T>(
     above: &Dir,
     path: &Path,

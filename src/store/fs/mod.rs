@@ -85,7 +85,7 @@ impl FsObjects {
         self.inner.root.clone()
     }
 
-    /// Puts `data` under `key`, in place of what was there.
+    /// Puts `data` under `key`. It replaces what is stored there.
     pub async fn put<D>(&self, key: &str, data: D, options: PutOptions) -> Result<()>
     where
         D: AsRef<[u8]> + Send + 'static,

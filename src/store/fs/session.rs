@@ -1,7 +1,7 @@
 //! The folder in which one opened store writes what is not in place yet.
 //!
 //! Beside every such folder lies a file that the store keeps locked while it lives. The system drops the
-//! lock when the process ends, however it ends. So a folder whose file can be locked belongs to nobody,
+//! lock when the process ends, however it ends. So a folder whose file can be locked has no owner,
 //! and what is in it is left over from a crash; it is removed when the next store opens. This needs no
 //! clocks and no process ids, which mean nothing between containers that share a folder.
 //!
@@ -99,7 +99,7 @@ impl Drop for Session {
     }
 }
 
-/// The folder first: without its lock file nobody would ever come back to it.
+/// The folder first: without its lock file it would never be looked at again.
 fn remove(area: &Dir, name: &str) {
     match area.remove_dir_all(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -111,7 +111,7 @@ fn remove(area: &Dir, name: &str) {
     }
 }
 
-/// Failing here harms nobody: what stays behind is tried again at the next opening.
+/// Failing here does no harm: what stays behind is tried again at the next opening.
 fn remove_leftovers(area: &Dir, own: &str) {
     for entry in area.entries().into_iter().flatten().flatten() {
         let found = entry.file_name();

@@ -151,7 +151,7 @@ impl Sidecars {
         sync_folder(&folder)
     }
 
-    /// Forgets what is kept about a version. One that stays behind fits no bytes and harms nobody.
+    /// Forgets what is kept about a version. One that stays behind fits no bytes and does no harm.
     pub(super) fn remove(&self, key: &Key, version: Version) {
         let (fan, name) = names_of(key, version);
         let _ = self

@@ -1,7 +1,7 @@
 //! Objects in pieces: none is in memory as a whole.
 //!
 //! Each piece is a piece of work of its own on the store's threads. Between two of them nothing is held
-//! but the open file, so that a hundred slow readers and writers keep nobody waiting.
+//! but the open file, so that a hundred slow readers and writers keep no other waiting.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Digest;
 
-/// So many bytes are read at one time.
+/// How many bytes are read at one time.
 const PIECE: u64 = 256 * 1024;
 
 /// An object whose bytes have not been read yet. They stay what they are while it is held, whatever is

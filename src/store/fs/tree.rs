@@ -345,7 +345,7 @@ enum Walked {
     Link(PathBuf),
 }
 
-/// Every system takes paths of so many bytes.
+/// Every system takes paths of this many bytes.
 const SHORT: usize = 1000;
 
 /// Fails if the path is longer than the system takes: other programs could not open the file.

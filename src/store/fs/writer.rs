@@ -153,7 +153,7 @@ impl Drop for Writer {
     }
 }
 
-/// Whether it failed because somebody made or removed a folder meanwhile.
+/// Whether it failed because a folder was made or removed meanwhile.
 fn place_changed(error: &Error) -> bool {
     use io::ErrorKind as Kind;
     let cause = error

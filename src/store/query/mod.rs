@@ -27,7 +27,7 @@ pub struct Query {
     pub filters: Option<Vec<Filter>>,
     /// The order; by id where there is none.
     pub sort: Option<Vec<Sort>>,
-    /// At most so many records; all where there is none.
+    /// The most records; all if there is none.
     pub limit: Option<usize>,
     /// The id of the previous page's last record.
     pub cursor: Option<String>,

@@ -27,7 +27,7 @@ use crate::store::gate::{Gate, Pass, closed};
 use crate::store::{Holder, blocking};
 
 const OPEN: &str = "open a database";
-/// So long a store that is closed waits for the callbacks of transactions.
+/// How long a store that is closed waits for the callbacks of transactions.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// One store's way to a database.
@@ -41,7 +41,7 @@ struct Lease {
     gate: Gate,
     /// Whether this store is closed and waits no longer for transactions.
     cut: watch::Sender<bool>,
-    /// The claim goes before the connections, so that whoever comes next finds both or neither.
+    /// The claim goes before the connections, so that the next opening finds both or neither.
     held: Mutex<Option<(Claim, Arc<Shared>)>>,
 }
 

@@ -22,7 +22,7 @@ use crate::protocol::watermarks::Watermarks;
 pub(super) enum Wanted {
     /// What an asker has not seen.
     Unseen(Ask),
-    /// Everything after a timestamp, whoever wrote it, at most so many rows.
+    /// Everything after a timestamp, of all nodes, at most this many rows.
     After(Hlc, usize),
 }
 

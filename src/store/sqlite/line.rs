@@ -22,7 +22,7 @@ impl Line {
         }
     }
 
-    /// The connection, if nobody has it.
+    /// The connection, if it is not in use.
     pub(super) fn writer_if_idle(&self) -> Option<MutexGuard<'_, Connection>> {
         self.writer.try_lock().ok()
     }

@@ -10,7 +10,7 @@ use rusqlite::{Row, ToSql};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::Hlc;
 
-/// So many characters of what stands there are told.
+/// How many characters of a value a message shows.
 const TOLD: usize = 40;
 
 /// A value as it stands: a text that is no UTF-8 stays the bytes that it is.

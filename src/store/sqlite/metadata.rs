@@ -8,7 +8,7 @@ use super::fault::during;
 use crate::error::Result;
 use crate::store::Json;
 
-/// Keeps a row in place of what was there.
+/// Keeps a row. It replaces the row of the same key.
 pub(super) fn put(connection: &Connection, type_id: &str, id: &str, row: &str) -> Result<()> {
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! Which files this process has open, whoever opened them, as far as the system tells.
+//! Which files this process has open, by any library, as far as the system tells.
 //!
 //! It must be found out without opening the file: locks of a database belong to the process, and closing
 //! any handle on the file drops them all, also those of the library that we are looking for.
@@ -12,7 +12,7 @@ pub(super) fn any_open(files: &[FileId]) -> bool {
     !files.is_empty() && system::any_open(files)
 }
 
-/// What may lie beside the database at `path` while somebody uses it, and the database itself.
+/// What may lie beside the database at `path` while it is in use, and the database itself.
 pub(super) fn files_of_database(path: &Path) -> Vec<FileId> {
     ["", "-wal", "-shm", "-journal"]
         .into_iter()

@@ -18,7 +18,7 @@ use crate::store::identity::FileId;
 
 /// What begins every file of `SQLite`.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// A file that has at most so many bytes is read from end to end to see whether it is sound.
+/// A file that has at most this many bytes is read from end to end to see whether it is sound.
 const WHOLE: u64 = 64 * 1024 * 1024;
 
 /// See the [module page](self).
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The file at `path`, which nobody in this process may have open yet.
+    /// The file at `path`, which may not be open in this process yet.
     pub(super) fn open(path: &Path, file: FileId) -> std::io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),

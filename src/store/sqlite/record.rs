@@ -23,7 +23,7 @@ use crate::protocol::hlc::Hlc;
 
 pub(super) type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
-/// The name of a field, which nobody copies as long as it stands in the text that was read.
+/// The name of a field, which is not copied as long as it stands in the text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -6,7 +6,7 @@
 //! whatever stores stand on it. Among them only one may be the store of the records.
 //!
 //! The registry is the process's, as the locks are: threads with environments of their own see it too.
-//! A file is known by what it is, not by its path, so links lead nobody astray. What another library
+//! A file is known by what it is, not by its path, so links do not mislead. What another library
 //! opens *after* this one cannot be seen.
 
 use std::collections::HashMap;

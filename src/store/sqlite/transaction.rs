@@ -1,6 +1,6 @@
 //! A transaction that an app holds open.
 //!
-//! It has the writer's turn until it ends, so whoever writes past it waits; what it wrote is seen by
+//! It has the writer's turn until it ends, so other writes wait; what it wrote is seen by
 //! itself alone until it is committed. One that is dropped is rolled back, and so is one that
 //! [outlives](RecordTransaction::outlived) its time or its store.
 

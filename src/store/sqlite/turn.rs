@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::store::Holder;
 use crate::store::gate::{Pass, closed};
 
-/// Somebody's turn.
+/// A turn.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) connection: OwnedMutexGuard<Connection>,

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Network, Reason};
 
 const REACH: &str = "reach the peer";
 
-/// So many bytes of a refusal are shown.
+/// The most bytes of a refusal that are shown.
 pub(super) const SHOWN: usize = 4096;
 
 /// Why a request failed, and whether to try it again.

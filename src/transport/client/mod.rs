@@ -5,7 +5,7 @@
 //! the app for new headers, which is why the calls do not try again themselves.
 //!
 //! - Redirects are not followed: they would carry the app's credentials, and a message that changes
-//!   something, to where nobody meant them to go. The error names the place.
+//!   something, to where they were not meant to go. The error names the place.
 //! - What a peer sends is read up to a bound, counted after unpacking.
 //! - An exchange has to be over in time; a file may take as long as it likes while bytes move.
 //! - A proxy from the environment is used where Node.js would use it: with `NODE_USE_ENV_PROXY=1`.
@@ -45,13 +45,13 @@ pub use retry::{Over, repeat};
 use crate::error::{Error, Result};
 use fault::{broken, unusable, without_secrets};
 
-/// An exchange has to be over after this long where nobody says otherwise.
+/// How long an exchange may take by default.
 pub const DEFAULT_EXCHANGE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A file's bytes may stand still for this long where nobody says otherwise.
+/// How long a file's bytes may stand still by default.
 pub const DEFAULT_FILE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Answers may have so many bytes, unpacked, where nobody says otherwise.
+/// The most bytes of an answer, unpacked, by default.
 pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// How to speak with a peer.

@@ -18,7 +18,7 @@ use crate::protocol::text::Text;
 use crate::protocol::wire::{Json, weigh, write_request};
 use crate::transport::EXCHANGE_PATH;
 
-/// A request, as whoever adds headers to it sees it.
+/// A request, as callbacks that add headers to it see it.
 #[derive(Debug, Clone)]
 pub struct Head {
     /// The method.
@@ -84,7 +84,7 @@ pub trait Caller {
 pub struct Peer<C> {
     /// The way to it.
     pub client: Arc<Client>,
-    /// So many further tries a request has.
+    /// How many further tries a request has.
     pub retries: u32,
     /// See [`Caller`].
     pub caller: C,
@@ -209,7 +209,7 @@ impl<C: Caller> Peer<C> {
     }
 }
 
-/// Whether a file of so many bytes that was put is what the peer has.
+/// Whether a file of this size that was put is what the peer has.
 ///
 /// # Errors
 /// `Sync` where it is not.
@@ -242,7 +242,7 @@ pub async fn pause(caller: &impl Caller, how_long: Duration) -> Result<()> {
     caller.run(sleep).await
 }
 
-/// The text of a request, written where that holds up nobody.
+/// The text of a request, written where that holds nothing up.
 ///
 /// # Errors
 /// Where `caller` has no threads.

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::engine::object::Chunks;
 use crate::error::Error;
 
-/// So many bytes are kept to be sent again. A connection that is no more takes no more than fit into the
+/// How many bytes are kept to be sent again. A connection that is no more takes no more than fit into the
 /// buffers of its socket.
 const KEPT: usize = 1024 * 1024;
 

@@ -15,7 +15,7 @@ use reqwest::Response;
 
 use super::fault::causes;
 
-/// So many connections are remembered. A forgotten one counts as fresh.
+/// How many connections are remembered. A forgotten one counts as fresh.
 const REMEMBERED: usize = 256;
 
 /// Both ends of a connection.

@@ -64,7 +64,7 @@ pub enum Action {
     Head,
     /// Send it.
     Get,
-    /// Store what comes.
+    /// Store the body.
     Put,
     /// Delete it.
     Delete,
@@ -79,7 +79,7 @@ pub enum Found {
     BadKey(&'static str),
     /// A path of ours that knows only these methods.
     OtherMethods(&'static str),
-    /// Somebody else's.
+    /// Not ours.
     Nothing,
 }
 

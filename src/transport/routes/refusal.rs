@@ -155,7 +155,7 @@ impl Refusal {
         }
     }
 
-    /// Whether somebody has to look into it.
+    /// Whether a person has to look into it.
     pub fn is_fault(&self) -> bool {
         self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE
     }

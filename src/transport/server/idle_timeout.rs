@@ -95,7 +95,7 @@ impl Drop for Beat {
     }
 }
 
-/// A socket that notes what comes, and does not wait for ever for somebody who takes nothing.
+/// A socket that notes what comes, and does not wait for ever for a peer that reads nothing.
 pub struct Watched {
     stream: TcpStream,
     pulse: Pulse,

@@ -18,7 +18,7 @@ use crate::transport::routes::Refusal;
 /// Less than this within the body timeout is too slow.
 const LEAST_PROGRESS: usize = 16 * 1024;
 
-/// So much of a body that nobody wants is read nevertheless, so that the answer is: who still sends does not
+/// How much of an unwanted body is read nevertheless, so that the answer is: who still sends does not
 /// listen, and who is cut off loses what was said.
 const MOST_UNWANTED: usize = 64 * 1024 * 1024;
 const LONGEST_UNWANTED: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Intake {
         })
     }
 
-    /// Reads what nobody wanted, within bounds.
+    /// Reads an unwanted body, within bounds.
     pub async fn pass_by(self) {
         let mut rest = self.steadily(LONGEST_UNWANTED, Why::default());
         let pass = async {
@@ -63,7 +63,7 @@ impl Intake {
                 }
             }
         };
-        // Whoever is slower than that is cut off.
+        // A slower peer is cut off.
         let _ = timeout(LONGEST_UNWANTED, pass).await;
     }
 }

@@ -39,7 +39,7 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// At least 16 KiB of a body come within this time, or its end.
     pub body_timeout: Duration,
-    /// A connection without a request, or whose answer nobody takes, is closed after this time.
+    /// A connection without a request, or whose answer is not read, is closed after this time.
     pub idle_timeout: Duration,
     /// Requests in work have this time to end when the server closes.
     pub close_timeout: Duration,

@@ -1,4 +1,4 @@
-//! The side that answers over HTTP, whoever holds the socket.
+//! The side that answers over HTTP, whatever holds the socket.
 //!
 //! A [`Channel`] is what is behind the routes: somebody who answers exchanges, a storage of files, and,
 //! where the app wants one, a doorkeeper. [`serve`] takes a request to its answer. It runs on the native
@@ -29,10 +29,10 @@ use crate::transport::routes::Route;
 pub use service::serve;
 pub use upload::Why;
 
-/// A body is at most so many bytes where nobody says otherwise.
+/// The most bytes of a body by default.
 pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
 
-/// What comes of a question to a channel, in time.
+/// The answer of a channel, in time.
 pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// Who answers exchanges.
@@ -101,13 +101,13 @@ pub struct Channel {
     pub answers: Arc<dyn Answers>,
     /// The files.
     pub files: Arc<dyn Files>,
-    /// Who decides about callers; everybody comes in where nobody does.
+    /// Who decides about callers; without it, all come in.
     pub door: Option<Arc<dyn Authorizer>>,
     /// Where faults go.
     pub log: Arc<dyn Log>,
-    /// An exchange's body is at most so many bytes, unpacked.
+    /// The most bytes of an exchange's body, unpacked.
     pub max_body: u64,
-    /// A file is at most so many bytes.
+    /// The most bytes of a file.
     pub max_file: u64,
 }
 

@@ -24,7 +24,7 @@ use crate::transport::routes::{
 };
 use crate::transport::{REPR_DIGEST, write_repr_digest};
 
-/// What takes longer to read or write is done where it keeps nobody waiting.
+/// Reading or writing more bytes than this is done off the network's threads.
 const LONG: usize = 64 * 1024;
 
 /// The content type of a file that has none.
