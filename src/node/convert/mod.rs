@@ -1,0 +1,15 @@
+//! Timestamps, watermarks and items across the bridge.
+
+mod body;
+mod items;
+mod stamps;
+
+pub use body::{Body, as_body, pack_as_json, parse_json, stringify};
+pub use items::{
+    faulty_record, faulty_row, is_nameless, malformed, read_record, read_row, read_size,
+    read_stamped, unreadable,
+};
+pub use stamps::{
+    pick_wanted, put_watermarks, read_hlc, read_hlc_of, read_hlcs, read_watermarks, wanted_hlcs,
+    write_hlc, write_watermarks,
+};
