@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use starkeep_sync_engine::engine::ports::{Events, Exchange, Side};
 use starkeep_sync_engine::engine::responder::Responder;
-use starkeep_sync_engine::engine::round::{Engine, Options as RoundOptions, Report};
+use starkeep_sync_engine::engine::round::{Engine, Report, RoundOptions};
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::{ClockState, Hlc};
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};

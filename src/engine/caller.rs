@@ -15,7 +15,7 @@ pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
 
 /// What an engine may be told.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RoundOptions {
     /// Items in a page, of either direction.
     pub page_limit: usize,
     /// Objects on their way at one time.
@@ -29,7 +29,7 @@ pub struct Options {
     pub max_clock_skew_ms: Option<u64>,
 }
 
-impl Default for Options {
+impl Default for RoundOptions {
     fn default() -> Self {
         Self {
             page_limit: DEFAULT_PAGE_LIMIT,
@@ -55,8 +55,8 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub state: Option<T>,
     /// Who hears of what was applied.
     pub events: E,
-    /// See [`Options`].
-    pub options: Options,
+    /// See [`RoundOptions`].
+    pub options: RoundOptions,
     /// See [`Sweep`].
     pub sweep: RefCell<Sweep<S::Body>>,
 }

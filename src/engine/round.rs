@@ -9,7 +9,9 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
-pub use super::caller::{DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options};
+pub use super::caller::{
+    DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
+};
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;

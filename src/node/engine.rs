@@ -17,7 +17,7 @@ use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, behind, bound, enter};
 use crate::engine::held::{Direction, Held};
-use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Options as RoundOptions, Report};
+use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::sweep::Sweep;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;

@@ -199,9 +199,9 @@ async fn manifest(
 }
 
 /// The name of a residency.
-struct Name(Residency);
+struct ResidencyName(Residency);
 
-impl IntoJs for Name {
+impl IntoJs for ResidencyName {
     fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
         scope.text(self.0.name())
     }
@@ -212,10 +212,12 @@ pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, env) = (call.scope, call.env);
     let row = call.arg(0);
     if scope.is_nullish(row)? {
-        return spawn(scope, env, async { Ok(Name(Residency::Absent)) });
+        return spawn(scope, env, async { Ok(ResidencyName(Residency::Absent)) });
     }
     if !scope.is_nullish(scope.get(env, row, Key::DeletedAtColumn)?)? {
-        return spawn(scope, env, async { Ok(Name(Residency::Tombstoned)) });
+        return spawn(scope, env, async {
+            Ok(ResidencyName(Residency::Tombstoned))
+        });
     }
     let key = scope.get(env, row, Key::ObjectStorageKeyColumn)?;
     let got = scope.describe_kind(key);
@@ -229,6 +231,8 @@ pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
                 &got,
             )
         })?;
-        Ok(Name(Residency::of_live_row(storage.has(&key).await?)))
+        Ok(ResidencyName(Residency::of_live_row(
+            storage.has(&key).await?,
+        )))
     })
 }

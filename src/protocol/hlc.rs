@@ -16,7 +16,7 @@ pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// When something was written, and by whom. Ordered by wall time, counter, node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "Fields")]
+#[serde(rename_all = "camelCase", from = "HlcFields")]
 pub struct Hlc {
     /// Milliseconds since the epoch.
     pub wall_time: u64,
@@ -28,7 +28,7 @@ pub struct Hlc {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct HlcFields {
     wall_time: SafeInteger,
     counter: SafeInteger,
     node_id: NodeId,
@@ -76,8 +76,8 @@ pub fn safe_integer(number: f64) -> Option<u64> {
     safe.then_some(integer)
 }
 
-impl From<Fields> for Hlc {
-    fn from(fields: Fields) -> Self {
+impl From<HlcFields> for Hlc {
+    fn from(fields: HlcFields) -> Self {
         Self::new(fields.wall_time.0, fields.counter.0, fields.node_id)
     }
 }

@@ -1,5 +1,5 @@
 //! The stores as ports of the engine, each kind once: for a round on this thread ([`Here`]), and for one that
-//! has the work of stores done elsewhere (another [`Place`]).
+//! has the work of stores done elsewhere (another [`Threading`]).
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ use crate::protocol::wire::write_watermarks;
     async_fn_in_trait,
     reason = "the crate's own callers name the concrete types"
 )]
-pub trait Place {
+pub trait Threading {
     /// A body as the round holds it.
     type Body: Clone;
 
@@ -53,7 +53,7 @@ pub trait Place {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Here;
 
-impl Place for Here {
+impl Threading for Here {
     type Body = Json;
 
     async fn run<T, W>(&self, begin: impl FnOnce() -> W + Send + 'static) -> Result<T>
@@ -109,7 +109,7 @@ impl<S: ?Sized> Port<S> {
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static, P: Place> Port<S, P> {
+impl<S: ?Sized + Send + Sync + 'static, P: Threading> Port<S, P> {
     async fn ask<T: Send + 'static>(
         &self,
         question: impl for<'a> FnOnce(&'a S) -> Later<'a, T> + Send + 'static,
@@ -182,7 +182,7 @@ const ABLE: Capabilities = Capabilities {
     pages: true,
 };
 
-impl<P: Place> Records<P::Body> for RecordPort<P> {
+impl<P: Threading> Records<P::Body> for RecordPort<P> {
     type Cursor = Infallible;
 
     fn capabilities(&self) -> Result<Capabilities> {
@@ -235,7 +235,7 @@ impl<P: Place> Records<P::Body> for RecordPort<P> {
     }
 }
 
-impl<P: Place> AppRows<P::Body> for RowPort<P> {
+impl<P: Threading> AppRows<P::Body> for RowPort<P> {
     type Cursor = Infallible;
 
     fn capabilities(&self) -> Result<Capabilities> {
@@ -293,7 +293,7 @@ impl<P: Place> AppRows<P::Body> for RowPort<P> {
     }
 }
 
-impl<P: Place> ObjectPort<P> {
+impl<P: Threading> ObjectPort<P> {
     async fn ask_object<T: Send + 'static>(
         &self,
         key: &Text,
@@ -319,7 +319,7 @@ fn options_of(blob: &Blob) -> PutOptions {
     }
 }
 
-impl<P: Place> Blobs for ObjectPort<P> {
+impl<P: Threading> Blobs for ObjectPort<P> {
     type Data = Incoming;
 
     async fn has(&self, key: &Text) -> Result<bool> {
@@ -367,7 +367,7 @@ pub struct StatePort<P, L> {
     pub log: L,
 }
 
-impl<P: Place, L: Log> StatePort<P, L> {
+impl<P: Threading, L: Log> StatePort<P, L> {
     async fn read(&self, key: &'static str, name: &str) -> Result<Watermarks> {
         let Some(json) = self.port.ask(move |store| store.get(key)).await? else {
             return Ok(Watermarks::default());
@@ -391,7 +391,7 @@ pub fn start_over(log: &impl Log, name: &str, what: &str) -> Watermarks {
     Watermarks::default()
 }
 
-impl<P: Place, L: Log> State for StatePort<P, L> {
+impl<P: Threading, L: Log> State for StatePort<P, L> {
     async fn watermarks(&self) -> Result<Watermarks> {
         self.read(OWN_WATERMARKS, "getWatermarks").await
     }

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use starkeep_sync_engine::engine::responder::Responder;
-use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options, Report};
+use starkeep_sync_engine::engine::round::{
+    DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Report, RoundOptions,
+};
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
@@ -158,7 +160,7 @@ impl Node {
             peer: hub.wire.seen_through(node.network.clone()),
             state: Some(node.state.clone()),
             events: node.events.clone(),
-            options: Options {
+            options: RoundOptions {
                 page_limit: setup.page_limit,
                 blob_concurrency: setup.blob_concurrency,
                 verify_content_hash: false,

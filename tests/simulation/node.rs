@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use starkeep_sync_engine::engine::responder::Responder;
-use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Options};
+use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions};
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
@@ -165,7 +165,7 @@ impl Node {
             },
             state: Some(self.state.clone()),
             events: MemoryEvents::default(),
-            options: Options {
+            options: RoundOptions {
                 page_limit: self.place.page_limit,
                 blob_concurrency: self.place.blob_concurrency,
                 verify_content_hash: false,

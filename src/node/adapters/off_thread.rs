@@ -7,14 +7,14 @@ use crate::error::Result;
 use crate::node::convert::Body;
 use crate::node::runtime::{on_a_thread, on_threads};
 use crate::node::value::Env;
-use crate::store::ports::Place;
+use crate::store::ports::Threading;
 use crate::store::{Json, Later};
 
 /// On a thread of the native side; the round goes on in its own context when the work is done.
 #[derive(Clone)]
 pub struct OffThread(pub Rc<Env>);
 
-impl Place for OffThread {
+impl Threading for OffThread {
     type Body = Body;
 
     async fn run<T, W>(&self, begin: impl FnOnce() -> W + Send + 'static) -> Result<T>

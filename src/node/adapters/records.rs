@@ -39,9 +39,9 @@ pub struct JsRecords {
 }
 
 /// A method of the adapter that came in as an option.
-pub(super) struct Operation(&'static str, Key);
+pub(super) struct AdapterMethod(&'static str, Key);
 
-impl fmt::Display for Operation {
+impl fmt::Display for AdapterMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.0, self.1.name())
     }
@@ -62,8 +62,8 @@ impl JsRecords {
         }
     }
 
-    pub(super) fn operation(&self, key: Key) -> Operation {
-        Operation(self.option, key)
+    pub(super) fn operation(&self, key: Key) -> AdapterMethod {
+        AdapterMethod(self.option, key)
     }
 
     /// Finds out what the adapter is able to do. Once a round.

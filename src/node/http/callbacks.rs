@@ -52,7 +52,7 @@ impl PeerOptions {
     pub fn client(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Client {
         // Connections belong to the process: they hold nothing of an environment.
         static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
-        let options = client::Options {
+        let options = client::ClientOptions {
             base_url: self.base_url.clone(),
             timeout,
             max_answer_bytes,

@@ -14,7 +14,7 @@ use crate::node::known_options::HTTP_OBJECT_STORAGE;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::node::stores::key_arg;
-use crate::node::value::{Call, Env, Key, Persistent, Scope, Value, bound, enter, mark};
+use crate::node::value::{Call, Env, Key, Method, Persistent, Scope, Value, bound, enter, mark};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Peer};
@@ -66,9 +66,7 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     Ok(object)
 }
 
-type Method = for<'c> fn(&Call<'c>, &Rc<Files>) -> Result<Value<'c>>;
-
-const METHODS: &[(&str, Method)] = &[
+const METHODS: &[(&str, Method<Rc<Files>>)] = &[
     ("init", |call, _| {
         spawn(call.scope, call.env, async { Ok(()) })
     }),
@@ -180,22 +178,22 @@ impl Files {
         }
     }
 
-    async fn get(&self, key: &Text) -> Result<Found> {
+    async fn get(&self, key: &Text) -> Result<ObjectFound> {
         match self {
             Self::Native(files) => {
                 let Some(object) = files.0.get_file(key).await? else {
-                    return Ok(Found(None));
+                    return Ok(ObjectFound(None));
                 };
                 let content_type = object.content_type.clone();
                 let env = files.0.caller.env();
                 let bytes = on_threads(env, collect(object)).await?;
                 let data = env.scope(|scope| env.keep(scope, scope.bytes(&bytes)?))?;
-                Ok(Found(Some((data, bytes.len() as u64, content_type))))
+                Ok(ObjectFound(Some((data, bytes.len() as u64, content_type))))
             }
             Self::Fetch(files) => {
                 let blob = Blob::under(key.clone());
                 let found = files.get(&blob).await?;
-                Ok(Found(found.map(|whole| {
+                Ok(ObjectFound(found.map(|whole| {
                     let Whole {
                         data,
                         size,
@@ -226,9 +224,9 @@ impl Files {
 }
 
 /// An object that was asked for.
-struct Found(Option<(Persistent, u64, Option<String>)>);
+struct ObjectFound(Option<(Persistent, u64, Option<String>)>);
 
-impl IntoJs for Found {
+impl IntoJs for ObjectFound {
     fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
         let Some((data, size, content_type)) = self.0 else {
             return scope.null();

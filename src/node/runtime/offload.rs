@@ -231,7 +231,7 @@ pub struct FairLock {
 }
 
 /// A turn; the next one begins when it is dropped.
-pub struct Turn {
+pub struct FairTurn {
     env: Rc<Env>,
     executor: Rc<Executor>,
     turns: Rc<FairLock>,
@@ -239,13 +239,13 @@ pub struct Turn {
 
 impl FairLock {
     /// Waits for a turn.
-    pub async fn take(self: &Rc<Self>, env: &Rc<Env>) -> Result<Turn> {
+    pub async fn take(self: &Rc<Self>, env: &Rc<Env>) -> Result<FairTurn> {
         if self.taken.replace(true) {
             let notify = Notify::new(env)?;
             self.waiting.borrow_mut().push_back(notify.id());
             notify.rung().await;
         }
-        Ok(Turn {
+        Ok(FairTurn {
             env: Rc::clone(env),
             executor: Executor::of(env),
             turns: Rc::clone(self),
@@ -253,7 +253,7 @@ impl FairLock {
     }
 }
 
-impl Drop for Turn {
+impl Drop for FairTurn {
     fn drop(&mut self) {
         let next = self.turns.waiting.borrow_mut().pop_front();
         match next {

@@ -20,10 +20,10 @@ type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Se
 /// A queue of tasks that are run with a `C`, on its thread.
 pub struct TaskQueue<C> {
     env: Arc<Remote>,
-    state: Mutex<State<C>>,
+    state: Mutex<QueueState<C>>,
 }
 
-struct State<C> {
+struct QueueState<C> {
     waiting: VecDeque<Errand<C>>,
     notify: Option<u64>,
     over: bool,
@@ -34,7 +34,7 @@ impl<C: 'static> TaskQueue<C> {
     pub fn new(env: &Env) -> Arc<Self> {
         Arc::new(Self {
             env: Arc::clone(&env.remote),
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 waiting: VecDeque::new(),
                 notify: None,
                 over: false,
@@ -42,7 +42,7 @@ impl<C: 'static> TaskQueue<C> {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<C>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use http::request::Parts;
 
 use super::native::NativeAnswers;
-use super::served_files::{Fetched, NativeFiles, fetch, pieces_of};
+use super::served_files::{NativeFiles, ServedObject, fetch, pieces_of};
 use crate::engine::object::Incoming;
 use crate::engine::ports::Log as EngineLog;
 use crate::error::{Error, Result};
@@ -361,7 +361,7 @@ impl Files for Across {
         });
         Box::pin(async move {
             Ok(fetched.await?.map(
-                |Fetched {
+                |ServedObject {
                      bytes,
                      content_type,
                  }| File {

@@ -32,7 +32,7 @@ use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, s
 use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value, bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::routes::{Found, Route, find};
-use crate::transport::server::{Body, Why, serve};
+use crate::transport::server::{AnswerBody, Why, serve};
 
 /// How many pieces of a body wait between the socket and the storage.
 const PIECES_UNDER_WAY: usize = 4;
@@ -224,8 +224,8 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         let response = respond(&env, &context, (found, head), receiver).await?;
         let (head, body) = response.into_parts();
         let whole = match body {
-            Body::Whole(bytes) => Some(bytes),
-            Body::Pieces(pieces) => {
+            AnswerBody::Whole(bytes) => Some(bytes),
+            AnswerBody::Pieces(pieces) => {
                 if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
                     live.answer = Some(pieces);
                 }
@@ -246,7 +246,7 @@ async fn respond(
     context: &Rc<Context>,
     (found, head): (Found, Parts),
     receiver: mpsc::Receiver<Result<Bytes>>,
-) -> Result<Response<Body>> {
+) -> Result<Response<AnswerBody>> {
     let _away = Offload::new(env);
     let tasks = TaskQueue::new(env);
     let channel = across(context, &tasks, 0)?

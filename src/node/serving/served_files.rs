@@ -69,7 +69,7 @@ pub fn pieces_of(bytes: Bytes) -> Chunks {
 }
 
 /// A file of the app's storage.
-pub struct Fetched {
+pub struct ServedObject {
     /// Its bytes.
     pub bytes: Bytes,
     /// The content type it was put with.
@@ -77,12 +77,12 @@ pub struct Fetched {
 }
 
 /// A file of a storage of the app's, as a whole.
-pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<Fetched>> {
+pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<ServedObject>> {
     let env = storage.env();
     let read = |scope: Scope<'_>, file: Value<'_>| {
         let data = scope.as_bytes(scope.get(env, file, Key::Data)?);
         let content_type = scope.as_text(scope.get(env, file, Key::ContentType)?);
-        Ok(Fetched {
+        Ok(ServedObject {
             bytes: data.map(Bytes::from).ok_or_else(|| {
                 storage.wrong(
                     Key::Get,

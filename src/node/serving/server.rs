@@ -15,7 +15,7 @@ use crate::node::error::{invalid, must_be};
 use crate::node::known_options::{HTTP_SYNC_CHANNEL, HTTP_SYNC_SERVER};
 use crate::node::options::{Lacking, Options};
 use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
-use crate::node::value::{Call, Env, Kind, Scope, Value, bound, enter};
+use crate::node::value::{Call, Env, Kind, Method, Scope, Value, bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
 use crate::transport::server::listen::{Channels, Limits, run};
@@ -25,10 +25,10 @@ struct Server {
     prefixes: Vec<String>,
     context: Rc<Context>,
     limits: Limits,
-    state: RefCell<State>,
+    state: RefCell<ServerState>,
 }
 
-enum State {
+enum ServerState {
     Closed,
     Starting,
     Listening {
@@ -53,10 +53,11 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             request: None,
         }),
         limits: read_limits(&options)?,
-        state: RefCell::new(State::Closed),
+        state: RefCell::new(ServerState::Closed),
     });
     let object = scope.object()?;
-    let methods: [(&str, Method); 3] = [("listen", listen), ("address", address), ("close", close)];
+    let methods: [(&str, Method<Rc<Server>>); 3] =
+        [("listen", listen), ("address", address), ("close", close)];
     for (name, body) in methods {
         let server = Rc::clone(&server);
         let method = bound(scope, env, name, array, move |call| body(call, &server))?;
@@ -64,8 +65,6 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     }
     Ok(object)
 }
-
-type Method = for<'c> fn(&Call<'c>, &Rc<Server>) -> Result<Value<'c>>;
 
 fn read_channels<'s>(
     scope: Scope<'s>,
@@ -146,17 +145,17 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let entered = enter(call)?;
     spawn(call.scope, call.env, async move {
         let (host, port) = arguments?;
-        if !matches!(*server.state.borrow(), State::Closed) {
+        if !matches!(*server.state.borrow(), ServerState::Closed) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 "listen",
                 "the server listens already; close it first",
             ));
         }
-        server.state.replace(State::Starting);
+        server.state.replace(ServerState::Starting);
         let started = start(&env, &server, (host, port)).await;
         let (address, tasks) = started.inspect_err(|_| {
-            server.state.replace(State::Closed);
+            server.state.replace(ServerState::Closed);
         })?;
         let context = Rc::clone(&server.context);
         let serving = Rc::clone(&env);
@@ -170,7 +169,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
             })
             .map(|_| ())
         })?;
-        Ok(Place(Some(address)))
+        Ok(ListeningAddress(Some(address)))
     })
 }
 
@@ -203,7 +202,7 @@ async fn start(
         drop(end);
         ended.send_replace(true);
     });
-    server.state.replace(State::Listening {
+    server.state.replace(ServerState::Listening {
         address,
         closing,
         over,
@@ -249,10 +248,10 @@ fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
 
 fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let address = match &*server.state.borrow() {
-        State::Listening { address, .. } => Some(*address),
-        State::Closed | State::Starting => None,
+        ServerState::Listening { address, .. } => Some(*address),
+        ServerState::Closed | ServerState::Starting => None,
     };
-    Place(address).into_js(call.scope, call.env)
+    ListeningAddress(address).into_js(call.scope, call.env)
 }
 
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
@@ -268,8 +267,9 @@ fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
         })
         .await?;
         // Only the first of several that waited finds it listening still.
-        if matches!(&*server.state.borrow(), State::Listening { over, .. } if *over.borrow()) {
-            server.state.replace(State::Closed);
+        if matches!(&*server.state.borrow(), ServerState::Listening { over, .. } if *over.borrow())
+        {
+            server.state.replace(ServerState::Closed);
         }
         Ok(())
     })
@@ -278,11 +278,11 @@ fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
 impl Server {
     fn begin_to_close(&self) -> Option<watch::Receiver<bool>> {
         match &*self.state.borrow() {
-            State::Listening { closing, over, .. } => {
+            ServerState::Listening { closing, over, .. } => {
                 closing.send_replace(true);
                 Some(over.clone())
             }
-            State::Closed | State::Starting => None,
+            ServerState::Closed | ServerState::Starting => None,
         }
     }
 }
@@ -296,9 +296,9 @@ impl Drop for ClosesWith {
 }
 
 /// Where a server listens, as `node:net` says it; null where it does not.
-struct Place(Option<SocketAddr>);
+struct ListeningAddress(Option<SocketAddr>);
 
-impl IntoJs for Place {
+impl IntoJs for ListeningAddress {
     fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
         let Some(address) = self.0 else {
             return scope.null();

@@ -11,7 +11,7 @@ use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::node::error::must_be;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Kind, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, function, mark};
 use crate::protocol::message::as_count;
 use crate::store::{Listing, Object, ObjectStore, PutOptions};
 
@@ -31,9 +31,7 @@ pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value
     Ok(object)
 }
 
-type Method = for<'c> fn(&Call<'c>, &Arc<dyn ObjectStore>) -> Result<Value<'c>>;
-
-const METHODS: &[(&str, Method)] = &[
+const METHODS: &[(&str, Method<Arc<dyn ObjectStore>>)] = &[
     ("init", |call, store| {
         let store = Arc::clone(store);
         promise(call, Ok(async move { store.init() }))
@@ -52,7 +50,7 @@ const METHODS: &[(&str, Method)] = &[
         let key = key(call, "get(key)");
         promise(
             call,
-            key.map(|key| async move { store.get(&key).await.map(Found) }),
+            key.map(|key| async move { store.get(&key).await.map(ObjectFound) }),
         )
     }),
     ("has", |call, store| {
@@ -151,9 +149,9 @@ fn list<'s>(call: &Call<'s>, store: &Arc<dyn ObjectStore>) -> Result<Value<'s>> 
 }
 
 /// An object that was asked for.
-struct Found(Option<Object>);
+struct ObjectFound(Option<Object>);
 
-impl IntoJs for Found {
+impl IntoJs for ObjectFound {
     fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
         let Some(found) = self.0 else {
             return scope.null();

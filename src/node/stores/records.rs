@@ -13,7 +13,7 @@ use crate::node::error::must_be;
 use crate::node::helpers::TIMESTAMP;
 use crate::node::options::Options;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Method, Scope, Value, function, mark};
 use crate::protocol::watermarks::Watermarks;
 use crate::store::query::QueryResult;
 use crate::store::{Json, Operation, RecordStore};
@@ -51,9 +51,7 @@ pub fn records<'s>(
     Ok(object)
 }
 
-type Method = for<'c> fn(&Call<'c>, &Arc<dyn RecordStore>) -> Result<Value<'c>>;
-
-const METHODS: &[(&str, Method)] = &[
+const METHODS: &[(&str, Method<Arc<dyn RecordStore>>)] = &[
     ("init", |call, store| {
         let store = Arc::clone(store);
         promise(call, Ok(async move { store.init() }))

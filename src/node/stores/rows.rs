@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::node::convert::{parse_json, read_row};
 use crate::node::error::{invalid, must_be};
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Method, Scope, Value, function, mark};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::message::as_count;
@@ -30,12 +30,10 @@ pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'
     Ok(source)
 }
 
-type Method = for<'c> fn(&Call<'c>, &Arc<dyn AppRowStore>) -> Result<Value<'c>>;
-
 fn object_of<'s>(
     scope: Scope<'s>,
     env: &Rc<Env>,
-    methods: &[(&str, Method)],
+    methods: &[(&str, Method<Arc<dyn AppRowStore>>)],
     store: &Arc<dyn AppRowStore>,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
@@ -47,7 +45,7 @@ fn object_of<'s>(
     Ok(object)
 }
 
-const METHODS: &[(&str, Method)] = &[
+const METHODS: &[(&str, Method<Arc<dyn AppRowStore>>)] = &[
     ("register", |call, store| {
         outside(call, store.held_by(), |call| {
             let store = Arc::clone(store);
@@ -68,7 +66,7 @@ const METHODS: &[(&str, Method)] = &[
 
 /// These answer at once, as the interface has it. The file is asked each time: another process may
 /// register apps too.
-const NAMESPACES: &[(&str, Method)] = &[
+const NAMESPACES: &[(&str, Method<Arc<dyn AppRowStore>>)] = &[
     ("get", |call, store| {
         let app = call.scope.as_text(call.arg(0));
         let app = app.ok_or_else(|| {
@@ -95,7 +93,7 @@ const NAMESPACES: &[(&str, Method)] = &[
     }),
 ];
 
-const APPLIER: &[(&str, Method)] = &[
+const APPLIER: &[(&str, Method<Arc<dyn AppRowStore>>)] = &[
     ("apply", |call, store| {
         outside(call, store.held_by(), |call| {
             let store = Arc::clone(store);

@@ -106,9 +106,9 @@ impl Drop for Inside<'_> {
     }
 }
 
-type Method = for<'c> fn(&Call<'c>, Arc<dyn RecordTransaction>) -> Result<Value<'c>>;
+type TransactionMethod = for<'c> fn(&Call<'c>, Arc<dyn RecordTransaction>) -> Result<Value<'c>>;
 
-const METHODS: &[(&str, Method)] = &[
+const METHODS: &[(&str, TransactionMethod)] = &[
     ("put", |call, transaction| {
         promise(
             call,

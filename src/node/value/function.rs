@@ -37,12 +37,15 @@ impl<'s> Call<'s> {
 /// What an exported function does.
 pub type Function = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
 
-type Body = dyn for<'c> Fn(&Call<'c>) -> Result<Value<'c>>;
+/// What a method of an object does; `T` is the native half of the object.
+pub type Method<T> = for<'c> fn(&Call<'c>, &T) -> Result<Value<'c>>;
 
-struct Data {
+type FunctionBody = dyn for<'c> Fn(&Call<'c>) -> Result<Value<'c>>;
+
+struct FunctionData {
     env: Rc<Env>,
     name: Box<str>,
-    body: Box<Body>,
+    body: Box<FunctionBody>,
 }
 
 /// Makes a function that needs no `this`. An error that `body` answers with is thrown.
@@ -52,7 +55,7 @@ pub fn function<'s>(
     name: &str,
     body: impl for<'c> Fn(&Call<'c>) -> Result<Value<'c>> + 'static,
 ) -> Result<Value<'s>> {
-    let data = Box::into_raw(Box::new(Data {
+    let data = Box::into_raw(Box::new(FunctionData {
         env: Rc::clone(env),
         name: Box::from(name),
         body: Box::new(body),
@@ -92,7 +95,7 @@ pub fn function<'s>(
 
 unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
     // SAFETY: `data` came from `Box::into_raw`, and a finalizer runs once.
-    let data = unsafe { Box::from_raw(data.cast::<Data>()) };
+    let data = unsafe { Box::from_raw(data.cast::<FunctionData>()) };
     let env = Rc::clone(&data.env);
     // A panic in a destructor must not unwind into Node. What the function held is let go of here: no
     // round may follow that would.
@@ -127,7 +130,7 @@ unsafe extern "C" fn called(
         return ptr::null_mut();
     }
     // SAFETY: the data lives as long as the function, and the function is being called.
-    let data = unsafe { &*data.cast::<Data>() };
+    let data = unsafe { &*data.cast::<FunctionData>() };
     let call = Call {
         scope,
         env: &data.env,

@@ -21,7 +21,7 @@ mod scope;
 mod shared_buffer;
 
 pub use env::{Env, Persistent, Runtime};
-pub use function::{Call, Function, function};
+pub use function::{Call, Function, Method, function};
 pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;

@@ -80,7 +80,7 @@ impl Malformed {
         Error::sync(self.0, what)
     }
 
-    fn fields<'a>(&self, text: &'a [u8]) -> Result<Fields<'a>> {
+    fn fields<'a>(&self, text: &'a [u8]) -> Result<Members<'a>> {
         if nests_deeper(text, MAX_DEPTH) {
             return Err(self.error(format!("it must not nest deeper than {MAX_DEPTH}")));
         }
@@ -92,7 +92,7 @@ impl Malformed {
         fields.map_err(|error| self.error(error.to_string()).caused_by(error))
     }
 
-    fn items(&self, fields: &Fields<'_>) -> Result<Vec<Item<Json>>> {
+    fn items(&self, fields: &Members<'_>) -> Result<Vec<Item<Json>>> {
         let (records, rows) = (
             fields.records.as_deref().unwrap_or_default(),
             fields.rows.as_deref().unwrap_or_default(),
@@ -129,7 +129,7 @@ impl Malformed {
 
 /// Both messages' fields. `null` is as if a field were not there.
 #[derive(Default)]
-struct Fields<'a> {
+struct Members<'a> {
     watermarks: Option<Watermarks>,
     records: Option<Vec<&'a RawValue>>,
     rows: Option<Vec<&'a RawValue>>,
@@ -158,14 +158,14 @@ const NAMES: [&str; 10] = [
 struct Message;
 
 impl<'a> Visitor<'a> for Message {
-    type Value = Fields<'a>;
+    type Value = Members<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Fields<'a>, M::Error> {
-        let mut fields = Fields::default();
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Members<'a>, M::Error> {
+        let mut fields = Members::default();
         while let Some(place) = map.next_key_seed(Name(&NAMES))? {
             match place {
                 Some(0) => fields.watermarks = map.next_value()?,

@@ -13,7 +13,7 @@ use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::session::{Session, WRITING};
 use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
-use super::tree::{NESTED, Place, Tree, Wanted};
+use super::tree::{Listed, NESTED, Place, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Listing;
 use crate::store::identity::FileId;
@@ -171,7 +171,7 @@ impl Area {
         cursor: Option<&str>,
     ) -> Result<Listing> {
         let limit = limit.unwrap_or(usize::MAX);
-        let wanted = Wanted {
+        let wanted = Listed {
             prefix,
             after: cursor,
             at_most: limit.saturating_add(1),

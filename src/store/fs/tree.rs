@@ -65,13 +65,13 @@ enum Made {
 
 /// Which keys are listed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Listed<'a> {
     pub(super) prefix: &'a str,
     pub(super) after: Option<&'a str>,
     pub(super) at_most: usize,
 }
 
-impl Wanted<'_> {
+impl Listed<'_> {
     fn key(&self, key: &str) -> bool {
         key.starts_with(self.prefix)
             && self.after.is_none_or(|after| key > after)
@@ -258,7 +258,7 @@ impl Tree {
     }
 
     /// The first of the wanted keys, in order.
-    pub(super) fn list(&self, operation: &'static str, wanted: Wanted<'_>) -> Result<Vec<String>> {
+    pub(super) fn list(&self, operation: &'static str, wanted: Listed<'_>) -> Result<Vec<String>> {
         let entries_of = |folders: &[String]| {
             let path = || self.path_of(folders);
             self.sorted_entries(folders)

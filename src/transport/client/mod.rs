@@ -56,7 +56,7 @@ pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// How to speak with a peer.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ClientOptions {
     /// What the paths are appended to, without a slash at its end.
     pub base_url: String,
     /// See [`DEFAULT_EXCHANGE_TIMEOUT`] and [`DEFAULT_FILE_TIMEOUT`]; `None` to wait for ever.
@@ -71,7 +71,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Client {
     connections: Connections,
-    options: Options,
+    options: ClientOptions,
     packing: Arc<AtomicU8>,
     over: Over,
 }
@@ -79,7 +79,7 @@ pub struct Client {
 impl Client {
     /// A client that speaks through `connections`. Nothing is sent, and the URL is not looked at, before
     /// the first request.
-    pub fn new(connections: Connections, options: Options) -> Self {
+    pub fn new(connections: Connections, options: ClientOptions) -> Self {
         Self {
             connections,
             options,

@@ -16,10 +16,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// What is known of a connection.
 #[derive(Debug, Clone)]
-pub struct Pulse(Arc<Mutex<State>>);
+pub struct Pulse(Arc<Mutex<ConnectionState>>);
 
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     /// Requests in work.
     at_work: usize,
     /// When nothing was in work any more.
@@ -35,14 +35,14 @@ pub struct Beat(Pulse);
 impl Pulse {
     /// Of a connection that was just made.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(ConnectionState {
             at_work: 0,
             resting: Instant::now(),
             begun: None,
         })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -27,7 +27,7 @@ use super::idle_timeout::{Beat, Pulse, Watched};
 use super::intake::Intake;
 use super::service::{healthy, serve};
 use super::upload::Why;
-use super::{Body, Channel};
+use super::{AnswerBody, Channel};
 use crate::engine::object::Chunks;
 use crate::error::Error;
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
@@ -203,7 +203,7 @@ impl Server {
         let intake = Intake::new(body);
         let (response, permit) = match Arc::clone(&self.requests).try_acquire_owned() {
             Ok(permit) => (self.serve(head, &intake).await, Some(permit)),
-            Err(_) => (Refusal::busy().into_response().map(Body::Whole), None),
+            Err(_) => (Refusal::busy().into_response().map(AnswerBody::Whole), None),
         };
         // Ends at once where the body was read. Who waits to be asked for it sends none.
         if !expects {
@@ -211,14 +211,14 @@ impl Server {
         }
         response.map(|body| Answer {
             body: match body {
-                Body::Whole(bytes) => Either::Left(Full::new(bytes)),
-                Body::Pieces(pieces) => Either::Right(StreamBody::new(Frames(pieces))),
+                AnswerBody::Whole(bytes) => Either::Left(Full::new(bytes)),
+                AnswerBody::Pieces(pieces) => Either::Right(StreamBody::new(Frames(pieces))),
             },
             _work: (beat, permit),
         })
     }
 
-    async fn serve(&self, mut head: http::request::Parts, intake: &Intake) -> Response<Body> {
+    async fn serve(&self, mut head: http::request::Parts, intake: &Intake) -> Response<AnswerBody> {
         let path = head.uri.path().to_owned();
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
@@ -226,7 +226,7 @@ impl Server {
                 return healthy();
             }
             let refusal = Refusal::not_found("there is no such channel here");
-            return refusal.into_response().map(Body::Whole);
+            return refusal.into_response().map(AnswerBody::Whole);
         };
         let why = Why::default();
         let body = intake.steadily(self.limits.body_timeout, why.clone());

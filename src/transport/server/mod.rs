@@ -121,7 +121,7 @@ impl fmt::Debug for Channel {
 }
 
 /// The body of an answer.
-pub enum Body {
+pub enum AnswerBody {
     /// Bytes that are there.
     Whole(Bytes),
     /// Bytes that come in pieces.

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::upload::{Upload, Why};
-use super::{About, Body, Channel};
+use super::{About, AnswerBody, Channel};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;
@@ -41,7 +41,7 @@ pub async fn serve(
     head: Parts,
     body: Chunks,
     why: Why,
-) -> Response<Body> {
+) -> Response<AnswerBody> {
     let mut response = respond(channel, found, head, body, why).await;
     mark(response.headers_mut());
     response
@@ -53,7 +53,7 @@ async fn respond(
     head: Parts,
     body: Chunks,
     why: Why,
-) -> Response<Body> {
+) -> Response<AnswerBody> {
     let route = match found {
         Found::Route(route) => route,
         Found::BadKey(what) => return refused(Refusal::bad_key(what)),
@@ -69,14 +69,14 @@ async fn respond(
 }
 
 /// The server is there.
-pub fn healthy() -> Response<Body> {
+pub fn healthy() -> Response<AnswerBody> {
     let mut response = json(Bytes::from_static(b"{\"status\":\"ok\"}"));
     mark(response.headers_mut());
     response
 }
 
-fn refused(refusal: Refusal) -> Response<Body> {
-    refusal.into_response().map(Body::Whole)
+fn refused(refusal: Refusal) -> Response<AnswerBody> {
+    refusal.into_response().map(AnswerBody::Whole)
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Error {
@@ -100,7 +100,7 @@ async fn answer(
     head: &Parts,
     body: Chunks,
     why: &Why,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<AnswerBody>, Refusal> {
     if route == Route::Health {
         return Ok(healthy());
     }
@@ -175,7 +175,7 @@ async fn exchange(
     head: &Parts,
     body: Chunks,
     why: &Why,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<AnswerBody>, Refusal> {
     let explain = |error: Error| explained(channel, "exchange", &error, Some(why));
     let upload = Upload::new(&head.headers, body, why.clone(), channel.max_body)?;
     let text = upload.whole().await.map_err(explain)?;
@@ -232,7 +232,7 @@ async fn aside<T: Send + 'static>(
         })
 }
 
-async fn look(channel: &Channel, key: String) -> Result<Response<Body>> {
+async fn look(channel: &Channel, key: String) -> Result<Response<AnswerBody>> {
     let Some(about) = channel.files.look(key).await? else {
         let mut response = empty(StatusCode::NOT_FOUND);
         response.headers_mut().remove(CONTENT_LENGTH);
@@ -251,7 +251,7 @@ async fn get(
     channel: &Channel,
     head: &Parts,
     key: String,
-) -> Result<Result<Response<Body>, Refusal>> {
+) -> Result<Result<Response<AnswerBody>, Refusal>> {
     let Some(file) = channel.files.open(key).await? else {
         return Ok(Err(Refusal::not_found("there is no file under this key")));
     };
@@ -259,14 +259,14 @@ async fn get(
     let tag = file.about.version.as_deref().map(entity_tag);
     let mut response = match select(&head.headers, size, tag.as_deref()) {
         Selection::Whole => {
-            let mut response = Response::new(Body::Pieces((file.read)(0..size)));
+            let mut response = Response::new(AnswerBody::Pieces((file.read)(0..size)));
             response.headers_mut().insert(CONTENT_LENGTH, size.into());
             response
         }
         Selection::Part(part) => {
             let said = format!("bytes {}-{}/{size}", part.start, part.end - 1);
             let length = part.end - part.start;
-            let mut response = Response::new(Body::Pieces((file.read)(part)));
+            let mut response = Response::new(AnswerBody::Pieces((file.read)(part)));
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert_text(response.headers_mut(), CONTENT_RANGE, &said);
             response.headers_mut().insert(CONTENT_LENGTH, length.into());
@@ -296,7 +296,7 @@ async fn put(
     head: &Parts,
     key: String,
     (body, why): (Chunks, &Why),
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<AnswerBody>, Refusal> {
     let upload = Upload::new(&head.headers, body, why.clone(), channel.max_file)?;
     let content_type = head.headers.get(CONTENT_TYPE);
     let file = Incoming {
@@ -334,8 +334,8 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::Whole(Bytes::new()));
+fn empty(status: StatusCode) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Whole(Bytes::new()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, 0.into());
@@ -343,9 +343,9 @@ fn empty(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn json(text: Bytes) -> Response<Body> {
+fn json(text: Bytes) -> Response<AnswerBody> {
     let length = text.len();
-    let mut response = Response::new(Body::Whole(text));
+    let mut response = Response::new(AnswerBody::Whole(text));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CONTENT_LENGTH, length.into());
