@@ -188,6 +188,10 @@ const side = () => vm.runInContext(\`(() => {
     photo: (updatedAt) => ({ id: "1", updatedAt: { ...updatedAt }, deletedAt: null,
       contentHash: "", objectStorageKey: "p", mimeType: "", sizeBytes: 3 }),
     bytes: new Uint8Array([1, 2, 3]),
+    state: {
+      getWatermarks: async () => ({}), setWatermarks: async () => {},
+      getPeerWatermarks: async () => ({}), setPeerWatermarks: async () => {},
+    },
   };
 })()\`, context);
 const [laptop, cloud] = [side(), side()];
@@ -204,6 +208,7 @@ const engine = sync.createSyncEngine({
     clock: sync.createHLCClock({ nodeId: "cloud" }),
   }),
   clock,
+  syncState: laptop.state,
 });
 const { shipped } = await engine.exchange();
 console.log(shipped, (await cloud.database.get("1")).id, [...(await cloud.storage.get("p")).data].join());
@@ -257,6 +262,7 @@ const engine = sync.createSyncEngine({
   remoteObjectStorage: cloud.objectStorage,
   transport: sync.createInProcessSyncTransport(cloud),
   clock: laptop.clock,
+  syncState: sync.createSqliteSyncStateStore({ path: root + "/laptop.db" }),
 });
 for (let i = 0; i < 50; i += 1) {
   await laptop.objectStorage.put("p/" + i, new Uint8Array(10_000));

@@ -5,7 +5,14 @@ const sync = require("@starkeep/sync-engine");
 function memory() {
   const records = new Map();
   const objects = new Map();
+  let [own, peers] = [{}, {}];
   return {
+    state: {
+      getWatermarks: async () => own,
+      setWatermarks: async (watermarks) => void (own = watermarks),
+      getPeerWatermarks: async () => peers,
+      setPeerWatermarks: async (watermarks) => void (peers = watermarks),
+    },
     database: {
       put: async (record) => void records.set(record.id, record),
       get: async (id) => records.get(id) ?? null,
@@ -29,6 +36,7 @@ function engineOf(side, nodeId, cloud, transport) {
     remoteObjectStorage: cloud.storage,
     transport,
     clock: sync.createHLCClock({ nodeId }),
+    syncState: side.state,
   });
 }
 

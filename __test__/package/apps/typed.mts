@@ -10,6 +10,7 @@ import {
   createHLCClock,
   createInProcessSyncTransport,
   createSqliteDatabaseAdapter,
+  createSqliteSyncStateStore,
   createSyncEngine,
 } from "@starkeep/sync-engine";
 
@@ -42,6 +43,7 @@ const folder = mkdtempSync(join(tmpdir(), "sync-engine-app-"));
 function open(nodeId: string) {
   return {
     databaseAdapter: createSqliteDatabaseAdapter({ path: join(folder, `${nodeId}.db`) }),
+    syncState: createSqliteSyncStateStore({ path: join(folder, `${nodeId}.db`) }),
     objectStorage: new MemoryStorage(),
     clock: createHLCClock({ nodeId }),
   };
@@ -60,6 +62,7 @@ function round(side: Side, transport: SyncTransport = inProcess): Promise<Exchan
     remoteObjectStorage: cloud.objectStorage,
     transport,
     clock: side.clock,
+    syncState: side.syncState,
   }).exchange();
 }
 
@@ -96,7 +99,8 @@ async function main(): Promise<void> {
   const deaf = { exchange: async () => ({}) } as unknown as SyncTransport;
   const malformed: unknown = await round(phone, deaf).catch((thrown: unknown) => thrown);
   if (!(malformed instanceof StarkeepError)) throw malformed;
-  for (const side of [laptop, phone, cloud]) await side.databaseAdapter.close();
+  for (const { databaseAdapter, syncState } of [laptop, phone, cloud])
+    await Promise.all([databaseAdapter.close(), syncState.close()]);
   rmSync(folder, { recursive: true });
   const text = new TextDecoder().decode(found?.data);
   console.log(JSON.stringify({ shipped, applied, hasMore, photo: text }));
