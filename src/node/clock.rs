@@ -7,7 +7,7 @@ use super::error::{invalid, must_be};
 use super::helpers::TIMESTAMP;
 use super::known_options::HLC_CLOCK;
 use super::options::Options;
-use super::value::{Call, Env, Handle, Key, Scope, Value, bound, mark};
+use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand};
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{ClockState, Hlc};
@@ -103,7 +103,7 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         receiving.receive(call.scope, &remote)
     })?;
     scope.set(env, object, Key::Receive, receive)?;
-    mark(scope, env, object, clock)?;
+    brand(scope, env, object, clock)?;
     Ok(object)
 }
 

@@ -15,7 +15,7 @@ use super::options::{Lacking, Options};
 use super::runtime::{FairLock, IntoJs, spawn_traced};
 use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
-use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, behind, bound, enter};
+use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
 use crate::engine::held::{Direction, Held};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::sweep::Sweep;
@@ -68,7 +68,7 @@ impl Caller {
         if let Some(state) = &self.engine.state {
             holders.add(state.held_by()?);
         }
-        match self.engine.peer.0.behind::<InProcess>()? {
+        match self.engine.peer.0.native::<InProcess>()? {
             Some(peer) => peer.holders(holders),
             None => Ok(()),
         }
@@ -151,7 +151,7 @@ fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> 
         return Ok(());
     }
     let folder = |storage| {
-        let native = behind::<NativeBlobs>(scope, env, storage)?;
+        let native = native_of::<NativeBlobs>(scope, env, storage)?;
         Ok::<_, Error>(native.and_then(|native| native.0.place()))
     };
     let is_one_folder =

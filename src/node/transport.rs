@@ -13,7 +13,7 @@ use super::known_options::IN_PROCESS;
 use super::messages::{read_answer, read_request, write_answer, write_request};
 use super::options::{Lacking, Options};
 use super::runtime::{IntoJs, await_js, on_threads, spawn_traced};
-use super::value::{Call, Env, Handle, Key, Scope, Value, bound, enter, mark};
+use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand, enter};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -145,7 +145,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
     })?;
     scope.set(env, transport, Key::Exchange, exchange)?;
-    mark(scope, env, transport, in_process)?;
+    brand(scope, env, transport, in_process)?;
     Ok(transport)
 }
 
@@ -155,7 +155,7 @@ pub struct Peer(pub Handle);
 impl Peer {
     /// Whether it is an answering side of this package in this process.
     pub fn is_in_process(&self) -> Result<bool> {
-        Ok(self.0.behind::<InProcess>()?.is_some())
+        Ok(self.0.native::<InProcess>()?.is_some())
     }
 
     /// Its answer to a request, both as the text that they are: nothing of them is written anew.
@@ -179,7 +179,7 @@ impl Peer {
 
     /// Its answer to a request of a caller that gets JSON.
     pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
-        match self.0.behind::<InProcess>()? {
+        match self.0.native::<InProcess>()? {
             Some(in_process) => in_process.answer_json(request).await,
             None => self.exchange(request).await,
         }
@@ -188,7 +188,7 @@ impl Peer {
 
 impl Exchange<Body> for Peer {
     fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
-        match self.0.behind::<HttpTransport>()? {
+        match self.0.native::<HttpTransport>()? {
             Some(http) => http.pack(item),
             None => Ok(1),
         }
@@ -197,10 +197,10 @@ impl Exchange<Body> for Peer {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let env = self.0.env();
         // The caller keeps the transport, and the transport what it needs.
-        if let Some(in_process) = self.0.behind::<InProcess>()? {
+        if let Some(in_process) = self.0.native::<InProcess>()? {
             return Box::pin(in_process.answer(request)).await;
         }
-        if let Some(http) = self.0.behind::<HttpTransport>()? {
+        if let Some(http) = self.0.native::<HttpTransport>()? {
             return Box::pin(http.exchange(request)).await;
         }
         await_js(

@@ -53,7 +53,11 @@ type Side = ReturnType<typeof open>;
 const laptop = open("laptop");
 const phone = open("phone");
 const cloud = open("cloud");
-const inProcess = createInProcessSyncTransport(cloud);
+const inProcess = createInProcessSyncTransport({
+  databaseAdapter: cloud.databaseAdapter,
+  objectStorage: cloud.objectStorage,
+  clock: cloud.clock,
+});
 
 function round(side: Side, transport: SyncTransport = inProcess): Promise<ExchangeResult> {
   return createSyncEngine({

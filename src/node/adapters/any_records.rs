@@ -58,7 +58,7 @@ impl AnyRecords {
 
     /// The transaction that has the turn of a store of this package, as the adapter is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.adapter.behind::<NativeRecords>()?;
+        let native = self.adapter.native::<NativeRecords>()?;
         Ok(native.and_then(|native| native.0.held_by()))
     }
 }

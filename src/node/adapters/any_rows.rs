@@ -72,7 +72,7 @@ impl AnyRows {
 
     /// The transaction that has the turn of a store of this package, as the applier is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.applier.behind::<NativeRows>()?;
+        let native = self.applier.native::<NativeRows>()?;
         Ok(native.and_then(|native| native.0.held_by()))
     }
 }

@@ -39,8 +39,8 @@ impl JsBlobs {
     }
 
     /// What of this package is behind the storage, if anything of that kind is.
-    pub fn behind<T: 'static>(&self) -> Result<Option<Rc<T>>> {
-        self.storage.behind::<T>()
+    pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
+        self.storage.native::<T>()
     }
 
     /// The storage itself.

@@ -16,7 +16,7 @@ pub struct JsClock(pub Handle);
 impl JsClock {
     /// The clock itself, where it is this package's own and calls nothing of the app's.
     pub fn shared(&self) -> Result<Option<SharedClock>> {
-        let native = self.0.behind::<NativeClock>()?;
+        let native = self.0.native::<NativeClock>()?;
         Ok(native.and_then(|clock| clock.shared().cloned()))
     }
 }

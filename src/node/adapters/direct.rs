@@ -17,7 +17,7 @@ impl<T: 'static> Direct<T> {
 
     /// Looks at the adapter: an app may have replaced one of its functions since.
     pub fn look(&self, adapter: &Handle) -> Result<()> {
-        *self.0.borrow_mut() = adapter.behind()?;
+        *self.0.borrow_mut() = adapter.native()?;
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl AnyState {
 
     /// The transaction that has the turn of a store of this package, as the option is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.js.0.behind::<NativeState>()?;
+        let native = self.js.0.native::<NativeState>()?;
         Ok(native.and_then(|native| native.0.held_by()))
     }
 }

@@ -13,7 +13,7 @@ use crate::node::known_options::HTTP_SYNC_TRANSPORT;
 use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
 use crate::node::runtime::{on_threads, spawn_traced};
-use crate::node::value::{Call, Env, Key, Kind, Value, bound, enter, mark};
+use crate::node::value::{Call, Env, Key, Kind, Value, bound, brand, enter};
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
@@ -52,9 +52,9 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             caller: Rc::clone(&app),
         })
     };
-    let behind = Rc::new(HttpTransport { app, way });
+    let native = Rc::new(HttpTransport { app, way });
     let transport = scope.object()?;
-    let asking = Rc::clone(&behind);
+    let asking = Rc::clone(&native);
     let exchange = bound(scope, env, "exchange", options.array(), move |call| {
         let request = request_text(call);
         let asking = Rc::clone(&asking);
@@ -65,7 +65,7 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
     })?;
     scope.set(env, transport, Key::Exchange, exchange)?;
-    mark(scope, env, transport, behind)?;
+    brand(scope, env, transport, native)?;
     Ok(transport)
 }
 

@@ -14,7 +14,7 @@ use crate::node::known_options::HTTP_OBJECT_STORAGE;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::node::stores::key_arg;
-use crate::node::value::{Call, Env, Key, Method, Persistent, Scope, Value, bound, enter, mark};
+use crate::node::value::{Call, Env, Key, Method, Persistent, Scope, Value, bound, brand, enter};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Peer};
@@ -60,8 +60,8 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         scope.set_named(object, name, method)?;
     }
     match &*files {
-        Files::Native(native) => mark(scope, env, object, Rc::clone(native) as _)?,
-        Files::Fetch(fetch) => mark(scope, env, object, Rc::clone(fetch) as _)?,
+        Files::Native(native) => brand(scope, env, object, Rc::clone(native) as _)?,
+        Files::Fetch(fetch) => brand(scope, env, object, Rc::clone(fetch) as _)?,
     }
     Ok(object)
 }

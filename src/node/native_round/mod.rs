@@ -70,7 +70,7 @@ impl NativeRound {
                 }),
             },
         };
-        let in_process = engine.peer.0.behind::<InProcess>()?;
+        let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
             let clock = RoundClock::new(peer.clock(), &tasks, |context| {
                 context.peer.as_ref().map(|peer| peer.clock())
@@ -80,7 +80,7 @@ impl NativeRound {
                 Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
             })
         } else {
-            let http = engine.peer.0.behind::<HttpTransport>()?;
+            let http = engine.peer.0.native::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());
             peer.map(|peer| Answering::Http(asking(peer, &tasks, &mut apps)))
         };

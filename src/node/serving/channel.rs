@@ -209,7 +209,7 @@ pub fn across(
     let Some(channel) = context.channels.get(number) else {
         return Ok(None);
     };
-    let native = channel.storage.behind::<NativeBlobs>()?;
+    let native = channel.storage.native::<NativeBlobs>()?;
     let relays = match &channel.answering {
         Answering::Own(_) => false,
         Answering::Theirs(peer) => !peer.is_in_process()?,

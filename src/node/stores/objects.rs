@@ -11,7 +11,7 @@ use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::node::error::must_be;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, brand, function};
 use crate::protocol::message::as_count;
 use crate::store::{Listing, Object, ObjectStore, PutOptions};
 
@@ -27,7 +27,7 @@ pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value
         let method = function(scope, env, name, move |call| body(call, &store))?;
         scope.set_named(object, name, method)?;
     }
-    mark(scope, env, object, Rc::new(NativeBlobs(store)))?;
+    brand(scope, env, object, Rc::new(NativeBlobs(store)))?;
     Ok(object)
 }
 

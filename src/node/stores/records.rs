@@ -13,7 +13,7 @@ use crate::node::error::must_be;
 use crate::node::helpers::TIMESTAMP;
 use crate::node::options::Options;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Method, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Method, Scope, Value, brand, function};
 use crate::protocol::watermarks::Watermarks;
 use crate::store::query::QueryResult;
 use crate::store::{Json, Operation, RecordStore};
@@ -47,7 +47,7 @@ pub fn records<'s>(
         })
     })?;
     scope.set_named(object, "transaction", begin)?;
-    mark(scope, env, object, Rc::new(NativeRecords(store)))?;
+    brand(scope, env, object, Rc::new(NativeRecords(store)))?;
     Ok(object)
 }
 

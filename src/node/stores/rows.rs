@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::node::convert::{parse_json, read_row};
 use crate::node::error::{invalid, must_be};
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Method, Scope, Value, function, mark};
+use crate::node::value::{Call, Env, Key, Method, Scope, Value, brand, function};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::message::as_count;
@@ -21,10 +21,10 @@ pub struct NativeRows(pub Arc<dyn AppRowStore>);
 pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
     let (scope, env) = (call.scope, call.env);
     let source = object_of(scope, env, METHODS, store)?;
-    let behind = Rc::new(NativeRows(Arc::clone(store)));
+    let native = Rc::new(NativeRows(Arc::clone(store)));
     for (name, methods) in [("namespaces", NAMESPACES), ("applier", APPLIER)] {
         let object = object_of(scope, env, methods, store)?;
-        mark(scope, env, object, Rc::<NativeRows>::clone(&behind))?;
+        brand(scope, env, object, Rc::<NativeRows>::clone(&native))?;
         scope.set_named(source, name, object)?;
     }
     Ok(source)

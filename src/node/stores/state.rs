@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{json_arg, outside, promise};
 use crate::error::Result;
-use crate::node::value::{Call, Value, function, mark};
+use crate::node::value::{Call, Value, brand, function};
 use crate::store::{Json, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 
 /// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
@@ -58,6 +58,6 @@ pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s
         promise(call, Ok(async move { store.close().await }))
     })?;
     scope.set_named(object, "close", close)?;
-    mark(scope, env, object, Rc::new(NativeState(store)))?;
+    brand(scope, env, object, Rc::new(NativeState(store)))?;
     Ok(object)
 }

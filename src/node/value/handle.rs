@@ -13,7 +13,7 @@ use napi::sys;
 
 use super::env::{Env, Persistent};
 use super::function::{Call, function};
-use super::native::{behind, is_ours};
+use super::native::{is_ours, native_of};
 use super::scope::{Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -97,13 +97,13 @@ impl Handle {
         }
     }
 
-    /// What is behind the object, as [`behind`] says.
-    pub fn behind<T: 'static>(&self) -> Result<Option<Rc<T>>> {
+    /// The native half of the object; see [`native_of`].
+    pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
         if !self.may_be_ours() {
             return Ok(None);
         }
         let env = self.env();
-        env.scope(|scope| behind::<T>(scope, env, self.value(scope)?))
+        env.scope(|scope| native_of::<T>(scope, env, self.value(scope)?))
     }
 
     /// The environment it lives in.

@@ -26,7 +26,7 @@ pub use handle::{Handle, bound, enter};
 pub use intrinsics::Intrinsic;
 pub use keys::Key;
 pub use names::NumberedNames;
-pub use native::{behind, mark};
+pub use native::{brand, native_of};
 pub use remote::Remote;
 pub use scope::{Kind, Scope, Value, keep_thrown_by};
 pub use shared_buffer::{FULFILLED, NOT_CALLABLE, SharedBuffer, Slot, WAITING};

@@ -1,7 +1,7 @@
 //! Objects that this package made, and how it knows them again.
 //!
 //! A store or transport of ours is a plain object of functions. Where the engine meets one it goes
-//! straight to what is behind it, but only while its functions are the ones it was given: an app that
+//! straight to its native half, but only while its functions are the ones it was given: an app that
 //! replaces one of them, in place or in a copy, is called like any other adapter.
 
 use std::any::Any;
@@ -29,22 +29,22 @@ thread_local! {
     static FUNCTIONS: Cell<u64> = const { Cell::new(1) };
 }
 
-struct Mark {
-    behind: Rc<dyn Any>,
+struct Brand {
+    native: Rc<dyn Any>,
     env: Rc<Env>,
     functions: Vec<(String, sys::napi_type_tag)>,
 }
 
-/// Puts `behind` behind `object`, whose functions stand as they are now.
-pub fn mark<'s>(
+/// Brands `object`, whose functions stand as they are now, with its native half.
+pub fn brand<'s>(
     scope: Scope<'s>,
     env: &Rc<Env>,
     object: Value<'s>,
-    behind: Rc<dyn Any>,
+    native: Rc<dyn Any>,
 ) -> Result<()> {
     unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
         // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
-        drop(unsafe { Box::from_raw(data.cast::<Mark>()) });
+        drop(unsafe { Box::from_raw(data.cast::<Brand>()) });
     }
     let names = scope.own_names(object)?;
     let mut functions = Vec::new();
@@ -64,8 +64,8 @@ pub fn mark<'s>(
         }
     }
     let env = Rc::clone(env);
-    let data = Box::into_raw(Box::new(Mark {
-        behind,
+    let data = Box::into_raw(Box::new(Brand {
+        native,
         env,
         functions,
     }));
@@ -109,9 +109,9 @@ pub fn is_ours(scope: Scope<'_>, object: Value<'_>) -> bool {
     has_tag(scope, object, &OBJECT)
 }
 
-/// What is behind an object of this package, while its functions are its own. `None` also for an object
+/// The native half of an object of this package, while its functions are its own. `None` also for an object
 /// of another entry of the package: its rounds are not of this env.
-pub fn behind<T: 'static>(
+pub fn native_of<T: 'static>(
     scope: Scope<'_>,
     env: &Rc<Env>,
     object: Value<'_>,
@@ -120,18 +120,18 @@ pub fn behind<T: 'static>(
         return Ok(None);
     }
     let mut data = ptr::null_mut();
-    // SAFETY: only `mark` tags objects, and it wraps them first.
+    // SAFETY: only `brand` tags objects, and it wraps them first.
     scope.check(unsafe { sys::napi_unwrap(scope.raw_env(), object.raw(), &raw mut data) })?;
     // SAFETY: the wrapped box lives as long as the object.
-    let mark = unsafe { &*data.cast::<Mark>() };
-    if !Rc::ptr_eq(&mark.env, env) {
+    let brand = unsafe { &*data.cast::<Brand>() };
+    if !Rc::ptr_eq(&brand.env, env) {
         return Ok(None);
     }
-    for (name, tag) in &mark.functions {
+    for (name, tag) in &brand.functions {
         let stands = scope.get_named(object, name)?;
         if !has_tag(scope, stands, tag) {
             return Ok(None);
         }
     }
-    Ok(Rc::clone(&mark.behind).downcast().ok())
+    Ok(Rc::clone(&brand.native).downcast().ok())
 }

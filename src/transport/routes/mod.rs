@@ -19,7 +19,7 @@ mod select;
 use http::Method;
 
 pub use key::{MAX_KEY, decode_key, encoded_path};
-pub use refusal::{Refusal, mark};
+pub use refusal::{Refusal, add_marker};
 pub use select::{Selection, entity_tag, packs_answers, select};
 
 use super::{EXCHANGE_PATH, FILES_PREFIX};

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::transport::{MARKER, MARKER_VALUE};
 
 /// Says that this protocol is spoken here.
-pub fn mark(headers: &mut HeaderMap) {
+pub fn add_marker(headers: &mut HeaderMap) {
     let name = HeaderName::from_static(MARKER);
     headers.insert(name, HeaderValue::from_static(MARKER_VALUE));
 }
@@ -176,7 +176,7 @@ impl Refusal {
         headers.insert(CONTENT_LENGTH, length.into());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        mark(headers);
+        add_marker(headers);
         if let Some((name, value)) = self.header {
             headers.insert(name, HeaderValue::from_static(value));
         }

@@ -20,7 +20,7 @@ use crate::protocol::message::Answer;
 use crate::protocol::wire::{Json, read_request, write_answer};
 use crate::transport::gzip::{WORTH_PACKING, pack};
 use crate::transport::routes::{
-    Action, Found, Refusal, Route, Selection, entity_tag, mark, packs_answers, select,
+    Action, Found, Refusal, Route, Selection, add_marker, entity_tag, packs_answers, select,
 };
 use crate::transport::{REPR_DIGEST, write_repr_digest};
 
@@ -43,7 +43,7 @@ pub async fn serve(
     why: Why,
 ) -> Response<AnswerBody> {
     let mut response = respond(channel, found, head, body, why).await;
-    mark(response.headers_mut());
+    add_marker(response.headers_mut());
     response
 }
 
@@ -71,7 +71,7 @@ async fn respond(
 /// The server is there.
 pub fn healthy() -> Response<AnswerBody> {
     let mut response = json(Bytes::from_static(b"{\"status\":\"ok\"}"));
-    mark(response.headers_mut());
+    add_marker(response.headers_mut());
     response
 }
 
