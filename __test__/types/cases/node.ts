@@ -65,8 +65,8 @@ sync.createHttpSyncServer({ ...stores, channels: {} });
 sync.createHttpSyncServer({ maxRequests: 1 });
 // @ts-expect-error: true or false
 sync.createHttpSyncHandler({ ...stores, authorize: () => "yes" });
-sync.createHttpSyncServer({ ...stores, authorize: (_request, { key }) => key !== "private" });
+sync.createHttpSyncHandler({ ...stores, authorize: (_request, { key }) => key !== "private" });
 // @ts-expect-error: an exchange has no key
-sync.createHttpSyncServer({ ...stores, authorize: (_request, { key }) => key.startsWith("a") });
+sync.createHttpSyncHandler({ ...stores, authorize: (_req, { key }) => key.startsWith("a") });
 
 export { data, port, put, results, source, usable };
