@@ -20,7 +20,7 @@ use super::error::{invalid, must_be};
 use super::helpers::TIMESTAMP;
 use super::inside::refuse_inside;
 use super::runtime::{IntoJs, in_order_on_threads, spawn};
-use super::value::{Call, Env, Scope, Value};
+use super::value::{Call, Env, Method, Scope, Value, function};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
@@ -32,6 +32,22 @@ pub use records::NativeRecords;
 pub use registry::{STORES, create};
 pub use rows::NativeRows;
 pub use state::{METHODS as STATE_METHODS, NativeState};
+
+/// A new object with these methods of `store`.
+fn object_of<'s, T: Clone + 'static>(
+    call: &Call<'s>,
+    methods: &[(&str, Method<T>)],
+    store: &T,
+) -> Result<Value<'s>> {
+    let (scope, env) = (call.scope, call.env);
+    let object = scope.object()?;
+    for (name, body) in methods {
+        let (store, body) = (store.clone(), *body);
+        let method = function(scope, env, name, move |call| body(call, &store))?;
+        scope.set_named(object, name, method)?;
+    }
+    Ok(object)
+}
 
 /// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong
 /// with the arguments rejects the promise, as in an async function.

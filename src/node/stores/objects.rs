@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{key_arg, promise, string_arg};
+use super::{key_arg, object_of, promise, string_arg};
 use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::node::error::must_be;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, brand, function};
+use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, brand};
 use crate::protocol::message::as_count;
 use crate::store::{Listing, Object, ObjectStore, PutOptions};
 
@@ -21,12 +21,7 @@ pub struct NativeBlobs(pub Arc<dyn ObjectStore>);
 /// The object that stands for `store`.
 pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
     let (scope, env) = (call.scope, call.env);
-    let object = scope.object()?;
-    for (name, body) in METHODS {
-        let store = Arc::clone(&store);
-        let method = function(scope, env, name, move |call| body(call, &store))?;
-        scope.set_named(object, name, method)?;
-    }
+    let object = object_of(call, METHODS, &store)?;
     brand(scope, env, object, Rc::new(NativeBlobs(store)))?;
     Ok(object)
 }

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{json_arg, outside, promise, string_arg};
+use super::{json_arg, object_of, outside, promise, string_arg};
 use crate::error::Result;
 use crate::node::convert::{parse_json, read_row};
 use crate::node::error::{invalid, must_be};
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Method, Scope, Value, brand, function};
+use crate::node::value::{Call, Env, Key, Method, Scope, Value, brand};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::message::as_count;
@@ -20,29 +20,14 @@ pub struct NativeRows(pub Arc<dyn AppRowStore>);
 /// The source that stands for `store`.
 pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
     let (scope, env) = (call.scope, call.env);
-    let source = object_of(scope, env, METHODS, store)?;
+    let source = object_of(call, METHODS, store)?;
     let native = Rc::new(NativeRows(Arc::clone(store)));
     for (name, methods) in [("namespaces", NAMESPACES), ("applier", APPLIER)] {
-        let object = object_of(scope, env, methods, store)?;
+        let object = object_of(call, methods, store)?;
         brand(scope, env, object, Rc::<NativeRows>::clone(&native))?;
         scope.set_named(source, name, object)?;
     }
     Ok(source)
-}
-
-fn object_of<'s>(
-    scope: Scope<'s>,
-    env: &Rc<Env>,
-    methods: &[(&str, Method<Arc<dyn AppRowStore>>)],
-    store: &Arc<dyn AppRowStore>,
-) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    for (name, body) in methods {
-        let (store, body) = (Arc::clone(store), *body);
-        let method = function(scope, env, name, move |call| body(call, &store))?;
-        scope.set_named(object, name, method)?;
-    }
-    Ok(object)
 }
 
 const METHODS: &[(&str, Method<Arc<dyn AppRowStore>>)] = &[
