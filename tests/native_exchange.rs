@@ -101,6 +101,7 @@ impl Node {
                 ..RoundOptions::default()
             },
             sweep: RefCell::default(),
+            session: RefCell::default(),
         }
     }
 

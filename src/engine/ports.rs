@@ -12,9 +12,10 @@
 
 use std::collections::HashMap;
 
+use super::change_log::ChangeLog;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Digest, Item, Table};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
@@ -127,7 +128,7 @@ impl<B, C> Scanned<B, C> {
 }
 
 /// A store of shared records.
-pub trait Records<B> {
+pub trait Records<B>: ChangeLog<B> {
     /// Where a page of a scan begins.
     type Cursor;
 
@@ -177,7 +178,7 @@ pub trait Records<B> {
 pub type Fetched<B> = HashMap<(Hlc, Text), Item<B>>;
 
 /// The app rows of a channel.
-pub trait AppRows<B> {
+pub trait AppRows<B>: ChangeLog<B> {
     /// Where a page of a scan begins.
     type Cursor;
 
@@ -279,6 +280,10 @@ pub trait Clock {
     fn app_ms(&self) -> u64;
     /// Milliseconds since the epoch, by the system's clock itself.
     fn system_ms(&self) -> u64;
+    /// The node for which it stamps, if that is known.
+    fn node_id(&self) -> Option<NodeId> {
+        None
+    }
 }
 
 /// The other side.

@@ -14,6 +14,7 @@ use crate::protocol::watermarks::Watermarks;
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
+use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
 
@@ -32,6 +33,8 @@ pub struct Responder<S: Side> {
     unordered: RefCell<Unordered<S::Body>>,
     /// When they were last asked for it.
     looked_at_ms: Cell<Option<u64>>,
+    /// When the logs were last held against the tables for a caller.
+    verified_ms: Cell<Option<u64>>,
 }
 
 /// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
@@ -41,10 +44,10 @@ const REMEMBERED: usize = 4096;
 const LOOK_AGAIN_MS: u64 = 60_000;
 
 /// Refusals of each kind may take this part of an answer that has a limit.
-const REFUSALS_SHARE: usize = 8;
+pub(super) const REFUSALS_SHARE: usize = 8;
 
 /// What an answer has room for besides its items, its version vector and its refusals, in bytes.
-const FRAME_BYTES: usize = 1024;
+pub(super) const FRAME_BYTES: usize = 1024;
 
 impl<S: Side> Responder<S> {
     /// A responder over `side`.
@@ -57,7 +60,18 @@ impl<S: Side> Responder<S> {
             warned: RefCell::default(),
             unordered: RefCell::default(),
             looked_at_ms: Cell::default(),
+            verified_ms: Cell::default(),
         }
+    }
+
+    /// Whether the logs may be held against the tables once more, which reads all that is there.
+    pub(super) fn may_verify(&self, now_ms: u64, after_ms: u64) -> bool {
+        let is_due = |at: u64| now_ms < at || now_ms - at >= after_ms;
+        let may = self.verified_ms.get().is_none_or(is_due);
+        if may {
+            self.verified_ms.set(Some(now_ms));
+        }
+        may
     }
 
     /// Answers one request of a caller that gets the items as they are.
@@ -80,9 +94,12 @@ impl<S: Side> Responder<S> {
     /// the item for acknowledged.
     pub async fn answer_packed(
         &self,
-        request: Request<S::Body>,
+        mut request: Request<S::Body>,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
+        if let Some(asked) = request.log.take().filter(|_| keeps_logs(&self.side)) {
+            return self.answer_logged(request, *asked, packed).await;
+        }
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
@@ -132,6 +149,7 @@ impl<S: Side> Responder<S> {
             coverage,
             refused,
             withheld,
+            log: None,
         })
     }
 
@@ -183,7 +201,7 @@ impl<S: Side> Responder<S> {
     }
 
     /// What was not taken in, which this side's log names as well.
-    fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
+    pub(super) fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for arrival in arrivals {
             let Some(error) = arrival.failure() else {
@@ -197,7 +215,7 @@ impl<S: Side> Responder<S> {
         refused
     }
 
-    fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
+    pub(super) fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
         let mut warned = self.warned.borrow_mut();
         if warned.len() >= REMEMBERED {
             warned.clear();
@@ -230,7 +248,7 @@ impl<S: Side> Responder<S> {
 
     /// What was taken in is there before anything is gathered. A record that is new belongs among those
     /// that a backlog remembers.
-    fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
+    pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
         let mut known = self.known.borrow_mut();
         if known.len() > REMEMBERED {
             *known = Watermarks::default();
@@ -245,7 +263,7 @@ impl<S: Side> Responder<S> {
 }
 
 /// As many of the refusals as have at most `budget` bytes as text.
-fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
+pub(super) fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
     const FRAME: usize = 256;
     const UNIT: usize = 6;
     let mut total = 0usize;

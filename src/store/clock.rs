@@ -66,4 +66,8 @@ impl Clock for SharedClock {
     fn system_ms(&self) -> u64 {
         system_ms()
     }
+
+    fn node_id(&self) -> Option<NodeId> {
+        Some(self.node.clone())
+    }
 }

@@ -24,6 +24,7 @@ pub mod fs;
 mod gate;
 mod holder;
 mod identity;
+mod log;
 mod objects;
 pub mod ports;
 pub mod query;
@@ -36,6 +37,7 @@ mod state;
 use futures_util::future::BoxFuture;
 
 pub use self::holder::Holder;
+pub use self::log::LogStore;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
 pub use self::records::{Operation, RecordStore, RecordTransaction, Taken};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};

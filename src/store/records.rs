@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::query::{Query, QueryResult};
-use super::{Holder, Json, Later};
+use super::{Holder, Json, Later, LogStore};
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
@@ -18,7 +18,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 /// See the [module page](self).
-pub trait RecordStore: Debug + Send + Sync + 'static {
+pub trait RecordStore: LogStore + Debug + Send + Sync + 'static {
     /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
     fn init(&self) -> Result<()>;
 

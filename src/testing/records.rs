@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
+use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection, Stretch};
@@ -86,6 +87,8 @@ impl MemoryRecords {
         Ok(found)
     }
 }
+
+impl ChangeLog<Body> for MemoryRecords {}
 
 impl Records<Body> for MemoryRecords {
     type Cursor = Text;

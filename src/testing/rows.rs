@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
+use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Stretch};
@@ -95,6 +96,8 @@ impl MemoryRows {
         after
     }
 }
+
+impl ChangeLog<Body> for MemoryRows {}
 
 impl AppRows<Body> for MemoryRows {
     type Cursor = (Hlc, Option<Text>);

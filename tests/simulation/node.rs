@@ -173,6 +173,7 @@ impl Node {
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
             },
             sweep: RefCell::default(),
+            session: RefCell::default(),
         };
         *self.engine.borrow_mut() = Some(Rc::new(engine));
     }

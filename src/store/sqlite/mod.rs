@@ -16,6 +16,8 @@ mod fault;
 mod indexes;
 mod intake;
 mod line;
+pub mod log;
+mod logged;
 mod malformed;
 mod metadata;
 mod open_files;

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{Mutex, watch};
 
 use super::fault::during;
+use super::logged::Log;
 use super::query;
 use super::record::encode;
 use super::rows;
@@ -28,6 +29,7 @@ use crate::store::{Holder, Json, Later, RecordTransaction, blocking};
 pub struct SqliteTransaction {
     stands: Arc<Mutex<Stands>>,
     shape: Arc<Shape>,
+    log: Log,
     holder: Holder,
     cut: watch::Receiver<bool>,
 }
@@ -84,7 +86,7 @@ impl Drop for Open {
 
 impl SqliteTransaction {
     /// Begins with the turn that it keeps.
-    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>) -> Result<Self> {
+    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>, log: Log) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
         let cut = turn.cut.clone();
         if *cut.borrow() {
@@ -102,6 +104,7 @@ impl SqliteTransaction {
         Ok(Self {
             stands: Arc::new(Mutex::new(Stands::Open(open))),
             shape,
+            log,
             holder,
             cut,
         })
@@ -204,8 +207,10 @@ impl RecordTransaction for SqliteTransaction {
 
     fn commit(&self) -> Later<'_, ()> {
         const OPERATION: &str = "commit a transaction";
-        Box::pin(self.end(OPERATION, Why::Ended, |open| {
+        let log = self.log.clone();
+        Box::pin(self.end(OPERATION, Why::Ended, move |open| {
             let connection = open.connection(OPERATION)?;
+            log.fold(connection)?;
             open.turn.shared.check_place(OPERATION)?;
             connection
                 .execute_batch("COMMIT")

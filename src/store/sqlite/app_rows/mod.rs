@@ -10,6 +10,7 @@ mod apply;
 mod cell;
 mod faults;
 mod layout;
+mod logged;
 mod namespaces;
 mod table;
 
@@ -20,10 +21,13 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use self::apply::{APPLY, Tables};
+use self::logged::RowTables;
 use self::table::{AppTable, StoredRow};
 use super::database::Database;
 use super::delta::{self, Wanted};
-use super::intake;
+use super::fault::during;
+use super::intake::{self, begin};
+use super::logged::Log;
 use super::record::Fields;
 use super::registry::Role;
 use super::shared::Options;
@@ -40,14 +44,19 @@ use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Ta
 #[derive(Debug, Clone)]
 pub struct SqliteAppRows {
     database: Database,
+    log: Log,
 }
 
 impl SqliteAppRows {
     /// Opens the file at `path`, which is created if it is missing; its folder is not. Shares it with the
     /// other stores of this package that have it open. Waits on the disk.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let (database, ()) = Database::open(path, Role::AppRows, options, namespaces::prepare)?;
-        Ok(Self { database })
+        let set_up = |connection: &mut Connection| {
+            namespaces::prepare(connection)?;
+            Log::open(connection, &RowTables)
+        };
+        let (database, log) = Database::open(path, Role::AppRows, options, set_up)?;
+        Ok(Self { database, log })
     }
 
     fn page(&self, table: &Table, wanted: Wanted) -> Later<'_, (Vec<Item<Json>>, bool)> {
@@ -88,9 +97,12 @@ impl SqliteAppRows {
 impl AppRowStore for SqliteAppRows {
     fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()> {
         const OPERATION: &str = "register an app";
-        let app_id = app_id.to_owned();
+        let (app_id, log) = (app_id.to_owned(), self.log.clone());
         Box::pin(self.database.write(OPERATION, move |connection| {
-            namespaces::register(OPERATION, connection, &app_id, &registration)
+            let transaction = begin(OPERATION, connection)?;
+            namespaces::register(OPERATION, &transaction, &app_id, &registration)?;
+            log.see_to(&transaction, &RowTables)?;
+            transaction.commit().map_err(during(OPERATION))
         }))
     }
 
@@ -155,11 +167,12 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let tables = Tables::default();
-            intake::take_in(APPLY, connection, &items, strict, |connection, item| {
-                tables.apply(connection, item)
-            })
+            let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
+            let fold = |connection: &Connection| log.fold(connection);
+            intake::take_in(APPLY, connection, &items, strict, one, fold)
         }))
     }
 }
