@@ -8,9 +8,10 @@ use super::helpers::TIMESTAMP;
 use super::known_options::HLC_CLOCK;
 use super::options::Options;
 use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand};
+use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
-use crate::protocol::hlc::{ClockState, Hlc};
+use crate::protocol::hlc::{ClockState, Hlc, NodeId};
 use crate::protocol::text::Text;
 use crate::store::clock::{SharedClock, system_ms};
 
@@ -59,6 +60,11 @@ impl NativeClock {
     fn receive<'s>(&self, scope: Scope<'s>, remote: &Hlc) -> Result<Value<'s>> {
         let physical = self.physical(scope)?;
         self.moved(scope, &self.clock.receive_at(remote, physical))
+    }
+
+    /// The node that it stamps for.
+    pub fn node_id(&self) -> Option<NodeId> {
+        self.clock.node_id()
     }
 
     /// The clock itself, for native code on any thread. `None` where it has functions of the app's, which

@@ -5,8 +5,7 @@ use crate::error::Result;
 use crate::node::clock::NativeClock;
 use crate::node::runtime::await_js;
 use crate::node::value::{Handle, Intrinsic, Key, Slot};
-use crate::protocol::hlc::Hlc;
-use crate::protocol::hlc::safe_integer;
+use crate::protocol::hlc::{Hlc, NodeId, safe_integer};
 use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 
@@ -54,5 +53,10 @@ impl Clock for JsClock {
 
     fn system_ms(&self) -> u64 {
         system_ms()
+    }
+
+    /// Of a clock of the app's own it is not known.
+    fn node_id(&self) -> Option<NodeId> {
+        self.0.native::<NativeClock>().ok()??.node_id()
     }
 }

@@ -8,12 +8,13 @@ use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::adapters::JsClock;
 use crate::node::runtime::TaskQueue;
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::store::clock::{SharedClock, system_ms};
 
 /// This package's own clock, or the app's, which is asked on its thread.
 pub struct RoundClock {
     whose: Whose,
+    node: Option<NodeId>,
     time: AppTime,
 }
 
@@ -34,6 +35,7 @@ impl RoundClock {
         };
         Ok(Self {
             whose,
+            node: clock.node_id(),
             time: AppTime {
                 at_start: clock.app_ms(),
                 started: Instant::now(),
@@ -74,5 +76,9 @@ impl Clock for RoundClock {
 
     fn system_ms(&self) -> u64 {
         system_ms()
+    }
+
+    fn node_id(&self) -> Option<NodeId> {
+        self.node.clone()
     }
 }
