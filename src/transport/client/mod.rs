@@ -18,6 +18,7 @@ mod files;
 mod headers;
 mod key;
 mod look;
+mod over_fetch;
 mod peer;
 mod retry;
 mod rewind;
@@ -39,6 +40,9 @@ pub use files::{FIRST_BYTE, HEALTH_PATH};
 pub use headers::Headers;
 pub use key::file_path;
 pub use look::{FileHead, LOOKED_AT, Look, Looking};
+pub use over_fetch::{
+    Answered, Asked, Content, Fetched, OverFetch, Sender, Sent, Wanted, Whole, text_in,
+};
 pub use peer::{Caller, Head, Peer, confirmed, pause, text_of};
 pub use retry::{Over, repeat};
 
