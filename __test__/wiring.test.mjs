@@ -1,10 +1,10 @@
 // Mistakes in how an app puts things together are told where they are made.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import ts from "typescript";
+import options from "../js/options.js";
 import {
   clockFor,
   memoryAppRows,
@@ -59,15 +59,12 @@ test("two storages of one folder are refused, two of two folders are not", (t) =
 
 /* Unknown options ------------------------------------------------------------------------------ */
 
-/** The table of the native side. */
+/** The table of `js/options.js`. */
 function knownOptions() {
-  const source = readFileSync(new URL("../src/node/known_options.rs", import.meta.url), "utf8");
-  const [, table] = /^factories! \{$(.*?)^\}$/ms.exec(source);
-  const rows = table.matchAll(/= "([^"]+)", (Refused|Warned), \[([^\]]*)\];/g);
   return new Map(
-    [...rows].map(([, name, others, known]) => [
+    Object.entries(options.OPTIONS).map(([name, { known, refuses }]) => [
       name,
-      { others, known: [...known.matchAll(/"([^"]+)"/g)].map(([, option]) => option).sort() },
+      { others: refuses ? "Refused" : "Warned", known: Object.keys(known).sort() },
     ]),
   );
 }

@@ -1,107 +1,44 @@
 "use strict";
 
-const {
-  ANSWERED,
-  FIRST,
-  FULFILLED,
-  METHOD,
-  NOT_CALLABLE,
-  REJECTED,
-  STATE,
-  WAIT,
-  WAITING,
-} = require("./layout.js");
-
 /**
- * Calls of adapters. Where the answer is a promise, `settle(value)` is called when it settles, from a
- * reaction that was attached here, in the asynchronous context of the call.
+ * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
+ * settles, from a reaction that was attached here, in the asynchronous context of the call.
  *
  * Promise and its `then` are taken as they were when the package was loaded.
  */
-function createCaller({ shared, keys, settle, lost }, { makeHlc, makeWatermarks }) {
+function createWaits(settle, lost) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
-  const reactions = [];
-  /** Of the waits whose reactions hang on their promise alone: the mark that goes with them. */
-  const loose = new Map();
-  const collected = new FinalizationRegistry((mark) => {
-    if (loose.get(mark.id) !== mark) return;
-    loose.delete(mark.id);
-    lost(mark.id);
-  });
-
-  function react(id) {
-    loose.delete(id);
-    const settled = (state) => (value) => {
-      shared[WAIT] = id;
-      shared[STATE] = state;
-      settle(value);
-    };
-    return [settled(FULFILLED), settled(REJECTED)];
-  }
-
-  function watch(id, promise) {
-    apply(then, promise, (reactions[id] ??= react(id)));
-    shared[STATE] = WAITING;
-    return undefined;
-  }
-
-  /** From here on the wait lasts as long as its promise: one that nothing holds never settles. */
-  function loosen(id) {
-    if (reactions[id] === undefined) return;
-    const mark = { id };
-    loose.set(id, mark);
-    collected.register(reactions[id][0], mark);
-    reactions[id] = undefined;
-  }
-
-  function takeOf(id, answer) {
-    if (answer !== null && (typeof answer === "object" || typeof answer === "function")) {
-      if (answer instanceof Promise) return watch(id, answer);
-      if (typeof answer.then === "function") return watch(id, resolve(answer));
-    }
-    shared[STATE] = ANSWERED;
-    return answer;
-  }
-
-  function callMethod(object, ...args) {
-    const id = shared[WAIT];
-    const method = object?.[keys[shared[METHOD]]];
-    if (typeof method !== "function") {
-      shared[STATE] = NOT_CALLABLE;
-      return undefined;
-    }
-    return takeOf(id, apply(method, object, args));
-  }
+  /** Of each wait a reaction, until its promise has settled, or has to hold the reaction by itself. */
+  const reactions = new Map();
+  const collected = new FinalizationRegistry(lost);
 
   return {
-    callMethod,
-    callWithHlc: (object) => callMethod(object, makeHlc()),
-    callWithWatermarks: (object) => callMethod(object, makeWatermarks()),
-    callWithQuery: (object, cursor) => callMethod(object, { limit: shared[FIRST], cursor }),
-    take: (answer) => takeOf(shared[WAIT], answer),
-    loosen,
-    // What follows it never settles, and holds nothing.
-    never: Object.freeze({ then() {} }),
+    /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
+    waitFor(id, answer) {
+      const isPromise = answer instanceof Promise;
+      if (!isPromise && typeof answer.then !== "function") return false;
+      const fulfilled = (value) => {
+        reactions.delete(id);
+        settle(id, true, value);
+      };
+      const rejected = (reason) => {
+        reactions.delete(id);
+        settle(id, false, reason);
+      };
+      apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
+      reactions.set(id, fulfilled);
+      return true;
+    },
+    /** From here on the wait lasts as long as its promise: one that nothing holds never settles. */
+    loosen(id) {
+      const reaction = reactions.get(id);
+      if (reaction === undefined) return;
+      reactions.delete(id);
+      collected.register(reaction, id);
+    },
   };
 }
 
-/** Listeners that come while they are called are called too, those that go are not. */
-const createEmit = (listeners, threw) =>
-  function emit(event) {
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        threw(error);
-      }
-    }
-  };
-
-/** Through whatever the notifier's `emit` is now. */
-function emitApplied(notifier, recordIds, timestamp) {
-  notifier.emit({ eventType: "local-data-synced", recordIds, timestamp });
-}
-
-module.exports = { createCaller, createEmit, emitApplied };
+exports.createWaits = createWaits;

@@ -1,48 +1,21 @@
 "use strict";
 
-/**
- * Moves values across the bridge where doing it in JavaScript is several times cheaper than property by
- * property from the native side. Nothing is decided here.
- *
- * A call into the other side costs more than what most of them say. So numbers and short texts lie on a
- * shared, memory that both sides read and write; `layout.js` and `src/node/value/shared_buffer.rs` have the same
- * places. What is laid there is for the call that follows at once: no code of an app's runs in between.
- */
+/** What the native side has done in JavaScript, because it is cheaper or plainer there. Nothing is decided here. */
 
 const { asRead } = require("./as-read.js");
-const { createCaller, createEmit, emitApplied } = require("./calls.js");
-const { COUNT, SHARED_LENGTH, LETTERS_LENGTH, PAGE_LENGTH } = require("./layout.js");
-const { createResults, createWriters } = require("./make.js");
-const { createNames } = require("./names.js");
-const { createAnswers, createReaders } = require("./pack.js");
+const { createWaits } = require("./calls.js");
+const { stampsOf } = require("./stamps.js");
 
-/** As it was when the package was loaded. */
-const { stringify } = JSON;
+/** As they were when the package was loaded. */
+const { parse, stringify } = JSON;
 
-/** `native` are the functions, the names of properties and the kept values of the native side. */
-function createBridge(native) {
-  const shared = new Float64Array(SHARED_LENGTH);
-  const page = new Float64Array(PAGE_LENGTH);
-  const letters = new Uint16Array(LETTERS_LENGTH);
-  const names = createNames(shared);
-  const writers = createWriters({ shared, names });
-  return {
-    shared,
-    page,
-    letters,
-    nodeNames: names.names,
-    numberOfName(name) {
-      shared[COUNT] = names.indexOf(name);
-    },
-    createEmit,
-    emitApplied,
-    textOf: (value) => stringify(asRead(value)),
-    ...createReaders({ ...native, shared, page, letters, names }),
-    ...createAnswers(shared),
-    ...createResults(shared),
-    ...createCaller({ ...native, shared }, writers),
-    ...writers,
-  };
-}
-
-exports.createBridge = createBridge;
+exports.bridge = {
+  parse,
+  textOf: (value) => stringify(asRead(value)),
+  stampsOf,
+  createWaits,
+  /** The app's clock of the system, also where the app has replaced it. */
+  now: () => Date.now(),
+  /** What follows it never settles, and holds nothing. */
+  never: Object.freeze({ then() {} }),
+};

@@ -5,11 +5,10 @@ use std::rc::Rc;
 use super::convert::{read_hlc, write_hlc};
 use super::error::{invalid, must_be};
 use super::helpers::TIMESTAMP;
-use super::known_options::HLC_CLOCK;
 use super::options::Options;
-use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand};
+use super::value::{Call, Handle, Key, Scope, Value, bound, brand};
 use crate::engine::ports::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
 use crate::protocol::text::Text;
@@ -17,7 +16,6 @@ use crate::store::clock::{SharedClock, system_ms};
 
 /// What is behind a clock object.
 pub struct NativeClock {
-    env: Rc<Env>,
     clock: SharedClock,
     wall_clock: Option<Handle>,
     on_tick: Option<Handle>,
@@ -40,16 +38,11 @@ impl NativeClock {
     fn moved<'s>(&self, scope: Scope<'s>, stamp: &Hlc) -> Result<Value<'s>> {
         if let Some(on_tick) = &self.on_tick {
             let object = scope.object()?;
-            scope.set(
-                &self.env,
-                object,
-                Key::WallTime,
-                scope.count(stamp.wall_time)?,
-            )?;
-            scope.set(&self.env, object, Key::Counter, scope.count(stamp.counter)?)?;
+            scope.set(object, Key::WallTime, scope.count(stamp.wall_time)?)?;
+            scope.set(object, Key::Counter, scope.count(stamp.counter)?)?;
             scope.call(scope.undefined()?, on_tick.value(scope)?, &[object])?;
         }
-        write_hlc(scope, &self.env, stamp)
+        write_hlc(scope, stamp)
     }
 
     fn tick<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
@@ -77,16 +70,13 @@ impl NativeClock {
 
 /// `createHLCClock(options)`
 pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let options = Options::new(scope, env, call.arg(0), &HLC_CLOCK)?;
-    let node_id = options.get("nodeId")?;
-    let node_id: Text = scope
-        .as_text(node_id)
-        .ok_or_else(|| options.wrong("nodeId", "a string", node_id))?;
-    let state = initial_state(scope, env, options.get("initialState")?)?;
+    let scope = call.scope;
+    let options = Options::new(scope, call.arg(0))?;
+    let node_id = scope.as_text(options.get("nodeId")?);
+    let node_id = node_id.unwrap_or_else(|| Text::from(""));
+    let state = initial_state(scope, &options)?;
     let array = options.array();
     let clock = Rc::new(NativeClock {
-        env: Rc::clone(env),
         clock: SharedClock::new(node_id, state),
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
@@ -94,12 +84,12 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let object = scope.object()?;
     for name in ["now", "send"] {
         let clock = Rc::clone(&clock);
-        let tick = bound(scope, env, name, array, move |call| clock.tick(call.scope))?;
+        let tick = bound(scope, name, array, move |call| clock.tick(call.scope))?;
         scope.set_named(object, name, tick)?;
     }
     let receiving = Rc::clone(&clock);
-    let receive = bound(scope, env, "receive", array, move |call| {
-        let remote = read_hlc(call.scope, call.env, call.arg(0))?.ok_or_else(|| {
+    let receive = bound(scope, "receive", array, move |call| {
+        let remote = read_hlc(call.scope, call.arg(0))?.ok_or_else(|| {
             must_be(
                 "clock.receive(remote)",
                 TIMESTAMP,
@@ -108,26 +98,18 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })?;
         receiving.receive(call.scope, &remote)
     })?;
-    scope.set(env, object, Key::Receive, receive)?;
-    brand(scope, env, object, clock)?;
+    scope.set(object, Key::Receive, receive)?;
+    brand(scope, object, clock)?;
     Ok(object)
 }
 
-fn initial_state(scope: Scope<'_>, env: &Env, state: Value<'_>) -> Result<ClockState> {
-    if scope.is_nullish(state)? {
+fn initial_state(scope: Scope<'_>, options: &Options<'_>) -> Result<ClockState> {
+    let Some(state) = options.given("initialState")? else {
         return Ok(ClockState::default());
-    }
-    let integer = |key: Key| {
-        let part = scope.get(env, state, key)?;
-        let number = scope.as_number(part).and_then(safe_integer);
-        number.ok_or_else(|| {
-            let got = scope.describe(part);
-            must_be(
-                &format!("createHLCClock(initialState.{})", key.name()),
-                "a non-negative integer",
-                &got,
-            )
-        })
+    };
+    let integer = |key| {
+        let number = scope.as_number(scope.get(state, key)?);
+        Ok::<_, Error>(number.and_then(safe_integer).unwrap_or_default())
     };
     Ok(ClockState {
         wall_time: integer(Key::WallTime)?,

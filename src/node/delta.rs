@@ -7,22 +7,19 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::convert::{read_hlcs, read_watermarks, write_hlc, write_watermarks};
-use super::error::{Thrown, invalid, must_be, to_js};
-use super::helpers;
-use super::value::{Call, Function, Key, Kind, Scope, Value, function};
+use super::convert::{read_hlcs, read_watermarks, write_watermarks};
+use super::error::{invalid, must_be, to_js};
+use super::runtime::IntoJs;
+use super::value::{Call, Function, Key, Kind, Scope, Thrown, Value, function};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, text_floor, wins};
-use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, ignored, is_of_one_row};
 
 /// The helpers, by name.
 pub const HELPERS: &[(&str, Function)] = &[
-    ("mustBe", helpers::must_be_error),
-    ("checkOptions", helpers::check_options),
     ("choosePage", choose_page),
     ("newestOf", newest_of),
     ("winners", winners),
@@ -45,9 +42,7 @@ fn times(scope: Scope<'_>, texts: Value<'_>) -> Result<Vec<Option<Hlc>>> {
     if !scope.is_array(texts)? {
         return Ok(Vec::new());
     }
-    (0..scope.length(texts)?)
-        .map(|index| Ok(time(scope, scope.element(texts, index)?)))
-        .collect()
+    scope.each(texts, |scope, text| Ok(time(scope, text)))
 }
 
 /// What is being chosen: rows are known by the order in which they were offered.
@@ -59,8 +54,8 @@ struct Choice {
 
 /// `choosePage(watermarks, limit)`: `{ floor(node), offer(texts, inOrder), finish() }`.
 fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let seen = read_watermarks(scope, env, call.arg(0))?
+    let scope = call.scope;
+    let seen = read_watermarks(scope, call.arg(0))?
         .map_err(|what| invalid("queryUnseen(watermarks)", &what))?;
     let limit = scope.as_number(call.arg(1)).and_then(safe_integer);
     let limit = limit
@@ -81,32 +76,29 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     }));
     let object = scope.object()?;
     let of_floor = Rc::clone(&choice);
-    let floor = function(scope, env, "floor", move |call| {
+    let floor = function(scope, "floor", move |call| {
         let node = call.scope.as_text(call.arg(0));
         let choice = of_floor.borrow();
-        match text_floor(node.and_then(|node| choice.ask.seen.get(&node))) {
-            Some(floor) => call.scope.text(&floor),
-            None => call.scope.null(),
-        }
+        text_floor(node.and_then(|node| choice.ask.seen.get(&node))).into_js(call.scope)
     })?;
     scope.set_named(object, "floor", floor)?;
     let of_offer = Rc::clone(&choice);
-    let offer = function(scope, env, "offer", move |call| {
+    let offer = function(scope, "offer", move |call| {
         let in_order = call.scope.as_boolean(call.arg(1)).unwrap_or(false);
         let times = times(call.scope, call.arg(0))?;
         let goes_on = of_offer.borrow_mut().offer(times, in_order);
         call.scope.boolean(goes_on)
     })?;
     scope.set_named(object, "offer", offer)?;
-    let finish = function(scope, env, "finish", move |call| {
+    let finish = function(scope, "finish", move |call| {
         let page = std::mem::replace(&mut choice.borrow_mut().page, Selection::new(1));
         let (chosen, more) = page.finish().into_items();
-        let rows = numbers(call.scope, chosen.into_iter().map(|(_, row)| row))?;
-        let answer = call.scope.object()?;
-        call.scope.set_named(answer, "rows", rows)?;
-        call.scope
-            .set_named(answer, "hasMore", call.scope.boolean(more)?)?;
-        Ok(answer)
+        let rows: Vec<_> = chosen.into_iter().map(|(_, row)| row).collect();
+        let scope = call.scope;
+        scope.object_of(&[
+            ("rows", rows.into_js(scope)?),
+            ("hasMore", more.into_js(scope)?),
+        ])
     })?;
     scope.set_named(object, "finish", finish)?;
     Ok(object)
@@ -133,21 +125,13 @@ impl Choice {
     }
 }
 
-fn numbers(scope: Scope<'_>, items: impl IntoIterator<Item = u32>) -> Result<Value<'_>> {
-    let array = scope.array()?;
-    for (at, number) in (0u32..).zip(items) {
-        scope.set_element(array, at, scope.count(u64::from(number))?)?;
-    }
-    Ok(array)
-}
-
 /// `newestOf(texts)`: per node the greatest of these timestamps. What is none belongs to no node.
 fn newest_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let mut marks = Watermarks::default();
     for hlc in times(call.scope, call.arg(0))?.iter().flatten() {
         marks.advance(hlc);
     }
-    write_watermarks(call.scope, call.env, &marks)
+    write_watermarks(call.scope, &marks)
 }
 
 /// `winners(incoming, field, stored)`: for each item whether it replaces what is stored, as a text or
@@ -163,17 +147,13 @@ fn same_times<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 
 fn compare<'s>(call: &Call<'s>, holds: impl Fn(&Hlc, Option<&Hlc>) -> bool) -> Result<Value<'s>> {
     let scope = call.scope;
-    let incoming = read_hlcs(scope, call.env, call.arg(0), field(call)?)?;
+    let incoming = read_hlcs(scope, call.arg(0), field(call)?)?;
     let stored = times(scope, call.arg(2))?;
-    let verdicts = scope.array()?;
-    for (index, (incoming, stored)) in (0u32..).zip(incoming.iter().zip(stored)) {
-        let verdict = match incoming {
-            Some(incoming) => scope.boolean(holds(incoming, stored.as_ref()))?,
-            None => scope.null()?,
-        };
-        scope.set_element(verdicts, index, verdict)?;
-    }
-    Ok(verdicts)
+    let verdicts = incoming.iter().zip(stored).map(|(incoming, stored)| {
+        let incoming = incoming.as_ref()?;
+        Some(holds(incoming, stored.as_ref()))
+    });
+    verdicts.collect::<Vec<_>>().into_js(scope)
 }
 
 /// The second argument: the field under which the timestamps lie.
@@ -190,35 +170,14 @@ fn field(call: &Call<'_>) -> Result<Option<Key>> {
 
 /// `textsOf(items, field)`: the text forms, `null` where there is no timestamp.
 fn texts_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let texts = scope.array()?;
-    let times = read_hlcs(scope, call.env, call.arg(0), field(call)?)?;
-    for (index, hlc) in (0u32..).zip(times) {
-        call.env.scope(|scope| {
-            let text = match hlc {
-                Some(hlc) => scope.string(&hlc.to_text())?,
-                None => scope.null()?,
-            };
-            scope.set_element(texts, index, text)
-        })?;
-    }
-    Ok(texts)
+    let times = read_hlcs(call.scope, call.arg(0), field(call)?)?;
+    let texts = times.into_iter().map(|hlc| hlc.map(|hlc| hlc.to_text()));
+    texts.collect::<Vec<_>>().into_js(call.scope)
 }
 
 /// `timesOf(texts)`: the timestamps, `null` where a text spells none.
 fn times_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let answer = scope.array()?;
-    for (index, hlc) in (0u32..).zip(times(scope, call.arg(0))?) {
-        call.env.scope(|scope| {
-            let value = match hlc {
-                Some(hlc) => write_hlc(scope, call.env, &hlc)?,
-                None => scope.null()?,
-            };
-            scope.set_element(answer, index, value)
-        })?;
-    }
-    Ok(answer)
+    times(call.scope, call.arg(0))?.into_js(call.scope)
 }
 
 /// `floorOf(text)`: where in text order the usual rows begin that may be later than this timestamp, `null`
@@ -226,10 +185,7 @@ fn times_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 fn floor_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     match time(call.scope, call.arg(0)) {
         None => call.scope.undefined(),
-        Some(hlc) => match text_floor(Some(&hlc)) {
-            Some(floor) => call.scope.text(&floor),
-            None => call.scope.null(),
-        },
+        Some(hlc) => text_floor(Some(&hlc)).into_js(call.scope),
     }
 }
 
@@ -252,35 +208,37 @@ fn rows_between<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
         .collect();
     found.sort();
-    numbers(scope, found.into_iter().map(|(_, row)| row))
+    let rows = found.into_iter().map(|(_, row)| row);
+    rows.collect::<Vec<_>>().into_js(scope)
 }
 
 /// `columnsOf(names)`: for each column `{ field, kind }`, or `null` where it is not clear.
 fn columns_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, names) = (call.scope, call.arg(0));
-    let mut columns = Vec::new();
-    for index in 0..scope.length(names)? {
-        let name = scope.as_text(scope.element(names, index)?);
-        columns.push(name.unwrap_or_else(|| Text::from("")).to_string());
-    }
-    let answer = scope.array()?;
-    for (index, column) in (0u32..).zip(fields_of_columns(&columns)) {
-        let Some((field, kind)) = column else {
-            scope.set_element(answer, index, scope.null()?)?;
-            continue;
-        };
-        let object = scope.object()?;
-        let kind = match kind {
+    let columns = scope.each(names, |scope, name| {
+        let name = scope.as_text(name).map(|name| name.to_string());
+        Ok(name.unwrap_or_default())
+    })?;
+    let described = fields_of_columns(&columns).into_iter().map(|column| {
+        let (field, kind) = column?;
+        Some(Column(field, kind))
+    });
+    described.collect::<Vec<_>>().into_js(scope)
+}
+
+/// What lies in a column: which field, and how.
+struct Column(String, FieldKind);
+
+impl IntoJs for Column {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let kind = match self.1 {
             FieldKind::Text => "text",
             FieldKind::Integer => "integer",
             FieldKind::Time => "time",
             FieldKind::Foreign => "foreign",
         };
-        scope.set_named(object, "field", scope.text(&field)?)?;
-        scope.set_named(object, "kind", scope.text(kind)?)?;
-        scope.set_element(answer, index, object)?;
+        scope.object_of(&[("field", scope.text(&self.0)?), ("kind", scope.text(kind)?)])
     }
-    Ok(answer)
 }
 
 /// `sqliteIgnored(operation, row)`: the error where a statement that must change the row has changed none.
@@ -289,13 +247,13 @@ fn sqlite_ignored<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let text = call.scope.as_text(call.arg(index));
         text.map(|text| text.to_string()).unwrap_or_default()
     };
-    to_js(call.scope, call.env, &ignored(text(0), &text(1)))
+    to_js(call.scope, &ignored(text(0), &text(1)))
 }
 
 /// `sqliteFault(operation, code, message, thrown, row)`: `{ error, ofOneRow }` for what `node:sqlite` threw;
 /// `row` names the row that it was about.
 fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
+    let scope = call.scope;
     let text = |index| {
         let text = scope.as_text(call.arg(index));
         text.map(|text| text.to_string()).unwrap_or_default()
@@ -307,16 +265,13 @@ fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let code = scope.as_number(call.arg(1)).unwrap_or(1.0) as i32;
     let row = scope.as_text(call.arg(4)).map(|row| row.to_string());
     let fault = fault_of_code(text(0), code, &text(2), row.as_deref());
-    let answer = scope.object()?;
     let of_one_row = scope.boolean(is_of_one_row(&fault))?;
     let error = match scope.kind(call.arg(3))? {
         Kind::Object => {
-            let thrown = env.keep(scope, call.arg(3))?;
+            let thrown = scope.keep(call.arg(3))?;
             fault.caused_by(Thrown::new(thrown))
         }
         _ => fault,
     };
-    scope.set_named(answer, "error", to_js(scope, env, &error)?)?;
-    scope.set_named(answer, "ofOneRow", of_one_row)?;
-    Ok(answer)
+    scope.object_of(&[("error", to_js(scope, &error)?), ("ofOneRow", of_one_row)])
 }

@@ -3,30 +3,29 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::adapters::{AnyBlobs, AnyRecords, AnyState, Console, JsClock, NodeSide, app_rows};
+use super::adapters::{AnyBlobs, AnyRecords, AnyRows, AnyState, Console, JsClock, NodeSide};
 use super::convert::{Body, write_hlc};
-use super::error::{invalid, to_js, warn_once};
+use super::error::{invalid, to_js};
 use super::inside::{Holders, refuse_any_inside};
-use super::known_options::SYNC_ENGINE;
 use super::native_round::{Memory, NativeRound};
 use super::node_engine::{JsEvents, NodeEngine};
-use super::notifier::create_notifier;
-use super::options::{Lacking, Options};
+use super::options::Options;
 use super::runtime::{FairLock, IntoJs, spawn_traced};
-use super::stores::NativeBlobs;
+use super::stores::Native;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
-use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
+use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Value, bound, enter, list, native_of};
 use crate::engine::held::{Direction, Held};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
+use crate::store::ObjectStore;
 
 /// `createSyncEngine(options)`
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let notifier = create_notifier(scope, env)?;
-    let options = Options::new(scope, env, call.arg(0), &SYNC_ENGINE)?;
+    let scope = call.scope;
+    let notifier = scope.helper(Intrinsic::CreateNotifier, &[])?;
+    let options = Options::new(scope, call.arg(0))?;
     let caller = Rc::new(Caller {
         engine: Rc::new(build(call, &options, notifier)?),
         native_memory: RefCell::default(),
@@ -34,11 +33,11 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     });
     let array = options.array();
     let object = scope.object()?;
-    let exchange = bound(scope, env, "exchange", array, move |call| {
+    let exchange = bound(scope, "exchange", array, move |call| {
         let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
         let entered = enter(call)?;
         let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
-        spawn_traced(call.scope, call.env, async move {
+        spawn_traced(call.scope, async move {
             let _entered = entered;
             allowed?;
             let _turn = caller.turns.take(&env).await?;
@@ -46,7 +45,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             round.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    scope.set(env, object, Key::Exchange, exchange)?;
+    scope.set(object, Key::Exchange, exchange)?;
     scope.set_named(object, "changeNotifier", notifier)?;
     Ok(object)
 }
@@ -101,30 +100,26 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         size => size as f64,
     };
     let records = if options.flag("syncSharedRecords", true)? {
-        let adapter = options.records("localDatabaseAdapter", Lacking::Refused)?;
-        Some(AnyRecords::new(
-            adapter,
-            "localDatabaseAdapter",
-            scan_page_size,
-        ))
+        let adapter = options.object("localDatabaseAdapter")?;
+        Some(AnyRecords::new(adapter, scan_page_size))
     } else {
         None
     };
-    let blobs =
-        |option| Ok::<_, crate::error::Error>(AnyBlobs::new(options.handle(option)?, option));
-    let clock = options.handle("clock")?;
+    let blobs = |option| Ok::<_, Error>(AnyBlobs::new(options.object(option)?));
+    let clock = options.object("clock")?;
     refuse_one_storage(call, options)?;
+    let rows = options.rows()?;
     Ok(Engine {
         side: NodeSide {
             records,
-            rows: app_rows(options, scan_page_size, |_| Ok(true))?,
+            rows: rows.map(|source| AnyRows::new(source, scan_page_size)),
             clock: JsClock(clock.clone()),
             log: Console(Rc::clone(env)),
         },
         local: blobs("localObjectStorage")?,
         remote: blobs("remoteObjectStorage")?,
-        peer: Peer(options.adapter("transport", &[Key::Exchange])?),
-        state: state(options, env)?,
+        peer: Peer(options.object("transport")?),
+        state: options.object_if_given("syncState")?.map(AnyState::new),
         events: JsEvents {
             clock,
             notifier: options.hang(notifier)?,
@@ -143,14 +138,14 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
 
 /// Refuses one storage as both sides: every object would be there already, and none would ever move.
 fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> {
-    let (scope, env) = (call.scope, call.env);
-    let here = options.get("localObjectStorage")?;
-    let there = options.get("remoteObjectStorage")?;
-    if scope.is_nullish(here)? {
+    let scope = call.scope;
+    let here = options.given("localObjectStorage")?;
+    let there = options.given("remoteObjectStorage")?;
+    let Some((here, there)) = here.zip(there) else {
         return Ok(());
-    }
+    };
     let folder = |storage| {
-        let native = native_of::<NativeBlobs>(scope, env, storage)?;
+        let native = native_of::<Native<dyn ObjectStore>>(scope, storage)?;
         Ok::<_, Error>(native.and_then(|native| native.0.place()))
     };
     let is_one_folder =
@@ -164,50 +159,29 @@ fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> 
     Ok(())
 }
 
-fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
-    let functions = [
-        Key::GetWatermarks,
-        Key::SetWatermarks,
-        Key::GetPeerWatermarks,
-        Key::SetPeerWatermarks,
-    ];
-    let state = options.adapter_if_given("syncState", &functions)?;
-    if state.is_none() {
-        warn_once(
-            env,
-            "an engine without `syncState` forgets what was exchanged when the process ends, and then reads and \
-             exchanges everything again; pass createSqliteSyncStateStore({ path }) as its `syncState`",
-        );
-    }
-    Ok(state.map(AnyState::new))
-}
-
 impl IntoJs for Report<Body> {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        let mut list = None;
-        if !self.held.is_empty() {
-            let held = list.insert(scope.array()?);
-            for (index, one) in (0u32..).zip(&self.held) {
-                scope.set_element(*held, index, write_held(scope, env, one)?)?;
-            }
-        }
-        #[allow(clippy::cast_precision_loss, reason = "no page has so many items")]
-        let counts = [self.applied, self.shipped].map(|count| count as f64);
-        let numbers = [counts[0], counts[1], f64::from(self.has_more)];
-        for (index, number) in numbers.into_iter().enumerate() {
-            env.shared.put_after(Slot::First, index, number);
-        }
-        let result = env.helper(scope, Intrinsic::MakeResult, list.as_slice())?;
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let held = list(scope, &self.held, write_held)?;
+        let result = scope.object()?;
+        scope.set_named(result, "applied", scope.count(self.applied as u64)?)?;
+        scope.set_named(result, "shipped", scope.count(self.shipped as u64)?)?;
+        scope.set(result, Key::HasMore, scope.boolean(self.has_more)?)?;
         if let Some(in_sync) = self.in_sync {
             scope.set_named(result, "inSync", scope.boolean(in_sync)?)?;
+        }
+        // An app that compares a quiet round's result with the three fields of old finds them alone.
+        if self.held.is_empty() {
+            scope.define_hidden(result, "held", held)?;
+        } else {
+            scope.set_named(result, "held", held)?;
         }
         Ok(result)
     }
 }
 
-fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<Value<'s>> {
+fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
-    scope.set(env, object, Key::NodeId, scope.string(&held.node_id)?)?;
+    scope.set(object, Key::NodeId, scope.string(&held.node_id)?)?;
     let direction = match held.direction {
         Direction::Outbound => "outbound",
         Direction::Inbound => "inbound",
@@ -219,38 +193,33 @@ fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<
     };
     scope.set_named(object, "kind", scope.text(kind)?)?;
     let item = match &held.body {
-        Some(body) => body.to_js(scope, env)?,
+        Some(body) => body.to_js(scope)?,
         None => scope.null()?,
     };
-    scope.set(env, object, Key::Id, id_of(scope, env, held, item)?)?;
-    let stamp = write_hlc(scope, env, &held.hlc)?;
-    scope.set(env, object, Key::Timestamp, stamp)?;
+    scope.set(object, Key::Id, id_of(scope, held, item)?)?;
+    let stamp = write_hlc(scope, &held.hlc)?;
+    scope.set(object, Key::Timestamp, stamp)?;
     scope.set_named(object, "item", item)?;
     let key = match &held.blob {
         Some(blob) => scope.string(&blob.key)?,
         None => scope.null()?,
     };
     scope.set_named(object, "key", key)?;
-    scope.set(env, object, Key::Code, scope.text(&held.code)?)?;
+    scope.set(object, Key::Code, scope.text(&held.code)?)?;
     scope.set_named(object, "reason", scope.text(&held.error.to_string())?)?;
-    scope.set(env, object, Key::Error, to_js(scope, env, &held.error)?)?;
+    scope.set(object, Key::Error, to_js(scope, &held.error)?)?;
     Ok(object)
 }
 
 /// The id of a record, or what an app row has as `id`, if that can be read.
-fn id_of<'s>(
-    scope: Scope<'s>,
-    env: &Env,
-    held: &Held<Body>,
-    entry: Value<'s>,
-) -> Result<Value<'s>> {
+fn id_of<'s>(scope: Scope<'s>, held: &Held<Body>, entry: Value<'s>) -> Result<Value<'s>> {
     if let ItemKind::Record(id) = &held.kind {
         return scope.string(id);
     }
     let id = |key| {
-        let columns = scope.get(env, entry, key)?;
+        let columns = scope.get(entry, key)?;
         match scope.kind(columns)? {
-            Kind::Object => Ok(scope.as_text(scope.get(env, columns, Key::Id)?)),
+            Kind::Object => Ok(scope.as_text(scope.get(columns, Key::Id)?)),
             _ => Ok::<_, Error>(None),
         }
     };

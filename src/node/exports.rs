@@ -4,29 +4,26 @@
 //! classes, so that an app meets errors of the class that its own entry knows. Everything else is the
 //! same behind all exports of a process.
 
-use std::rc::Rc;
-
 use napi::JsValue;
 use napi::bindgen_prelude::Object;
 
 use super::clock::create_hlc_clock;
 use super::delta;
 use super::engine::create_sync_engine;
-use super::error::{Thrown, invalid};
-use super::files::{create_file_sync_engine, residency_of};
+use super::error::invalid;
+use super::files::{copy_object, residency_of};
 use super::helpers;
 use super::http::{create_http_object_storage, create_http_sync_transport};
-use super::notifier::create_change_notifier;
-use super::runtime::set_up_bridge;
+use super::options::Options;
+use super::runtime::set_up_waits;
 use super::serving::{create_http_sync_handler, create_http_sync_server};
-use super::stores::{STORES, create};
+use super::stores::STORES;
 use super::transport::create_in_process;
-use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, function, keep_thrown_by};
-use crate::error::Result;
+use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, function};
+use crate::error::{Error, Result};
 
-/// The functions of the package, by name, but for those that make [stores](STORES).
+/// The functions of the package, by name.
 const FUNCTIONS: &[(&str, Function)] = &[
-    ("isLater", helpers::is_later),
     ("mergeWatermarks", helpers::merge_watermarks),
     ("watermarkFor", helpers::watermark_for),
     ("selectUnseen", helpers::select_unseen),
@@ -35,10 +32,12 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("compareHLC", helpers::compare_hlc),
     ("serializeHLC", helpers::serialize_hlc),
     ("deserializeHLC", helpers::deserialize_hlc),
-    ("createHLCClock", create_hlc_clock),
-    ("createChangeNotifier", create_change_notifier),
-    ("createFileSyncEngine", create_file_sync_engine),
     ("residencyOf", residency_of),
+];
+
+/// Those that take options, which `js/options.js` reads, but for those that make [stores](STORES).
+const FACTORIES: &[(&str, Function)] = &[
+    ("createHLCClock", create_hlc_clock),
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
     ("createHttpSyncHandler", create_http_sync_handler),
@@ -47,65 +46,78 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("createHttpObjectStorage", create_http_object_storage),
 ];
 
+/// What the functions in `js/` ask, besides what `js/sqlite/` asks about [timestamps](delta).
+const HELPERS: &[(&str, Function)] = &[
+    ("isLater", helpers::is_later),
+    ("mustBe", helpers::must_be_error),
+    ("describe", helpers::describe),
+    ("isPromise", helpers::is_promise),
+    ("warn", helpers::warn_of),
+    ("listenerThrew", helpers::listener_threw),
+    ("copyObject", copy_object),
+];
+
 /// Adds `makeExports` to the addon's exports: given what [`FROM_ENTRY`] names, it answers the package.
 #[napi_derive::napi(module_exports)]
 pub fn exports(exports: Object, raw_env: napi::Env) -> napi::Result<()> {
-    let scope = Scope::of_callback(raw_env.raw());
-    let exports = scope.value(exports.raw());
-    add_make_exports(scope, exports).map_err(|error| napi::Error::from_reason(error.to_string()))
+    let add = || {
+        let env = Env::new(raw_env.raw())?;
+        let scope = Scope::of(&env);
+        let make = function(scope, "makeExports", |call| {
+            // Each entry has its own.
+            let env = Env::new(call.scope.raw_env())?;
+            let exports = build_exports(Scope::of(&env), call.arg(0))?;
+            Ok(call.scope.value(exports.raw()))
+        })?;
+        scope.set_named(scope.value(exports.raw()), "makeExports", make)
+    };
+    add().map_err(|error: Error| napi::Error::from_reason(error.to_string()))
 }
 
-fn add_make_exports(scope: Scope<'_>, exports: Value<'_>) -> Result<()> {
-    keep_thrown_by(Thrown::error);
-    let env = Env::new(scope.raw_env())?;
-    let make = function(scope, &env, "makeExports", |call| {
-        let env = Env::new(call.scope.raw_env())?;
-        build_exports(call.scope, &env, call.arg(0))
-    })?;
-    scope.set_named(exports, "makeExports", make)
-}
-
-/// What an entry hands in, and where it is kept.
-const FROM_ENTRY: &[(&str, Intrinsic)] = &[
-    ("fault", Intrinsic::Fault),
-    ("traced", Intrinsic::Traced),
-    ("warn", Intrinsic::Warn),
-    ("runInTransaction", Intrinsic::RunInTransaction),
-    ("endTransaction", Intrinsic::EndTransaction),
-    ("isInTransaction", Intrinsic::IsInTransaction),
-    ("headersOf", Intrinsic::HeadersOf),
-    ("fetchAnswer", Intrinsic::FetchAnswer),
-];
-
-fn build_exports<'s>(scope: Scope<'s>, env: &Rc<Env>, entry: Value<'s>) -> Result<Value<'s>> {
-    for (name, intrinsic) in FROM_ENTRY {
-        let function = scope.get_named(entry, name)?;
-        if scope.kind(function)? != Kind::Function {
-            return Err(invalid(
-                "makeExports",
-                "is called by the package's own entries",
-            ));
-        }
-        env.set_intrinsic(scope, *intrinsic, function)?;
+/// `entry` is what `js/exports.js` hands in: the functions of [`Intrinsic`] that are not made here.
+fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
+    let create_waits = scope.get_named(entry, "createWaits")?;
+    if scope.kind(create_waits)? != Kind::Function {
+        let what = "is called by the package's own entries";
+        return Err(invalid("makeExports", what));
     }
-    set_up_bridge(scope, env, scope.get_named(entry, "createBridge")?)?;
-    let zero = helpers::zero_hlc(scope, env)?;
-    env.set_intrinsic(scope, Intrinsic::ZeroHlc, zero)?;
+    let zero = helpers::zero_hlc(scope)?;
+    let sources = [entry, set_up_waits(scope, create_waits)?];
+    scope.set_intrinsic(Intrinsic::ZeroHlc, zero)?;
+    for (intrinsic, name) in Intrinsic::ALL {
+        for from in sources {
+            let value = scope.get_named(from, name)?;
+            if !scope.is_nullish(value)? {
+                scope.set_intrinsic(*intrinsic, value)?;
+            }
+        }
+    }
     let exports = scope.object()?;
     scope.set_named(exports, "ZERO_HLC", zero)?;
-    for (name, body) in FUNCTIONS {
-        scope.set_named(exports, name, function(scope, env, name, *body)?)?;
-    }
-    for (factory, open) in STORES {
-        let make = function(scope, env, factory.name, |call| {
-            create(call, factory, *open)
+    add_functions(scope, exports, FUNCTIONS)?;
+    let factories = scope.object()?;
+    add_functions(scope, factories, FACTORIES)?;
+    for (name, open) in STORES {
+        let open_store = function(scope, name, |call| {
+            open(call, &Options::new(call.scope, call.arg(0))?)
         })?;
-        scope.set_named(exports, factory.name, make)?;
+        scope.set_named(factories, name, open_store)?;
     }
+    scope.set_named(exports, "factories", factories)?;
     let helpers = scope.object()?;
-    for (name, body) in delta::HELPERS {
-        scope.set_named(helpers, name, function(scope, env, name, *body)?)?;
-    }
-    scope.set_named(exports, "deltaHelpers", helpers)?;
+    add_functions(scope, helpers, HELPERS)?;
+    add_functions(scope, helpers, delta::HELPERS)?;
+    scope.set_named(exports, "helpers", helpers)?;
     Ok(exports)
+}
+
+fn add_functions(
+    scope: Scope<'_>,
+    object: Value<'_>,
+    functions: &[(&str, Function)],
+) -> Result<()> {
+    for (name, body) in functions {
+        scope.set_named(object, name, function(scope, name, *body)?)?;
+    }
+    Ok(())
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::convert::{pick_wanted, read_hlc, read_hlcs, read_watermarks, write_hlc};
-use super::error::{invalid, must_be, to_js};
-use super::known_options::Factory;
-use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Value};
+use super::convert::{read_hlc, read_hlcs, read_watermarks, wanted_hlcs, write_hlc};
+use super::error::{invalid, must_be, to_js, warn};
+use super::value::{Call, Intrinsic, Key, Kind, Scope, Thrown, Value};
 use crate::error::{Error, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::hlc::{Hlc, wins};
@@ -17,7 +16,7 @@ pub const TIMESTAMP: &str = "a timestamp { wallTime, counter, nodeId }";
 const WATERMARKS: &str = "an object of timestamps by nodeId";
 
 fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {
-    read_hlc(call.scope, call.env, call.arg(index))?
+    read_hlc(call.scope, call.arg(index))?
         .ok_or_else(|| must_be(argument, TIMESTAMP, &call.scope.describe(call.arg(index))))
 }
 
@@ -31,7 +30,7 @@ fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<
         return Ok(None);
     }
     let value = scope.property(map, name)?;
-    Ok(read_hlc(scope, call.env, value)?.map(|hlc| (value, hlc)))
+    Ok(read_hlc(scope, value)?.map(|hlc| (value, hlc)))
 }
 
 /// `isLater(wallTime, counter, nodeId, …)`: whether the first timestamp is later than the second, or the
@@ -39,7 +38,7 @@ fn entry<'s>(call: &Call<'s>, map: Value<'s>, name: Value<'s>) -> Result<Option<
 pub fn is_later<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let stamp = |first: usize| {
         let integer = |index| call.scope.as_number(call.arg(index)).and_then(safe_integer);
-        let node_id = call.env.interned(call.scope, call.arg(first + 2))?;
+        let node_id = call.scope.interned(call.arg(first + 2))?;
         Some(Hlc::new(integer(first)?, integer(first + 1)?, node_id))
     };
     let incoming = stamp(0).ok_or_else(|| {
@@ -96,12 +95,12 @@ pub fn watermark_for<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             return Ok(value);
         }
     }
-    call.env.intrinsic(scope, Intrinsic::ZeroHlc)
+    scope.intrinsic(Intrinsic::ZeroHlc)
 }
 
 /// `selectUnseen(records, watermarks)`
 pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env, records) = (call.scope, call.env, call.arg(0));
+    let (scope, records) = (call.scope, call.arg(0));
     if !scope.is_array(records)? {
         let got = scope.describe_kind(records);
         return Err(must_be(
@@ -110,20 +109,19 @@ pub fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             &got,
         ));
     }
-    let watermarks = read_watermarks(scope, env, call.arg(1))?
+    let watermarks = read_watermarks(scope, call.arg(1))?
         .map_err(|what| invalid("selectUnseen(watermarks)", &what))?;
     let zero = Hlc::zero();
     let is_unseen = |hlc: &Hlc| hlc > watermarks.get(&hlc.node_id).unwrap_or(&zero);
-    let unseen = pick_wanted(scope, env, (records, Key::UpdatedAt), is_unseen)?;
-    match unseen {
-        Ok(unseen) => Ok(unseen),
-        Err(index) => Err(no_stamp(
-            call,
-            "selectUnseen(records",
-            index,
-            Key::UpdatedAt,
-        )?),
+    let field = Key::UpdatedAt;
+    let unseen = scope.array()?;
+    for (at, (index, hlc)) in (0u32..).zip(wanted_hlcs(scope, (records, Some(field)), is_unseen)?) {
+        if hlc.is_none() {
+            return Err(no_stamp(call, "selectUnseen(records", index, field)?);
+        }
+        scope.nested(|scope| scope.set_element(unseen, at, scope.element(records, index)?))?;
     }
+    Ok(unseen)
 }
 
 /// `computeRecordWatermarks(records)`, of an array.
@@ -139,9 +137,9 @@ pub fn row_watermarks<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// Per node the greatest timestamp that the items of an array have under `field`: the first of equal ones, and
 /// the object itself.
 fn newest_of<'s>(call: &Call<'s>, argument: &str, field: Key) -> Result<Value<'s>> {
-    let (scope, env, items) = (call.scope, call.env, call.arg(0));
+    let (scope, items) = (call.scope, call.arg(0));
     let mut newest: BTreeMap<Text, (u32, Hlc)> = BTreeMap::new();
-    for (index, stamp) in (0u32..).zip(read_hlcs(scope, env, items, Some(field))?) {
+    for (index, stamp) in (0u32..).zip(read_hlcs(scope, items, Some(field))?) {
         let Some(hlc) = stamp else {
             return Err(no_stamp(call, argument, index, field)?);
         };
@@ -152,7 +150,7 @@ fn newest_of<'s>(call: &Call<'s>, argument: &str, field: Key) -> Result<Value<'s
     }
     let watermarks = scope.object()?;
     for (node, (index, _)) in &newest {
-        let stamp = scope.get(env, scope.element(items, *index)?, field)?;
+        let stamp = scope.get(scope.element(items, *index)?, field)?;
         scope.define(watermarks, scope.string(node)?, stamp)?;
     }
     Ok(watermarks)
@@ -164,7 +162,7 @@ fn no_stamp(call: &Call<'_>, argument: &str, index: u32, field: Key) -> Result<E
     let item = scope.element(call.arg(0), index)?;
     Ok(match scope.kind(item)? {
         Kind::Object => {
-            let got = scope.describe(scope.get(call.env, item, field)?);
+            let got = scope.describe(scope.get(item, field)?);
             must_be(
                 &format!("{argument}[{index}].{})", field.name()),
                 TIMESTAMP,
@@ -198,36 +196,53 @@ pub fn deserialize_hlc<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let got = call.scope.describe_kind(call.arg(0));
         must_be("deserializeHLC(text)", "a string", &got)
     })?;
-    write_hlc(call.scope, call.env, &Hlc::parse_text(&text)?)
+    write_hlc(call.scope, &Hlc::parse_text(&text)?)
 }
 
 /// The zero timestamp, as a frozen object.
-pub fn zero_hlc<'s>(scope: Scope<'s>, env: &Env) -> Result<Value<'s>> {
-    let zero = write_hlc(scope, env, &Hlc::zero())?;
+pub fn zero_hlc(scope: Scope<'_>) -> Result<Value<'_>> {
+    let zero = write_hlc(scope, &Hlc::zero())?;
     let object = scope.get_named(scope.global()?, "Object")?;
     scope.call(object, scope.get_named(object, "freeze")?, &[zero])
 }
 
-/// `mustBe(option, what, value)`: the error of an argument that is not what it must be.
+/// `mustBe(option, what, value, hides)`: the error of an argument that is not what it must be. One that `hides` shows
+/// no more than what kind of value it got.
 pub fn must_be_error<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let text = |index| {
-        scope
-            .as_text(call.arg(index))
-            .map_or_else(String::new, |text| text.to_string())
+        let text = scope.as_text(call.arg(index));
+        text.map(|text| text.to_string()).unwrap_or_default()
     };
-    let error = must_be(&text(0), &text(1), &scope.describe(call.arg(2)));
-    to_js(scope, call.env, &error)
+    let got = if scope.is_truthy(call.arg(3)) {
+        scope.describe_kind(call.arg(2))
+    } else {
+        scope.describe(call.arg(2))
+    };
+    to_js(scope, &must_be(&text(0), &text(1), &got))
 }
 
-/// `checkOptions(factory, options)`: throws for an option that the factory does not know.
-pub fn check_options<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let name = call
-        .scope
-        .as_text(call.arg(0))
-        .map_or_else(String::new, |text| text.to_string());
-    if let Some(factory) = Factory::of(&name) {
-        factory.check(call.scope, call.env, call.arg(1))?;
-    }
+/// `listenerThrew(error)`: warns of it.
+pub fn listener_threw<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let error = Thrown::kept(call.scope.keep(call.arg(0))?, "a change listener");
+    warn(call.env, "a change listener threw", Some(&error));
+    call.scope.undefined()
+}
+
+/// `describe(value)`: the value, if it is short, or what kind of value it is.
+pub fn describe<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    call.scope.text(&call.scope.describe(call.arg(0)))
+}
+
+/// `isPromise(value)`: whether it is a promise of the language, of whichever global object.
+pub fn is_promise<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    call.scope.boolean(call.scope.is_promise(call.arg(0)))
+}
+
+/// `warn(message)`
+pub fn warn_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let message = call.scope.as_text(call.arg(0));
+    let message = message.map(|message| message.to_string());
+    warn(call.env, &message.unwrap_or_default(), None);
     call.scope.undefined()
 }

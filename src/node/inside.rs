@@ -4,6 +4,8 @@
 //! that has that turn. Which asynchronous context a call is made in says whether it is: `js/transactions.js` runs
 //! callbacks in contexts that know their transactions.
 
+use std::rc::Rc;
+
 use super::value::{Call, Env, Intrinsic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Holder;
@@ -46,13 +48,13 @@ impl Holders {
     }
 }
 
-fn is_inside(env: &Env, holder: Option<Holder>) -> Result<bool> {
+fn is_inside(env: &Rc<Env>, holder: Option<Holder>) -> Result<bool> {
     env.scope(|scope| {
         let number = match holder {
             Some(holder) => scope.number(number_of(holder))?,
             None => scope.undefined()?,
         };
-        let answer = env.helper(scope, Intrinsic::IsInTransaction, &[number])?;
+        let answer = scope.helper(Intrinsic::IsInTransaction, &[number])?;
         Ok(scope.as_boolean(answer) == Some(true))
     })
 }

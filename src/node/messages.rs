@@ -1,7 +1,5 @@
 //! Requests and answers as JavaScript objects.
 
-use std::rc::Rc;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -9,53 +7,150 @@ use super::convert::{
     Body, parse_json, read_hlc_of, read_record, read_row, read_watermarks, stringify, write_hlc,
     write_watermarks,
 };
-use super::value::{Env, Key, Kind, Scope, Value};
+use super::value::{Key, Kind, Scope, Value, list};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind, NoItem, Table};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
-/// Where a message is wrong.
-struct Malformed(&'static str);
+/// A message of the app's that is read, and what errors call it.
+struct Message<'s> {
+    scope: Scope<'s>,
+    value: Value<'s>,
+    operation: &'static str,
+}
 
-impl Malformed {
-    fn error(&self, what: &str) -> Error {
-        Error::sync(self.0, what)
+impl<'s> Message<'s> {
+    fn new(
+        scope: Scope<'s>,
+        value: Value<'s>,
+        what: &str,
+        operation: &'static str,
+    ) -> Result<Self> {
+        if scope.kind(value)? != Kind::Object {
+            return Err(Error::sync(operation, format!("{what} must be an object")));
+        }
+        Ok(Self {
+            scope,
+            value,
+            operation,
+        })
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        Error::sync(self.operation, what)
+    }
+
+    fn get(&self, key: Key) -> Result<Value<'s>> {
+        self.scope.get(self.value, key)
+    }
+
+    /// What `read` makes of a field, if it is there; it must be `what`.
+    fn field<T>(
+        &self,
+        key: Key,
+        what: &str,
+        read: impl FnOnce(Value<'s>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let value = self.get(key)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(None);
+        }
+        let wrong = || self.wrong(&format!("{} must be {what}", key.name()));
+        read(value).map(Some).ok_or_else(wrong)
+    }
+
+    fn count(&self, key: Key) -> Result<Option<usize>> {
+        self.field(key, "a positive integer", |value| {
+            self.scope.as_number(value).and_then(as_count)
+        })
+    }
+
+    fn watermarks(&self, key: Key) -> Result<Option<Watermarks>> {
+        let value = self.get(key)?;
+        if self.scope.is_nullish(value)? {
+            return Ok(None);
+        }
+        let read = read_watermarks(self.scope, value)?;
+        read.map(Some)
+            .map_err(|what| self.wrong(&format!("{}: {what}", key.name())))
+    }
+
+    fn items(&self) -> Result<Vec<Item<Body>>> {
+        let mut items = Vec::new();
+        for (key, read) in [
+            (Key::Records, read_record as Reader),
+            (Key::AppSyncableRows, read_row),
+        ] {
+            let list = self.get(key)?;
+            if self.scope.is_nullish(list)? {
+                continue;
+            }
+            let name = key.name();
+            if !self.scope.is_array(list)? {
+                return Err(self.wrong(&format!("{name} must be an array")));
+            }
+            for (index, item) in (0u32..).zip(self.scope.each(list, read)?) {
+                let wrong = |what| self.wrong(&format!("{name}[{index}]: {what}"));
+                items.push(item.map_err(wrong)?);
+            }
+        }
+        Ok(items)
+    }
+
+    /// What sides with change logs say to each other. It is data alone, so it crosses as JSON.
+    fn log<T: DeserializeOwned>(&self) -> Result<Option<Box<T>>> {
+        let log = self.get(Key::Log)?;
+        if self.scope.is_nullish(log)? {
+            return Ok(None);
+        }
+        let json = stringify(self.scope, log)?;
+        let read = serde_json::from_str(&json).map(|log| Some(Box::new(log)));
+        read.map_err(|error| self.wrong(&format!("log: {error}")))
+    }
+
+    /// What a peer says of items that it did not take in or cannot send. It only explains: what cannot be read
+    /// of it is passed over.
+    fn refusals(&self, key: Key) -> Result<Vec<Refusal>> {
+        let list = self.get(key)?;
+        if !self.scope.is_array(list)? {
+            return Ok(Vec::new());
+        }
+        let refusals = self.scope.first_of(list, Refusal::MOST, read_refusal)?;
+        Ok(refusals.into_iter().flatten().collect())
     }
 }
 
+type Reader = fn(Scope<'_>, Value<'_>) -> Result<std::result::Result<Item<Body>, NoItem>>;
+
 /// A request as `SyncTransport.exchange` takes it. Lists without items are left `undefined`.
-pub fn write_request<'s>(
-    scope: Scope<'s>,
-    env: &Env,
-    request: &Request<Body>,
-) -> Result<Value<'s>> {
+pub fn write_request<'s>(scope: Scope<'s>, request: &Request<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
-    let watermarks = write_watermarks(scope, env, &request.watermarks)?;
-    scope.set(env, object, Key::Watermarks, watermarks)?;
+    let watermarks = write_watermarks(scope, &request.watermarks)?;
+    scope.set(object, Key::Watermarks, watermarks)?;
     if !request.shipped_after.is_empty() {
-        let shipped_after = write_watermarks(scope, env, &request.shipped_after)?;
-        scope.set(env, object, Key::ShippedAfter, shipped_after)?;
+        let shipped_after = write_watermarks(scope, &request.shipped_after)?;
+        scope.set(object, Key::ShippedAfter, shipped_after)?;
     }
-    let (records, rows) = write_items(scope, env, &request.items)?;
+    let [records, rows] = write_items(scope, &request.items)?;
     for (key, list) in [(Key::Records, records), (Key::AppSyncableRows, rows)] {
         let list = if scope.length(list)? == 0 {
             scope.undefined()?
         } else {
             list
         };
-        scope.set(env, object, key, list)?;
+        scope.set(object, key, list)?;
     }
     let limit = if request.limit == usize::MAX {
         scope.number(f64::INFINITY)?
     } else {
         scope.count(request.limit as u64)?
     };
-    scope.set(env, object, Key::Limit, limit)?;
+    scope.set(object, Key::Limit, limit)?;
     if let Some(most) = request.max_answer_bytes {
-        scope.set(env, object, Key::MaxAnswerBytes, scope.count(most as u64)?)?;
+        scope.set(object, Key::MaxAnswerBytes, scope.count(most as u64)?)?;
     }
-    write_log(scope, env, object, request.log.as_deref())?;
+    write_log(scope, object, request.log.as_deref())?;
     Ok(object)
 }
 
@@ -63,94 +158,41 @@ pub fn write_request<'s>(
 ///
 /// # Errors
 /// `Sync` where it is malformed.
-pub fn read_request(scope: Scope<'_>, env: &Rc<Env>, value: Value<'_>) -> Result<Request<Body>> {
-    let malformed = Malformed("malformed exchange request");
-    if scope.kind(value)? != Kind::Object {
-        return Err(malformed.error("a request must be an object"));
-    }
-    let limit = scope.get(env, value, Key::Limit)?;
-    let limit = if scope.is_nullish(limit)? {
-        DEFAULT_PAGE_LIMIT
-    } else {
-        let limit = scope.as_number(limit).and_then(as_count);
-        limit.ok_or_else(|| malformed.error("limit must be a positive integer"))?
-    };
+pub fn read_request(scope: Scope<'_>, value: Value<'_>) -> Result<Request<Body>> {
+    let request = Message::new(scope, value, "a request", "malformed exchange request")?;
     Ok(Request {
-        watermarks: watermarks(scope, env, value, Key::Watermarks, &malformed)?
-            .ok_or_else(|| malformed.error("a request must have `watermarks`"))?,
-        shipped_after: watermarks(scope, env, value, Key::ShippedAfter, &malformed)?
-            .unwrap_or_default(),
-        items: items(scope, env, value, &malformed)?,
-        limit,
-        max_answer_bytes: max_answer_bytes(scope, env, value, &malformed)?,
-        log: read_log(scope, env, value, &malformed)?,
+        limit: request.count(Key::Limit)?.unwrap_or(DEFAULT_PAGE_LIMIT),
+        watermarks: request
+            .watermarks(Key::Watermarks)?
+            .ok_or_else(|| request.wrong("a request must have `watermarks`"))?,
+        shipped_after: request.watermarks(Key::ShippedAfter)?.unwrap_or_default(),
+        items: request.items()?,
+        max_answer_bytes: request.count(Key::MaxAnswerBytes)?,
+        log: request.log()?,
     })
 }
 
-/// What sides with change logs say to each other. It is data alone, so it crosses as JSON.
-fn read_log<T: DeserializeOwned>(
-    scope: Scope<'_>,
-    env: &Env,
-    message: Value<'_>,
-    malformed: &Malformed,
-) -> Result<Option<Box<T>>> {
-    let log = scope.get(env, message, Key::Log)?;
-    if scope.is_nullish(log)? {
-        return Ok(None);
-    }
-    let json = stringify(scope, env, log)?;
-    let read = serde_json::from_str(&json).map(|log| Some(Box::new(log)));
-    read.map_err(|error| malformed.error(&format!("log: {error}")))
-}
-
-fn write_log(
-    scope: Scope<'_>,
-    env: &Env,
-    message: Value<'_>,
-    log: Option<&impl Serialize>,
-) -> Result<()> {
-    // A key that cannot be written as JSON leaves it out: the peer then answers by the older rules.
-    let Some(Ok(json)) = log.map(serde_json::to_string) else {
-        return Ok(());
-    };
-    scope.set(env, message, Key::Log, parse_json(scope, env, &json)?)
-}
-
-fn max_answer_bytes(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    request: Value<'_>,
-    malformed: &Malformed,
-) -> Result<Option<usize>> {
-    let most = scope.get(env, request, Key::MaxAnswerBytes)?;
-    if scope.is_nullish(most)? {
-        return Ok(None);
-    }
-    let most = scope.as_number(most).and_then(as_count);
-    most.map(Some)
-        .ok_or_else(|| malformed.error("maxAnswerBytes must be a positive integer"))
-}
-
 /// An answer as `SyncTransport.exchange` gives it.
-pub fn write_answer<'s>(scope: Scope<'s>, env: &Env, answer: &Answer<Body>) -> Result<Value<'s>> {
+pub fn write_answer<'s>(scope: Scope<'s>, answer: &Answer<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
-    let (records, rows) = write_items(scope, env, &answer.items)?;
-    scope.set(env, object, Key::Records, records)?;
-    scope.set(env, object, Key::AppSyncableRows, rows)?;
-    scope.set(env, object, Key::HasMore, scope.boolean(answer.has_more)?)?;
+    let [records, rows] = write_items(scope, &answer.items)?;
+    scope.set(object, Key::Records, records)?;
+    scope.set(object, Key::AppSyncableRows, rows)?;
+    scope.set(object, Key::HasMore, scope.boolean(answer.has_more)?)?;
     if let Some(coverage) = &answer.coverage {
-        let coverage = write_watermarks(scope, env, coverage)?;
-        scope.set(env, object, Key::ResponderWatermarks, coverage)?;
+        let coverage = write_watermarks(scope, coverage)?;
+        scope.set(object, Key::ResponderWatermarks, coverage)?;
     }
-    for (key, list) in [
+    for (key, refusals) in [
         (Key::Refused, &answer.refused),
         (Key::Withheld, &answer.withheld),
     ] {
-        if !list.is_empty() {
-            scope.set(env, object, key, write_refusals(scope, env, list)?)?;
+        if !refusals.is_empty() {
+            let told = refusals.iter().take(Refusal::MOST);
+            scope.set(object, key, list(scope, told, write_refusal)?)?;
         }
     }
-    write_log(scope, env, object, answer.log.as_deref())?;
+    write_log(scope, object, answer.log.as_deref())?;
     Ok(object)
 }
 
@@ -158,88 +200,57 @@ pub fn write_answer<'s>(scope: Scope<'s>, env: &Env, answer: &Answer<Body>) -> R
 ///
 /// # Errors
 /// `Sync` where it is malformed.
-pub fn read_answer(scope: Scope<'_>, env: &Rc<Env>, value: Value<'_>) -> Result<Answer<Body>> {
-    let malformed = Malformed("malformed exchange answer");
-    if scope.kind(value)? != Kind::Object {
-        return Err(malformed.error("an answer must be an object"));
-    }
-    let records = scope.get(env, value, Key::Records)?;
-    let rows = scope.get(env, value, Key::AppSyncableRows)?;
+pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
+    let answer = Message::new(scope, value, "an answer", "malformed exchange answer")?;
+    let (records, rows) = (answer.get(Key::Records)?, answer.get(Key::AppSyncableRows)?);
     if !scope.is_array(records)? && !scope.is_array(rows)? {
-        return Err(malformed.error("an answer must have `records`, `appSyncableRows` or both"));
+        return Err(answer.wrong("an answer must have `records`, `appSyncableRows` or both"));
     }
-    let has_more = scope.get(env, value, Key::HasMore)?;
-    let has_more = if scope.is_nullish(has_more)? {
-        false
-    } else {
-        scope
-            .as_boolean(has_more)
-            .ok_or_else(|| malformed.error("hasMore must be true or false"))?
-    };
+    let has_more = answer.field(Key::HasMore, "true or false", |more| scope.as_boolean(more))?;
     Ok(Answer {
-        items: items(scope, env, value, &malformed)?,
-        has_more,
-        coverage: watermarks(scope, env, value, Key::ResponderWatermarks, &malformed)?,
-        refused: read_refusals(scope, env, value, Key::Refused)?,
-        withheld: read_refusals(scope, env, value, Key::Withheld)?,
-        log: read_log(scope, env, value, &malformed)?,
+        items: answer.items()?,
+        has_more: has_more.unwrap_or(false),
+        coverage: answer.watermarks(Key::ResponderWatermarks)?,
+        refused: answer.refusals(Key::Refused)?,
+        withheld: answer.refusals(Key::Withheld)?,
+        log: answer.log()?,
     })
 }
 
-fn write_refusals<'s>(scope: Scope<'s>, env: &Env, refusals: &[Refusal]) -> Result<Value<'s>> {
-    let list = scope.array()?;
-    for (index, refusal) in (0u32..).zip(refusals.iter().take(Refusal::MOST)) {
-        env.scope(|scope| {
-            let object = scope.object()?;
-            match &refusal.kind {
-                ItemKind::Record(id) => {
-                    scope.set(env, object, Key::Kind, scope.text("record")?)?;
-                    scope.set(env, object, Key::Id, scope.string(id)?)?;
-                }
-                ItemKind::Row(table) => {
-                    scope.set(env, object, Key::Kind, scope.text("appRow")?)?;
-                    scope.set(env, object, Key::AppId, scope.string(&table.app)?)?;
-                    scope.set(env, object, Key::Table, scope.string(&table.name)?)?;
-                }
-            }
-            if let Some(hlc) = &refusal.hlc {
-                let stamp = write_hlc(scope, env, hlc)?;
-                scope.set(env, object, Key::Timestamp, stamp)?;
-            }
-            scope.set(env, object, Key::Code, scope.text(&refusal.code)?)?;
-            scope.set(env, object, Key::Reason, scope.text(&refusal.reason)?)?;
-            scope.set_element(list, index, object)
-        })?;
-    }
-    Ok(list)
+fn write_log(scope: Scope<'_>, message: Value<'_>, log: Option<&impl Serialize>) -> Result<()> {
+    // A key that cannot be written as JSON leaves it out: the peer then answers by the older rules.
+    let Some(Ok(json)) = log.map(serde_json::to_string) else {
+        return Ok(());
+    };
+    scope.set(message, Key::Log, parse_json(scope, &json)?)
 }
 
-/// What a peer says of items that it did not take in or cannot send. It only explains: what cannot be read of it
-/// is passed over.
-fn read_refusals(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    answer: Value<'_>,
-    key: Key,
-) -> Result<Vec<Refusal>> {
-    let list = scope.get(env, answer, key)?;
-    if !scope.is_array(list)? {
-        return Ok(Vec::new());
+fn write_refusal<'s>(scope: Scope<'s>, refusal: &Refusal) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    match &refusal.kind {
+        ItemKind::Record(id) => {
+            scope.set(object, Key::Kind, scope.text("record")?)?;
+            scope.set(object, Key::Id, scope.string(id)?)?;
+        }
+        ItemKind::Row(table) => {
+            scope.set(object, Key::Kind, scope.text("appRow")?)?;
+            scope.set(object, Key::AppId, scope.string(&table.app)?)?;
+            scope.set(object, Key::Table, scope.string(&table.name)?)?;
+        }
     }
-    let mut refusals = Vec::new();
-    let most = u32::try_from(Refusal::MOST).unwrap_or(u32::MAX);
-    for index in 0..scope.length(list)?.min(most) {
-        let refusal = env.scope(|scope| read_refusal(scope, env, scope.element(list, index)?))?;
-        refusals.extend(refusal);
+    if let Some(hlc) = &refusal.hlc {
+        scope.set(object, Key::Timestamp, write_hlc(scope, hlc)?)?;
     }
-    Ok(refusals)
+    scope.set(object, Key::Code, scope.text(&refusal.code)?)?;
+    scope.set(object, Key::Reason, scope.text(&refusal.reason)?)?;
+    Ok(object)
 }
 
-fn read_refusal(scope: Scope<'_>, env: &Rc<Env>, refusal: Value<'_>) -> Result<Option<Refusal>> {
+fn read_refusal(scope: Scope<'_>, refusal: Value<'_>) -> Result<Option<Refusal>> {
     if scope.kind(refusal)? != Kind::Object {
         return Ok(None);
     }
-    let text = |key| Ok::<_, Error>(scope.as_text(scope.get(env, refusal, key)?));
+    let text = |key| Ok::<_, Error>(scope.as_text(scope.get(refusal, key)?));
     let kind = text(Key::Kind)?.map(|kind| kind.to_string());
     let kind = match (
         kind.as_deref(),
@@ -252,7 +263,7 @@ fn read_refusal(scope: Scope<'_>, env: &Rc<Env>, refusal: Value<'_>) -> Result<O
         _ => return Ok(None),
     };
     let words = |key| Ok::<_, Error>(text(key)?.map(|text| text.to_string()).unwrap_or_default());
-    let hlc = read_hlc_of(scope, env, refusal, Key::Timestamp)?;
+    let hlc = read_hlc_of(scope, refusal, Key::Timestamp)?;
     Ok(Some(Refusal::new(
         kind,
         hlc,
@@ -261,66 +272,17 @@ fn read_refusal(scope: Scope<'_>, env: &Rc<Env>, refusal: Value<'_>) -> Result<O
     )))
 }
 
-fn write_items<'s>(
-    scope: Scope<'s>,
-    env: &Env,
-    items: &[Item<Body>],
-) -> Result<(Value<'s>, Value<'s>)> {
-    let (records, rows) = (scope.array()?, scope.array()?);
-    let (mut record_count, mut row_count) = (0, 0);
-    for item in items {
-        let (list, count) = match item.kind {
-            ItemKind::Record(_) => (records, &mut record_count),
-            ItemKind::Row(_) => (rows, &mut row_count),
-        };
-        env.scope(|scope| scope.set_element(list, *count, item.body.to_js(scope, env)?))?;
-        *count += 1;
-    }
-    Ok((records, rows))
-}
-
-fn watermarks(
-    scope: Scope<'_>,
-    env: &Env,
-    message: Value<'_>,
-    key: Key,
-    malformed: &Malformed,
-) -> Result<Option<Watermarks>> {
-    let value = scope.get(env, message, key)?;
-    if scope.is_nullish(value)? {
-        return Ok(None);
-    }
-    let read = read_watermarks(scope, env, value)?;
-    read.map(Some)
-        .map_err(|what| malformed.error(&format!("{}: {what}", key.name())))
-}
-
-type Reader = fn(Scope<'_>, &Rc<Env>, Value<'_>) -> Result<std::result::Result<Item<Body>, NoItem>>;
-
-fn items(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    message: Value<'_>,
-    malformed: &Malformed,
-) -> Result<Vec<Item<Body>>> {
-    let mut items = Vec::new();
-    for (key, read) in [
-        (Key::Records, read_record as Reader),
-        (Key::AppSyncableRows, read_row),
-    ] {
-        let list = scope.get(env, message, key)?;
-        if scope.is_nullish(list)? {
-            continue;
-        }
-        if !scope.is_array(list)? {
-            return Err(malformed.error(&format!("{} must be an array", key.name())));
-        }
-        for index in 0..scope.length(list)? {
-            let item = env.scope(|scope| read(scope, env, scope.element(list, index)?))?;
-            items.push(
-                item.map_err(|what| malformed.error(&format!("{}[{index}]: {what}", key.name())))?,
-            );
-        }
-    }
-    Ok(items)
+/// The records and the rows, each in an array of their own.
+fn write_items<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<[Value<'s>; 2]> {
+    let is_record = |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_));
+    Ok([
+        list(scope, items.iter().filter(is_record), |scope, item| {
+            item.body.to_js(scope)
+        })?,
+        list(
+            scope,
+            items.iter().filter(|item| !is_record(item)),
+            |scope, item| item.body.to_js(scope),
+        )?,
+    ])
 }

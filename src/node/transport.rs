@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::adapters::{AnyRecords, Console, JsClock, NodeSide, app_rows};
+use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
 use super::convert::{Body, pack_as_json, parse_json, stringify};
 use super::http::HttpTransport;
 use super::inside::{Holders, refuse_any_inside};
-use super::known_options::IN_PROCESS;
 use super::messages::{read_answer, read_request, write_answer, write_request};
-use super::options::{Lacking, Options};
-use super::runtime::{IntoJs, await_js, on_threads, spawn_traced};
-use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand, enter};
+use super::options::Options;
+use super::runtime::{IntoJs, JsObject, on_threads, spawn_traced};
+use super::value::{Call, Env, Key, Scope, Value, bound, brand, enter};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -34,22 +33,20 @@ pub struct InProcess {
 
 impl InProcess {
     /// The answering side that the options of a transport or a server describe.
-    pub fn new(options: &Options<'_>, env: &Rc<Env>, lacking: Lacking) -> Result<Self> {
+    pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
         #[allow(clippy::cast_precision_loss, reason = "a small constant")]
         let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
         let records = if options.flag("syncSharedRecords", true)? {
-            let adapter = options.records("databaseAdapter", lacking)?;
-            Some(AnyRecords::new(adapter, "databaseAdapter", scan_page_size))
+            let adapter = options.object("databaseAdapter")?;
+            Some(AnyRecords::new(adapter, scan_page_size))
         } else {
             None
         };
+        let rows = options.rows()?;
         let side = NodeSide {
             records,
-            rows: app_rows(options, scan_page_size, |applier| match lacking {
-                Lacking::Refused => options.is_scanned(applier),
-                Lacking::FoundOutLater => Ok(false),
-            })?,
-            clock: JsClock(options.handle("clock")?),
+            rows: rows.map(|source| AnyRows::new(source, scan_page_size)),
+            clock: JsClock(options.object("clock")?),
             log: Console(Rc::clone(env)),
         };
         Ok(Self {
@@ -119,38 +116,38 @@ impl InProcess {
 }
 
 impl IntoJs for Answer<Body> {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        write_answer(scope, env, &self)
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        write_answer(scope, &self)
     }
 }
 
 /// `createInProcessSyncTransport(options)`
 pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let options = Options::new(scope, env, call.arg(0), &IN_PROCESS)?;
+    let scope = call.scope;
+    let options = Options::new(scope, call.arg(0))?;
     let array = options.array();
-    let in_process = Rc::new(InProcess::new(&options, env, Lacking::Refused)?);
+    let in_process = Rc::new(InProcess::new(&options, scope.env())?);
     let transport = scope.object()?;
     let answering = Rc::clone(&in_process);
-    let exchange = bound(scope, env, "exchange", array, move |call| {
-        let request = read_request(call.scope, call.env, call.arg(0));
+    let exchange = bound(scope, "exchange", array, move |call| {
+        let request = read_request(call.scope, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
         let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
-        spawn_traced(call.scope, call.env, async move {
+        spawn_traced(call.scope, async move {
             let _entered = entered;
             allowed?;
             let answer = answering.answer(request?).await;
             answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    scope.set(env, transport, Key::Exchange, exchange)?;
-    brand(scope, env, transport, in_process)?;
+    scope.set(transport, Key::Exchange, exchange)?;
+    brand(scope, transport, in_process)?;
     Ok(transport)
 }
 
 /// Whichever transport the app passed in.
-pub struct Peer(pub Handle);
+pub struct Peer(pub JsObject);
 
 impl Peer {
     /// Whether it is an answering side of this package in this process.
@@ -160,21 +157,16 @@ impl Peer {
 
     /// Its answer to a request, both as the text that they are: nothing of them is written anew.
     pub async fn relay(&self, request: &str) -> Result<Json> {
-        let env = self.0.env();
-        await_js(
-            env,
-            "transport.exchange",
-            |scope, invoke| {
-                let transport = self.0.value(scope)?;
-                let request = parse_json(scope, env, request)?;
-                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
-            },
-            |scope, answer| {
-                read_answer(scope, env, answer)?;
-                stringify(scope, env, answer)
-            },
-        )
-        .await
+        self.0
+            .call(
+                Key::Exchange,
+                |scope| Ok(vec![parse_json(scope, request)?]),
+                |scope, answer| {
+                    read_answer(scope, answer)?;
+                    stringify(scope, answer)
+                },
+            )
+            .await
     }
 
     /// Its answer to a request of a caller that gets JSON.
@@ -195,7 +187,6 @@ impl Exchange<Body> for Peer {
     }
 
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
-        let env = self.0.env();
         // The caller keeps the transport, and the transport what it needs.
         if let Some(in_process) = self.0.native::<InProcess>()? {
             return Box::pin(in_process.answer(request)).await;
@@ -203,16 +194,12 @@ impl Exchange<Body> for Peer {
         if let Some(http) = self.0.native::<HttpTransport>()? {
             return Box::pin(http.exchange(request)).await;
         }
-        await_js(
-            env,
-            "transport.exchange",
-            |scope, invoke| {
-                let transport = self.0.value(scope)?;
-                let request = write_request(scope, env, &request)?;
-                invoke.method(scope, (transport, "transport"), Key::Exchange, &[request])
-            },
-            |scope, answer| read_answer(scope, env, answer),
-        )
-        .await
+        self.0
+            .call(
+                Key::Exchange,
+                |scope| Ok(vec![write_request(scope, &request)?]),
+                read_answer,
+            )
+            .await
     }
 }

@@ -1,65 +1,55 @@
 //! A store of shared records, of the app's or of this package.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::direct::Direct;
-use super::off_thread::OffThread;
+use super::direct::{Direct, OffThread, ask, store_of};
 use super::records::JsRecords;
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::node::convert::Body;
-use crate::node::stores::NativeRecords;
-use crate::node::value::{Handle, Persistent};
+use crate::node::runtime::JsObject;
+use crate::node::value::Persistent;
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::ports::{Port, RecordPort};
+use crate::store::ports::RecordPort;
 use crate::store::{Holder, RecordStore};
 
 /// See the [module page](self).
 pub struct AnyRecords {
-    adapter: Handle,
     js: JsRecords,
-    direct: Direct<NativeRecords>,
+    direct: Direct<dyn RecordStore>,
 }
 
 impl AnyRecords {
-    /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
-    pub fn new(adapter: Handle, option: &'static str, scan_page_size: f64) -> Self {
+    /// The adapter, scanned in pages of `scan_page_size`.
+    pub fn new(adapter: JsObject, scan_page_size: f64) -> Self {
         Self {
-            js: JsRecords::new(adapter.clone(), option, scan_page_size),
-            adapter,
+            js: JsRecords::new(adapter, scan_page_size),
             direct: Direct::new(),
         }
     }
 
     /// Finds out whose store it is. Once a round.
     pub fn look(&self) -> Result<()> {
-        self.direct.look(&self.adapter)?;
-        match self.direct.get() {
-            Some(_) => Ok(()),
-            None => self.js.look(),
-        }
+        self.direct.look(&self.js.adapter)
     }
 
     /// The store that is behind it, if it is this package's own.
     pub fn native(&self) -> Option<Arc<dyn RecordStore>> {
-        self.direct.get().map(|native| Arc::clone(&native.0))
+        self.direct.get()
     }
 
-    /// The same as a port, whose work is done off this thread.
     pub(super) fn port(&self) -> Option<RecordPort<OffThread>> {
-        let place = OffThread(Rc::clone(self.adapter.env()));
-        self.native().map(|store| Port { store, place })
+        self.direct.port(self.js.adapter.env())
     }
 
     /// The transaction that has the turn of a store of this package, as the adapter is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.adapter.native::<NativeRecords>()?;
-        Ok(native.and_then(|native| native.0.held_by()))
+        let store = store_of::<dyn RecordStore>(&self.js.adapter)?;
+        Ok(store.and_then(|store| store.held_by()))
     }
 }
 
@@ -74,17 +64,11 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn coverage(&self) -> Result<Watermarks> {
-        match self.port() {
-            Some(port) => port.coverage().await,
-            None => self.js.coverage().await,
-        }
+        ask!(self.coverage())
     }
 
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
-        match self.port() {
-            Some(port) => port.changes(ask).await,
-            None => self.js.changes(ask).await,
-        }
+        ask!(self.changes(ask))
     }
 
     async fn scan(
@@ -101,30 +85,18 @@ impl Records<Body> for AnyRecords {
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        match self.port() {
-            Some(port) => port.unorderable(limit).await,
-            None => self.js.unorderable(limit).await,
-        }
+        ask!(self.unorderable(limit))
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        match self.port() {
-            Some(port) => port.stored(id).await,
-            None => self.js.stored(id).await,
-        }
+        ask!(self.stored(id))
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
-        match self.port() {
-            Some(port) => port.put(item).await,
-            None => self.js.put(item).await,
-        }
+        ask!(self.put(item))
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        match self.port() {
-            Some(port) => port.apply(items, order).await,
-            None => self.js.apply(items, order).await,
-        }
+        ask!(self.apply(items, order))
     }
 }

@@ -1,79 +1,64 @@
 //! The app rows of a channel, of the app or of this package.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::direct::Direct;
-use super::off_thread::OffThread;
+use super::direct::{Direct, OffThread, ask, store_of};
 use super::rows::JsRows;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::Body;
-use crate::node::options::Options;
-use crate::node::stores::NativeRows;
-use crate::node::value::{Handle, Persistent, Value};
+use crate::node::runtime::JsObject;
+use crate::node::value::Persistent;
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::ports::{Port, RowPort};
+use crate::store::ports::RowPort;
 use crate::store::{AppRowStore, Holder};
-
-/// The `appSyncableSource` of `options`, scanned in pages of `scan_page_size`. `lists` is as in
-/// [`Options::rows`].
-pub fn app_rows<'s>(
-    options: &Options<'s>,
-    scan_page_size: f64,
-    lists: impl FnOnce(Value<'s>) -> Result<bool>,
-) -> Result<Option<AnyRows>> {
-    let source = options.rows(lists)?;
-    Ok(source.map(|[namespaces, applier]| AnyRows::new(namespaces, applier, scan_page_size)))
-}
 
 /// See the [module page](self).
 pub struct AnyRows {
-    namespaces: Handle,
-    applier: Handle,
     js: JsRows,
-    direct: [Direct<NativeRows>; 2],
+    namespaces: Direct<dyn AppRowStore>,
+    applier: Direct<dyn AppRowStore>,
 }
 
 impl AnyRows {
     /// The two objects of an `appSyncableSource`, scanned in pages of `scan_page_size`.
-    pub fn new(namespaces: Handle, applier: Handle, scan_page_size: f64) -> Self {
+    pub fn new([namespaces, applier]: [JsObject; 2], scan_page_size: f64) -> Self {
         Self {
-            js: JsRows::new(namespaces.clone(), applier.clone(), scan_page_size),
-            namespaces,
-            applier,
-            direct: [Direct::new(), Direct::new()],
+            js: JsRows {
+                namespaces,
+                applier,
+                scan_page_size,
+            },
+            namespaces: Direct::new(),
+            applier: Direct::new(),
         }
     }
 
     /// Finds out whose rows they are. Once a round.
     pub fn look(&self) -> Result<()> {
-        let [namespaces, applier] = &self.direct;
-        namespaces.look(&self.namespaces)?;
-        applier.look(&self.applier)
+        self.namespaces.look(&self.js.namespaces)?;
+        self.applier.look(&self.js.applier)
     }
 
     /// The store that is behind both objects: an app may have put one of its own beside one of ours.
     pub fn native(&self) -> Option<Arc<dyn AppRowStore>> {
-        let [namespaces, applier] = &self.direct;
-        let (listing, applying) = (namespaces.get()?, applier.get()?);
-        Rc::ptr_eq(&listing, &applying).then(|| Arc::clone(&applying.0))
+        let (listing, applying) = (self.namespaces.get()?, self.applier.get()?);
+        Arc::ptr_eq(&listing, &applying).then_some(applying)
     }
 
-    /// The same as a port, whose work is done off this thread.
     pub(super) fn port(&self) -> Option<RowPort<OffThread>> {
-        let place = OffThread(Rc::clone(self.applier.env()));
-        self.native().map(|store| Port { store, place })
+        self.native()
+            .and_then(|_| self.applier.port(self.js.applier.env()))
     }
 
     /// The transaction that has the turn of a store of this package, as the applier is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.applier.native::<NativeRows>()?;
-        Ok(native.and_then(|native| native.0.held_by()))
+        let store = store_of::<dyn AppRowStore>(&self.js.applier)?;
+        Ok(store.and_then(|store| store.held_by()))
     }
 }
 
@@ -88,31 +73,19 @@ impl AppRows<Body> for AnyRows {
     }
 
     async fn tables(&self) -> Result<Vec<Table>> {
-        match self.port() {
-            Some(port) => port.tables().await,
-            None => self.js.tables().await,
-        }
+        ask!(self.tables())
     }
 
     async fn knows(&self, app: &Text) -> Result<bool> {
-        match self.port() {
-            Some(port) => port.knows(app).await,
-            None => self.js.knows(app).await,
-        }
+        ask!(self.knows(app))
     }
 
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
-        match self.port() {
-            Some(port) => port.coverage(table).await,
-            None => self.js.coverage(table).await,
-        }
+        ask!(self.coverage(table))
     }
 
     async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Body>>> {
-        match self.port() {
-            Some(port) => port.changes(table, ask).await,
-            None => self.js.changes(table, ask).await,
-        }
+        ask!(self.changes(table, ask))
     }
 
     async fn scan(
@@ -126,23 +99,14 @@ impl AppRows<Body> for AnyRows {
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
-        match self.port() {
-            Some(port) => port.unorderable(table, limit).await,
-            None => self.js.unorderable(table, limit).await,
-        }
+        ask!(self.unorderable(table, limit))
     }
 
     async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
-        match self.port() {
-            Some(port) => port.apply_one(item).await,
-            None => self.js.apply_one(item).await,
-        }
+        ask!(self.apply_one(item))
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        match self.port() {
-            Some(port) => port.apply(items, order).await,
-            None => self.js.apply(items, order).await,
-        }
+        ask!(self.apply(items, order))
     }
 }

@@ -3,14 +3,15 @@
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::clock::NativeClock;
-use crate::node::runtime::await_js;
-use crate::node::value::{Handle, Intrinsic, Key, Slot};
+use crate::node::convert::write_hlc;
+use crate::node::runtime::JsObject;
+use crate::node::value::{Intrinsic, Key};
 use crate::protocol::hlc::{Hlc, NodeId, safe_integer};
 use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 
 /// A clock object: `{ now, send, receive }`.
-pub struct JsClock(pub Handle);
+pub struct JsClock(pub JsObject);
 
 impl JsClock {
     /// The clock itself, where it is this package's own and calls nothing of the app's.
@@ -22,33 +23,23 @@ impl JsClock {
 
 impl Clock for JsClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {
-        let env = self.0.env();
         if let Some(clock) = self.shared()? {
             return clock.receive(remote).await;
         }
-        await_js(
-            env,
-            "clock.receive",
-            |scope, invoke| {
-                let clock = self.0.value(scope)?;
-                invoke.with_hlc(scope, (clock, "clock"), Key::Receive, remote)
-            },
-            |_, _| Ok(()),
-        )
-        .await
+        let clock = &self.0;
+        clock
+            .tell(Key::Receive, |scope| Ok(vec![write_hlc(scope, remote)?]))
+            .await
     }
 
     /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
     fn app_ms(&self) -> u64 {
         let env = self.0.env();
         let now = env.scope(|scope| {
-            env.helper(scope, Intrinsic::PackNow, &[])?;
-            Ok(env.shared.get(Slot::First))
+            let now = scope.helper(Intrinsic::Now, &[])?;
+            Ok(scope.as_number(now).map(f64::floor).and_then(safe_integer))
         });
-        now.ok()
-            .map(f64::floor)
-            .and_then(safe_integer)
-            .unwrap_or_default()
+        now.ok().flatten().unwrap_or_default()
     }
 
     fn system_ms(&self) -> u64 {

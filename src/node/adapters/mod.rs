@@ -3,7 +3,6 @@
 //! Each port is an enum at the edge: an adapter of the app's, called where it lives, or a store of this
 //! package, reached without JavaScript between.
 
-mod abilities;
 mod any_records;
 mod any_rows;
 mod batch;
@@ -11,9 +10,8 @@ mod blobs;
 mod clock;
 mod direct;
 mod logs;
-mod off_thread;
+mod page;
 mod pages;
-mod query_page;
 mod query_unseen;
 mod records;
 mod rows;
@@ -21,7 +19,7 @@ mod side;
 mod state;
 
 pub use any_records::AnyRecords;
-pub use any_rows::{AnyRows, app_rows};
+pub use any_rows::AnyRows;
 pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
 pub use side::{Console, NodeSide};

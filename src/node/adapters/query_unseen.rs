@@ -4,12 +4,12 @@
 //! can be missing from it: the timestamps come in their order, none of them was seen, and those at its end
 //! cannot have been parted from equal ones. Otherwise the store is scanned, which is slow and always right.
 
+use super::page::items_of;
 use super::records::{JsRecords, no_stamp};
 use crate::error::Result;
 use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped, write_watermarks};
-use crate::node::error::{invalid, warn};
-use crate::node::runtime::await_js;
-use crate::node::value::{Key, Kind, Scope, Value};
+use crate::node::error::warn;
+use crate::node::value::{Key, Scope, Value};
 use crate::protocol::delta::{Ask, Selection, Standing, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -43,8 +43,8 @@ impl JsRecords {
                 Found::TooShort => limit = limit.saturating_mul(8),
                 Found::Unusable(why) => {
                     let message = format!(
-                        "{}.queryUnseen answered {why}; the records are scanned instead",
-                        self.option
+                        "{} answered {why}; the records are scanned instead",
+                        self.adapter.method(Key::QueryUnseen)
                     );
                     warn(self.adapter.env(), &message, None);
                     return Ok(None);
@@ -60,19 +60,18 @@ impl JsRecords {
         limit: usize,
         page: &mut Selection<Item<Body>>,
     ) -> Result<Found> {
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::QueryUnseen),
-            |scope, invoke| {
-                let options = scope.object()?;
-                scope.set(env, options, Key::Limit, scope.count(limit as u64)?)?;
-                let watermarks = write_watermarks(scope, env, &watermarks_for(ask))?;
-                self.call(scope, invoke, Key::QueryUnseen, &[watermarks, options])
-            },
-            |scope, answer| self.read_found(scope, answer, (ask, limit), page),
-        )
-        .await
+        self.adapter
+            .call(
+                Key::QueryUnseen,
+                |scope| {
+                    let options = scope.object()?;
+                    scope.set(options, Key::Limit, scope.count(limit as u64)?)?;
+                    let watermarks = write_watermarks(scope, &watermarks_for(ask))?;
+                    Ok(vec![watermarks, options])
+                },
+                |scope, answer| self.read_found(scope, answer, (ask, limit), page),
+            )
+            .await
     }
 
     fn read_found(
@@ -83,26 +82,14 @@ impl JsRecords {
         page: &mut Selection<Item<Body>>,
     ) -> Result<Found> {
         let env = self.adapter.env();
-        let operation = self.operation(Key::QueryUnseen).to_string();
-        if scope.kind(answer)? != Kind::Object {
-            return Err(invalid(
-                &operation,
-                "must answer a page, an object; got something else",
-            ));
-        }
-        let records = scope.get(env, answer, Key::Records)?;
-        if !scope.is_array(records)? {
-            return Err(invalid(
-                &operation,
-                "must answer a page with an array of `records`",
-            ));
-        }
-        let has_more = scope.get(env, answer, Key::HasMore)?;
+        let method = (&self.adapter, Key::QueryUnseen);
+        let records = items_of(scope, method, (answer, Key::Records))?;
+        let has_more = scope.get(answer, Key::HasMore)?;
         if scope.is_nullish(has_more)? {
             return Ok(Found::Unusable("a page without `hasMore`"));
         }
         let has_more = scope.is_truthy(has_more);
-        let stamps = read_hlcs(scope, env, records, Some(Key::UpdatedAt))?;
+        let stamps = read_hlcs(scope, records, Some(Key::UpdatedAt))?;
         let more = has_more || stamps.len() >= limit;
         let shown = if more {
             match beginning(ask, &stamps) {
@@ -115,14 +102,15 @@ impl JsRecords {
         for (index, stamp) in (0u32..).zip(stamps.iter().take(shown)) {
             let Some(hlc) = stamp else {
                 let fault = (Hlc::zero(), no_stamp());
-                page.note_unorderable(env.scope(|scope| {
-                    faulty_record(scope, env, scope.element(records, index)?, fault)
-                })?);
+                page.note_unorderable(
+                    env.scope(|scope| faulty_record(scope, scope.element(records, index)?, fault))?,
+                );
                 continue;
             };
             if page.meets(ask, hlc) {
-                let item =
-                    env.scope(|scope| read_stamped(scope, env, (records, index), hlc.clone()))?;
+                let item = env.scope(|scope| {
+                    read_stamped(scope, scope.element(records, index)?, hlc.clone())
+                })?;
                 page.offer(hlc.clone(), item);
             }
         }

@@ -1,25 +1,21 @@
 //! The app's own store of shared records.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::rc::Rc;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::abilities::Abilities;
-use super::batch::{Batch, has_function};
+use super::batch::store_page;
+use super::page::{items_of, next_of};
 use super::pages::Pages;
-use super::query_page::QueryPage;
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::engine::scan::missing_of;
 use crate::error::{Error, Result};
 use crate::node::convert::{
     Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
-    unreadable,
+    unreadable, wanted_hlcs,
 };
-use crate::node::error::invalid;
-use crate::node::runtime::{Invocation, await_js};
-use crate::node::value::{Env, Handle, Key, Kind, Persistent, Scope, Value};
+use crate::node::runtime::JsObject;
+use crate::node::value::{Key, Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Standing, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -29,111 +25,90 @@ use crate::protocol::watermarks::Watermarks;
 /// How many records of a backlog are asked for at one time.
 const FETCHES: usize = 32;
 
-/// A `DatabaseAdapter` object, and the option it came in.
+/// A `DatabaseAdapter` object.
 pub struct JsRecords {
-    pub(super) adapter: Handle,
-    pub(super) option: &'static str,
-    pub(super) abilities: Abilities,
+    pub(super) adapter: JsObject,
     scan_page_size: f64,
     pages: Pages,
-}
-
-/// A method of the adapter that came in as an option.
-pub(super) struct AdapterMethod(&'static str, Key);
-
-impl fmt::Display for AdapterMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1.name())
-    }
 }
 
 /// Where a page ends: the id of its last record, and how many there are.
 type End = Option<(Text, usize)>;
 
 impl JsRecords {
-    /// The adapter that came in as `option`, scanned in pages of `scan_page_size`.
-    pub fn new(adapter: Handle, option: &'static str, scan_page_size: f64) -> Self {
+    /// The adapter, scanned in pages of `scan_page_size`.
+    pub fn new(adapter: JsObject, scan_page_size: f64) -> Self {
         Self {
             adapter,
-            option,
-            abilities: Abilities::default(),
             scan_page_size,
             pages: Pages::default(),
         }
     }
 
-    pub(super) fn operation(&self, key: Key) -> AdapterMethod {
-        AdapterMethod(self.option, key)
-    }
-
-    /// Finds out what the adapter is able to do. Once a round.
-    pub fn look(&self) -> Result<()> {
-        self.abilities.look(&self.adapter)
-    }
-
-    pub(super) fn call<'s>(
+    /// Calls `query` for the page at `cursor`. `read` gets its answer, and the array of records in it.
+    async fn query<R>(
         &self,
-        scope: Scope<'s>,
-        invoke: &Invocation<'_>,
-        key: Key,
-        args: &[Value<'s>],
-    ) -> Result<Value<'s>> {
-        let adapter = self.adapter.value(scope)?;
-        invoke.method(scope, (adapter, self.option), key, args)
-    }
-
-    fn has(&self, key: Key) -> Result<bool> {
-        self.abilities.has(&self.adapter, key)
-    }
-
-    fn query<'s>(
-        &self,
-        scope: Scope<'s>,
-        invoke: &Invocation<'_>,
         cursor: Option<&Persistent>,
-    ) -> Result<Value<'s>> {
-        let adapter = (self.adapter.value(scope)?, self.option);
-        invoke.with_query(scope, adapter, Key::Query, (self.scan_page_size, cursor))
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Value<'s>) -> Result<R>,
+    ) -> Result<R> {
+        self.adapter
+            .call(
+                Key::Query,
+                |scope| {
+                    let query = scope.object()?;
+                    let cursor = match cursor {
+                        Some(cursor) => cursor.value(scope)?,
+                        None => scope.undefined()?,
+                    };
+                    scope.set(query, Key::Limit, scope.number(self.scan_page_size)?)?;
+                    scope.set(query, Key::Cursor, cursor)?;
+                    Ok(vec![query])
+                },
+                |scope, answer| {
+                    let page = (answer, Key::Records);
+                    let records = items_of(scope, (&self.adapter, Key::Query), page)?;
+                    read(scope, answer, records)
+                },
+            )
+            .await
     }
 
     fn read_page(
         &self,
         scope: Scope<'_>,
-        (answer, cursor): (Value<'_>, Option<&Persistent>),
+        (records, next): (Value<'_>, Option<Persistent>),
         (ask, horizon): (&Ask, Option<&Hlc>),
     ) -> Result<(Scanned<Body, Persistent>, End)> {
         let env = self.adapter.env();
-        let QueryPage {
-            records,
-            stamps,
-            next,
-            end,
-        } = self.page_of(scope, (answer, cursor), |hlc| {
-            ask.standing(hlc) != Standing::Unwanted
-        })?;
+        let length = scope.length(records)?;
+        let last = match length.checked_sub(1) {
+            Some(index) => id_of(scope, scope.element(records, index)?)?,
+            None => None,
+        };
         let mut scanned = Scanned {
             next,
             ..Scanned::default()
         };
-        for (index, stamp) in stamps {
+        let wanted = |hlc: &Hlc| ask.standing(hlc) != Standing::Unwanted;
+        for (index, stamp) in wanted_hlcs(scope, (records, Some(Key::UpdatedAt)), wanted)? {
             // A scope per record: a page may be the whole table.
             env.scope(|scope| {
+                let record = scope.element(records, index)?;
                 let Some(hlc) = stamp else {
-                    let record = scope.element(records, index)?;
-                    let item = faulty_record(scope, env, record, (Hlc::zero(), no_stamp()))?;
+                    let item = faulty_record(scope, record, (Hlc::zero(), no_stamp()))?;
                     scanned.unorderable.push(item);
                     return Ok(());
                 };
                 match ask.place_of(&hlc, horizon) {
                     Some(true) => {
-                        let item = read_stamped(scope, env, (records, index), hlc)?;
+                        let item = read_stamped(scope, record, hlc)?;
                         let id = item.kind.record_id();
                         // It cannot be asked for again by its id: a further scan has to meet it.
                         scanned.has_ids &= id.is_some_and(|id| !is_nameless(id));
                         scanned.items.push(item);
                     }
                     Some(false) => {
-                        let id = self.id_at(scope, (records, index))?;
+                        let id = id_of(scope, record)?;
                         scanned.has_ids &= id.is_some();
                         let id = id.unwrap_or_else(|| Text::from(""));
                         scanned.others.push((hlc, id));
@@ -143,45 +118,20 @@ impl JsRecords {
                 Ok(())
             })?;
         }
-        Ok((scanned, end))
-    }
-
-    /// The id of a record, unless it is none or cannot be read.
-    fn id_at(&self, scope: Scope<'_>, (records, index): (Value<'_>, u32)) -> Result<Option<Text>> {
-        let record = scope.element(records, index)?;
-        match scope.get(self.adapter.env(), record, Key::Id) {
-            Ok(id) => Ok(scope.as_text(id)),
-            Err(error) => unreadable(error).map(|_| None),
-        }
-    }
-
-    fn page_of<'s>(
-        &self,
-        scope: Scope<'s>,
-        page: (Value<'s>, Option<&Persistent>),
-        wanted: impl Fn(&Hlc) -> bool,
-    ) -> Result<QueryPage<'s>> {
-        QueryPage::read(scope, self.adapter.env(), page, wanted)?
-            .map_err(|what| invalid(&self.operation(Key::Query).to_string(), what))
+        Ok((scanned, last.map(|last| (last, length as usize))))
     }
 
     /// Reads pages of the last pass again where that is cheaper than asking for each record.
     async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
         for page in self.pages.worth_reading(wanted) {
-            let wanted: HashMap<Hlc, Vec<Text>> =
-                page.wanted
-                    .into_iter()
-                    .fold(HashMap::new(), |mut ids, (hlc, id)| {
-                        ids.entry(hlc).or_default().push(id);
-                        ids
-                    });
+            let mut wanted: HashMap<Hlc, Vec<Text>> = HashMap::new();
+            for (hlc, id) in page.wanted {
+                wanted.entry(hlc).or_default().push(id);
+            }
             let before = fetched.len();
-            await_js(
-                self.adapter.env(),
-                self.operation(Key::Query),
-                |scope, invoke| self.query(scope, invoke, page.cursor.as_ref()),
-                |scope, answer| self.pick(scope, answer, &wanted, fetched),
-            )
+            self.query(page.cursor.as_ref(), |scope, _, records| {
+                self.pick(scope, records, &wanted, fetched)
+            })
             .await?;
             if fetched.len() == before {
                 self.pages.forget();
@@ -194,20 +144,21 @@ impl JsRecords {
     fn pick(
         &self,
         scope: Scope<'_>,
-        answer: Value<'_>,
+        records: Value<'_>,
         wanted: &HashMap<Hlc, Vec<Text>>,
         fetched: &mut Fetched<Body>,
     ) -> Result<()> {
         let env = self.adapter.env();
-        let QueryPage {
-            records, stamps, ..
-        } = self.page_of(scope, (answer, None), |hlc| wanted.contains_key(hlc))?;
+        let stamps = wanted_hlcs(scope, (records, Some(Key::UpdatedAt)), |hlc| {
+            wanted.contains_key(hlc)
+        })?;
         for (index, hlc) in stamps {
             let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                 continue;
             };
             env.scope(|scope| {
-                let item = read_stamped(scope, env, (records, index), hlc.clone())?;
+                let record = scope.element(records, index)?;
+                let item = read_stamped(scope, record, hlc.clone())?;
                 let id = item.kind.record_id();
                 if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
                     fetched.insert((hlc.clone(), id), item);
@@ -218,55 +169,89 @@ impl JsRecords {
         Ok(())
     }
 
+    /// Calls `get`. `read` gets the record, if there is one.
+    async fn get<R>(
+        &self,
+        id: &Text,
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<Option<R>>,
+    ) -> Result<Option<R>> {
+        self.adapter
+            .call(
+                Key::Get,
+                |scope| Ok(vec![scope.string(id)?]),
+                |scope, record| {
+                    if scope.is_nullish(record)? {
+                        return Ok(None);
+                    }
+                    read(scope, record)
+                },
+            )
+            .await
+    }
+
     async fn fetch_one(&self, id: &Text, hlc: &Hlc) -> Result<Option<Item<Body>>> {
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::Get),
-            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
-            |scope, record| {
-                if scope.is_nullish(record)? {
-                    return Ok(None);
-                }
-                let stands = read_hlc_of(scope, env, record, Key::UpdatedAt)?;
-                if stands.as_ref() != Some(hlc) {
-                    return Ok(None);
-                }
-                let one = scope.array()?;
-                scope.set_element(one, 0, record)?;
-                read_stamped(scope, env, (one, 0), hlc.clone()).map(Some)
-            },
-        )
+        self.get(id, |scope, record| {
+            let stands = read_hlc_of(scope, record, Key::UpdatedAt)?;
+            if stands.as_ref() != Some(hlc) {
+                return Ok(None);
+            }
+            read_stamped(scope, record, hlc.clone()).map(Some)
+        })
         .await
     }
 }
 
-/// Reads what a `queryMalformed` of the app's answers: `{ id, reason }` of each item.
-pub(super) fn read_malformed(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    (answer, operation): (Value<'_>, &str),
+/// The id of a record, unless it is none or cannot be read.
+fn id_of(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Text>> {
+    if scope.is_nullish(record)? {
+        return Ok(None);
+    }
+    match scope.get(record, Key::Id) {
+        Ok(id) => Ok(scope.as_text(id)),
+        Err(error) => unreadable(error).map(|_| None),
+    }
+}
+
+/// Asks the adapter's `queryMalformed`, if it has one, for `{ id, reason }` of each item.
+pub(super) async fn query_malformed(
+    adapter: &JsObject,
+    args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
     limit: usize,
     item: impl Fn(Scope<'_>, Value<'_>, Error) -> Result<Item<Body>>,
 ) -> Result<Vec<Item<Body>>> {
-    if !scope.is_array(answer)? {
-        return Err(invalid(operation, "must answer an array of { id, reason }"));
+    let key = Key::QueryMalformed;
+    if !adapter.has(key)? {
+        return Ok(Vec::new());
     }
-    let length = scope
-        .length(answer)?
-        .min(u32::try_from(limit).unwrap_or(u32::MAX));
-    let read = |index| {
-        env.scope(|scope| {
-            let entry = scope.element(answer, index)?;
-            let reason = match scope.kind(entry)? {
-                Kind::Object => scope.as_text(scope.get(env, entry, Key::Reason)?),
-                _ => None,
-            };
-            let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason.to_string()));
-            item(scope, entry, fault)
+    adapter
+        .call(key, args, |scope, answer| {
+            if !scope.is_array(answer)? {
+                return Err(adapter.wrong(key, "must answer an array of { id, reason }"));
+            }
+            scope.first_of(answer, limit, |scope, entry| {
+                let reason = match scope.kind(entry)? {
+                    Kind::Object => scope.as_text(scope.get(entry, Key::Reason)?),
+                    _ => None,
+                };
+                let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason.to_string()));
+                item(scope, entry, fault)
+            })
         })
-    };
-    (0..length).map(read).collect()
+        .await
+}
+
+/// Asks the adapter's `getNodeWatermarks`.
+pub(super) async fn node_watermarks(
+    adapter: &JsObject,
+    args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+) -> Result<Watermarks> {
+    let key = Key::GetNodeWatermarks;
+    adapter
+        .call(key, args, |scope, answer| {
+            let read = read_watermarks(scope, answer)?;
+            read.map_err(|what| adapter.wrong(key, &what))
+        })
+        .await
 }
 
 /// The fault of a record that has no place in the order.
@@ -280,27 +265,14 @@ impl Records<Body> for JsRecords {
     fn capabilities(&self) -> Result<Capabilities> {
         // A function that cannot be read is found out when it is called; instead of a page it is `put`.
         Ok(Capabilities {
-            coverage: self.has(Key::GetNodeWatermarks).unwrap_or(true),
-            index: self.has(Key::QueryUnseen).unwrap_or(true),
-            pages: self.has(Key::ApplyRecords).unwrap_or(false),
+            coverage: self.adapter.has(Key::GetNodeWatermarks).unwrap_or(true),
+            index: self.adapter.has(Key::QueryUnseen).unwrap_or(true),
+            pages: self.adapter.has(Key::ApplyRecords).unwrap_or(false),
         })
     }
 
     async fn coverage(&self) -> Result<Watermarks> {
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::GetNodeWatermarks),
-            |scope, invoke| self.call(scope, invoke, Key::GetNodeWatermarks, &[]),
-            |scope, answer| {
-                let read = read_watermarks(scope, env, answer)?;
-                read.map_err(|what| {
-                    let operation = self.operation(Key::GetNodeWatermarks);
-                    invalid(&operation.to_string(), &what)
-                })
-            },
-        )
-        .await
+        node_watermarks(&self.adapter, |_| Ok(vec![])).await
     }
 
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
@@ -316,13 +288,14 @@ impl Records<Body> for JsRecords {
         if after.is_none() {
             self.pages.forget();
         }
-        let (scanned, end) = await_js(
-            self.adapter.env(),
-            self.operation(Key::Query),
-            |scope, invoke| self.query(scope, invoke, after.as_ref()),
-            |scope, answer| self.read_page(scope, (answer, after.as_ref()), (ask, horizon)),
-        )
-        .await?;
+        let asked = after.as_ref();
+        let (scanned, end) = self
+            .query(asked, |scope, answer, records| {
+                let method = (&self.adapter, Key::Query);
+                let next = next_of(scope, method, (answer, records), asked)?;
+                self.read_page(scope, (records, next), (ask, horizon))
+            })
+            .await?;
         if let Some((last, rows)) = end {
             self.pages.note(after, last, rows);
         }
@@ -343,61 +316,29 @@ impl Records<Body> for JsRecords {
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        if !has_function(&self.adapter, Key::QueryMalformed)? {
-            return Ok(Vec::new());
-        }
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::QueryMalformed),
-            |scope, invoke| self.call(scope, invoke, Key::QueryMalformed, &[]),
-            |scope, answer| {
-                let operation = self.operation(Key::QueryMalformed).to_string();
-                read_malformed(
-                    scope,
-                    env,
-                    (answer, &operation),
-                    limit,
-                    |scope, entry, fault| faulty_record(scope, env, entry, (Hlc::zero(), fault)),
-                )
-            },
+        query_malformed(
+            &self.adapter,
+            |_| Ok(vec![]),
+            limit,
+            |scope, entry, fault| faulty_record(scope, entry, (Hlc::zero(), fault)),
         )
         .await
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::Get),
-            |scope, invoke| self.call(scope, invoke, Key::Get, &[scope.string(id)?]),
-            |scope, record| {
-                if scope.is_nullish(record)? {
-                    return Ok(None);
-                }
-                read_hlc_of(scope, env, record, Key::UpdatedAt)
-            },
-        )
+        self.get(id, |scope, record| {
+            read_hlc_of(scope, record, Key::UpdatedAt)
+        })
         .await
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
-        let env = self.adapter.env();
-        await_js(
-            env,
-            self.operation(Key::Put),
-            |scope, invoke| self.call(scope, invoke, Key::Put, &[item.body.to_js(scope, env)?]),
-            |_, _| Ok(()),
-        )
-        .await
+        self.adapter
+            .tell(Key::Put, |scope| Ok(vec![item.body.to_js(scope)?]))
+            .await
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        let batch = Batch {
-            adapter: &self.adapter,
-            option: self.option,
-            key: Key::ApplyRecords,
-        };
-        batch.store(&items, order).await
+        store_page(&self.adapter, Key::ApplyRecords, &items, order).await
     }
 }

@@ -4,69 +4,72 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Console;
-use super::direct::Direct;
-use super::off_thread::OffThread;
+use super::direct::{Direct, OffThread, ask, store_of};
 use crate::engine::ports::State;
 use crate::error::Result;
-use crate::node::convert::read_watermarks;
-use crate::node::runtime::await_js;
-use crate::node::stores::NativeState;
-use crate::node::value::{Env, Handle, Key};
+use crate::node::convert::{read_watermarks, write_watermarks};
+use crate::node::runtime::JsObject;
+use crate::node::value::Key;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::ports::{Port, StatePort, start_over};
+use crate::store::ports::{StatePort, start_over};
 use crate::store::{Holder, StateStore};
 
 /// A `SyncStateStore` object.
-struct JsState(Handle);
+struct JsState(JsObject);
 
 impl JsState {
-    fn env(&self) -> &Rc<Env> {
-        self.0.env()
-    }
-
     async fn read(&self, method: Key) -> Result<Watermarks> {
-        let env = self.env();
-        await_js(
-            env,
-            method.name(),
-            |scope, invoke| invoke.method(scope, (self.0.value(scope)?, "syncState"), method, &[]),
-            |scope, value| {
-                if scope.is_nullish(value)? {
-                    return Ok(Watermarks::default());
-                }
-                let read = read_watermarks(scope, env, value)?;
-                Ok(read.unwrap_or_else(|what| {
-                    start_over(&Console(Rc::clone(env)), method.name(), &what)
-                }))
-            },
-        )
-        .await
+        let env = self.0.env();
+        self.0
+            .call(
+                method,
+                |_| Ok(vec![]),
+                |scope, value| {
+                    if scope.is_nullish(value)? {
+                        return Ok(Watermarks::default());
+                    }
+                    let read = read_watermarks(scope, value)?;
+                    let log = Console(Rc::clone(env));
+                    Ok(read.unwrap_or_else(|what| start_over(&log, method.name(), &what)))
+                },
+            )
+            .await
     }
 
     async fn write(&self, method: Key, watermarks: &Watermarks) -> Result<()> {
-        let env = self.env();
-        await_js(
-            env,
-            method.name(),
-            |scope, invoke| {
-                let state = (self.0.value(scope)?, "syncState");
-                invoke.with_watermarks(scope, state, method, watermarks)
-            },
-            |_, _| Ok(()),
-        )
-        .await
+        self.0
+            .tell(method, |scope| {
+                Ok(vec![write_watermarks(scope, watermarks)?])
+            })
+            .await
+    }
+
+    async fn watermarks(&self) -> Result<Watermarks> {
+        self.read(Key::GetWatermarks).await
+    }
+
+    async fn peer_watermarks(&self) -> Result<Watermarks> {
+        self.read(Key::GetPeerWatermarks).await
+    }
+
+    async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
+        self.write(Key::SetWatermarks, watermarks).await
+    }
+
+    async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
+        self.write(Key::SetPeerWatermarks, watermarks).await
     }
 }
 
 /// Wherever the state is.
 pub struct AnyState {
     js: JsState,
-    direct: Direct<NativeState>,
+    direct: Direct<dyn StateStore>,
 }
 
 impl AnyState {
     /// The `syncState` option.
-    pub fn new(state: Handle) -> Self {
+    pub fn new(state: JsObject) -> Self {
         Self {
             js: JsState(state),
             direct: Direct::new(),
@@ -80,54 +83,37 @@ impl AnyState {
 
     /// The store that is behind it, if it is this package's own.
     pub fn native(&self) -> Option<Arc<dyn StateStore>> {
-        self.direct.get().map(|native| Arc::clone(&native.0))
+        self.direct.get()
     }
 
-    /// The same as a port, whose work is done off this thread.
     fn port(&self) -> Option<StatePort<OffThread, Console>> {
-        let env = self.js.env();
-        self.native().map(|store| StatePort {
-            port: Port {
-                store,
-                place: OffThread(Rc::clone(env)),
-            },
-            log: Console(Rc::clone(env)),
-        })
+        let env = self.js.0.env();
+        let log = Console(Rc::clone(env));
+        let port = self.direct.port(env)?;
+        Some(StatePort { port, log })
     }
 
     /// The transaction that has the turn of a store of this package, as the option is now.
     pub fn held_by(&self) -> Result<Option<Holder>> {
-        let native = self.js.0.native::<NativeState>()?;
-        Ok(native.and_then(|native| native.0.held_by()))
+        let store = store_of::<dyn StateStore>(&self.js.0)?;
+        Ok(store.and_then(|store| store.held_by()))
     }
 }
 
 impl State for AnyState {
     async fn watermarks(&self) -> Result<Watermarks> {
-        match self.port() {
-            Some(port) => port.watermarks().await,
-            None => self.js.read(Key::GetWatermarks).await,
-        }
+        ask!(self.watermarks())
     }
 
     async fn peer_watermarks(&self) -> Result<Watermarks> {
-        match self.port() {
-            Some(port) => port.peer_watermarks().await,
-            None => self.js.read(Key::GetPeerWatermarks).await,
-        }
+        ask!(self.peer_watermarks())
     }
 
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        match self.port() {
-            Some(port) => port.set_watermarks(watermarks).await,
-            None => self.js.write(Key::SetWatermarks, watermarks).await,
-        }
+        ask!(self.set_watermarks(watermarks))
     }
 
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        match self.port() {
-            Some(port) => port.set_peer_watermarks(watermarks).await,
-            None => self.js.write(Key::SetPeerWatermarks, watermarks).await,
-        }
+        ask!(self.set_peer_watermarks(watermarks))
     }
 }

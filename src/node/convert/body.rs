@@ -1,8 +1,10 @@
 //! The body of an item, and JSON across the bridge.
 
+use std::rc::Rc;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::{Thrown, thrown_in};
-use crate::node::value::{Env, Intrinsic, Persistent, Scope, Value};
+
+use crate::node::value::{Env, Intrinsic, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::item::Item;
 use crate::protocol::wire::weigh;
 use crate::store::Json;
@@ -20,10 +22,10 @@ pub enum Body {
 
 impl Body {
     /// The body as a JavaScript value.
-    pub fn to_js<'s>(&self, scope: Scope<'s>, env: &Env) -> Result<Value<'s>> {
+    pub fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         match self {
             Self::Js(kept) | Self::Packed(kept, _) => kept.value(scope),
-            Self::Json(text) => parse_json(scope, env, text),
+            Self::Json(text) => parse_json(scope, text),
         }
     }
 
@@ -31,11 +33,11 @@ impl Body {
     ///
     /// # Errors
     /// `MalformedItem` if it cannot be written as JSON.
-    pub fn to_json(&self, env: &Env) -> Result<Json> {
+    pub fn to_json(&self, env: &Rc<Env>) -> Result<Json> {
         match self {
             Self::Json(text) | Self::Packed(_, text) => Ok(Json::clone(text)),
             Self::Js(kept) => env
-                .scope(|scope| stringify(scope, env, kept.value(scope)?))
+                .scope(|scope| stringify(scope, kept.value(scope)?))
                 .map_err(unwritable),
         }
     }
@@ -45,7 +47,7 @@ impl Body {
 ///
 /// # Errors
 /// `MalformedItem` if it cannot be written as JSON, or nests too deep.
-pub fn pack_as_json(env: &Env, item: &mut Item<Body>) -> Result<usize> {
+pub fn pack_as_json(env: &Rc<Env>, item: &mut Item<Body>) -> Result<usize> {
     let text = item.body.to_json(env)?;
     let size = weigh(&text)?;
     if let Body::Js(kept) = &item.body {
@@ -73,14 +75,14 @@ pub fn as_body(json: &Json) -> Result<Body> {
 }
 
 /// `JSON.parse`
-pub fn parse_json<'s>(scope: Scope<'s>, env: &Env, text: &str) -> Result<Value<'s>> {
-    let parse = env.intrinsic(scope, Intrinsic::Parse)?;
+pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
+    let parse = scope.intrinsic(Intrinsic::Parse)?;
     scope.call(scope.undefined()?, parse, &[scope.text(text)?])
 }
 
 /// `JSON.stringify`, with what getters of a class answer.
-pub fn stringify(scope: Scope<'_>, env: &Env, value: Value<'_>) -> Result<Json> {
-    let text = env.helper(scope, Intrinsic::TextOf, &[value])?;
+pub fn stringify(scope: Scope<'_>, value: Value<'_>) -> Result<Json> {
+    let text = scope.helper(Intrinsic::TextOf, &[value])?;
     let text = scope.as_text(text).map(|text| text.to_string());
     Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
 }

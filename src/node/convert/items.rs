@@ -1,12 +1,10 @@
 //! Records and app rows across the bridge.
 
-use std::rc::Rc;
-
 use super::body::Body;
-use super::stamps::read_hlc_of;
+use super::stamps::{read_hlc, read_hlc_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::{Thrown, thrown_in};
-use crate::node::value::{Env, Intrinsic, Key, Kind, Scope, Slot, Value};
+
+use crate::node::value::{Key, Kind, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
@@ -16,32 +14,27 @@ use crate::protocol::text::Text;
 /// Reads a shared record around its body. `Err` says what it lacks.
 pub fn read_record(
     scope: Scope<'_>,
-    env: &Rc<Env>,
     record: Value<'_>,
 ) -> Result<std::result::Result<Item<Body>, NoItem>> {
     if scope.kind(record)? != Kind::Object {
         return Ok(Err(NoItem::Record));
     }
-    let hlc = read_hlc_of(scope, env, record, Key::UpdatedAt)?;
-    let Some((id, blob, body)) = read_around(scope, env, Intrinsic::PackRecord, record)? else {
+    let hlc = read_hlc_of(scope, record, Key::UpdatedAt)?;
+    let Some((id, blob, _)) = read_around(scope, record)? else {
         return Ok(Err(NoItem::Id));
     };
-    Ok(hlc
-        .map(|hlc| record_item(hlc, id, blob, body))
-        .ok_or(NoItem::UpdatedAt))
+    let Some(hlc) = hlc else {
+        return Ok(Err(NoItem::UpdatedAt));
+    };
+    let body = Body::Js(scope.keep(record)?);
+    Ok(Ok(record_item(hlc, id, blob, body)))
 }
 
-/// The shared record at `index`, whose timestamp was read already. What cannot be read of it is its fault.
-pub fn read_stamped(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    (records, index): (Value<'_>, u32),
-    hlc: Hlc,
-) -> Result<Item<Body>> {
-    env.shared.put(Slot::Count, f64::from(index));
-    let fault = match read_around(scope, env, Intrinsic::PackRecordAt, records) {
-        Ok(Some((id, blob, body))) => {
-            let fault = stamps_fault(env, &id);
+/// A shared record of a store, whose timestamp was read already. What cannot be read of it is its fault.
+pub fn read_stamped(scope: Scope<'_>, record: Value<'_>, hlc: Hlc) -> Result<Item<Body>> {
+    let fault = match read_around(scope, record) {
+        Ok(Some((id, blob, fault))) => {
+            let body = Body::Js(scope.keep(record)?);
             return Ok(Item {
                 fault,
                 ..record_item(hlc, id, blob, body)
@@ -50,25 +43,23 @@ pub fn read_stamped(
         Ok(None) => malformed(&NoItem::Id.to_string()),
         Err(error) => unreadable(error)?,
     };
-    let record = scope.element(records, index)?;
-    faulty_record(scope, env, record, (hlc, fault))
+    faulty_record(scope, record, (hlc, fault))
 }
 
 /// A record that stands in a store without being one that can be exchanged.
 pub fn faulty_record(
     scope: Scope<'_>,
-    env: &Rc<Env>,
     record: Value<'_>,
     (hlc, fault): (Hlc, Error),
 ) -> Result<Item<Body>> {
     let id = match scope.kind(record)? {
         // What a getter throws leaves the record without a name; its fault is known already.
-        Kind::Object => scope.get(env, record, Key::Id).ok(),
+        Kind::Object => scope.get(record, Key::Id).ok(),
         _ => None,
     };
     let id = id.and_then(|id| scope.as_text(id));
     let id = id.unwrap_or_else(|| Text::from(NAMELESS));
-    let body = Body::Js(env.keep(scope, record)?);
+    let body = Body::Js(scope.keep(record)?);
     Ok(Item {
         fault: Some(fault),
         ..record_item(hlc, id, None, body)
@@ -78,7 +69,6 @@ pub fn faulty_record(
 /// A row of a table that stands in a store without being one that can be exchanged.
 pub fn faulty_row(
     scope: Scope<'_>,
-    env: &Rc<Env>,
     entry: Value<'_>,
     (table, hlc, fault): (&Table, Hlc, Error),
 ) -> Result<Item<Body>> {
@@ -86,7 +76,7 @@ pub fn faulty_row(
         hlc,
         kind: ItemKind::Row(table.clone()),
         blob: None,
-        body: Body::Js(env.keep(scope, entry)?),
+        body: Body::Js(scope.keep(entry)?),
         fault: Some(fault),
     })
 }
@@ -116,21 +106,6 @@ pub fn unreadable(error: Error) -> Result<Error> {
     }
 }
 
-/// What is wrong with the other timestamps of the record that was just read.
-fn stamps_fault(env: &Env, id: &Text) -> Option<Error> {
-    let field = match env.shared.count_after(Slot::First, STAMPS_FAULT) {
-        Some(1) => "createdAt",
-        Some(2) => "deletedAt",
-        _ => return None,
-    };
-    Some(malformed(&format!(
-        "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
-    )))
-}
-
-/// Where a record's fault is laid down; see `js/bridge/pack.js`.
-const STAMPS_FAULT: usize = 7;
-
 fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body> {
     Item {
         hlc,
@@ -141,54 +116,57 @@ fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body>
     }
 }
 
-/// The id of a record, its object, and the record itself.
-fn read_around(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    pack: Intrinsic,
-    record: Value<'_>,
-) -> Result<Option<(Text, Option<Blob>, Body)>> {
-    let (shared, kept) = (&env.shared, env.reserve());
-    shared.put(Slot::Slab, f64::from(kept.slot()));
-    let apart = env.helper(scope, pack, &[record])?;
-    let deleted = shared.get(Slot::First) > 0.0;
-    let size = size_of(shared.get_after(Slot::First, 5));
-    let [id, key, mime_type, hash] = if scope.is_nullish(apart)? {
-        let mut at = 0;
-        [1, 2, 3, 4].map(|place| {
-            let length = shared.count_after(Slot::First, place)?;
-            at += length;
-            Some(shared.letters(at - length, length, Text::from_units))
-        })
+/// The id of a record, its object, and what is wrong with its other timestamps.
+type Around = (Text, Option<Blob>, Option<Error>);
+
+/// What stands around the body of a record; `None` for one without an id.
+fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
+    let get = |key| scope.get(record, key);
+    let id = scope.as_text(get(Key::Id)?);
+    let deleted_at = get(Key::DeletedAt)?;
+    let deleted = !scope.is_nullish(deleted_at)?;
+    let key = scope.as_text(get(Key::ObjectStorageKey)?);
+    let mut faulty = None;
+    for (name, stamp) in [
+        ("createdAt", get(Key::CreatedAt)?),
+        ("deletedAt", deleted_at),
+    ] {
+        if !scope.is_nullish(stamp)? && read_hlc(scope, stamp)?.is_none() {
+            faulty = faulty.or(Some(name));
+        }
+    }
+    let said = if key.as_ref().is_some_and(|key| !key.is_empty()) {
+        Said {
+            key,
+            mime_type: scope.as_text(get(Key::MimeType)?),
+            content_hash: scope.as_text(get(Key::ContentHash)?),
+            size: scope.as_number(get(Key::SizeBytes)?).and_then(size_of),
+        }
     } else {
-        let text = |index| Ok::<_, Error>(scope.as_text(scope.element(apart, index)?));
-        [text(0)?, text(1)?, text(2)?, text(3)?]
+        Said::default()
     };
     Ok(id.map(|id| {
-        let said = Said {
-            key,
-            mime_type,
-            content_hash: hash,
-            size,
-        };
-        let blob = record_blob(said, deleted);
-        (id, blob, Body::Js(kept))
+        let fault = faulty.map(|field| {
+            malformed(&format!(
+                "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
+            ))
+        });
+        (id, record_blob(said, deleted), fault)
     }))
 }
 
 /// Reads an app row's entry around its body. `Err` says what it lacks.
 pub fn read_row(
     scope: Scope<'_>,
-    env: &Rc<Env>,
     entry: Value<'_>,
 ) -> Result<std::result::Result<Item<Body>, NoItem>> {
     if scope.kind(entry)? != Kind::Object {
         return Ok(Err(NoItem::Entry));
     }
-    let Some(hlc) = read_hlc_of(scope, env, entry, Key::Timestamp)? else {
+    let Some(hlc) = read_hlc_of(scope, entry, Key::Timestamp)? else {
         return Ok(Err(NoItem::Timestamp));
     };
-    let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(env, entry, key)?));
+    let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(entry, key)?));
     let (Some(app), Some(name)) = (text(Key::AppId)?, text(Key::Table)?) else {
         return Ok(Err(NoItem::Table));
     };
@@ -196,7 +174,7 @@ pub fn read_row(
         Ok(deleted) => deleted,
         Err(malformed) => return Ok(Err(malformed)),
     };
-    let row = scope.get(env, entry, Key::Row)?;
+    let row = scope.get(entry, Key::Row)?;
     let has_row = scope.kind(row)? == Kind::Object;
     if !has_row && !scope.is_nullish(row)? {
         return Ok(Err(NoItem::Row));
@@ -204,10 +182,10 @@ pub fn read_row(
     let table = Table { app, name };
     let mut blob = None;
     if has_row {
-        let key = scope.as_text(scope.get(env, row, Key::ObjectStorageKeyColumn)?);
-        let mime_type = scope.as_text(scope.get(env, row, Key::MimeTypeColumn)?);
-        let hash = scope.as_text(scope.get(env, row, Key::ContentHashColumn)?);
-        let size = scope.get(env, row, Key::SizeBytesColumn)?;
+        let key = scope.as_text(scope.get(row, Key::ObjectStorageKeyColumn)?);
+        let mime_type = scope.as_text(scope.get(row, Key::MimeTypeColumn)?);
+        let hash = scope.as_text(scope.get(row, Key::ContentHashColumn)?);
+        let size = scope.get(row, Key::SizeBytesColumn)?;
         let said = Said {
             key,
             mime_type,
@@ -220,7 +198,7 @@ pub fn read_row(
         hlc,
         kind: ItemKind::Row(table),
         blob,
-        body: Body::Js(env.keep(scope, entry)?),
+        body: Body::Js(scope.keep(entry)?),
         fault: None,
     }))
 }

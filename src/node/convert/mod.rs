@@ -10,6 +10,5 @@ pub use items::{
     read_stamped, unreadable,
 };
 pub use stamps::{
-    pick_wanted, put_watermarks, read_hlc, read_hlc_of, read_hlcs, read_watermarks, wanted_hlcs,
-    write_hlc, write_watermarks,
+    read_hlc, read_hlc_of, read_hlcs, read_watermarks, wanted_hlcs, write_hlc, write_watermarks,
 };

@@ -2,15 +2,15 @@
 
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::node::error::{invalid, must_be};
+use crate::error::Result;
+use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{await_js, on_threads};
 use crate::node::value::{Env, Handle, Intrinsic, Scope, Value};
-use crate::transport::client::{self, Caller, Client, Connections, Head, Headers};
+use crate::transport::client::{self, Caller, Client, Connections, Head, Headers, Peer, text_in};
 
 /// A peer, and the app's functions for it. They are called with the options as their `this`.
 pub struct PeerOptions {
@@ -29,14 +29,11 @@ pub struct PeerOptions {
 impl PeerOptions {
     /// Reads the options that are common to transport and storage.
     pub fn new<'s>(options: &Options<'s>, owner: Value<'s>) -> Result<Self> {
-        let got = options.describe("baseUrl")?;
-        let base_url = options
-            .string("baseUrl")?
-            .ok_or_else(|| must_be("baseUrl", "a string like https://…", &got))?;
+        let base_url = options.string("baseUrl")?.unwrap_or_default();
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             retries: options.retries()?,
-            forbidden_is_absent: false,
+            forbidden_is_absent: options.flag("forbiddenMeansAbsent", false)?,
             owner: options.hang(owner)?,
             auth_header: options.function("getAuthHeader")?,
             sign_request: options.function("signRequest")?,
@@ -48,8 +45,12 @@ impl PeerOptions {
         self.owner.env()
     }
 
-    /// A client for this peer.
-    pub fn client(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Client {
+    /// The peer over connections of this package's own.
+    pub fn peer(
+        self: &Rc<Self>,
+        timeout: Option<Duration>,
+        max_answer_bytes: usize,
+    ) -> Peer<Rc<Self>> {
         // Connections belong to the process: they hold nothing of an environment.
         static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
         let options = client::ClientOptions {
@@ -58,7 +59,11 @@ impl PeerOptions {
             max_answer_bytes,
             forbidden_is_absent: self.forbidden_is_absent,
         };
-        Client::new(CONNECTIONS.clone(), options)
+        Peer {
+            client: Arc::new(Client::new(CONNECTIONS.clone(), options)),
+            retries: self.retries,
+            caller: Rc::clone(self),
+        }
     }
 
     /// Whether the app is asked about requests at all.
@@ -86,9 +91,9 @@ impl PeerOptions {
         await_js(
             self.env(),
             "getAuthHeader",
-            |scope, invoke| {
+            |scope| {
                 let owner = self.owner.value(scope)?;
-                invoke.take(scope, scope.call(owner, function.value(scope)?, &[])?)
+                scope.call(owner, function.value(scope)?, &[])
             },
             |scope, value| {
                 if scope.is_nullish(value)? {
@@ -113,17 +118,17 @@ impl PeerOptions {
         await_js(
             env,
             "signRequest",
-            |scope, invoke| {
+            |scope| {
                 let body = match &head.body {
-                    Some(body) => scope.text(as_text(body)?)?,
+                    Some(body) => scope.text(text_in(body)?)?,
                     None => scope.undefined()?,
                 };
                 let args = [scope.text(head.method)?, scope.text(&head.path)?, body];
                 let owner = self.owner.value(scope)?;
-                invoke.take(scope, scope.call(owner, function.value(scope)?, &args)?)
+                scope.call(owner, function.value(scope)?, &args)
             },
             |scope, value| {
-                let flatten = env.intrinsic(scope, Intrinsic::HeadersOf)?;
+                let flatten = scope.intrinsic(Intrinsic::HeadersOf)?;
                 let flat = scope.call(scope.undefined()?, flatten, &[value])?;
                 let text = |index| {
                     string(scope, scope.element(flat, index)?).ok_or_else(|| {
@@ -151,12 +156,6 @@ pub fn plain_headers(head: &Head) -> Headers {
         headers.set("Content-Type", content_type.as_str());
     }
     headers
-}
-
-/// The text of a message.
-pub fn as_text(body: &[u8]) -> Result<&str> {
-    std::str::from_utf8(body)
-        .map_err(|error| Error::sync("write a request", "its text is no Unicode").caused_by(error))
 }
 
 /// Requests of a round on the JS thread.

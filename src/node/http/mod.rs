@@ -2,13 +2,12 @@
 
 mod callbacks;
 mod client;
-mod fetched_files;
 mod fetching;
 mod files;
 mod storage;
 
 pub use callbacks::{PeerOptions, plain_headers};
 pub use client::{HttpTransport, create_http_sync_transport};
-pub use fetched_files::FetchFiles;
+pub use fetching::FetchPeer;
 pub use files::{NativeFiles, collect};
 pub use storage::create_http_object_storage;

@@ -1,110 +1,76 @@
 //! `createHttpObjectStorage(options)`
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::callbacks::PeerOptions;
-use super::fetched_files::{FetchFiles, Whole};
-use super::fetching::Fetch;
+use super::fetching::{FetchPeer, over_fetch};
 use super::files::{NativeFiles, collect};
 use crate::engine::ports::Blobs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::must_be;
-use crate::node::known_options::HTTP_OBJECT_STORAGE;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::node::stores::key_arg;
-use crate::node::value::{Call, Env, Key, Method, Persistent, Scope, Value, bound, brand, enter};
+use crate::node::value::{Call, Key, Method, Persistent, Scope, Value, bound, brand, enter};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
-use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Peer};
+use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Whole};
 
 enum Files {
     Native(Rc<NativeFiles>),
-    Fetch(Rc<FetchFiles>),
+    Fetch(Rc<FetchPeer>),
 }
 
 /// `createHttpObjectStorage(options)`
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let options = Options::new(scope, env, call.arg(0), &HTTP_OBJECT_STORAGE)?;
-    let mut app = PeerOptions::new(&options, call.arg(0))?;
-    app.forbidden_is_absent = options.flag("forbiddenMeansAbsent", false)?;
-    let app = Rc::new(app);
-    let files = if let Some(function) = options.function("fetch")? {
-        Files::Fetch(Rc::new(FetchFiles {
-            app,
-            fetch: Fetch {
-                function,
-                timeout: options.timeout(None)?,
-                max_answer_bytes: DEFAULT_MAX_ANSWER_BYTES,
-            },
-        }))
+    let scope = call.scope;
+    let options = Options::new(scope, call.arg(0))?;
+    let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
+    let files = if let Some(peer) = over_fetch(&options, &app, DEFAULT_MAX_ANSWER_BYTES)? {
+        Files::Fetch(Rc::new(peer))
     } else {
-        let timeout = options.timeout(Some(DEFAULT_FILE_TIMEOUT))?;
-        let client = Arc::new(app.client(timeout, DEFAULT_MAX_ANSWER_BYTES));
-        let files = Rc::new(NativeFiles(Peer {
-            client,
-            retries: app.retries,
-            caller: app,
-        }));
-        Files::Native(files)
+        let timeout = options.time("timeoutMs", Some(DEFAULT_FILE_TIMEOUT))?;
+        let peer = app.peer(timeout, DEFAULT_MAX_ANSWER_BYTES);
+        Files::Native(Rc::new(NativeFiles(peer)))
     };
     let files = Rc::new(files);
     let object = scope.object()?;
     for (name, body) in METHODS {
         let files = Rc::clone(&files);
-        let method = bound(scope, env, name, options.array(), move |call| {
-            body(call, &files)
-        })?;
+        let method = bound(scope, name, options.array(), move |call| body(call, &files))?;
         scope.set_named(object, name, method)?;
     }
     match &*files {
-        Files::Native(native) => brand(scope, env, object, Rc::clone(native) as _)?,
-        Files::Fetch(fetch) => brand(scope, env, object, Rc::clone(fetch) as _)?,
+        Files::Native(native) => brand(scope, object, Rc::clone(native) as _)?,
+        Files::Fetch(fetch) => brand(scope, object, Rc::clone(fetch) as _)?,
     }
     Ok(object)
 }
 
 const METHODS: &[(&str, Method<Rc<Files>>)] = &[
-    ("init", |call, _| {
-        spawn(call.scope, call.env, async { Ok(()) })
-    }),
-    ("close", |call, _| {
-        spawn(call.scope, call.env, async { Ok(()) })
-    }),
+    ("init", |call, _| spawn(call.scope, async { Ok(()) })),
+    ("close", |call, _| spawn(call.scope, async { Ok(()) })),
     ("healthCheck", |call, files| {
-        running(call, files, Ok(()), async |files, ()| {
-            files.is_healthy().await
-        })
+        let healthy = async |files: &Files, ()| files.is_healthy().await;
+        running(call, files, Ok(()), healthy)
     }),
     ("put", put),
     ("get", |call, files| {
-        running(
-            call,
-            files,
-            key_arg(call, "get(key)"),
-            async |files, key| files.get(&key).await,
-        )
+        let key = key_arg(call, "get(key)");
+        running(call, files, key, async |files, key| files.get(&key).await)
     }),
     ("has", |call, files| {
-        running(
-            call,
-            files,
-            key_arg(call, "has(key)"),
-            async |files, key| files.has(&key).await,
-        )
+        let key = key_arg(call, "has(key)");
+        running(call, files, key, async |files, key| files.has(&key).await)
     }),
     ("delete", |call, files| {
-        running(
-            call,
-            files,
-            key_arg(call, "delete(key)"),
-            async |files, key| files.delete(&key).await,
-        )
+        let key = key_arg(call, "delete(key)");
+        running(call, files, key, async |files, key| {
+            files.delete(&key).await
+        })
     }),
     ("list", |call, _| {
-        spawn(call.scope, call.env, async {
+        spawn(call.scope, async {
             Err::<(), _>(Error::new(
                 ErrorKind::InvalidArgument,
                 "list",
@@ -123,7 +89,7 @@ fn running<'s, A: 'static, T: IntoJs>(
 ) -> Result<Value<'s>> {
     let files = Rc::clone(files);
     let entered = enter(call)?;
-    spawn_traced(call.scope, call.env, async move {
+    spawn_traced(call.scope, async move {
         let _entered = entered;
         work(&files, arguments?).await
     })
@@ -135,9 +101,9 @@ fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
         let content_type = if scope.is_nullish(options)? {
             None
         } else {
-            scope.as_text(scope.get(call.env, options, Key::ContentType)?)
+            scope.as_text(scope.get(options, Key::ContentType)?)
         };
-        let data = call.env.keep(scope, call.arg(1))?;
+        let data = scope.keep(call.arg(1))?;
         Ok((key_arg(call, "put(key)")?, data, content_type))
     };
     running(
@@ -178,30 +144,24 @@ impl Files {
         }
     }
 
-    async fn get(&self, key: &Text) -> Result<ObjectFound> {
+    async fn get(&self, key: &Text) -> Result<Option<Whole<Persistent>>> {
         match self {
             Self::Native(files) => {
                 let Some(object) = files.0.get_file(key).await? else {
-                    return Ok(ObjectFound(None));
+                    return Ok(None);
                 };
                 let content_type = object.content_type.clone();
                 let env = files.0.caller.env();
                 let bytes = on_threads(env, collect(object)).await?;
-                let data = env.scope(|scope| env.keep(scope, scope.bytes(&bytes)?))?;
-                Ok(ObjectFound(Some((data, bytes.len() as u64, content_type))))
+                let data = env.scope(|scope| scope.keep(scope.bytes(&bytes)?))?;
+                let size = bytes.len() as u64;
+                Ok(Some(Whole {
+                    data,
+                    size,
+                    content_type,
+                }))
             }
-            Self::Fetch(files) => {
-                let blob = Blob::under(key.clone());
-                let found = files.get(&blob).await?;
-                Ok(ObjectFound(found.map(|whole| {
-                    let Whole {
-                        data,
-                        size,
-                        content_type,
-                    } = whole;
-                    (data, size, content_type)
-                })))
-            }
+            Self::Fetch(files) => files.get(&Blob::under(key.clone())).await,
         }
     }
 
@@ -223,18 +183,17 @@ impl Files {
     }
 }
 
-/// An object that was asked for.
-struct ObjectFound(Option<(Persistent, u64, Option<String>)>);
-
-impl IntoJs for ObjectFound {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        let Some((data, size, content_type)) = self.0 else {
-            return scope.null();
-        };
+impl IntoJs for Whole<Persistent> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let Self {
+            data,
+            size,
+            content_type,
+        } = self;
         let object = scope.object()?;
-        scope.set(env, object, Key::Data, data.value(scope)?)?;
+        scope.set(object, Key::Data, data.value(scope)?)?;
         if let Some(content_type) = &content_type {
-            scope.set(env, object, Key::ContentType, scope.text(content_type)?)?;
+            scope.set(object, Key::ContentType, scope.text(content_type)?)?;
         }
         scope.set_named(object, "size", scope.count(size)?)?;
         Ok(object)

@@ -1,5 +1,6 @@
 //! The clock of a round on another thread.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,14 +59,13 @@ impl Clock for RoundClock {
         };
         let remote = remote.clone();
         tasks
-            .run("clock.receive", move |context| {
-                Box::pin(async move {
-                    match which(&context) {
-                        Some(clock) => clock.receive(&remote).await,
-                        None => Ok(()),
-                    }
-                })
-            })
+            .run(
+                "clock.receive",
+                async move |context: Rc<Context>| match which(&context) {
+                    Some(clock) => clock.receive(&remote).await,
+                    None => Ok(()),
+                },
+            )
             .await
     }
 

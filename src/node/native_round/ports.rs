@@ -40,8 +40,8 @@ pub struct Listeners(pub Arc<TaskQueue<Context>>);
 impl Events for Listeners {
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
         self.0
-            .run("changeNotifier", |context| {
-                Box::pin(async move { context.engine.events.records_applied(ids).await })
+            .run("changeNotifier", async move |context: Rc<Context>| {
+                context.engine.events.records_applied(ids).await
             })
             .await
     }
@@ -80,14 +80,13 @@ impl Caller for Asking {
         };
         let (number, head) = (*number, head.clone());
         tasks
-            .run("request headers", move |context| {
-                Box::pin(async move {
-                    match context.apps.get(number) {
-                        Some(app) => app.headers(&head).await,
-                        None => Ok(plain_headers(&head)),
-                    }
-                })
-            })
+            .run(
+                "request headers",
+                async move |context: Rc<Context>| match context.apps.get(number) {
+                    Some(app) => app.headers(&head).await,
+                    None => Ok(plain_headers(&head)),
+                },
+            )
             .await
     }
 
@@ -125,42 +124,37 @@ impl Storage {
     }
 }
 
+/// Asks whichever it is.
+macro_rules! either {
+    ($storage:expr, $name:ident => $ask:expr) => {
+        match $storage {
+            Self::Store($name) => $ask.await,
+            Self::Peer($name) => $ask.await,
+        }
+    };
+}
+
 impl Blobs for Storage {
     type Data = Incoming;
 
     async fn has(&self, key: &Text) -> Result<bool> {
-        match self {
-            Self::Store(store) => store.has(key).await,
-            Self::Peer(peer) => peer.has(key).await,
-        }
+        either!(self, storage => storage.has(key))
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
-        match self {
-            Self::Store(store) => store.stat(key).await,
-            Self::Peer(peer) => peer.stat(key).await,
-        }
+        either!(self, storage => storage.stat(key))
     }
 
     async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
-        match self {
-            Self::Store(store) => store.inspect(key).await,
-            Self::Peer(peer) => peer.inspect(key).await,
-        }
+        either!(self, storage => storage.inspect(key))
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        match self {
-            Self::Store(store) => store.get(key).await,
-            Self::Peer(peer) => peer.get(key).await,
-        }
+        either!(self, storage => storage.get(key))
     }
 
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
-        match self {
-            Self::Store(store) => store.put(blob, data).await,
-            Self::Peer(peer) => peer.put(blob, data).await,
-        }
+        either!(self, storage => storage.put(blob, data))
     }
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {

@@ -57,18 +57,18 @@ impl Executor {
     }
 
     /// How many more things are under way on other threads. While there are any, the process is kept alive.
-    pub(super) fn away(&self, env: &Env, step: isize) {
+    pub(super) fn away(&self, env: &Rc<Env>, step: isize) {
         let before = self.away.get();
         let after = before.saturating_add_signed(step);
         self.away.set(after);
         if (before == 0) != (after == 0) {
-            env.remote.hold_process(after > 0);
+            env.remote.hold_process(env.raw(), after > 0);
         }
     }
 }
 
 impl Runtime for Executor {
-    fn hear(&self, env: &Env, rung: Vec<u64>) {
+    fn hear(&self, env: &Rc<Env>, rung: Vec<u64>) {
         for notify in rung {
             let Some(deferred) = self.bells.borrow_mut().remove(&notify) else {
                 continue;
@@ -88,12 +88,8 @@ impl Runtime for Executor {
     }
 }
 
-/// How many values may stay held without a use while a round goes on.
-const LEFT_HELD: usize = 32;
-
 /// A round, or part of one.
 pub(super) struct Task {
-    env: Rc<Env>,
     executor: Rc<Executor>,
     future: RefCell<Option<LocalFuture>>,
     polling: Cell<bool>,
@@ -133,32 +129,21 @@ impl Waiter for Task {
         }
         self.executor.current.replace(before);
         self.polling.set(false);
-        let few = if self.future.borrow().is_some() {
-            LEFT_HELD
-        } else {
-            0
-        };
-        // What could not be let go of is let go of after a later poll.
-        let _ = self.env.let_go(few);
     }
 
     fn abandon(&self) {
         self.drop_future();
-        // What could not be let go of is let go of after a later poll.
-        let _ = self.env.let_go(0);
     }
 }
 
 impl Task {
     /// A task that runs `future` in `executor`, and is not begun.
     pub(super) fn new(
-        env: &Rc<Env>,
         executor: &Rc<Executor>,
         future: impl Future<Output = ()> + 'static,
     ) -> Rc<Self> {
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let task = Rc::new(Self {
-            env: Rc::clone(env),
             executor: Rc::clone(executor),
             future: RefCell::new(Some(Box::pin(future))),
             polling: Cell::new(false),

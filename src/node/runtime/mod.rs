@@ -12,9 +12,9 @@
 //! A round that begins while another is being polled (an adapter that calls `exchange()` of another
 //! engine) begins in a reaction of its own; polls never nest.
 
-mod bridge;
 mod calls;
 mod executor;
+mod js_object;
 mod offload;
 mod task_queue;
 mod wait;
@@ -26,75 +26,127 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use napi::sys;
 
 use super::error::{panicked, to_js, to_js_of_call};
-use super::value::{Env, Intrinsic, Persistent, Scope, Value};
+use super::value::{Env, Intrinsic, Persistent, Scope, Value, function, list};
 use crate::error::Result;
+use crate::protocol::text::Text;
 
-pub use bridge::set_up_bridge;
-pub use calls::{Invocation, await_js};
+pub use calls::{await_js, kept};
+pub use js_object::JsObject;
 pub use offload::{
     FairLock, Notify, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
-pub use task_queue::{EndOfTasks, Local, TaskQueue};
+pub use task_queue::{EndOfTasks, TaskQueue};
 
 use executor::{Executor, Task};
-use wait::{Waiter, wait_for};
+use wait::Waiter;
+
+/// Sets up the waits of an environment: `create` is `createWaits` of `js/bridge/calls.js`.
+pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<Value<'s>> {
+    let waits = Rc::clone(&Executor::of(scope.env()).waits);
+    let settling = Rc::clone(&waits);
+    let settle = function(scope, "settle", move |call| {
+        settling.settle(call)?;
+        Ok(call.scope.nothing())
+    })?;
+    let lost = function(scope, "lost", move |call| {
+        waits.lose(call);
+        call.scope.undefined()
+    })?;
+    scope.call(scope.undefined()?, create, &[settle, lost])
+}
 
 /// What can be handed to JavaScript.
 pub trait IntoJs: 'static {
     /// The value.
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>>;
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>>;
 }
 
 impl IntoJs for () {
-    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         scope.undefined()
     }
 }
 
 impl IntoJs for bool {
-    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         scope.boolean(self)
     }
 }
 
+impl IntoJs for u32 {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        scope.number(f64::from(self))
+    }
+}
+
+impl IntoJs for String {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        scope.text(&self)
+    }
+}
+
+impl IntoJs for Text {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        scope.string(&self)
+    }
+}
+
+/// Bytes become a `Buffer`.
+impl IntoJs for Bytes {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        scope.buffer(&self)
+    }
+}
+
+/// Nothing becomes `null`.
+impl<T: IntoJs> IntoJs for Option<T> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        self.map_or_else(|| scope.null(), |value| value.into_js(scope))
+    }
+}
+
+impl<T: IntoJs> IntoJs for Vec<T> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        list(scope, self, |scope, item| item.into_js(scope))
+    }
+}
+
 impl IntoJs for Persistent {
-    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         self.value(scope)
     }
 }
 
 /// Begins a task. Answers the promise of its outcome.
-pub fn spawn<'s, T: IntoJs>(
-    scope: Scope<'s>,
-    env: &Rc<Env>,
+pub fn spawn<T: IntoJs>(
+    scope: Scope<'_>,
     work: impl Future<Output = Result<T>> + 'static,
-) -> Result<Value<'s>> {
-    begin(scope, env, None, work)
+) -> Result<Value<'_>> {
+    begin(scope, None, work)
 }
 
 /// As [`spawn`], for a call that may take long: the stack of the error that it ends in leads to the call. That
 /// costs some microseconds, which the call of a store would feel.
-pub fn spawn_traced<'s, T: IntoJs>(
-    scope: Scope<'s>,
-    env: &Rc<Env>,
+pub fn spawn_traced<T: IntoJs>(
+    scope: Scope<'_>,
     work: impl Future<Output = Result<T>> + 'static,
-) -> Result<Value<'s>> {
-    let called = env.keep(scope, scope.error("")?)?;
-    begin(scope, env, Some(called), work)
+) -> Result<Value<'_>> {
+    let called = scope.keep(scope.error("")?)?;
+    begin(scope, Some(called), work)
 }
 
-fn begin<'s, T: IntoJs>(
-    scope: Scope<'s>,
-    env: &Rc<Env>,
+fn begin<T: IntoJs>(
+    scope: Scope<'_>,
     called: Option<Persistent>,
     work: impl Future<Output = Result<T>> + 'static,
-) -> Result<Value<'s>> {
+) -> Result<Value<'_>> {
     let (deferred, promise) = scope.promise()?;
     let promised = Promised {
-        env: Rc::clone(env),
+        env: Rc::clone(scope.env()),
         deferred: Some(deferred),
         called,
     };
@@ -104,8 +156,8 @@ fn begin<'s, T: IntoJs>(
         let outcome = CatchPanics(work.as_mut()).await;
         promised.settle(outcome);
     };
-    let executor = Executor::of(env);
-    let task = Task::new(env, &executor, future);
+    let executor = Executor::of(scope.env());
+    let task = Task::new(&executor, future);
     if executor.current.borrow().is_none() {
         task.run();
         return Ok(promise);
@@ -113,7 +165,7 @@ fn begin<'s, T: IntoJs>(
     // In a reaction to a promise of its own, in the context of the caller.
     let (begin, now) = scope.promise()?;
     // The task is run by the reaction whatever it waits for.
-    drop(wait_for(scope, env, (&executor.waits, task), now)?);
+    drop(executor.waits.wait_for(scope, task, now)?);
     scope.settle(begin, Ok(scope.undefined()?))?;
     Ok(promise)
 }
@@ -134,13 +186,13 @@ impl Promised {
         let env = &self.env;
         // If this fails, the environment is ending, and there is no one left to tell.
         let _ = env.scope(|scope| {
-            let outcome = outcome.and_then(|value| value.into_js(scope, env));
+            let outcome = outcome.and_then(|value| value.into_js(scope));
             match outcome {
                 Ok(value) => scope.settle(deferred, Ok(value)),
                 Err(error) => {
                     let error = match &self.called {
-                        Some(called) => to_js_of_call(scope, env, &error, called)?,
-                        None => to_js(scope, env, &error)?,
+                        Some(called) => to_js_of_call(scope, &error, called)?,
+                        None => to_js(scope, &error)?,
                     };
                     scope.settle(deferred, Err(error))
                 }
@@ -155,7 +207,7 @@ impl Drop for Promised {
         if let Some(deferred) = self.deferred.take().filter(|_| self.env.is_alive()) {
             let env = &self.env;
             let _ = env.scope(|scope| {
-                let never = env.intrinsic(scope, Intrinsic::Never)?;
+                let never = scope.intrinsic(Intrinsic::Never)?;
                 scope.settle(deferred, Ok(never))
             });
         }

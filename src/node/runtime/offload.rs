@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::executor::Executor;
-use super::wait::{Waiting, wait_for};
+use super::wait::Waiting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote, Runtime as _};
 use crate::store::blocking::{Threads, to_its_end};
@@ -34,7 +34,14 @@ impl Notify {
         })?;
         env.scope(|scope| {
             let (deferred, promise) = scope.promise()?;
-            let waiting = wait_for(scope, env, (&executor.waits, task), promise)?;
+            let waiting = executor.waits.wait_for(scope, task, promise)?;
+            let waiting = waiting.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Internal,
+                    "wait",
+                    "a promise is not taken for one",
+                )
+            })?;
             let id = executor.next_bell.get();
             executor.next_bell.set(id + 1);
             executor.bells.borrow_mut().insert(id, deferred);

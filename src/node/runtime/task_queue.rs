@@ -12,9 +12,6 @@ use super::{Notify, spawn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote};
 
-/// The outcome of a task.
-pub type Local<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
-
 type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// A queue of tasks that are run with a `C`, on its thread.
@@ -31,7 +28,7 @@ struct QueueState<C> {
 
 impl<C: 'static> TaskQueue<C> {
     /// An empty queue.
-    pub fn new(env: &Env) -> Arc<Self> {
+    pub fn new(env: &Rc<Env>) -> Arc<Self> {
         Arc::new(Self {
             env: Arc::clone(&env.remote),
             state: Mutex::new(QueueState {
@@ -50,14 +47,13 @@ impl<C: 'static> TaskQueue<C> {
     pub async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(Rc<C>) -> Local<T> + Send + 'static,
+        work: impl AsyncFnOnce(Rc<C>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (done, answer) = oneshot::channel();
         self.push(Box::new(move |context| {
-            let outcome = work(context);
             Box::pin(async move {
                 // There is no listener if the asking work ended meanwhile.
-                let _ = done.send(outcome.await);
+                let _ = done.send(work(context).await);
             })
         }));
         answer.await.unwrap_or_else(|_| {
@@ -119,7 +115,7 @@ impl<C: 'static> TaskQueue<C> {
             env.scope(|scope| {
                 for task in tasks {
                     let work = task(Rc::clone(&context));
-                    spawn(scope, env, async move {
+                    spawn(scope, async move {
                         work.await;
                         Ok(())
                     })?;

@@ -1,6 +1,7 @@
 //! Waiting for the promises of adapters.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use napi::sys;
 
 use crate::error::Result;
-use crate::node::value::{Call, Env, FULFILLED, Intrinsic, Persistent, Scope, Slot, Value};
+use crate::node::value::{Call, Intrinsic, Persistent, Scope, Value};
 use crate::protocol::hlc::safe_integer;
 
 /// What waits for promises.
@@ -21,15 +22,11 @@ pub(super) trait Waiter {
     fn abandon(&self);
 }
 
-/// A promise that is waited for. Known to `js/bridge/calls.js` by its number, and used again.
-pub(super) struct Wait {
-    pub(super) id: u32,
-    task: RefCell<Option<Rc<dyn Waiter>>>,
+/// A promise that is waited for. Known to `js/bridge/calls.js` by its number.
+struct Wait {
+    task: Rc<dyn Waiter>,
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
-    abandoned: Cell<bool>,
-    /// When it began, counted in waits.
-    began: Cell<u64>,
     /// Whether its reactions hang on the promise alone.
     loose: Cell<bool>,
 }
@@ -40,9 +37,9 @@ pub(super) struct Wait {
 /// The round that waited is dropped with it.
 #[derive(Default)]
 pub(super) struct Waits {
-    all: RefCell<Vec<Rc<Wait>>>,
-    idle: RefCell<Vec<Rc<Wait>>>,
-    begun: Cell<u64>,
+    /// By their numbers, in the order in which they began.
+    open: RefCell<BTreeMap<u64, Rc<Wait>>>,
+    next: Cell<u64>,
     next_look: Cell<u64>,
 }
 
@@ -50,122 +47,84 @@ pub(super) struct Waits {
 const LASTING: u64 = 1024;
 
 impl Waits {
-    /// A wait for `task`.
-    pub(super) fn arm(&self, task: Rc<dyn Waiter>) -> Rc<Wait> {
-        let wait = self.idle.borrow_mut().pop().unwrap_or_else(|| {
-            let mut all = self.all.borrow_mut();
-            let wait = Rc::new(Wait {
-                id: u32::try_from(all.len()).unwrap_or(u32::MAX),
-                task: RefCell::new(None),
-                waker: RefCell::new(None),
-                settled: RefCell::new(None),
-                abandoned: Cell::new(false),
-                began: Cell::new(0),
-                loose: Cell::new(false),
-            });
-            all.push(Rc::clone(&wait));
-            wait
+    /// Waits for an answer in the name of `task`, if it is a promise or like one.
+    pub(super) fn wait_for(
+        &self,
+        scope: Scope<'_>,
+        task: Rc<dyn Waiter>,
+        answer: Value<'_>,
+    ) -> Result<Option<Waiting>> {
+        for lasting in self.loosen_lasting() {
+            scope.helper(Intrinsic::Loosen, &[scope.count(lasting)?])?;
+        }
+        let id = self.next.replace(self.next.get() + 1);
+        let wait = Rc::new(Wait {
+            task,
+            waker: RefCell::default(),
+            settled: RefCell::default(),
+            loose: Cell::default(),
         });
-        self.begun.set(self.begun.get() + 1);
-        wait.began.set(self.begun.get());
-        wait.loose.set(false);
-        wait.abandoned.set(false);
-        wait.settled.replace(None);
-        wait.task.replace(Some(task));
-        wait
-    }
-
-    pub(super) fn rest(&self, wait: &Rc<Wait>) {
-        wait.task.replace(None);
-        self.idle.borrow_mut().push(Rc::clone(wait));
+        self.open.borrow_mut().insert(id, Rc::clone(&wait));
+        let args = [scope.count(id)?, scope.value(answer.raw())];
+        let waits = scope.helper(Intrinsic::WaitFor, &args);
+        if matches!(waits, Ok(waits) if scope.is_truthy(waits)) {
+            return Ok(Some(Waiting(wait)));
+        }
+        self.open.borrow_mut().remove(&id);
+        waits.map(|_| None)
     }
 
     /// The waits that last and are not loose yet. They are looked for seldom.
-    pub(super) fn loosen_lasting(&self) -> Vec<u32> {
-        let now = self.begun.get();
+    fn loosen_lasting(&self) -> Vec<u64> {
+        let now = self.next.get();
         if now < self.next_look.get() {
             return Vec::new();
         }
-        let all = self.all.borrow();
-        self.next_look
-            .set(now + LASTING.max(u64::try_from(all.len()).unwrap_or(u64::MAX)));
-        let lasts = |wait: &&Rc<Wait>| {
-            wait.task.borrow().is_some() && !wait.loose.get() && wait.began.get() + LASTING <= now
-        };
-        let lasting = all.iter().filter(lasts);
-        lasting
-            .map(|wait| {
-                wait.loose.set(true);
-                wait.id
-            })
-            .collect()
+        let open = self.open.borrow();
+        self.next_look.set(now + LASTING.max(open.len() as u64));
+        let lasting = open.range(..now.saturating_sub(LASTING));
+        let lasting = lasting.filter(|(_, wait)| !wait.loose.replace(true));
+        lasting.map(|(id, _)| *id).collect()
     }
 
-    fn named(&self, id: usize) -> Option<Rc<Wait>> {
-        self.all.borrow().get(id).cloned()
+    /// Takes out the wait whose number is the first argument, if it `is_meant`.
+    fn take(&self, call: &Call<'_>, is_meant: impl FnOnce(&Wait) -> bool) -> Option<Rc<Wait>> {
+        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer)?;
+        let mut open = self.open.borrow_mut();
+        open.get(&id).filter(|wait| is_meant(wait))?;
+        open.remove(&id)
     }
 
     /// `lost(id)` of `js/bridge/calls.js`: nothing holds the promise any more.
     pub(super) fn lose(&self, call: &Call<'_>) {
-        let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
-        let id = id.and_then(|id| usize::try_from(id).ok());
-        let wait = id.and_then(|id| self.named(id));
-        let Some(wait) = wait.filter(|wait| wait.loose.get()) else {
-            return;
-        };
-        let Some(task) = wait.task.replace(None) else {
-            return;
-        };
-        task.abandon();
-        if wait.abandoned.get() {
-            self.rest(&wait);
+        if let Some(wait) = self.take(call, |wait| wait.loose.get()) {
+            wait.task.abandon();
         }
     }
 
-    /// `settle(value)` of `js/bridge/calls.js`: the wait, and how it ended, lie on the shared.
+    /// `settle(id, fulfilled, value)` of `js/bridge/calls.js`
     pub(super) fn settle(&self, call: &Call<'_>) -> Result<()> {
-        let shared = &call.env.shared;
-        let fulfilled = is(shared.get(Slot::State), FULFILLED);
-        let Some(wait) = shared.count(Slot::Wait).and_then(|id| self.named(id)) else {
+        let Some(wait) = self.take(call, |_| true) else {
             return Ok(());
         };
-        let task = wait.task.replace(None);
-        if wait.abandoned.get() {
-            self.rest(&wait);
-        } else {
-            wait.settled.replace(Some(Settlement {
-                fulfilled,
-                value: SettledValue::OfReaction(call.arg(0).raw()),
-            }));
-            if let Some(waker) = wait.waker.replace(None) {
-                waker.wake();
-            }
+        wait.settled.replace(Some(Settlement {
+            fulfilled: call.scope.is_truthy(call.arg(1)),
+            value: SettledValue::OfReaction(call.arg(2).raw()),
+        }));
+        if let Some(waker) = wait.waker.replace(None) {
+            waker.wake();
         }
-        if let Some(task) = task {
-            task.run();
-        }
+        Rc::clone(&wait.task).run();
         if let Some(unread) = wait.settled.borrow_mut().as_mut() {
-            unread.value = SettledValue::Persistent(call.env.keep(call.scope, call.arg(0))?);
+            unread.value = SettledValue::Persistent(call.scope.keep(call.arg(2))?);
         }
         Ok(())
     }
 
     /// The environment ends.
     pub(super) fn end(&self) {
-        let (all, idle) = (
-            std::mem::take(&mut *self.all.borrow_mut()),
-            std::mem::take(&mut *self.idle.borrow_mut()),
-        );
-        for wait in &all {
-            wait.task.replace(None);
-        }
-        drop((all, idle));
+        drop(self.open.take());
     }
-}
-
-/// Whether what lies on the shared is this.
-pub(super) fn is(number: f64, meant: f64) -> bool {
-    number.to_bits() == meant.to_bits()
 }
 
 /// How a promise settled.
@@ -190,51 +149,16 @@ impl SettledValue {
     }
 }
 
-/// Waits for a promise.
-pub(super) struct Waiting {
-    pub(super) waits: Rc<Waits>,
-    pub(super) wait: Option<Rc<Wait>>,
-}
+/// Waits for a promise. The task is run when that settles, whether or not anything waits still.
+pub(super) struct Waiting(Rc<Wait>);
 
 impl Future for Waiting {
     type Output = Settlement;
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settlement> {
-        let Some(wait) = self.wait.as_ref() else {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settlement> {
+        let Some(settlement) = self.0.settled.replace(None) else {
+            self.0.waker.replace(Some(context.waker().clone()));
             return Poll::Pending;
         };
-        let Some(settlement) = wait.settled.replace(None) else {
-            wait.waker.replace(Some(context.waker().clone()));
-            return Poll::Pending;
-        };
-        self.waits.rest(wait);
-        self.wait = None;
         Poll::Ready(settlement)
     }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(wait) = self.wait.take() {
-            wait.abandoned.set(true);
-            if wait.settled.replace(None).is_some() {
-                self.waits.rest(&wait);
-            }
-        }
-    }
-}
-
-/// Waits for a promise of this package's own, in the name of `task`.
-pub(super) fn wait_for(
-    scope: Scope<'_>,
-    env: &Env,
-    (waits, task): (&Rc<Waits>, Rc<dyn Waiter>),
-    promise: Value<'_>,
-) -> Result<Waiting> {
-    let wait = waits.arm(task);
-    env.shared.put(Slot::Wait, f64::from(wait.id));
-    env.helper(scope, Intrinsic::Take, &[promise])?;
-    Ok(Waiting {
-        waits: Rc::clone(waits),
-        wait: Some(wait),
-    })
 }

@@ -9,27 +9,26 @@ use futures_util::StreamExt;
 use http::request::Parts;
 
 use super::native::NativeAnswers;
-use super::served_files::{NativeFiles, ServedObject, fetch, pieces_of};
+use super::served_files::{NativeFiles, fetch, pieces_of};
 use crate::engine::object::Incoming;
 use crate::engine::ports::Log as EngineLog;
 use crate::error::{Error, Result};
 use crate::node::adapters::JsBlobs;
 use crate::node::convert::as_body;
 use crate::node::error::{invalid, warn};
-use crate::node::options::{Lacking, Options};
-use crate::node::runtime::{Local, TaskQueue, await_js};
-use crate::node::stores::NativeBlobs;
+use crate::node::options::Options;
+use crate::node::runtime::{TaskQueue, await_js};
+use crate::node::stores::Native;
 use crate::node::transport::{InProcess, Peer};
-use crate::node::value::{Env, Handle, Key, Persistent, Scope, Value};
+use crate::node::value::{Env, Handle, Persistent, Scope, Value};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
+use crate::store::ObjectStore;
 use crate::transport::routes::{Refusal, Route};
 use crate::transport::server::{
     About, Answers, Authorizer, Channel, DEFAULT_MAX_BODY, File, Files, Later, Log,
 };
-
-const STORAGE: &str = "objectStorageAdapter";
 
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
@@ -50,7 +49,7 @@ enum Answering {
 
 impl JsChannel {
     /// The channel that the options describe.
-    pub fn new(options: &Options<'_>, env: &Rc<Env>, lacking: Lacking) -> Result<Self> {
+    pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
         let bytes = |name, default: u64| {
             let default = usize::try_from(default).unwrap_or(usize::MAX);
             options.count(name, default).map(|count| match count {
@@ -58,17 +57,13 @@ impl JsChannel {
                 count => count as u64,
             })
         };
-        let transport: &[Key] = match lacking {
-            Lacking::Refused => &[Key::Exchange],
-            Lacking::FoundOutLater => &[],
-        };
-        let answering = match options.adapter_if_given("transport", transport)? {
+        let answering = match options.object_if_given("transport")? {
             Some(transport) => Answering::Theirs(Peer(transport)),
-            None => Answering::Own(Box::new(InProcess::new(options, env, lacking)?)),
+            None => Answering::Own(Box::new(InProcess::new(options, env)?)),
         };
         Ok(Self {
             answering,
-            storage: JsBlobs::new(options.handle(STORAGE)?, STORAGE),
+            storage: JsBlobs(options.object("objectStorageAdapter")?),
             authorize: options.function("authorize")?,
             max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
             max_file: bytes("maxFileBytes", u64::MAX)?,
@@ -121,12 +116,11 @@ impl JsChannel {
         await_js(
             &self.env,
             "authorize",
-            |scope, invoke| {
+            |scope| {
                 let visitor = visitor.value(scope)?;
                 let wanted = wanted(scope, &route)?;
                 let authorize = authorize.value(scope)?;
-                let answer = scope.call(scope.undefined()?, authorize, &[visitor, wanted])?;
-                invoke.take(scope, answer)
+                scope.call(scope.undefined()?, authorize, &[visitor, wanted])
             },
             |scope, answer| {
                 scope.as_boolean(answer).ok_or_else(|| {
@@ -144,14 +138,11 @@ impl JsChannel {
 
 /// What a request asks for, whatever its spelling.
 fn wanted<'s>(scope: Scope<'s>, route: &Route) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    scope.set_named(object, "route", scope.text(route.name())?)?;
     let key = match route.key() {
         Some(key) => scope.text(key)?,
         None => scope.null()?,
     };
-    scope.set_named(object, "key", key)?;
-    Ok(object)
+    scope.object_of(&[("route", scope.text(route.name())?), ("key", key)])
 }
 
 /// Who `authorize` is asked about.
@@ -168,9 +159,6 @@ impl Visitor {
             Self::Request(request) => return request.value(scope),
             Self::Head(head) => head,
         };
-        let object = scope.object()?;
-        scope.set_named(object, "method", scope.text(head.method.as_str())?)?;
-        scope.set_named(object, "url", scope.text(&head.uri.to_string())?)?;
         let headers = scope.object()?;
         for name in head.headers.keys() {
             let values = head.headers.get_all(name).iter();
@@ -179,8 +167,11 @@ impl Visitor {
                 .collect();
             scope.set_named(headers, name.as_str(), scope.text(&values.join(", "))?)?;
         }
-        scope.set_named(object, "headers", headers)?;
-        Ok(object)
+        scope.object_of(&[
+            ("method", scope.text(head.method.as_str())?),
+            ("url", scope.text(&head.uri.to_string())?),
+            ("headers", headers),
+        ])
     }
 }
 
@@ -209,7 +200,7 @@ pub fn across(
     let Some(channel) = context.channels.get(number) else {
         return Ok(None);
     };
-    let native = channel.storage.native::<NativeBlobs>()?;
+    let native = channel.storage.0.native::<Native<dyn ObjectStore>>()?;
     let relays = match &channel.answering {
         Answering::Own(_) => false,
         Answering::Theirs(peer) => !peer.is_in_process()?,
@@ -241,17 +232,16 @@ impl Across {
     fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(Rc<JsChannel>, Rc<Context>) -> Local<T> + Send + 'static,
+        work: impl AsyncFnOnce(Rc<JsChannel>, Rc<Context>) -> Result<T> + Send + 'static,
     ) -> Later<'_, T> {
         let number = self.channel;
-        Box::pin(self.tasks.run(operation, move |context: Rc<Context>| {
-            Box::pin(async move {
-                let channel = context.channels.get(number).map(Rc::clone);
-                let channel = channel.ok_or_else(|| invalid(operation, "has no such channel"))?;
-                let outcome = work(Rc::clone(&channel), context).await;
-                outcome.map_err(|error| said(&channel.env, operation, &error))
-            })
-        }))
+        let work = async move |context: Rc<Context>| {
+            let channel = context.channels.get(number).map(Rc::clone);
+            let channel = channel.ok_or_else(|| invalid(operation, "has no such channel"))?;
+            let outcome = work(Rc::clone(&channel), context).await;
+            outcome.map_err(|error| said(&channel.env, operation, &error))
+        };
+        Box::pin(self.tasks.run(operation, work))
     }
 }
 
@@ -293,8 +283,8 @@ fn say(env: &Rc<Env>, operation: &str, error: &Error) {
 
 impl Answers for Across {
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>> {
-        self.run("exchange", |channel, _| {
-            Box::pin(async move { channel.exchange(request).await })
+        self.run("exchange", async move |channel: Rc<JsChannel>, _| {
+            channel.exchange(request).await
         })
     }
 
@@ -303,24 +293,25 @@ impl Answers for Across {
             return None;
         }
         let request = Json::from(String::from_utf8_lossy(request));
-        Some(self.run("exchange", move |channel, _| {
-            Box::pin(async move { channel.relay(&request).await })
-        }))
+        Some(
+            self.run("exchange", async move |channel: Rc<JsChannel>, _| {
+                channel.relay(&request).await
+            }),
+        )
     }
 }
 
 impl Authorizer for Across {
     fn opens(&self, request: &Parts, route: &Route) -> Later<'_, bool> {
         let (head, route) = (request.clone(), route.clone());
-        self.run("authorize", |channel, context| {
-            Box::pin(async move {
-                let visitor = match &context.request {
-                    Some(request) => Visitor::Request(request.clone()),
-                    None => Visitor::Head(Box::new(head)),
-                };
-                channel.opens(visitor, route).await
-            })
-        })
+        let opens = async move |channel: Rc<JsChannel>, context: Rc<Context>| {
+            let visitor = match &context.request {
+                Some(request) => Visitor::Request(request.clone()),
+                None => Visitor::Head(Box::new(head)),
+            };
+            channel.opens(visitor, route).await
+        };
+        self.run("authorize", opens)
     }
 }
 
@@ -343,38 +334,31 @@ impl Log for Across {
 
 impl Files for Across {
     fn look(&self, key: String) -> Later<'_, Option<About>> {
-        self.run("has", |channel, _| {
-            Box::pin(async move {
-                let stat = channel.storage.stat(&Text::from(key.as_str())).await?;
-                Ok(stat.map(|stat| About {
-                    size: stat.size,
-                    digest: stat.digest,
-                    ..About::default()
-                }))
-            })
+        self.run("has", async move |channel: Rc<JsChannel>, _| {
+            let stat = channel.storage.stat(&Text::from(key.as_str())).await?;
+            Ok(stat.map(|stat| About {
+                size: stat.size,
+                digest: stat.digest,
+                ..About::default()
+            }))
         })
     }
 
     fn open(&self, key: String) -> Later<'_, Option<File>> {
-        let fetched = self.run("get", |channel, _| {
-            Box::pin(async move { fetch(&channel.storage, &Text::from(key.as_str())).await })
+        let fetched = self.run("get", async move |channel: Rc<JsChannel>, _| {
+            fetch(&channel.storage, &Text::from(key.as_str())).await
         });
         Box::pin(async move {
-            Ok(fetched.await?.map(
-                |ServedObject {
-                     bytes,
-                     content_type,
-                 }| File {
-                    about: About {
-                        size: Some(bytes.len() as u64),
-                        content_type,
-                        version: None,
-                        digest: None,
-                    },
-                    size: bytes.len() as u64,
-                    read: Box::new(move |range| pieces_of(part(&bytes, &range))),
+            let file = |(bytes, content_type): (Bytes, Option<String>)| File {
+                about: About {
+                    size: Some(bytes.len() as u64),
+                    content_type,
+                    ..About::default()
                 },
-            ))
+                size: bytes.len() as u64,
+                read: Box::new(move |range| pieces_of(part(&bytes, &range))),
+            };
+            Ok(fetched.await?.map(file))
         })
     }
 
@@ -384,27 +368,20 @@ impl Files for Across {
             while let Some(piece) = file.chunks.next().await {
                 bytes.extend_from_slice(&piece?);
             }
-            let content_type = file.content_type;
-            self.run("put", |channel, _| {
-                Box::pin(async move {
-                    let (key, content_type) = (
-                        Text::from(key.as_str()),
-                        content_type.as_deref().map(Text::from),
-                    );
-                    let storage = &channel.storage;
-                    let put = storage.put(&key, content_type.as_ref(), move |scope| {
-                        scope.buffer(&bytes)
-                    });
-                    put.await
-                })
-            })
-            .await
+            let content_type = file.content_type.as_deref().map(Text::from);
+            let put = async move |channel: Rc<JsChannel>, _| {
+                let (storage, key) = (&channel.storage, Text::from(key.as_str()));
+                let content_type = content_type.as_ref();
+                let put = storage.put(&key, content_type, |scope| scope.buffer(&bytes));
+                put.await
+            };
+            self.run("put", put).await
         })
     }
 
     fn delete(&self, key: String) -> Later<'_, ()> {
-        self.run("delete", |channel, _| {
-            Box::pin(async move { channel.storage.delete(&Text::from(key.as_str())).await })
+        self.run("delete", async move |channel: Rc<JsChannel>, _| {
+            channel.storage.delete(&Text::from(key.as_str())).await
         })
     }
 }

@@ -26,8 +26,7 @@ use super::channel::{Context, JsChannel, across};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::invalid;
-use crate::node::known_options::HTTP_SYNC_HANDLER;
-use crate::node::options::{Lacking, Options};
+use crate::node::options::Options;
 use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
 use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value, bound, enter};
 use crate::protocol::hlc::safe_integer;
@@ -57,17 +56,17 @@ struct Handler {
 
 /// The native half of `createHttpSyncHandler(options)`.
 pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let options = Options::new(scope, env, call.arg(0), &HTTP_SYNC_HANDLER)?;
+    let scope = call.scope;
+    let options = Options::new(scope, call.arg(0))?;
     let handler = Rc::new(Handler {
-        channel: Rc::new(JsChannel::new(&options, env, Lacking::FoundOutLater)?),
+        channel: Rc::new(JsChannel::new(&options, scope.env())?),
         live: RefCell::default(),
         next: Cell::new(0),
     });
     let object = scope.object()?;
     for (name, body) in METHODS {
         let handler = Rc::clone(&handler);
-        let method = bound(scope, env, name, options.array(), move |call| {
+        let method = bound(scope, name, options.array(), move |call| {
             body(call, &handler)
         })?;
         scope.set_named(object, name, method)?;
@@ -114,7 +113,7 @@ fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     head.method = method;
     let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
     let id = handler.next.replace(handler.next.get() + 1);
-    let request = call.env.keep(scope, call.arg(0))?;
+    let request = scope.keep(call.arg(0))?;
     handler.live.borrow_mut().insert(
         id,
         Live {
@@ -173,7 +172,7 @@ fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         Err(mpsc::error::TrySendError::Closed(_)) => scope.boolean(false),
         Err(mpsc::error::TrySendError::Full(piece)) => {
             let env = Rc::clone(call.env);
-            spawn(scope, call.env, async move {
+            spawn(scope, async move {
                 on_threads(&env, async move { Ok(sender.send(piece).await.is_ok()) }).await
             })
         }
@@ -219,7 +218,7 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     });
     let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
     let entered = enter(call)?;
-    spawn(call.scope, call.env, async move {
+    spawn(call.scope, async move {
         let _entered = entered;
         let response = respond(&env, &context, (found, head), receiver).await?;
         let (head, body) = response.into_parts();
@@ -279,9 +278,9 @@ fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         live.get_mut(&id).and_then(|live| live.answer.take())
     };
     let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
-    spawn(call.scope, call.env, async move {
+    spawn(call.scope, async move {
         let Some(mut pieces) = pieces else {
-            return Ok(Piece(None));
+            return Ok(None);
         };
         let (piece, pieces) = on_threads(&env, async move {
             let piece = pieces.next().await.transpose()?;
@@ -291,7 +290,7 @@ fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
         if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
             live.answer = Some(pieces);
         }
-        Ok(Piece(piece))
+        Ok(piece)
     })
 }
 
@@ -302,7 +301,7 @@ struct Head {
 }
 
 impl IntoJs for Head {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let object = scope.object()?;
         scope.set_named(object, "status", scope.count(u64::from(self.status))?)?;
         let headers = scope.object()?;
@@ -311,23 +310,8 @@ impl IntoJs for Head {
             scope.set_named(headers, name.as_str(), scope.text(&text)?)?;
         }
         scope.set_named(object, "headers", headers)?;
-        let body = match self.whole {
-            Some(bytes) => Piece(Some(bytes)).into_js(scope, env)?,
-            None => scope.null()?,
-        };
+        let body = self.whole.into_js(scope)?;
         scope.set_named(object, "body", body)?;
         Ok(object)
-    }
-}
-
-/// A piece of an answer's body.
-struct Piece(Option<Bytes>);
-
-impl IntoJs for Piece {
-    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
-        match self.0 {
-            Some(bytes) => scope.buffer(&bytes),
-            None => scope.null(),
-        }
     }
 }

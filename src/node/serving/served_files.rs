@@ -68,29 +68,17 @@ pub fn pieces_of(bytes: Bytes) -> Chunks {
     .boxed()
 }
 
-/// A file of the app's storage.
-pub struct ServedObject {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// The content type it was put with.
-    pub content_type: Option<String>,
-}
-
-/// A file of a storage of the app's, as a whole.
-pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<ServedObject>> {
-    let env = storage.env();
+/// A file of a storage of the app's, as a whole, and the content type it was put with.
+pub async fn fetch(storage: &JsBlobs, key: &Text) -> Result<Option<(Bytes, Option<String>)>> {
     let read = |scope: Scope<'_>, file: Value<'_>| {
-        let data = scope.as_bytes(scope.get(env, file, Key::Data)?);
-        let content_type = scope.as_text(scope.get(env, file, Key::ContentType)?);
-        Ok(ServedObject {
-            bytes: data.map(Bytes::from).ok_or_else(|| {
-                storage.wrong(
-                    Key::Get,
-                    "must answer an object whose `data` is a Uint8Array",
-                )
-            })?,
-            content_type: content_type.and_then(|text| text.to_utf8()),
-        })
+        let data = scope.as_bytes(scope.get(file, Key::Data)?);
+        let content_type = scope.as_text(scope.get(file, Key::ContentType)?);
+        let data = data.ok_or_else(|| {
+            let what = "must answer an object whose `data` is a Uint8Array";
+            storage.0.wrong(Key::Get, what)
+        })?;
+        let content_type = content_type.and_then(|text| text.to_utf8());
+        Ok((Bytes::from(data), content_type))
     };
     storage.get(key, read).await
 }

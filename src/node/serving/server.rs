@@ -11,11 +11,10 @@ use tokio::sync::watch;
 
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::{invalid, must_be};
-use crate::node::known_options::{HTTP_SYNC_CHANNEL, HTTP_SYNC_SERVER};
-use crate::node::options::{Lacking, Options};
+use crate::node::error::must_be;
+use crate::node::options::Options;
 use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
-use crate::node::value::{Call, Env, Kind, Method, Scope, Value, bound, enter};
+use crate::node::value::{Call, Env, Method, Scope, Value, bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
 use crate::transport::server::listen::{Channels, Limits, run};
@@ -41,11 +40,11 @@ enum ServerState {
 
 /// `createHttpSyncServer(options)`
 pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let options = Options::new(scope, env, call.arg(0), &HTTP_SYNC_SERVER)?;
+    let scope = call.scope;
+    let options = Options::new(scope, call.arg(0))?;
     // What the channels refer to hangs on one array, however many there are.
     let array = options.array();
-    let (prefixes, channels) = read_channels(scope, env, &options)?.into_iter().unzip();
+    let (prefixes, channels) = read_channels(scope, &options)?.into_iter().unzip();
     let server = Rc::new(Server {
         prefixes,
         context: Rc::new(Context {
@@ -60,7 +59,7 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         [("listen", listen), ("address", address), ("close", close)];
     for (name, body) in methods {
         let server = Rc::clone(&server);
-        let method = bound(scope, env, name, array, move |call| body(call, &server))?;
+        let method = bound(scope, name, array, move |call| body(call, &server))?;
         scope.set_named(object, name, method)?;
     }
     Ok(object)
@@ -68,54 +67,21 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 
 fn read_channels<'s>(
     scope: Scope<'s>,
-    env: &Rc<Env>,
     options: &Options<'s>,
 ) -> Result<Vec<(String, Rc<JsChannel>)>> {
-    let given = options.get("channels")?;
-    if scope.is_nullish(given)? {
-        return Ok(vec![(
-            String::new(),
-            Rc::new(JsChannel::new(options, env, Lacking::Refused)?),
-        )]);
-    }
-    let wrong = |what: &str| invalid(HTTP_SYNC_CHANNEL.name, what);
-    if scope.kind(given)? != Kind::Object {
-        return Err(options.wrong("channels", "an object of options by path prefix", given));
-    }
-    // An `authorize` beside the channels would guard none of them.
-    for name in HTTP_SYNC_CHANNEL.known {
-        if !scope.is_nullish(options.get(name)?)? {
-            return Err(wrong(&format!(
-                "must have no {name} beside it; give it to each channel"
-            )));
-        }
-    }
-    let names = scope.own_names(given)?;
-    let mut channels: Vec<(String, Rc<JsChannel>)> = Vec::new();
-    for index in 0..scope.length(names)? {
-        let name = scope.element(names, index)?;
-        let prefix = scope.as_text(name).and_then(|name| name.to_utf8());
-        let prefix = prefix.ok_or_else(|| wrong("must have prefixes of well-formed Unicode"))?;
-        let prefix = prefix.trim_end_matches('/');
-        if !prefix.is_empty() && !prefix.starts_with('/') || prefix.contains(['?', '#']) {
-            let got = scope.describe(name);
-            return Err(wrong(&format!(
-                "must have prefixes like \"/apps/photos\", or \"/\" for the root, got {got}"
-            )));
-        }
-        if channels.iter().any(|(other, _)| other == prefix) {
-            return Err(wrong(&format!(
-                "must name each prefix once, got {prefix:?} twice"
-            )));
-        }
-        let part = options.part(scope.property(given, name)?, &HTTP_SYNC_CHANNEL)?;
+    let Some(given) = options.given("channels")? else {
+        let channel = JsChannel::new(options, scope.env())?;
+        return Ok(vec![(String::new(), Rc::new(channel))]);
+    };
+    let mut channels = Vec::new();
+    for index in 0..scope.length(given)? {
+        let entry = scope.element(given, index)?;
+        let prefix = scope.as_text(scope.element(entry, 0)?);
+        let part = options.part(scope.element(entry, 1)?);
         channels.push((
-            prefix.to_owned(),
-            Rc::new(JsChannel::new(&part, env, Lacking::Refused)?),
+            prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
+            Rc::new(JsChannel::new(&part, scope.env())?),
         ));
-    }
-    if channels.is_empty() {
-        return Err(wrong("must have at least one channel"));
     }
     Ok(channels)
 }
@@ -143,7 +109,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let arguments = read_place(call);
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     let entered = enter(call)?;
-    spawn(call.scope, call.env, async move {
+    spawn(call.scope, async move {
         let (host, port) = arguments?;
         if !matches!(*server.state.borrow(), ServerState::Closed) {
             return Err(Error::new(
@@ -160,7 +126,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
         let context = Rc::clone(&server.context);
         let serving = Rc::clone(&env);
         env.scope(|scope| {
-            spawn(scope, &env, async move {
+            spawn(scope, async move {
                 let _entered = entered;
                 let _away = Offload::new(&serving);
                 // Where the environment ends, this is dropped, and with it the server.
@@ -169,7 +135,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
             })
             .map(|_| ())
         })?;
-        Ok(ListeningAddress(Some(address)))
+        Ok(address)
     })
 }
 
@@ -251,12 +217,12 @@ fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
         ServerState::Listening { address, .. } => Some(*address),
         ServerState::Closed | ServerState::Starting => None,
     };
-    ListeningAddress(address).into_js(call.scope, call.env)
+    address.into_js(call.scope)
 }
 
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
-    spawn(call.scope, call.env, async move {
+    spawn(call.scope, async move {
         let Some(mut over) = server.begin_to_close() else {
             return Ok(());
         };
@@ -295,19 +261,14 @@ impl Drop for ClosesWith {
     }
 }
 
-/// Where a server listens, as `node:net` says it; null where it does not.
-struct ListeningAddress(Option<SocketAddr>);
-
-impl IntoJs for ListeningAddress {
-    fn into_js<'s>(self, scope: Scope<'s>, _: &Rc<Env>) -> Result<Value<'s>> {
-        let Some(address) = self.0 else {
-            return scope.null();
-        };
-        let object = scope.object()?;
-        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-        scope.set_named(object, "address", scope.text(&address.ip().to_string())?)?;
-        scope.set_named(object, "family", scope.text(family)?)?;
-        scope.set_named(object, "port", scope.count(u64::from(address.port()))?)?;
-        Ok(object)
+/// Where a server listens, as `node:net` says it.
+impl IntoJs for SocketAddr {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let family = if self.is_ipv4() { "IPv4" } else { "IPv6" };
+        scope.object_of(&[
+            ("address", scope.text(&self.ip().to_string())?),
+            ("family", scope.text(family)?),
+            ("port", scope.count(u64::from(self.port()))?),
+        ])
     }
 }

@@ -14,40 +14,57 @@ mod transaction;
 
 use std::future::{Future, ready};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::convert::{parse_json, read_hlc, stringify};
 use super::error::{invalid, must_be};
 use super::helpers::TIMESTAMP;
 use super::inside::refuse_inside;
 use super::runtime::{IntoJs, in_order_on_threads, spawn};
-use super::value::{Call, Env, Method, Scope, Value, function};
+use super::value::{Call, Key, Method, Scope, Value, function, list};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
+use crate::protocol::message::as_count;
 use crate::protocol::text::Text;
 use crate::store::query::Query;
 use crate::store::{Holder, Json};
 
-pub use objects::NativeBlobs;
-pub use records::NativeRecords;
-pub use registry::{STORES, create};
-pub use rows::NativeRows;
-pub use state::{METHODS as STATE_METHODS, NativeState};
+pub use registry::STORES;
 
-/// A new object with these methods of `store`.
-fn object_of<'s, T: Clone + 'static>(
+/// What is behind an object of this package that stands for a store.
+pub struct Native<S: ?Sized>(pub Arc<S>);
+
+/// Gives `object` these methods of `store`. Where `held_by` says which transaction has the turn of the store, calls from
+/// inside that transaction are refused.
+fn add_methods<'s, T: Clone + 'static>(
     call: &Call<'s>,
+    object: Value<'s>,
     methods: &[(&str, Method<T>)],
-    store: &T,
-) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let object = scope.object()?;
+    (store, held_by): (&T, fn(&T) -> Option<Holder>),
+) -> Result<()> {
+    let scope = call.scope;
     for (name, body) in methods {
         let (store, body) = (store.clone(), *body);
-        let method = function(scope, env, name, move |call| body(call, &store))?;
+        let method = function(scope, name, move |call| {
+            outside(call, held_by(&store), |call| body(call, &store))
+        })?;
         scope.set_named(object, name, method)?;
     }
-    Ok(object)
+    Ok(())
 }
+
+/// Methods that answer a promise: their names, how each argument is read, and what is asked of `$store` with them.
+macro_rules! methods {
+    ($store:ident, $($name:literal($($argument:ident: $read:expr),*) => $ask:expr;)*) => {
+        &[$(($name, |call, $store| {
+            let $store = Arc::clone($store);
+            let read = |_: &Call<'_>| -> Result<_> { Ok(($($read(call)?,)*)) };
+            promise(call, read(call).map(|($($argument,)*)| async move { $ask }))
+        })),*]
+    };
+}
+
+use methods;
 
 /// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong
 /// with the arguments rejects the promise, as in an async function.
@@ -58,7 +75,7 @@ where
 {
     let env = Rc::clone(call.env);
     let name = call.name.to_owned();
-    spawn(call.scope, call.env, async move {
+    spawn(call.scope, async move {
         let answer = in_order_on_threads(&env, work?).await;
         answer.map_err(|error| error.or_in(&name))
     })
@@ -73,7 +90,7 @@ fn outside<'s>(
 ) -> Result<Value<'s>> {
     match refuse_inside(call, held_by) {
         Ok(()) => body(call),
-        Err(error) => spawn(call.scope, call.env, ready(Err::<(), _>(error))),
+        Err(error) => spawn(call.scope, ready(Err::<(), _>(error))),
     }
 }
 
@@ -83,44 +100,78 @@ fn utf8(text: &Text, what: &str) -> Result<String> {
         .ok_or_else(|| invalid(what, "must be well-formed Unicode, got a lone surrogate"))
 }
 
-fn string_arg(call: &Call<'_>, index: usize, what: &str) -> Result<String> {
-    let text = call
-        .scope
-        .as_text(call.arg(index))
-        .ok_or_else(|| must_be(what, "a string", &call.scope.describe_kind(call.arg(index))))?;
-    utf8(&text, what)
+/// Reads a string, the argument at `index`, which `what` names.
+fn text(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<String> {
+    move |call| utf8(&text_arg(call, index, what)?, what)
 }
 
 /// The key of an object, the first argument.
 pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
-    call.scope
-        .as_text(call.arg(0))
-        .ok_or_else(|| must_be(what, "a string", &call.scope.describe_kind(call.arg(0))))
+    text_arg(call, 0, what)
 }
 
-fn json_arg(call: &Call<'_>, index: usize) -> Result<Json> {
-    stringify(call.scope, call.env, call.arg(index))
+fn text_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Text> {
+    let (scope, value) = (call.scope, call.arg(index));
+    let text = scope.as_text(value);
+    text.ok_or_else(|| must_be(what, "a string", &scope.describe_kind(value)))
 }
 
-/// A query; nothing at all asks for everything.
-fn query_arg(call: &Call<'_>, index: usize) -> Result<Query> {
-    if call.scope.is_nullish(call.arg(index))? {
+/// Reads anything, as the JSON that it is written as.
+fn json(index: usize) -> impl Fn(&Call<'_>) -> Result<Json> {
+    move |call| stringify(call.scope, call.arg(index))
+}
+
+/// A query, the first argument; nothing at all asks for everything.
+fn query(call: &Call<'_>) -> Result<Query> {
+    if call.scope.is_nullish(call.arg(0))? {
         return Ok(Query::default());
     }
-    Query::from_json(&json_arg(call, index)?)
+    Query::from_json(&json(0)(call)?)
 }
 
-fn hlc_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Hlc> {
-    read_hlc(call.scope, call.env, call.arg(index))?
-        .ok_or_else(|| must_be(what, TIMESTAMP, &call.scope.describe(call.arg(index))))
+/// Reads a timestamp, the argument at `index`, which `what` names.
+fn hlc(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<Hlc> {
+    move |call| {
+        let (scope, value) = (call.scope, call.arg(index));
+        let hlc = read_hlc(scope, value)?;
+        hlc.ok_or_else(|| must_be(what, TIMESTAMP, &scope.describe(value)))
+    }
 }
 
-/// JSON that becomes a value; nothing becomes `null`.
-impl IntoJs for Option<Json> {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        match self {
-            Some(text) => parse_json(scope, env, &text),
-            None => scope.null(),
-        }
+/// The option `limit` of a method, if it is a number.
+fn limit_in(call: &Call<'_>, options: Value<'_>, what: &str) -> Result<Option<usize>> {
+    let scope = call.scope;
+    let limit = scope.get(options, Key::Limit)?;
+    let Some(number) = scope.as_number(limit) else {
+        return Ok(None);
+    };
+    let count = as_count(number);
+    count
+        .map(Some)
+        .ok_or_else(|| must_be(what, "a positive integer", &scope.describe(limit)))
+}
+
+/// A page of a store: its items under `list`, and the cursor of the next.
+fn write_page<'s, T>(
+    scope: Scope<'s>,
+    (list_key, items): (Key, impl IntoIterator<Item = T>),
+    write: impl for<'i> Fn(Scope<'i>, T) -> Result<Value<'i>>,
+    (next, has_more): (Option<String>, bool),
+) -> Result<Value<'s>> {
+    let page = scope.object()?;
+    scope.set(page, list_key, list(scope, items, write)?)?;
+    let next = match next {
+        Some(next) => scope.text(&next)?,
+        None => scope.null()?,
+    };
+    scope.set(page, Key::NextCursor, next)?;
+    scope.set(page, Key::HasMore, scope.boolean(has_more)?)?;
+    Ok(page)
+}
+
+/// JSON becomes the value that it says.
+impl IntoJs for Json {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        parse_json(scope, &self)
     }
 }

@@ -6,79 +6,42 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{key_arg, object_of, promise, string_arg};
+use super::{Native, add_methods, key_arg, limit_in, methods, promise, text, write_page};
 use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::node::error::must_be;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Env, Key, Kind, Method, Scope, Value, brand};
-use crate::protocol::message::as_count;
+use crate::node::value::{Call, Key, Kind, Method, Scope, Value, brand};
 use crate::store::{Listing, Object, ObjectStore, PutOptions};
-
-/// What is behind the storage object.
-pub struct NativeBlobs(pub Arc<dyn ObjectStore>);
 
 /// The object that stands for `store`.
 pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let object = object_of(call, METHODS, &store)?;
-    brand(scope, env, object, Rc::new(NativeBlobs(store)))?;
+    let scope = call.scope;
+    let object = scope.object()?;
+    add_methods(call, object, METHODS, (&store, |_| None))?;
+    brand(scope, object, Rc::new(Native(store)))?;
     Ok(object)
 }
 
-const METHODS: &[(&str, Method<Arc<dyn ObjectStore>>)] = &[
-    ("init", |call, store| {
-        let store = Arc::clone(store);
-        promise(call, Ok(async move { store.init() }))
-    }),
-    ("close", |call, store| {
-        let store = Arc::clone(store);
-        promise(call, Ok(async move { store.close().await }))
-    }),
-    ("healthCheck", |call, store| {
-        let store = Arc::clone(store);
-        promise(call, Ok(async move { store.health_check().await }))
-    }),
-    ("put", put),
-    ("get", |call, store| {
-        let store = Arc::clone(store);
-        let key = key(call, "get(key)");
-        promise(
-            call,
-            key.map(|key| async move { store.get(&key).await.map(ObjectFound) }),
-        )
-    }),
-    ("has", |call, store| {
-        let store = Arc::clone(store);
-        let key = key(call, "has(key)");
-        promise(call, key.map(|key| async move { store.has(&key).await }))
-    }),
-    ("delete", |call, store| {
-        let store = Arc::clone(store);
-        let key = key(call, "delete(key)");
-        promise(call, key.map(|key| async move { store.delete(&key).await }))
-    }),
-    ("list", list),
-];
+const METHODS: &[(&str, Method<Arc<dyn ObjectStore>>)] = methods! { store,
+    "init"() => store.init();
+    "close"() => store.close().await;
+    "healthCheck"() => store.health_check().await;
+    "put"(key: key("put(key)"), data: data_arg, options: put_options) => store.put(&key, data, options).await;
+    "get"(key: key("get(key)")) => store.get(&key).await;
+    "has"(key: key("has(key)")) => store.has(&key).await;
+    "delete"(key: key("delete(key)")) => store.delete(&key).await;
+    "list"(prefix: text(0, "list(prefix)"), page: list_options) => store.list(&prefix, page.0, page.1).await;
+};
 
-fn key(call: &Call<'_>, what: &str) -> Result<String> {
-    key_text(&key_arg(call, what)?)
+fn key(what: &'static str) -> impl Fn(&Call<'_>) -> Result<String> {
+    move |call| key_text(&key_arg(call, what)?)
 }
 
-fn put<'s>(call: &Call<'s>, store: &Arc<dyn ObjectStore>) -> Result<Value<'s>> {
-    let store = Arc::clone(store);
-    let arguments = || -> Result<_> {
-        let key = key(call, "put(key)")?;
-        let data = call.scope.as_bytes(call.arg(1));
-        let data = data.ok_or_else(|| {
-            let got = call.scope.describe_kind(call.arg(1));
-            must_be("put(data)", "a Uint8Array", &got)
-        })?;
-        Ok((key, Bytes::from(data), put_options(call)?))
-    };
-    let work =
-        arguments().map(|(key, data, options)| async move { store.put(&key, data, options).await });
-    promise(call, work)
+fn data_arg(call: &Call<'_>) -> Result<Bytes> {
+    let (scope, data) = (call.scope, call.arg(1));
+    let bytes = scope.as_bytes(data).map(Bytes::from);
+    bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &scope.describe_kind(data)))
 }
 
 fn put_options(call: &Call<'_>) -> Result<PutOptions> {
@@ -86,7 +49,7 @@ fn put_options(call: &Call<'_>) -> Result<PutOptions> {
     if scope.is_nullish(value)? {
         return Ok(PutOptions::default());
     }
-    let content_type = scope.get(call.env, value, Key::ContentType)?;
+    let content_type = scope.get(value, Key::ContentType)?;
     let metadata = scope.get_named(value, "metadata")?;
     Ok(PutOptions {
         content_type: scope.as_text(content_type).map(|text| text.to_string()),
@@ -120,68 +83,43 @@ fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<S
     Ok(Some(metadata))
 }
 
-fn list<'s>(call: &Call<'s>, store: &Arc<dyn ObjectStore>) -> Result<Value<'s>> {
-    let store = Arc::clone(store);
-    let arguments = || -> Result<_> {
-        let prefix = string_arg(call, 0, "list(prefix)")?;
-        let (scope, options) = (call.scope, call.arg(1));
-        if scope.is_nullish(options)? {
-            return Ok((prefix, None, None));
-        }
-        let limit = scope.get(call.env, options, Key::Limit)?;
-        let limit = match scope.as_number(limit) {
-            Some(number) => Some(as_count(number).ok_or_else(|| {
-                must_be("list(limit)", "a positive integer", &scope.describe(limit))
-            })?),
-            None => None,
-        };
-        let cursor = scope.as_text(scope.get(call.env, options, Key::Cursor)?);
-        Ok((prefix, limit, cursor.map(|cursor| cursor.to_string())))
-    };
-    let work = arguments()
-        .map(|(prefix, limit, cursor)| async move { store.list(&prefix, limit, cursor).await });
-    promise(call, work)
+/// The limit and the cursor of a list.
+fn list_options(call: &Call<'_>) -> Result<(Option<usize>, Option<String>)> {
+    let (scope, options) = (call.scope, call.arg(1));
+    if scope.is_nullish(options)? {
+        return Ok((None, None));
+    }
+    let limit = limit_in(call, options, "list(limit)")?;
+    let cursor = scope.as_text(scope.get(options, Key::Cursor)?);
+    Ok((limit, cursor.map(|cursor| cursor.to_string())))
 }
 
-/// An object that was asked for.
-struct ObjectFound(Option<Object>);
-
-impl IntoJs for ObjectFound {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        let Some(found) = self.0 else {
-            return scope.null();
-        };
+impl IntoJs for Object {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let object = scope.object()?;
-        scope.set(env, object, Key::Data, scope.bytes(&found.data)?)?;
-        if let Some(content_type) = &found.content_type {
-            scope.set(env, object, Key::ContentType, scope.text(content_type)?)?;
+        scope.set(object, Key::Data, scope.bytes(&self.data)?)?;
+        if let Some(content_type) = &self.content_type {
+            scope.set(object, Key::ContentType, scope.text(content_type)?)?;
         }
-        if let Some(metadata) = &found.metadata {
+        if let Some(metadata) = &self.metadata {
             let entries = scope.object()?;
             for (name, value) in metadata {
                 scope.set_named(entries, name, scope.text(value)?)?;
             }
             scope.set_named(object, "metadata", entries)?;
         }
-        scope.set_named(object, "size", scope.count(found.size)?)?;
+        scope.set_named(object, "size", scope.count(self.size)?)?;
         Ok(object)
     }
 }
 
 impl IntoJs for Listing {
-    fn into_js<'s>(self, scope: Scope<'s>, env: &Rc<Env>) -> Result<Value<'s>> {
-        let object = scope.object()?;
-        let keys = scope.array()?;
-        for (index, key) in (0u32..).zip(&self.keys) {
-            scope.set_element(keys, index, scope.text(key)?)?;
-        }
-        scope.set_named(object, "keys", keys)?;
-        let next = match &self.next_cursor {
-            Some(cursor) => scope.text(cursor)?,
-            None => scope.null()?,
-        };
-        scope.set(env, object, Key::NextCursor, next)?;
-        scope.set(env, object, Key::HasMore, scope.boolean(self.has_more)?)?;
-        Ok(object)
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        write_page(
+            scope,
+            (Key::Keys, &self.keys),
+            |scope, key| scope.text(key),
+            (self.next_cursor, self.has_more),
+        )
     }
 }

@@ -1,40 +1,35 @@
 //! `createSqliteDatabaseAdapter({ path })`, `createSqliteAppRows({ path })` and
 //! `createSqliteSyncStateStore({ path })`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::node::error::must_be;
 use crate::node::options::Options;
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
 use crate::store::{AppRowStore, RecordStore, StateStore};
 
 /// Opens the records of the file that the options name.
 pub fn records(options: &Options<'_>) -> Result<Arc<dyn RecordStore>> {
-    let path = path(options, "createSqliteDatabaseAdapter(path)")?;
+    let path = path(options)?;
     Ok(Arc::new(SqliteRecords::open(&path, how(options)?)?))
 }
 
 /// Opens the app rows of the file that the options name.
 pub fn rows(options: &Options<'_>) -> Result<Arc<dyn AppRowStore>> {
-    let path = path(options, "createSqliteAppRows(path)")?;
+    let path = path(options)?;
     Ok(Arc::new(SqliteAppRows::open(&path, how(options)?)?))
 }
 
 /// Opens the state of the file that the options name.
 pub fn state(options: &Options<'_>) -> Result<Arc<dyn StateStore>> {
-    let path = path(options, "createSqliteSyncStateStore(path)")?;
+    let path = path(options)?;
     Ok(Arc::new(SqliteState::open(&path, how(options)?)?))
 }
 
-/// The `path` of a SQLite file.
-fn path(options: &Options<'_>, what: &str) -> Result<PathBuf> {
-    let path = options.string("path")?.filter(|path| !path.is_empty());
-    let got = options.describe("path")?;
-    let path = path.ok_or_else(|| must_be(what, "the path of a SQLite file", &got))?;
-    Ok(Path::new(&path).to_owned())
+fn path(options: &Options<'_>) -> Result<PathBuf> {
+    Ok(PathBuf::from(options.string("path")?.unwrap_or_default()))
 }
 
 /// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.

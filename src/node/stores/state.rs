@@ -3,61 +3,34 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{json_arg, outside, promise};
+use super::{Native, add_methods, json, methods, promise};
 use crate::error::Result;
-use crate::node::value::{Call, Value, brand, function};
-use crate::store::{Json, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
-
-/// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
-pub const METHODS: [(&str, &str, &str, &str); 3] = [
-    ("getWatermarks", "setWatermarks", OWN_WATERMARKS, "{}"),
-    (
-        "getPeerWatermarks",
-        "setPeerWatermarks",
-        PEER_WATERMARKS,
-        "{}",
-    ),
-    ("getHlcClockState", "setHlcClockState", "hlc_clock", "null"),
-];
-
-/// What is behind the store object.
-pub struct NativeState(pub Arc<dyn StateStore>);
+use crate::node::value::{Call, Method, Value, brand};
+use crate::store::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 
 /// The object that stands for `store`.
 pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s>> {
-    let (scope, env) = (call.scope, call.env);
-    let object = scope.object()?;
-    for (get, set, key, missing) in METHODS {
-        let reading = Arc::clone(&store);
-        let getter = function(scope, env, get, move |call| {
-            let store = Arc::clone(&reading);
-            promise(
-                call,
-                Ok(async move {
-                    let value = store.get(key).await?;
-                    Ok(Some(value.unwrap_or_else(|| Json::from(missing))))
-                }),
-            )
-        })?;
-        scope.set_named(object, get, getter)?;
-        let writing = Arc::clone(&store);
-        let setter = function(scope, env, set, move |call| {
-            outside(call, writing.held_by(), |call| {
-                let store = Arc::clone(&writing);
-                promise(
-                    call,
-                    json_arg(call, 0).map(|value| async move { store.set(key, value).await }),
-                )
-            })
-        })?;
-        scope.set_named(object, set, setter)?;
-    }
-    let closing = Arc::clone(&store);
-    let close = function(scope, env, "close", move |call| {
-        let store = Arc::clone(&closing);
-        promise(call, Ok(async move { store.close().await }))
-    })?;
-    scope.set_named(object, "close", close)?;
-    brand(scope, env, object, Rc::new(NativeState(store)))?;
+    let (scope, object) = (call.scope, call.scope.object()?);
+    let guarded: (_, fn(&Arc<dyn StateStore>) -> _) = (&store, |store| store.held_by());
+    add_methods(call, object, READERS, (&store, |_| None))?;
+    add_methods(call, object, WRITERS, guarded)?;
+    brand(scope, object, Rc::new(Native(store)))?;
     Ok(object)
 }
+
+type Methods = &'static [(&'static str, Method<Arc<dyn StateStore>>)];
+
+const HLC_CLOCK: &str = "hlc_clock";
+
+const READERS: Methods = methods! { store,
+    "getWatermarks"() => Ok(store.get(OWN_WATERMARKS).await?.unwrap_or_else(|| "{}".into()));
+    "getPeerWatermarks"() => Ok(store.get(PEER_WATERMARKS).await?.unwrap_or_else(|| "{}".into()));
+    "getHlcClockState"() => store.get(HLC_CLOCK).await;
+    "close"() => store.close().await;
+};
+
+const WRITERS: Methods = methods! { store,
+    "setWatermarks"(value: json(0)) => store.set(OWN_WATERMARKS, value).await;
+    "setPeerWatermarks"(value: json(0)) => store.set(PEER_WATERMARKS, value).await;
+    "setHlcClockState"(value: json(0)) => store.set(HLC_CLOCK, value).await;
+};

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::{hlc_arg, json_arg, promise, query_arg, string_arg};
+use super::{hlc, json, methods, promise, query, text};
 use crate::error::{Error, Result};
 use crate::node::error::must_be;
 use crate::node::inside::number_of;
-use crate::node::runtime::{Offload, await_js, in_order_on_threads, spawn, watch};
-use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, function};
+use crate::node::runtime::{Offload, await_js, in_order_on_threads, kept, spawn, watch};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Method, Persistent, Scope, Value, function};
 use crate::store::{RecordStore, RecordTransaction};
 
 /// Calls the callback with a transaction, and commits what it did when its promise is fulfilled. What it
@@ -26,8 +26,8 @@ pub fn transaction<'s>(
     let (env, store) = (Rc::clone(call.env), Arc::clone(store));
     let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
     let got = call.scope.describe_kind(call.arg(0));
-    let callback = call.env.keep(call.scope, call.arg(0))?;
-    spawn(call.scope, call.env, async move {
+    let callback = call.scope.keep(call.arg(0))?;
+    spawn(call.scope, async move {
         if !is_function {
             return Err(must_be("transaction(callback)", "a function", &got));
         }
@@ -72,17 +72,17 @@ async fn run(
     let callback = await_js(
         env,
         "transaction",
-        |scope, invoke| {
+        |scope| {
             let number = scope.number(number_of(transaction.holder()))?;
-            let object = transaction_object(scope, env, transaction)?;
+            let object = transaction_object(scope, transaction)?;
             let args = [number, callback.value(scope)?, object];
-            let answer = env.helper(scope, Intrinsic::RunInTransaction, &args)?;
+            let answer = scope.helper(Intrinsic::RunInTransaction, &args)?;
             if limit.is_some() {
-                held = Some(env.keep(scope, answer)?);
+                held = Some(scope.keep(answer)?);
             }
-            invoke.take(scope, answer)
+            Ok(answer)
         },
-        |scope, result| env.keep(scope, result),
+        kept,
     );
     match select(pin!(callback), pin!(outlived)).await {
         Either::Left((result, _)) => result.map_err(Ending::Threw),
@@ -99,53 +99,28 @@ impl Drop for Inside<'_> {
             // Fails only where the environment is ending.
             let _ = self.0.scope(|scope| {
                 let number = scope.number(self.1)?;
-                let ended = self.0.helper(scope, Intrinsic::EndTransaction, &[number]);
+                let ended = scope.helper(Intrinsic::EndTransaction, &[number]);
                 ended.map(drop)
             });
         }
     }
 }
 
-type TransactionMethod = for<'c> fn(&Call<'c>, Arc<dyn RecordTransaction>) -> Result<Value<'c>>;
-
-const METHODS: &[(&str, TransactionMethod)] = &[
-    ("put", |call, transaction| {
-        promise(
-            call,
-            json_arg(call, 0).map(|record| async move { transaction.put(record).await }),
-        )
-    }),
-    ("get", |call, transaction| {
-        let id = string_arg(call, 0, "get(id)");
-        promise(call, id.map(|id| async move { transaction.get(&id).await }))
-    }),
-    ("delete", |call, transaction| {
-        let arguments = string_arg(call, 0, "delete(id)")
-            .and_then(|id| Ok((id, hlc_arg(call, 1, "delete(hlc)")?)));
-        promise(
-            call,
-            arguments.map(|(id, hlc)| async move { transaction.delete(&id, hlc).await }),
-        )
-    }),
-    ("query", |call, transaction| {
-        promise(
-            call,
-            query_arg(call, 0).map(|query| async move { transaction.query(query).await }),
-        )
-    }),
-];
+const METHODS: &[(&str, Method<Arc<dyn RecordTransaction>>)] = methods! { transaction,
+    "put"(record: json(0)) => transaction.put(record).await;
+    "get"(id: text(0, "get(id)")) => transaction.get(&id).await;
+    "delete"(id: text(0, "delete(id)"), hlc: hlc(1, "delete(hlc)")) => transaction.delete(&id, hlc).await;
+    "query"(query: query) => transaction.query(query).await;
+};
 
 fn transaction_object<'s>(
     scope: Scope<'s>,
-    env: &Rc<Env>,
     transaction: &Arc<dyn RecordTransaction>,
 ) -> Result<Value<'s>> {
     let object = scope.object()?;
     for (name, body) in METHODS {
         let transaction = Arc::clone(transaction);
-        let method = function(scope, env, name, move |call| {
-            body(call, Arc::clone(&transaction))
-        })?;
+        let method = function(scope, name, move |call| body(call, &transaction))?;
         scope.set_named(object, name, method)?;
     }
     Ok(object)

@@ -4,7 +4,8 @@ use std::ptr;
 
 use napi::sys;
 
-use super::scope::{Kind, Scope, Value};
+use super::env::{Scope, Value};
+use super::kind::Kind;
 
 /// Longer strings, in code units, are not shown whole.
 const SHOWN: usize = 40;

@@ -1,27 +1,29 @@
-//! What one JavaScript environment has: its kept values, its way to be woken, and who runs its rounds.
+//! One JavaScript environment, the scopes that its values live in, and values that are kept for longer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
+use std::error::Error as StdError;
 use std::ffi::c_void;
 use std::fmt;
-use std::rc::{Rc, Weak};
+use std::marker::PhantomData;
+use std::ptr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use napi::sys;
+use send_wrapper::SendWrapper;
 
 use super::intrinsics::Intrinsic;
 use super::keys::Key;
-use super::names::NumberedNames;
+use super::kind::{Kind, make};
 use super::remote::Remote;
-use super::scope::{Scope, Value};
-use super::shared_buffer::SharedBuffer;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
 
 /// Who runs the rounds of an environment.
 pub trait Runtime {
     /// Tells rounds what was rung for them, on the JS thread.
-    fn hear(&self, env: &Env, rung: Vec<u64>);
+    fn hear(&self, env: &Rc<Env>, rung: Vec<u64>);
 
     /// The environment ends.
     fn end(&self);
@@ -31,82 +33,45 @@ pub trait Runtime {
 pub struct Env {
     raw: sys::napi_env,
     alive: Cell<bool>,
-    slab: sys::napi_ref,
-    keys: sys::napi_ref,
-    slots: RefCell<Slots>,
+    keys: Cell<Option<sys::napi_ref>>,
     runtime: OnceCell<Rc<dyn Runtime>>,
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
     intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
     nodes: RefCell<HashSet<Text>>,
-    /// What both sides read and write without a call.
-    pub shared: SharedBuffer,
-    /// What was warned of, of that which is warned of once.
-    pub warned: RefCell<HashSet<String>>,
-    pub(super) numbered: RefCell<NumberedNames>,
-}
-
-thread_local! {
-    /// The envs of this thread, to find one from a bare scope.
-    static ENVS: RefCell<Vec<Weak<Env>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How many node ids are remembered; a hostile peer's are not remembered for ever.
 const INTERNED_NODES: usize = 1024;
 
-#[derive(Default)]
-struct Slots {
-    len: u32,
-    free: Vec<u32>,
-    /// Free slots that still hold their last value.
-    stale: Vec<u32>,
-}
-
 impl Env {
     /// Sets up the environment. Must be called on its thread, inside a call from JavaScript.
-    pub fn new(raw_env: sys::napi_env) -> Result<Rc<Self>> {
-        let scope = Scope::of_callback(raw_env);
-        let slab = scope.reference(scope.array()?)?;
-        let names = scope.array()?;
-        for (index, name) in (0u32..).zip(Key::NAMES) {
-            scope.set_element(names, index, scope.text(name)?)?;
-        }
-        let keys = scope.reference(names)?;
+    pub fn new(raw: sys::napi_env) -> Result<Rc<Self>> {
         let env = Rc::new(Self {
-            raw: raw_env,
+            raw,
             alive: Cell::new(true),
-            slab,
-            keys,
-            slots: RefCell::default(),
+            keys: Cell::default(),
             runtime: OnceCell::new(),
             remote: Arc::default(),
             intrinsics: std::array::from_fn(|_| Cell::default()),
             nodes: RefCell::default(),
-            shared: SharedBuffer::default(),
-            warned: RefCell::default(),
-            numbered: RefCell::default(),
         });
-        ENVS.with_borrow_mut(|envs| {
-            envs.retain(|env| env.strong_count() > 0);
-            envs.push(Rc::downgrade(&env));
-        });
+        env.scope(|scope| {
+            let names = scope.array()?;
+            for (index, name) in (0u32..).zip(Key::NAMES) {
+                scope.set_element(names, index, scope.text(name)?)?;
+            }
+            env.keys.set(Some(scope.reference(names, 1)?));
+            Ok(())
+        })?;
         let hearing = Rc::clone(&env);
-        env.remote.attach(scope, move |rung| {
+        env.remote.attach(raw, move |rung| {
             if let Some(runtime) = hearing.runtime.get() {
                 runtime.hear(&hearing, rung);
             }
         })?;
-        env.keep_intrinsics(scope)?;
         env.end_with_environment();
         Ok(env)
-    }
-
-    /// The env of a scope's environment.
-    pub fn of(scope: Scope<'_>) -> Option<Rc<Self>> {
-        ENVS.with_borrow(|envs| {
-            let mut alive = envs.iter().filter_map(Weak::upgrade);
-            alive.find(|env| env.raw == scope.raw_env() && env.is_alive())
-        })
     }
 
     /// Its rounds are run by `runtime`, unless something runs them already.
@@ -114,66 +79,9 @@ impl Env {
         self.runtime.get_or_init(|| runtime);
     }
 
-    /// A string as text that is shared with every equal one.
-    pub fn interned(&self, scope: Scope<'_>, value: Value<'_>) -> Option<Text> {
-        scope.with_units(value, |units| {
-            let mut nodes = self.nodes.borrow_mut();
-            if let Some(known) = nodes.get(units) {
-                return known.clone();
-            }
-            if nodes.len() >= INTERNED_NODES {
-                nodes.clear();
-            }
-            let text = Text::from_units(units);
-            nodes.insert(text.clone());
-            text
-        })
-    }
-
-    /// What rounds depend on, as it was when the package was loaded.
-    fn keep_intrinsics(&self, scope: Scope<'_>) -> Result<()> {
-        let json = scope.get_named(scope.global()?, "JSON")?;
-        self.set_intrinsic(scope, Intrinsic::Parse, scope.get_named(json, "parse")?)
-    }
-
-    /// Keeps a class, function or object of the environment.
-    pub fn set_intrinsic(
-        &self,
-        scope: Scope<'_>,
-        which: Intrinsic,
-        value: Value<'_>,
-    ) -> Result<()> {
-        self.intrinsics[which as usize].set(Some(scope.reference(value)?));
-        Ok(())
-    }
-
-    /// The kept value; `undefined` if there is none.
-    pub fn intrinsic<'s>(&self, scope: Scope<'s>, which: Intrinsic) -> Result<Value<'s>> {
-        match self.intrinsics[which as usize].get() {
-            Some(reference) => scope.dereference(reference),
-            None => scope.undefined(),
-        }
-    }
-
-    /// Calls a function of `js/bridge/`, which needs no `this`.
-    pub fn helper<'s>(
-        &self,
-        scope: Scope<'s>,
-        which: Intrinsic,
-        args: &[Value<'s>],
-    ) -> Result<Value<'s>> {
-        let function = self.intrinsic(scope, which)?;
-        scope.call(function, function, args)
-    }
-
     /// For calls to napi.
-    pub fn raw_env(&self) -> sys::napi_env {
+    pub fn raw(&self) -> sys::napi_env {
         self.raw
-    }
-
-    /// Opens a scope: the handles made in it end with it.
-    pub fn scope<R>(&self, body: impl for<'s> FnOnce(Scope<'s>) -> Result<R>) -> Result<R> {
-        Scope::open(self.raw, body)
     }
 
     /// Whether the environment still runs.
@@ -181,57 +89,19 @@ impl Env {
         self.alive.get()
     }
 
-    /// A name of a property.
-    pub fn key<'s>(&self, scope: Scope<'s>, key: Key) -> Result<Value<'s>> {
-        scope.element(scope.dereference(self.keys)?, key as u32)
-    }
-
-    /// The names of all properties, and what is kept, as arrays.
-    pub fn arrays<'s>(&self, scope: Scope<'s>) -> Result<[Value<'s>; 2]> {
-        Ok([scope.dereference(self.keys)?, scope.dereference(self.slab)?])
-    }
-
-    /// Holds a value until the answer is dropped.
-    pub fn keep(self: &Rc<Self>, scope: Scope<'_>, value: Value<'_>) -> Result<Persistent> {
-        let kept = self.reserve();
-        scope.set_element(scope.dereference(self.slab)?, kept.slot(), value)?;
-        Ok(kept)
-    }
-
-    /// A place for a value that is to be put there at once.
-    pub fn reserve(self: &Rc<Self>) -> Persistent {
-        let index = {
-            let mut slots = self.slots.borrow_mut();
-            slots
-                .stale
-                .pop()
-                .or_else(|| slots.free.pop())
-                .unwrap_or_else(|| {
-                    slots.len += 1;
-                    slots.len - 1
-                })
-        };
-        Persistent(Rc::new(Slot {
-            env: Rc::clone(self),
-            index,
-        }))
-    }
-
-    /// Lets go of what dropped [`Persistent`]s held, if it is more than `few`: their places are used again.
-    pub fn let_go(&self, few: usize) -> Result<()> {
-        if self.slots.borrow().stale.len() <= few {
-            return Ok(());
-        }
-        self.scope(|scope| {
-            let slab = scope.dereference(self.slab)?;
-            let nothing = scope.undefined()?;
-            let mut slots = self.slots.borrow_mut();
-            while let Some(index) = slots.stale.pop() {
-                scope.set_element(slab, index, nothing)?;
-                slots.free.push(index);
-            }
-            Ok(())
-        })
+    /// Opens a scope: the handles made in it end with it.
+    pub fn scope<R>(
+        self: &Rc<Self>,
+        body: impl for<'s> FnOnce(Scope<'s>) -> Result<R>,
+    ) -> Result<R> {
+        let scope = Scope::of(self);
+        let mut handle = ptr::null_mut();
+        // SAFETY: this is the JS thread; what is opened is closed below.
+        scope.check(unsafe { sys::napi_open_handle_scope(self.raw, &raw mut handle) })?;
+        let result = body(scope);
+        // SAFETY: the scope was opened above, and those opened in `body` are closed.
+        let closed = scope.check(unsafe { sys::napi_close_handle_scope(self.raw, handle) });
+        result.and_then(|value| closed.map(|()| value))
     }
 
     fn end_with_environment(self: &Rc<Self>) {
@@ -254,33 +124,188 @@ impl Env {
     }
 }
 
-struct Slot {
-    env: Rc<Env>,
-    index: u32,
+/// A JavaScript value, valid in its scope.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Value<'s>(sys::napi_value, PhantomData<&'s ()>);
+
+impl Value<'_> {
+    /// For calls to napi.
+    pub fn raw(self) -> sys::napi_value {
+        self.0
+    }
 }
 
-impl Drop for Slot {
+/// An open handle scope on the JS thread.
+#[derive(Clone, Copy)]
+pub struct Scope<'s> {
+    env: &'s Rc<Env>,
+}
+
+impl<'s> Scope<'s> {
+    /// The scope that a callback from JavaScript runs in.
+    pub fn of(env: &'s Rc<Env>) -> Self {
+        Self { env }
+    }
+
+    /// The environment.
+    pub fn env(self) -> &'s Rc<Env> {
+        self.env
+    }
+
+    /// For calls to napi.
+    pub fn raw_env(self) -> sys::napi_env {
+        self.env.raw
+    }
+
+    /// Opens a scope within this one.
+    pub fn nested<R>(self, body: impl for<'n> FnOnce(Scope<'n>) -> Result<R>) -> Result<R> {
+        self.env.scope(body)
+    }
+
+    /// A value that napi gave in this scope.
+    #[allow(
+        clippy::unused_self,
+        reason = "the scope is what bounds the value's life"
+    )]
+    pub fn value(self, raw: sys::napi_value) -> Value<'s> {
+        Value(raw, PhantomData)
+    }
+
+    /// Turns a status into a result. Whatever was thrown is not pending any more.
+    pub fn check(self, status: sys::napi_status) -> Result<()> {
+        if status == sys::Status::napi_ok {
+            return Ok(());
+        }
+        Err(self.failure(status))
+    }
+
+    #[cold]
+    fn failure(self, status: sys::napi_status) -> Error {
+        let mut pending = false;
+        let mut thrown = ptr::null_mut();
+        // SAFETY: both calls are allowed while an exception is pending.
+        unsafe {
+            sys::napi_is_exception_pending(self.raw_env(), &raw mut pending);
+            if pending {
+                sys::napi_get_and_clear_last_exception(self.raw_env(), &raw mut thrown);
+            }
+        }
+        let operation = "a call into JavaScript";
+        if !pending || thrown.is_null() {
+            let what = format!("Node-API answered with status {status}");
+            return Error::new(ErrorKind::Internal, operation, what);
+        }
+        let kept = self.keep(self.value(thrown));
+        kept.map_or_else(|error| error, |kept| Thrown::kept(kept, operation))
+    }
+
+    /// A reference, strong with a count of one and weak with none. A strong one lives as long as the environment,
+    /// unless it is deleted.
+    pub fn reference(self, value: Value<'_>, count: u32) -> Result<sys::napi_ref> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: the value lives in an open scope and is an object.
+        self.check(unsafe {
+            sys::napi_create_reference(self.raw_env(), value.0, count, &raw mut reference)
+        })?;
+        Ok(reference)
+    }
+
+    /// What a reference refers to.
+    pub fn dereference(self, reference: sys::napi_ref) -> Result<Value<'s>> {
+        make!(self, napi_get_reference_value, reference)
+    }
+
+    /// Holds a value until the answer is dropped.
+    pub fn keep(self, value: Value<'_>) -> Result<Persistent> {
+        let is_held_in_array = !matches!(self.kind(value)?, Kind::Object | Kind::Function);
+        let reference = if is_held_in_array {
+            // Only objects can be referred to.
+            let holder = self.array()?;
+            self.set_element(holder, 0, value)?;
+            self.reference(holder, 1)?
+        } else {
+            self.reference(value, 1)?
+        };
+        Ok(Persistent(Rc::new(Kept {
+            reference,
+            is_held_in_array,
+            env: Rc::clone(self.env),
+        })))
+    }
+
+    /// A name of a property.
+    pub fn key(self, key: Key) -> Result<Value<'s>> {
+        match self.env.keys.get() {
+            Some(keys) => self.element(self.dereference(keys)?, key as u32),
+            None => self.text(key.name()),
+        }
+    }
+
+    /// A string as text that is shared with every equal one.
+    pub fn interned(self, value: Value<'_>) -> Option<Text> {
+        self.with_units(value, |units| {
+            let mut nodes = self.env.nodes.borrow_mut();
+            if let Some(known) = nodes.get(units) {
+                return known.clone();
+            }
+            if nodes.len() >= INTERNED_NODES {
+                nodes.clear();
+            }
+            let text = Text::from_units(units);
+            nodes.insert(text.clone());
+            text
+        })
+    }
+
+    /// Keeps a class, function or object of the environment.
+    pub fn set_intrinsic(self, which: Intrinsic, value: Value<'_>) -> Result<()> {
+        self.env.intrinsics[which as usize].set(Some(self.reference(value, 1)?));
+        Ok(())
+    }
+
+    /// The kept value; `undefined` if there is none.
+    pub fn intrinsic(self, which: Intrinsic) -> Result<Value<'s>> {
+        match self.env.intrinsics[which as usize].get() {
+            Some(reference) => self.dereference(reference),
+            None => self.undefined(),
+        }
+    }
+
+    /// Calls one of the functions that the environment has once, which needs no `this`.
+    pub fn helper(self, which: Intrinsic, args: &[Value<'s>]) -> Result<Value<'s>> {
+        let function = self.intrinsic(which)?;
+        self.call(function, function, args)
+    }
+}
+
+struct Kept {
+    env: Rc<Env>,
+    reference: sys::napi_ref,
+    is_held_in_array: bool,
+}
+
+impl Drop for Kept {
     fn drop(&mut self) {
-        if let Ok(mut slots) = self.env.slots.try_borrow_mut() {
-            slots.stale.push(self.index);
+        if self.env.is_alive() {
+            // SAFETY: this is the environment's thread, and nobody else has the reference.
+            unsafe { sys::napi_delete_reference(self.env.raw, self.reference) };
         }
     }
 }
 
 /// A JavaScript value that outlives the scope it came from. Cheap to clone.
 #[derive(Clone)]
-pub struct Persistent(Rc<Slot>);
+pub struct Persistent(Rc<Kept>);
 
 impl Persistent {
     /// The value, in `scope`.
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        let env = &self.0.env;
-        scope.element(scope.dereference(env.slab)?, self.0.index)
-    }
-
-    /// Its place among what is kept.
-    pub fn slot(&self) -> u32 {
-        self.0.index
+        let referred = scope.dereference(self.0.reference)?;
+        if self.0.is_held_in_array {
+            return scope.element(referred, 0);
+        }
+        Ok(referred)
     }
 
     /// The environment it lives in.
@@ -291,6 +316,77 @@ impl Persistent {
 
 impl fmt::Debug for Persistent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Persistent({})", self.0.index)
+        f.write_str("Persistent")
     }
+}
+
+/// A value that JavaScript threw. Its error may go to other threads; the value itself stays where it is.
+#[derive(Debug)]
+pub struct Thrown {
+    value: Option<SendWrapper<Persistent>>,
+    env: Arc<Remote>,
+    message: String,
+}
+
+impl Drop for Thrown {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take().filter(|value| !value.valid()) {
+            self.env.drop_there(value);
+        }
+    }
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Thrown {}
+
+impl Thrown {
+    /// A value that was thrown, as the cause of an error.
+    pub fn new(value: Persistent) -> Self {
+        let message = value.env().clone().scope(|scope| message_of(scope, &value));
+        Self {
+            env: Arc::clone(&value.env().remote),
+            value: Some(SendWrapper::new(value)),
+            message: message.unwrap_or_else(|_| "the app's code threw".to_owned()),
+        }
+    }
+
+    /// The error of a value that was thrown, or that a promise was rejected with.
+    pub fn kept(value: Persistent, operation: &str) -> Error {
+        Error::foreign(operation.to_owned(), Self::new(value))
+    }
+
+    /// The same error, thrown in `operation`.
+    pub fn rename(error: Error, operation: &impl fmt::Display) -> Error {
+        match thrown_in(&error) {
+            Some(value) => Self::kept(value, &operation.to_string()),
+            None => error,
+        }
+    }
+}
+
+fn message_of(scope: Scope<'_>, value: &Persistent) -> Result<String> {
+    let value = value.value(scope)?;
+    if scope.kind(value)? == Kind::Object {
+        let message = scope.get_named(value, "message")?;
+        if let Some(text) = scope.as_text(message) {
+            return Ok(text.to_string());
+        }
+    }
+    Ok(scope.as_text(value).map_or_else(
+        || "the app's code threw something that is no error".to_owned(),
+        |text| text.to_string(),
+    ))
+}
+
+/// The value that the app's code threw, if that is what the error is about.
+pub fn thrown_in(error: &Error) -> Option<Persistent> {
+    let cause: &(dyn StdError + 'static) = error.cause()?;
+    let thrown = cause.downcast_ref::<Thrown>()?;
+    let value = thrown.value.as_ref().filter(|value| value.valid())?;
+    Some(Persistent::clone(value))
 }

@@ -1,18 +1,15 @@
 //! Functions that JavaScript calls.
 
-use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
-use napi::sys;
+use napi::bindgen_prelude::{Function as Made, FunctionCallContext, ToNapiValue, Unknown};
+use napi::{JsValue, sys};
 
-use super::env::Env;
-use super::scope::{Scope, Value};
-use crate::error::{Error, Result};
+use super::env::{Env, Scope, Value};
+use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::{panicked, to_js};
-
-const MAX_ARGS: usize = 6;
 
 /// A call from JavaScript.
 pub struct Call<'s> {
@@ -24,13 +21,24 @@ pub struct Call<'s> {
     pub this: Value<'s>,
     /// What the function that is called is called.
     pub name: &'s str,
-    args: [sys::napi_value; MAX_ARGS],
+    args: Vec<Value<'s>>,
 }
 
 impl<'s> Call<'s> {
     /// The argument at `index`, `undefined` where none was given.
     pub fn arg(&self, index: usize) -> Value<'s> {
-        self.scope.value(self.args[index])
+        let given = self.args.get(index).copied();
+        // That there is no `undefined` can only be while the environment ends.
+        given.unwrap_or_else(|| self.scope.undefined().unwrap_or(self.scope.nothing()))
+    }
+}
+
+/// What a function answers, or throws.
+struct Answer(sys::napi_value);
+
+impl ToNapiValue for Answer {
+    unsafe fn to_napi_value(_: sys::napi_env, answer: Self) -> napi::Result<sys::napi_value> {
+        Ok(answer.0)
     }
 }
 
@@ -40,117 +48,37 @@ pub type Function = for<'c> fn(&Call<'c>) -> Result<Value<'c>>;
 /// What a method of an object does; `T` is the native half of the object.
 pub type Method<T> = for<'c> fn(&Call<'c>, &T) -> Result<Value<'c>>;
 
-type FunctionBody = dyn for<'c> Fn(&Call<'c>) -> Result<Value<'c>>;
-
-struct FunctionData {
-    env: Rc<Env>,
-    name: Box<str>,
-    body: Box<FunctionBody>,
-}
-
 /// Makes a function that needs no `this`. An error that `body` answers with is thrown.
 pub fn function<'s>(
     scope: Scope<'s>,
-    env: &Rc<Env>,
     name: &str,
     body: impl for<'c> Fn(&Call<'c>) -> Result<Value<'c>> + 'static,
 ) -> Result<Value<'s>> {
-    let data = Box::into_raw(Box::new(FunctionData {
-        env: Rc::clone(env),
-        name: Box::from(name),
-        body: Box::new(body),
-    }));
-    let mut raw = ptr::null_mut();
-    // SAFETY: `called` reads the data, which lives until `finalized`.
-    let made = scope.check(unsafe {
-        sys::napi_create_function(
-            scope.raw_env(),
-            name.as_ptr().cast(),
-            name.len().cast_signed(),
-            Some(called),
-            data.cast(),
-            &raw mut raw,
-        )
+    let (env, called) = (Rc::clone(scope.env()), name.to_owned());
+    let napi = napi::Env::from_raw(scope.raw_env());
+    let made = napi.create_function_from_closure(name, move |context: FunctionCallContext<'_>| {
+        let scope = Scope::of(&env);
+        let value = |given: Unknown<'_>| scope.value(given.raw());
+        let call = Call {
+            scope,
+            env: &env,
+            this: value(context.this()?),
+            name: &called,
+            args: context.arguments()?.into_iter().map(value).collect(),
+        };
+        // A panic must not unwind into Node.
+        let outcome = catch_unwind(AssertUnwindSafe(|| body(&call)));
+        let outcome = outcome.unwrap_or_else(|payload| Err(panicked(&*payload)));
+        Ok(Answer(match outcome {
+            Ok(value) => value.raw(),
+            Err(error) => {
+                // Fails only where the environment is ending.
+                let _ = to_js(scope, &error).map(|error| scope.throw(error));
+                ptr::null_mut()
+            }
+        }))
     });
-    let made = made.and_then(|()| {
-        // SAFETY: the finalizer runs once, after the last call.
-        scope.check(unsafe {
-            sys::napi_add_finalizer(
-                scope.raw_env(),
-                raw,
-                data.cast(),
-                Some(finalized),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        })
-    });
-    if let Err(error) = made {
-        // SAFETY: nobody else has the data: the function has no finalizer and is not handed out.
-        drop(unsafe { Box::from_raw(data) });
-        return Err(error);
-    }
-    Ok(scope.value(raw))
-}
-
-unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: `data` came from `Box::into_raw`, and a finalizer runs once.
-    let data = unsafe { Box::from_raw(data.cast::<FunctionData>()) };
-    let env = Rc::clone(&data.env);
-    // A panic in a destructor must not unwind into Node. What the function held is let go of here: no
-    // round may follow that would.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        drop(data);
-        if env.is_alive() {
-            let _ = env.let_go(0);
-        }
-    }));
-}
-
-unsafe extern "C" fn called(
-    raw_env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    let scope = Scope::of_callback(raw_env);
-    let mut args = [ptr::null_mut(); MAX_ARGS];
-    let mut count = MAX_ARGS;
-    let (mut this, mut data) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: napi fills all `MAX_ARGS` places, with `undefined` past what was given.
-    let status = unsafe {
-        sys::napi_get_cb_info(
-            raw_env,
-            info,
-            &raw mut count,
-            args.as_mut_ptr(),
-            &raw mut this,
-            &raw mut data,
-        )
-    };
-    if status != sys::Status::napi_ok || data.is_null() {
-        return ptr::null_mut();
-    }
-    // SAFETY: the data lives as long as the function, and the function is being called.
-    let data = unsafe { &*data.cast::<FunctionData>() };
-    let call = Call {
-        scope,
-        env: &data.env,
-        this: scope.value(this),
-        name: &data.name,
-        args,
-    };
-    let outcome = catch_unwind(AssertUnwindSafe(|| (data.body)(&call)))
-        .unwrap_or_else(|payload| Err(panicked(&*payload)));
-    match outcome {
-        Ok(value) => value.raw(),
-        Err(error) => {
-            throw(scope, &data.env, &error);
-            ptr::null_mut()
-        }
-    }
-}
-
-fn throw(scope: Scope<'_>, env: &Rc<Env>, error: &Error) {
-    if let Ok(value) = to_js(scope, env, error) {
-        scope.throw(value);
-    }
+    let made: Made<'_, (), Answer> = made
+        .map_err(|error| Error::new(ErrorKind::Internal, "make a function", error.to_string()))?;
+    Ok(scope.value(made.raw()))
 }

@@ -11,10 +11,10 @@ use std::rc::Rc;
 
 use napi::sys;
 
-use super::env::{Env, Persistent};
+use super::env::{Env, Persistent, Scope, Value};
 use super::function::{Call, function};
+use super::kind::Kind;
 use super::native::{is_ours, native_of};
-use super::scope::{Kind, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value that outlives the scope it came from.
@@ -41,7 +41,7 @@ impl Drop for Weak {
         // SAFETY: this is the environment's thread, and nobody else has the reference. The environment is
         // there: what holds a reference is dropped at the latest by the hook that ends it, or by a
         // finalizer that runs after the hook. A reference that nobody deletes is lost memory.
-        unsafe { sys::napi_delete_reference(self.env.raw_env(), self.reference) };
+        unsafe { sys::napi_delete_reference(self.env.raw(), self.reference) };
     }
 }
 
@@ -49,12 +49,11 @@ impl Handle {
     /// Hangs a value on an array, at `index`.
     pub fn hang(
         scope: Scope<'_>,
-        env: &Rc<Env>,
         (array, index): (Value<'_>, u32),
         value: Value<'_>,
     ) -> Result<Self> {
         if !matches!(scope.kind(value)?, Kind::Object | Kind::Function) {
-            return Ok(Self::Missing(Rc::clone(env)));
+            return Ok(Self::Missing(Rc::clone(scope.env())));
         }
         scope.set_element(array, index, value)?;
         let mut reference = ptr::null_mut();
@@ -63,7 +62,7 @@ impl Handle {
             sys::napi_create_reference(scope.raw_env(), value.raw(), 0, &raw mut reference)
         })?;
         Ok(Self::Hung(Rc::new(Weak {
-            env: Rc::clone(env),
+            env: Rc::clone(scope.env()),
             reference,
             ours: is_ours(scope, value),
         })))
@@ -103,7 +102,7 @@ impl Handle {
             return Ok(None);
         }
         let env = self.env();
-        env.scope(|scope| native_of::<T>(scope, env, self.value(scope)?))
+        env.scope(|scope| native_of::<T>(scope, self.value(scope)?))
     }
 
     /// The environment it lives in.
@@ -118,18 +117,17 @@ impl Handle {
 
 /// Keeps what hangs on the array of a [`bound`] function until the answer is dropped.
 pub fn enter(call: &Call<'_>) -> Result<Persistent> {
-    call.env.keep(call.scope, call.this)
+    call.scope.keep(call.this)
 }
 
 /// Makes a function whose `this` is `this`, however it is called.
 pub fn bound<'s>(
     scope: Scope<'s>,
-    env: &Rc<Env>,
     name: &str,
     this: Value<'s>,
     body: impl for<'c> Fn(&Call<'c>) -> Result<Value<'c>> + 'static,
 ) -> Result<Value<'s>> {
-    let function = function(scope, env, name, body)?;
+    let function = function(scope, name, body)?;
     let bind = scope.get_named(function, "bind")?;
     let bound = scope.call(function, bind, &[this])?;
     scope.define_hidden(bound, "name", scope.text(name)?)?;

@@ -1,80 +1,35 @@
 //! What an environment has once, by name.
 
-/// Classes, functions and objects that an environment has once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intrinsic {
-    /// `JSON.parse`
-    Parse,
-    /// See `js/errors.js`.
-    Fault,
-    /// See `js/errors.js`.
-    Traced,
-    /// See `js/exports.js`.
-    Warn,
-    /// The zero timestamp.
-    ZeroHlc,
-    /// See `js/bridge/names.js`.
-    NodeNames,
-    /// See `js/bridge/names.js`.
-    NumberOfName,
-    /// See `js/bridge/pack.js`.
-    PackHlcs,
-    /// See `js/bridge/pack.js`.
-    PickAt,
-    /// See `js/bridge/pack.js`.
-    PackHlc,
-    /// See `js/bridge/pack.js`.
-    PackWatermarks,
-    /// See `js/bridge/pack.js`.
-    PackPage,
-    /// See `js/bridge/pack.js`.
-    PackRest,
-    /// See `js/bridge/pack.js`.
-    PackRecord,
-    /// See `js/bridge/pack.js`.
-    PackRecordAt,
-    /// See `js/bridge/pack.js`.
-    PackAbilities,
-    /// See `js/bridge/pack.js`.
-    PackNow,
-    /// See `js/bridge/make.js`.
-    MakeHlc,
-    /// See `js/bridge/make.js`.
-    MakeWatermarks,
-    /// See `js/bridge/make.js`.
-    MakeResult,
-    /// See `js/bridge/calls.js`.
-    CallMethod,
-    /// See `js/bridge/calls.js`.
-    CallWithHlc,
-    /// See `js/bridge/calls.js`.
-    CallWithWatermarks,
-    /// See `js/bridge/calls.js`.
-    CallWithQuery,
-    /// See `js/bridge/calls.js`.
-    Take,
-    /// See `js/bridge/calls.js`.
-    Loosen,
-    /// See `js/bridge/calls.js`.
-    CreateEmit,
-    /// See `js/bridge/calls.js`.
-    EmitApplied,
-    /// See `js/bridge/as-read.js`.
-    TextOf,
-    /// A thenable that never settles.
-    Never,
-    /// See `js/transactions.js`.
-    RunInTransaction,
-    /// See `js/transactions.js`.
-    EndTransaction,
-    /// See `js/transactions.js`.
-    IsInTransaction,
-    /// See `js/fetch.js`.
-    HeadersOf,
-    /// See `js/fetch.js`.
-    FetchAnswer,
+macro_rules! intrinsics {
+    ($($variant:ident = $name:literal, $doc:literal;)*) => {
+        /// Functions and objects that an environment has once.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Intrinsic { $(#[doc = $doc] $variant),* }
+
+        impl Intrinsic {
+            /// Each, and what an entry of the package calls it; see `js/exports.js`.
+            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, $name)),*];
+            pub(super) const COUNT: usize = Self::ALL.len();
+        }
+    };
 }
 
-impl Intrinsic {
-    pub(super) const COUNT: usize = Self::FetchAnswer as usize + 1;
+intrinsics! {
+    Parse = "parse", "`JSON.parse`";
+    TextOf = "textOf", "See `js/bridge/as-read.js`.";
+    StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
+    WaitFor = "waitFor", "See `js/bridge/calls.js`.";
+    Loosen = "loosen", "See `js/bridge/calls.js`.";
+    Now = "now", "The app's clock of the system.";
+    Never = "never", "A thenable that never settles.";
+    ZeroHlc = "ZERO_HLC", "The zero timestamp.";
+    Fault = "fault", "See `js/errors.js`.";
+    Traced = "traced", "See `js/errors.js`.";
+    Warn = "warn", "See `js/exports.js`.";
+    CreateNotifier = "createNotifier", "See `js/notifier.js`.";
+    RunInTransaction = "runInTransaction", "See `js/transactions.js`.";
+    EndTransaction = "endTransaction", "See `js/transactions.js`.";
+    IsInTransaction = "isInTransaction", "See `js/transactions.js`.";
+    HeadersOf = "headersOf", "See `js/fetch.js`.";
+    FetchAnswer = "fetchAnswer", "See `js/fetch.js`.";
 }

@@ -4,9 +4,23 @@ use std::ptr;
 
 use napi::sys;
 
-use super::scope::{Scope, Value, make};
+use super::env::{Scope, Value};
+use super::kind::make;
 use crate::error::Result;
 use crate::protocol::text::Text;
+
+/// An array of what `make` makes of each item, each in a scope of its own.
+pub fn list<'s, T>(
+    scope: Scope<'s>,
+    items: impl IntoIterator<Item = T>,
+    make: impl for<'i> Fn(Scope<'i>, T) -> Result<Value<'i>>,
+) -> Result<Value<'s>> {
+    let list = scope.array()?;
+    for (index, item) in (0u32..).zip(items) {
+        scope.nested(|scope| scope.set_element(list, index, make(scope, item)?))?;
+    }
+    Ok(list)
+}
 
 impl<'s> Scope<'s> {
     /// `globalThis`.
@@ -59,6 +73,14 @@ impl<'s> Scope<'s> {
     /// `{}`.
     pub fn object(self) -> Result<Value<'s>> {
         make!(self, napi_create_object)
+    }
+    /// An object with these properties.
+    pub fn object_of(self, fields: &[(&str, Value<'_>)]) -> Result<Value<'s>> {
+        let object = self.object()?;
+        for (name, value) in fields {
+            self.set_named(object, name, *value)?;
+        }
+        Ok(object)
     }
     /// `[]`.
     pub fn array(self) -> Result<Value<'s>> {

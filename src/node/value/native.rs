@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use napi::sys;
 
-use super::env::Env;
-use super::scope::{Kind, Scope, Value};
+use super::env::{Env, Scope, Value};
+use super::kind::Kind;
 use crate::error::Result;
 
 /// The tag of the objects that this package made.
@@ -36,12 +36,7 @@ struct Brand {
 }
 
 /// Brands `object`, whose functions stand as they are now, with its native half.
-pub fn brand<'s>(
-    scope: Scope<'s>,
-    env: &Rc<Env>,
-    object: Value<'s>,
-    native: Rc<dyn Any>,
-) -> Result<()> {
+pub fn brand<'s>(scope: Scope<'s>, object: Value<'s>, native: Rc<dyn Any>) -> Result<()> {
     unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
         // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
         drop(unsafe { Box::from_raw(data.cast::<Brand>()) });
@@ -63,7 +58,7 @@ pub fn brand<'s>(
             functions.push((name.to_string(), tag));
         }
     }
-    let env = Rc::clone(env);
+    let env = Rc::clone(scope.env());
     let data = Box::into_raw(Box::new(Brand {
         native,
         env,
@@ -111,11 +106,7 @@ pub fn is_ours(scope: Scope<'_>, object: Value<'_>) -> bool {
 
 /// The native half of an object of this package, while its functions are its own. `None` also for an object
 /// of another entry of the package: its rounds are not of this env.
-pub fn native_of<T: 'static>(
-    scope: Scope<'_>,
-    env: &Rc<Env>,
-    object: Value<'_>,
-) -> Result<Option<Rc<T>>> {
+pub fn native_of<T: 'static>(scope: Scope<'_>, object: Value<'_>) -> Result<Option<Rc<T>>> {
     if !has_tag(scope, object, &OBJECT) {
         return Ok(None);
     }
@@ -124,7 +115,7 @@ pub fn native_of<T: 'static>(
     scope.check(unsafe { sys::napi_unwrap(scope.raw_env(), object.raw(), &raw mut data) })?;
     // SAFETY: the wrapped box lives as long as the object.
     let brand = unsafe { &*data.cast::<Brand>() };
-    if !Rc::ptr_eq(&brand.env, env) {
+    if !Rc::ptr_eq(&brand.env, scope.env()) {
         return Ok(None);
     }
     for (name, tag) in &brand.functions {

@@ -4,15 +4,37 @@ use std::ptr;
 
 use napi::sys;
 
-use super::env::Env;
+use super::env::{Scope, Value};
 use super::keys::Key;
-use super::scope::{Scope, Value, make};
+use super::kind::make;
 use crate::error::Result;
 
 impl<'s> Scope<'s> {
     /// `array[index]`.
     pub fn element(self, array: Value<'_>, index: u32) -> Result<Value<'s>> {
         make!(self, napi_get_element, array.raw(), index)
+    }
+
+    /// What `read` makes of each element of an array, each in a scope of its own.
+    pub fn each<T>(
+        self,
+        array: Value<'_>,
+        read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.first_of(array, usize::MAX, read)
+    }
+
+    /// The same of the first elements, at most `most`.
+    pub fn first_of<T>(
+        self,
+        array: Value<'_>,
+        most: usize,
+        mut read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let elements = (0..self.length(array)?).take(most);
+        elements
+            .map(|index| self.nested(|scope| read(scope, scope.element(array, index)?)))
+            .collect()
     }
 
     /// `array[index] = value`.
@@ -29,8 +51,8 @@ impl<'s> Scope<'s> {
     }
 
     /// `object[key]`.
-    pub fn get(self, env: &Env, object: Value<'_>, key: Key) -> Result<Value<'s>> {
-        self.property(object, env.key(self, key)?)
+    pub fn get(self, object: Value<'_>, key: Key) -> Result<Value<'s>> {
+        self.property(object, self.key(key)?)
     }
 
     /// `object[name]`.
@@ -84,8 +106,8 @@ impl<'s> Scope<'s> {
     }
 
     /// `object[key] = value`, on an object of our own.
-    pub fn set(self, env: &Env, object: Value<'_>, key: Key, value: Value<'_>) -> Result<()> {
-        let name = env.key(self, key)?;
+    pub fn set(self, object: Value<'_>, key: Key, value: Value<'_>) -> Result<()> {
+        let name = self.key(key)?;
         // SAFETY: the values live in open scopes.
         self.check(unsafe {
             sys::napi_set_property(self.raw_env(), object.raw(), name.raw(), value.raw())
@@ -95,6 +117,16 @@ impl<'s> Scope<'s> {
     /// `object[name] = value`, on an object of our own.
     pub fn set_named(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
         self.define(object, self.text(name)?, value)
+    }
+
+    /// `name in object`
+    pub fn has(self, object: Value<'_>, name: Value<'_>) -> Result<bool> {
+        let mut has = false;
+        // SAFETY: the values live in open scopes.
+        self.check(unsafe {
+            sys::napi_has_property(self.raw_env(), object.raw(), name.raw(), &raw mut has)
+        })?;
+        Ok(has)
     }
 
     /// Whether the object has `name` itself.

@@ -1,15 +1,16 @@
 //! Reading values.
 
-use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr;
 
 use napi::sys;
 
-use super::scope::{Kind, Scope, Value};
+use super::env::{Scope, Value};
+use super::kind::Kind;
 use crate::error::Result;
 use crate::protocol::text::Text;
 
-impl<'s> Scope<'s> {
+impl Scope<'_> {
     /// What the value is.
     pub fn kind(self, value: Value<'_>) -> Result<Kind> {
         let mut kind = 0;
@@ -121,15 +122,33 @@ impl<'s> Scope<'s> {
     }
 
     fn view(self, value: Value<'_>) -> Option<(*const u8, usize)> {
-        let mut is_view = false;
-        // SAFETY: the value lives in an open scope.
-        unsafe { sys::napi_is_typedarray(self.raw_env(), value.raw(), &raw mut is_view) };
-        if !is_view {
-            return None;
+        use sys::TypedarrayType as Type;
+        let (kind, data, length) = self.typed_array(value)?;
+        let bytes = [
+            Type::uint8_array,
+            Type::uint8_clamped_array,
+            Type::int8_array,
+        ];
+        bytes.contains(&kind).then_some((data.cast(), length))
+    }
+
+    /// The numbers of a `Float64Array`; none of another value.
+    pub fn doubles(self, value: Value<'_>) -> Vec<f64> {
+        match self.typed_array(value) {
+            Some((sys::TypedarrayType::float64_array, data, length)) if length > 0 => {
+                // SAFETY: napi gave `length` numbers at `data`, aligned as typed arrays are, and they are copied
+                // before JavaScript runs again.
+                unsafe { std::slice::from_raw_parts(data.cast::<f64>(), length) }.to_vec()
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// The type of a typed array, where its elements are, and how many.
+    fn typed_array(self, value: Value<'_>) -> Option<(i32, *const c_void, usize)> {
         let (mut kind, mut length, mut data, mut buffer, mut offset) =
             (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: it is a typed array.
+        // SAFETY: the value lives in an open scope; another type is a status.
         let status = unsafe {
             sys::napi_get_typedarray_info(
                 self.raw_env(),
@@ -141,56 +160,7 @@ impl<'s> Scope<'s> {
                 &raw mut offset,
             )
         };
-        let is_bytes = matches!(
-            kind,
-            sys::TypedarrayType::uint8_array
-                | sys::TypedarrayType::uint8_clamped_array
-                | sys::TypedarrayType::int8_array
-        );
-        if status != sys::Status::napi_ok || !is_bytes {
-            return None;
-        }
-        Some((data.cast::<u8>().cast_const(), length))
-    }
-
-    /// The numbers of a `Float64Array`, where they are.
-    pub fn doubles(self, value: Value<'s>) -> Result<&'s [Cell<f64>]> {
-        // SAFETY: a cell is laid out as what it holds.
-        unsafe { self.elements(value, sys::TypedarrayType::float64_array) }
-    }
-
-    /// The code units of a `Uint16Array`, where they are.
-    pub fn units(self, value: Value<'s>) -> Result<&'s [Cell<u16>]> {
-        // SAFETY: as in `doubles`.
-        unsafe { self.elements(value, sys::TypedarrayType::uint16_array) }
-    }
-
-    /// The elements of a typed array of `wanted`, which has to be the type of `T`. Another has none.
-    unsafe fn elements<T>(
-        self,
-        value: Value<'s>,
-        wanted: sys::napi_typedarray_type,
-    ) -> Result<&'s [Cell<T>]> {
-        let (mut kind, mut length, mut data, mut buffer, mut offset) =
-            (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: the value lives in an open scope; another type is a status.
-        self.check(unsafe {
-            sys::napi_get_typedarray_info(
-                self.raw_env(),
-                value.raw(),
-                &raw mut kind,
-                &raw mut length,
-                &raw mut data,
-                &raw mut buffer,
-                &raw mut offset,
-            )
-        })?;
-        if kind != wanted || length == 0 {
-            return Ok(&[]);
-        }
-        // SAFETY: napi gave `length` elements at `data`, aligned as typed arrays are, and the scope keeps
-        // the array. Cells may change under whoever holds them.
-        Ok(unsafe { std::slice::from_raw_parts(data.cast::<Cell<T>>().cast_const(), length) })
+        (status == sys::Status::napi_ok).then_some((kind, data.cast_const(), length))
     }
 
     /// Whether the value is an array.

@@ -1,14 +1,13 @@
 //! The way to an environment from other threads.
 
-use std::ffi::c_void;
 use std::fmt;
-use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::sys;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Status, sys};
 
-use super::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.
 ///
@@ -21,7 +20,7 @@ pub struct Remote {
 
 #[derive(Default)]
 struct RemoteState {
-    function: Option<Tsfn>,
+    function: Option<Wakes>,
     rung: Vec<u64>,
     /// What only the environment's thread may drop.
     dropped: Vec<Box<dyn Send>>,
@@ -30,34 +29,14 @@ struct RemoteState {
 impl RemoteState {
     fn wake(&self) {
         if let Some(function) = &self.function {
-            // SAFETY: the function is valid while it stands in the mutex. A full queue or an ending
-            // environment refuses the call; no one waits then.
-            unsafe {
-                sys::napi_call_threadsafe_function(
-                    function.raw,
-                    ptr::null_mut(),
-                    sys::ThreadsafeFunctionCallMode::nonblocking,
-                )
-            };
+            // A full queue or an ending environment refuses the call; no one waits then.
+            function.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 }
 
-struct Tsfn {
-    raw: sys::napi_threadsafe_function,
-    /// For the calls that only its own thread may make.
-    raw_env: sys::napi_env,
-}
-
-// SAFETY: a thread-safe function may be called from any thread; it is used under the mutex, and is
-// taken out of it before the environment frees it.
-unsafe impl Send for Tsfn {}
-
-/// Who hears what is rung, on the environment's thread.
-struct Hearing {
-    remote: Arc<Remote>,
-    hear: Box<dyn Fn(Vec<u64>)>,
-}
+/// A function of the environment's, which may be called from any thread.
+type Wakes = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,68 +45,34 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Ties it to the environment of `scope`, on its thread, where `hear` is told what was rung.
+    /// Ties it to the environment, on its thread, where `hear` is told what was rung.
     pub(super) fn attach(
         self: &Arc<Self>,
-        scope: Scope<'_>,
+        raw_env: sys::napi_env,
         hear: impl Fn(Vec<u64>) + 'static,
     ) -> Result<()> {
-        unsafe extern "C" fn finalized(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-            // SAFETY: `data` came from `Box::into_raw` below, and a finalizer runs once.
-            let hearing = unsafe { Box::from_raw(data.cast::<Hearing>()) };
-            hearing.remote.detach();
-        }
-        unsafe extern "C" fn called(
-            raw_env: sys::napi_env,
-            _: sys::napi_value,
-            context: *mut c_void,
-            _: *mut c_void,
-        ) {
-            if raw_env.is_null() {
-                return;
-            }
-            // SAFETY: the context is what `finalized` releases, and this runs before that.
-            let hearing = unsafe { &*context.cast::<Hearing>() };
+        let remote = Arc::clone(self);
+        let env = napi::Env::from_raw(raw_env);
+        let woken = env.create_function_from_closure("starkeep sync", move |_| {
             let (rung, dropped) = {
-                let mut state = hearing.remote.lock();
+                let mut state = remote.lock();
                 (
                     std::mem::take(&mut state.rung),
                     std::mem::take(&mut state.dropped),
                 )
             };
             drop(dropped);
-            (hearing.hear)(rung);
-        }
-        let name = scope.text("starkeep sync")?;
-        let raw_env = scope.raw_env();
-        let hearing = Box::new(Hearing {
-            remote: Arc::clone(self),
-            hear: Box::new(hear),
+            hear(rung);
+            Ok(())
         });
-        let context = Box::into_raw(hearing).cast::<c_void>();
-        let mut function = ptr::null_mut();
-        // SAFETY: all pointers are valid for the call; the context lives until `finalized`.
-        scope.check(unsafe {
-            sys::napi_create_threadsafe_function(
-                raw_env,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                name.raw(),
-                0,
-                1,
-                context,
-                Some(finalized),
-                context,
-                Some(called),
-                &raw mut function,
-            )
+        let function = woken.and_then(|woken: Function<'_, (), ()>| {
+            let build = woken.build_threadsafe_function::<()>();
+            build.callee_handled::<false>().weak::<true>().build()
+        });
+        let function = function.map_err(|error| {
+            Error::new(ErrorKind::Internal, "set up the bridge", error.to_string())
         })?;
-        // SAFETY: the function was just made, on this thread.
-        scope.check(unsafe { sys::napi_unref_threadsafe_function(raw_env, function) })?;
-        self.lock().function = Some(Tsfn {
-            raw: function,
-            raw_env,
-        });
+        self.lock().function = Some(function);
         Ok(())
     }
 
@@ -165,14 +110,14 @@ impl Remote {
     }
 
     /// Keeps the process alive, or no longer. Only on the JS thread.
-    pub fn hold_process(&self, hold: bool) {
+    pub fn hold_process(&self, raw_env: sys::napi_env, hold: bool) {
         if let Some(function) = &self.lock().function {
-            // SAFETY: as in `ring`; the environment's own thread calls it.
+            // SAFETY: the function lives in the mutex; the environment's own thread calls it.
             unsafe {
                 if hold {
-                    sys::napi_ref_threadsafe_function(function.raw_env, function.raw)
+                    sys::napi_ref_threadsafe_function(raw_env, function.raw())
                 } else {
-                    sys::napi_unref_threadsafe_function(function.raw_env, function.raw)
+                    sys::napi_unref_threadsafe_function(raw_env, function.raw())
                 }
             };
         }

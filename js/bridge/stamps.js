@@ -1,0 +1,56 @@
+"use strict";
+
+/** Numbers of a timestamp: wall time, counter, and the number of the node's name. */
+const STRIDE = 3;
+
+/** How many names are compared one by one: a map would hash each, and most are read for the first time. */
+const COMPARED = 8;
+
+/** The property that is read most is named in the code: V8 remembers where it lies. */
+function stampOf(item, field) {
+  if (field === undefined) return item;
+  return field === "updatedAt" ? item?.updatedAt : item?.[field];
+}
+
+/** The number of a name, which it is given where it has none. */
+function numberOf(name, names, numbers) {
+  const compared = Math.min(names.length, COMPARED);
+  for (let index = 0; index < compared; index += 1) if (names[index] === name) return index;
+  let number = numbers.get(name);
+  if (number === undefined) {
+    number = names.push(name) - 1;
+    numbers.set(name, number);
+  }
+  return number;
+}
+
+/**
+ * The timestamps that the items of an array have under `field`, or that they are: three numbers for each, `NaN`
+ * for none, and the names of nodes that the third of them counts. A page may be the whole table, and to read it
+ * property by property from the native side takes several times as long.
+ */
+function stampsOf(items, field) {
+  const { length } = items;
+  const stamps = new Float64Array(length * STRIDE);
+  const [names, numbers] = [[], new Map()];
+  for (let i = 0; i < length; i += 1) {
+    const at = i * STRIDE;
+    stamps[at] = Number.NaN;
+    try {
+      const stamp = stampOf(items[i], field);
+      const wallTime = stamp?.wallTime;
+      const counter = stamp?.counter;
+      const nodeId = stamp?.nodeId;
+      if (typeof wallTime !== "number" || typeof counter !== "number") continue;
+      if (typeof nodeId !== "string") continue;
+      stamps[at] = wallTime;
+      stamps[at + 1] = counter;
+      stamps[at + 2] = numberOf(nodeId, names, numbers);
+    } catch {
+      // An item whose getters throw has no timestamp: what is wrong with it is no fault of the others.
+    }
+  }
+  return [stamps, names];
+}
+
+exports.stampsOf = stampsOf;

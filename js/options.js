@@ -1,0 +1,329 @@
+"use strict";
+
+/**
+ * The options of the package's functions: which each knows, and what each of them must be.
+ *
+ * An option that is misspelt is one that is not given: a server without its `authorize` is open. Apps of 0.1 may
+ * pass what 0.1 ignored, so its functions only warn of names that they do not know. `__test__/wiring.test.mjs` holds
+ * the table against `index.d.ts`. Defaults are the native side's.
+ */
+
+const { nearest } = require("./nearest.js");
+
+const isNullish = (value) => value === undefined || value === null;
+const isObject = (value) =>
+  (typeof value === "object" && value !== null) || typeof value === "function";
+const isWellFormed = (string) => !/\p{Surrogate}/u.test(string);
+const isFrom = (least, value, most = Number.MAX_SAFE_INTEGER) =>
+  Number.isSafeInteger(value) && value >= least && value <= most;
+
+/* Kinds of options: each is given `must`, which throws where something does not hold, the option's name, its value,
+   and all options; it answers the value for the native side. */
+
+const optional = (what, fits, hides) => (must, option, value) => {
+  if (isNullish(value)) return undefined;
+  must(fits(value), option, what, value, hides);
+  return value;
+};
+
+/** As `optional`, but that `null` says something. */
+const orNull = (what, fits) => (must, option, value) =>
+  value === null ? null : optional(`${what}, or null`, fits)(must, option, value);
+
+const flag = optional("true or false", (value) => typeof value === "boolean");
+const count = optional("a positive integer", (value) => value === Infinity || isFrom(1, value));
+const tries = optional("an integer from 0", (value) => isFrom(0, value, 2 ** 32 - 1));
+const isTime = (value) => typeof value === "number" && value > 0;
+const time = optional("a positive number of milliseconds", isTime);
+const timeOrNull = orNull("a positive number of milliseconds", isTime);
+const skew = orNull(
+  "a number of milliseconds from 0",
+  (value) => typeof value === "number" && value >= 0,
+);
+const callback = optional("a function", (value) => typeof value === "function", true);
+const text = optional(
+  "a string",
+  (value) => typeof value === "string" && isWellFormed(value),
+  true,
+);
+const any = (must, option, value) => value;
+
+/** A text that must be given, and not be empty. */
+const place = (what) => (must, option, value) => {
+  text(must, option, value);
+  must(!isNullish(value) && value !== "", option, what, value);
+  return value;
+};
+
+/** An object that is called later. Whether it is there, and has what is called, is found out then. */
+const calledLater = (must, option, value) => {
+  const can = isNullish(value) || (isObject(value) && !must.isPromise(value));
+  must(can, option, "an adapter", value, true);
+  return value;
+};
+
+/** Whether the object has the function, as far as can be seen: a getter may throw now and not later. */
+function mayCall(object, name) {
+  try {
+    return typeof object[name] === "function";
+  } catch {
+    return true;
+  }
+}
+
+/** An object whose functions of these names every exchange calls: one that is missing is told at once. */
+const called =
+  (...names) =>
+  (must, option, value) => {
+    calledLater(must, option, value);
+    must(!isNullish(value), option, "an adapter", value, true);
+    for (const name of names)
+      if (!mayCall(value, name)) must(false, `${option}.${name}`, "a function", value[name], true);
+    return value;
+  };
+
+const ifGiven = (kind) => (must, option, value) =>
+  isNullish(value) ? undefined : kind(must, option, value);
+
+/** A store of records. One that cannot find its delta itself has to be scanned at every exchange. */
+function records(must, option, value, { syncSharedRecords }) {
+  if (syncSharedRecords === false) return undefined;
+  called()(must, option, value);
+  const instead = ["queryUnseen", "getNodeWatermarks"].some((name) => mayCall(value, name));
+  return instead ? value : called("query")(must, option, value);
+}
+
+/** `{ namespaces, applier }`. `lists` says, of the applier, whether every exchange asks for the namespaces. */
+const rows = (lists) =>
+  ifGiven((must, option, source) => {
+    const can = isObject(source) && !must.isPromise(source);
+    must(can, option, "{ namespaces, applier }", source, true);
+    const { namespaces, applier } = source;
+    calledLater(must, `${option}.applier`, applier);
+    const kind = lists(applier) ? called("list") : calledLater;
+    return { namespaces: kind(must, `${option}.namespaces`, namespaces), applier };
+  });
+
+/** The answering side: over stores, or over the app's own `transport`, which needs none of them. */
+function answering({ transport, databaseAdapter, lists }) {
+  const own = (kind) => (must, option, value, options) =>
+    isNullish(options.transport) ? kind(must, option, value, options) : undefined;
+  return {
+    transport,
+    syncSharedRecords: own(flag),
+    databaseAdapter: own(databaseAdapter),
+    appSyncableSource: own(rows(lists)),
+    clock: own(calledLater),
+    maxClockSkewMs: own(skew),
+  };
+}
+
+/** Whether an answering side with this applier asks for the namespaces at every exchange. */
+const isScanned = (applier) => isObject(applier) && mayCall(applier, "scanSince");
+
+const CHANNEL = {
+  ...answering({
+    transport: ifGiven(called("exchange")),
+    databaseAdapter: records,
+    lists: isScanned,
+  }),
+  objectStorageAdapter: calledLater,
+  authorize: callback,
+  maxBodyBytes: count,
+  maxFileBytes: count,
+};
+
+/** Of a handler of 0.1 it is found out at a request what its adapters lack. */
+const HANDLER = {
+  ...CHANNEL,
+  ...answering({
+    transport: ifGiven(calledLater),
+    databaseAdapter: (must, option, value, { syncSharedRecords }) =>
+      syncSharedRecords === false ? undefined : calledLater(must, option, value),
+    lists: () => false,
+  }),
+};
+
+const PEER = {
+  baseUrl: (must, option, value) => {
+    text(must, option, value);
+    if (isNullish(value)) throw must.error("baseUrl", "a string like https://…", value);
+    return value;
+  },
+  fetch: callback,
+  retries: tries,
+  getAuthHeader: callback,
+  signRequest: callback,
+  timeoutMs: time,
+  maxAnswerBytes: count,
+};
+
+const WITHOUT_STATE =
+  "an engine without `syncState` forgets what was exchanged when the process ends, and then reads and " +
+  "exchanges everything again; pass createSqliteSyncStateStore({ path }) as its `syncState`";
+
+const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count };
+
+const CHANNELS = "createHttpSyncServer(channels)";
+
+/** Options by prefix. An `authorize` beside the channels would guard none of them. */
+function channels(must, option, value, options) {
+  if (isNullish(value)) return undefined;
+  const wrong = (what) => must.invalid(CHANNELS, what);
+  must(typeof value === "object", option, "an object of options by path prefix", value);
+  for (const name of Object.keys(CHANNEL))
+    if (!isNullish(options[name]))
+      throw wrong(`must have no ${name} beside it; give it to each channel`);
+  const read = new Map();
+  for (const [name, channel] of Object.entries(value)) {
+    if (!isWellFormed(name)) throw wrong("must have prefixes of well-formed Unicode");
+    const prefix = name.replace(/\/+$/, "");
+    if ((prefix !== "" && !prefix.startsWith("/")) || /[?#]/.test(prefix)) {
+      const what = `must have prefixes like "/apps/photos", or "/" for the root`;
+      throw wrong(`${what}, got ${must.describe(name)}`);
+    }
+    if (read.has(prefix))
+      throw wrong(`must name each prefix once, got ${must.describe(prefix)} twice`);
+    read.set(prefix, must.read(CHANNELS, channel));
+  }
+  if (read.size === 0) throw wrong("must have at least one channel");
+  return [...read];
+}
+
+const ofChannelsOr = (kind) => (must, option, value, options) =>
+  isNullish(options.channels) ? kind(must, option, value, options) : undefined;
+
+/** Of the functions that 0.1 does not have. */
+const refusing = (known) => ({ known, refuses: true });
+/** Of those that it has: a name is warned of once. */
+const warning = (known) => ({ known, refuses: false });
+
+const OPTIONS = {
+  createChangeNotifier: warning({}),
+  createFileSyncEngine: warning({}),
+  createFsObjectStorage: refusing({ root: place("the path of a folder") }),
+  createHLCClock: refusing({
+    nodeId: (must, option, value) => {
+      must(typeof value === "string", option, "a string", value);
+      return value;
+    },
+    initialState: (must, option, state) => {
+      if (isNullish(state)) return undefined;
+      for (const part of ["wallTime", "counter"])
+        must(isFrom(0, state[part]), `${option}.${part}`, "a non-negative integer", state[part]);
+      return state;
+    },
+    wallClockFunction: callback,
+    onTick: callback,
+  }),
+  createHttpObjectStorage: refusing({ ...PEER, forbiddenMeansAbsent: flag }),
+  createHttpSyncHandler: warning(HANDLER),
+  [CHANNELS]: refusing(CHANNEL),
+  createHttpSyncServer: refusing({
+    channels,
+    ...Object.fromEntries(
+      Object.entries(CHANNEL).map(([name, kind]) => [name, ofChannelsOr(kind)]),
+    ),
+    headerTimeoutMs: count,
+    bodyTimeoutMs: count,
+    idleTimeoutMs: count,
+    closeTimeoutMs: count,
+    maxConnections: count,
+    maxRequests: count,
+  }),
+  createHttpSyncTransport: warning(PEER),
+  createInProcessSyncTransport: warning({
+    syncSharedRecords: flag,
+    databaseAdapter: records,
+    appSyncableSource: rows(isScanned),
+    clock: calledLater,
+    objectStorage: any,
+    maxClockSkewMs: skew,
+  }),
+  createSqliteAppRows: refusing(SQLITE),
+  createSqliteDatabaseAdapter: refusing({ ...SQLITE, transactionTimeoutMs: timeOrNull }),
+  createSqliteSyncStateStore: warning({
+    path: (must, option, value) =>
+      isNullish(value) ? undefined : SQLITE.path(must, option, value),
+    db: any,
+    busyTimeoutMs: count,
+  }),
+  createSyncEngine: warning({
+    syncSharedRecords: flag,
+    localDatabaseAdapter: records,
+    clock: calledLater,
+    appSyncableSource: rows(() => true),
+    localObjectStorage: calledLater,
+    remoteObjectStorage: calledLater,
+    transport: called("exchange"),
+    syncState: (must, option, value) => {
+      if (isNullish(value)) return must.warnOnce(WITHOUT_STATE);
+      const functions = [
+        "getWatermarks",
+        "setWatermarks",
+        "getPeerWatermarks",
+        "setPeerWatermarks",
+      ];
+      return called(...functions)(must, option, value);
+    },
+    pageLimit: count,
+    scanPageSize: count,
+    blobConcurrency: count,
+    verifyContentHash: flag,
+    strictOrder: flag,
+    maxClockSkewMs: skew,
+  }),
+  withSqliteAppRows: refusing({ db: any, namespaces: any }),
+  withSqliteDelta: refusing({ db: any, table: any, apply: any }),
+};
+
+/** Reads options. `native` describes values as the errors of the native side do. */
+function createOptions({ mustBe, describe, isPromise, warn }, fault) {
+  const warned = new Set();
+  const invalid = (name, what) => fault("INVALID_ARGUMENT", name, what);
+
+  function warnOnce(message) {
+    if (warned.has(message)) return;
+    warned.add(message);
+    warn(message);
+  }
+
+  /** Refuses, or warns of, options that the function does not know. One that is `undefined` is not given. */
+  function checkNames(name, options) {
+    if (typeof options !== "object" || options === null) return;
+    const { known, refuses } = OPTIONS[name];
+    for (const option of Object.keys(options)) {
+      if (Object.hasOwn(known, option) || options[option] === undefined) continue;
+      const what = unknown(option, Object.keys(known));
+      if (refuses) throw invalid(name, what);
+      warnOnce(`${name}: ${what}`);
+    }
+  }
+
+  /** The options of the function by this name, as the native side takes them. */
+  function read(name, options) {
+    if (typeof options !== "object" || options === null || isPromise(options))
+      throw mustBe(name, "called with an options object", options, true);
+    checkNames(name, options);
+    function must(holds, option, what, value, hides) {
+      if (!holds) throw mustBe(`${name}(${option})`, what, value, hides);
+    }
+    Object.assign(must, { error: mustBe, invalid, describe, isPromise, read, warnOnce });
+    const values = {};
+    for (const [option, kind] of Object.entries(OPTIONS[name].known))
+      values[option] = kind(must, option, options[option], options);
+    return values;
+  }
+
+  return { checkNames, read };
+}
+
+function unknown(name, known) {
+  const short = [...name].slice(0, 64).join("");
+  const near = nearest(name, known);
+  if (near !== undefined) return `unknown option \`${short}\`; did you mean \`${near}\`?`;
+  if (known.length === 0) return `unknown option \`${short}\`; it takes none`;
+  return `unknown option \`${short}\`; the options are \`${known.join("`, `")}\``;
+}
+
+module.exports = { OPTIONS, createOptions };
