@@ -8,8 +8,7 @@
     reason = "the crate's own callers name the concrete types"
 )]
 
-use super::held::Direction;
-use super::ports::Outcome;
+use super::outcome::{Direction, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;

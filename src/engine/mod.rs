@@ -27,6 +27,7 @@ mod holding;
 mod inbound;
 pub mod object;
 pub mod outbound;
+pub mod outcome;
 mod planes;
 pub mod ports;
 mod reconcile;

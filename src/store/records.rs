@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::query::{Query, QueryResult};
+use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
-use crate::engine::ports::Outcome;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -124,32 +124,4 @@ pub enum Operation {
         /// When it was deleted.
         hlc: Hlc,
     },
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Taken {
-    /// It is stored.
-    Applied,
-    /// What is stored is not older.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node could not be stored, and order is strict.
-    Behind,
-}
-
-impl From<Taken> for Outcome {
-    fn from(taken: Taken) -> Self {
-        match taken {
-            Taken::Applied => Self::Applied,
-            Taken::Stale => Self::Stale,
-            // To an engine the item is no argument of the app's: it came from a peer.
-            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
-                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
-            }
-            Taken::Failed(error) => Self::Failed(error),
-            Taken::Behind => Self::Behind,
-        }
-    }
 }

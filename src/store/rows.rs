@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 
-use super::records::Taken;
+use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
 use crate::error::Result;
 use crate::protocol::delta::Ask;

@@ -275,7 +275,7 @@ impl Tables for RecordTables {
         })
     }
 
-    fn take_in<'a>(&'a self) -> TakeIn<'a> {
+    fn take_in(&self) -> TakeIn<'_> {
         Box::new(|connection, item| {
             let is_new = take_in_one(connection, &self.0, item)? == Met::Older;
             Ok(is_new || settle_equal(connection, &self.0, item)?)

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, number, string, text};
+use super::sql::{OPERATION, Plane, Sql, number, string, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Digest, FANOUT, Found, Key, LEAF, Range, Reply, Span, Stream};
@@ -153,7 +153,7 @@ fn entries(
         Some(Value::Integer(_)) => show(text(row.first())?, number(row.get(1))?),
         _ => Err(Error::new(
             ErrorKind::Busy,
-            super::OPERATION,
+            OPERATION,
             "it was written to while it was read; try again",
         )),
     })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Digest, entry_hash};

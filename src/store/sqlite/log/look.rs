@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::types::Value;
 
 use super::notes::{others, waiting};
-use super::{Plane, Sql, altered, integer, number, one, string, text};
+use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
 use crate::error::Result;

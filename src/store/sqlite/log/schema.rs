@@ -1,49 +1,10 @@
 //! The tables and triggers of a log.
 
 use super::super::columns::quote;
-use super::{OPERATION, Plane, Sql, integer, number, one, string, text, verify};
+use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
+use super::verify;
 use crate::error::{Error, ErrorKind, Result};
-
-/// A table whose versions a log notes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tracked {
-    /// The name of its stream.
-    pub stream: String,
-    /// The table.
-    pub table: String,
-    /// The columns that tell its rows apart; at least one.
-    pub key: Vec<String>,
-}
-
-impl Tracked {
-    /// The key of a row as SQL. `of` stands before its columns, as in `NEW.`.
-    pub fn key_of(&self, of: &str) -> String {
-        let plain = |column: &String| format!("coalesce(CAST({of}{} AS TEXT), '')", quote(column));
-        match &self.key[..] {
-            [only] => plain(only),
-            several => {
-                let parts = several.iter().map(|column| {
-                    format!(
-                        "replace(replace({}, '%', '%25'), ',', '%2C')",
-                        plain(column)
-                    )
-                });
-                parts.collect::<Vec<_>>().join(" || ',' || ")
-            }
-        }
-    }
-
-    /// The parts of a key that [`key_of`](Self::key_of) made.
-    pub fn parts_of(&self, key: &str) -> Vec<String> {
-        if self.key.len() == 1 {
-            return vec![key.to_owned()];
-        }
-        let parts = key.split(',');
-        parts
-            .map(|part| part.replace("%2C", ",").replace("%25", "%"))
-            .collect()
-    }
-}
 
 /// Hashes and sums are numbers below this one.
 const MASK: &str = "4503599627370495";

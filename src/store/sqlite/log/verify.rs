@@ -4,8 +4,8 @@ use rusqlite::types::Value;
 
 use super::super::columns::quote;
 use super::entries::{canonical, fold, remove};
-use super::schema::Tracked;
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
 use crate::error::Result;
 use crate::protocol::log::entry_hash;
 
