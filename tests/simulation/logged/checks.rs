@@ -1,6 +1,6 @@
 //! What has to hold.
 
-use starkeep_sync_engine::protocol::item::ItemKind;
+use starkeep_sync_engine::protocol::item::{Item, ItemKind};
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::testing::{Body, canonical};
 
@@ -117,7 +117,8 @@ impl World {
         for node in &self.nodes {
             let held = self.holding(node.index);
             for (key, winner) in self.winners.borrow().iter() {
-                if held.get(key).is_none_or(|item| beats(winner, item)) {
+                let lacks = held.get(key).is_none_or(|item| beats(winner, item));
+                if lacks && !self.has_lost_its_object(winner) {
                     let what = format!("n{} lacks {key:?} {winner:?}", node.index);
                     self.violation(what);
                 }
@@ -125,19 +126,19 @@ impl World {
             let hub = self.holding(0);
             let keys: Vec<_> = held.keys().chain(hub.keys()).collect();
             for key in keys {
-                if held.get(key).map(canonical) != hub.get(key).map(canonical) {
+                let lost = |held: &Holding| {
+                    let item = held.get(key);
+                    item.is_some_and(|item| self.has_lost_its_object(item))
+                };
+                let differs = held.get(key).map(canonical) != hub.get(key).map(canonical);
+                if differs && !lost(&held) && !lost(&hub) {
                     let what = format!("n{} and the hub differ in {key:?}", node.index);
                     self.violation(what);
                 }
             }
             for item in held.values() {
                 let Some(blob) = &item.blob else { continue };
-                let was_removed = self
-                    .removed_objects
-                    .borrow()
-                    .contains(&blob.key.to_string());
-                let is_anywhere = self.nodes.iter().any(|node| node.blobs.holds(&blob.key));
-                if !was_removed && is_anywhere && !node.blobs.holds(&blob.key) {
+                if !self.has_lost_its_object(item) && !node.blobs.holds(&blob.key) {
                     let what = format!("n{} lacks the object of {:?}", node.index, key_of(item));
                     self.violation(what);
                 }
@@ -160,7 +161,7 @@ impl World {
                 in_sync: Some(true),
                 held: Vec::new(),
             };
-            let lost_objects = !self.removed_objects.borrow().is_empty() || self.lost_objects();
+            let lost_objects = self.lost_objects();
             let is_quiet = match &done {
                 Ok(round) if lost_objects => round.applied + round.shipped == 0 && !round.has_more,
                 Ok(round) => *round == quiet,
@@ -172,12 +173,18 @@ impl World {
         }
     }
 
-    /// Whether an item's object is nowhere any more.
+    /// Whether an item's object was removed by hand somewhere, or is nowhere any more: the item waits then.
+    fn has_lost_its_object(&self, item: &Item<Body>) -> bool {
+        let Some(blob) = &item.blob else { return false };
+        let removed = self.removed_objects.borrow();
+        removed.contains(&blob.key.to_string())
+            || self.nodes.iter().all(|node| !node.blobs.holds(&blob.key))
+    }
+
     fn lost_objects(&self) -> bool {
         (0..self.nodes.len()).any(|place| {
             let held = self.holding(place);
-            let mut blobs = held.values().filter_map(|item| item.blob.as_ref());
-            blobs.any(|blob| self.nodes.iter().all(|node| !node.blobs.holds(&blob.key)))
+            held.values().any(|item| self.has_lost_its_object(item))
         })
     }
 }

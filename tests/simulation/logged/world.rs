@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
+use starkeep_sync_engine::protocol::log::Cursor;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::testing::{Body, Journal, canonical, pause};
 
@@ -366,23 +367,45 @@ impl World {
 }
 
 fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> String {
-    match answer {
-        Ok(answer) => format!(
-            "n{from} <- n{}: [{}], refused {:?}, {:?}",
-            node.index,
-            list(&answer.items),
-            answer.refused,
-            answer.log,
-        ),
-        Err(error) => format!("n{from} <- n{}: {error}", node.index),
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return format!("n{from} <- n{}: {error}", node.index),
+    };
+    let mut line = format!("n{from} <- n{}: [{}]", node.index, list(&answer.items));
+    let refused = answer.refused.iter().map(|refusal| (&refusal.kind, &refusal.hlc));
+    line += &format!(", refused {:?}", refused.collect::<Vec<_>>());
+    let Some(log) = &answer.log else { return line };
+    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
+        let Some(plane) = plane else { continue };
+        let cursor = plane.cursor.as_ref().map(ToString::to_string);
+        line += &format!(
+            ", {name}: have {}, cursor {cursor:?}, more {}, withheld {:?}",
+            plane.have, plane.more, plane.withheld,
+        );
     }
+    line + &format!(
+        ", {:?}, names {:?}, compared {:?}",
+        log.digest, log.stream_names.is_some(), log.compared
+    )
 }
 
 pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
-    format!(
-        "n{from} -> n{}: [{}], {:?}",
-        node.index,
-        list(&request.items),
-        request.log,
+    let mut line = format!("n{from} -> n{}: [{}]", node.index, list(&request.items));
+    let Some(log) = &request.log else { return line };
+    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
+        let Some(plane) = plane else { continue };
+        let text = |cursors: &[Cursor]| cursors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        line += &format!(
+            ", {name}: {}, follows {:?}, upto {}, since {}",
+            text(&plane.history.0),
+            plane.follows,
+            text(plane.upto.as_slice()),
+            text(&plane.since),
+        );
+    }
+    let hello = if log.hello { ", hello" } else { "" };
+    line + &format!(
+        "{hello}, want {:?}, names {:?}, compare {:?}",
+        log.want, log.stream_names.is_some(), log.compare
     )
 }
