@@ -39,6 +39,11 @@ impl MemoryClock {
         self.physical.set(ms);
     }
 
+    /// Forgets what it stamped and heard, as a program does that ends.
+    pub fn forget(&self) {
+        self.state.set(ClockState::default());
+    }
+
     /// Stamps a local event.
     pub fn now(&self) -> Hlc {
         let state = self.state.get().tick(self.physical.get());
@@ -61,5 +66,9 @@ impl Clock for MemoryClock {
 
     fn system_ms(&self) -> u64 {
         self.physical.get()
+    }
+
+    fn node_id(&self) -> Option<NodeId> {
+        Some(self.node.clone())
     }
 }
