@@ -96,8 +96,7 @@ impl Journal {
         self.last += 1;
         let hash = hash_of(&key, hlc);
         self.numbers.insert(key.clone(), self.last);
-        self.entries
-            .insert(self.last, Entry { key, hash, origin });
+        self.entries.insert(self.last, Entry { key, hash, origin });
     }
 
     /// What the app writes: a statement that leaves the time of an item as it was is not noted.
@@ -186,7 +185,9 @@ impl Journal {
             more,
             wanted: wanted.collect(),
             waiting: peer.map(waits).unwrap_or_default(),
-            streams: names.map(|name| (name.clone(), self.digest(&whole(name)))).collect(),
+            streams: names
+                .map(|name| (name.clone(), self.digest(&whole(name))))
+                .collect(),
         }
     }
 
@@ -241,7 +242,9 @@ impl Journal {
             wrong += 1;
         }
         for key in keys {
-            let Some(item) = shelf.get(&key) else { continue };
+            let Some(item) = shelf.get(&key) else {
+                continue;
+            };
             let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
             if entry.map(|entry| entry.hash) != Some(hash_of(&key, &item.hlc)) {
                 self.note_version(key, &item.hlc, None);
