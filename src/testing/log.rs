@@ -93,11 +93,15 @@ impl Journal {
     /// A version is stored now.
     pub(super) fn note_version(&mut self, key: Key, hlc: &Hlc, origin: Option<Cursor>) {
         self.forget(&key);
+        if let Some(origin) = &origin {
+            let unknown = Other { seq: 0, moved: 0 };
+            let other = self.others.entry(origin.generation.clone());
+            other.or_insert(unknown);
+        }
         self.last += 1;
         let hash = hash_of(&key, hlc);
         self.numbers.insert(key.clone(), self.last);
-        self.entries
-            .insert(self.last, Entry { key, hash, origin });
+        self.entries.insert(self.last, Entry { key, hash, origin });
     }
 
     /// What the app writes: a statement that leaves the time of an item as it was is not noted.
@@ -137,7 +141,8 @@ impl Journal {
         };
         match asked {
             Others::Latest(most) => {
-                let mut latest: Vec<_> = self.others.iter().collect();
+                let others = self.others.iter();
+                let mut latest: Vec<_> = others.filter(|(_, other)| other.seq > 0).collect();
                 latest.sort_by_key(|(_, other)| std::cmp::Reverse(other.moved));
                 latest.into_iter().take(*most).map(cursor).collect()
             }
@@ -186,7 +191,9 @@ impl Journal {
             more,
             wanted: wanted.collect(),
             waiting: peer.map(waits).unwrap_or_default(),
-            streams: names.map(|name| (name.clone(), self.digest(&whole(name)))).collect(),
+            streams: names
+                .map(|name| (name.clone(), self.digest(&whole(name))))
+                .collect(),
         }
     }
 
@@ -241,7 +248,9 @@ impl Journal {
             wrong += 1;
         }
         for key in keys {
-            let Some(item) = shelf.get(&key) else { continue };
+            let Some(item) = shelf.get(&key) else {
+                continue;
+            };
             let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
             if entry.map(|entry| entry.hash) != Some(hash_of(&key, &item.hlc)) {
                 self.note_version(key, &item.hlc, None);

@@ -46,10 +46,14 @@ impl World {
         let is_drained = !round.has_more && round.held.is_empty();
         let proved = round.in_sync == Some(true);
         if proved && (!differing.is_empty() || !is_drained) {
-            self.violation(format!("n{place} is proved equal, but differs in {differing:?}"));
+            self.violation(format!(
+                "n{place} is proved equal, but differs in {differing:?}"
+            ));
         }
         if !proved && differing.is_empty() && is_drained {
-            self.violation(format!("n{place} is equal, and it is not proved: {round:?}"));
+            self.violation(format!(
+                "n{place} is equal, and it is not proved: {round:?}"
+            ));
         }
     }
 

@@ -41,7 +41,11 @@ fn places(rng: &mut Rng) -> Vec<Place> {
             is_old: false,
             keeps_log: true,
             node: (twins && index > 0).then(|| rng.below(index)),
-            parent: if chain && index > 1 { rng.below(index) } else { 0 },
+            parent: if chain && index > 1 {
+                rng.below(index)
+            } else {
+                0
+            },
             access: rng.pick(&[Access::Scanned, Access::Covered, Access::Indexed]),
             rows_know_coverage: rng.percent(65),
             scan_page_size: 3,

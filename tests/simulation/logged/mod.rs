@@ -23,11 +23,7 @@ fn play(scenario: &Scenario) -> (Option<String>, Vec<String>, Tally) {
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     let panicked = played.is_err().then(|| "a panic".to_owned());
     let first = world.violations.borrow().first().cloned();
-    (
-        first.or(panicked),
-        world.trace.take(),
-        world.tally.take(),
-    )
+    (first.or(panicked), world.trace.take(), world.tally.take())
 }
 
 /// What is dropped first is what the failure can do without.
@@ -67,13 +63,20 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
             *tally.entry(what).or_default() += times;
         }
         if (played + 1) % super::PROGRESS_EVERY == 0 {
-            println!("played {}, failing {}", super::PROGRESS_EVERY, failing.len());
+            println!(
+                "played {}, failing {}",
+                super::PROGRESS_EVERY,
+                failing.len()
+            );
         }
     }
     for (what, times) in tally {
         println!("tally {times} {what}");
     }
-    let kinds: Vec<_> = failing.iter().map(|(seed, what)| (seed, shortly(what))).collect();
+    let kinds: Vec<_> = failing
+        .iter()
+        .map(|(seed, what)| (seed, shortly(what)))
+        .collect();
     if let Some((seed, _)) = failing.first() {
         let report = report(*seed).unwrap_or_default();
         panic!("{report}\nfailing seeds: {kinds:#?}");

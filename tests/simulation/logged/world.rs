@@ -204,7 +204,10 @@ impl World {
             return;
         }
         let node = &self.nodes[place];
-        let limit = node.place.page_limit.min(self.scenario.answer_room.unwrap_or(usize::MAX));
+        let limit = node
+            .place
+            .page_limit
+            .min(self.scenario.answer_room.unwrap_or(usize::MAX));
         let items = self.holding(place).len() + 2 * self.winners.borrow().len();
         let most = 4 * items / limit + 12;
         for _ in 0..most {
@@ -372,7 +375,10 @@ fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> Stri
         Err(error) => return format!("n{from} <- n{}: {error}", node.index),
     };
     let mut line = format!("n{from} <- n{}: [{}]", node.index, list(&answer.items));
-    let refused = answer.refused.iter().map(|refusal| (&refusal.kind, &refusal.hlc));
+    let refused = answer
+        .refused
+        .iter()
+        .map(|refusal| (&refusal.kind, &refusal.hlc));
     line += &format!(", refused {:?}", refused.collect::<Vec<_>>());
     let Some(log) = &answer.log else { return line };
     for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
@@ -385,7 +391,9 @@ fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> Stri
     }
     line + &format!(
         ", {:?}, names {:?}, compared {:?}",
-        log.digest, log.stream_names.is_some(), log.compared
+        log.digest,
+        log.stream_names.is_some(),
+        log.compared
     )
 }
 
@@ -394,7 +402,13 @@ pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
     let Some(log) = &request.log else { return line };
     for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
         let Some(plane) = plane else { continue };
-        let text = |cursors: &[Cursor]| cursors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let text = |cursors: &[Cursor]| {
+            cursors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         line += &format!(
             ", {name}: {}, follows {:?}, upto {}, since {}",
             text(&plane.history.0),
@@ -406,6 +420,8 @@ pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
     let hello = if log.hello { ", hello" } else { "" };
     line + &format!(
         "{hello}, want {:?}, names {:?}, compare {:?}",
-        log.want, log.stream_names.is_some(), log.compare
+        log.want,
+        log.stream_names.is_some(),
+        log.compare
     )
 }
