@@ -22,8 +22,11 @@ use super::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use super::held::{Direction, Held};
 use super::planes::{digest_of, fetch, hash_of, keyed, look, names_of, note};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Outcome, Side, State};
+use super::reconcile::lacks_route;
 use super::round::Report;
-use super::session::{ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, is_same};
+use super::session::{
+    ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, Untold, is_same,
+};
 use super::shipment::pack;
 
 /// So many logs of others are told of when it is not known which of them is the peer's.
@@ -78,7 +81,11 @@ where
                 }
             }
         }
-        let (mut applied, mut shipped) = std::mem::take(&mut session.untold);
+        let Untold {
+            mut applied,
+            mut shipped,
+            ..
+        } = std::mem::take(&mut session.untold);
         for _ in 0..MOST_REWINDS {
             let Some(step) = self.step(session).await? else {
                 *session = Session::default();
@@ -103,7 +110,7 @@ where
     }
 
     /// Asks the peer where its logs stand. Returns whether it keeps any.
-    async fn greet(&self, session: &mut Session<S::Body>) -> Result<bool> {
+    pub(super) async fn greet(&self, session: &mut Session<S::Body>) -> Result<bool> {
         let question = || Look {
             history: WHOLE_HISTORY,
             others: Others::Latest(LATEST_OTHERS),
@@ -131,7 +138,7 @@ where
             })),
             ..Request::default()
         };
-        let Some(answer) = self.peer.exchange(request).await?.log else {
+        let Some(answer) = self.ask(request).await?.log else {
             return Ok(false);
         };
         let has_items = views.iter().any(|view| view.head > 0);
@@ -326,7 +333,7 @@ where
     ) -> Result<Option<(Answer<S::Body>, LogAnswer)>> {
         loop {
             let request = self.request_of(session, pairs, out);
-            match self.peer.exchange(request).await {
+            match self.ask(request).await {
                 Ok(mut answer) => {
                     let log = answer.log.take();
                     return Ok(log.map(|log| (answer, *log)));
@@ -577,7 +584,16 @@ where
             ours.count, theirs.count
         );
         self.side.log().warn(&message, None);
-        let found = self.reconcile_in(session).await?;
+        let differing = match self.differences().await {
+            Err(error) if lacks_route(&error) => {
+                let message = "what both sides hold cannot be compared; let the peer's server answer POST \
+                               /sync/reconcile as well";
+                self.side.log().warn(message, Some(&error));
+                return Ok(false);
+            }
+            differing => differing?,
+        };
+        let found = self.bring_together(session, differing).await?;
         report.applied += found.applied;
         report.shipped += found.shipped;
         report.in_sync = Some(found.in_sync);

@@ -12,12 +12,15 @@ use super::native_round::{Memory, NativeRound};
 use super::node_engine::{JsEvents, NodeEngine};
 use super::notifier::create_notifier;
 use super::options::{Lacking, Options};
+use super::reconciling::{Reconciling, create_reconcile};
 use super::runtime::{FairLock, IntoJs, spawn_traced};
 use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
 use crate::engine::held::{Direction, Held};
+use crate::engine::reconcile_all::Reconciled;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
+use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
@@ -32,6 +35,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
+    let reconciles = Rc::clone(&caller);
     let array = options.array();
     let object = scope.object()?;
     let exchange = bound(scope, env, "exchange", array, move |call| {
@@ -47,21 +51,24 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
     })?;
     scope.set(env, object, Key::Exchange, exchange)?;
+    let reconcile = create_reconcile(scope, env, array, reconciles)?;
+    scope.set_named(object, "reconcile", reconcile)?;
     scope.set_named(object, "changeNotifier", notifier)?;
     Ok(object)
 }
 
 /// What is behind an engine object.
-struct Caller {
+pub struct Caller {
     engine: Rc<NodeEngine>,
     /// What native rounds remember.
     native_memory: RefCell<Memory>,
-    turns: Rc<FairLock>,
+    /// One round, or reconciliation, at a time.
+    pub turns: Rc<FairLock>,
 }
 
 impl Caller {
     /// The transactions that a round would wait for.
-    fn holders(&self, holders: &mut Holders) -> Result<()> {
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
         self.engine.side.holders(holders)?;
         if let Some(state) = &self.engine.state {
             holders.add(state.held_by()?);
@@ -69,6 +76,39 @@ impl Caller {
         match self.engine.peer.0.native::<InProcess>()? {
             Some(peer) => peer.holders(holders),
             None => Ok(()),
+        }
+    }
+
+    /// A reconciliation, likewise; nothing if it was called off.
+    pub async fn reconcile(
+        &self,
+        env: &Rc<Env>,
+        reconciling: Reconciling,
+        objects: bool,
+    ) -> Result<Option<Reconciled<Body>>> {
+        let stop = reconciling.stop.clone();
+        let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
+        if is_stopped() {
+            return Ok(None);
+        }
+        look(&self.engine)?;
+        self.engine.events.reconciling.replace(Some(reconciling));
+        let done = match NativeRound::of(&self.engine, env) {
+            Ok(Some(round)) => {
+                self.engine.sweep.take();
+                let how = (stop.clone(), objects);
+                Box::pin(round.reconcile(env, &self.native_memory, how)).await
+            }
+            Ok(None) => {
+                self.native_memory.take();
+                Box::pin(self.engine.reconcile(objects)).await
+            }
+            Err(error) => Err(error),
+        };
+        self.engine.events.reconciling.take();
+        match done {
+            Err(_) if is_stopped() => Ok(None),
+            done => done.map(Some),
         }
     }
 
@@ -128,6 +168,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         events: JsEvents {
             clock,
             notifier: options.hang(notifier)?,
+            reconciling: RefCell::default(),
         },
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
@@ -138,6 +179,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         },
         sweep: RefCell::default(),
         session: RefCell::default(),
+        watch: Watch::default(),
     })
 }
 
@@ -205,7 +247,7 @@ impl IntoJs for Report<Body> {
     }
 }
 
-fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<Value<'s>> {
+pub fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
     scope.set(env, object, Key::NodeId, scope.string(&held.node_id)?)?;
     let direction = match held.direction {

@@ -24,6 +24,7 @@ mod native_round;
 mod node_engine;
 mod notifier;
 mod options;
+mod reconciling;
 mod runtime;
 mod serving;
 mod sqlite_state;
