@@ -142,7 +142,7 @@ where
             return Ok(());
         };
         let differing = match self.differences().await {
-            Err(error) if lacks_route(&error) => {
+            Err(error) if bars_route(&error) => {
                 let message = "what both sides hold cannot be compared, so all of it travels; let the peer's server \
                                answer POST /sync/reconcile as well";
                 self.side.log().warn(message, Some(&error));
@@ -282,10 +282,19 @@ where
 
 /// Whether the peer's server does not know the route by which two sides compare.
 pub(super) fn lacks_route(error: &Error) -> bool {
-    const NOT_FOUND: u16 = 404;
-    error
-        .network()
-        .is_some_and(|network| network.status == Some(NOT_FOUND))
+    const UNKNOWN: [u16; 3] = [404, 405, 501];
+    has_status(error, &UNKNOWN)
+}
+
+/// Whether it does not know it, or lets this caller exchange and not compare: a round goes on without.
+pub(super) fn bars_route(error: &Error) -> bool {
+    const BARRED: [u16; 2] = [401, 403];
+    lacks_route(error) || has_status(error, &BARRED)
+}
+
+fn has_status(error: &Error, statuses: &[u16]) -> bool {
+    let status = error.network().and_then(|network| network.status);
+    status.is_some_and(|status| statuses.contains(&status))
 }
 
 pub(super) fn other_log() -> Error {

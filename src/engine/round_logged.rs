@@ -22,7 +22,7 @@ use super::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use super::held::{Direction, Held};
 use super::planes::{digest_of, fetch, hash_of, keyed, look, names_of, note};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Outcome, Side, State};
-use super::reconcile::lacks_route;
+use super::reconcile::bars_route;
 use super::round::Report;
 use super::session::{
     ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, Untold, is_same,
@@ -585,7 +585,7 @@ where
         );
         self.side.log().warn(&message, None);
         let differing = match self.differences().await {
-            Err(error) if lacks_route(&error) => {
+            Err(error) if bars_route(&error) => {
                 let message = "what both sides hold cannot be compared; let the peer's server answer POST \
                                /sync/reconcile as well";
                 self.side.log().warn(message, Some(&error));
