@@ -11,11 +11,13 @@ use crate::protocol::text::Text;
 
 use super::caller::Engine;
 use super::change_log::{ChangeLog, Look};
-use super::planes::{hash_of, look, names_of};
+use super::planes::{hash_of, look, names_of, no_logs, verify};
 use super::ports::{Blobs, Events, Exchange, Side, State};
-use super::reconcile::{MOST_SPANS, no_logs, verify};
-use super::session::Planes;
 use super::progress::Phase;
+use super::session::Planes;
+
+/// At most this many ranges are compared in one request.
+pub(super) const MOST_SPANS: usize = 256;
 
 /// At most this many requests compare ranges: a peer that answers each with another split has no end.
 const MOST_QUESTIONS: usize = 10_000;

@@ -17,6 +17,7 @@
 mod answer_logged;
 pub mod apply;
 mod apply_logged;
+mod asking;
 pub mod blobs;
 mod caller;
 mod carry;

@@ -10,16 +10,13 @@ use crate::protocol::message::{Answer, Request};
 
 use super::caller::Engine;
 use super::change_log::{Advance, ChangeLog, Look, Note, View};
-use super::differences::Differences;
+use super::differences::{Differences, MOST_SPANS};
 use super::held::Held;
-use super::planes::{hash_of, look, names_of, note};
+use super::planes::{hash_of, look, names_of, no_logs, note, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
+use super::progress::Phase;
 use super::responder::Responder;
 use super::session::{Pair, Peer, Planes, Session, Untold};
-use super::progress::Phase;
-
-/// At most this many ranges are compared in one request.
-pub(super) const MOST_SPANS: usize = 256;
 
 /// A caller can have the log held against the tables once in so many milliseconds.
 const VERIFY_AFTER_MS: u64 = 60_000;
@@ -109,18 +106,6 @@ async fn answers<B>(store: Option<&impl ChangeLog<B>>, spans: Vec<&Span>) -> Res
         // What a side does not carry it does not hold.
         _ => Ok(spans.iter().map(|_| Reply::Same).collect()),
     }
-}
-
-/// Holds the logs of a side against its tables.
-pub(super) async fn verify<S: Side>(side: &S) -> Result<u64> {
-    let mut mended = 0;
-    if let Some(records) = side.records() {
-        mended += records.verify().await?;
-    }
-    if let Some(rows) = side.rows() {
-        mended += rows.verify().await?;
-    }
-    Ok(mended)
 }
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -300,12 +285,4 @@ fn has_status(error: &Error, statuses: &[u16]) -> bool {
 pub(super) fn other_log() -> Error {
     let message = "the log of one of the two sides became another one meanwhile, as if its file was put back; try again";
     Error::sync("reconcile", message)
-}
-
-pub(super) fn no_logs() -> Error {
-    Error::sync(
-        "reconcile",
-        "one of the two sides keeps no change log; use the stores of this package on both, or let the ordinary rounds do \
-         it",
-    )
 }

@@ -7,10 +7,10 @@ use super::caller::Engine;
 use super::held::Held;
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
+use super::progress::Phase;
 use super::reconcile::{lacks_route, other_log};
 use super::reconcile_objects::Objects;
 use super::session::{Peer, Session, Untold};
-use super::progress::Phase;
 
 /// At most this many pages of what both sides know of each other's logs are exchanged before they are compared.
 const MOST_PAGES: usize = 100_000;

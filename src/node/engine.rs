@@ -12,21 +12,29 @@ use super::native_round::{Memory, NativeRound};
 use super::node_engine::{JsEvents, NodeEngine};
 use super::notifier::create_notifier;
 use super::options::{Lacking, Options};
-use super::reconciling::{Reconciling, create_reconcile};
 use super::runtime::{FairLock, IntoJs, spawn_traced};
 use super::stores::NativeBlobs;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
 use crate::engine::held::{Direction, Held};
-use crate::engine::reconcile_all::Reconciled;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
-/// `createSyncEngine(options)`
-pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// An engine object, and what is behind it.
+pub struct Made<'s> {
+    /// The object, with its `exchange`.
+    pub object: Value<'s>,
+    /// What its adapters hang on.
+    pub adapters: Value<'s>,
+    /// What is behind it.
+    pub caller: Rc<Caller>,
+}
+
+/// Makes an engine that exchanges.
+pub fn make_sync_engine<'s>(call: &Call<'s>) -> Result<Made<'s>> {
     let (scope, env) = (call.scope, call.env);
     let notifier = create_notifier(scope, env)?;
     let options = Options::new(scope, env, call.arg(0), &SYNC_ENGINE)?;
@@ -35,7 +43,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
-    let reconciles = Rc::clone(&caller);
+    let made = Rc::clone(&caller);
     let array = options.array();
     let object = scope.object()?;
     let exchange = bound(scope, env, "exchange", array, move |call| {
@@ -51,17 +59,20 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         })
     })?;
     scope.set(env, object, Key::Exchange, exchange)?;
-    let reconcile = create_reconcile(scope, env, array, reconciles)?;
-    scope.set_named(object, "reconcile", reconcile)?;
     scope.set_named(object, "changeNotifier", notifier)?;
-    Ok(object)
+    Ok(Made {
+        object,
+        adapters: array,
+        caller: made,
+    })
 }
 
 /// What is behind an engine object.
 pub struct Caller {
-    engine: Rc<NodeEngine>,
+    /// The engine, for rounds on this thread.
+    pub engine: Rc<NodeEngine>,
     /// What native rounds remember.
-    native_memory: RefCell<Memory>,
+    pub native_memory: RefCell<Memory>,
     /// One round, or reconciliation, at a time.
     pub turns: Rc<FairLock>,
 }
@@ -79,39 +90,6 @@ impl Caller {
         }
     }
 
-    /// A reconciliation, likewise; nothing if it was called off.
-    pub async fn reconcile(
-        &self,
-        env: &Rc<Env>,
-        reconciling: Reconciling,
-        objects: bool,
-    ) -> Result<Option<Reconciled<Body>>> {
-        let stop = reconciling.stop.clone();
-        let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
-        if is_stopped() {
-            return Ok(None);
-        }
-        look(&self.engine)?;
-        self.engine.events.reconciling.replace(Some(reconciling));
-        let done = match NativeRound::of(&self.engine, env) {
-            Ok(Some(round)) => {
-                self.engine.sweep.take();
-                let how = (stop.clone(), objects);
-                Box::pin(round.reconcile(env, &self.native_memory, how)).await
-            }
-            Ok(None) => {
-                self.native_memory.take();
-                Box::pin(self.engine.reconcile(objects)).await
-            }
-            Err(error) => Err(error),
-        };
-        self.engine.events.reconciling.take();
-        match done {
-            Err(_) if is_stopped() => Ok(None),
-            done => done.map(Some),
-        }
-    }
-
     /// One round, on another thread where every store is this package's own. A sweep that was begun the
     /// one way is begun anew the other way, from what is persisted.
     async fn round(&self, env: &Rc<Env>) -> Result<Report<Body>> {
@@ -126,7 +104,7 @@ impl Caller {
 }
 
 /// Finds out which of the adapters are this package's own.
-fn look(engine: &NodeEngine) -> Result<()> {
+pub fn look(engine: &NodeEngine) -> Result<()> {
     engine.side.look()?;
     engine.local.look()?;
     engine.remote.look()?;

@@ -28,6 +28,7 @@ mod reconciling;
 mod runtime;
 mod serving;
 mod sqlite_state;
+mod stopping;
 mod stores;
 mod transport;
 mod value;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::adapters::{AnyBlobs, AnyState, NodeSide};
 use super::notifier::emit_applied;
-use super::reconciling::Reconciling;
 use super::runtime::{await_js, watch};
+use super::stopping::Reconciling;
 use super::transport::Peer;
 use super::value::{Handle, Key};
 use crate::engine::ports::Events;
-use crate::engine::round::Engine;
 use crate::engine::progress::Progress;
+use crate::engine::round::Engine;
 use crate::error::Result;
 use crate::protocol::text::Text;
 

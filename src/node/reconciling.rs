@@ -4,80 +4,72 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::watch::Sender;
-
 use super::convert::Body;
-use super::engine::{Caller, write_held};
+use super::engine::{Caller, Made, look, make_sync_engine, write_held};
 use super::error::{Thrown, warn};
 use super::inside::refuse_any_inside;
 use super::known_options::RECONCILE;
+use super::native_round::NativeRound;
 use super::options::Options;
 use super::runtime::{IntoJs, spawn_traced};
-use super::value::{
-    Call, Env, Intrinsic, Key, Kind, Persistent, Scope, Value, bound, enter, function,
-};
+use super::stopping::{Reconciling, Stop};
+use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Value, bound, enter, function};
 use crate::engine::held::said_code;
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::reconcile_objects::Objects;
-use crate::engine::progress::{Phase, Progress};
 use crate::error::{Error, Result};
 use crate::protocol::text::Text;
 
-/// How an app calls a reconciliation off, whichever thread that runs on.
-#[derive(Debug, Default)]
-pub struct Stop(Sender<bool>);
-
-impl Stop {
-    /// Whether it was called off.
-    pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until it is.
-    pub async fn stopped(self: Arc<Self>) {
-        // The sender lives as long as this does.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
-    }
-
-    fn stop(&self) {
-        self.0.send_replace(true);
-    }
+/// `createSyncEngine(options)`
+pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let Made {
+        object,
+        adapters,
+        caller,
+    } = make_sync_engine(call)?;
+    let (scope, env) = (call.scope, call.env);
+    let reconcile = create_reconcile(scope, env, adapters, caller)?;
+    scope.set_named(object, "reconcile", reconcile)?;
+    Ok(object)
 }
 
-/// What the reconciliation that runs was called with.
-pub struct Reconciling {
-    /// Only if it was called with a signal: waiting for it costs something at every request.
-    pub stop: Option<Arc<Stop>>,
-    listener: Option<Persistent>,
-}
-
-impl Reconciling {
-    /// Tells the app's listener. The function of `js/reconcile.js` catches what it throws.
-    pub fn progressed(&self, env: &Rc<Env>, progress: Progress) {
-        let Some(listener) = &self.listener else {
-            return;
+impl Caller {
+    /// A reconciliation, where a round would run; nothing if it was called off.
+    async fn reconcile(
+        &self,
+        env: &Rc<Env>,
+        reconciling: Reconciling,
+        objects: bool,
+    ) -> Result<Option<Reconciled<Body>>> {
+        let stop = reconciling.stop.clone();
+        let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
+        if is_stopped() {
+            return Ok(None);
+        }
+        look(&self.engine)?;
+        self.engine.events.reconciling.replace(Some(reconciling));
+        let done = match NativeRound::of(&self.engine, env) {
+            Ok(Some(round)) => {
+                self.engine.sweep.take();
+                let how = (stop.clone(), objects);
+                Box::pin(round.reconcile(env, &self.native_memory, how)).await
+            }
+            Ok(None) => {
+                self.native_memory.take();
+                Box::pin(self.engine.reconcile(objects)).await
+            }
+            Err(error) => Err(error),
         };
-        let phase = match progress.phase {
-            Phase::Verify => "verify",
-            Phase::Compare => "compare",
-            Phase::Items => "items",
-            Phase::Objects => "objects",
-        };
-        // If this fails, the environment is ending, and there is no one left to tell.
-        let _ = env.scope(|scope| {
-            let of = match progress.of {
-                Some(of) => scope.count(of as u64)?,
-                None => scope.undefined()?,
-            };
-            let args = [scope.text(phase)?, scope.count(progress.done as u64)?, of];
-            scope.call(scope.undefined()?, listener.value(scope)?, &args)?;
-            Ok(())
-        });
+        self.engine.events.reconciling.take();
+        match done {
+            Err(_) if is_stopped() => Ok(None),
+            done => done.map(Some),
+        }
     }
 }
 
 /// The function `reconcile`: `js/reconcile.js` around [`begin`]. `array` is what the engine's adapters hang on.
-pub fn create_reconcile<'s>(
+fn create_reconcile<'s>(
     scope: Scope<'s>,
     env: &Rc<Env>,
     array: Value<'s>,

@@ -10,8 +10,8 @@ use super::{Memory, NativeRound, held_for_js};
 use crate::engine::reconcile_all::Reconciled;
 use crate::error::Result;
 use crate::node::convert::Body;
-use crate::node::reconciling::Stop;
 use crate::node::runtime::{EndOfTasks, on_a_thread};
+use crate::node::stopping::Stop;
 use crate::node::value::Env;
 
 impl NativeRound {
