@@ -98,49 +98,57 @@ async function largePair(t) {
   return { a: first, cloud };
 }
 
-test("of 100,000 items ten that differ are found with at most 10 requests and 200 KiB", needsHand, async (t) => {
-  const { a, cloud } = await largePair(t);
-  for (const [front, serve] of Object.entries(FRONTS)) {
-    const proxy = await countingProxy(t, await serve(t, cloud));
-    const done = await engineAt(a, proxy.url).reconcile();
-    t.diagnostic(
-      `${front}: ${done.differing} differ, ${done.requests} requests, ${proxy.bytes} bytes in both directions`,
-    );
-    assert.equal(done.inSync, true);
-    assert.equal(proxy.posts.length, done.requests);
-    assert.ok(done.requests <= 10, `${done.requests} requests`);
-    assert.ok(proxy.bytes <= 200 * 1024, `${proxy.bytes} bytes`);
-    assert.deepEqual([await countOf(a), await countOf(cloud)], [ITEMS, ITEMS]);
-    if (front === "handler") break;
-    assert.equal(done.differing, 10);
-    for (let n = 0; n < 10; n++) {
-      const side = n % 2 === 0 ? a : cloud;
-      byHand(side, `DELETE FROM shared_records WHERE id = '${idOf(n * 9_001)}'`);
+test(
+  "of 100,000 items ten that differ are found with at most 10 requests and 200 KiB",
+  needsHand,
+  async (t) => {
+    const { a, cloud } = await largePair(t);
+    for (const [front, serve] of Object.entries(FRONTS)) {
+      const proxy = await countingProxy(t, await serve(t, cloud));
+      const done = await engineAt(a, proxy.url).reconcile();
+      t.diagnostic(
+        `${front}: ${done.differing} differ, ${done.requests} requests, ${proxy.bytes} bytes in both directions`,
+      );
+      assert.equal(done.inSync, true);
+      assert.equal(proxy.posts.length, done.requests);
+      assert.ok(done.requests <= 10, `${done.requests} requests`);
+      assert.ok(proxy.bytes <= 200 * 1024, `${proxy.bytes} bytes`);
+      assert.deepEqual([await countOf(a), await countOf(cloud)], [ITEMS, ITEMS]);
+      if (front === "handler") break;
+      assert.equal(done.differing, 10);
+      for (let n = 0; n < 10; n++) {
+        const side = n % 2 === 0 ? a : cloud;
+        byHand(side, `DELETE FROM shared_records WHERE id = '${idOf(n * 9_001)}'`);
+      }
     }
-  }
-});
+  },
+);
 
 for (const [front, serve] of Object.entries(FRONTS)) {
   for (const [client, how] of Object.entries(CLIENTS)) {
     describe(`${front}, ${client} client`, () => {
-      test("what compares goes to /sync/reconcile, everything else to /sync/exchange", needsHand, async (t) => {
-        const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
-        const proxy = await countingProxy(t, await serve(t, cloud));
-        const engine = engineAt(a, proxy.url, how);
-        const key = await writeFile(a, 0);
-        await writeNotes(a, 1, 300);
-        await drained(engine);
-        assert.deepEqual(new Set(proxy.posts), new Set(["/sync/exchange"]));
-        byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
-        await cloud.objects.delete(key);
-        const done = await engine.reconcile({ objects: true });
-        assert.deepEqual(
-          [done.differing, done.shipped, done.inSync, done.objects.sent],
-          [1, 1, true, 1],
-        );
-        assert.ok(proxy.posts.includes("/sync/reconcile"));
-        assert.equal(await countOf(cloud), 300);
-      });
+      test(
+        "what compares goes to /sync/reconcile, everything else to /sync/exchange",
+        needsHand,
+        async (t) => {
+          const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
+          const proxy = await countingProxy(t, await serve(t, cloud));
+          const engine = engineAt(a, proxy.url, how);
+          const key = await writeFile(a, 0);
+          await writeNotes(a, 1, 300);
+          await drained(engine);
+          assert.deepEqual(new Set(proxy.posts), new Set(["/sync/exchange"]));
+          byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
+          await cloud.objects.delete(key);
+          const done = await engine.reconcile({ objects: true });
+          assert.deepEqual(
+            [done.differing, done.shipped, done.inSync, done.objects.sent],
+            [1, 1, true, 1],
+          );
+          assert.ok(proxy.posts.includes("/sync/reconcile"));
+          assert.equal(await countOf(cloud), 300);
+        },
+      );
 
       test("authorize is told the route", async (t) => {
         const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
@@ -171,25 +179,32 @@ for (const [front, serve] of Object.entries(FRONTS)) {
         assert.equal((await engine.exchange()).inSync, true);
       });
 
-      test("a server that does not know the route: reconcile says so, rounds only warn", needsHand, async (t) => {
-        const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
-        const target = await serve(t, cloud);
-        const url = await without(t, target, "/sync/reconcile");
-        const engine = engineAt(a, url, how);
-        await writeNotes(a, 0, 30);
-        await drained(engine);
-        byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
-        await assert.rejects(engine.reconcile(), {
-          code: "SYNC_ERROR",
-          message: /does not answer POST \/sync\/reconcile/,
-        });
-        let quiet;
-        const said = await warningsOf(t, async () => {
-          quiet = await engine.exchange();
-        });
-        assert.deepEqual([quiet.inSync, quiet.hasMore], [false, false]);
-        assert.ok(said.some((words) => words.includes("/sync/reconcile")), said.join("\n"));
-      });
+      test(
+        "a server that does not know the route: reconcile says so, rounds only warn",
+        needsHand,
+        async (t) => {
+          const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
+          const target = await serve(t, cloud);
+          const url = await without(t, target, "/sync/reconcile");
+          const engine = engineAt(a, url, how);
+          await writeNotes(a, 0, 30);
+          await drained(engine);
+          byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
+          await assert.rejects(engine.reconcile(), {
+            code: "SYNC_ERROR",
+            message: /does not answer POST \/sync\/reconcile/,
+          });
+          let quiet;
+          const said = await warningsOf(t, async () => {
+            quiet = await engine.exchange();
+          });
+          assert.deepEqual([quiet.inSync, quiet.hasMore], [false, false]);
+          assert.ok(
+            said.some((words) => words.includes("/sync/reconcile")),
+            said.join("\n"),
+          );
+        },
+      );
 
       test("two sides that both hold something meet without the route, and lose nothing", async (t) => {
         const [a, cloud] = [await sideOf(t, "a"), await sideOf(t, "cloud")];
@@ -202,7 +217,10 @@ for (const [front, serve] of Object.entries(FRONTS)) {
         });
         assert.equal(quiet.inSync, true);
         assert.deepEqual([await countOf(a), await countOf(cloud)], [50, 50]);
-        assert.ok(said.some((words) => words.includes("/sync/reconcile")), said.join("\n"));
+        assert.ok(
+          said.some((words) => words.includes("/sync/reconcile")),
+          said.join("\n"),
+        );
       });
     });
   }
@@ -219,9 +237,11 @@ async function passing(t, target, path, answer) {
       headers,
       body: pieces.length === 0 ? undefined : Buffer.concat(pieces),
     });
-    const { "content-encoding": coding, "content-length": size, ...back } = Object.fromEntries(
-      response.headers,
-    );
+    const {
+      "content-encoding": coding,
+      "content-length": size,
+      ...back
+    } = Object.fromEntries(response.headers);
     res.writeHead(response.status, back);
     res.end(Buffer.from(await response.arrayBuffer()));
   });

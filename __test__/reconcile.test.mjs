@@ -66,10 +66,7 @@ for (const way of Object.keys(WAYS)) {
       assert.deepEqual([await countOf(a), await countOf(cloud)], [397, 396]);
       const done = await a.engine.reconcile();
       assert.deepEqual([await countOf(a), await countOf(cloud)], [400, 400]);
-      assert.deepEqual(
-        [done.differing, done.applied, done.shipped, done.inSync],
-        [7, 3, 4, true],
-      );
+      assert.deepEqual([done.differing, done.applied, done.shipped, done.inSync], [7, 3, 4, true]);
       assert.equal((await a.engine.exchange()).inSync, true);
     });
 
@@ -130,7 +127,10 @@ for (const way of Object.keys(WAYS)) {
         ["objects", true],
       ]);
       assert.deepEqual(told.at(-1), { phase: "objects", done: 1, of: 1 });
-      assert.ok(said.some((words) => /onProgress/.test(words)), said.join("\n"));
+      assert.ok(
+        said.some((words) => /onProgress/.test(words)),
+        said.join("\n"),
+      );
       const rejecting = async () => {
         throw new Error("later");
       };
@@ -261,7 +261,12 @@ for (const shared of [true, false]) {
     await writeNotes(a, 0, 40);
     for (let n = 0; n < 40; n++) {
       const timestamp = at(n, "a");
-      const row = { id: `p${n}`, text: `page ${n}`, updated_at: sync.serializeHLC(timestamp), deleted_at: null };
+      const row = {
+        id: `p${n}`,
+        text: `page ${n}`,
+        updated_at: sync.serializeHLC(timestamp),
+        deleted_at: null,
+      };
       await a.rows.applier.apply({ timestamp, appId: "notes", table: "pages", op: "insert", row });
     }
     assert.equal((await drained(engine)).inSync, true);
