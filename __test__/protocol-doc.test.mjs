@@ -115,7 +115,7 @@ test("every field that sides with logs send stands in the page", () => {
   for (const file of ["message", "compare", "digest"]) {
     const source = readFileSync(new URL(`../src/protocol/log/${file}.rs`, import.meta.url), "utf8");
     for (const [, attributes, name] of source.matchAll(
-      /((?:^ *#\[.*\]\n)*)^    pub ([a-z_]+): /gm,
+      /((?:^ *#\[.*\]\n)*)^ {4}pub ([a-z_]+): /gm,
     )) {
       if (attributes.includes("serde(flatten)")) continue;
       const renamed = /rename = "([^"]+)"/.exec(attributes);

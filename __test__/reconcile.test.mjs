@@ -12,7 +12,6 @@ import {
   drained,
   engineOf,
   idOf,
-  inProcess,
   needsHand,
   sideOf,
   writeFile,
