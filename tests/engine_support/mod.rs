@@ -8,6 +8,7 @@ use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{
     DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Report, RoundOptions,
 };
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
@@ -169,6 +170,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         }));
         node
     }

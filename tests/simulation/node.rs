@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions};
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
@@ -181,6 +182,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         };
         *self.engine.borrow_mut() = Some(Rc::new(engine));
     }

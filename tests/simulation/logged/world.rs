@@ -286,7 +286,7 @@ impl World {
             return;
         };
         if rounds == 0 {
-            let found = engine.reconcile().await;
+            let found = engine.reconcile(false).await;
             return self.note(|| format!("n{} reconciles: {found:?}", node.index));
         }
         for _ in 0..rounds {
