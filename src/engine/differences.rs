@@ -125,6 +125,10 @@ where
                         }
                     }
                     Reply::Same => {}
+                    Reply::Parts(parts) if parts.iter().any(|part| part.range == span.range) => {
+                        let message = "a part of a range must be smaller than the range";
+                        return Err(Error::sync("malformed exchange answer", message));
+                    }
                     Reply::Parts(parts) => pending.extend(self.other_parts(parts).await?),
                     Reply::Keys(theirs) => self.other_keys(&span.range, theirs, &mut found).await?,
                 }
