@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
@@ -12,6 +14,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::guards::{hear, late_of};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::ports::{Clock, Log, Outcome, Side};
@@ -32,6 +35,8 @@ pub struct Responder<S: Side> {
     unordered: RefCell<Unordered<S::Body>>,
     /// When they were last asked for it.
     looked_at_ms: Cell<Option<u64>>,
+    /// Whether the clock has heard of what the stores hold.
+    clock_has_heard: Arc<AtomicBool>,
 }
 
 /// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
@@ -57,6 +62,16 @@ impl<S: Side> Responder<S> {
             warned: RefCell::default(),
             unordered: RefCell::default(),
             looked_at_ms: Cell::default(),
+            clock_has_heard: Arc::default(),
+        }
+    }
+
+    /// The same, by the clock of `other`, which hears once for both of what the stores hold.
+    #[must_use]
+    pub fn with_clock_of<T: Side>(self, other: &Responder<T>) -> Self {
+        Self {
+            clock_has_heard: Arc::clone(&other.clock_has_heard),
+            ..self
         }
     }
 
@@ -103,6 +118,12 @@ impl<S: Side> Responder<S> {
                 None
             }
         };
+        if let Some(held) = &coverage
+            && !self.clock_has_heard.swap(true, Ordering::Relaxed)
+        {
+            hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
+        }
+        late_of(&self.side, (u64::MAX, u64::MAX));
         self.note_taken_in(&arrivals);
         let budget = request
             .max_answer_bytes

@@ -15,7 +15,7 @@ pub use super::caller::{
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
-use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
+use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
@@ -124,7 +124,9 @@ where
     }
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
-        let (own, peer) = self.read_state().await?;
+        let began_ms = self.side.clock().app_ms();
+        let persisted = self.read_state().await?;
+        let (own, peer) = self.guarded(sweep, persisted).await?;
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
@@ -166,6 +168,7 @@ where
             gapped: guard.into_stopped(),
             coverage: answer.coverage.clone(),
             shipped_after,
+            began_ms,
             horizon,
             more: page.more || only_hears,
             blind: page.blind.is_some(),
@@ -213,7 +216,7 @@ where
     }
 
     /// Writes what changed: a quiet round leaves the disk alone.
-    async fn write_state(
+    pub(super) async fn write_state(
         &self,
         own: (&Watermarks, &Watermarks),
         peer: (&Watermarks, &Watermarks),

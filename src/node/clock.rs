@@ -61,6 +61,11 @@ impl NativeClock {
         self.moved(scope, &self.clock.receive_at(remote, physical))
     }
 
+    /// What it would stamp now. Nothing is given.
+    pub fn next(&self, scope: Scope<'_>) -> Result<Hlc> {
+        Ok(self.clock.next_at(self.physical(scope)?))
+    }
+
     /// The clock itself, for native code on any thread. `None` where it has functions of the app's, which
     /// only its own functions can call.
     pub fn shared(&self) -> Option<&SharedClock> {

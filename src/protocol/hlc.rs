@@ -132,6 +132,15 @@ impl Hlc {
         Text::from_units(&units)
     }
 
+    /// The last timestamp before this one that its node can have; `None` before the first.
+    pub fn before(&self) -> Option<Self> {
+        let (wall_time, counter) = match self.counter.checked_sub(1) {
+            Some(counter) => (self.wall_time, counter),
+            None => (self.wall_time.checked_sub(1)?, MAX_SAFE_INTEGER),
+        };
+        Some(Self::new(wall_time, counter, self.node_id.clone()))
+    }
+
     /// Whether the wall time needs no more than the twelve digits of the text form, so that text order
     /// of wall times is their order.
     pub fn wall_time_fits_text(&self) -> bool {

@@ -41,6 +41,13 @@ impl SharedClock {
         self.stamp(|state| state.receive(remote, physical))
     }
 
+    /// What [`tick_at`](Self::tick_at) would stamp. Nothing is given.
+    pub fn next_at(&self, physical: u64) -> Hlc {
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = state.tick(physical);
+        Hlc::new(state.wall_time, state.counter, self.node.clone())
+    }
+
     /// Stamps a local event now.
     pub fn now(&self) -> Hlc {
         self.tick_at(system_ms())
@@ -57,6 +64,10 @@ impl Clock for SharedClock {
     async fn receive(&self, remote: &Hlc) -> Result<()> {
         self.receive_at(remote, system_ms());
         Ok(())
+    }
+
+    async fn next(&self) -> Result<Option<Hlc>> {
+        Ok(Some(self.next_at(system_ms())))
     }
 
     fn app_ms(&self) -> u64 {

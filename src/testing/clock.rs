@@ -39,6 +39,11 @@ impl MemoryClock {
         self.physical.set(ms);
     }
 
+    /// Forgets what it has given and heard, as a process that kept nothing.
+    pub fn forget(&self) {
+        self.state.take();
+    }
+
     /// Stamps a local event.
     pub fn now(&self) -> Hlc {
         let state = self.state.get().tick(self.physical.get());
@@ -53,6 +58,12 @@ impl Clock for MemoryClock {
         let state = self.state.get().receive(remote, self.physical.get());
         self.state.set(state);
         Ok(())
+    }
+
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let state = self.state.get().tick(self.physical.get());
+        let stamp = Hlc::new(state.wall_time, state.counter, self.node.clone());
+        Ok(Some(stamp))
     }
 
     fn app_ms(&self) -> u64 {

@@ -3,6 +3,7 @@
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::clock::NativeClock;
+use crate::node::convert::read_hlc;
 use crate::node::runtime::await_js;
 use crate::node::value::{Handle, Intrinsic, Key, Slot};
 use crate::protocol::hlc::Hlc;
@@ -35,6 +36,24 @@ impl Clock for JsClock {
                 invoke.with_hlc(scope, (clock, "clock"), Key::Receive, remote)
             },
             |_, _| Ok(()),
+        )
+        .await
+    }
+
+    /// A clock of the app's gives the timestamp: it has no other way to say for whom it stamps.
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let env = self.0.env();
+        if let Some(clock) = self.0.native::<NativeClock>()? {
+            return env.scope(|scope| clock.next(scope).map(Some));
+        }
+        await_js(
+            env,
+            "clock.now",
+            |scope, invoke| {
+                let clock = (self.0.value(scope)?, "clock");
+                invoke.method(scope, clock, Key::Now, &[])
+            },
+            |scope, stamp| read_hlc(scope, env, stamp),
         )
         .await
     }

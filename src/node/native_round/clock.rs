@@ -67,6 +67,23 @@ impl Clock for RoundClock {
             .await
     }
 
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let (tasks, which) = match &self.whose {
+            Whose::Ours(clock) => return clock.next().await,
+            Whose::Theirs(tasks, which) => (tasks, *which),
+        };
+        tasks
+            .run("clock.now", move |context| {
+                Box::pin(async move {
+                    match which(&context) {
+                        Some(clock) => clock.next().await,
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await
+    }
+
     fn app_ms(&self) -> u64 {
         let since = u64::try_from(self.time.started.elapsed().as_millis());
         self.time.at_start.saturating_add(since.unwrap_or(u64::MAX))
