@@ -6,7 +6,7 @@
 //! database is put back. So an engine does, once, before its first round:
 //!
 //! - its clock hears of all that is known here, and stamps later than that;
-//! - of what the own watermarks say was taken in, only what the own stores still hold counts;
+//! - of what the own watermarks say was taken in, only what the own stores still hold counts, if the peer has more;
 //! - if the clock has stamped before what the peer was shipped of the own node, the own node is offered again from as
 //!   far back as such a clock can have been.
 //!
@@ -30,7 +30,7 @@ use super::sweep::{Learned, Sweep};
 /// What an engine remembers for its guards, for as long as it lives.
 #[derive(Debug, Default)]
 pub struct Guards {
-    /// Whether the first round has begun.
+    /// Whether the stores were looked at.
     looked: bool,
     /// The own node, if the clock says it.
     node: Option<NodeId>,
@@ -38,6 +38,12 @@ pub struct Guards {
     reached: Watermarks,
     /// How many late timestamps were seen, of records and of rows.
     late: (u64, u64),
+    /// What is offered again, from these timestamps on, until that is persisted.
+    offered_again: Vec<Hlc>,
+    /// Nodes of which the own stores hold less than was taken in, with what they hold.
+    doubted: Vec<(NodeId, Option<Hlc>)>,
+    /// Whether the peer holds something of such a node.
+    asks_again: bool,
 }
 
 impl Guards {
@@ -59,11 +65,44 @@ impl Guards {
         claimed.set(node.clone(), counts);
     }
 
-    /// Notes what is persisted after a round.
+    /// Brings `own` watermarks, and what was `received`, down to what the own stores hold, if the peer holds more or
+    /// cannot say: a newer version of another node may have taken the place of what is missing, and then there is
+    /// nothing to ask for.
+    pub(super) fn confirm(
+        &mut self,
+        own: &mut Watermarks,
+        received: &mut Watermarks,
+        coverage: Option<&Watermarks>,
+    ) {
+        for (node, held) in self.doubted.drain(..) {
+            if coverage.is_none_or(|peer| peer.get(&node) > held.as_ref()) {
+                own.set(node.clone(), held.clone());
+                received.set(node, held);
+                self.asks_again = true;
+            }
+        }
+    }
+
+    /// Whether something has to be asked for again. Says so once.
+    pub(super) fn asks_again(&mut self) -> bool {
+        std::mem::take(&mut self.asks_again)
+    }
+
+    /// Notes what the peer is known to hold.
     pub(super) fn note_reached(&mut self, peer: &Watermarks) {
         if let Some(node) = &self.node {
             self.reached.set(node.clone(), peer.get(node).cloned());
         }
+    }
+
+    /// The watermarks of a round are persisted.
+    pub(super) fn persisted(&mut self) {
+        self.offered_again.clear();
+    }
+
+    /// They could not be: what was found out about the stores is found out anew.
+    pub(super) fn not_persisted(&mut self) {
+        self.looked = false;
     }
 }
 
@@ -75,118 +114,97 @@ where
     T: State,
     E: Events,
 {
-    /// What counts of the persisted watermarks, which are brought down to it: own and peer's.
-    ///
-    /// # Errors
-    /// What bringing them down failed with. What else fails is warned of.
+    /// What counts of the persisted `peer` watermarks. The first round looks at clock and stores before that.
     pub(super) async fn guarded(
         &self,
         sweep: &mut Sweep<S::Body>,
-        (own, peer): (Watermarks, Watermarks),
-    ) -> Result<(Watermarks, Watermarks)> {
-        let (mut own_after, mut peer_after) = (own.clone(), peer.clone());
+        own: &Watermarks,
+        mut peer: Watermarks,
+    ) -> Watermarks {
         let mut guards = std::mem::take(&mut sweep.guards);
         if !guards.looked {
-            let stamp = self.own_stamp().await;
-            let held = self.own_coverage().await;
-            if let Some(held) = &held {
-                self.confirm(&mut own_after, held).await;
-            }
-            if let Some(stamp) = &stamp {
-                self.distrust_a_clock_behind(stamp, &mut peer_after);
-            }
-            let known = [Some(&own), Some(&peer), held.as_ref()];
-            let skew = self.options.max_clock_skew_ms;
-            hear(&self.side, known.into_iter().flatten(), skew).await;
-            guards.node = stamp.map(|stamp| stamp.node_id);
+            self.look(&mut guards, own, &peer).await;
         }
         let (late, count) = late_of(&self.side, guards.late);
-        let offered_again = late
-            .iter()
-            .filter(|hlc| guards.node.as_ref().is_none_or(|node| hlc.node_id == *node));
-        for hlc in offered_again {
-            peer_after.lower_below(hlc);
-            guards.reached.lower_below(hlc);
-            sweep.offer_again(hlc);
+        guards.late = count;
+        let is_own = |hlc: &Hlc| guards.node.as_ref().is_none_or(|node| hlc.node_id == *node);
+        for hlc in late.into_iter().filter(is_own).collect::<Vec<_>>() {
+            sweep.offer_again(&hlc);
+            guards.offered_again.push(hlc);
         }
-        let written = self
-            .write_state((&own, &own_after), (&peer, &peer_after))
-            .await;
-        if written.is_ok() {
-            guards.looked = true;
-            guards.late = count;
+        for hlc in &guards.offered_again {
+            peer.lower_below(hlc);
+            guards.reached.lower_below(hlc);
         }
         sweep.guards = guards;
-        written.map(|()| (own_after, peer_after))
+        peer
     }
 
-    async fn own_stamp(&self) -> Option<Hlc> {
-        let stamp = self.side.clock().next().await;
-        stamp.unwrap_or_else(|error| {
+    /// Looks at the clock and at the stores. What fails is warned of.
+    async fn look(&self, guards: &mut Guards, own: &Watermarks, peer: &Watermarks) {
+        let stamp = self.side.clock().next().await.unwrap_or_else(|error| {
             let message = "the clock does not say whose it is";
             self.side.log().warn(message, Some(&error));
             None
-        })
+        });
+        let held = match coverage(&self.side).await {
+            Ok(held) => {
+                guards.looked = true;
+                held
+            }
+            Err(error) => {
+                let message = "getNodeWatermarks failed; what was taken in is confirmed later";
+                self.side.log().warn(message, Some(&error));
+                None
+            }
+        };
+        if let Some(held) = &held {
+            guards.doubted = self.doubted(own, held).await;
+        }
+        let behind = stamp.as_ref().map(|stamp| self.clock_behind(stamp, peer));
+        guards.offered_again.extend(behind.flatten());
+        let known = [Some(own), Some(peer), held.as_ref()];
+        let skew = self.options.max_clock_skew_ms;
+        hear(&self.side, known.into_iter().flatten(), skew).await;
+        guards.node = stamp.map(|stamp| stamp.node_id);
     }
 
-    async fn own_coverage(&self) -> Option<Watermarks> {
-        let held = coverage(&self.side).await;
-        held.unwrap_or_else(|error| {
-            let message =
-                "getNodeWatermarks failed; what this side has taken in cannot be confirmed";
-            self.side.log().warn(message, Some(&error));
-            None
-        })
-    }
-
-    /// Brings the own watermarks down to what the own stores hold. A newer version of another node may have taken
-    /// the place of what is missing: then the peer has nothing to send again.
-    async fn confirm(&self, own: &mut Watermarks, held: &Watermarks) {
+    /// The nodes of which the own stores hold less than the `own` watermarks say, with what they hold.
+    async fn doubted(&self, own: &Watermarks, held: &Watermarks) -> Vec<(NodeId, Option<Hlc>)> {
         let is_ahead = |(node, hlc)| held.get(node).is_some_and(|newest| newest > hlc);
         let below = if own.iter().any(is_ahead) {
-            self.newest_upto(own).await
+            newest_upto(&self.side, own).await
         } else {
-            None
+            Ok(None)
         };
-        let all: Vec<_> = own.iter().map(|(_, hlc)| hlc.clone()).collect();
-        for hlc in all {
-            let node = &hlc.node_id;
-            let newest = held.get(node);
-            let confirmed = if newest > Some(&hlc) {
-                // What was written here since says nothing of what is before it.
-                match &below {
-                    Some(below) => below.get(node),
-                    None => Some(&hlc),
-                }
-            } else {
-                newest
-            };
-            if confirmed < Some(&hlc) {
-                own.set(node.clone(), confirmed.cloned());
-            }
-        }
-    }
-
-    /// Per node of `marks` the newest of what the own stores hold up to there, if all of them can say it.
-    async fn newest_upto(&self, marks: &Watermarks) -> Option<Watermarks> {
-        let found = newest_upto(&self.side, marks).await;
-        found.unwrap_or_else(|error| {
+        let below = below.unwrap_or_else(|error| {
             let message = "what this side has taken in could not be confirmed";
             self.side.log().warn(message, Some(&error));
             None
-        })
+        });
+        let mut doubted = Vec::new();
+        for (node, hlc) in own.iter() {
+            let newest = held.get(node);
+            let confirmed = match &below {
+                // What was written here since says nothing of what is before it.
+                Some(below) if newest > Some(hlc) => below.get(node),
+                _ => newest,
+            };
+            if confirmed < Some(hlc) {
+                doubted.push((node.clone(), confirmed.cloned()));
+            }
+        }
+        doubted
     }
 
-    /// A clock that stamps before what was shipped of its node was set back, or is behind what it heard before a
-    /// restart. What was stamped like that may be of an earlier start, and is not before what a peer would have
-    /// refused as too far ahead.
-    fn distrust_a_clock_behind(&self, stamp: &Hlc, peer: &mut Watermarks) {
-        let Some(shipped) = peer.get(&stamp.node_id).filter(|shipped| stamp <= *shipped) else {
-            return;
-        };
-        let skew = self.options.max_clock_skew_ms.unwrap_or(u64::MAX);
-        let wall_time = shipped.wall_time.saturating_sub(skew);
-        let from = Hlc::new(wall_time, 0, stamp.node_id.clone()).min(stamp.clone());
+    /// A clock that stamps before what was shipped of its node was set back, or forgot what it heard before a restart.
+    /// Returns from where on its node is offered again: what was stamped like that may be of an earlier start, and is
+    /// not before what a peer would have refused as too far ahead. A clock that is ahead of its node's timestamps is
+    /// past them with its next one.
+    fn clock_behind(&self, stamp: &Hlc, peer: &Watermarks) -> Option<Hlc> {
+        let now_ms = self.side.clock().app_ms();
+        let is_behind = |shipped: &&Hlc| stamp <= *shipped && shipped.wall_time >= now_ms;
+        let shipped = peer.get(&stamp.node_id).filter(is_behind)?;
         self.side.log().warn(
             &format!(
                 "the clock of node {:?} is behind what the node has shipped before; what it wrote since then is \
@@ -195,7 +213,9 @@ where
             ),
             None,
         );
-        peer.lower_below(&from);
+        let skew = self.options.max_clock_skew_ms.unwrap_or(u64::MAX);
+        let wall_time = shipped.wall_time.saturating_sub(skew);
+        Some(Hlc::new(wall_time, 0, stamp.node_id.clone()).min(stamp.clone()))
     }
 }
 
@@ -218,8 +238,8 @@ async fn newest_upto<S: Side>(side: &S, marks: &Watermarks) -> Result<Option<Wat
     Ok(Some(newest))
 }
 
-/// Lets the clock of a side hear of the greatest timestamp that is known, so that it stamps later. One that lies too
-/// far in the future is not heard: a clock that is wrong would stay so.
+/// Lets the clock of a side hear of the greatest timestamp that is known, so that it stamps later. What is past by the
+/// system's clock needs no hearing. What lies too far in the future is not heard: a clock that is wrong would stay so.
 pub(super) async fn hear<'a, S: Side>(
     side: &S,
     known: impl Iterator<Item = &'a Watermarks>,
@@ -227,7 +247,8 @@ pub(super) async fn hear<'a, S: Side>(
 ) {
     let now_ms = side.clock().app_ms();
     let stamps = known.flat_map(|marks| marks.iter().map(|(_, hlc)| hlc));
-    let heard = stamps.filter(|hlc| !too_far_ahead(hlc, now_ms, max_skew_ms));
+    let heard =
+        stamps.filter(|hlc| hlc.wall_time >= now_ms && !too_far_ahead(hlc, now_ms, max_skew_ms));
     if let Some(greatest) = heard.max()
         && let Err(error) = side.clock().receive(greatest).await
     {

@@ -125,8 +125,8 @@ where
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let began_ms = self.side.clock().app_ms();
-        let persisted = self.read_state().await?;
-        let (own, peer) = self.guarded(sweep, persisted).await?;
+        let (own, persisted) = self.read_state().await?;
+        let peer = self.guarded(sweep, &own, persisted.clone()).await;
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
@@ -178,23 +178,29 @@ where
             peer: peer_after,
             peer_lost,
         } = sweep.learn(&own, &peer, learned);
+        let asks_again = sweep.guards.asks_again();
         if let Err(error) = self
-            .write_state((&own, &own_after), (&peer, &peer_after))
+            .write_state((&own, &own_after), (&persisted, &peer_after))
             .await
         {
             sweep.end();
+            sweep.guards.not_persisted();
             return Err(error);
         }
+        sweep.guards.persisted();
         self.announce(&inbound).await?;
 
         if only_hears {
             let heard = Pass::Heard {
                 taken_in: inbound.applied(),
-                more: news && answer.has_more,
+                more: asks_again || (news && answer.has_more),
             };
             return inbound.fatal().map_or(Ok(heard), Err);
         }
-        let has_more = page.more || peer_lost || (news && (answer.has_more || !refused.is_empty()));
+        let has_more = page.more
+            || peer_lost
+            || asks_again
+            || (news && (answer.has_more || !refused.is_empty()));
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }
@@ -216,7 +222,7 @@ where
     }
 
     /// Writes what changed: a quiet round leaves the disk alone.
-    pub(super) async fn write_state(
+    async fn write_state(
         &self,
         own: (&Watermarks, &Watermarks),
         peer: (&Watermarks, &Watermarks),

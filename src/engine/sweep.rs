@@ -279,6 +279,8 @@ impl<B> Sweep<B> {
                 .or_insert_with(|| gap.clone());
         }
         self.broken.extend(round.taken_in.gaps().keys().cloned());
+        self.guards
+            .confirm(&mut own_after, &mut self.received, round.coverage.as_ref());
         let peer_lost = self.rewind(&round);
         self.gapped = round.gapped;
         self.blind |= round.blind;

@@ -24,6 +24,8 @@ pub mod fs;
 mod gate;
 mod holder;
 mod identity;
+pub mod known;
+mod late;
 mod objects;
 pub mod ports;
 pub mod query;
@@ -39,7 +41,7 @@ pub use self::holder::Holder;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
 pub use self::records::{Operation, RecordStore, RecordTransaction, Taken};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
-pub use self::state::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+pub use self::state::{HLC_CLOCK, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 pub use crate::protocol::wire::Json;
 
 /// What a store answers. A call is a page or an object, beside which the box is nothing.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::engine::object::{Incoming, key_text};
 use crate::engine::ports::{
-    AppRows, Blobs, Capabilities, Fetched, Log, Order, Outcome, Records, Scanned, Stat, State,
+    AppRows, Blobs, Capabilities, Fetched, Late, Log, Order, Outcome, Records, Scanned, Stat, State,
 };
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Stretch};
@@ -193,6 +193,15 @@ impl<P: Threading> Records<P::Body> for RecordPort<P> {
         self.ask(|store| store.node_watermarks()).await
     }
 
+    async fn newest_upto(&self, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        let marks = marks.clone();
+        self.ask(move |store| store.newest_upto(marks)).await
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.store.late(known)
+    }
+
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<P::Body>>>> {
         let asked = ask.clone();
         let found = self.ask(|store| store.unseen(asked)).await?;
@@ -255,6 +264,16 @@ impl<P: Threading> AppRows<P::Body> for RowPort<P> {
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
         let table = table.clone();
         self.ask(move |store| store.node_watermarks(&table)).await
+    }
+
+    async fn newest_upto(&self, table: &Table, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        let (table, marks) = (table.clone(), marks.clone());
+        self.ask(move |store| store.newest_upto(&table, marks))
+            .await
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.store.late(known)
     }
 
     async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<P::Body>>> {

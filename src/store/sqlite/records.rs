@@ -11,19 +11,22 @@ use super::database::Database;
 use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::record::encode;
+use super::late::LateCheck;
+use super::record::{Encoded, encode};
 use super::registry::Role;
 use super::rows::Stored;
 use super::schema::Shape;
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
+use crate::engine::ports::Late;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::late::LateStamps;
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
@@ -32,6 +35,7 @@ use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransactio
 pub struct SqliteRecords {
     database: Database,
     shape: Arc<Shape>,
+    late: LateStamps,
 }
 
 impl SqliteRecords {
@@ -41,6 +45,7 @@ impl SqliteRecords {
         Ok(Self {
             database,
             shape: Arc::new(shape),
+            late: LateStamps::default(),
         })
     }
 
@@ -55,6 +60,23 @@ impl SqliteRecords {
             .await
     }
 
+    /// Writes what the app asks for, in one transaction.
+    fn write_own(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<()> + Send + 'static,
+    ) -> Later<'_, ()> {
+        let stamps = self.late.clone();
+        Box::pin(self.write(operation, move |connection, shape| {
+            let transaction = begin(operation, connection)?;
+            let mut late = LateCheck::default();
+            work(&transaction, shape, &mut late)?;
+            transaction.commit().map_err(during(operation))?;
+            stamps.note(late.found);
+            Ok(())
+        }))
+    }
+
     async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -65,6 +87,34 @@ impl SqliteRecords {
             .write(operation, move |connection| work(connection, &shape))
             .await
     }
+}
+
+/// Stores a version of the app's, and notes where it is late.
+pub(super) fn put_own(
+    operation: &'static str,
+    (connection, shape): (&Connection, &Shape),
+    record: &Encoded,
+    late: &mut LateCheck,
+) -> Result<()> {
+    let by_time = (connection, &shape.sql.by_time);
+    late.look(operation, by_time, &record.updated_at, || {
+        rows::stored_time(operation, connection, &record.id)
+    })?;
+    rows::put(operation, connection, shape, record)
+}
+
+/// Marks a record as deleted, and notes where that is late.
+pub(super) fn delete_own(
+    operation: &'static str,
+    (connection, shape): (&Connection, &Shape),
+    (id, hlc): (&str, &Hlc),
+    late: &mut LateCheck,
+) -> Result<()> {
+    if let Some(stored) = rows::stored_time(operation, connection, id)? {
+        let by_time = (connection, &shape.sql.by_time);
+        late.look(operation, by_time, hlc, || Ok(Some(stored)))?;
+    }
+    rows::delete(operation, connection, shape, id, hlc)
 }
 
 impl RecordStore for SqliteRecords {
@@ -82,10 +132,10 @@ impl RecordStore for SqliteRecords {
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record";
-        Box::pin(self.write(OPERATION, move |connection, shape| {
+        self.write_own(OPERATION, move |connection, shape, late| {
             let record = encode(OPERATION, shape, &record)?;
-            rows::put(OPERATION, connection, shape, &record)
-        }))
+            put_own(OPERATION, (connection, shape), &record, late)
+        })
     }
 
     fn get(&self, id: &str) -> Later<'_, Option<Json>> {
@@ -109,9 +159,9 @@ impl RecordStore for SqliteRecords {
     fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
         const OPERATION: &str = "delete a record";
         let id = id.to_owned();
-        Box::pin(self.write(OPERATION, move |connection, shape| {
-            rows::delete(OPERATION, connection, shape, &id, &hlc)
-        }))
+        self.write_own(OPERATION, move |connection, shape, late| {
+            delete_own(OPERATION, (connection, shape), (&id, &hlc), late)
+        })
     }
 
     fn query(&self, query: Query) -> Later<'_, QueryResult> {
@@ -122,27 +172,27 @@ impl RecordStore for SqliteRecords {
 
     fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()> {
         const OPERATION: &str = "run a batch";
-        Box::pin(self.write(OPERATION, move |connection, shape| {
-            let transaction = begin(OPERATION, connection)?;
+        self.write_own(OPERATION, move |transaction, shape, late| {
             for operation in operations {
                 match operation {
                     Operation::Put(record) => {
                         let record = encode(OPERATION, shape, &record)?;
-                        rows::put(OPERATION, &transaction, shape, &record)?;
+                        put_own(OPERATION, (transaction, shape), &record, late)?;
                     }
                     Operation::Delete { id, hlc } => {
-                        rows::delete(OPERATION, &transaction, shape, &id, &hlc)?;
+                        delete_own(OPERATION, (transaction, shape), (&id, &hlc), late)?;
                     }
                 }
             }
-            transaction.commit().map_err(during(OPERATION))
-        }))
+            Ok(())
+        })
     }
 
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
-            let begun = SqliteTransaction::begin(turn, Arc::clone(&self.shape)).await?;
+            let begun =
+                SqliteTransaction::begin(turn, Arc::clone(&self.shape), self.late.clone()).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -186,6 +236,17 @@ impl RecordStore for SqliteRecords {
         Box::pin(self.read(OPERATION, |connection, shape| {
             delta::watermarks(OPERATION, connection, &shape.sql.by_time)
         }))
+    }
+
+    fn newest_upto(&self, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of the records";
+        Box::pin(self.read(OPERATION, move |connection, shape| {
+            delta::newest_upto(OPERATION, connection, &shape.sql.by_time, &marks).map(Some)
+        }))
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
     }
 
     fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {

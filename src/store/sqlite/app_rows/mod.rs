@@ -23,10 +23,13 @@ use self::apply::{APPLY, Tables};
 use self::table::{AppTable, StoredRow};
 use super::database::Database;
 use super::delta::{self, Wanted};
+use super::fault::during;
 use super::intake;
+use super::late::LateCheck;
 use super::record::Fields;
 use super::registry::Role;
 use super::shared::Options;
+use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
@@ -34,12 +37,14 @@ use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Said, Table, row
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::protocol::wire::size_in_json;
+use crate::store::late::LateStamps;
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
 
 /// A store of app rows. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct SqliteAppRows {
     database: Database,
+    late: LateStamps,
 }
 
 impl SqliteAppRows {
@@ -47,7 +52,10 @@ impl SqliteAppRows {
     /// other stores of this package that have it open. Waits on the disk.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let (database, ()) = Database::open(path, Role::AppRows, options, namespaces::prepare)?;
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            late: LateStamps::default(),
+        })
     }
 
     fn page(&self, table: &Table, wanted: Wanted) -> Later<'_, (Vec<Item<Json>>, bool)> {
@@ -136,6 +144,18 @@ impl AppRowStore for SqliteAppRows {
         Box::pin(async move { Ok(marks.await?.unwrap_or_default()) })
     }
 
+    fn newest_upto(&self, table: &Table, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of an app's rows";
+        let found = self.with_table(OPERATION, table, move |connection, table| {
+            delta::newest_upto(OPERATION, connection, &table.by_time, &marks)
+        });
+        Box::pin(async move { Ok(Some(found.await?.unwrap_or_default())) })
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
+    }
+
     fn unseen(&self, table: &Table, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
         self.page(table, Wanted::Unseen(ask))
     }
@@ -152,6 +172,20 @@ impl AppRowStore for SqliteAppRows {
 
     fn scan(&self, table: &Table, since: Hlc, limit: usize) -> Later<'_, (Vec<Item<Json>>, bool)> {
         self.page(table, Wanted::After(since, limit))
+    }
+
+    fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
+        let stamps = self.late.clone();
+        Box::pin(self.database.write(APPLY, move |connection| {
+            let transaction = intake::begin(APPLY, connection)?;
+            let mut late = LateCheck::default();
+            let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            transaction.commit().map_err(during(APPLY))?;
+            if applied {
+                stamps.note(late.found);
+            }
+            Ok(())
+        }))
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
