@@ -1228,12 +1228,12 @@ interface HLCClockState {
 type HLCClockSource =
   | DatabaseAdapter
   | SqliteAppRows
-  | AppSyncableSource
+  | SqliteAppRows["applier"]
   | SyncStateStore
   | {
       getHlcClockState(): HLCClockState | null;
-      getWatermarks(): WatermarkMap;
-      getPeerWatermarks(): WatermarkMap;
+      getWatermarks(): Watermarks;
+      getPeerWatermarks(): Watermarks;
     };
 
 /** Options of {@link createHLCClock}. */
