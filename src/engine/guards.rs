@@ -32,6 +32,8 @@ use super::sweep::{Learned, Sweep};
 pub struct Guards {
     /// Whether the stores were looked at.
     looked: bool,
+    /// Whether the clock has not yet heard of what a page met.
+    hears: bool,
     /// The own node, if the clock says it.
     node: Option<NodeId>,
     /// Of the own node, what the peer is known to have got from here. Without state nothing else remembers it.
@@ -74,13 +76,18 @@ impl Guards {
         received: &mut Watermarks,
         coverage: Option<&Watermarks>,
     ) {
-        for (node, held) in self.doubted.drain(..) {
-            if coverage.is_none_or(|peer| peer.get(&node) > held.as_ref()) {
+        for (node, held) in &self.doubted {
+            if coverage.is_none_or(|peer| peer.get(node) > held.as_ref()) {
                 own.set(node.clone(), held.clone());
-                received.set(node, held);
+                received.set(node.clone(), held.clone());
                 self.asks_again = true;
             }
         }
+    }
+
+    /// Whether the clock has to hear of what the first page met, in stores that cannot say what they hold. Says so once.
+    pub(super) fn hears_of_the_page(&mut self) -> bool {
+        std::mem::take(&mut self.hears)
     }
 
     /// Whether something has to be asked for again. Says so once.
@@ -95,14 +102,10 @@ impl Guards {
         }
     }
 
-    /// The watermarks of a round are persisted.
+    /// The watermarks of a round are persisted. Until then what was found out stands.
     pub(super) fn persisted(&mut self) {
         self.offered_again.clear();
-    }
-
-    /// They could not be: what was found out about the stores is found out anew.
-    pub(super) fn not_persisted(&mut self) {
-        self.looked = false;
+        self.doubted.clear();
     }
 }
 
@@ -166,6 +169,7 @@ where
         let known = [Some(own), Some(peer), held.as_ref()];
         let skew = self.options.max_clock_skew_ms;
         hear(&self.side, known.into_iter().flatten(), skew).await;
+        guards.hears = held.is_none();
         guards.node = stamp.map(|stamp| stamp.node_id);
     }
 

@@ -12,6 +12,7 @@ use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
+use super::guards::hear;
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
@@ -139,6 +140,10 @@ where
             answer,
         } = self.send(sweep, &own, &peer, replaces).await?;
         sweep.begun = true;
+        if sweep.guards.hears_of_the_page() {
+            let skew = self.options.max_clock_skew_ms;
+            hear(&self.side, [&page.met].into_iter(), skew).await;
+        }
         let news = answer
             .items
             .iter()
@@ -184,7 +189,6 @@ where
             .await
         {
             sweep.end();
-            sweep.guards.not_persisted();
             return Err(error);
         }
         sweep.guards.persisted();
