@@ -4,6 +4,7 @@
 
 mod engine_support;
 #[path = "simulation/rng.rs"]
+#[allow(dead_code, reason = "of chance, not all is needed here")]
 mod rng;
 
 use engine_support::{NOW_MS, Node, Setup, ids, setup};
@@ -12,6 +13,7 @@ use starkeep_sync_engine::engine::ports::{Clock, Exchange};
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
+use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::testing::{Access, Operation, When};
 
 const ACCESSES: [Access; 3] = [Access::Scanned, Access::Covered, Access::Indexed];
@@ -74,7 +76,7 @@ async fn a_clock_hears_before_the_first_round_of_what_is_known_and_not_of_what_i
     let ahead = Hlc::new(NOW_MS + 5000, 7, Text::from("other"));
     let too_far = Hlc::new(NOW_MS * 1000, 0, Text::from("fast"));
     let mark = engine_support::marks(&[ahead.clone(), too_far.clone()]);
-    node.state.replace((mark, Default::default()));
+    node.state.replace((mark, Watermarks::default()));
     node.round().await.unwrap();
     let next = node.side.clock.now();
     assert!(next > ahead && next < too_far);
@@ -85,7 +87,7 @@ async fn a_clock_that_cannot_hear_fails_no_round() {
     let (node, hub) = setup(Setup::default());
     let ahead = Hlc::new(NOW_MS + 5000, 7, Text::from("other"));
     let mark = engine_support::marks(&[ahead]);
-    node.state.replace((mark, Default::default()));
+    node.state.replace((mark, Watermarks::default()));
     node.write_record("a", None);
     node.local.fail(Operation::HearClock, None, When::First(1));
     node.round().await.unwrap();

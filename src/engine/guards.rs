@@ -18,52 +18,51 @@
 //!
 //! To offer again costs a page: the peer has it, and says so by its coverage. To believe too much loses it.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::{Hlc, NodeId, too_far_ahead};
 use crate::protocol::watermarks::Watermarks;
 
-use super::caller::Engine;
-use super::outbound::coverage;
-use super::ports::{AppRows, Blobs, Clock, Events, Exchange, Late, Log, Records, Side, State};
-use super::sweep::{Learned, Sweep};
+use super::ports::{AppRows, Clock, Late, Log, Records, Side};
 
 /// What an engine remembers for its guards, for as long as it lives.
 #[derive(Debug, Default)]
 pub struct Guards {
     /// Whether the stores were looked at.
-    looked: bool,
+    pub(super) looked: bool,
     /// Whether the clock has not yet heard of what a page met.
-    hears: bool,
+    pub(super) hears: bool,
     /// The own node, if the clock says it.
-    node: Option<NodeId>,
+    pub(super) node: Option<NodeId>,
     /// Of the own node, what the peer is known to have got from here. Without state nothing else remembers it.
-    reached: Watermarks,
+    pub(super) reached: Watermarks,
     /// How many late timestamps were seen, of records and of rows.
-    late: (u64, u64),
+    pub(super) late: (u64, u64),
     /// What is offered again, from these timestamps on, until that is persisted.
-    offered_again: Vec<Hlc>,
+    pub(super) offered_again: Vec<Hlc>,
     /// Nodes of which the own stores hold less than was taken in, with what they hold.
-    doubted: Vec<(NodeId, Option<Hlc>)>,
+    pub(super) doubted: Vec<(NodeId, Option<Hlc>)>,
     /// Whether the peer holds something of such a node.
     asks_again: bool,
 }
 
 impl Guards {
-    /// Of what the peer says that it holds, what counts: of the own node no more than was `shipped` from here, or
-    /// `received` from there while everything earlier was shipped.
-    pub(super) fn bound(&self, claimed: &mut Watermarks, before: &Watermarks, round: &Learned) {
+    /// Of what the peer says that it holds, what counts: of the own node no more than was `shipped` from here, or was
+    /// `received` from there while everything earlier was shipped, by a round that began at `began_ms`.
+    pub(super) fn bound<'a>(
+        &'a self,
+        claimed: &mut Watermarks,
+        shipped: [&'a Watermarks; 2],
+        received: impl Iterator<Item = &'a Hlc>,
+        began_ms: u64,
+    ) {
         let Some(node) = &self.node else {
             return;
         };
-        let shipped = round.shipped.unbroken();
-        let reached = [before, &self.reached, &shipped].map(|marks| marks.get(node));
-        let received = round.received.iter().filter(|hlc| {
-            hlc.node_id == *node && round.is_before_what_was_left_out(hlc)
-                // What is stamped here while the round runs is not earlier than this.
-                && hlc.wall_time < round.began_ms
-        });
-        let reached = reached.into_iter().flatten().chain(received).max();
-        let counts = claimed.get(node).min(reached).cloned();
+        let shipped = shipped.into_iter().chain([&self.reached]);
+        // What is stamped here while the round runs is not earlier than its begin.
+        let received = received.filter(|hlc| hlc.node_id == *node && hlc.wall_time < began_ms);
+        let reached = shipped.filter_map(|marks| marks.get(node)).chain(received);
+        let counts = claimed.get(node).min(reached.max()).cloned();
         claimed.set(node.clone(), counts);
     }
 
@@ -107,139 +106,6 @@ impl Guards {
         self.offered_again.clear();
         self.doubted.clear();
     }
-}
-
-impl<S, O, X, T, E> Engine<S, O, X, T, E>
-where
-    S: Side,
-    O: Blobs,
-    X: Exchange<S::Body>,
-    T: State,
-    E: Events,
-{
-    /// What counts of the persisted `peer` watermarks. The first round looks at clock and stores before that.
-    pub(super) async fn guarded(
-        &self,
-        sweep: &mut Sweep<S::Body>,
-        own: &Watermarks,
-        mut peer: Watermarks,
-    ) -> Watermarks {
-        let mut guards = std::mem::take(&mut sweep.guards);
-        if !guards.looked {
-            self.look(&mut guards, own, &peer).await;
-        }
-        let (late, count) = late_of(&self.side, guards.late);
-        guards.late = count;
-        let is_own = |hlc: &Hlc| guards.node.as_ref().is_none_or(|node| hlc.node_id == *node);
-        for hlc in late.into_iter().filter(is_own).collect::<Vec<_>>() {
-            sweep.offer_again(&hlc);
-            guards.offered_again.push(hlc);
-        }
-        for hlc in &guards.offered_again {
-            peer.lower_below(hlc);
-            guards.reached.lower_below(hlc);
-        }
-        sweep.guards = guards;
-        peer
-    }
-
-    /// Looks at the clock and at the stores. What fails is warned of.
-    async fn look(&self, guards: &mut Guards, own: &Watermarks, peer: &Watermarks) {
-        let stamp = self.side.clock().next().await.unwrap_or_else(|error| {
-            let message = "the clock does not say whose it is";
-            self.side.log().warn(message, Some(&error));
-            None
-        });
-        let held = match coverage(&self.side).await {
-            Ok(held) => {
-                guards.looked = true;
-                held
-            }
-            Err(error) => {
-                let message = "getNodeWatermarks failed; what was taken in is confirmed later";
-                self.side.log().warn(message, Some(&error));
-                None
-            }
-        };
-        if let Some(held) = &held {
-            guards.doubted = self.doubted(own, held).await;
-        }
-        let behind = stamp.as_ref().map(|stamp| self.clock_behind(stamp, peer));
-        guards.offered_again.extend(behind.flatten());
-        let known = [Some(own), Some(peer), held.as_ref()];
-        let skew = self.options.max_clock_skew_ms;
-        hear(&self.side, known.into_iter().flatten(), skew).await;
-        guards.hears = held.is_none();
-        guards.node = stamp.map(|stamp| stamp.node_id);
-    }
-
-    /// The nodes of which the own stores hold less than the `own` watermarks say, with what they hold.
-    async fn doubted(&self, own: &Watermarks, held: &Watermarks) -> Vec<(NodeId, Option<Hlc>)> {
-        let is_ahead = |(node, hlc)| held.get(node).is_some_and(|newest| newest > hlc);
-        let below = if own.iter().any(is_ahead) {
-            newest_upto(&self.side, own).await
-        } else {
-            Ok(None)
-        };
-        let below = below.unwrap_or_else(|error| {
-            let message = "what this side has taken in could not be confirmed";
-            self.side.log().warn(message, Some(&error));
-            None
-        });
-        let mut doubted = Vec::new();
-        for (node, hlc) in own.iter() {
-            let newest = held.get(node);
-            let confirmed = match &below {
-                // What was written here since says nothing of what is before it.
-                Some(below) if newest > Some(hlc) => below.get(node),
-                _ => newest,
-            };
-            if confirmed < Some(hlc) {
-                doubted.push((node.clone(), confirmed.cloned()));
-            }
-        }
-        doubted
-    }
-
-    /// A clock that stamps before what was shipped of its node was set back, or forgot what it heard before a restart.
-    /// Returns from where on its node is offered again: what was stamped like that may be of an earlier start, and is
-    /// not before what a peer would have refused as too far ahead. A clock that is ahead of its node's timestamps is
-    /// past them with its next one.
-    fn clock_behind(&self, stamp: &Hlc, peer: &Watermarks) -> Option<Hlc> {
-        let now_ms = self.side.clock().app_ms();
-        let is_behind = |shipped: &&Hlc| stamp <= *shipped && shipped.wall_time >= now_ms;
-        let shipped = peer.get(&stamp.node_id).filter(is_behind)?;
-        self.side.log().warn(
-            &format!(
-                "the clock of node {:?} is behind what the node has shipped before; what it wrote since then is \
-                 offered again. Give createHLCClock the node's stores as its `state`, so that it goes on where it was",
-                stamp.node_id
-            ),
-            None,
-        );
-        let skew = self.options.max_clock_skew_ms.unwrap_or(u64::MAX);
-        let wall_time = shipped.wall_time.saturating_sub(skew);
-        Some(Hlc::new(wall_time, 0, stamp.node_id.clone()).min(stamp.clone()))
-    }
-}
-
-async fn newest_upto<S: Side>(side: &S, marks: &Watermarks) -> Result<Option<Watermarks>> {
-    let mut newest = Watermarks::default();
-    if let Some(records) = side.records() {
-        match records.newest_upto(marks).await? {
-            Some(found) => newest.merge(&found),
-            None => return Ok(None),
-        }
-    }
-    if let Some(rows) = side.rows() {
-        for table in rows.tables().await? {
-            match rows.newest_upto(&table, marks).await? {
-                Some(found) => newest.merge(&found),
-                None => return Ok(None),
-            }
-        }
-    }
-    Ok(Some(newest))
 }
 
 /// Lets the clock of a side hear of the greatest timestamp that is known, so that it stamps later. What is past by the

@@ -20,6 +20,7 @@ pub mod blobs;
 mod caller;
 mod carry;
 mod claims;
+mod guarding;
 mod guards;
 pub mod held;
 mod holding;

@@ -118,7 +118,7 @@ pub(super) struct Learned {
 
 impl Learned {
     /// Whether everything earlier that the peer lacks was on the page that was offered.
-    pub(super) fn is_before_what_was_left_out(&self, hlc: &Hlc) -> bool {
+    fn is_before_what_was_left_out(&self, hlc: &Hlc) -> bool {
         !self.more || self.horizon.as_ref().is_some_and(|end| hlc <= end)
     }
 }
@@ -318,19 +318,19 @@ impl<B> Sweep<B> {
     /// the end of that page, because those items lie behind it.
     fn known_after(&self, peer: &Watermarks, round: &Learned) -> Watermarks {
         let before = self.known_at_peer.as_ref().unwrap_or(peer);
-        let mut known = match &round.coverage {
-            Some(coverage) => coverage.clone(),
-            None => {
-                let mut known = before.clone();
-                known.merge(&round.shipped.unbroken());
-                let received = round.received.iter();
-                for hlc in received.filter(|hlc| round.is_before_what_was_left_out(hlc)) {
-                    known.advance(hlc);
-                }
-                known
-            }
+        let shipped = round.shipped.unbroken();
+        let received = || {
+            let all = round.received.iter();
+            all.filter(|hlc| round.is_before_what_was_left_out(hlc))
         };
-        self.guards.bound(&mut known, before, round);
+        let mut known = round.coverage.clone().unwrap_or_else(|| {
+            let mut known = before.clone();
+            known.merge(&shipped);
+            received().for_each(|hlc| known.advance(hlc));
+            known
+        });
+        let guards = &self.guards;
+        guards.bound(&mut known, [before, &shipped], received(), round.began_ms);
         known
     }
 

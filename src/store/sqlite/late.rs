@@ -6,6 +6,9 @@ use rusqlite::Connection;
 
 use super::delta::newest_of;
 use super::indexes::ByTime;
+use super::record::Encoded;
+use super::rows;
+use super::schema::Shape;
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId};
 
@@ -37,4 +40,32 @@ impl LateCheck {
         }
         Ok(())
     }
+}
+
+/// Stores a version of the app's, and notes where it is late.
+pub(super) fn put_own(
+    operation: &'static str,
+    (connection, shape): (&Connection, &Shape),
+    record: &Encoded,
+    late: &mut LateCheck,
+) -> Result<()> {
+    let by_time = (connection, &shape.sql.by_time);
+    late.look(operation, by_time, &record.updated_at, || {
+        rows::stored_time(operation, connection, &record.id)
+    })?;
+    rows::put(operation, connection, shape, record)
+}
+
+/// Marks a record as deleted, and notes where that is late.
+pub(super) fn delete_own(
+    operation: &'static str,
+    (connection, shape): (&Connection, &Shape),
+    (id, hlc): (&str, &Hlc),
+    late: &mut LateCheck,
+) -> Result<()> {
+    if let Some(stored) = rows::stored_time(operation, connection, id)? {
+        let by_time = (connection, &shape.sql.by_time);
+        late.look(operation, by_time, hlc, || Ok(Some(stored)))?;
+    }
+    rows::delete(operation, connection, shape, id, hlc)
 }

@@ -11,8 +11,8 @@ use super::database::Database;
 use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::late::LateCheck;
-use super::record::{Encoded, encode};
+use super::late::{LateCheck, delete_own, put_own};
+use super::record::encode;
 use super::registry::Role;
 use super::rows::Stored;
 use super::schema::Shape;
@@ -87,34 +87,6 @@ impl SqliteRecords {
             .write(operation, move |connection| work(connection, &shape))
             .await
     }
-}
-
-/// Stores a version of the app's, and notes where it is late.
-pub(super) fn put_own(
-    operation: &'static str,
-    (connection, shape): (&Connection, &Shape),
-    record: &Encoded,
-    late: &mut LateCheck,
-) -> Result<()> {
-    let by_time = (connection, &shape.sql.by_time);
-    late.look(operation, by_time, &record.updated_at, || {
-        rows::stored_time(operation, connection, &record.id)
-    })?;
-    rows::put(operation, connection, shape, record)
-}
-
-/// Marks a record as deleted, and notes where that is late.
-pub(super) fn delete_own(
-    operation: &'static str,
-    (connection, shape): (&Connection, &Shape),
-    (id, hlc): (&str, &Hlc),
-    late: &mut LateCheck,
-) -> Result<()> {
-    if let Some(stored) = rows::stored_time(operation, connection, id)? {
-        let by_time = (connection, &shape.sql.by_time);
-        late.look(operation, by_time, hlc, || Ok(Some(stored)))?;
-    }
-    rows::delete(operation, connection, shape, id, hlc)
 }
 
 impl RecordStore for SqliteRecords {

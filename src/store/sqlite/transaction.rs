@@ -12,10 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::fault::during;
-use super::late::LateCheck;
+use super::late::{LateCheck, delete_own, put_own};
 use super::query;
 use super::record::encode;
-use super::records::{delete_own, put_own};
 use super::rows;
 use super::schema::Shape;
 use super::turn::Turn;
