@@ -88,8 +88,8 @@ for (const script of ["examples/esm.mjs", "examples/commonjs.cjs"]) {
       code: 0,
       signal: null,
       out: [
-        "laptop: { applied: 0, shipped: 1, hasMore: false }",
-        "phone: { applied: 1, shipped: 0, hasMore: false }",
+        "laptop: { applied: 0, shipped: 1, hasMore: false, inSync: true }",
+        "phone: { applied: 1, shipped: 0, hasMore: false, inSync: true }",
         "on the phone: Buy milk\n",
       ].join("\n"),
       err: "",

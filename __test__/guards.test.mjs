@@ -26,30 +26,32 @@ function place(nodeId, dir, options = {}) {
 
 const put = (at, id, stamp = at.clock.now()) => at.databaseAdapter.put(record(id, stamp));
 
-/** Whether the engine sees native stores, or plain adapters around them. */
-const WAYS = {
-  "native stores": (db) => db,
-  "plain adapters with coverage": ({ put, get, delete: remove, query, getNodeWatermarks }) => ({
-    put,
-    get,
-    delete: remove,
-    query,
-    getNodeWatermarks,
-  }),
-  "plain adapters": ({ put, get, delete: remove, query }) => ({ put, get, delete: remove, query }),
-};
+const itself = (db) => db;
+const plain = ({ put, get, delete: remove, query }) => ({ put, get, delete: remove, query });
+const withCoverage = (db) => ({ ...plain(db), getNodeWatermarks: db.getNodeWatermarks });
 
-function engineOf(here, there, { as = (db) => db, ...options } = {}) {
+/** How an engine sees the stores of both sides: two native ones exchange by their logs, all others by watermarks. */
+const WAYS = {
+  "native stores": [itself, itself],
+  "native stores with a plain peer": [itself, withCoverage],
+  "plain adapters with coverage": [withCoverage, withCoverage],
+  "plain adapters": [plain, plain],
+};
+const [LOGS, WATERMARKS] = Object.keys(WAYS);
+
+function engineOf(here, there, { way = LOGS, ...options } = {}) {
+  const [asHere, asThere] = WAYS[way];
+  const hasRows = asHere === itself;
   return sync.createSyncEngine({
-    localDatabaseAdapter: as(here.databaseAdapter),
+    localDatabaseAdapter: asHere(here.databaseAdapter),
     localObjectStorage: here.objectStorage,
     remoteObjectStorage: there.objectStorage,
-    appSyncableSource: as === WAYS["native stores"] ? here.rows : undefined,
+    appSyncableSource: hasRows ? here.rows : undefined,
     transport: sync.createInProcessSyncTransport({
-      databaseAdapter: as(there.databaseAdapter),
+      databaseAdapter: asThere(there.databaseAdapter),
       objectStorage: there.objectStorage,
       clock: there.clock,
-      appSyncableSource: as === WAYS["native stores"] ? there.rows : undefined,
+      appSyncableSource: hasRows ? there.rows : undefined,
     }),
     clock: here.clock,
     syncState: here.syncState,
@@ -76,19 +78,19 @@ async function idsOf(at) {
   return records.map(({ id }) => id).sort();
 }
 
-for (const [way, as] of Object.entries(WAYS)) {
+for (const way of Object.keys(WAYS)) {
   test(`what is stamped after the clock was set back across a restart reaches the peer, ${way}`, async (t) => {
     let wall = Date.now() + SETTINGS_BACK_MS;
     const clock = () => sync.createHLCClock({ nodeId: "laptop", wallClockFunction: () => wall });
     const cloud = place("cloud", folder(t));
     const before = place("laptop", folder(t), { clock });
     await put(before, "A");
-    await drain(engineOf(before, cloud, { as }));
+    await drain(engineOf(before, cloud, { way }));
     await before.close();
     wall -= SETTINGS_BACK_MS;
     const laptop = place("laptop", before.dir, { clock });
     await put(laptop, "B");
-    const engine = engineOf(laptop, cloud, { as });
+    const engine = engineOf(laptop, cloud, { way });
     await drain(engine);
     await put(laptop, "C");
     await drain(engine);
@@ -106,8 +108,8 @@ for (const [way, as] of Object.entries(WAYS)) {
       await put(a, all.at(-1));
     }
     await put(b, "b");
-    await drain(engineOf(b, cloud, { as, pageLimit: 10 }));
-    const engine = engineOf(a, cloud, { as, pageLimit: 10 });
+    await drain(engineOf(b, cloud, { way, pageLimit: 10 }));
+    const engine = engineOf(a, cloud, { way, pageLimit: 10 });
     await drain(engine);
     assert.deepEqual(await idsOf(cloud), [...all, "b"]);
     assert.deepEqual(await idsOf(a), [...all, "b"]);
@@ -117,20 +119,19 @@ for (const [way, as] of Object.entries(WAYS)) {
   });
 }
 
-for (const way of ["native stores", "plain adapters with coverage"]) {
-  const as = WAYS[way];
+for (const way of [LOGS, WATERMARKS, "plain adapters with coverage"]) {
   test(`records that were lost while the state was kept come again, ${way}`, async (t) => {
     const cloud = place("cloud", folder(t));
     const before = place("laptop", folder(t));
     await put(cloud, "A");
-    await drain(engineOf(before, cloud, { as }));
+    await drain(engineOf(before, cloud, { way }));
     await before.close();
     for (const end of ["", "-wal", "-shm"]) {
       rmSync(join(before.dir, `records.db${end}`), { force: true });
     }
     const laptop = place("laptop", before.dir);
     await put(cloud, "B");
-    const engine = engineOf(laptop, cloud, { as });
+    const engine = engineOf(laptop, cloud, { way });
     await drain(engine);
     assert.deepEqual(await idsOf(laptop), ["A", "B"]);
     await assertQuiet(engine);
@@ -139,76 +140,83 @@ for (const way of ["native stores", "plain adapters with coverage"]) {
   });
 }
 
-test("own records that were lost come again, though something was written since", async (t) => {
-  const cloud = place("cloud", folder(t));
-  const before = place("laptop", folder(t));
-  await put(before, "A");
-  const engine = engineOf(before, cloud);
-  await drain(engine);
-  await before.syncState.setWatermarks(await before.databaseAdapter.getNodeWatermarks());
-  await before.close();
-  for (const end of ["", "-wal", "-shm"])
-    rmSync(join(before.dir, `records.db${end}`), { force: true });
-  const laptop = place("laptop", before.dir);
-  await put(laptop, "new");
-  await drain(engineOf(laptop, cloud));
-  assert.deepEqual(await idsOf(laptop), ["A", "new"]);
-  assert.deepEqual(await idsOf(cloud), ["A", "new"]);
-  await laptop.close();
-  await cloud.close();
-});
+for (const way of [LOGS, WATERMARKS]) {
+  test(`own records that were lost come again, though something was written since, ${way}`, async (t) => {
+    const cloud = place("cloud", folder(t));
+    const before = place("laptop", folder(t));
+    await put(before, "A");
+    const engine = engineOf(before, cloud, { way });
+    await drain(engine);
+    await before.syncState.setWatermarks(await before.databaseAdapter.getNodeWatermarks());
+    await before.close();
+    for (const end of ["", "-wal", "-shm"])
+      rmSync(join(before.dir, `records.db${end}`), { force: true });
+    const laptop = place("laptop", before.dir);
+    await put(laptop, "new");
+    await drain(engineOf(laptop, cloud, { way }));
+    assert.deepEqual(await idsOf(laptop), ["A", "new"]);
+    assert.deepEqual(await idsOf(cloud), ["A", "new"]);
+    await laptop.close();
+    await cloud.close();
+  });
+}
 
 for (const [how, write] of Object.entries({
   "a put": (db, late) => db.put(late),
   "a batch": (db, late) => db.batch([{ type: "put", record: late }]),
   "a transaction": (db, late) => db.transaction((within) => within.put(late)),
 })) {
-  test(`a version that is stamped first and stored last, by ${how}, is warned of and reaches the peer`, async (t) => {
-    const warn = t.mock.method(console, "warn", () => {});
+  for (const [way, warnings] of [
+    [LOGS, []],
+    [WATERMARKS, ["STALE_TIMESTAMP"]],
+  ])
+    test(`a version that is stamped first and stored last, by ${how}, reaches the peer, ${way}`, async (t) => {
+      const warn = t.mock.method(console, "warn", () => {});
+      const [laptop, cloud] = ["laptop", "cloud"].map((id) => place(id, folder(t)));
+      const engine = engineOf(laptop, cloud, { way });
+      const early = [laptop.clock.now(), laptop.clock.now()];
+      await put(laptop, "B");
+      await drain(engine);
+      await write(laptop.databaseAdapter, record("A", early[1]));
+      await write(laptop.databaseAdapter, record("A0", early[0]));
+      await drain(engine);
+      assert.deepEqual(await idsOf(cloud), ["A", "A0", "B"]);
+      await assertQuiet(engine);
+      const codes = warn.mock.calls.map(({ arguments: [, error] }) => error?.code);
+      assert.deepEqual(
+        codes.filter((code) => code === "STALE_TIMESTAMP"),
+        warnings,
+      );
+      await laptop.close();
+      await cloud.close();
+    });
+}
+
+for (const way of [LOGS, WATERMARKS])
+  test(`a row of an app that is stamped first and stored last reaches the peer, ${way}`, async (t) => {
+    t.mock.method(console, "warn", () => {});
     const [laptop, cloud] = ["laptop", "cloud"].map((id) => place(id, folder(t)));
-    const engine = engineOf(laptop, cloud);
-    const early = [laptop.clock.now(), laptop.clock.now()];
-    await put(laptop, "B");
+    const tables = { tables: [{ name: "notes", pkColumns: ["id"], columns: ["id"] }] };
+    for (const at of [laptop, cloud]) await at.rows.register("app", tables);
+    const entry = (id, timestamp) => ({
+      timestamp,
+      appId: "app",
+      table: "notes",
+      op: "insert",
+      row: { id },
+    });
+    const early = laptop.clock.now();
+    await laptop.rows.applier.apply(entry("b", laptop.clock.now()));
+    const engine = engineOf(laptop, cloud, { way });
     await drain(engine);
-    await write(laptop.databaseAdapter, record("A", early[1]));
-    await write(laptop.databaseAdapter, record("A0", early[0]));
+    await laptop.rows.applier.apply(entry("a", early));
     await drain(engine);
-    assert.deepEqual(await idsOf(cloud), ["A", "A0", "B"]);
+    const { rows } = await cloud.rows.applier.scanSince("app", "notes");
+    assert.deepEqual(rows.map(({ row }) => row.id).sort(), ["a", "b"]);
     await assertQuiet(engine);
-    const codes = warn.mock.calls.map(({ arguments: [, error] }) => error?.code);
-    assert.deepEqual(
-      codes.filter((code) => code === "STALE_TIMESTAMP"),
-      ["STALE_TIMESTAMP"],
-    );
     await laptop.close();
     await cloud.close();
   });
-}
-
-test("a row of an app that is stamped first and stored last reaches the peer", async (t) => {
-  t.mock.method(console, "warn", () => {});
-  const [laptop, cloud] = ["laptop", "cloud"].map((id) => place(id, folder(t)));
-  const tables = { tables: [{ name: "notes", pkColumns: ["id"], columns: ["id"] }] };
-  for (const at of [laptop, cloud]) await at.rows.register("app", tables);
-  const entry = (id, timestamp) => ({
-    timestamp,
-    appId: "app",
-    table: "notes",
-    op: "insert",
-    row: { id },
-  });
-  const early = laptop.clock.now();
-  await laptop.rows.applier.apply(entry("b", laptop.clock.now()));
-  const engine = engineOf(laptop, cloud, { as: WAYS["native stores"] });
-  await drain(engine);
-  await laptop.rows.applier.apply(entry("a", early));
-  await drain(engine);
-  const { rows } = await cloud.rows.applier.scanSince("app", "notes");
-  assert.deepEqual(rows.map(({ row }) => row.id).sort(), ["a", "b"]);
-  await assertQuiet(engine);
-  await laptop.close();
-  await cloud.close();
-});
 
 test("a clock begins behind all that its stores hold, and is kept in their state", async (t) => {
   const ahead = Date.now() + 3_600_000;
@@ -273,5 +281,20 @@ test("the answering side stamps later than all that it holds, from its first ans
   const transport = sync.createInProcessSyncTransport(cloud);
   await transport.exchange({ watermarks: { cloud: stamp } });
   assert.ok(sync.compareHLC(cloud.clock.now(), stamp) > 0);
+  await cloud.close();
+});
+
+test("before the first round by logs both clocks hear of what their stores hold", async (t) => {
+  const [laptop, cloud] = ["laptop", "cloud"].map((id) => place(id, folder(t)));
+  const stamp = { wallTime: Date.now() + 3_600_000, counter: 0, nodeId: "laptop" };
+  const later = { ...stamp, wallTime: stamp.wallTime + 1000, nodeId: "cloud" };
+  await put(laptop, "own", stamp);
+  await put(cloud, "theirs", later);
+  await put(cloud, "newest", { ...later, wallTime: later.wallTime + 1000 });
+  const { inSync } = await engineOf(laptop, cloud, { pageLimit: 1 }).exchange();
+  assert.notEqual(inSync, undefined);
+  assert.ok(sync.compareHLC(laptop.clock.now(), stamp) > 0);
+  assert.ok(cloud.clock.now().wallTime >= later.wallTime + 1000);
+  await laptop.close();
   await cloud.close();
 });

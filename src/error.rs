@@ -67,6 +67,8 @@ pub enum ErrorKind {
     ItemTooLarge,
     /// A row belongs to an app or a table that this side does not know.
     UnknownApp,
+    /// Two machines write with one node id.
+    DuplicateNodeId,
     /// The app's own code threw; the source is the thrown value.
     Foreign,
     /// A fault of this package.
@@ -100,6 +102,7 @@ impl ErrorKind {
             Self::MalformedItem => "MALFORMED_ITEM",
             Self::ItemTooLarge => "ITEM_TOO_LARGE",
             Self::UnknownApp => "UNKNOWN_APP",
+            Self::DuplicateNodeId => "DUPLICATE_NODE_ID",
             Self::Foreign => "APP_ERROR",
             Self::Internal => "INTERNAL_ERROR",
         }
@@ -130,7 +133,7 @@ impl ErrorKind {
 }
 
 /// Every kind that a peer may name.
-const ALL_KINDS: [ErrorKind; 20] = [
+const ALL_KINDS: [ErrorKind; 21] = [
     ErrorKind::Sync,
     ErrorKind::InvalidArgument,
     ErrorKind::InvalidKey,
@@ -150,6 +153,7 @@ const ALL_KINDS: [ErrorKind; 20] = [
     ErrorKind::MalformedItem,
     ErrorKind::ItemTooLarge,
     ErrorKind::UnknownApp,
+    ErrorKind::DuplicateNodeId,
     ErrorKind::Foreign,
 ];
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::text::Text;
 
 use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
@@ -60,11 +60,11 @@ impl<B> Arrival<B> {
         self.fate = Fate::Settled(outcome);
     }
 
-    fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         matches!(self.fate, Fate::Waiting)
     }
 
-    fn is_record(&self) -> bool {
+    pub(super) fn is_record(&self) -> bool {
         matches!(self.item.kind, ItemKind::Record(_))
     }
 }
@@ -200,7 +200,7 @@ async fn apply_row<B, R: AppRows<B>>(rows: &R, item: &Item<B>, clock: &impl Cloc
 }
 
 /// Which apps are registered, as far as it was asked.
-type KnownApps = HashMap<Text, Result<bool>>;
+pub(super) type KnownApps = HashMap<Text, Result<bool>>;
 
 /// What becomes of a row that is not shown to its store: it waits behind another, or its app is not registered.
 async fn admit<B, R: AppRows<B>>(
@@ -218,6 +218,15 @@ async fn admit<B, R: AppRows<B>>(
     if !guard.known_apps_only {
         return None;
     }
+    admitted(rows, table, apps).await
+}
+
+/// What becomes of a row whose app is not registered; `None` if it is.
+pub(super) async fn admitted<B, R: AppRows<B>>(
+    rows: &R,
+    table: &Table,
+    apps: &mut KnownApps,
+) -> Option<Outcome> {
     if !apps.contains_key(&table.app) {
         let known = rows.knows(&table.app).await;
         apps.insert(table.app.clone(), known);
@@ -306,7 +315,7 @@ async fn apply_page<B: Clone, F>(
     }
 }
 
-fn no_outcome() -> Outcome {
+pub(super) fn no_outcome() -> Outcome {
     Outcome::Failed(Error::new(
         ErrorKind::Internal,
         "take in an item",
@@ -354,7 +363,7 @@ pub async fn apply_all<S: Side>(
     arrivals
 }
 
-fn no_store() -> Outcome {
+pub(super) fn no_store() -> Outcome {
     Outcome::Failed(Error::new(
         ErrorKind::UnknownApp,
         "take in an app row",
@@ -364,7 +373,7 @@ fn no_store() -> Outcome {
 
 /// A timestamp of the future is refused before anything is written or heard by the clock. It is never
 /// brought down to the present: two replicas would then disagree about it.
-fn refuse_the_future<B>(
+pub(super) fn refuse_the_future<B>(
     arrivals: &mut [Arrival<B>],
     now_ms: u64,
     max_skew_ms: Option<u64>,
@@ -387,7 +396,7 @@ fn refuse_the_future<B>(
     refused
 }
 
-fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
+pub(super) fn drop_foreign_planes<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
     if side.records().is_some() {
         return;
     }

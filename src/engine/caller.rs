@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
 use super::ports::Side;
+use super::session::Session;
 use super::sweep::Sweep;
 
 /// How far ahead a timestamp may lie by default: 24 hours, in milliseconds.
@@ -59,4 +60,6 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub options: RoundOptions,
     /// See [`Sweep`].
     pub sweep: RefCell<Sweep<S::Body>>,
+    /// See [`Session`].
+    pub session: RefCell<Session<S::Body>>,
 }

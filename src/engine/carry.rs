@@ -92,6 +92,27 @@ where
         })
     }
 
+    /// Brings the objects of items to the other side, each by itself. `None` if other objects are in the way, which may
+    /// not be replaced yet.
+    pub(super) async fn bring_objects(
+        &self,
+        items: &[&Item<S::Body>],
+        replaces: Option<&HashSet<Text>>,
+    ) -> Option<Transfers> {
+        let items = items.iter().filter(|item| item.fault.is_none());
+        let blobs: Vec<_> = items.filter_map(|item| blob_of(item)).collect();
+        let each = |replaces| How {
+            stop_nodes: false,
+            ..self.how(Direction::Outbound, replaces)
+        };
+        let ends = (&self.local, &self.remote);
+        let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), each(None)).await;
+        if replaces.is_some() || !sent.is_contested() {
+            self.settle(&mut sent, &blobs, ends, each(replaces)).await;
+        }
+        (replaces.is_some() || !sent.is_contested()).then_some(sent)
+    }
+
     /// Fetches the objects of what is here now.
     pub(super) async fn fetch(&self, arrivals: Vec<Arrival<S::Body>>) -> Inbound<S::Body> {
         let here = arrivals

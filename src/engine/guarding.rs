@@ -1,6 +1,6 @@
 //! What an engine looks at before its first round, and what it offers again: the acts of its [guards](super::guards).
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::watermarks::Watermarks;
 
@@ -8,6 +8,7 @@ use super::caller::Engine;
 use super::guards::{Guards, hear, late_of};
 use super::outbound::coverage;
 use super::ports::{AppRows, Blobs, Clock, Events, Exchange, Log, Records, Side, State};
+use super::session::Session;
 use super::sweep::Sweep;
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -44,24 +45,42 @@ where
         peer
     }
 
-    /// Looks at the clock and at the stores. What fails is warned of.
-    async fn look(&self, guards: &mut Guards, own: &Watermarks, peer: &Watermarks) {
-        let stamp = self.side.clock().next().await.unwrap_or_else(|error| {
+    /// Before the first round by logs the clock hears of what the own stores hold, and says whose it is. That is all
+    /// that such a round needs of this: a log vouches for itself.
+    pub(super) async fn clock_hears(&self, session: &mut Session<S::Body>) {
+        if session.clock_has_heard {
+            return;
+        }
+        session.node = self.next_stamp().await.map(|stamp| stamp.node_id);
+        if let Some(held) = self.held().await {
+            session.clock_has_heard = true;
+            hear(&self.side, held.iter(), self.options.max_clock_skew_ms).await;
+        }
+    }
+
+    async fn next_stamp(&self) -> Option<Hlc> {
+        self.side.clock().next().await.unwrap_or_else(|error| {
             let message = "the clock does not say whose it is";
             self.side.log().warn(message, Some(&error));
             None
-        });
-        let held = match coverage(&self.side).await {
-            Ok(held) => {
-                guards.looked = true;
-                held
-            }
-            Err(error) => {
-                let message = "getNodeWatermarks failed; what was taken in is confirmed later";
-                self.side.log().warn(message, Some(&error));
-                None
-            }
+        })
+    }
+
+    /// What the own stores hold, if they can say that at all; `None` if they failed, which is warned of.
+    async fn held(&self) -> Option<Option<Watermarks>> {
+        let warn = |error: &Error| {
+            let message = "getNodeWatermarks failed; the next round asks again what is held here";
+            self.side.log().warn(message, Some(error));
         };
+        coverage(&self.side).await.inspect_err(warn).ok()
+    }
+
+    /// Looks at the clock and at the stores. What fails is warned of.
+    async fn look(&self, guards: &mut Guards, own: &Watermarks, peer: &Watermarks) {
+        let stamp = self.next_stamp().await;
+        let held = self.held().await;
+        guards.looked = held.is_some();
+        let held = held.flatten();
         if let Some(held) = &held {
             guards.doubted = self.doubted(own, held).await;
         }

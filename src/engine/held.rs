@@ -5,6 +5,7 @@ use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind};
 use crate::protocol::message::Refusal;
 
+pub use super::outcome::Direction;
 use super::ports::Log;
 
 /// An item that waits, and with it what its node wrote later.
@@ -26,15 +27,6 @@ pub struct Held<B> {
     pub code: String,
     /// Why.
     pub error: Error,
-}
-
-/// Which way an item was going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To the peer.
-    Outbound,
-    /// From the peer.
-    Inbound,
 }
 
 impl<B: Clone> Held<B> {

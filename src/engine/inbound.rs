@@ -22,7 +22,7 @@ pub(super) struct Inbound<B> {
 
 impl<B: Clone> Inbound<B> {
     /// Whether the item and its object are here; `Err` says why not, or nothing if it only waits.
-    fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
+    pub(super) fn whole(&self, arrival: &Arrival<B>) -> Result<(), Option<Error>> {
         match &arrival.fate {
             Fate::Settled(Outcome::Applied | Outcome::Stale) => {
                 match self.fetched.of(&arrival.item) {

@@ -15,10 +15,13 @@
 //! - nothing waits behind a held item but what the same node wrote after it;
 //! - an object takes the place of another one only if it is what the newest item of its key says it is.
 
+mod answer_logged;
 pub mod apply;
+mod apply_logged;
 pub mod blobs;
 mod caller;
 mod carry;
+pub mod change_log;
 mod claims;
 mod guarding;
 mod guards;
@@ -27,10 +30,15 @@ mod holding;
 mod inbound;
 pub mod object;
 pub mod outbound;
+pub mod outcome;
+mod planes;
 pub mod ports;
+mod reconcile;
 pub mod responder;
 pub mod round;
+mod round_logged;
 pub mod scan;
 mod sending;
+pub mod session;
 pub mod shipment;
 pub mod sweep;

@@ -12,6 +12,8 @@
 
 use std::collections::HashMap;
 
+use super::change_log::ChangeLog;
+pub use super::outcome::Outcome;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
@@ -61,19 +63,6 @@ pub enum Order {
     Strict,
     /// Each item stands by itself.
     Loose,
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is stored now and was not before.
-    Applied,
-    /// What is stored is as new, or newer.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node failed, and the order is strict.
-    Behind,
 }
 
 /// One page of a scan.
@@ -127,7 +116,7 @@ impl<B, C> Scanned<B, C> {
 }
 
 /// A store of shared records.
-pub trait Records<B> {
+pub trait Records<B>: ChangeLog<B> {
     /// Where a page of a scan begins.
     type Cursor;
 
@@ -188,7 +177,7 @@ pub trait Records<B> {
 pub type Fetched<B> = HashMap<(Hlc, Text), Item<B>>;
 
 /// The app rows of a channel.
-pub trait AppRows<B> {
+pub trait AppRows<B>: ChangeLog<B> {
     /// Where a page of a scan begins.
     type Cursor;
 

@@ -17,6 +17,7 @@ use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::guards::{hear, late_of};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
+use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
 
@@ -35,6 +36,8 @@ pub struct Responder<S: Side> {
     unordered: RefCell<Unordered<S::Body>>,
     /// When they were last asked for it.
     looked_at_ms: Cell<Option<u64>>,
+    /// When the logs were last held against the tables for a caller.
+    verified_ms: Cell<Option<u64>>,
     /// Whether the clock has heard of what the stores hold.
     clock_has_heard: Arc<AtomicBool>,
 }
@@ -46,10 +49,10 @@ const REMEMBERED: usize = 4096;
 const LOOK_AGAIN_MS: u64 = 60_000;
 
 /// Refusals of each kind may take this part of an answer that has a limit.
-const REFUSALS_SHARE: usize = 8;
+pub(super) const REFUSALS_SHARE: usize = 8;
 
 /// What an answer has room for besides its items, its version vector and its refusals, in bytes.
-const FRAME_BYTES: usize = 1024;
+pub(super) const FRAME_BYTES: usize = 1024;
 
 impl<S: Side> Responder<S> {
     /// A responder over `side`.
@@ -62,6 +65,7 @@ impl<S: Side> Responder<S> {
             warned: RefCell::default(),
             unordered: RefCell::default(),
             looked_at_ms: Cell::default(),
+            verified_ms: Cell::default(),
             clock_has_heard: Arc::default(),
         }
     }
@@ -73,6 +77,16 @@ impl<S: Side> Responder<S> {
             clock_has_heard: Arc::clone(&other.clock_has_heard),
             ..self
         }
+    }
+
+    /// Whether the logs may be held against the tables once more, which reads all that is there.
+    pub(super) fn may_verify(&self, now_ms: u64, after_ms: u64) -> bool {
+        let is_due = |at: u64| now_ms < at || now_ms - at >= after_ms;
+        let may = self.verified_ms.get().is_none_or(is_due);
+        if may {
+            self.verified_ms.set(Some(now_ms));
+        }
+        may
     }
 
     /// Answers one request of a caller that gets the items as they are.
@@ -95,9 +109,13 @@ impl<S: Side> Responder<S> {
     /// the item for acknowledged.
     pub async fn answer_packed(
         &self,
-        request: Request<S::Body>,
+        mut request: Request<S::Body>,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
+        if let Some(asked) = request.log.take().filter(|_| keeps_logs(&self.side)) {
+            self.clock_hears().await;
+            return self.answer_logged(request, *asked, packed).await;
+        }
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
@@ -153,7 +171,26 @@ impl<S: Side> Responder<S> {
             coverage,
             refused,
             withheld,
+            log: None,
         })
+    }
+
+    /// Before the first answer by logs the clock hears of what the stores hold.
+    async fn clock_hears(&self) {
+        if self.clock_has_heard.load(Ordering::Relaxed) {
+            return;
+        }
+        match coverage(&self.side).await {
+            Ok(held) => {
+                self.clock_has_heard.store(true, Ordering::Relaxed);
+                hear(&self.side, held.iter(), self.max_clock_skew_ms).await;
+            }
+            Err(error) => {
+                let message =
+                    "getNodeWatermarks failed; the next answer asks again what is held here";
+                self.side.log().warn(message, Some(&error));
+            }
+        }
     }
 
     async fn page(
@@ -204,7 +241,7 @@ impl<S: Side> Responder<S> {
     }
 
     /// What was not taken in, which this side's log names as well.
-    fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
+    pub(super) fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for arrival in arrivals {
             let Some(error) = arrival.failure() else {
@@ -218,7 +255,7 @@ impl<S: Side> Responder<S> {
         refused
     }
 
-    fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
+    pub(super) fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
         let mut warned = self.warned.borrow_mut();
         if warned.len() >= REMEMBERED {
             warned.clear();
@@ -251,7 +288,7 @@ impl<S: Side> Responder<S> {
 
     /// What was taken in is there before anything is gathered. A record that is new belongs among those
     /// that a backlog remembers.
-    fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
+    pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
         let mut known = self.known.borrow_mut();
         if known.len() > REMEMBERED {
             *known = Watermarks::default();
@@ -266,7 +303,7 @@ impl<S: Side> Responder<S> {
 }
 
 /// As many of the refusals as have at most `budget` bytes as text.
-fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
+pub(super) fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
     const FRAME: usize = 256;
     const UNIT: usize = 6;
     let mut total = 0usize;

@@ -16,6 +16,7 @@ use super::guards::hear;
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
+use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
@@ -33,6 +34,8 @@ pub struct Report<B> {
     pub held: Vec<Held<B>>,
     /// How many of the items sent the peer says that it holds now; all of them if it does not say.
     pub(crate) landed: usize,
+    /// Whether both sides are proved to hold the same; `None` if they exchange by watermarks, which cannot prove it.
+    pub in_sync: Option<bool>,
 }
 
 impl<B> Report<B> {
@@ -69,6 +72,14 @@ where
     /// where it stood. Also the error of a record that could not be stored, if nothing at all was taken
     /// in; the round is complete then, and the record is held.
     pub async fn round(&self) -> Result<Report<S::Body>> {
+        if keeps_logs(&self.side) {
+            let mut session = self.session.take();
+            let by_logs = self.round_by_logs(&mut session).await;
+            self.session.replace(session);
+            if let Some(report) = by_logs? {
+                return Ok(report);
+            }
+        }
         let mut sweep = self.sweep.take();
         let result = self.round_in(&mut sweep).await;
         self.sweep.replace(sweep);
@@ -214,6 +225,7 @@ where
             has_more,
             held: sweep.held.clone(),
             landed: landed(&outbound.shipped, answer.coverage.as_ref()),
+            in_sync: None,
         };
         Ok(Pass::Whole(report, inbound.fatal()))
     }

@@ -71,6 +71,7 @@ where
                 items: outbound.shipped.clone(),
                 limit,
                 max_answer_bytes: None,
+                log: None,
             };
             let answer = match self.peer.exchange(request).await {
                 Err(error) => {

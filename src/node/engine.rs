@@ -8,7 +8,7 @@ use super::convert::{Body, write_hlc};
 use super::error::{invalid, to_js, warn_once};
 use super::inside::{Holders, refuse_any_inside};
 use super::known_options::SYNC_ENGINE;
-use super::native_round::NativeRound;
+use super::native_round::{Memory, NativeRound};
 use super::node_engine::{JsEvents, NodeEngine};
 use super::notifier::create_notifier;
 use super::options::{Lacking, Options};
@@ -18,11 +18,9 @@ use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
 use crate::engine::held::{Direction, Held};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
-use crate::engine::sweep::Sweep;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
-use crate::store::Json;
 
 /// `createSyncEngine(options)`
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
@@ -31,7 +29,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let options = Options::new(scope, env, call.arg(0), &SYNC_ENGINE)?;
     let caller = Rc::new(Caller {
         engine: Rc::new(build(call, &options, notifier)?),
-        native_sweep: RefCell::default(),
+        native_memory: RefCell::default(),
         turns: Rc::default(),
     });
     let array = options.array();
@@ -56,8 +54,8 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// What is behind an engine object.
 struct Caller {
     engine: Rc<NodeEngine>,
-    /// Where the sweep of native rounds stands.
-    native_sweep: RefCell<Sweep<Json>>,
+    /// What native rounds remember.
+    native_memory: RefCell<Memory>,
     turns: Rc<FairLock>,
 }
 
@@ -80,9 +78,9 @@ impl Caller {
         look(&self.engine)?;
         if let Some(round) = NativeRound::of(&self.engine, env)? {
             self.engine.sweep.take();
-            return Box::pin(round.run(env, &self.native_sweep)).await;
+            return Box::pin(round.run(env, &self.native_memory)).await;
         }
-        self.native_sweep.take();
+        self.native_memory.take();
         self.engine.round().await
     }
 }
@@ -139,6 +137,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
             max_clock_skew_ms: options.max_clock_skew()?,
         },
         sweep: RefCell::default(),
+        session: RefCell::default(),
     })
 }
 
@@ -198,7 +197,11 @@ impl IntoJs for Report<Body> {
         for (index, number) in numbers.into_iter().enumerate() {
             env.shared.put_after(Slot::First, index, number);
         }
-        env.helper(scope, Intrinsic::MakeResult, list.as_slice())
+        let result = env.helper(scope, Intrinsic::MakeResult, list.as_slice())?;
+        if let Some(in_sync) = self.in_sync {
+            scope.set_named(result, "inSync", scope.boolean(in_sync)?)?;
+        }
+        Ok(result)
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::rc::Rc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::convert::{
-    Body, read_hlc_of, read_record, read_row, read_watermarks, write_hlc, write_watermarks,
+    Body, parse_json, read_hlc_of, read_record, read_row, read_watermarks, stringify, write_hlc,
+    write_watermarks,
 };
 use super::value::{Env, Key, Kind, Scope, Value};
 use crate::error::{Error, Result};
@@ -51,6 +55,7 @@ pub fn write_request<'s>(
     if let Some(most) = request.max_answer_bytes {
         scope.set(env, object, Key::MaxAnswerBytes, scope.count(most as u64)?)?;
     }
+    write_log(scope, env, object, request.log.as_deref())?;
     Ok(object)
 }
 
@@ -78,7 +83,37 @@ pub fn read_request(scope: Scope<'_>, env: &Rc<Env>, value: Value<'_>) -> Result
         items: items(scope, env, value, &malformed)?,
         limit,
         max_answer_bytes: max_answer_bytes(scope, env, value, &malformed)?,
+        log: read_log(scope, env, value, &malformed)?,
     })
+}
+
+/// What sides with change logs say to each other. It is data alone, so it crosses as JSON.
+fn read_log<T: DeserializeOwned>(
+    scope: Scope<'_>,
+    env: &Env,
+    message: Value<'_>,
+    malformed: &Malformed,
+) -> Result<Option<Box<T>>> {
+    let log = scope.get(env, message, Key::Log)?;
+    if scope.is_nullish(log)? {
+        return Ok(None);
+    }
+    let json = stringify(scope, env, log)?;
+    let read = serde_json::from_str(&json).map(|log| Some(Box::new(log)));
+    read.map_err(|error| malformed.error(&format!("log: {error}")))
+}
+
+fn write_log(
+    scope: Scope<'_>,
+    env: &Env,
+    message: Value<'_>,
+    log: Option<&impl Serialize>,
+) -> Result<()> {
+    // A key that cannot be written as JSON leaves it out: the peer then answers by the older rules.
+    let Some(Ok(json)) = log.map(serde_json::to_string) else {
+        return Ok(());
+    };
+    scope.set(env, message, Key::Log, parse_json(scope, env, &json)?)
 }
 
 fn max_answer_bytes(
@@ -115,6 +150,7 @@ pub fn write_answer<'s>(scope: Scope<'s>, env: &Env, answer: &Answer<Body>) -> R
             scope.set(env, object, key, write_refusals(scope, env, list)?)?;
         }
     }
+    write_log(scope, env, object, answer.log.as_deref())?;
     Ok(object)
 }
 
@@ -146,6 +182,7 @@ pub fn read_answer(scope: Scope<'_>, env: &Rc<Env>, value: Value<'_>) -> Result<
         coverage: watermarks(scope, env, value, Key::ResponderWatermarks, &malformed)?,
         refused: read_refusals(scope, env, value, Key::Refused)?,
         withheld: read_refusals(scope, env, value, Key::Withheld)?,
+        log: read_log(scope, env, value, &malformed)?,
     })
 }
 

@@ -71,7 +71,7 @@ impl fmt::Display for ItemKind {
 }
 
 /// A table that an app has registered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table {
     /// The app.
     pub app: Text,

@@ -2,6 +2,7 @@
 
 use super::hlc::{Hlc, safe_integer};
 use super::item::{Item, ItemKind};
+use super::log::{LogAnswer, LogRequest};
 use super::watermarks::Watermarks;
 
 /// How many items a page has by default.
@@ -32,6 +33,8 @@ pub struct Request<B> {
     pub limit: usize,
     /// The items of the answer may have at most this many bytes as text; `None` if there is no limit.
     pub max_answer_bytes: Option<usize>,
+    /// What sides with change logs say beside it.
+    pub log: Option<Box<LogRequest>>,
 }
 
 impl<B> Default for Request<B> {
@@ -42,6 +45,7 @@ impl<B> Default for Request<B> {
             items: Vec::new(),
             limit: DEFAULT_PAGE_LIMIT,
             max_answer_bytes: None,
+            log: None,
         }
     }
 }
@@ -101,6 +105,8 @@ pub struct Answer<B> {
     /// Items that the caller has not seen and that cannot be sent. What their nodes wrote later is not in
     /// the answer either, so that the caller's watermarks do not pass them.
     pub withheld: Vec<Refusal>,
+    /// What sides with change logs say beside it.
+    pub log: Option<Box<LogAnswer>>,
 }
 
 impl<B> Default for Answer<B> {
@@ -111,6 +117,7 @@ impl<B> Default for Answer<B> {
             coverage: None,
             refused: Vec::new(),
             withheld: Vec::new(),
+            log: None,
         }
     }
 }
@@ -127,6 +134,7 @@ impl<B> Request<B> {
             shipped_after: self.shipped_after,
             limit: self.limit,
             max_answer_bytes: self.max_answer_bytes,
+            log: self.log,
         })
     }
 }
@@ -143,6 +151,7 @@ impl<B> Answer<B> {
             coverage: self.coverage,
             refused: self.refused,
             withheld: self.withheld,
+            log: self.log,
         })
     }
 }

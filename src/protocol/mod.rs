@@ -18,6 +18,7 @@
 pub mod delta;
 pub mod hlc;
 pub mod item;
+pub mod log;
 pub mod message;
 pub mod text;
 pub mod watermarks;

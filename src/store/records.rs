@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::query::{Query, QueryResult};
-use super::{Holder, Json, Later};
-use crate::engine::ports::{Late, Outcome};
-use crate::error::{Error, ErrorKind, Result};
+use super::taken::Taken;
+use super::{Holder, Json, Later, LogStore};
+use crate::engine::ports::Late;
+use crate::error::{Error, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -19,7 +20,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 /// See the [module page](self).
-pub trait RecordStore: Debug + Send + Sync + 'static {
+pub trait RecordStore: LogStore + Debug + Send + Sync + 'static {
     /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
     fn init(&self) -> Result<()>;
 
@@ -136,32 +137,4 @@ pub enum Operation {
         /// When it was deleted.
         hlc: Hlc,
     },
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Taken {
-    /// It is stored.
-    Applied,
-    /// What is stored is not older.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node could not be stored, and order is strict.
-    Behind,
-}
-
-impl From<Taken> for Outcome {
-    fn from(taken: Taken) -> Self {
-        match taken {
-            Taken::Applied => Self::Applied,
-            Taken::Stale => Self::Stale,
-            // To an engine the item is no argument of the app's: it came from a peer.
-            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
-                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
-            }
-            Taken::Failed(error) => Self::Failed(error),
-            Taken::Behind => Self::Behind,
-        }
-    }
 }

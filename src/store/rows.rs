@@ -6,8 +6,8 @@ use std::future::ready;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 
-use super::records::Taken;
-use super::{Holder, Json, Later};
+use super::taken::Taken;
+use super::{Holder, Json, Later, LogStore};
 use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
@@ -17,7 +17,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 /// See the [module page](self).
-pub trait AppRowStore: Debug + Send + Sync + 'static {
+pub trait AppRowStore: LogStore + Debug + Send + Sync + 'static {
     /// Registers an app and creates what is missing of its tables. What is there stays as it is: tables and
     /// columns are only added.
     fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()>;

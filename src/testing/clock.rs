@@ -39,9 +39,9 @@ impl MemoryClock {
         self.physical.set(ms);
     }
 
-    /// Forgets what it has given and heard, as a process that kept nothing.
+    /// Forgets what it stamped and heard, as a program does that ends.
     pub fn forget(&self) {
-        self.state.take();
+        self.state.set(ClockState::default());
     }
 
     /// Stamps a local event.

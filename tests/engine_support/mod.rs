@@ -168,6 +168,7 @@ impl Node {
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
             },
             sweep: RefCell::default(),
+            session: RefCell::default(),
         }));
         node
     }
@@ -185,6 +186,7 @@ impl Node {
             events: before.events.clone(),
             options: before.options.clone(),
             sweep: RefCell::default(),
+            session: RefCell::default(),
         };
         Self {
             engine: Some(Rc::new(engine)),

@@ -51,7 +51,7 @@ impl AnyRecords {
     }
 
     /// The same as a port, whose work is done off this thread.
-    fn port(&self) -> Option<RecordPort<OffThread>> {
+    pub(super) fn port(&self) -> Option<RecordPort<OffThread>> {
         let place = OffThread(Rc::clone(self.adapter.env()));
         self.native().map(|store| Port { store, place })
     }

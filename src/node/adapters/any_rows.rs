@@ -65,7 +65,7 @@ impl AnyRows {
     }
 
     /// The same as a port, whose work is done off this thread.
-    fn port(&self) -> Option<RowPort<OffThread>> {
+    pub(super) fn port(&self) -> Option<RowPort<OffThread>> {
         let place = OffThread(Rc::clone(self.applier.env()));
         self.native().map(|store| Port { store, place })
     }

@@ -6,8 +6,7 @@ use crate::node::clock::NativeClock;
 use crate::node::convert::read_hlc;
 use crate::node::runtime::await_js;
 use crate::node::value::{Handle, Intrinsic, Key, Slot};
-use crate::protocol::hlc::Hlc;
-use crate::protocol::hlc::safe_integer;
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 

@@ -10,6 +10,7 @@ mod batch;
 mod blobs;
 mod clock;
 mod direct;
+mod logs;
 mod off_thread;
 mod pages;
 mod query_page;

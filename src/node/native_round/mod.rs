@@ -22,6 +22,7 @@ use super::transport::InProcess;
 use super::value::Env;
 use crate::engine::held::Held;
 use crate::engine::round::{Engine, Report};
+use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
 use crate::error::Result;
 use crate::store::Json;
@@ -39,6 +40,9 @@ type NativeEngine = Engine<
     StatePort<Here, Console>,
     Listeners,
 >;
+
+/// What native rounds of one engine remember.
+pub type Memory = (Sweep<Json>, Session<Json>);
 
 /// A round that is about to begin.
 pub struct NativeRound {
@@ -104,6 +108,7 @@ impl NativeRound {
                 events: Listeners(Arc::clone(&tasks)),
                 options: engine.options.clone(),
                 sweep: RefCell::default(),
+                session: RefCell::default(),
             },
             context: Rc::new(Context {
                 engine: Rc::clone(engine),
@@ -114,22 +119,27 @@ impl NativeRound {
         }))
     }
 
-    /// The round. `sweep` is where the sweep of rounds like this one stands.
-    pub async fn run(self, env: &Rc<Env>, sweep: &RefCell<Sweep<Json>>) -> Result<Report<Body>> {
+    /// The round. `memory` is what rounds like this one remember.
+    pub async fn run(self, env: &Rc<Env>, memory: &RefCell<Memory>) -> Result<Report<Body>> {
         let Self {
             engine,
             context,
             tasks,
         } = self;
-        engine.sweep.replace(sweep.take());
+        let (sweep, session) = memory.take();
+        engine.sweep.replace(sweep);
+        engine.session.replace(session);
         let end = EndOfTasks(Arc::clone(&tasks));
         let round = on_a_thread(env, move || async move {
             let _end = end;
             let report = engine.round().await;
-            Ok((report, engine.sweep.into_inner()))
+            Ok((
+                report,
+                (engine.sweep.into_inner(), engine.session.into_inner()),
+            ))
         });
         let ((report, after), ()) = try_join(round, tasks.serve(env, context)).await?;
-        sweep.replace(after);
+        memory.replace(after);
         report.map(for_js)
     }
 }
@@ -151,5 +161,6 @@ fn for_js(report: Report<Json>) -> Report<Body> {
         has_more: report.has_more,
         held: held.collect(),
         landed: report.landed,
+        in_sync: report.in_sync,
     }
 }

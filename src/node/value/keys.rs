@@ -86,4 +86,5 @@ keys! {
     Watermarks = "watermarks",
     Where = "where",
     Withheld = "withheld",
+    Log = "log",
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::{Name, is_bearable, record, refusal, row};
@@ -43,6 +43,7 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
                 ))
             })?),
         },
+        log: malformed.log(fields.log)?,
     })
 }
 
@@ -62,6 +63,7 @@ pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
         coverage: malformed.watermarks(fields.coverage, "responderWatermarks")?,
         refused: refusals(fields.refused.as_deref()),
         withheld: refusals(fields.withheld.as_deref()),
+        log: malformed.log(fields.log)?,
     })
 }
 
@@ -114,6 +116,13 @@ impl Malformed {
         Ok(items)
     }
 
+    fn log<T: DeserializeOwned>(&self, log: Option<&RawValue>) -> Result<Option<Box<T>>> {
+        let read = log.map(|json| serde_json::from_str(json.get()).map(Box::new));
+        let malformed =
+            |error: serde_json::Error| self.error(format!("log: {error}")).caused_by(error);
+        read.transpose().map_err(malformed)
+    }
+
     fn watermarks(&self, marks: Option<Watermarks>, name: &str) -> Result<Option<Watermarks>> {
         let too_long = marks.as_ref().is_some_and(|marks| {
             marks
@@ -140,9 +149,10 @@ struct Members<'a> {
     max_answer_bytes: Option<f64>,
     refused: Option<Vec<&'a RawValue>>,
     withheld: Option<Vec<&'a RawValue>>,
+    log: Option<&'a RawValue>,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "watermarks",
     "records",
     "appSyncableRows",
@@ -153,6 +163,7 @@ const NAMES: [&str; 10] = [
     "maxAnswerBytes",
     "refused",
     "withheld",
+    "log",
 ];
 
 struct Message;
@@ -178,6 +189,7 @@ impl<'a> Visitor<'a> for Message {
                 Some(7) => fields.max_answer_bytes = map.next_value()?,
                 Some(8) => fields.refused = map.next_value()?,
                 Some(9) => fields.withheld = map.next_value()?,
+                Some(10) => fields.log = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

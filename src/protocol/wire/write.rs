@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::limits::Json;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
@@ -39,6 +41,7 @@ pub fn write_request(request: &Request<Json>) -> String {
     if let Some(most) = request.max_answer_bytes {
         let _ = write!(text, ",\"maxAnswerBytes\":{most}");
     }
+    log(request.log.as_deref(), &mut text);
     text.push('}');
     text
 }
@@ -67,8 +70,17 @@ pub fn write_answer(answer: &Answer<Json>) -> String {
             refusals(list, &mut text);
         }
     }
+    log(answer.log.as_deref(), &mut text);
     text.push('}');
     text
+}
+
+/// What cannot be written, such as a key with a lone surrogate, is left out as a whole: the peer then answers by the
+/// older rules, and nothing is lost.
+fn log(log: Option<&impl Serialize>, text: &mut String) {
+    if let Some(Ok(json)) = log.map(serde_json::to_string) {
+        let _ = write!(text, ",\"log\":{json}");
+    }
 }
 
 fn refusals(list: &[Refusal], text: &mut String) {

@@ -20,15 +20,50 @@ pub(super) fn begin<'a>(
 }
 
 /// Takes in items that come in the order of timestamps. `take_in_one` says whether it stored its item; what
-/// it wrote before it failed is undone. An error means that nothing of the page is stored.
+/// it wrote before it failed is undone. `strict` stops a node at its first item that fails. `after` runs before the
+/// transaction ends. An error means that nothing of the page is stored.
 pub(super) fn take_in(
     operation: &'static str,
     connection: &mut Connection,
     items: &[Item<Json>],
     strict: bool,
     take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
+    after: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<Vec<Taken>> {
     let transaction = begin(operation, connection)?;
+    let taken = take_in_all(operation, &transaction, items, strict, take_in_one)?;
+    after(&transaction)?;
+    transaction.commit().map_err(during(operation))?;
+    Ok(taken)
+}
+
+/// Takes in items, each of which stands by itself, between what is done before and after them in the same
+/// transaction.
+pub(super) fn take_in_between(
+    operation: &'static str,
+    connection: &mut Connection,
+    items: &[Item<Json>],
+    (before, take_in_one, after): (
+        impl FnOnce(&Connection) -> Result<()>,
+        impl Fn(&Connection, &Item<Json>) -> Result<bool>,
+        impl FnOnce(&Connection, &[Taken]) -> Result<()>,
+    ),
+) -> Result<Vec<Taken>> {
+    let transaction = begin(operation, connection)?;
+    before(&transaction)?;
+    let taken = take_in_all(operation, &transaction, items, false, take_in_one)?;
+    after(&transaction, &taken)?;
+    transaction.commit().map_err(during(operation))?;
+    Ok(taken)
+}
+
+fn take_in_all(
+    operation: &'static str,
+    transaction: &Transaction<'_>,
+    items: &[Item<Json>],
+    strict: bool,
+    take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
+) -> Result<Vec<Taken>> {
     let mut stopped = HashSet::new();
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
@@ -36,9 +71,9 @@ pub(super) fn take_in(
             outcomes.push(Taken::Behind);
             continue;
         }
-        let mark = |sql| mark(&transaction, sql).map_err(during(operation));
+        let mark = |sql| mark(transaction, sql).map_err(during(operation));
         mark("SAVEPOINT item")?;
-        outcomes.push(match take_in_one(&transaction, item) {
+        outcomes.push(match take_in_one(transaction, item) {
             Ok(stored) => {
                 mark("RELEASE item")?;
                 if stored { Taken::Applied } else { Taken::Stale }
@@ -54,7 +89,6 @@ pub(super) fn take_in(
             Err(error) => return Err(error),
         });
     }
-    transaction.commit().map_err(during(operation))?;
     Ok(outcomes)
 }
 

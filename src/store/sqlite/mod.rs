@@ -17,6 +17,8 @@ mod indexes;
 mod intake;
 mod late;
 mod line;
+pub mod log;
+mod logged;
 mod malformed;
 mod metadata;
 mod open_files;

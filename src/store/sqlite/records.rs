@@ -12,10 +12,12 @@ use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
 use super::late::{LateCheck, delete_own, put_own};
-use super::record::encode;
+use super::log::{self, Plane, Tracked};
+use super::logged::{Fetch, Log, Logged, Tables, TakeIn};
+use super::record::{decode, encode};
 use super::registry::Role;
 use super::rows::Stored;
-use super::schema::Shape;
+use super::schema::{Shape, TABLE};
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
@@ -24,6 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::{Stream, canonical_body};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::late::LateStamps;
@@ -34,17 +37,28 @@ use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransactio
 #[derive(Debug, Clone)]
 pub struct SqliteRecords {
     database: Database,
-    shape: Arc<Shape>,
+    tables: RecordTables,
+    log: Log,
     late: LateStamps,
 }
+
+/// The table of records, as its log knows it.
+#[derive(Debug, Clone)]
+pub(super) struct RecordTables(Arc<Shape>);
 
 impl SqliteRecords {
     /// Opens the file at `path`, which is created if it is missing; its folder is not. Waits on the disk.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let (database, shape) = Database::open(path, Role::Records, options, Shape::prepare)?;
+        let set_up = |connection: &mut Connection| {
+            let tables = RecordTables(Arc::new(Shape::prepare(connection)?));
+            let log = Log::open(connection, &tables)?;
+            Ok((tables, log))
+        };
+        let (database, (tables, log)) = Database::open(path, Role::Records, options, set_up)?;
         Ok(Self {
             database,
-            shape: Arc::new(shape),
+            tables,
+            log,
             late: LateStamps::default(),
         })
     }
@@ -54,38 +68,30 @@ impl SqliteRecords {
         T: Send + 'static,
         F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
     {
-        let shape = Arc::clone(&self.shape);
+        let shape = Arc::clone(&self.tables.0);
         self.database
             .read(operation, move |connection| work(connection, &shape))
             .await
     }
 
-    /// Writes what the app asks for, in one transaction.
-    fn write_own(
+    /// Writes what the app asks for in one transaction, with what the log notes of it. What of it is late is noted once
+    /// it lasts.
+    fn write(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<()> + Send + 'static,
     ) -> Later<'_, ()> {
+        let (shape, log) = (Arc::clone(&self.tables.0), self.log.clone());
         let stamps = self.late.clone();
-        Box::pin(self.write(operation, move |connection, shape| {
+        Box::pin(self.database.write(operation, move |connection| {
             let transaction = begin(operation, connection)?;
             let mut late = LateCheck::default();
-            work(&transaction, shape, &mut late)?;
+            work(&transaction, &shape, &mut late)?;
+            log.fold(&transaction)?;
             transaction.commit().map_err(during(operation))?;
             stamps.note(late.found);
             Ok(())
         }))
-    }
-
-    async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Connection, &Shape) -> Result<T> + Send + 'static,
-    {
-        let shape = Arc::clone(&self.shape);
-        self.database
-            .write(operation, move |connection| work(connection, &shape))
-            .await
     }
 }
 
@@ -104,7 +110,7 @@ impl RecordStore for SqliteRecords {
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record";
-        self.write_own(OPERATION, move |connection, shape, late| {
+        self.write(OPERATION, move |connection, shape, late| {
             let record = encode(OPERATION, shape, &record)?;
             put_own(OPERATION, (connection, shape), &record, late)
         })
@@ -131,7 +137,7 @@ impl RecordStore for SqliteRecords {
     fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
         const OPERATION: &str = "delete a record";
         let id = id.to_owned();
-        self.write_own(OPERATION, move |connection, shape, late| {
+        self.write(OPERATION, move |connection, shape, late| {
             delete_own(OPERATION, (connection, shape), (&id, &hlc), late)
         })
     }
@@ -144,15 +150,15 @@ impl RecordStore for SqliteRecords {
 
     fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()> {
         const OPERATION: &str = "run a batch";
-        self.write_own(OPERATION, move |transaction, shape, late| {
+        self.write(OPERATION, move |connection, shape, late| {
             for operation in operations {
                 match operation {
                     Operation::Put(record) => {
                         let record = encode(OPERATION, shape, &record)?;
-                        put_own(OPERATION, (transaction, shape), &record, late)?;
+                        put_own(OPERATION, (connection, shape), &record, late)?;
                     }
                     Operation::Delete { id, hlc } => {
-                        delete_own(OPERATION, (transaction, shape), (&id, &hlc), late)?;
+                        delete_own(OPERATION, (connection, shape), (&id, &hlc), late)?;
                     }
                 }
             }
@@ -163,8 +169,9 @@ impl RecordStore for SqliteRecords {
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
-            let begun =
-                SqliteTransaction::begin(turn, Arc::clone(&self.shape), self.late.clone()).await?;
+            let shape = Arc::clone(&self.tables.0);
+            let noted_in = (self.log.clone(), self.late.clone());
+            let begun = SqliteTransaction::begin(turn, shape, noted_in).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -246,18 +253,100 @@ impl RecordStore for SqliteRecords {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        Box::pin(self.write(TAKE_IN, move |connection, shape| {
-            intake::take_in(TAKE_IN, connection, &items, strict, |transaction, item| {
-                take_in_one(transaction, shape, item)
-            })
+        let (shape, log) = (Arc::clone(&self.tables.0), self.log.clone());
+        Box::pin(self.database.write(TAKE_IN, move |connection| {
+            let one = |connection: &Connection, item: &Item<Json>| {
+                take_in_one(connection, &shape, item).map(|met| met == Met::Older)
+            };
+            let fold = |connection: &Connection| log.fold(connection);
+            intake::take_in(TAKE_IN, connection, &items, strict, one, fold)
         }))
     }
 }
 
+impl Logged for SqliteRecords {
+    type Tables = RecordTables;
+
+    fn parts(&self) -> (&Database, &RecordTables, &Log) {
+        (&self.database, &self.tables, &self.log)
+    }
+}
+
+impl Tables for RecordTables {
+    const PLANE: Plane = Plane::Records;
+
+    fn tracked(&self, _connection: &Connection) -> Result<Option<Vec<Tracked>>> {
+        Ok(Some(vec![Tracked {
+            stream: Stream::Records.name(),
+            table: TABLE.to_owned(),
+            key: vec!["id".to_owned()],
+        }]))
+    }
+
+    fn fetch<'a>(&'a self, connection: &'a Connection) -> Fetch<'a> {
+        const OPERATION: &str = "read a record";
+        Box::new(move |_, id| {
+            let Some(stored) = rows::stored(OPERATION, connection, &self.0, id)? else {
+                return Ok(Vec::new());
+            };
+            let hlc = stored.time(&self.0).unwrap_or_else(Hlc::zero);
+            Ok(vec![stored.item(OPERATION, &self.0, hlc, &[])])
+        })
+    }
+
+    fn take_in(&self) -> TakeIn<'_> {
+        Box::new(|connection, item| {
+            let is_new = take_in_one(connection, &self.0, item)? == Met::Older;
+            Ok(is_new || settle_equal(connection, &self.0, item)?)
+        })
+    }
+}
+
+/// Of two versions with one timestamp the greater one stands; whether that is the one that came, and was not stored.
+fn settle_equal(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<bool> {
+    let Some(id) = item.kind.record_id().and_then(Text::to_utf8) else {
+        return Ok(false);
+    };
+    let stored = rows::stored(TAKE_IN, connection, shape, &id)?;
+    let time = stored.as_ref().and_then(|stored| stored.time(shape));
+    let Some(stored) = stored.filter(|_| time.as_ref() == Some(&item.hlc)) else {
+        return Ok(false);
+    };
+    let incoming = encode(TAKE_IN, shape, &item.body)?;
+    let reads_back = decode(shape, &incoming.values, incoming.extra.as_deref());
+    let (theirs, ours) = (
+        canonical_body(&reads_back),
+        canonical_body(&stored.json(shape)),
+    );
+    if theirs == ours {
+        return Ok(false);
+    }
+    tracing::warn!(%id, time = %item.hlc, "{SHARED_NODE}");
+    let is_greater = theirs > ours;
+    if is_greater {
+        rows::put(TAKE_IN, connection, shape, &incoming)?;
+    }
+    log::renew(connection, Plane::Records, "", &id, &item.hlc.to_string())?;
+    Ok(is_greater)
+}
+
+/// What is said of two versions with one timestamp.
+pub(super) const SHARED_NODE: &str = "two versions of an item have one timestamp and different content: two machines write \
+     with one node id, or one stamps twice; the one that is greater in a canonical form stands on every side";
+
+/// What an item met that was to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// Nothing, or an older version: it is stored now.
+    Older,
+    /// A version that is not older.
+    NotOlder,
+}
+
 const TAKE_IN: &str = "take in a record";
 
-/// Whether the item is the newer version, and stored now.
-fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<bool> {
+/// Stores the item if it is the newer version.
+fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<Met> {
     let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
     let ItemKind::Record(id) = &item.kind else {
         return Err(refuse(
@@ -269,7 +358,7 @@ fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Res
         .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
     let stored = rows::stored_time(TAKE_IN, connection, &id)?;
     if !wins(&item.hlc, stored.as_ref()) {
-        return Ok(false);
+        return Ok(Met::NotOlder);
     }
     let record = encode(TAKE_IN, shape, &item.body)?;
     if record.id != id || record.updated_at != item.hlc {
@@ -278,7 +367,7 @@ fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Res
         ));
     }
     rows::put(TAKE_IN, connection, shape, &record)?;
-    Ok(true)
+    Ok(Met::Older)
 }
 
 #[cfg(test)]

@@ -113,6 +113,11 @@ impl Stored {
         })
     }
 
+    /// When it was written; `None` if what stands there is no time.
+    pub(super) fn time(&self, shape: &Shape) -> Option<Hlc> {
+        Hlc::parse(self.text(shape, "updatedAt")?).ok()
+    }
+
     /// The text in the column of a field.
     fn text(&self, shape: &Shape, field: &str) -> Option<&str> {
         match self.values.get(shape.position_of(field)?)? {
@@ -155,6 +160,22 @@ fn named(id: &str) -> String {
     format!("the record {id:?}")
 }
 
+/// The row of the record with this id.
+pub(super) fn stored(
+    operation: &'static str,
+    connection: &Connection,
+    shape: &Shape,
+    id: &str,
+) -> Result<Option<Stored>> {
+    let mut statement = connection
+        .prepare_cached(&shape.sql.by_id)
+        .map_err(during(operation))?;
+    statement
+        .query_row([id], |row| Stored::read(shape, row))
+        .optional()
+        .map_err(during(operation))
+}
+
 /// The record with this id.
 pub(super) fn get(
     operation: &'static str,
@@ -162,13 +183,7 @@ pub(super) fn get(
     shape: &Shape,
     id: &str,
 ) -> Result<Option<Json>> {
-    let mut statement = connection
-        .prepare_cached(&shape.sql.by_id)
-        .map_err(during(operation))?;
-    let stored = statement
-        .query_row([id], |row| Stored::read(shape, row))
-        .optional()
-        .map_err(during(operation))?;
+    let stored = stored(operation, connection, shape, id)?;
     Ok(stored.map(|stored| stored.json(shape)))
 }
 

@@ -14,7 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// The column for fields that have none.
 pub(super) const EXTRA: &str = "extra_json";
 
-const TABLE: &str = "shared_records";
+/// The table of records.
+pub(super) const TABLE: &str = "shared_records";
 
 /// The table as it is, and the statements for it.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::fault::during;
 use super::late::{LateCheck, delete_own, put_own};
+use super::logged::Log;
 use super::query;
 use super::record::encode;
 use super::rows;
@@ -30,6 +31,7 @@ use crate::store::{Holder, Json, Later, RecordTransaction, blocking};
 pub struct SqliteTransaction {
     stands: Arc<tokio::sync::Mutex<Stands>>,
     shape: Arc<Shape>,
+    log: Log,
     holder: Holder,
     cut: watch::Receiver<bool>,
 }
@@ -89,7 +91,11 @@ impl Drop for Open {
 
 impl SqliteTransaction {
     /// Begins with the turn that it keeps.
-    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>, stamps: LateStamps) -> Result<Self> {
+    pub(super) async fn begin(
+        turn: Turn,
+        shape: Arc<Shape>,
+        (log, stamps): (Log, LateStamps),
+    ) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
         let cut = turn.cut.clone();
         if *cut.borrow() {
@@ -108,6 +114,7 @@ impl SqliteTransaction {
         Ok(Self {
             stands: Arc::new(tokio::sync::Mutex::new(Stands::Open(open))),
             shape,
+            log,
             holder,
             cut,
         })
@@ -213,8 +220,10 @@ impl RecordTransaction for SqliteTransaction {
 
     fn commit(&self) -> Later<'_, ()> {
         const OPERATION: &str = "commit a transaction";
-        Box::pin(self.end(OPERATION, Why::Ended, |open| {
+        let log = self.log.clone();
+        Box::pin(self.end(OPERATION, Why::Ended, move |open| {
             let connection = open.connection(OPERATION)?;
+            log.fold(connection)?;
             open.turn.shared.check_place(OPERATION)?;
             connection
                 .execute_batch("COMMIT")

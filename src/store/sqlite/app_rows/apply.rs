@@ -17,6 +17,7 @@ use super::super::fault::{about, during, ignored};
 use super::super::late::LateCheck;
 use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
+use super::super::records::SHARED_NODE;
 use super::cell::Column;
 use super::faults::unsaid;
 use super::namespaces;
@@ -24,6 +25,7 @@ use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::log::canonical_body;
 use crate::protocol::text::Text;
 use crate::store::Json;
 
@@ -59,7 +61,23 @@ pub(super) struct Tables(RefCell<HashMap<Table, AppTable>>);
 impl Tables {
     /// Applies one entry within the caller's transaction; whether it changed anything.
     pub(super) fn apply(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
-        let applied = self.apply_entry(connection, item);
+        self.run(connection, item, |change, entry| change.run(entry))
+    }
+
+    /// The same for an entry that a log sent: of two versions of a row with one timestamp the greater one stands.
+    pub(super) fn settle(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+        self.run(connection, item, |change, entry| {
+            Ok(change.run(entry)? || change.settle_equal(entry)?)
+        })
+    }
+
+    fn run(
+        &self,
+        connection: &Connection,
+        item: &Item<Json>,
+        work: impl FnOnce(&mut Change<'_>, &Entry<'_>) -> Result<bool>,
+    ) -> Result<bool> {
+        let applied = self.apply_entry(connection, item, work);
         if applied.is_err() {
             // What it did to a table is undone with it.
             self.0.borrow_mut().clear();
@@ -83,7 +101,12 @@ impl Tables {
         self.apply(connection, item)
     }
 
-    fn apply_entry(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+    fn apply_entry(
+        &self,
+        connection: &Connection,
+        item: &Item<Json>,
+        work: impl FnOnce(&mut Change<'_>, &Entry<'_>) -> Result<bool>,
+    ) -> Result<bool> {
         let ItemKind::Row(table) = &item.kind else {
             return Err(refuse(
                 "a shared record is no row of an app; a store of records takes it in",
@@ -114,7 +137,7 @@ impl Tables {
             updated_at: entry.updated_at()?,
             revives: false,
         };
-        let changed = change.run(&entry)?;
+        let changed = work(&mut change, &entry)?;
         self.0.borrow_mut().insert(table.clone(), change.table);
         Ok(changed)
     }
@@ -224,6 +247,37 @@ impl Change<'_> {
                 }
             }
         }
+    }
+
+    /// Of two versions of a row with one timestamp the greater one stands; whether that is the one that came, and was
+    /// not stored.
+    fn settle_equal(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let Some(row) = entry.row.as_ref() else {
+            return Ok(false);
+        };
+        let Some(key) = self.key_of(row) else {
+            return Ok(false);
+        };
+        let stored = self.matching(&key)?;
+        let [stored] = &stored[..] else {
+            return Ok(false);
+        };
+        if self.table.time_of(stored).as_ref() != Some(self.hlc) {
+            return Ok(false);
+        }
+        let incoming = self.encode(row.clone(), |_, _| None);
+        let theirs = canonical_body(&self.table.decode(&incoming.clone().into_stored()));
+        let ours = canonical_body(&self.table.decode(stored));
+        if theirs == ours {
+            return Ok(false);
+        }
+        tracing::warn!(row = self.table.named(stored), time = %self.hlc, "{SHARED_NODE}");
+        let is_greater = theirs > ours;
+        if is_greater {
+            self.update(stored, &incoming)?;
+        }
+        self.table.renew(self.connection, stored, self.hlc)?;
+        Ok(is_greater)
     }
 
     /// The primary key of a row, if the table has one and the row has all of it.

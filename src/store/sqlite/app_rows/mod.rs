@@ -8,42 +8,44 @@
 
 mod apply;
 mod cell;
+mod entry;
 mod faults;
 mod layout;
+mod logged;
 mod namespaces;
 mod table;
 
 use std::future::ready;
 use std::path::Path;
 
-use rusqlite::Connection;
-use serde_json::json;
-
 use self::apply::{APPLY, Tables};
-use self::table::{AppTable, StoredRow};
+use self::entry::item;
+use self::logged::RowTables;
+use self::table::AppTable;
 use super::database::Database;
 use super::delta::{self, Wanted};
 use super::fault::during;
-use super::intake;
+use super::intake::{self, begin};
 use super::late::LateCheck;
-use super::record::Fields;
+use super::logged::{Log, Logged};
 use super::registry::Role;
 use super::shared::Options;
 use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Said, Table, row_blob};
+use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::protocol::wire::size_in_json;
 use crate::store::late::LateStamps;
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
+use rusqlite::Connection;
 
 /// A store of app rows. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct SqliteAppRows {
     database: Database,
+    log: Log,
     late: LateStamps,
 }
 
@@ -51,9 +53,14 @@ impl SqliteAppRows {
     /// Opens the file at `path`, which is created if it is missing; its folder is not. Shares it with the
     /// other stores of this package that have it open. Waits on the disk.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let (database, ()) = Database::open(path, Role::AppRows, options, namespaces::prepare)?;
+        let set_up = |connection: &mut Connection| {
+            namespaces::prepare(connection)?;
+            Log::open(connection, &RowTables)
+        };
+        let (database, log) = Database::open(path, Role::AppRows, options, set_up)?;
         Ok(Self {
             database,
+            log,
             late: LateStamps::default(),
         })
     }
@@ -96,9 +103,12 @@ impl SqliteAppRows {
 impl AppRowStore for SqliteAppRows {
     fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()> {
         const OPERATION: &str = "register an app";
-        let app_id = app_id.to_owned();
+        let (app_id, log) = (app_id.to_owned(), self.log.clone());
         Box::pin(self.database.write(OPERATION, move |connection| {
-            namespaces::register(OPERATION, connection, &app_id, &registration)
+            let transaction = begin(OPERATION, connection)?;
+            namespaces::register(OPERATION, &transaction, &app_id, &registration)?;
+            log.see_to(&transaction, &RowTables)?;
+            transaction.commit().map_err(during(OPERATION))
         }))
     }
 
@@ -175,11 +185,12 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
-        let stamps = self.late.clone();
+        let (stamps, log) = (self.late.clone(), self.log.clone());
         Box::pin(self.database.write(APPLY, move |connection| {
-            let transaction = intake::begin(APPLY, connection)?;
+            let transaction = begin(APPLY, connection)?;
             let mut late = LateCheck::default();
             let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            log.fold(&transaction)?;
             transaction.commit().map_err(during(APPLY))?;
             if applied {
                 stamps.note(late.found);
@@ -189,51 +200,22 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let tables = Tables::default();
-            intake::take_in(APPLY, connection, &items, strict, |connection, item| {
-                tables.apply(connection, item)
-            })
+            let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
+            let fold = |connection: &Connection| log.fold(connection);
+            intake::take_in(APPLY, connection, &items, strict, one, fold)
         }))
     }
 }
 
 const LIST: &str = "list the apps";
 
-/// A stored row as an entry: a live one is an insert, a deleted one a delete, each with the whole row. One
-/// that cannot be exchanged as it stands has a fault.
-fn item(operation: &'static str, table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
-    let fault = table.fault_of(operation, row);
-    let json = table.decode(row);
-    let deleted = table.is_deleted(row);
-    let op = if deleted { "delete" } else { "insert" };
-    let body = format!(
-        "{{\"timestamp\":{},\"appId\":{},\"table\":{},\"op\":\"{op}\",\"row\":{json}}}",
-        json!(hlc),
-        json!(table.app_id),
-        json!(table.info.name),
-    );
-    let name = Table {
-        app: Text::from(table.app_id.as_str()),
-        name: Text::from(table.info.name.as_str()),
-    };
-    let mut blob = None;
-    if table.info.name == FILE_RECORDS_TABLE && fault.is_none() {
-        let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
-        let text = |field| serde_json::from_str::<Text>(fields.get(field)?.get()).ok();
-        let said = Said {
-            key: text("object_storage_key"),
-            mime_type: text("mime_type"),
-            content_hash: text("content_hash"),
-            size: fields.get("size_bytes").copied().and_then(size_in_json),
-        };
-        blob = row_blob(&name, said, deleted);
-    }
-    Item {
-        hlc,
-        kind: ItemKind::Row(name),
-        blob,
-        body: body.into(),
-        fault,
+impl Logged for SqliteAppRows {
+    type Tables = RowTables;
+
+    fn parts(&self) -> (&Database, &RowTables, &Log) {
+        (&self.database, &RowTables, &self.log)
     }
 }

@@ -98,14 +98,14 @@ fn namespace(
     })
 }
 
-/// Registers an app, or adds to what it has: nothing that is there is taken away or changed.
+/// Registers an app, or adds to what it has, within the caller's transaction: nothing that is there is taken away or
+/// changed.
 pub(super) fn register(
     operation: &'static str,
-    connection: &mut Connection,
+    transaction: &Connection,
     app_id: &str,
     registration: &Registration,
 ) -> Result<()> {
-    let transaction = begin(operation, connection)?;
     let mut specs = registration.tables.clone();
     if registration.files_enabled && specs.iter().all(|spec| spec.name != FILE_RECORDS_TABLE) {
         specs.push(TableSpec {
@@ -114,7 +114,7 @@ pub(super) fn register(
             columns: FILE_COLUMNS.map(str::to_owned).to_vec(),
         });
     }
-    let known = get(operation, &transaction, app_id)?;
+    let known = get(operation, transaction, app_id)?;
     let mut tables = known.map(|known| known.tables).unwrap_or_default();
     for spec in &specs {
         match tables.iter().find(|table| table.name == spec.name) {
@@ -134,18 +134,18 @@ pub(super) fn register(
             }),
         }
     }
-    check_names(operation, &transaction, app_id, &tables)?;
+    check_names(operation, transaction, app_id, &tables)?;
     write(
         operation,
-        &transaction,
+        transaction,
         app_id,
         &tables,
         registration.files_enabled,
     )?;
     for spec in &specs {
-        table::create(operation, &transaction, app_id, spec)?;
+        table::create(operation, transaction, app_id, spec)?;
     }
-    transaction.commit().map_err(during(operation))
+    Ok(())
 }
 
 fn write(

@@ -72,6 +72,18 @@ pub(super) struct EncodedRow {
     pub(super) extra: Option<String>,
 }
 
+impl EncodedRow {
+    /// The row as it will be read.
+    pub(super) fn into_stored(self) -> StoredRow {
+        StoredRow {
+            values: self.values.into_iter().map(Raw::readable).collect(),
+            extra: self.extra,
+            no_texts: NoTexts::default(),
+            key: Vec::new(),
+        }
+    }
+}
+
 /// Reads the table of an app as it is; `None` where there is none.
 pub(super) fn load(
     operation: &'static str,

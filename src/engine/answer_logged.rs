@@ -1,0 +1,243 @@
+//! The answering side between two sides with change logs: take in, then answer what follows on what the caller has.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result};
+use crate::protocol::item::Item;
+use crate::protocol::log::{
+    Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
+};
+use crate::protocol::message::{Answer, Refusal, Request};
+
+use super::apply_logged::{Rules, Source, apply_logged};
+use super::change_log::{Advance, After, Look, Others, View};
+use super::held::refusal;
+use super::planes::{digest_of, hash_of, look, names_of};
+use super::ports::Side;
+use super::reconcile::compare;
+use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
+use super::session::Planes;
+use super::shipment::{oversized, pack};
+
+/// So much of the own history is told to a caller that was not here before.
+const WHOLE_HISTORY: usize = 100;
+
+/// So much is told to one that was.
+const LATEST_HISTORY: usize = 4;
+
+/// At most this many items may be asked for by their keys in one request.
+const MOST_WANTED: usize = 10_000;
+
+impl<S: Side> Responder<S> {
+    /// Answers a request of a caller with change logs.
+    ///
+    /// # Errors
+    /// What the stores failed with.
+    pub(super) async fn answer_logged(
+        &self,
+        mut request: Request<S::Body>,
+        asked: LogRequest,
+        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+    ) -> Result<Answer<S::Body>> {
+        if !asked.compare.is_empty() || asked.verify {
+            return compare(self, &asked).await;
+        }
+        let items = std::mem::take(&mut request.items);
+        let refused = self.take_in_logged(items, &asked).await?;
+        let budget = request
+            .max_answer_bytes
+            .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
+        let refused = within(budget, refused);
+        let limit = if asked.hello { 0 } else { request.limit };
+        let looks = Planes {
+            records: asked
+                .records
+                .as_ref()
+                .map(|plane| question(plane, &asked, limit)),
+            rows: asked
+                .rows
+                .as_ref()
+                .map(|plane| question(plane, &asked, limit)),
+        };
+        let mut looks = looks;
+        for key in asked.want.iter().take(MOST_WANTED).cloned().map(Key::from) {
+            let of = match key.stream {
+                Stream::Records => &mut looks.records,
+                Stream::Rows(_) => &mut looks.rows,
+            };
+            if let Some(look) = of {
+                look.want.push(key);
+            }
+        }
+        let views = look(&self.side, looks).await?;
+        let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
+            most.saturating_sub(FRAME_BYTES + 2 * budget)
+        });
+        let names = names_of(&views);
+        let hash = hash_of(&names);
+        let common: Option<HashSet<&String>> = if asked.streams == hash {
+            Some(names.iter().collect())
+        } else {
+            let theirs = asked.stream_names.as_ref();
+            theirs.map(|theirs| theirs.iter().filter(|name| names.contains(name)).collect())
+        };
+        let digest = common
+            .as_ref()
+            .map(|common| digest_of(&views, |name| common.contains(&name.to_owned())));
+        let stream_names = (asked.streams != hash && common.is_some())
+            .then(|| common.into_iter().flatten().cloned().collect());
+        let mut page = Page {
+            packed,
+            most,
+            used: 0,
+            items: Vec::new(),
+            withheld: Vec::new(),
+            failed: Vec::new(),
+        };
+        let records = views
+            .records
+            .map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
+        let rows = views
+            .rows
+            .map(|view| page.plane(view, asked.rows.as_ref(), asked.hello));
+        let more = [&records, &rows]
+            .into_iter()
+            .flatten()
+            .any(|plane| plane.more);
+        for (named, error) in &page.failed {
+            self.warn_once(named, "cannot be sent to a caller", Some(error));
+        }
+        Ok(Answer {
+            items: page.items,
+            has_more: more,
+            coverage: None,
+            refused,
+            withheld: within(budget, page.withheld),
+            log: Some(Box::new(LogAnswer {
+                records,
+                rows,
+                digest: digest.filter(|_| !more),
+                streams: hash,
+                stream_names,
+                compared: Vec::new(),
+            })),
+        })
+    }
+
+    async fn take_in_logged(
+        &self,
+        items: Vec<Item<S::Body>>,
+        asked: &LogRequest,
+    ) -> Result<Vec<Refusal>> {
+        let source = |plane: &PlaneRequest| Source {
+            origin: plane.upto.clone(),
+            advance: plane
+                .follows
+                .zip(plane.upto.clone())
+                .map(|(follows, upto)| Advance {
+                    history: plane.history.clone(),
+                    follows,
+                    upto,
+                    only_whole: false,
+                }),
+        };
+        let sources = Planes {
+            records: asked.records.as_ref().map(source),
+            rows: asked.rows.as_ref().map(source),
+        };
+        let rules = Rules {
+            max_clock_skew_ms: self.max_clock_skew_ms,
+            known_apps_only: true,
+        };
+        let arrivals = apply_logged(&self.side, items, sources, rules).await?;
+        self.note_taken_in(&arrivals);
+        Ok(self.refused(&arrivals))
+    }
+}
+
+/// What is asked of the own log for a caller.
+fn question(plane: &PlaneRequest, asked: &LogRequest, limit: usize) -> Look {
+    let generations = plane.history.0.iter();
+    Look {
+        history: if asked.hello {
+            WHOLE_HISTORY
+        } else {
+            LATEST_HISTORY
+        },
+        others: Others::Of(
+            generations
+                .map(|cursor| cursor.generation.clone())
+                .collect(),
+        ),
+        after: After::Common(plane.since.clone()),
+        skip: plane.history.clone(),
+        limit,
+        want: Vec::new(),
+        waiting_for: None,
+    }
+}
+
+/// A page of an answer, plane after plane.
+struct Page<'a, B, P> {
+    packed: &'a P,
+    most: usize,
+    used: usize,
+    items: Vec<Item<B>>,
+    withheld: Vec<Refusal>,
+    failed: Vec<(Refusal, Error)>,
+}
+
+impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
+    /// Adds the items of a plane, as far as there is room, and says where its log stands behind them.
+    fn plane(&mut self, view: View<B>, asked: Option<&PlaneRequest>, hello: bool) -> PlaneAnswer {
+        let mut told = PlaneAnswer {
+            have: asked
+                .and_then(|plane| plane.history.common(&view.others))
+                .unwrap_or_default(),
+            id: view.id,
+            more: view.more && !hello,
+            ..PlaneAnswer::default()
+        };
+        let mut upto = if hello { view.after } else { view.upto };
+        for keyed in view.wanted {
+            self.add(keyed, &mut told);
+        }
+        for (seq, keyed) in view.items {
+            if !self.add(keyed, &mut told) {
+                upto = seq - 1;
+                told.more = true;
+                break;
+            }
+        }
+        told.cursor = view.history.at(upto);
+        told.history = view.history;
+        told
+    }
+
+    /// Adds an item; `false` if there is no room for it. One that cannot be sent is named instead.
+    fn add(&mut self, keyed: Keyed<B>, told: &mut PlaneAnswer) -> bool {
+        let Keyed { key, mut item } = keyed;
+        let weight = pack(std::slice::from_mut(&mut item), self.packed);
+        let weight = weight.first().copied().unwrap_or_default();
+        if item.fault.is_none() && weight > self.most {
+            let limit = format!("the {} bytes that the caller takes", self.most);
+            item.fault = Some(oversized(1, &limit));
+        }
+        if let Some(error) = item.fault.take() {
+            let named = refusal(&item, &error);
+            told.withheld.push(WireKey::from(&key));
+            self.withheld.push(named.clone());
+            self.failed.push((named, error));
+            return true;
+        }
+        if self.used.saturating_add(weight) > self.most && !self.items.is_empty() {
+            return false;
+        }
+        self.used = self.used.saturating_add(weight);
+        if key.stream != Stream::Records {
+            told.keys.push(key.id);
+        }
+        self.items.push(item);
+        true
+    }
+}

@@ -1,0 +1,128 @@
+//! Taking in items by logs: each stands by itself, and nothing waits for another.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::Cursor;
+
+use super::apply::{
+    Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, refuse_the_future,
+};
+use super::change_log::{Advance, ChangeLog, Note};
+use super::ports::{Clock, Outcome, Side};
+use super::session::Planes;
+
+/// Where items came from, and what is noted of it when they are taken in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Source {
+    pub(super) origin: Option<Cursor>,
+    pub(super) advance: Option<Advance>,
+}
+
+/// How items are taken in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
+    pub(super) max_clock_skew_ms: Option<u64>,
+    /// Rows of apps that are not registered are refused without asking the store.
+    pub(super) known_apps_only: bool,
+}
+
+/// Takes in `items`. Every arrival that comes back has its outcome, in the order of the items.
+///
+/// # Errors
+/// What a store failed with as a whole: nothing that was to be taken in by it is stored then.
+pub(super) async fn apply_logged<S: Side>(
+    side: &S,
+    items: Vec<Item<S::Body>>,
+    sources: Planes<Source>,
+    rules: Rules,
+) -> Result<Vec<Arrival<S::Body>>> {
+    let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
+    drop_foreign_planes(side, &mut arrivals);
+    if arrivals.iter().any(Arrival::is_waiting) {
+        refuse_the_future(
+            &mut arrivals,
+            side.clock().app_ms(),
+            rules.max_clock_skew_ms,
+        );
+    }
+    let mut apps = HashMap::new();
+    for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_waiting()) {
+        let ItemKind::Row(table) = &arrival.item.kind else {
+            continue;
+        };
+        let refused = match side.rows() {
+            None => Some(no_store()),
+            Some(rows) if rules.known_apps_only => admitted(rows, table, &mut apps).await,
+            Some(_) => None,
+        };
+        if let Some(refused) = refused {
+            arrival.fate = Fate::Settled(refused);
+        }
+    }
+    let greatest = arrivals.iter().filter(|arrival| arrival.is_waiting());
+    if let Some(greatest) = greatest.map(|arrival| arrival.item.hlc.clone()).max() {
+        side.clock().receive(&greatest).await?;
+    }
+    if let Some(records) = side.records() {
+        let page = arrivals.iter_mut().filter(|arrival| arrival.is_record());
+        take_in(records, page, sources.records).await?;
+    }
+    if let Some(rows) = side.rows() {
+        let page = arrivals.iter_mut().filter(|arrival| !arrival.is_record());
+        take_in(rows, page, sources.rows).await?;
+    }
+    Ok(arrivals)
+}
+
+async fn take_in<'a, B: Clone + 'a>(
+    store: &impl ChangeLog<B>,
+    page: impl Iterator<Item = &'a mut Arrival<B>>,
+    source: Option<Source>,
+) -> Result<()> {
+    let Source { origin, advance } = source.unwrap_or_default();
+    let (waiting, refused): (Vec<_>, Vec<_>) = page.partition(|arrival| arrival.is_waiting());
+    let advance = advance.filter(|advance| !advance.only_whole || refused.is_empty());
+    if waiting.is_empty() {
+        if advance.is_some() {
+            let note = Note {
+                advance,
+                ..Note::default()
+            };
+            store.note(note).await?;
+        }
+        return Ok(());
+    }
+    let items: Vec<_> = waiting.iter().map(|arrival| arrival.item.clone()).collect();
+    match store.take_in(items.clone(), origin.clone(), advance).await {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for arrival in waiting {
+                arrival.fate = Fate::Settled(outcomes.next().unwrap_or_else(no_outcome));
+            }
+        }
+        // The app's own code threw at the page as a whole: the error may be about one of them.
+        Err(error) if error.kind() == ErrorKind::Foreign && items.len() > 1 => {
+            for (arrival, item) in waiting.into_iter().zip(items) {
+                let taken = store.take_in(vec![item], origin.clone(), None).await;
+                arrival.fate = Fate::Settled(one_of(taken));
+            }
+        }
+        Err(error) if error.kind().is_of_one_item() || error.kind() == ErrorKind::Foreign => {
+            for arrival in waiting {
+                arrival.fate = Fate::Settled(Outcome::Failed(error.clone()));
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn one_of(taken: Result<Vec<Outcome>, Error>) -> Outcome {
+    match taken {
+        Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(no_outcome),
+        Err(error) => Outcome::Failed(error),
+    }
+}

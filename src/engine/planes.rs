@@ -1,0 +1,113 @@
+//! Both planes of a side at once, by their logs.
+
+use crate::error::Result;
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::{Digest, Key, Keyed, Stream};
+
+use super::change_log::{ChangeLog, Look, Note, View};
+use super::ports::Side;
+use super::session::Planes;
+
+/// Whether each plane of `side` keeps a log.
+pub(super) fn keeps_logs<S: Side>(side: &S) -> bool {
+    let records = side.records().map(ChangeLog::has_log);
+    let rows = side.rows().map(ChangeLog::has_log);
+    (records.is_some() || rows.is_some()) && records != Some(false) && rows != Some(false)
+}
+
+/// Looks at the logs of `side`: of each plane with the look that is made for it. The rows may have as many items as
+/// the records left room for.
+pub(super) async fn look<S: Side>(side: &S, looks: Planes<Look>) -> Result<Planes<View<S::Body>>> {
+    let mut views = Planes {
+        records: None,
+        rows: None,
+    };
+    let mut taken = 0;
+    if let (Some(records), Some(look)) = (side.records(), looks.records) {
+        let view = records.look(look).await?;
+        taken = view.items.len();
+        views.records = Some(view);
+    }
+    if let (Some(rows), Some(mut look)) = (side.rows(), looks.rows) {
+        look.limit = look.limit.saturating_sub(taken);
+        views.rows = Some(rows.look(look).await?);
+    }
+    Ok(views)
+}
+
+/// Notes what an exchange came to, if there is anything to note.
+pub(super) async fn note<S: Side>(side: &S, notes: Planes<Note>) -> Result<()> {
+    let says =
+        |note: &Note| note.advance.is_some() || !note.waits.is_empty() || !note.settled.is_empty();
+    if let (Some(records), Some(note)) = (side.records(), notes.records.filter(says)) {
+        records.note(note).await?;
+    }
+    if let (Some(rows), Some(note)) = (side.rows(), notes.rows.filter(says)) {
+        rows.note(note).await?;
+    }
+    Ok(())
+}
+
+/// The items under these keys, each with its key.
+pub(super) async fn fetch<S: Side>(side: &S, keys: Vec<Key>) -> Result<Vec<Keyed<S::Body>>> {
+    let (records, rows): (Vec<_>, Vec<_>) = keys
+        .into_iter()
+        .partition(|key| key.stream == Stream::Records);
+    let of = |want: Vec<Key>| Look {
+        want,
+        ..Look::default()
+    };
+    let looks = Planes {
+        records: (!records.is_empty()).then(|| of(records)),
+        rows: (!rows.is_empty()).then(|| of(rows)),
+    };
+    let views = look(side, looks).await?;
+    Ok(views
+        .records
+        .into_iter()
+        .chain(views.rows)
+        .flat_map(|view| view.wanted)
+        .collect())
+}
+
+/// What both planes hold together, of these streams.
+pub(super) fn digest_of<B>(views: &Planes<View<B>>, is_meant: impl Fn(&str) -> bool) -> Digest {
+    let streams = views.iter().flat_map(|view| &view.streams);
+    streams
+        .filter(|(name, _)| is_meant(name))
+        .fold(Digest::default(), |sum, (_, digest)| sum.and(*digest))
+}
+
+/// The names of the streams of both planes, in order.
+pub(super) fn names_of<B>(views: &Planes<View<B>>) -> Vec<String> {
+    let streams = views.iter().flat_map(|view| &view.streams);
+    streams.map(|(name, _)| name.clone()).collect()
+}
+
+/// The hash of names of streams.
+pub(super) fn hash_of(names: &[String]) -> u64 {
+    crate::protocol::log::entry_hash("streams", &names.join("\u{1e}"), "")
+}
+
+/// The keys of items that came in a message: the rows' are given beside them, in their order.
+pub(super) fn keyed<B>(
+    items: Vec<Item<B>>,
+    row_keys: Vec<crate::protocol::text::Text>,
+) -> Vec<Keyed<B>> {
+    let mut row_keys = row_keys.into_iter();
+    let key_of = |item: &Item<B>, next: &mut dyn FnMut() -> Option<crate::protocol::text::Text>| {
+        let id = match &item.kind {
+            ItemKind::Record(id) => id.clone(),
+            ItemKind::Row(_) => next().unwrap_or_else(|| item.hlc.to_text()),
+        };
+        let stream = Stream::of(&item.kind);
+        Key { stream, id }
+    };
+    items
+        .into_iter()
+        .map(|item| Keyed {
+            key: key_of(&item, &mut || row_keys.next()),
+            item,
+        })
+        .collect()
+}

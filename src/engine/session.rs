@@ -1,0 +1,235 @@
+//! What a caller knows of a peer with change logs, from one round to the next.
+//!
+//! All of it can be asked for again: it is forgotten with the engine, and whenever the own log turns out to be
+//! another one. What must outlast it lies in the stores: how far each has taken in the log of the other, and what
+//! waits.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::error::{Error, ErrorKind};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::{Cursor, History, Key, PlaneAnswer, Stream};
+use crate::protocol::text::Text;
+
+use super::change_log::{View, Waiting};
+use super::held::{Direction, Held};
+
+/// A peer that turned out to keep no logs is asked again after this long, in milliseconds.
+pub(super) const ASK_AGAIN_MS: u64 = 600_000;
+
+/// Two sides that turn out not to be equal are reconciled at most so often, in milliseconds.
+pub(super) const RECONCILE_AFTER_MS: u64 = 600_000;
+
+/// How the peer exchanges.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Peer {
+    /// It was not asked yet.
+    #[default]
+    Unknown,
+    /// By watermarks; it was asked at this time.
+    Older(u64),
+    /// By logs.
+    Logged(Box<Planes<Pair>>),
+}
+
+/// Something for each of the planes that both sides carry.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Planes<T> {
+    pub(super) records: Option<T>,
+    pub(super) rows: Option<T>,
+}
+
+impl<T> Planes<T> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.records.iter().chain(&self.rows)
+    }
+
+    /// Something else for each plane that is in both.
+    pub(super) fn zip<U, V>(self, other: Planes<U>, both: impl Fn(T, U) -> V) -> Planes<V> {
+        Planes {
+            records: self.records.zip(other.records).map(|(a, b)| both(a, b)),
+            rows: self.rows.zip(other.rows).map(|(a, b)| both(a, b)),
+        }
+    }
+}
+
+/// The two logs of a plane, as far as they are known.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    /// Where the own log was last seen to end: a log that has not reached that is another one.
+    pub(super) own: Option<Cursor>,
+    /// The peer's log, in all of its generations.
+    pub(super) id: String,
+    /// Its history.
+    pub(super) history: History,
+    /// How far the peer has taken in the own log.
+    pub(super) have: u64,
+    /// How far this side has taken in the peer's log.
+    pub(super) cursor: Option<Cursor>,
+    /// How far that is noted in the store.
+    pub(super) noted: u64,
+}
+
+impl Pair {
+    /// What is known after the first answer.
+    pub(super) fn begin<B>(own: &View<B>, told: PlaneAnswer) -> Self {
+        Self {
+            own: own.history.head().cloned(),
+            noted: told.cursor.as_ref().map_or(0, |cursor| cursor.seq),
+            id: told.id,
+            history: told.history,
+            have: told.have,
+            cursor: told.cursor,
+        }
+    }
+
+    /// Whether the own log is the one that the peer was told of.
+    pub(super) fn is_of<B>(&self, own: &View<B>) -> bool {
+        self.own
+            .as_ref()
+            .is_none_or(|before| own.history.has(before))
+    }
+
+    /// Up to which number this side has taken in the peer's log.
+    pub(super) fn taken(&self) -> u64 {
+        self.cursor.as_ref().map_or(0, |cursor| cursor.seq)
+    }
+}
+
+/// See the [module page](self).
+#[derive(Debug)]
+pub struct Session<B> {
+    pub(super) peer: Peer,
+    /// What waits.
+    pub(super) held: BTreeMap<(bool, Key), Held<B>>,
+    /// Keys of objects whose newest items came in and could not be stored.
+    pub(super) not_stored: HashSet<Text>,
+    /// Whether the last answer held all that the peer had.
+    pub(super) heard_all: bool,
+    /// When the two sides were last reconciled, in milliseconds since the epoch.
+    pub(super) reconciled_ms: Option<u64>,
+    /// The names of the peer's streams that this side has, by the hashes of both sides' names.
+    pub(super) common: Option<(u64, u64, Vec<String>)>,
+    /// At most this many items are asked for, if an answer of the usual size was too large for this side.
+    pub(super) answer_limit: Option<usize>,
+    /// At most this much may go out in one request, if a larger one was too large for the peer.
+    pub(super) most_weight: Option<usize>,
+    /// Keys that are to be fetched, because a comparison found them to differ.
+    pub(super) want: Vec<Key>,
+    /// Keys that are to be sent, for the same reason.
+    pub(super) offer: Vec<Key>,
+    /// What the first comparison with the peer brought over, which no round has told of yet: records applied, items
+    /// shipped.
+    pub(super) untold: (usize, usize),
+    /// Nothing is proved before they have travelled.
+    pub(super) is_reconciling: bool,
+    /// Whether this side held anything when the peer was first asked.
+    pub(super) had_items: bool,
+    /// Whether the clock has heard of what the own stores hold.
+    pub(super) clock_has_heard: bool,
+    /// The own node, if the clock says it.
+    pub(super) node: Option<NodeId>,
+    /// Whether it was said already that two machines share the own node id.
+    pub(super) told_of_twin: bool,
+}
+
+impl<B> Default for Session<B> {
+    fn default() -> Self {
+        Self {
+            peer: Peer::Unknown,
+            held: BTreeMap::new(),
+            not_stored: HashSet::new(),
+            heard_all: false,
+            reconciled_ms: None,
+            common: None,
+            answer_limit: None,
+            most_weight: None,
+            want: Vec::new(),
+            offer: Vec::new(),
+            untold: (0, 0),
+            is_reconciling: false,
+            had_items: false,
+            clock_has_heard: false,
+            node: None,
+            told_of_twin: false,
+        }
+    }
+}
+
+impl<B: Clone> Session<B> {
+    /// What a store remembers to wait.
+    pub(super) fn remember(&mut self, waiting: Vec<Waiting>) {
+        for waits in waiting {
+            let at = (waits.direction == Direction::Inbound, waits.key.clone());
+            self.held.entry(at).or_insert_with(|| held(waits));
+        }
+    }
+
+    /// An item waits. Returns what is to be noted of it, if that is news.
+    pub(super) fn hold(&mut self, key: &Key, held: Held<B>) -> Option<Waiting> {
+        let at = (held.direction == Direction::Inbound, key.clone());
+        let is_known = self.held.get(&at).is_some_and(|known| {
+            known.code == held.code && (known.hlc == held.hlc || held.body.is_none())
+        });
+        let waits = Waiting {
+            key: key.clone(),
+            direction: held.direction,
+            hlc: (held.hlc != Hlc::zero()).then(|| held.hlc.clone()),
+            code: held.code.clone(),
+            reason: held.error.to_string(),
+            since_ms: 0,
+            attempts: 0,
+        };
+        self.held.insert(at, held);
+        (!is_known).then_some(waits)
+    }
+
+    /// An item waits no longer. Returns whether it did.
+    pub(super) fn settle(&mut self, direction: Direction, key: &Key) -> bool {
+        let at = (direction == Direction::Inbound, key.clone());
+        self.held.remove(&at).is_some()
+    }
+
+    /// The keys that the peer is asked for.
+    pub(super) fn wanted(&self) -> Vec<Key> {
+        let mut wanted = self.want.clone();
+        wanted.extend(self.waiting(Direction::Inbound));
+        wanted
+    }
+
+    /// The keys of what waits on one way.
+    pub(super) fn waiting(&self, direction: Direction) -> Vec<Key> {
+        let inbound = direction == Direction::Inbound;
+        let waiting = self.held.keys().filter(|(way, _)| *way == inbound);
+        waiting.map(|(_, key)| key.clone()).collect()
+    }
+}
+
+fn held<B>(waits: Waiting) -> Held<B> {
+    let hlc = waits.hlc.unwrap_or_else(Hlc::zero);
+    let kind = ErrorKind::of_code(&waits.code).unwrap_or(ErrorKind::Sync);
+    Held {
+        node_id: hlc.node_id.clone(),
+        direction: waits.direction,
+        kind: kind_of(&waits.key),
+        hlc,
+        body: None,
+        blob: None,
+        code: waits.code,
+        error: Error::new(kind, "exchange", waits.reason),
+    }
+}
+
+/// What an item with this key is called.
+pub(super) fn kind_of(key: &Key) -> ItemKind {
+    match &key.stream {
+        Stream::Records => ItemKind::Record(key.id.clone()),
+        Stream::Rows(table) => ItemKind::Row(table.clone()),
+    }
+}
+
+/// Whether two items are versions of one record, or rows that no more is known of than their tables and times.
+pub(super) fn is_same<B>(item: &Item<B>, kind: &ItemKind, hlc: Option<&Hlc>) -> bool {
+    item.kind == *kind && hlc == Some(&item.hlc)
+}

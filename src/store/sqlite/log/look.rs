@@ -1,0 +1,174 @@
+//! A look at a log.
+
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+
+use super::notes::{others, waiting};
+use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
+use crate::engine::change_log::{After, Look, View};
+use crate::error::Result;
+use crate::protocol::item::Item;
+use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream};
+use crate::protocol::text::Text;
+
+/// So many entries are read at one time.
+const BATCH: u64 = 1024;
+
+/// Looks at a log, whose digests must be up to date. `fetch` reads the items that lie under a key: mostly one.
+pub fn look<B>(
+    sql: &dyn Sql,
+    plane: Plane,
+    look: &Look,
+    fetch: &mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>,
+) -> Result<View<B>> {
+    let head = head(sql, plane)?;
+    let id = one(
+        sql,
+        &plane.sql("SELECT value FROM @_meta WHERE key = 'id'"),
+        &[],
+    )?;
+    let history = history(sql, plane, head)?;
+    let after = match &look.after {
+        After::Seq(seq) => (*seq).min(head),
+        After::Common(cursors) => history.common(cursors).unwrap_or_default(),
+    };
+    let found = entries(sql, plane, look, after)?;
+    let mut items = Vec::with_capacity(found.entries.len());
+    for (seq, stream, key) in found.entries {
+        for item in fetch(&stream, &key)? {
+            let id = Text::from(key.as_str());
+            let key = Key {
+                stream: stream.clone(),
+                id,
+            };
+            items.push((seq, Keyed { key, item }));
+        }
+    }
+    let mut wanted = Vec::new();
+    for key in &look.want {
+        let Some(id) = key.id.to_utf8() else { continue };
+        for item in fetch(&key.stream, &id)? {
+            let key = key.clone();
+            wanted.push(Keyed { key, item });
+        }
+    }
+    Ok(View {
+        id: text(id.as_ref())?.to_owned(),
+        head,
+        history: History(history.0.into_iter().take(look.history).collect()),
+        others: others(sql, plane, &look.others)?,
+        after,
+        items,
+        upto: if found.more { found.upto } else { head },
+        more: found.more,
+        wanted,
+        waiting: match &look.waiting_for {
+            Some(peer) => waiting(sql, plane, peer)?,
+            None => Vec::new(),
+        },
+        streams: streams(sql, plane)?,
+    })
+}
+
+fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
+    let query = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+    number(one(sql, query, &[string(plane.log())])?.as_ref())
+}
+
+/// The stretches of the history in which something was written, newest first.
+fn history(sql: &dyn Sql, plane: Plane, head: u64) -> Result<History> {
+    let mut stretches = Vec::new();
+    let mut last = head;
+    let query = "SELECT first, generation FROM @_generations ORDER BY first DESC, rowid DESC";
+    sql.each(&plane.sql(query), &[], &mut |row| {
+        let first = number(row.first())?;
+        if first <= last {
+            let generation = Generation::new(text(row.get(1))?).ok_or_else(altered)?;
+            stretches.push(Cursor {
+                generation,
+                seq: last,
+            });
+            last = first.saturating_sub(1);
+        }
+        Ok(())
+    })?;
+    Ok(History(stretches))
+}
+
+struct Found {
+    entries: Vec<(u64, Stream, String)>,
+    upto: u64,
+    more: bool,
+}
+
+/// At most as many entries as are wanted, without those that came from where they would go.
+fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<Found> {
+    let mut skipped: HashMap<u64, u64> = HashMap::new();
+    for cursor in &look.skip.0 {
+        let query = plane.sql("SELECT id FROM @_peers WHERE generation = ?1");
+        let id = one(sql, &query, &[string(cursor.generation.name())])?;
+        if let Some(id) = id {
+            skipped.insert(number(Some(&id))?, cursor.seq);
+        }
+    }
+    let query = plane.sql(
+        "SELECT e.seq, s.name, e.key, e.origin, e.origin_seq FROM @ AS e JOIN @_streams AS s ON s.id = e.stream
+          WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
+    );
+    let mut found = Found {
+        entries: Vec::new(),
+        upto: after,
+        more: false,
+    };
+    loop {
+        let mut read = 0;
+        let from = integer(found.upto);
+        sql.each(&query, &[from, integer(BATCH)], &mut |row| {
+            read += 1;
+            if found.more {
+                return Ok(());
+            }
+            let seq = number(row.first())?;
+            if came_from(&skipped, row)? {
+                found.upto = seq;
+            } else if found.entries.len() < look.limit {
+                let stream = Stream::named(text(row.get(1))?);
+                found
+                    .entries
+                    .push((seq, stream, text(row.get(2))?.to_owned()));
+                found.upto = seq;
+            } else {
+                found.more = true;
+            }
+            Ok(())
+        })?;
+        if found.more || read < BATCH {
+            return Ok(found);
+        }
+    }
+}
+
+fn came_from(skipped: &HashMap<u64, u64>, row: &[Value]) -> Result<bool> {
+    let Some(Value::Integer(_)) = row.get(3) else {
+        return Ok(false);
+    };
+    let last = skipped.get(&number(row.get(3))?);
+    let seq = number(row.get(4))?;
+    Ok(last.is_some_and(|last| seq <= *last))
+}
+
+/// What each stream holds.
+fn streams(sql: &dyn Sql, plane: Plane) -> Result<Vec<(String, Digest)>> {
+    let mut streams = Vec::new();
+    let query = plane.sql("SELECT name, count, sum FROM @_streams ORDER BY name");
+    sql.each(&query, &[], &mut |row| {
+        let digest = Digest {
+            count: number(row.get(1))?,
+            sum: number(row.get(2))?,
+        };
+        streams.push((text(row.first())?.to_owned(), digest));
+        Ok(())
+    })?;
+    Ok(streams)
+}

@@ -1,0 +1,208 @@
+//! The tables and triggers of a log.
+
+use super::super::columns::quote;
+use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
+use super::verify;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Hashes and sums are numbers below this one.
+const MASK: &str = "4503599627370495";
+
+const TABLES: [&str; 7] = [
+    "CREATE TABLE IF NOT EXISTS @ (
+       seq INTEGER PRIMARY KEY AUTOINCREMENT,
+       stream INTEGER NOT NULL, key TEXT NOT NULL, mark, origin INTEGER, origin_seq INTEGER)",
+    "CREATE INDEX IF NOT EXISTS @_keys ON @ (stream, key)",
+    "CREATE INDEX IF NOT EXISTS @_pending ON @ (seq) WHERE typeof(mark) <> 'integer'",
+    "CREATE TABLE IF NOT EXISTS @_streams (
+       id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, sum INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS @_peers (
+       id INTEGER PRIMARY KEY, generation TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, moved INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS @_generations (first INTEGER NOT NULL, generation TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS @_waiting (
+       peer TEXT NOT NULL, direction TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL,
+       hlc TEXT, code TEXT NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
+       PRIMARY KEY (peer, direction, stream, key)) WITHOUT ROWID",
+];
+
+const META: &str =
+    "CREATE TABLE IF NOT EXISTS @_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
+
+/// Makes what is missing of a log, within the caller's transaction. Rows of a table that was not tracked, or whose
+/// triggers were not the right ones, are brought in.
+pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
+    let encoding = one(sql, "PRAGMA encoding", &[])?;
+    if text(encoding.as_ref())? != "UTF-8" {
+        let message = "the encoding of the database must be UTF-8 for a change log";
+        return Err(Error::new(ErrorKind::Database, OPERATION, message));
+    }
+    for statement in TABLES.into_iter().chain([META]) {
+        sql.run(&plane.sql(statement), &[])?;
+    }
+    sql.run(
+        &plane.sql(
+            "INSERT OR IGNORE INTO @_meta (key, value) VALUES ('id', lower(hex(randomblob(16))))",
+        ),
+        &[],
+    )?;
+    for table in tables {
+        if !is_tracked(sql, plane, table)? {
+            track(sql, plane, table)?;
+        }
+    }
+    forget_others(sql, plane, tables)
+}
+
+/// Whether the log of these tables is complete and in place.
+pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bool> {
+    let names = one(
+        sql,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
+         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
+        &[string(plane.log())],
+    )?;
+    if number(names.as_ref())? != 6 {
+        return Ok(false);
+    }
+    for table in tables {
+        if !is_tracked(sql, plane, table)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn stream_id(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<Option<u64>> {
+    let id = one(
+        sql,
+        &plane.sql("SELECT id FROM @_streams WHERE name = ?1"),
+        &[string(stream)],
+    )?;
+    id.map(|id| number(Some(&id))).transpose()
+}
+
+fn is_tracked(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<bool> {
+    let Some(id) = stream_id(sql, plane, &table.stream)? else {
+        return Ok(false);
+    };
+    for (name, wanted) in triggers(plane, id, table) {
+        let there = one(
+            sql,
+            "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = ?1",
+            &[string(name)],
+        )?;
+        if there != Some(string(wanted)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn track(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<()> {
+    sql.run(
+        &plane.sql("INSERT OR IGNORE INTO @_streams (name, count, sum) VALUES (?1, 0, 0)"),
+        &[string(table.stream.clone())],
+    )?;
+    let id = stream_id(sql, plane, &table.stream)?.unwrap_or_default();
+    for (name, wanted) in triggers(plane, id, table) {
+        sql.run(&format!("DROP TRIGGER IF EXISTS {}", quote(&name)), &[])?;
+        sql.run(&wanted, &[])?;
+    }
+    let is_new = one(
+        sql,
+        &plane.sql("SELECT 1 FROM @ WHERE stream = ?1 LIMIT 1"),
+        &[integer(id)],
+    )?
+    .is_none();
+    if is_new {
+        let key = table.key_of("");
+        let from = quote(&table.table);
+        let bring_in = plane.sql("INSERT INTO @ (stream, key, mark) SELECT ?1, ");
+        sql.run(
+            &format!("{bring_in}{key}, \"updated_at\" FROM {from} ORDER BY \"updated_at\""),
+            &[integer(id)],
+        )?;
+        return Ok(());
+    }
+    verify::verify(sql, plane, std::slice::from_ref(table)).map(drop)
+}
+
+/// Streams whose tables are gone hold nothing.
+fn forget_others(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
+    let mut gone = Vec::new();
+    sql.each(
+        &plane.sql("SELECT id, name FROM @_streams"),
+        &[],
+        &mut |row| {
+            let name = text(row.get(1))?;
+            if tables.iter().all(|table| table.stream != name) {
+                gone.push(number(row.first())?);
+            }
+            Ok(())
+        },
+    )?;
+    for id in gone {
+        for statement in [
+            "DELETE FROM @ WHERE stream = ?1",
+            "DELETE FROM @_streams WHERE id = ?1",
+        ] {
+            sql.run(&plane.sql(statement), &[integer(id)])?;
+        }
+    }
+    Ok(())
+}
+
+/// The triggers of a table, by name.
+///
+/// An entry that was counted leaves the digest before the new one takes its place. The statements have no conflict
+/// clauses: those of the statement that fires a trigger would count instead.
+fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
+    let log = plane.log();
+    let remove = |key: &str| {
+        format!(
+            "UPDATE {log}_streams SET count = count - 1, sum = (sum - (SELECT mark FROM {log} \
+             WHERE stream = {id} AND key = {key})) & {MASK} WHERE id = {id} AND EXISTS (SELECT 1 FROM {log} \
+             WHERE stream = {id} AND key = {key} AND typeof(mark) = 'integer'); \
+             DELETE FROM {log} WHERE stream = {id} AND key = {key};"
+        )
+    };
+    let (new, old) = (table.key_of("NEW."), table.key_of("OLD."));
+    let add = format!(
+        "INSERT INTO {log} (stream, key, mark) VALUES ({id}, {new}, coalesce(CAST(NEW.\"updated_at\" AS TEXT), ''));"
+    );
+    let on = quote(&table.table);
+    let name = |event: &str| format!("{log}_{id}_{event}");
+    let trigger = |event: &str, when: &str, body: &str| {
+        let name = name(event);
+        let event = event.to_uppercase();
+        (
+            name.clone(),
+            format!("CREATE TRIGGER {name} AFTER {event} ON {on}{when} BEGIN {body} END"),
+        )
+    };
+    [
+        trigger("insert", "", &format!("{} {add}", remove(&new))),
+        trigger(
+            "update",
+            &format!(" WHEN NEW.\"updated_at\" IS NOT OLD.\"updated_at\" OR {new} IS NOT {old}"),
+            &format!("{} {} {add}", remove(&old), remove(&new)),
+        ),
+        trigger("delete", "", &remove(&old)),
+    ]
+}
+
+/// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
+/// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
+pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
+    let head = plane.sql("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '@'), 0)");
+    for statement in [
+        plane.sql(&format!("DELETE FROM @_generations WHERE first > {head}")),
+        plane.sql(&format!(
+            "INSERT INTO @_generations (first, generation) VALUES ({head} + 1, lower(hex(randomblob(8))))"
+        )),
+    ] {
+        sql.run(&statement, &[])?;
+    }
+    Ok(())
+}

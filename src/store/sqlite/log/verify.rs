@@ -1,0 +1,115 @@
+//! Holding a log against the tables that it speaks of.
+
+use rusqlite::types::Value;
+
+use super::super::columns::quote;
+use super::entries::{canonical, fold, remove};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
+use crate::error::Result;
+use crate::protocol::log::entry_hash;
+
+/// What is wrong with the entry of a key.
+enum Wrong {
+    /// It speaks of a row that is not there.
+    Gone(String),
+    /// It is missing, or speaks of another version.
+    Other(String, String),
+}
+
+/// Mends what was changed behind the back of the log, within the caller's transaction. Returns how many entries were
+/// wrong.
+pub fn verify(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<u64> {
+    fold(sql, plane, None)?;
+    let mut mended = 0;
+    for table in tables {
+        let wrong = wrong_entries(sql, plane, table)?;
+        mended += wrong.len() as u64;
+        for entry in wrong {
+            match entry {
+                Wrong::Gone(key) => remove(sql, plane, &table.stream, &key)?,
+                Wrong::Other(key, time) => {
+                    remove(sql, plane, &table.stream, &key)?;
+                    sql.run(
+                        &plane.sql(
+                            "INSERT INTO @ (stream, key, mark) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1",
+                        ),
+                        &[string(table.stream.clone()), string(key), string(time)],
+                    )?;
+                }
+            }
+        }
+        fold(sql, plane, None)?;
+        mended += u64::from(recount(sql, plane, &table.stream)?);
+    }
+    Ok(mended)
+}
+
+fn wrong_entries(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    let mut row_before: Option<(String, String)> = None;
+    let mut entry_before: Option<(String, Option<u64>)> = None;
+    let mut settle =
+        |row: Option<(String, String)>, entry: Option<(String, Option<u64>)>| match (row, entry) {
+            (Some((key, time)), entry) => {
+                let hash = entry_hash(&table.stream, &key, &canonical(&time));
+                if entry.and_then(|(_, hash)| hash) != Some(hash) {
+                    wrong.push(Wrong::Other(key, time));
+                }
+            }
+            (None, Some((key, _))) => wrong.push(Wrong::Gone(key)),
+            (None, None) => {}
+        };
+    // Rows and entries of one key come together.
+    let query = format!(
+        "SELECT {key} AS k, coalesce(CAST(\"updated_at\" AS TEXT), '') AS t, NULL AS m FROM {from}
+         UNION ALL
+         SELECT e.key, NULL, e.mark FROM {log} AS e JOIN {log}_streams AS s ON s.id = e.stream WHERE s.name = ?1
+         ORDER BY 1",
+        key = table.key_of(""),
+        from = quote(&table.table),
+        log = plane.log(),
+    );
+    sql.each(&query, &[string(table.stream.clone())], &mut |row| {
+        let key = text(row.first())?.to_owned();
+        let is_same = |before: Option<&str>| before.is_none_or(|before| before == key);
+        let both = is_same(row_before.as_ref().map(|(key, _)| key.as_str()))
+            && is_same(entry_before.as_ref().map(|(key, _)| key.as_str()));
+        if !both {
+            settle(row_before.take(), entry_before.take());
+        }
+        match row.get(1) {
+            Some(Value::Text(time)) => row_before = Some((key, time.clone())),
+            _ => {
+                let hash = match row.get(2) {
+                    Some(Value::Integer(_)) => Some(number(row.get(2))?),
+                    _ => None,
+                };
+                entry_before = Some((key, hash));
+            }
+        }
+        Ok(())
+    })?;
+    settle(row_before.take(), entry_before.take());
+    Ok(wrong)
+}
+
+/// Puts right what a stream says that it holds; whether it was wrong.
+fn recount(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<bool> {
+    let id = one(
+        sql,
+        &plane.sql("SELECT id FROM @_streams WHERE name = ?1"),
+        &[string(stream)],
+    )?;
+    let id = integer(number(id.as_ref())?);
+    let changed = sql.run(
+        &plane.sql(
+            "UPDATE @_streams SET count = found.n, sum = found.s FROM (SELECT count(*) AS n,
+               (((coalesce(sum(mark >> 26), 0) & 67108863) << 26) + coalesce(sum(mark & 67108863), 0)) & 4503599627370495 AS s
+               FROM @ WHERE stream = ?1) AS found
+             WHERE id = ?1 AND (count <> found.n OR sum <> found.s)",
+        ),
+        &[id],
+    )?;
+    Ok(changed > 0)
+}

@@ -1,0 +1,254 @@
+//! The stores of a file as stores with a change log.
+//!
+//! A look at the log finds its digests up to date and its triggers in place, or sees to it first: another program
+//! may have written to the file, and an app's migration may have put another table in the place of one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use rusqlite::Connection;
+
+use super::database::Database;
+use super::fault::during;
+use super::intake::{self, begin};
+use super::log::{self, OPERATION, Plane, Tracked};
+use crate::engine::change_log::{Advance, Look, Note, View};
+use crate::error::Result;
+use crate::protocol::item::Item;
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream};
+use crate::store::log::LogStore;
+use crate::store::{Json, Later, Taken};
+
+/// Reads the items that lie under a key.
+pub(super) type Fetch<'a> = Box<dyn FnMut(&Stream, &str) -> Result<Vec<Item<Json>>> + 'a>;
+
+/// Takes in an item.
+pub(super) type TakeIn<'a> = Box<dyn Fn(&Connection, &Item<Json>) -> Result<bool> + 'a>;
+
+/// The tables of a plane, as far as a log needs to know them.
+pub(super) trait Tables: Clone + Send + Sync + 'static {
+    /// Which plane it is.
+    const PLANE: Plane;
+
+    /// The tables whose versions are noted; `None` if one of them has nothing that tells its rows apart.
+    fn tracked(&self, connection: &Connection) -> Result<Option<Vec<Tracked>>>;
+
+    /// Reads the items that lie under keys.
+    fn fetch<'a>(&'a self, connection: &'a Connection) -> Fetch<'a>;
+
+    /// What takes in the items of a page, one after the other, and says of each whether it is stored now and was not
+    /// before. Of two versions with one timestamp the greater one is stored; if that is the stored one, it gets a new
+    /// number, so that everybody hears of it.
+    fn take_in(&self) -> TakeIn<'_>;
+}
+
+/// The log of a plane of a file.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    plane: Plane,
+    keeps: Arc<AtomicBool>,
+    /// The version of the schema for which the triggers are known to be in place.
+    seen: Arc<AtomicI64>,
+}
+
+impl Log {
+    /// The log of a file that is being opened: with it a stretch of its history begins.
+    pub(super) fn open(connection: &mut Connection, tables: &impl Tables) -> Result<Self> {
+        let log = Self {
+            plane: plane_of(tables),
+            keeps: Arc::new(AtomicBool::new(false)),
+            seen: Arc::new(AtomicI64::new(-1)),
+        };
+        let transaction = begin(OPERATION, connection)?;
+        log.see_to(&transaction, tables)?;
+        if log.is_kept() {
+            log::begin_generation(&*transaction, log.plane)?;
+        }
+        transaction.commit().map_err(during(OPERATION))?;
+        Ok(log)
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.keeps.load(Ordering::Acquire)
+    }
+
+    /// Brings the digests up to date before a transaction ends that wrote to the tables.
+    pub(super) fn fold(&self, connection: &Connection) -> Result<()> {
+        if self.is_kept() {
+            return log::fold(connection, self.plane, None);
+        }
+        Ok(())
+    }
+
+    /// Makes what is missing, within the caller's transaction.
+    pub(super) fn see_to(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
+        let tracked = tables.tracked(connection)?;
+        if let Some(tracked) = &tracked {
+            if !log::is_in_place(connection, self.plane, tracked)? {
+                log::prepare(connection, self.plane, tracked)?;
+            }
+            log::fold(connection, self.plane, None)?;
+        }
+        self.seen.store(version(connection)?, Ordering::Release);
+        self.keeps.store(tracked.is_some(), Ordering::Release);
+        Ok(())
+    }
+
+    fn is_ready(&self, connection: &Connection) -> Result<bool> {
+        let is_seen = self.seen.load(Ordering::Acquire) == version(connection)?;
+        Ok(is_seen && !log::has_pending(connection, self.plane)?)
+    }
+}
+
+fn plane_of<T: Tables>(_: &T) -> Plane {
+    T::PLANE
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    let read = connection.query_row("PRAGMA schema_version", [], |row| row.get(0));
+    read.map_err(during(OPERATION))
+}
+
+/// A store of a file that has a log.
+pub(super) trait Logged: Send + Sync + 'static {
+    /// Its tables.
+    type Tables: Tables;
+
+    /// The file, the tables and the log.
+    fn parts(&self) -> (&Database, &Self::Tables, &Log);
+
+    /// Reads from the log once it is ready.
+    fn read_log<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection, &mut Fetch<'_>) -> Result<T> + Send + Clone + 'static,
+    ) -> Later<'_, T> {
+        let (database, tables, log) = self.parts();
+        Box::pin(async move {
+            let (read_by, known, asked) = (tables.clone(), log.clone(), work.clone());
+            let found = database.read(OPERATION, move |connection| {
+                log::at_once(connection, || {
+                    if known.is_ready(connection)? {
+                        return asked(connection, &mut read_by.fetch(connection)).map(Some);
+                    }
+                    Ok(None)
+                })
+            });
+            if let Some(found) = found.await? {
+                return Ok(found);
+            }
+            let (tables, log) = (tables.clone(), log.clone());
+            let seen_to = database.write(OPERATION, move |connection| {
+                let transaction = begin(OPERATION, connection)?;
+                log.see_to(&transaction, &tables)?;
+                let found = work(&transaction, &mut tables.fetch(&transaction))?;
+                transaction.commit().map_err(during(OPERATION))?;
+                Ok(found)
+            });
+            seen_to.await
+        })
+    }
+
+    /// Writes to the log once it is in place.
+    fn write_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Self::Tables) -> Result<T> + Send + 'static,
+    ) -> Later<'_, T> {
+        let (database, tables, log) = self.parts();
+        let (tables, log) = (tables.clone(), log.clone());
+        Box::pin(database.write(OPERATION, move |connection| {
+            let transaction = begin(OPERATION, connection)?;
+            log.see_to_if_changed(&transaction, &tables)?;
+            let done = work(&transaction, &tables)?;
+            transaction.commit().map_err(during(OPERATION))?;
+            Ok(done)
+        }))
+    }
+}
+
+impl Log {
+    fn see_to_if_changed(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
+        if self.is_ready(connection)? {
+            return Ok(());
+        }
+        self.see_to(connection, tables)
+    }
+}
+
+impl<S: Logged> LogStore for S {
+    fn has_log(&self) -> bool {
+        self.parts().2.is_kept()
+    }
+
+    fn look(&self, look: Look) -> Later<'_, View<Json>> {
+        let plane = S::Tables::PLANE;
+        self.read_log(move |connection, fetch| log::look(connection, plane, &look, &mut **fetch))
+    }
+
+    fn take_in_from(
+        &self,
+        items: Vec<Item<Json>>,
+        origin: Option<Cursor>,
+        advance: Option<Advance>,
+    ) -> Later<'_, Vec<Taken>> {
+        const TAKE_IN: &str = "take in a page";
+        let (database, tables, log) = self.parts();
+        let (tables, log, plane) = (tables.clone(), log.clone(), S::Tables::PLANE);
+        Box::pin(database.write(TAKE_IN, move |connection| {
+            let before = |connection: &Connection| log.see_to_if_changed(connection, &tables);
+            let after = |connection: &Connection, taken: &[Taken]| {
+                let origin = origin.as_ref();
+                let origin = origin.map(|origin| log::origin_of(connection, plane, origin));
+                log::fold(connection, plane, origin.transpose()?)?;
+                let is_whole = || {
+                    let mut all = taken.iter();
+                    all.all(|taken| matches!(taken, Taken::Applied | Taken::Stale))
+                };
+                match &advance {
+                    Some(advance) if !advance.only_whole || is_whole() => {
+                        log::advance(connection, plane, advance)
+                    }
+                    _ => Ok(()),
+                }
+            };
+            intake::take_in_between(
+                TAKE_IN,
+                connection,
+                &items,
+                (before, tables.take_in(), after),
+            )
+        }))
+    }
+
+    fn note(&self, note: Note) -> Later<'_, ()> {
+        let plane = S::Tables::PLANE;
+        self.write_log(move |connection, _| log::note(connection, plane, &note))
+    }
+
+    fn verify(&self) -> Later<'_, u64> {
+        self.write_log(
+            move |connection, tables| match tables.tracked(connection)? {
+                Some(tracked) => log::verify(connection, S::Tables::PLANE, &tracked),
+                None => Ok(0),
+            },
+        )
+    }
+
+    fn compare(&self, spans: Vec<Span>) -> Later<'_, Vec<Reply>> {
+        let plane = S::Tables::PLANE;
+        self.read_log(move |connection, fetch| {
+            log::compare(connection, plane, &spans, &mut **fetch)
+        })
+    }
+
+    fn digests(&self, ranges: Vec<Range>) -> Later<'_, Vec<Digest>> {
+        let plane = S::Tables::PLANE;
+        self.read_log(move |connection, _| log::digests(connection, plane, &ranges))
+    }
+
+    fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
+        let plane = S::Tables::PLANE;
+        self.read_log(move |connection, fetch| {
+            log::versions(connection, plane, &ranges, &mut **fetch)
+        })
+    }
+}
