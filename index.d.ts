@@ -1338,6 +1338,21 @@ interface HLCClockState {
   counter: number;
 }
 
+/**
+ * What a clock can begin behind: a store of this package, or the state of an app's own whose functions answer at once,
+ * without a promise.
+ */
+type HLCClockSource =
+  | DatabaseAdapter
+  | SqliteAppRows
+  | SqliteAppRows["applier"]
+  | SyncStateStore
+  | {
+      getHlcClockState(): HLCClockState | null;
+      getWatermarks(): Watermarks;
+      getPeerWatermarks(): Watermarks;
+    };
+
 /** Options of {@link createHLCClock}. */
 interface HLCClockOptions {
   /**
@@ -1352,6 +1367,15 @@ interface HLCClockOptions {
   readonly wallClockFunction?: () => number;
   /** Where the clock goes on, from the last `onTick` before a restart. It begins at 0 by default. */
   readonly initialState?: HLCClockState | null;
+  /**
+   * A store, or several, behind whose timestamps the clock begins: after a restart it stamps later than all that is
+   * there, also where the system's clock was set back meanwhile. Stores of this package are asked at once, which
+   * waits for their disk: records, app rows (the source, or its `applier`), and state. The first state store that was
+   * opened by `path` also keeps the clock from then on, under the key of `getHlcClockState`, up to a second ahead, so
+   * that it is written at most once a second. A store over `{ db }`, or an app's own whose functions answer no
+   * promise, is read and not written: `onTick` persists there.
+   */
+  readonly state?: HLCClockSource | readonly HLCClockSource[] | null;
   /**
    * Called with the new state before every timestamp that is given, to persist it. What it throws is
    * thrown by the clock's function.
@@ -1371,8 +1395,8 @@ interface HLCClockOptions {
  *   onTick: (ticked) => void state.setHlcClockState(ticked),
  * });
  *
- * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, or an option is
- * unknown. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
+ * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, `state` is no store or
+ * one that answers a promise, or an option is unknown; and what a store of `state` fails with. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
  */
 declare function createHLCClock(options: HLCClockOptions): HLCClock;
 
@@ -1638,6 +1662,7 @@ interface ErrorReport {
  * | `IO_ERROR` | The file system failed. |
  * | `DUPLICATE_NODE_ID` | Another machine writes with this one's node id; only in a warning. Give each its own. |
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
+ * | `STALE_TIMESTAMP` | A version is stamped at or before what its node had stored already. In a warning: it is stored, and offered to peers, but stamp each version when it is stored, with the one clock of its node. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
  * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
  * | `SIZE_MISMATCH` | An object has another size than its item says. |
@@ -1666,6 +1691,7 @@ type ErrorCode =
   | "IO_ERROR"
   | "DUPLICATE_NODE_ID"
   | "CLOCK_AHEAD"
+  | "STALE_TIMESTAMP"
   | "BLOB_MISSING"
   | "HASH_MISMATCH"
   | "SIZE_MISMATCH"

@@ -4,7 +4,8 @@
 //! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]; [`blobs`] moves the
 //! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
 //! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
-//! is said of those that may not.
+//! is said of those that may not. `guards` says what of the watermarks counts where a clock went back, a node id is
+//! in two places, or a store lost what it had.
 //!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
 //!
@@ -24,6 +25,8 @@ mod carry;
 pub mod change_log;
 mod claims;
 mod differences;
+mod guarding;
+mod guards;
 pub mod held;
 mod holding;
 mod inbound;

@@ -65,6 +65,13 @@ pub(super) struct Step<B> {
     rewound: bool,
 }
 
+impl<B> Step<B> {
+    /// Whether another request follows in any case.
+    pub(super) fn is_partial(&self) -> bool {
+        self.only_heard || self.rewound
+    }
+}
+
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
     S: Side,
@@ -78,6 +85,7 @@ where
         &self,
         session: &mut Session<S::Body>,
     ) -> Result<Option<Report<S::Body>>> {
+        self.clock_hears(session).await;
         // A log that turns out to be another one, or a peer that has forgotten how to answer by logs, is asked once more.
         for _ in 0..MOST_GREETINGS {
             match self.try_by_logs(session).await? {
@@ -747,7 +755,7 @@ where
     /// An item of the own node that this side did not know, while the peer has everything of this side's log: another
     /// machine writes with the same node id.
     fn look_for_a_twin(&self, session: &mut Session<S::Body>, arrivals: &[Arrival<S::Body>]) {
-        let Some(own) = self.side.clock().node_id() else {
+        let Some(own) = session.node.clone() else {
             return;
         };
         if session.told_of_twin || !session.had_items {

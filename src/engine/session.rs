@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::error::{Error, ErrorKind};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Cursor, Digest, History, Key, PlaneAnswer, Stream};
 use crate::protocol::text::Text;
@@ -143,6 +143,10 @@ pub struct Session<B> {
     pub(super) is_reconciling: bool,
     /// Whether this side held anything when the peer was first asked.
     pub(super) had_items: bool,
+    /// Whether the clock has heard of what the own stores hold.
+    pub(super) clock_has_heard: bool,
+    /// The own node, if the clock says it.
+    pub(super) node: Option<NodeId>,
     /// Whether it was said already that two machines share the own node id.
     pub(super) told_of_twin: bool,
 }
@@ -166,6 +170,8 @@ impl<B> Default for Session<B> {
             untold: Untold::default(),
             is_reconciling: false,
             had_items: false,
+            clock_has_heard: false,
+            node: None,
             told_of_twin: false,
         }
     }

@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 
+use super::clock_state::{begin, read_state};
 use super::convert::{read_hlc, write_hlc};
 use super::error::{invalid, must_be};
 use super::helpers::TIMESTAMP;
 use super::known_options::HLC_CLOCK;
 use super::options::Options;
 use super::value::{Call, Env, Handle, Key, Scope, Value, bound, brand};
-use crate::engine::ports::Clock;
 use crate::error::Result;
-use crate::protocol::hlc::safe_integer;
-use crate::protocol::hlc::{ClockState, Hlc, NodeId};
+use crate::protocol::hlc::{ClockState, Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::store::clock::{SharedClock, system_ms};
+use crate::store::known::later;
 
 /// What is behind a clock object.
 pub struct NativeClock {
@@ -62,9 +62,9 @@ impl NativeClock {
         self.moved(scope, &self.clock.receive_at(remote, physical))
     }
 
-    /// The node that it stamps for.
-    pub fn node_id(&self) -> Option<NodeId> {
-        self.clock.node_id()
+    /// What it would stamp now. Nothing is given.
+    pub fn next(&self, scope: Scope<'_>) -> Result<Hlc> {
+        Ok(self.clock.next_at(self.physical(scope)?))
     }
 
     /// The clock itself, for native code on any thread. `None` where it has functions of the app's, which
@@ -83,11 +83,16 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let node_id: Text = scope
         .as_text(node_id)
         .ok_or_else(|| options.wrong("nodeId", "a string", node_id))?;
-    let state = initial_state(scope, env, options.get("initialState")?)?;
+    let given = initial_state(scope, env, options.get("initialState")?)?;
+    let begun = begin(scope, env, options.get("state")?)?;
+    let mut shared = SharedClock::new(node_id, later(given, begun.behind));
+    if let Some(keeper) = begun.keeper {
+        shared = shared.kept_in(keeper);
+    }
     let array = options.array();
     let clock = Rc::new(NativeClock {
         env: Rc::clone(env),
-        clock: SharedClock::new(node_id, state),
+        clock: shared,
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
     });
@@ -114,23 +119,5 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 }
 
 fn initial_state(scope: Scope<'_>, env: &Env, state: Value<'_>) -> Result<ClockState> {
-    if scope.is_nullish(state)? {
-        return Ok(ClockState::default());
-    }
-    let integer = |key: Key| {
-        let part = scope.get(env, state, key)?;
-        let number = scope.as_number(part).and_then(safe_integer);
-        number.ok_or_else(|| {
-            let got = scope.describe(part);
-            must_be(
-                &format!("createHLCClock(initialState.{})", key.name()),
-                "a non-negative integer",
-                &got,
-            )
-        })
-    };
-    Ok(ClockState {
-        wall_time: integer(Key::WallTime)?,
-        counter: integer(Key::Counter)?,
-    })
+    read_state(scope, env, state, "initialState")
 }

@@ -47,7 +47,7 @@ factories! {
     FILE_SYNC_ENGINE = "createFileSyncEngine", Warned, [];
     FS_OBJECT_STORAGE = "createFsObjectStorage", Refused, ["root"];
     HLC_CLOCK = "createHLCClock", Refused, [
-        "nodeId", "wallClockFunction", "initialState", "onTick",
+        "nodeId", "wallClockFunction", "initialState", "state", "onTick",
     ];
     HTTP_OBJECT_STORAGE = "createHttpObjectStorage", Refused, [
         "baseUrl", "fetch", "retries", "getAuthHeader", "signRequest", "timeoutMs", "maxAnswerBytes",

@@ -9,6 +9,7 @@
 
 mod adapters;
 mod clock;
+mod clock_state;
 mod convert;
 mod delta;
 mod engine;

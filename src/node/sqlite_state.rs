@@ -11,7 +11,7 @@ use super::error::must_be;
 use super::options::Options;
 use super::runtime::{IntoJs, spawn};
 use super::stores::STATE_METHODS;
-use super::value::{Call, Env, Handle, Kind, Persistent, Scope, Value, bound};
+use super::value::{Call, Env, Handle, Kind, Persistent, Scope, Value, bound, brand};
 use crate::error::Result;
 use crate::store::Json;
 
@@ -24,7 +24,8 @@ const SELECT_VALUE: &str = "SELECT value_json FROM sync_state WHERE key = ?1";
 const UPSERT_VALUE: &str = "INSERT INTO sync_state (key, value_json) VALUES (?1, ?2)
   ON CONFLICT (key) DO UPDATE SET value_json = excluded.value_json, updated_at = strftime('%s','now')";
 
-struct AppDatabase {
+/// What is behind the store over `{ db }`.
+pub struct AppDatabase {
     db: Handle,
 }
 
@@ -73,6 +74,11 @@ impl AppDatabase {
         env.keep(scope, parse_json(scope, env, &text)?)
     }
 
+    /// What is under `key`, as a value of JavaScript, at once.
+    pub fn read_now<'s>(&self, scope: Scope<'s>, env: &Rc<Env>, key: &str) -> Result<Value<'s>> {
+        self.read(scope, env, key, "null")?.value(scope)
+    }
+
     fn write(&self, scope: Scope<'_>, key: &str, json: &Json) -> Result<()> {
         let statement = self.statement(scope, UPSERT_VALUE)?;
         let run = Self::method(scope, statement, "run")?;
@@ -105,6 +111,7 @@ pub fn create_over_app_database<'s>(call: &Call<'s>, options: &Options<'s>) -> R
         })?;
         scope.set_named(object, set, setter)?;
     }
+    brand(scope, env, object, database)?;
     Ok(object)
 }
 

@@ -80,6 +80,7 @@ impl InProcess {
         let stores = self.responder.side.native();
         Ok(stores.map(|stores| {
             Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
+                .with_clock_of(&self.responder)
         }))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use futures_util::future::BoxFuture;
 use super::query::{Query, QueryResult};
 use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
+use crate::engine::ports::Late;
 use crate::error::{Error, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
@@ -70,6 +72,17 @@ pub trait RecordStore: LogStore + Debug + Send + Sync + 'static {
 
     /// Per node the greatest timestamp of all records, deleted ones too.
     fn node_watermarks(&self) -> Later<'_, Watermarks>;
+
+    /// Per node of `marks` the greatest timestamp held that is not later than its entry, if there is a quick way to
+    /// find that.
+    fn newest_upto(&self, _marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// What the app stored late, after the first `known` times.
+    fn late(&self, _known: u64) -> Late {
+        Late::default()
+    }
 
     /// The smallest timestamps that `ask` wants, in order, and whether any were left out.
     fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)>;

@@ -60,15 +60,17 @@ impl Clock for MemoryClock {
         Ok(())
     }
 
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let state = self.state.get().tick(self.physical.get());
+        let stamp = Hlc::new(state.wall_time, state.counter, self.node.clone());
+        Ok(Some(stamp))
+    }
+
     fn app_ms(&self) -> u64 {
         self.physical.get()
     }
 
     fn system_ms(&self) -> u64 {
         self.physical.get()
-    }
-
-    fn node_id(&self) -> Option<NodeId> {
-        Some(self.node.clone())
     }
 }

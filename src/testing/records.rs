@@ -173,6 +173,18 @@ impl Records<Body> for MemoryRecords {
         Ok(held)
     }
 
+    async fn newest_upto(&self, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        if self.access != Access::Indexed {
+            return Ok(None);
+        }
+        let items = self.items.borrow();
+        let held = items.values().map(|item| &item.hlc);
+        let mut newest = Watermarks::default();
+        held.filter(|hlc| marks.covers(hlc))
+            .for_each(|hlc| newest.advance(hlc));
+        Ok(Some(newest))
+    }
+
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
         self.faults.meet(Operation::ScanRecords, None).await?;
         let mut selection = Selection::new(ask.limit);

@@ -216,6 +216,27 @@ impl Node {
         }
     }
 
+    /// The same side with a new engine, as after a restart.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let before = self.engine.as_ref().unwrap();
+        let engine = Engine {
+            side: before.side.clone(),
+            local: before.local.clone(),
+            remote: before.remote.clone(),
+            peer: before.peer.clone(),
+            state: before.state.clone(),
+            events: before.events.clone(),
+            options: before.options.clone(),
+            sweep: RefCell::default(),
+            session: RefCell::default(),
+        };
+        Self {
+            engine: Some(Rc::new(engine)),
+            ..self.clone()
+        }
+    }
+
     /// The way to this side's answering half.
     pub fn wire(&self) -> MemoryWire {
         self.wire.clone()

@@ -36,6 +36,7 @@ const clock = createHLCClock({
   nodeId: "laptop",
   wallClockFunction: () => 1,
   initialState: null,
+  state: null,
   onTick: ({ wallTime, counter }) => void (wallTime + counter),
 });
 const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTimeoutMs: null });

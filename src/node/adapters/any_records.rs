@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::direct::Direct;
 use super::off_thread::OffThread;
 use super::records::JsRecords;
-use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
+use crate::engine::ports::{Capabilities, Fetched, Late, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::node::convert::Body;
 use crate::node::stores::NativeRecords;
@@ -78,6 +78,18 @@ impl Records<Body> for AnyRecords {
             Some(port) => port.coverage().await,
             None => self.js.coverage().await,
         }
+    }
+
+    async fn newest_upto(&self, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        match self.port() {
+            Some(port) => port.newest_upto(marks).await,
+            None => Ok(None),
+        }
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.port()
+            .map_or_else(Late::default, |port| port.late(known))
     }
 
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {

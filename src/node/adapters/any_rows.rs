@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::direct::Direct;
 use super::off_thread::OffThread;
 use super::rows::JsRows;
-use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
+use crate::engine::ports::{AppRows, Capabilities, Late, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::Body;
 use crate::node::options::Options;
@@ -106,6 +106,18 @@ impl AppRows<Body> for AnyRows {
             Some(port) => port.coverage(table).await,
             None => self.js.coverage(table).await,
         }
+    }
+
+    async fn newest_upto(&self, table: &Table, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        match self.port() {
+            Some(port) => port.newest_upto(table, marks).await,
+            None => Ok(None),
+        }
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.port()
+            .map_or_else(Late::default, |port| port.late(known))
     }
 
     async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<Body>>> {

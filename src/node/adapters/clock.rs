@@ -3,9 +3,10 @@
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::clock::NativeClock;
+use crate::node::convert::read_hlc;
 use crate::node::runtime::await_js;
 use crate::node::value::{Handle, Intrinsic, Key, Slot};
-use crate::protocol::hlc::{Hlc, NodeId, safe_integer};
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 
@@ -38,6 +39,24 @@ impl Clock for JsClock {
         .await
     }
 
+    /// A clock of the app's gives the timestamp: it has no other way to say for whom it stamps.
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let env = self.0.env();
+        if let Some(clock) = self.0.native::<NativeClock>()? {
+            return env.scope(|scope| clock.next(scope).map(Some));
+        }
+        await_js(
+            env,
+            "clock.now",
+            |scope, invoke| {
+                let clock = (self.0.value(scope)?, "clock");
+                invoke.method(scope, clock, Key::Now, &[])
+            },
+            |scope, stamp| read_hlc(scope, env, stamp),
+        )
+        .await
+    }
+
     /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
     fn app_ms(&self) -> u64 {
         let env = self.0.env();
@@ -53,10 +72,5 @@ impl Clock for JsClock {
 
     fn system_ms(&self) -> u64 {
         system_ms()
-    }
-
-    /// Of a clock of the app's own it is not known.
-    fn node_id(&self) -> Option<NodeId> {
-        self.0.native::<NativeClock>().ok()??.node_id()
     }
 }

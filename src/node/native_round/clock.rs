@@ -8,13 +8,12 @@ use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::adapters::JsClock;
 use crate::node::runtime::TaskQueue;
-use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::hlc::Hlc;
 use crate::store::clock::{SharedClock, system_ms};
 
 /// This package's own clock, or the app's, which is asked on its thread.
 pub struct RoundClock {
     whose: Whose,
-    node: Option<NodeId>,
     time: AppTime,
 }
 
@@ -35,7 +34,6 @@ impl RoundClock {
         };
         Ok(Self {
             whose,
-            node: clock.node_id(),
             time: AppTime {
                 at_start: clock.app_ms(),
                 started: Instant::now(),
@@ -69,6 +67,23 @@ impl Clock for RoundClock {
             .await
     }
 
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let (tasks, which) = match &self.whose {
+            Whose::Ours(clock) => return clock.next().await,
+            Whose::Theirs(tasks, which) => (tasks, *which),
+        };
+        tasks
+            .run("clock.now", move |context| {
+                Box::pin(async move {
+                    match which(&context) {
+                        Some(clock) => clock.next().await,
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await
+    }
+
     fn app_ms(&self) -> u64 {
         let since = u64::try_from(self.time.started.elapsed().as_millis());
         self.time.at_start.saturating_add(since.unwrap_or(u64::MAX))
@@ -76,9 +91,5 @@ impl Clock for RoundClock {
 
     fn system_ms(&self) -> u64 {
         system_ms()
-    }
-
-    fn node_id(&self) -> Option<NodeId> {
-        self.node.clone()
     }
 }

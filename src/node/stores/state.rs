@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{json_arg, outside, promise};
 use crate::error::Result;
 use crate::node::value::{Call, Value, brand, function};
-use crate::store::{Json, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+use crate::store::{HLC_CLOCK, Json, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 
 /// The methods of a `SyncStateStore`: reader, writer, the key, and what a missing key reads as.
 pub const METHODS: [(&str, &str, &str, &str); 3] = [
@@ -17,7 +17,7 @@ pub const METHODS: [(&str, &str, &str, &str); 3] = [
         PEER_WATERMARKS,
         "{}",
     ),
-    ("getHlcClockState", "setHlcClockState", "hlc_clock", "null"),
+    ("getHlcClockState", "setHlcClockState", HLC_CLOCK, "null"),
 ];
 
 /// What is behind the store object.

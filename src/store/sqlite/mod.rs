@@ -15,6 +15,7 @@ mod delta;
 mod fault;
 mod indexes;
 mod intake;
+mod late;
 mod line;
 pub mod log;
 mod logged;

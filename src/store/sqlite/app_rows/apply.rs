@@ -14,6 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::columns::quote;
 use super::super::fault::{about, during, ignored};
+use super::super::late::LateCheck;
 use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
 use super::super::records::SHARED_NODE;
@@ -82,6 +83,22 @@ impl Tables {
             self.0.borrow_mut().clear();
         }
         applied
+    }
+
+    /// Applies an entry of the app's, and notes where it is late.
+    pub(super) fn apply_own(
+        &self,
+        connection: &Connection,
+        item: &Item<Json>,
+        late: &mut LateCheck,
+    ) -> Result<bool> {
+        if let ItemKind::Row(table) = &item.kind {
+            let known = find_table(connection, table)?;
+            let by_time = (connection, &known.by_time);
+            late.look(APPLY, by_time, &item.hlc, || Ok(None))?;
+            self.0.borrow_mut().insert(table.clone(), known);
+        }
+        self.apply(connection, item)
     }
 
     fn apply_entry(

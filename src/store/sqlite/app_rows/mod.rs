@@ -26,15 +26,18 @@ use super::database::Database;
 use super::delta::{self, Wanted};
 use super::fault::during;
 use super::intake::{self, begin};
+use super::late::LateCheck;
 use super::logged::{Log, Logged};
 use super::registry::Role;
 use super::shared::Options;
+use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::late::LateStamps;
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
 use rusqlite::Connection;
 
@@ -43,6 +46,7 @@ use rusqlite::Connection;
 pub struct SqliteAppRows {
     database: Database,
     log: Log,
+    late: LateStamps,
 }
 
 impl SqliteAppRows {
@@ -54,7 +58,11 @@ impl SqliteAppRows {
             Log::open(connection, &RowTables)
         };
         let (database, log) = Database::open(path, Role::AppRows, options, set_up)?;
-        Ok(Self { database, log })
+        Ok(Self {
+            database,
+            log,
+            late: LateStamps::default(),
+        })
     }
 
     fn page(&self, table: &Table, wanted: Wanted) -> Later<'_, (Vec<Item<Json>>, bool)> {
@@ -146,6 +154,18 @@ impl AppRowStore for SqliteAppRows {
         Box::pin(async move { Ok(marks.await?.unwrap_or_default()) })
     }
 
+    fn newest_upto(&self, table: &Table, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of an app's rows";
+        let found = self.with_table(OPERATION, table, move |connection, table| {
+            delta::newest_upto(OPERATION, connection, &table.by_time, &marks)
+        });
+        Box::pin(async move { Ok(Some(found.await?.unwrap_or_default())) })
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
+    }
+
     fn unseen(&self, table: &Table, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
         self.page(table, Wanted::Unseen(ask))
     }
@@ -162,6 +182,21 @@ impl AppRowStore for SqliteAppRows {
 
     fn scan(&self, table: &Table, since: Hlc, limit: usize) -> Later<'_, (Vec<Item<Json>>, bool)> {
         self.page(table, Wanted::After(since, limit))
+    }
+
+    fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
+        let (stamps, log) = (self.late.clone(), self.log.clone());
+        Box::pin(self.database.write(APPLY, move |connection| {
+            let transaction = begin(APPLY, connection)?;
+            let mut late = LateCheck::default();
+            let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            log.fold(&transaction)?;
+            transaction.commit().map_err(during(APPLY))?;
+            if applied {
+                stamps.note(late.found);
+            }
+            Ok(())
+        }))
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
