@@ -8,6 +8,8 @@ import {
   type ExchangeResult,
   type FailureReason,
   type HeldItem,
+  type ReconcileProgress,
+  type ReconcileResult,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
@@ -83,6 +85,14 @@ const options: SyncEngineOptions = {
   strictOrder: true,
 };
 const engine = createSyncEngine(options);
+const reconciled: Promise<ReconcileResult> = engine.reconcile({
+  objects: true,
+  signal: new AbortController().signal,
+  onProgress: ({ phase, done, of }: ReconcileProgress) => void [phase, done, of ?? 0],
+});
+const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync }) => inSync);
+// @ts-expect-error: no such option
+void engine.reconcile({ signals: 1 });
 
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
@@ -219,7 +229,7 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { files, order, response, round, told, transports, wrong };
+export { files, order, proved, reconciled, response, round, told, transports, wrong };
 
 declare const someRecords: Set<AnyRecord>;
 declare const someRows: readonly AppSyncableRowEntry[];
