@@ -10,6 +10,7 @@ import {
   type HeldItem,
   type ReconcileProgress,
   type ReconcileResult,
+  type ReconcileSignal,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
@@ -85,9 +86,10 @@ const options: SyncEngineOptions = {
   strictOrder: true,
 };
 const engine = createSyncEngine(options);
+declare const called: ReconcileSignal;
 const reconciled: Promise<ReconcileResult> = engine.reconcile({
   objects: true,
-  signal: new AbortController().signal,
+  signal: called,
   onProgress: ({ phase, done, of }: ReconcileProgress) => void [phase, done, of ?? 0],
 });
 const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync }) => inSync);
