@@ -192,17 +192,24 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     ]
 }
 
+/// Begins a stretch behind a number. The first of all has what was there before there was any: nobody has heard of it.
+pub(super) const BEGIN_AFTER: &str = "INSERT INTO @_generations (first, generation)
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM @_generations) THEN ?1 + 1 ELSE 1 END, lower(hex(randomblob(8)))";
+
+/// Whether any stretch has begun.
+pub fn has_generation(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let found = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?;
+    Ok(found.is_some())
+}
+
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
 /// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
-    let head = plane.sql("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '@'), 0)");
-    for statement in [
-        plane.sql(&format!("DELETE FROM @_generations WHERE first > {head}")),
-        plane.sql(&format!(
-            "INSERT INTO @_generations (first, generation) VALUES ({head} + 1, lower(hex(randomblob(8))))"
-        )),
-    ] {
-        sql.run(&statement, &[])?;
-    }
+    let head = [integer(super::look::head(sql, plane)?)];
+    sql.run(
+        &plane.sql("DELETE FROM @_generations WHERE first > ?1"),
+        &head,
+    )?;
+    sql.run(&plane.sql(BEGIN_AFTER), &head)?;
     Ok(())
 }
