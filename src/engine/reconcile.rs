@@ -6,15 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{
-    Cursor, Digest, Found, Key, LogAnswer, LogRequest, PlaneRequest, Range, Reply, Span, Stream,
+    Cursor, Digest, Found, Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Range, Reply, Span,
+    Stream,
 };
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
+use crate::protocol::watermarks::Watermarks;
 
 use super::caller::Engine;
-use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::change_log::{Advance, After, ChangeLog, Look, Note, View};
+use super::held::{Direction, Held};
 use super::planes::{hash_of, look, names_of, note};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::responder::Responder;
@@ -25,6 +28,10 @@ const MOST_SPANS: usize = 256;
 
 /// At most this many requests compare ranges: a peer that answers each with another split has no end.
 const MOST_QUESTIONS: usize = 10_000;
+
+/// What is to travel may stand still for so many requests: the peer first passes what it was sent before, or forgets
+/// some of it.
+const MOST_STALLS: usize = 3;
 
 /// A caller can have the log held against the tables once in so many milliseconds.
 const VERIFY_AFTER_MS: u64 = 60_000;
@@ -42,6 +49,15 @@ pub struct Reconciled {
     pub in_sync: bool,
     /// How often the peer was asked.
     pub requests: usize,
+}
+
+/// How thoroughly two sides are compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Thoroughly {
+    /// Each side first holds its log against its tables.
+    pub(super) verify: bool,
+    /// What belongs to streams that the peer does not have is offered as well.
+    pub(super) offer_all: bool,
 }
 
 /// Answers a request that compares.
@@ -169,6 +185,9 @@ where
         };
         let answer = self.peer.exchange(request).await?;
         let LogAnswer { records, rows, .. } = *answer.log.ok_or_else(no_logs)?;
+        let missing = self.without_objects().await?;
+        self.keep_waiting(session, &pairs, missing).await?;
+        session.tried.clear();
         let note_of = |pair: &Pair| Note {
             peer: pair.id.clone(),
             advance: pair.history.head().map(|upto| Advance {
@@ -192,16 +211,64 @@ where
             }
         }
         session.peer = Peer::Logged(pairs);
-        let found = self.reconcile_in(session).await?;
+        let how = Thoroughly {
+            verify: true,
+            offer_all: true,
+        };
+        let found = self.reconcile_in(session, how).await?;
         session.untold = (found.applied, found.shipped);
         session.reconciled_ms = None;
         Ok(())
     }
 
+    /// The items that are here without their objects: so far exchanged by watermarks, which wait for such items. Those
+    /// that are passed by watermarks are whole.
+    async fn without_objects(&self) -> Result<Vec<(Key, Held<S::Body>)>> {
+        let whole = match &self.state {
+            Some(state) => state.watermarks().await?,
+            None => Watermarks::default(),
+        };
+        let (mut at, mut found) = (Planes::<u64>::default(), Vec::new());
+        loop {
+            let from = |at: Option<u64>| Look {
+                after: After::Seq(at.unwrap_or_default()),
+                limit: DEFAULT_PAGE_LIMIT,
+                ..Look::default()
+            };
+            let looks = Planes {
+                records: Some(from(at.records)),
+                rows: Some(from(at.rows)),
+            };
+            let views = look(&self.side, looks).await?;
+            let more = views.iter().any(|view| view.more);
+            at = Planes {
+                records: views.records.as_ref().map(|view| view.upto),
+                rows: views.rows.as_ref().map(|view| view.upto),
+            };
+            let views = [views.records, views.rows].into_iter().flatten();
+            for (_, Keyed { key, item }) in views.flat_map(|view| view.items) {
+                let Some(blob) = &item.blob else { continue };
+                let is_whole = whole.covers(&item.hlc);
+                if !is_whole && !self.local.has(&blob.key).await.unwrap_or(false) {
+                    let message = "its object is not here";
+                    let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
+                    found.push((key, Held::new(&item, Direction::Inbound, error)));
+                }
+            }
+            if !more {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Finds what the two sides hold differently, and has it travel.
-    pub(super) async fn reconcile_in(&self, session: &mut Session<S::Body>) -> Result<Reconciled> {
+    pub(super) async fn reconcile_in(
+        &self,
+        session: &mut Session<S::Body>,
+        how: Thoroughly,
+    ) -> Result<Reconciled> {
         let mut done = Reconciled::default();
-        let differing = self.differences(&mut done).await?;
+        let differing = self.differences(&mut done, how).await?;
         done.differing = differing.want.len() + differing.offer.len();
         session.want.extend(differing.want);
         session.offer.extend(differing.offer);
@@ -215,6 +282,7 @@ where
     }
 
     async fn travel(&self, session: &mut Session<S::Body>, done: &mut Reconciled) -> Result<()> {
+        let mut stalls = 0;
         loop {
             let before = session.want.len() + session.offer.len();
             let is_last = before == 0;
@@ -227,15 +295,21 @@ where
             done.applied += step.report.applied;
             done.shipped += step.report.shipped;
             done.in_sync = step.report.in_sync == Some(true);
-            if is_last || (session.want.len() + session.offer.len() >= before && !step.is_partial())
-            {
+            if session.want.len() + session.offer.len() < before {
+                stalls = 0;
+            } else {
+                stalls += 1;
+            }
+            if is_last || stalls > MOST_STALLS {
                 return Ok(());
             }
         }
     }
 
-    async fn differences(&self, done: &mut Reconciled) -> Result<Differences> {
-        verify(&self.side).await?;
+    async fn differences(&self, done: &mut Reconciled, how: Thoroughly) -> Result<Differences> {
+        if how.verify {
+            verify(&self.side).await?;
+        }
         let views = look(
             &self.side,
             Planes {
@@ -257,19 +331,19 @@ where
             .collect();
         let names = names_of(&views);
         let mut found = Differences::default();
-        let mut verify = true;
+        let mut is_first = true;
         while !pending.is_empty() {
             if done.requests >= MOST_QUESTIONS {
                 let message = "the peer splits its ranges without end; see its log";
                 return Err(Error::sync("reconcile", message));
             }
-            let most = if verify { pending.len() } else { MOST_SPANS };
+            let most = if is_first { pending.len() } else { MOST_SPANS };
             let asked: Vec<Span> = pending.drain(..pending.len().min(most)).collect();
             let request = Request {
                 limit: 1,
                 log: Some(Box::new(LogRequest {
-                    verify,
-                    stream_names: verify.then(|| names.clone()),
+                    verify: is_first && how.verify,
+                    stream_names: is_first.then(|| names.clone()),
                     streams: hash_of(&names),
                     compare: asked.clone(),
                     ..LogRequest::default()
@@ -288,13 +362,18 @@ where
             };
             for (span, reply) in asked.iter().zip(answer.compared) {
                 match reply {
-                    _ if !is_common(span) => {}
+                    _ if !is_common(span) => {
+                        if how.offer_all {
+                            let none = Vec::new();
+                            self.other_keys(&span.range, none, &mut found).await?;
+                        }
+                    }
                     Reply::Same => {}
                     Reply::Parts(parts) => pending.extend(self.other_parts(parts).await?),
                     Reply::Keys(theirs) => self.other_keys(&span.range, theirs, &mut found).await?,
                 }
             }
-            verify = false;
+            is_first = false;
         }
         Ok(found)
     }
@@ -378,7 +457,11 @@ where
                     .await?
                     .ok_or_else(no_logs)?;
             }
-            self.reconcile_in(&mut session).await
+            let how = Thoroughly {
+                verify: true,
+                offer_all: true,
+            };
+            self.reconcile_in(&mut session, how).await
         }
         .await;
         self.session.replace(session);

@@ -22,8 +22,11 @@ use super::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use super::held::{Direction, Held};
 use super::planes::{digest_of, fetch, hash_of, keyed, look, names_of, note};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Outcome, Side, State};
+use super::reconcile::Thoroughly;
 use super::round::Report;
-use super::session::{ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, is_same};
+use super::session::{
+    ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, is_same, kind_of,
+};
 use super::shipment::pack;
 
 /// So many logs of others are told of when it is not known which of them is the peer's.
@@ -32,11 +35,25 @@ const LATEST_OTHERS: usize = 32;
 /// So much of the own history is told to a peer that was not asked before.
 const WHOLE_HISTORY: usize = 100;
 
+/// So much of it is told in any case to one that was.
+const LEAST_HISTORY: usize = 4;
+
 /// What was taken in of the peer's log without bringing anything is noted in the store once it is this much.
 const NOTED_AFTER: u64 = 256;
 
 /// At most so often one round begins again because the peer has lost what it had.
 const MOST_REWINDS: usize = 3;
+
+/// So often a round asks the peer where its logs stand: once more if they turn out to stand elsewhere.
+const MOST_GREETINGS: usize = 2;
+
+/// What became of a round by logs.
+enum Tried<B> {
+    /// It was one, unless the peer keeps no logs.
+    Done(Option<Report<B>>),
+    /// The own log is another one than before, or the peer does not answer by logs any more.
+    Changed,
+}
 
 /// One request and all that follows from it.
 pub(super) struct Step<B> {
@@ -45,13 +62,6 @@ pub(super) struct Step<B> {
     only_heard: bool,
     /// The peer has less than it had.
     rewound: bool,
-}
-
-impl<B> Step<B> {
-    /// Whether another request follows in any case.
-    pub(super) fn is_partial(&self) -> bool {
-        self.only_heard || self.rewound
-    }
 }
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -67,23 +77,36 @@ where
         &self,
         session: &mut Session<S::Body>,
     ) -> Result<Option<Report<S::Body>>> {
+        // A log that turns out to be another one, or a peer that has forgotten how to answer by logs, is asked once more.
+        for _ in 0..MOST_GREETINGS {
+            match self.try_by_logs(session).await? {
+                Tried::Done(report) => return Ok(report),
+                Tried::Changed => *session = Session::default(),
+            }
+        }
+        session.peer = Peer::Older(self.side.clock().system_ms());
+        Ok(None)
+    }
+
+    async fn try_by_logs(&self, session: &mut Session<S::Body>) -> Result<Tried<S::Body>> {
         self.clock_hears(session).await;
         let now = self.side.clock().system_ms();
         match session.peer {
-            Peer::Older(asked) if asked <= now && now - asked < ASK_AGAIN_MS => return Ok(None),
+            Peer::Older(asked) if asked <= now && now - asked < ASK_AGAIN_MS => {
+                return Ok(Tried::Done(None));
+            }
             Peer::Logged(_) => {}
             _ => {
                 if !self.greet(session).await? {
                     session.peer = Peer::Older(now);
-                    return Ok(None);
+                    return Ok(Tried::Done(None));
                 }
             }
         }
         let (mut applied, mut shipped) = std::mem::take(&mut session.untold);
         for _ in 0..MOST_REWINDS {
             let Some(step) = self.step(session).await? else {
-                *session = Session::default();
-                return Box::pin(self.round_by_logs(session)).await;
+                return Ok(Tried::Changed);
             };
             applied += step.report.applied;
             shipped += step.report.shipped;
@@ -94,7 +117,7 @@ where
             };
             let again = step.rewound || (step.only_heard && session.heard_all);
             if !again {
-                return Ok(Some(report));
+                return Ok(Tried::Done(Some(report)));
             }
         }
         Err(Error::sync(
@@ -160,8 +183,8 @@ where
             rows: pairs.rows.map(|(_, pair)| pair),
         };
         session.peer = Peer::Logged(Box::new(pairs));
-        self.remember_waiting(session).await?;
-        if is_first {
+        let has_met = self.remember_waiting(session).await?;
+        if is_first && !has_met {
             if let Err(error) = self.meet(session, &heads).await {
                 session.peer = Peer::Unknown;
                 return Err(error);
@@ -182,12 +205,19 @@ where
         }
     }
 
-    async fn remember_waiting(&self, session: &mut Session<S::Body>) -> Result<()> {
+    /// Remembers what waits. Returns whether anything of the peer's logs came in before, even if it was not noted how far:
+    /// its objects may be missing.
+    async fn remember_waiting(&self, session: &mut Session<S::Body>) -> Result<bool> {
         let Peer::Logged(pairs) = &session.peer else {
-            return Ok(());
+            return Ok(false);
+        };
+        let generations = |pair: &Pair| {
+            let stretches = pair.history.0.iter();
+            stretches.map(|cursor| cursor.generation.clone()).collect()
         };
         let question = |pair: &Pair| Look {
             waiting_for: Some(pair.id.clone()),
+            others: Others::Of(generations(pair)),
             ..Look::default()
         };
         let looks = Planes {
@@ -195,10 +225,12 @@ where
             rows: pairs.rows.as_ref().map(question),
         };
         let views = look(&self.side, looks).await?;
+        let mut has_met = false;
         for view in [views.records, views.rows].into_iter().flatten() {
+            has_met |= !view.others.is_empty();
             session.remember(view.waiting);
         }
-        Ok(())
+        Ok(has_met)
     }
 
     /// One request and all that follows from it; `None` if this is not the log, or not the peer, that it was.
@@ -211,6 +243,7 @@ where
         };
         let question = |pair: &Pair| Look {
             after: After::Seq(pair.have),
+            history: WHOLE_HISTORY,
             skip: pair.history.clone(),
             limit: self.options.page_limit,
             ..Look::default()
@@ -227,7 +260,9 @@ where
         if !is_own {
             return Ok(None);
         }
-        let mut out = self.gather_logged(session, views).await?;
+        // What waits is not sent along before the peer has passed it: else it never would.
+        let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
+        let mut out = self.gather_logged(session, views, is_confirmed).await?;
         let brought = self.bring_each(session, &mut out).await;
         let only_heard = brought.is_none();
         if only_heard {
@@ -246,8 +281,9 @@ where
     /// The items that may go: what follows in the log on what the peer has, and, if there is room, what waits.
     async fn gather_logged(
         &self,
-        session: &mut Session<S::Body>,
+        session: &Session<S::Body>,
         views: Planes<View<S::Body>>,
+        is_confirmed: bool,
     ) -> Result<Outgoing<S::Body>> {
         let mut out = Outgoing::default();
         let mut more = false;
@@ -259,10 +295,10 @@ where
         out.rows = rows.map(|view| out.plane(view));
         let room = self.options.page_limit.saturating_sub(out.items.len());
         let mut waiting = session.offer.clone();
-        waiting.extend(session.waiting(Direction::Outbound));
+        let untried = session.waiting(Direction::Outbound).into_iter();
+        waiting.extend(untried.filter(|key| !session.offer.contains(key)));
         waiting.retain(|key| out.items.iter().all(|one| one.key != *key));
-        waiting.truncate(if more { 0 } else { room });
-        session.offer.retain(|key| !waiting.contains(key));
+        waiting.truncate(if more || !is_confirmed { 0 } else { room });
         if !waiting.is_empty() {
             let found = fetch(&self.side, waiting.clone()).await?;
             let found_keys: HashSet<&Key> = found.iter().map(|keyed| &keyed.key).collect();
@@ -301,7 +337,7 @@ where
     }
 
     /// Notes what waits before anything passes it.
-    async fn keep_waiting(
+    pub(super) async fn keep_waiting(
         &self,
         session: &mut Session<S::Body>,
         pairs: &Planes<Pair>,
@@ -333,7 +369,7 @@ where
                     return Ok(log.map(|log| (answer, *log)));
                 }
                 Err(error) if error.kind() == ErrorKind::TooLarge && out.items.len() > 1 => {
-                    session.most_weight = Some(out.halve());
+                    session.most_weight = Some(out.halve(|item| self.peer.pack(item)));
                 }
                 Err(error) if error.kind() == ErrorKind::TooLarge && out.items.len() == 1 => {
                     let held = out.hold_all(super::shipment::oversized(
@@ -354,6 +390,27 @@ where
         }
     }
 
+    /// What was asked for by its key is in no page that would come again. So an object that is still to be fetched is
+    /// noted to be missing before its item is stored.
+    async fn expect_objects(
+        &self,
+        session: &mut Session<S::Body>,
+        pairs: &Planes<Pair>,
+        (keys, items): (&[Key], &[Item<S::Body>]),
+        wanted: &[Key],
+    ) -> Result<()> {
+        let mut news = Vec::new();
+        for (key, item) in keys.iter().zip(items) {
+            let waits = session.held.contains_key(&(true, key.clone()));
+            if item.blob.is_some() && !waits && wanted.contains(key) {
+                let message = "its object was not fetched yet";
+                let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
+                news.extend(session.hold(key, Held::new(item, Direction::Inbound, error)));
+            }
+        }
+        note(&self.side, notes_of(pairs, news, Vec::new())).await
+    }
+
     fn request_of(
         &self,
         session: &Session<S::Body>,
@@ -362,8 +419,8 @@ where
     ) -> Request<S::Body> {
         let told = |(sent, pair): (&SentPlane, &Pair)| PlaneRequest {
             id: sent.id.clone(),
-            history: sent.history.clone(),
-            follows: (!out.stays).then_some(pair.have),
+            history: sent.history.since(pair.confirmed, LEAST_HISTORY),
+            follows: (!out.stays).then_some(pair.confirmed),
             upto: sent.history.at(sent.upto).filter(|_| !out.stays),
             since: pair.cursor.iter().cloned().collect(),
         };
@@ -395,9 +452,24 @@ where
         only_heard: bool,
     ) -> Result<Step<S::Body>> {
         let mut waits: Vec<(Key, Held<S::Body>)> = Vec::new();
-        let refused = out.refused(&answer.refused);
+        let mut refused = out.refused(&answer.refused);
+        if told.refuses_more {
+            // Any of the others may be one of those that are not named.
+            let named: HashSet<Key> = refused.iter().map(|(key, _)| key.clone()).collect();
+            let others = out.items.iter().filter(|one| !named.contains(&one.key));
+            refused.extend(others.map(|one| {
+                let what = "the peer refuses more than it names, and may not have taken this in";
+                let held = Held::new(
+                    &one.item,
+                    Direction::Outbound,
+                    Error::sync("exchange", what),
+                );
+                (one.key.clone(), held)
+            }));
+        }
         let mut settled: Vec<(Direction, Key)> = Vec::new();
         for one in &out.items {
+            session.tried.insert((false, one.key.clone()));
             let is_refused = refused.iter().any(|(key, _)| *key == one.key);
             if !is_refused && session.settle(Direction::Outbound, &one.key) {
                 settled.push((Direction::Outbound, one.key.clone()));
@@ -407,15 +479,31 @@ where
             session.settle(Direction::Outbound, key);
             settled.push((Direction::Outbound, key.clone()));
         }
+        let went: HashSet<&Key> = out.items.iter().map(|one| &one.key).collect();
+        let is_done = |key: &Key| went.contains(key) || out.gone.contains(key);
+        let held = &session.held;
+        session
+            .offer
+            .retain(|key| !is_done(key) && !held.contains_key(&(false, key.clone())));
         let not_taken = refused.len();
+        let is_whole_page = not_taken == 0;
         waits.extend(refused);
         let mut wanted = session.wanted();
         wanted.truncate(session.answer_limit.unwrap_or(self.options.page_limit));
-        session.want.retain(|key| !wanted.contains(key));
+        let unsent: HashSet<Key> = unsent_of(&told).collect();
+        session
+            .want
+            .retain(|key| !wanted.contains(key) || unsent.contains(key));
+        session
+            .tried
+            .extend(wanted.iter().map(|key| (true, key.clone())));
         let was_moved = moved(&pairs, &told, &out);
         let withheld: Vec<Key> = withheld_of(&told).collect();
-        for (key, refusal) in withheld.iter().zip(answer.withheld) {
-            waits.push((key.clone(), Held::withheld(refusal)));
+        let mut reasons = answer.withheld.into_iter();
+        for key in &withheld {
+            let unsaid = || Refusal::new(kind_of(key), None, String::new(), String::new());
+            let held = Held::withheld(reasons.next().unwrap_or_else(unsaid));
+            waits.push((key.clone(), held));
         }
         let came = !answer.items.is_empty();
         let row_keys = told
@@ -427,6 +515,8 @@ where
         let keys: Vec<Key> = incoming.iter().map(|keyed| keyed.key.clone()).collect();
         let items: Vec<_> = incoming.into_iter().map(|keyed| keyed.item).collect();
         let has_blobs = items.iter().any(|item| item.blob.is_some());
+        self.expect_objects(session, &pairs, (&keys, &items), &wanted)
+            .await?;
         let advances = advances(&pairs, &told);
         let sources = sources(&advances, &told, has_blobs);
         let rules = Rules {
@@ -454,8 +544,15 @@ where
                 Err(None) => {}
             }
         }
+        if wanted.iter().any(|key| keys.contains(key)) {
+            // There was room for some of them, and the others are next.
+            session
+                .tried
+                .retain(|(inbound, key)| !inbound || !unsent.contains(key));
+        }
         for key in wanted {
-            let is_answered = keys.contains(&key) || withheld.contains(&key);
+            let is_answered =
+                keys.contains(&key) || withheld.contains(&key) || unsent.contains(&key);
             if !is_answered && session.settle(Direction::Inbound, &key) {
                 settled.push((Direction::Inbound, key));
             }
@@ -500,9 +597,11 @@ where
         session.heard_all = !told_more;
         let digest = told.digest;
         session.common = common(session.common.take(), &told, &out.names);
-        update(&mut pairs, told, &out);
+        update(&mut pairs, told, &out, is_whole_page);
+        let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
         session.peer = Peer::Logged(Box::new(pairs));
-        let mut has_more = (out.more() || told_more) && (was_moved || came);
+        let is_heard = out.stays && session.heard_all;
+        let mut has_more = (out.more() || told_more) && (was_moved || is_heard);
         let mut report = Report {
             applied: inbound.applied(),
             shipped: out.items.len() - not_taken.min(out.items.len()),
@@ -511,16 +610,15 @@ where
             landed: 0,
             in_sync: Some(false),
         };
-        if !has_more
-            && !rewound
-            && !only_heard
-            && !session.is_reconciling
-            && session.held.is_empty()
-        {
+        if !has_more && !rewound && !only_heard && !session.is_reconciling {
             let applied = inbound.arrivals.iter().any(Arrival::is_here);
             has_more = self
                 .prove(session, (digest, applied), &out, &mut report)
                 .await?;
+        }
+        has_more |= session.has_untried() && is_confirmed && !out.more();
+        if !has_more {
+            session.tried.clear();
         }
         report.has_more = has_more;
         report.held = session.held.values().cloned().collect();
@@ -560,8 +658,14 @@ where
             let meant = out.streams.iter().filter(|(name, _)| is_meant(name));
             meant.fold(Digest::default(), |sum, (_, digest)| sum.and(*digest))
         };
+        session.compared = Some((ours, theirs));
+        let waits = !session.held.is_empty();
         if ours == theirs {
-            report.in_sync = Some(true);
+            report.in_sync = Some(!waits);
+            return Ok(false);
+        }
+        // What waits makes the two differ. Whether anything else does is found out once for each state of both.
+        if waits && session.explained == session.compared {
             return Ok(false);
         }
         let now = self.side.clock().system_ms();
@@ -577,8 +681,24 @@ where
              send; the two are reconciled",
             ours.count, theirs.count
         );
-        self.side.log().warn(&message, None);
-        let found = self.reconcile_in(session).await?;
+        if !waits {
+            self.side.log().warn(&message, None);
+        }
+        let how = Thoroughly {
+            verify: !waits,
+            offer_all: false,
+        };
+        let found = match self.reconcile_in(session, how).await {
+            Ok(found) => found,
+            Err(error) => {
+                session.reconciled_ms = None;
+                return Err(error);
+            }
+        };
+        session.explained = session.compared;
+        if waits && found.applied + found.shipped > 0 {
+            self.side.log().warn(&message, None);
+        }
         report.applied += found.applied;
         report.shipped += found.shipped;
         report.in_sync = Some(found.in_sync);
@@ -748,10 +868,10 @@ impl<B: Clone> Outgoing<B> {
     }
 
     /// Leaves half of the items to another request. Returns how much the other half weighs at most.
-    fn halve(&mut self) -> usize {
-        let fits = self.items.len() / 2;
-        self.cut(fits);
-        fits.max(1)
+    fn halve(&mut self, packed: impl Fn(&mut Item<B>) -> Result<usize>) -> usize {
+        self.cut(self.items.len() / 2);
+        let mut items: Vec<_> = self.items.iter().map(|one| one.item.clone()).collect();
+        pack(&mut items, packed).iter().sum::<usize>().max(1)
     }
 
     /// Puts aside what has a fault, or for which there is a reason not to go.
@@ -799,6 +919,11 @@ impl<B: Clone> Outgoing<B> {
 fn withheld_of(told: &LogAnswer) -> impl Iterator<Item = Key> {
     let planes = [&told.records, &told.rows].into_iter().flatten();
     planes.flat_map(|plane| plane.withheld.iter().cloned().map(Key::from))
+}
+
+fn unsent_of(told: &LogAnswer) -> impl Iterator<Item = Key> {
+    let planes = [&told.records, &told.rows].into_iter().flatten();
+    planes.flat_map(|plane| plane.unsent.iter().cloned().map(Key::from))
 }
 
 /// What is noted of the peer's logs once the answer is taken in.
@@ -863,7 +988,8 @@ fn notes_of(
 /// Whether the exchange moved anything.
 fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>) -> bool {
     let of = |(pair, told): (&Pair, &PlaneAnswer)| {
-        told.have > pair.have || told.cursor.as_ref().map_or(0, |cursor| cursor.seq) > pair.taken()
+        told.have > pair.confirmed
+            || told.cursor.as_ref().map_or(0, |cursor| cursor.seq) > pair.taken()
     };
     let records = pairs
         .records
@@ -871,12 +997,18 @@ fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>) -> bool {
         .zip(told.records.as_ref())
         .is_some_and(of);
     let rows = pairs.rows.as_ref().zip(told.rows.as_ref()).is_some_and(of);
-    records || rows || out.stays
+    // A page that all of was refused has gone out as well.
+    let went = |pair: &Option<Pair>, sent: &Option<SentPlane>| {
+        let both = pair.as_ref().zip(sent.as_ref());
+        both.is_some_and(|(pair, sent)| sent.upto > pair.have)
+    };
+    let went = went(&pairs.records, &out.records) || went(&pairs.rows, &out.rows);
+    records || rows || (went && !out.stays)
 }
 
 /// Whether the peer has less of the own log than it had.
 fn lost(pairs: &Planes<Pair>, told: &LogAnswer) -> bool {
-    let of = |(pair, told): (&Pair, &PlaneAnswer)| told.have < pair.have;
+    let of = |(pair, told): (&Pair, &PlaneAnswer)| told.have < pair.confirmed;
     let records = pairs
         .records
         .as_ref()
@@ -886,7 +1018,7 @@ fn lost(pairs: &Planes<Pair>, told: &LogAnswer) -> bool {
     records || rows
 }
 
-fn update<B>(pairs: &mut Planes<Pair>, told: LogAnswer, out: &Outgoing<B>) {
+fn update<B>(pairs: &mut Planes<Pair>, told: LogAnswer, out: &Outgoing<B>, is_whole: bool) {
     for (pair, told, sent) in [
         (&mut pairs.records, told.records, &out.records),
         (&mut pairs.rows, told.rows, &out.rows),
@@ -894,7 +1026,14 @@ fn update<B>(pairs: &mut Planes<Pair>, told: LogAnswer, out: &Outgoing<B>) {
         let (Some(pair), Some(told), Some(sent)) = (pair.as_mut(), told, sent) else {
             continue;
         };
-        pair.have = told.have;
+        // Of a page that was taken in but for what waits now, the rest need not go again.
+        let is_lost = told.have < pair.confirmed;
+        pair.have = if is_whole || is_lost || out.stays {
+            told.have
+        } else {
+            sent.upto.max(told.have)
+        };
+        pair.confirmed = told.have;
         pair.id = told.id;
         pair.history = told.history;
         let regressed = told.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq) < pair.taken();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Cursor, History, Key, PlaneAnswer, Stream};
+use crate::protocol::log::{Cursor, Digest, History, Key, PlaneAnswer, Stream};
 use crate::protocol::text::Text;
 
 use super::change_log::{View, Waiting};
@@ -63,8 +63,11 @@ pub(super) struct Pair {
     pub(super) id: String,
     /// Its history.
     pub(super) history: History,
-    /// How far the peer has taken in the own log.
+    /// How far the own log went to the peer: what of it was not taken in waits here.
     pub(super) have: u64,
+    /// How far the peer has noted that. What it refuses it does not pass before this side has noted that it waits: the
+    /// answer that says so may be lost.
+    pub(super) confirmed: u64,
     /// How far this side has taken in the peer's log.
     pub(super) cursor: Option<Cursor>,
     /// How far that is noted in the store.
@@ -80,6 +83,7 @@ impl Pair {
             id: told.id,
             history: told.history,
             have: told.have,
+            confirmed: told.have,
             cursor: told.cursor,
         }
     }
@@ -103,6 +107,12 @@ pub struct Session<B> {
     pub(super) peer: Peer,
     /// What waits.
     pub(super) held: BTreeMap<(bool, Key), Held<B>>,
+    /// What of it was tried since there was last nothing to do: each is tried once before that is said again.
+    pub(super) tried: HashSet<(bool, Key)>,
+    /// What both sides held when that was last compared: this side and the peer.
+    pub(super) compared: Option<(Digest, Digest)>,
+    /// The same when all that differed was found to wait.
+    pub(super) explained: Option<(Digest, Digest)>,
     /// Keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
     /// Whether the last answer held all that the peer had.
@@ -139,6 +149,9 @@ impl<B> Default for Session<B> {
         Self {
             peer: Peer::Unknown,
             held: BTreeMap::new(),
+            tried: HashSet::new(),
+            compared: None,
+            explained: None,
             not_stored: HashSet::new(),
             heard_all: false,
             reconciled_ms: None,
@@ -169,6 +182,7 @@ impl<B: Clone> Session<B> {
     /// An item waits. Returns what is to be noted of it, if that is news.
     pub(super) fn hold(&mut self, key: &Key, held: Held<B>) -> Option<Waiting> {
         let at = (held.direction == Direction::Inbound, key.clone());
+        self.tried.insert(at.clone());
         let is_known = self.held.get(&at).is_some_and(|known| {
             known.code == held.code && (known.hlc == held.hlc || held.body.is_none())
         });
@@ -194,15 +208,22 @@ impl<B: Clone> Session<B> {
     /// The keys that the peer is asked for.
     pub(super) fn wanted(&self) -> Vec<Key> {
         let mut wanted = self.want.clone();
-        wanted.extend(self.waiting(Direction::Inbound));
+        let untried = self.waiting(Direction::Inbound).into_iter();
+        wanted.extend(untried.filter(|key| !self.want.contains(key)));
         wanted
     }
 
-    /// The keys of what waits on one way.
+    /// The keys of what waits on one way and was not tried yet.
     pub(super) fn waiting(&self, direction: Direction) -> Vec<Key> {
         let inbound = direction == Direction::Inbound;
         let waiting = self.held.keys().filter(|(way, _)| *way == inbound);
-        waiting.map(|(_, key)| key.clone()).collect()
+        let untried = waiting.filter(|at| !self.tried.contains(at));
+        untried.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Whether anything waits that was not tried yet.
+    pub(super) fn has_untried(&self) -> bool {
+        self.held.keys().any(|at| !self.tried.contains(at))
     }
 }
 

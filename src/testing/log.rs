@@ -93,6 +93,11 @@ impl Journal {
     /// A version is stored now.
     pub(super) fn note_version(&mut self, key: Key, hlc: &Hlc, origin: Option<Cursor>) {
         self.forget(&key);
+        if let Some(origin) = &origin {
+            let unknown = Other { seq: 0, moved: 0 };
+            let other = self.others.entry(origin.generation.clone());
+            other.or_insert(unknown);
+        }
         self.last += 1;
         let hash = hash_of(&key, hlc);
         self.numbers.insert(key.clone(), self.last);
@@ -136,7 +141,8 @@ impl Journal {
         };
         match asked {
             Others::Latest(most) => {
-                let mut latest: Vec<_> = self.others.iter().collect();
+                let others = self.others.iter();
+                let mut latest: Vec<_> = others.filter(|(_, other)| other.seq > 0).collect();
                 latest.sort_by_key(|(_, other)| std::cmp::Reverse(other.moved));
                 latest.into_iter().take(*most).map(cursor).collect()
             }

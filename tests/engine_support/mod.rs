@@ -30,6 +30,7 @@ pub struct Setup {
     pub page_limit: usize,
     pub blob_concurrency: usize,
     pub strict_order: bool,
+    pub keeps_log: bool,
 }
 
 impl Setup {
@@ -53,6 +54,7 @@ impl Default for Setup {
             page_limit: 1000,
             blob_concurrency: 8,
             strict_order: false,
+            keeps_log: false,
         }
     }
 }
@@ -121,12 +123,16 @@ pub fn marks(all: &[Hlc]) -> Watermarks {
 impl Node {
     fn hub(name: &str, setup: Setup) -> Self {
         let (local, network) = (Faults::default(), Faults::default());
-        let records = MemoryRecords::new(setup.access, setup.scan_page_size, local.clone());
-        let rows = MemoryRows::new(
+        let mut records = MemoryRecords::new(setup.access, setup.scan_page_size, local.clone());
+        let mut rows = MemoryRows::new(
             setup.rows_know_coverage,
             setup.scan_page_size,
             local.clone(),
         );
+        if setup.keeps_log {
+            records = records.keeping_a_log();
+            rows = rows.keeping_a_log();
+        }
         rows.register(&usual_table(0));
         rows.register(&usual_table(1));
         let side = MemorySide {

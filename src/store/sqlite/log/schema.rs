@@ -37,6 +37,9 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
         let message = "the encoding of the database must be UTF-8 for a change log";
         return Err(Error::new(ErrorKind::Database, OPERATION, message));
     }
+    if !has_all_tables(sql, plane)? {
+        drop_rest(sql, plane)?;
+    }
     for statement in TABLES.into_iter().chain([META]) {
         sql.run(&plane.sql(statement), &[])?;
     }
@@ -51,18 +54,17 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
             track(sql, plane, table)?;
         }
     }
-    forget_others(sql, plane, tables)
+    forget_others(sql, plane, tables)?;
+    let has_history = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?.is_some();
+    if has_history {
+        return Ok(());
+    }
+    begin_generation(sql, plane)
 }
 
 /// Whether the log of these tables is complete and in place.
 pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bool> {
-    let names = one(
-        sql,
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
-         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
-        &[string(plane.log())],
-    )?;
-    if number(names.as_ref())? != 6 {
+    if !has_all_tables(sql, plane)? {
         return Ok(false);
     }
     for table in tables {
@@ -71,6 +73,38 @@ pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bo
         }
     }
     Ok(true)
+}
+
+fn has_all_tables(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let names = one(
+        sql,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
+         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
+        &[string(plane.log())],
+    )?;
+    Ok(number(names.as_ref())? == 6)
+}
+
+/// Removes what is left of a log of which a part is gone. The numbers begin anew, so its history does as well. What was
+/// taken in of other logs is still there, and so is what waits.
+fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
+    let mut triggers = Vec::new();
+    sql.each(
+        "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND substr(name, 1, length(?1) + 1) = ?1 || '_'",
+        &[string(plane.log())],
+        &mut |row| {
+            triggers.push(text(row.first())?.to_owned());
+            Ok(())
+        },
+    )?;
+    for name in triggers {
+        sql.run(&format!("DROP TRIGGER {}", quote(&name)), &[])?;
+    }
+    for table in ["@", "@_streams", "@_generations", "@_meta"] {
+        let drop = plane.sql(&format!("DROP TABLE IF EXISTS {table}"));
+        sql.run(&drop, &[])?;
+    }
+    Ok(())
 }
 
 fn stream_id(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<Option<u64>> {
@@ -197,6 +231,10 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
     let head = plane.sql("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '@'), 0)");
     for statement in [
+        // Numbers that were given are gone: what was said of them holds no more.
+        plane.sql(&format!(
+            "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > {head} + 1"
+        )),
         plane.sql(&format!("DELETE FROM @_generations WHERE first > {head}")),
         plane.sql(&format!(
             "INSERT INTO @_generations (first, generation) VALUES ({head} + 1, lower(hex(randomblob(8))))"
