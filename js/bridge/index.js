@@ -14,6 +14,7 @@ const { createCaller, createEmit, emitApplied } = require("./calls.js");
 const { COUNT, SHARED_LENGTH, LETTERS_LENGTH, PAGE_LENGTH } = require("./layout.js");
 const { createResults, createWriters } = require("./make.js");
 const { createNames } = require("./names.js");
+const { createReconcile } = require("../reconcile.js");
 const { createAnswers, createReaders } = require("./pack.js");
 
 /** As it was when the package was loaded. */
@@ -35,6 +36,7 @@ function createBridge(native) {
       shared[COUNT] = names.indexOf(name);
     },
     createEmit,
+    createReconcile,
     emitApplied,
     textOf: (value) => stringify(asRead(value)),
     ...createReaders({ ...native, shared, page, letters, names }),

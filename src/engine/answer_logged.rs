@@ -39,7 +39,7 @@ impl<S: Side> Responder<S> {
         asked: LogRequest,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
-        if !asked.compare.is_empty() || asked.verify {
+        if asked.compares() {
             return compare(self, &asked).await;
         }
         let items = std::mem::take(&mut request.items);

@@ -111,7 +111,7 @@ impl<B> Held<B> {
 }
 
 /// The code that the peer gave, if it refused a request about the item; else that of the error.
-fn said_code(error: &Error) -> String {
+pub fn said_code(error: &Error) -> String {
     let by_peer = error
         .network()
         .and_then(|network| network.peer_code.clone());

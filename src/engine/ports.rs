@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use super::change_log::ChangeLog;
 pub use super::outcome::Outcome;
+use super::progress::Progress;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
@@ -326,6 +327,16 @@ pub trait Exchange<B> {
 pub trait Events {
     /// These shared records were newly applied.
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
+    /// The reconciliation that runs is so far.
+    fn progressed(&self, _progress: Progress) {}
+    /// Whether the reconciliation that runs was called off.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+    /// Waits until it is.
+    async fn stopped(&self) {
+        std::future::pending().await
+    }
 }
 
 /// Where the engine says what it could not do.

@@ -19,13 +19,14 @@ use super::apply::{Arrival, Fate};
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::caller::Engine;
 use super::change_log::{Advance, After, Look, Note, Others, View, Waiting};
+use super::differences::Thoroughly;
 use super::held::{Direction, Held};
 use super::planes::{digest_of, fetch, hash_of, keyed, look, names_of, note};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Outcome, Side, State};
-use super::reconcile::Thoroughly;
+use super::reconcile::bars_route;
 use super::round::Report;
 use super::session::{
-    ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, is_same, kind_of,
+    ASK_AGAIN_MS, Pair, Peer, Planes, RECONCILE_AFTER_MS, Session, Untold, is_same, kind_of,
 };
 use super::shipment::pack;
 
@@ -103,7 +104,11 @@ where
                 }
             }
         }
-        let (mut applied, mut shipped) = std::mem::take(&mut session.untold);
+        let Untold {
+            mut applied,
+            mut shipped,
+            ..
+        } = std::mem::take(&mut session.untold);
         for _ in 0..MOST_REWINDS {
             let Some(step) = self.step(session).await? else {
                 return Ok(Tried::Changed);
@@ -127,7 +132,7 @@ where
     }
 
     /// Asks the peer where its logs stand. Returns whether it keeps any.
-    async fn greet(&self, session: &mut Session<S::Body>) -> Result<bool> {
+    pub(super) async fn greet(&self, session: &mut Session<S::Body>) -> Result<bool> {
         let question = || Look {
             history: WHOLE_HISTORY,
             others: Others::Latest(LATEST_OTHERS),
@@ -155,7 +160,7 @@ where
             })),
             ..Request::default()
         };
-        let Some(answer) = self.peer.exchange(request).await?.log else {
+        let Some(answer) = self.ask(request).await?.log else {
             return Ok(false);
         };
         let has_items = views.iter().any(|view| view.head > 0);
@@ -363,7 +368,7 @@ where
     ) -> Result<Option<(Answer<S::Body>, LogAnswer)>> {
         loop {
             let request = self.request_of(session, pairs, out);
-            match self.peer.exchange(request).await {
+            match self.ask(request).await {
                 Ok(mut answer) => {
                     let log = answer.log.take();
                     return Ok(log.map(|log| (answer, *log)));
@@ -688,7 +693,20 @@ where
             verify: !waits,
             offer_all: false,
         };
-        let found = match self.reconcile_in(session, how).await {
+        let differing = match self.differences(how).await {
+            Err(error) if bars_route(&error) => {
+                let message = "what both sides hold cannot be compared; let the peer's server answer POST \
+                               /sync/reconcile as well";
+                self.side.log().warn(message, Some(&error));
+                return Ok(false);
+            }
+            Err(error) => {
+                session.reconciled_ms = None;
+                return Err(error);
+            }
+            Ok(differing) => differing,
+        };
+        let found = match self.bring_together(session, differing).await {
             Ok(found) => found,
             Err(error) => {
                 session.reconciled_ms = None;

@@ -101,6 +101,14 @@ impl Pair {
     }
 }
 
+/// What was brought over without being told of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Untold {
+    pub(super) differing: usize,
+    pub(super) applied: usize,
+    pub(super) shipped: usize,
+}
+
 /// See the [module page](self).
 #[derive(Debug)]
 pub struct Session<B> {
@@ -129,9 +137,8 @@ pub struct Session<B> {
     pub(super) want: Vec<Key>,
     /// Keys that are to be sent, for the same reason.
     pub(super) offer: Vec<Key>,
-    /// What the first comparison with the peer brought over, which no round has told of yet: records applied, items
-    /// shipped.
-    pub(super) untold: (usize, usize),
+    /// What the first comparison with the peer brought over, which no round has told of yet.
+    pub(super) untold: Untold,
     /// Nothing is proved before they have travelled.
     pub(super) is_reconciling: bool,
     /// Whether this side held anything when the peer was first asked.
@@ -160,7 +167,7 @@ impl<B> Default for Session<B> {
             most_weight: None,
             want: Vec::new(),
             offer: Vec::new(),
-            untold: (0, 0),
+            untold: Untold::default(),
             is_reconciling: false,
             had_items: false,
             clock_has_heard: false,

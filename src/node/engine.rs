@@ -18,12 +18,23 @@ use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Key, Kind, Scope, Slot, Value, bound, enter, native_of};
 use crate::engine::held::{Direction, Held};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
+use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::protocol::item::ItemKind;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
-/// `createSyncEngine(options)`
-pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+/// An engine object, and what is behind it.
+pub struct Made<'s> {
+    /// The object, with its `exchange`.
+    pub object: Value<'s>,
+    /// What its adapters hang on.
+    pub adapters: Value<'s>,
+    /// What is behind it.
+    pub caller: Rc<Caller>,
+}
+
+/// Makes an engine that exchanges.
+pub fn make_sync_engine<'s>(call: &Call<'s>) -> Result<Made<'s>> {
     let (scope, env) = (call.scope, call.env);
     let notifier = create_notifier(scope, env)?;
     let options = Options::new(scope, env, call.arg(0), &SYNC_ENGINE)?;
@@ -32,6 +43,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
+    let made = Rc::clone(&caller);
     let array = options.array();
     let object = scope.object()?;
     let exchange = bound(scope, env, "exchange", array, move |call| {
@@ -48,20 +60,26 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     })?;
     scope.set(env, object, Key::Exchange, exchange)?;
     scope.set_named(object, "changeNotifier", notifier)?;
-    Ok(object)
+    Ok(Made {
+        object,
+        adapters: array,
+        caller: made,
+    })
 }
 
 /// What is behind an engine object.
-struct Caller {
-    engine: Rc<NodeEngine>,
+pub struct Caller {
+    /// The engine, for rounds on this thread.
+    pub engine: Rc<NodeEngine>,
     /// What native rounds remember.
-    native_memory: RefCell<Memory>,
-    turns: Rc<FairLock>,
+    pub native_memory: RefCell<Memory>,
+    /// One round, or reconciliation, at a time.
+    pub turns: Rc<FairLock>,
 }
 
 impl Caller {
     /// The transactions that a round would wait for.
-    fn holders(&self, holders: &mut Holders) -> Result<()> {
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
         self.engine.side.holders(holders)?;
         if let Some(state) = &self.engine.state {
             holders.add(state.held_by()?);
@@ -86,7 +104,7 @@ impl Caller {
 }
 
 /// Finds out which of the adapters are this package's own.
-fn look(engine: &NodeEngine) -> Result<()> {
+pub fn look(engine: &NodeEngine) -> Result<()> {
     engine.side.look()?;
     engine.local.look()?;
     engine.remote.look()?;
@@ -128,6 +146,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         events: JsEvents {
             clock,
             notifier: options.hang(notifier)?,
+            reconciling: RefCell::default(),
         },
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
@@ -138,6 +157,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         },
         sweep: RefCell::default(),
         session: RefCell::default(),
+        watch: Watch::default(),
     })
 }
 
@@ -205,7 +225,7 @@ impl IntoJs for Report<Body> {
     }
 }
 
-fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<Value<'s>> {
+pub fn write_held<'s>(scope: Scope<'s>, env: &Rc<Env>, held: &Held<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
     scope.set(env, object, Key::NodeId, scope.string(&held.node_id)?)?;
     let direction = match held.direction {

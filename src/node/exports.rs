@@ -11,12 +11,12 @@ use napi::bindgen_prelude::Object;
 
 use super::clock::create_hlc_clock;
 use super::delta;
-use super::engine::create_sync_engine;
 use super::error::{Thrown, invalid};
 use super::files::{create_file_sync_engine, residency_of};
 use super::helpers;
 use super::http::{create_http_object_storage, create_http_sync_transport};
 use super::notifier::create_change_notifier;
+use super::reconciling::create_sync_engine;
 use super::runtime::set_up_bridge;
 use super::serving::{create_http_sync_handler, create_http_sync_server};
 use super::stores::{STORES, create};

@@ -90,6 +90,13 @@ factories! {
     WITH_SQLITE_DELTA = "withSqliteDelta", Refused, ["db", "table", "apply"];
 }
 
+/// What `reconcile` of an engine is called with.
+pub static RECONCILE: Factory = Factory {
+    name: "reconcile",
+    known: &["signal", "onProgress", "objects"],
+    others: Others::Refused,
+};
+
 /// Of names of at least so many letters, one that begins with the other is close to it.
 const BEGINNING: usize = 5;
 

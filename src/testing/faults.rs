@@ -55,6 +55,21 @@ pub enum Operation {
     ReceiveAnswer,
 }
 
+impl Operation {
+    /// Whether an item waits where this fails.
+    pub fn is_of_one_item(self) -> bool {
+        matches!(
+            self,
+            Self::PutRecord
+                | Self::ApplyRow
+                | Self::PackItem
+                | Self::HasBlob
+                | Self::GetBlob
+                | Self::PutBlob
+        )
+    }
+}
+
 /// Which of the calls that a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

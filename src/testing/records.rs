@@ -65,10 +65,12 @@ impl MemoryRecords {
         }
     }
 
-    /// The same store with a change log.
+    /// The same store with a change log, which begins with all that is there.
     #[must_use]
     pub fn keeping_a_log(self) -> Self {
-        *self.journal.borrow_mut() = Some(Journal::default());
+        let mut journal = Journal::default();
+        journal.verify(&*self.items.borrow());
+        *self.journal.borrow_mut() = Some(journal);
         self
     }
 

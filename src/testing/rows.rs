@@ -51,10 +51,12 @@ impl MemoryRows {
         }
     }
 
-    /// The same store with a change log.
+    /// The same store with a change log, which begins with all that is there.
     #[must_use]
     pub fn keeping_a_log(self) -> Self {
-        *self.journal.borrow_mut() = Some(Journal::default());
+        let mut journal = Journal::default();
+        journal.verify(&*self.tables.borrow());
+        *self.journal.borrow_mut() = Some(journal);
         self
     }
 

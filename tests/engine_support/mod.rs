@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{
     DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Report, RoundOptions,
 };
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
@@ -40,6 +42,17 @@ impl Setup {
             access: Access::Scanned,
             rows_know_coverage: false,
             page_limit,
+            ..Self::default()
+        }
+    }
+}
+
+impl Setup {
+    /// Both sides keep change logs.
+    pub fn logged(page_limit: usize) -> Self {
+        Self {
+            page_limit,
+            keeps_log: true,
             ..Self::default()
         }
     }
@@ -175,6 +188,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         }));
         node
     }
@@ -193,6 +207,7 @@ impl Node {
             options: before.options.clone(),
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         };
         Self {
             engine: Some(Rc::new(engine)),
@@ -200,9 +215,41 @@ impl Node {
         }
     }
 
+    /// An engine of this side that reaches `hub` by another way.
+    pub fn engine_over<X: Exchange<Body>>(
+        &self,
+        hub: &Self,
+        peer: X,
+        page_limit: usize,
+    ) -> Engine<MemorySide, MemoryBlobs, X, MemoryState, MemoryEvents> {
+        Engine {
+            side: self.side.clone(),
+            local: self.blobs.clone(),
+            remote: hub.blobs.clone(),
+            peer,
+            state: Some(self.state.clone()),
+            events: self.events.clone(),
+            options: RoundOptions {
+                page_limit,
+                ..RoundOptions::default()
+            },
+            sweep: RefCell::default(),
+            session: RefCell::default(),
+        }
+    }
+
     /// The way to this side's answering half.
     pub fn wire(&self) -> MemoryWire {
         self.wire.clone()
+    }
+
+    /// What an engine remembers in memory is forgotten, and the files are opened again.
+    pub fn restart(&self) {
+        let engine = self.engine.as_ref().unwrap();
+        engine.session.take();
+        engine.sweep.take();
+        self.records.open();
+        self.rows.open();
     }
 
     pub async fn round(&self) -> Result<Report<Body>> {

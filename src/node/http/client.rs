@@ -61,7 +61,8 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let entered = enter(call)?;
         spawn_traced(call.scope, call.env, async move {
             let _entered = entered;
-            asking.post(request?).await
+            let (text, compares) = request?;
+            asking.post(text, compares).await
         })
     })?;
     scope.set(env, transport, Key::Exchange, exchange)?;
@@ -70,11 +71,11 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 }
 
 /// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
-fn request_text(call: &Call<'_>) -> Result<Bytes> {
+fn request_text(call: &Call<'_>) -> Result<(Bytes, bool)> {
     let (scope, env, request) = (call.scope, call.env, call.arg(0));
-    read_request(scope, env, request)?;
+    let compares = read_request(scope, env, request)?.compares();
     let text = stringify(scope, env, request)?;
-    Ok(Bytes::copy_from_slice(text.as_bytes()))
+    Ok((Bytes::copy_from_slice(text.as_bytes()), compares))
 }
 
 impl HttpTransport {
@@ -92,7 +93,9 @@ impl HttpTransport {
             max_answer_bytes: Some(self.max_answer_bytes()),
             ..request.with_bodies(|body| body.to_json(self.app.env()))?
         };
-        self.post(text_of(&self.app, request).await?).await
+        let compares = request.compares();
+        self.post(text_of(&self.app, request).await?, compares)
+            .await
     }
 
     /// See [`Exchange::pack`](crate::engine::ports::Exchange::pack).
@@ -107,12 +110,12 @@ impl HttpTransport {
         }
     }
 
-    async fn post(&self, text: Bytes) -> Result<Answer<Body>> {
+    async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
         let fetch = match &self.way {
-            Way::Native(peer) => return peer.post(text).await?.with_bodies(as_body),
+            Way::Native(peer) => return peer.post(text, compares).await?.with_bodies(as_body),
             Way::Fetch(fetch) => fetch,
         };
-        let head = Head::post(&text);
+        let head = Head::post(&text, compares);
         repeat(
             self.app.retries,
             async |_| {

@@ -7,6 +7,7 @@
 mod clock;
 mod context;
 mod ports;
+mod reconcile;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use crate::engine::held::Held;
 use crate::engine::round::{Engine, Report};
 use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
+use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::store::Json;
 use crate::store::ports::{Here, Port, StatePort};
@@ -105,10 +107,14 @@ impl NativeRound {
                 remote,
                 peer,
                 state,
-                events: Listeners(Arc::clone(&tasks)),
+                events: Listeners {
+                    tasks: Arc::clone(&tasks),
+                    stop: None,
+                },
                 options: engine.options.clone(),
                 sweep: RefCell::default(),
                 session: RefCell::default(),
+                watch: Watch::default(),
             },
             context: Rc::new(Context {
                 engine: Rc::clone(engine),
@@ -144,8 +150,8 @@ impl NativeRound {
     }
 }
 
-fn for_js(report: Report<Json>) -> Report<Body> {
-    let held = report.held.into_iter().map(|held| Held {
+fn held_for_js(held: Vec<Held<Json>>) -> Vec<Held<Body>> {
+    let held = held.into_iter().map(|held| Held {
         node_id: held.node_id,
         direction: held.direction,
         kind: held.kind,
@@ -155,11 +161,15 @@ fn for_js(report: Report<Json>) -> Report<Body> {
         code: held.code,
         error: held.error,
     });
+    held.collect()
+}
+
+fn for_js(report: Report<Json>) -> Report<Body> {
     Report {
         applied: report.applied,
         shipped: report.shipped,
         has_more: report.has_more,
-        held: held.collect(),
+        held: held_for_js(report.held),
         landed: report.landed,
         in_sync: report.in_sync,
     }

@@ -9,11 +9,13 @@ use super::clock::RoundClock;
 use super::context::Context;
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat};
+use crate::engine::progress::Progress;
 use crate::engine::responder::Responder;
 use crate::error::{Error, Result};
 use crate::node::adapters::NativeStorage;
 use crate::node::http::{PeerOptions, plain_headers};
 use crate::node::runtime::TaskQueue;
+use crate::node::stopping::Stop;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
@@ -35,15 +37,36 @@ impl Log for Console {
 }
 
 /// The app's listeners.
-pub struct Listeners(pub Arc<TaskQueue<Context>>);
+pub struct Listeners {
+    /// The way to them.
+    pub tasks: Arc<TaskQueue<Context>>,
+    /// How the app calls the reconciliation off that runs, if it can.
+    pub stop: Option<Arc<Stop>>,
+}
 
 impl Events for Listeners {
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
-        self.0
+        self.tasks
             .run("changeNotifier", |context| {
                 Box::pin(async move { context.engine.events.records_applied(ids).await })
             })
             .await
+    }
+
+    fn progressed(&self, progress: Progress) {
+        self.tasks
+            .post(move |context| context.engine.events.progressed(progress));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.is_stopped())
+    }
+
+    async fn stopped(&self) {
+        match &self.stop {
+            Some(stop) => Arc::clone(stop).stopped().await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -31,6 +31,7 @@ const FROM_BRIDGE: &[(&str, Intrinsic)] = &[
     ("loosen", Intrinsic::Loosen),
     ("never", Intrinsic::Never),
     ("createEmit", Intrinsic::CreateEmit),
+    ("createReconcile", Intrinsic::CreateReconcile),
     ("emitApplied", Intrinsic::EmitApplied),
     ("textOf", Intrinsic::TextOf),
 ];

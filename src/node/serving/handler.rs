@@ -107,7 +107,7 @@ fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     let found = find(&method, &url);
     // What is not of 0.1 stays the app's: its own health route, and its answer to other methods.
     match found {
-        Found::Route(Route::Exchange | Route::File(..)) | Found::BadKey(_) => {}
+        Found::Route(Route::Exchange | Route::Reconcile | Route::File(..)) | Found::BadKey(_) => {}
         _ => return scope.undefined(),
     }
     let (mut head, ()) = http::Request::new(()).into_parts();

@@ -61,6 +61,8 @@ pub enum Intrinsic {
     EmitApplied,
     /// See `js/bridge/as-read.js`.
     TextOf,
+    /// See `js/reconcile.js`.
+    CreateReconcile,
     /// A thenable that never settles.
     Never,
     /// See `js/transactions.js`.

@@ -38,6 +38,13 @@ pub struct LogRequest {
     pub compare: Vec<Span>,
 }
 
+impl LogRequest {
+    /// Whether it compares what both sides hold, and moves nothing.
+    pub fn compares(&self) -> bool {
+        self.verify || !self.compare.is_empty()
+    }
+}
+
 /// Of one plane.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub records: Vec<Item<Body>>,
     pub rows: Vec<Item<Body>>,
     pub journals: (Option<Journal>, Option<Journal>),
+    /// Whether the log did not know of all of it.
+    pub blind: bool,
 }
 
 pub type Holding = BTreeMap<Key, Item<Body>>;
@@ -286,7 +288,7 @@ impl World {
             return;
         };
         if rounds == 0 {
-            let found = engine.reconcile().await;
+            let found = engine.reconcile(false).await;
             return self.note(|| format!("n{} reconciles: {found:?}", node.index));
         }
         for _ in 0..rounds {
