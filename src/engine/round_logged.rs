@@ -65,6 +65,13 @@ pub(super) struct Step<B> {
     rewound: bool,
 }
 
+impl<B> Step<B> {
+    /// Whether another request follows in any case.
+    pub(super) fn is_partial(&self) -> bool {
+        self.only_heard || self.rewound
+    }
+}
+
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
     S: Side,
