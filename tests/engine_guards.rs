@@ -1,5 +1,5 @@
 //! What has to hold where clocks go back, one node id is in two places, or a store lost what it had: stores without a
-//! log, of every kind.
+//! log, of every kind. What a log spares a side is in the simulation.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod engine_support;
@@ -11,10 +11,11 @@ use engine_support::{NOW_MS, Node, Setup, ids, setup};
 use rng::Rng;
 use starkeep_sync_engine::engine::ports::{Clock, Exchange};
 use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::log::LogRequest;
 use starkeep_sync_engine::protocol::message::Request;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
-use starkeep_sync_engine::testing::{Access, Operation, When};
+use starkeep_sync_engine::testing::{Access, Body, Operation, When};
 
 const ACCESSES: [Access; 3] = [Access::Scanned, Access::Covered, Access::Indexed];
 
@@ -31,6 +32,17 @@ fn set_back(node: &Node, ms: u64) -> Node {
     node.side.clock.forget();
     node.side.clock.set_physical(NOW_MS - ms);
     node.restarted()
+}
+
+/// What a caller by logs asks first.
+fn greeting() -> Request<Body> {
+    Request {
+        log: Some(Box::new(LogRequest {
+            hello: true,
+            ..LogRequest::default()
+        })),
+        ..Request::default()
+    }
 }
 
 async fn assert_quiet(node: &Node) {
@@ -104,6 +116,46 @@ async fn an_answering_side_stamps_later_than_what_it_holds() {
     hub.side.clock.set_physical(NOW_MS);
     hub.wire().exchange(Request::default()).await.unwrap();
     assert!(hub.side.clock.next().await.unwrap().unwrap() > held);
+}
+
+#[tokio::test]
+async fn by_logs_too_both_clocks_hear_before_the_first_round_of_what_their_stores_hold() {
+    let (node, hub) = setup(Setup {
+        keeps_log: true,
+        ..Setup::default()
+    });
+    let mut held = Vec::new();
+    for side in [&node, &hub] {
+        side.side.clock.set_physical(NOW_MS + 5000);
+        held.push(side.write_record("a", None).hlc);
+        side.side.clock.forget();
+        side.side.clock.set_physical(NOW_MS);
+    }
+    // Nothing that is taken in tells a clock of it: neither side gets as far.
+    node.network
+        .fail(Operation::SendRequest, None, When::First(1));
+    node.round().await.unwrap_err();
+    assert!(node.side.clock.next().await.unwrap().unwrap() > held[0]);
+    hub.wire().exchange(greeting()).await.unwrap();
+    assert!(hub.side.clock.next().await.unwrap().unwrap() > held[1]);
+}
+
+#[tokio::test]
+async fn by_logs_too_a_clock_hears_later_if_the_stores_could_not_say_what_they_hold() {
+    let (node, _) = setup(Setup {
+        keeps_log: true,
+        ..Setup::default()
+    });
+    node.side.clock.set_physical(NOW_MS + 5000);
+    let held = node.write_record("a", None).hlc;
+    node.side.clock.forget();
+    node.side.clock.set_physical(NOW_MS);
+    node.local
+        .fail(Operation::CoverRecords, None, When::First(1));
+    node.round().await.unwrap();
+    assert!(node.side.clock.next().await.unwrap().unwrap() < held);
+    node.round().await.unwrap();
+    assert!(node.side.clock.next().await.unwrap().unwrap() > held);
 }
 
 #[tokio::test]

@@ -85,7 +85,6 @@ where
         &self,
         session: &mut Session<S::Body>,
     ) -> Result<Option<Report<S::Body>>> {
-        self.clock_hears(session).await;
         // A log that turns out to be another one, or a peer that has forgotten how to answer by logs, is asked once more.
         for _ in 0..MOST_GREETINGS {
             match self.try_by_logs(session).await? {
@@ -98,6 +97,7 @@ where
     }
 
     async fn try_by_logs(&self, session: &mut Session<S::Body>) -> Result<Tried<S::Body>> {
+        self.clock_hears(session).await;
         let now = self.side.clock().system_ms();
         match session.peer {
             Peer::Older(asked) if asked <= now && now - asked < ASK_AGAIN_MS => {

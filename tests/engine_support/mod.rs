@@ -193,6 +193,28 @@ impl Node {
         node
     }
 
+    /// The same side with a new engine, as after a restart.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let before = self.engine.as_ref().unwrap();
+        let engine = Engine {
+            side: before.side.clone(),
+            local: before.local.clone(),
+            remote: before.remote.clone(),
+            peer: before.peer.clone(),
+            state: before.state.clone(),
+            events: before.events.clone(),
+            options: before.options.clone(),
+            sweep: RefCell::default(),
+            session: RefCell::default(),
+            watch: Watch::default(),
+        };
+        Self {
+            engine: Some(Rc::new(engine)),
+            ..self.clone()
+        }
+    }
+
     /// An engine of this side that reaches `hub` by another way.
     pub fn engine_over<X: Exchange<Body>>(
         &self,
@@ -213,27 +235,6 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
-        }
-    }
-
-    /// The same side with a new engine, as after a restart.
-    #[must_use]
-    pub fn restarted(&self) -> Self {
-        let before = self.engine.as_ref().unwrap();
-        let engine = Engine {
-            side: before.side.clone(),
-            local: before.local.clone(),
-            remote: before.remote.clone(),
-            peer: before.peer.clone(),
-            state: before.state.clone(),
-            events: before.events.clone(),
-            options: before.options.clone(),
-            sweep: RefCell::default(),
-            session: RefCell::default(),
-        };
-        Self {
-            engine: Some(Rc::new(engine)),
-            ..self.clone()
         }
     }
 
