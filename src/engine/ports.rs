@@ -335,7 +335,7 @@ pub trait Events {
     }
     /// Waits until it is.
     async fn stopped(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

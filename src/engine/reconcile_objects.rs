@@ -118,8 +118,8 @@ where
             replaces: replaces.then_some(&all),
             same_is_right: false,
         };
-        let sent = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
-        done.sent += self.count(&send, &sent, done);
+        let brought = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
+        done.sent += self.count(&send, &brought, done);
         let how = How {
             replaces: Some(&all),
             ..how
@@ -144,7 +144,9 @@ where
             (true, false) => Place::Here,
             (false, true) => Place::There,
             // An item may say something that no object is. What both sides have in common stays.
-            (false, false) if here.is_some() && is_one(&here, &there) => Place::Both,
+            (false, false) if here.is_some() && is_one(here.as_ref(), there.as_ref()) => {
+                Place::Both
+            }
             (false, false) => Place::Nowhere,
         })
     }
@@ -174,7 +176,7 @@ where
 }
 
 /// Whether two sides have the same object, as far as both know.
-fn is_one(here: &Option<Stat>, there: &Option<Stat>) -> bool {
+fn is_one(here: Option<&Stat>, there: Option<&Stat>) -> bool {
     let (Some(here), Some(there)) = (here, there) else {
         return false;
     };

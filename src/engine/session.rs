@@ -111,6 +111,10 @@ pub(super) struct Untold {
 
 /// See the [module page](self).
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of the peer, and none excludes another"
+)]
 pub struct Session<B> {
     pub(super) peer: Peer,
     /// What waits.

@@ -153,7 +153,7 @@ impl Journal {
         }
     }
 
-    pub(super) fn look(&self, look: &Look, shelf: &impl Shelf) -> View<Body> {
+    pub(super) fn look(&self, look: &Look, on: &impl Shelf) -> View<Body> {
         let mut history = self.history();
         let after = match &look.after {
             After::Seq(seq) => (*seq).min(self.last),
@@ -168,13 +168,13 @@ impl Journal {
                     break;
                 }
                 count += 1;
-                items.extend(keyed(shelf, &entry.key).map(|keyed| (*seq, keyed)));
+                items.extend(keyed(on, &entry.key).map(|keyed| (*seq, keyed)));
             }
             reached = *seq;
         }
         history.0.truncate(look.history);
-        let wanted = look.want.iter().filter_map(|key| keyed(shelf, key));
-        let names = shelf.streams().into_iter().map(|stream| stream.name());
+        let wanted = look.want.iter().filter_map(|key| keyed(on, key));
+        let names = on.streams().into_iter().map(|stream| stream.name());
         let peer = look.waiting_for.as_ref();
         let waits = |peer: &String| {
             let of = self.waiting.iter().filter(|(at, _)| at.0 == *peer);
@@ -239,8 +239,8 @@ impl Journal {
     }
 
     /// Holds the log against the items, and mends it. Returns how many entries were wrong.
-    pub(super) fn verify(&mut self, shelf: &impl Shelf) -> u64 {
-        let keys = shelf.keys();
+    pub(super) fn verify(&mut self, on: &impl Shelf) -> u64 {
+        let keys = on.keys();
         let mut wrong = 0;
         let known: Vec<Key> = self.numbers.keys().cloned().collect();
         for key in known.iter().filter(|key| !keys.contains(key)) {
@@ -248,7 +248,7 @@ impl Journal {
             wrong += 1;
         }
         for key in keys {
-            let Some(item) = shelf.get(&key) else {
+            let Some(item) = on.get(&key) else {
                 continue;
             };
             let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
@@ -276,23 +276,25 @@ impl Journal {
     pub(super) fn digest(&self, range: &Range) -> Digest {
         let mut digest = Digest::default();
         let entries = self.entries_of(range);
-        entries.iter().for_each(|(_, hash)| digest.add(*hash));
+        for (_, hash) in &entries {
+            digest.add(*hash);
+        }
         digest
     }
 
-    pub(super) fn versions(&self, range: &Range, shelf: &impl Shelf) -> Vec<(Key, String)> {
+    pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<(Key, String)> {
         let mut versions = Vec::new();
         for (id, _) in self.entries_of(range) {
             let key = Key {
                 stream: Stream::named(&range.stream),
                 id: Text::from(id.as_str()),
             };
-            versions.extend(shelf.get(&key).map(|item| (key, item.hlc.to_string())));
+            versions.extend(on.get(&key).map(|item| (key, item.hlc.to_string())));
         }
         versions
     }
 
-    pub(super) fn compare(&self, span: &Span, shelf: &impl Shelf) -> Reply {
+    pub(super) fn compare(&self, span: &Span, on: &impl Shelf) -> Reply {
         let digest = self.digest(&span.range);
         if digest == span.digest {
             return Reply::Same;
@@ -300,7 +302,7 @@ impl Journal {
         if digest.count > LEAF {
             return Reply::Parts(split(&span.range, &self.entries_of(&span.range)));
         }
-        let versions = self.versions(&span.range, shelf).into_iter();
+        let versions = self.versions(&span.range, on).into_iter();
         Reply::Keys(
             versions
                 .map(|(key, time)| Found(key.id.to_string(), time))
@@ -341,8 +343,8 @@ pub(super) fn key_of(item: &Item<Body>) -> Key {
     }
 }
 
-fn keyed(shelf: &impl Shelf, key: &Key) -> Option<Keyed<Body>> {
-    let item = shelf.get(key)?;
+fn keyed(on: &impl Shelf, key: &Key) -> Option<Keyed<Body>> {
+    let item = on.get(key)?;
     let key = key.clone();
     Some(Keyed { key, item })
 }

@@ -138,7 +138,7 @@ impl NativeRound {
         let end = EndOfTasks(Arc::clone(&tasks));
         let round = on_a_thread(env, move || async move {
             let _end = end;
-            let report = engine.round().await;
+            let report = Box::pin(engine.round()).await;
             Ok((
                 report,
                 (engine.sweep.into_inner(), engine.session.into_inner()),

@@ -34,7 +34,7 @@ impl NativeRound {
         let end = EndOfTasks(Arc::clone(&tasks));
         let work = on_a_thread(env, move || async move {
             let _end = end;
-            let done = engine.reconcile(objects).await;
+            let done = Box::pin(engine.reconcile(objects)).await;
             Ok((
                 done,
                 (engine.sweep.into_inner(), engine.session.into_inner()),

@@ -73,7 +73,9 @@ pub fn split(range: &Range, entries: &[(String, u64)]) -> Vec<Span> {
             None => range.from.clone(),
         };
         let mut digest = Digest::default();
-        chunk.iter().for_each(|(_, hash)| digest.add(*hash));
+        for (_, hash) in chunk {
+            digest.add(*hash);
+        }
         let stream = range.stream.clone();
         let range = Range {
             stream,

@@ -12,16 +12,14 @@ use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream};
 use crate::protocol::text::Text;
 
+/// Reads the items that lie under a key.
+pub type Fetch<'a, B> = &'a mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>;
+
 /// So many entries are read at one time.
 const BATCH: u64 = 1024;
 
 /// Looks at a log, whose digests must be up to date. `fetch` reads the items that lie under a key: mostly one.
-pub fn look<B>(
-    sql: &dyn Sql,
-    plane: Plane,
-    look: &Look,
-    fetch: &mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>,
-) -> Result<View<B>> {
+pub fn look<B>(sql: &dyn Sql, plane: Plane, look: &Look, fetch: Fetch<'_, B>) -> Result<View<B>> {
     let head = head(sql, plane)?;
     let id = one(
         sql,
