@@ -44,14 +44,12 @@ pub fn scenario(seed: u64) -> Scenario {
         let step = step(rng, &weather, &scenario);
         scenario.steps.extend(step);
     }
-    let mixture = Mixture::of(seed);
     if !clean && !ties {
         for _ in 0..rng.below(3) {
             let fault = lasting_fault(rng, &scenario);
             scenario.lasting.push(fault);
         }
     }
-    mixture.into(seed, &mut scenario);
     scenario
 }
 
@@ -233,73 +231,6 @@ fn key_for(rng: &mut Rng, operation: Operation) -> Option<String> {
             .percent(70)
             .then(|| super::node::blob_name(rng.below(6))),
         _ => None,
-    }
-}
-
-/// Which places keep change logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mixture {
-    None,
-    All,
-    CallersAlone,
-    HubAlone,
-    /// All get them, in the middle of everything.
-    Later,
-    /// Whoever. A place without a log is lost where something of one node arrives late, so nothing is refused then.
-    Any,
-}
-
-impl Mixture {
-    fn of(seed: u64) -> Self {
-        let mut rng = Rng::new(seed ^ 0x6D69_7865);
-        if seed % 2 == 1 {
-            return Self::None;
-        }
-        let all = [
-            Self::All,
-            Self::CallersAlone,
-            Self::HubAlone,
-            Self::Later,
-            Self::Any,
-        ];
-        rng.pick(&all)
-    }
-
-    fn into(self, seed: u64, scenario: &mut Scenario) {
-        let mut rng = Rng::new(seed ^ 0x6C6F_6773);
-        for (index, place) in scenario.places.iter_mut().enumerate() {
-            place.keeps_log = !place.is_old
-                && match self {
-                    Self::None | Self::Later => false,
-                    Self::All => true,
-                    Self::CallersAlone => index > 0,
-                    Self::HubAlone => index == 0,
-                    Self::Any => rng.percent(60),
-                };
-        }
-        match self {
-            Self::Later => {
-                let at = rng.below(scenario.steps.len() + 1);
-                scenario.steps.insert(at, Step::BeginLogs);
-            }
-            Self::Any => {
-                scenario.lasting.clear();
-                scenario.steps.retain(|step| match step {
-                    Step::Fault(fault) => !fault.operation.is_of_one_item(),
-                    Step::Jump { .. } => false,
-                    Step::Write(write) => write.stream != Stream::Rows(3),
-                    _ => true,
-                });
-                for step in &mut scenario.steps {
-                    if let Step::Rounds(rounds) = step {
-                        rounds
-                            .meanwhile
-                            .retain(|(_, write)| write.stream != Stream::Rows(3));
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 }
 

@@ -14,8 +14,8 @@ use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::testing::{
-    Body, Faults, Journal, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords,
-    MemoryRows, MemorySide, MemoryState, record, row,
+    Body, Faults, MemoryBlobs, MemoryClock, MemoryEvents, MemoryLog, MemoryRecords, MemoryRows,
+    MemorySide, MemoryState, record, row,
 };
 
 use super::checks::Asked;
@@ -65,7 +65,6 @@ struct Copy {
     records: Vec<Item<Body>>,
     rows: Vec<Item<Body>>,
     state: (Watermarks, Watermarks),
-    journals: (Option<Journal>, Option<Journal>),
 }
 
 pub fn node_name(index: usize) -> String {
@@ -277,7 +276,6 @@ impl Node {
             records: self.records.all(),
             rows: self.rows.all(),
             state: self.state.persisted(),
-            journals: (self.records.journal(), self.rows.journal()),
         });
     }
 
@@ -289,14 +287,6 @@ impl Node {
         self.records.replace(copy.records);
         self.rows.replace(&copy.rows);
         self.state.replace(copy.state);
-        if self.keeps_log() {
-            // A copy from before the log has what it holds brought in anew.
-            self.records.put_journal(copy.journals.0);
-            self.rows.put_journal(copy.journals.1);
-            if !self.keeps_log() {
-                self.begin_log();
-            }
-        }
         true
     }
 
@@ -305,19 +295,6 @@ impl Node {
         self.rows.replace(&[]);
         self.blobs.wipe();
         self.state.replace(Default::default());
-        if self.keeps_log() {
-            self.begin_log();
-        }
-    }
-
-    pub fn keeps_log(&self) -> bool {
-        self.records.journal().is_some()
-    }
-
-    /// A log of its own begins, with all that is held.
-    pub fn begin_log(&self) {
-        let _ = self.records.clone().keeping_a_log();
-        let _ = self.rows.clone().keeping_a_log();
     }
 }
 

@@ -100,8 +100,6 @@ pub enum Step {
     /// All comes to rest, and the hub loses everything.
     WipeHub,
     RegisterLateApp(usize),
-    /// Every place gets a change log, and brings in what it holds.
-    BeginLogs,
 }
 
 impl Step {
@@ -120,7 +118,6 @@ impl Step {
             Self::Restore(_) => "steps: a place goes back to its copy",
             Self::WipeHub => "steps: the hub loses everything",
             Self::RegisterLateApp(_) => "steps: an app is registered",
-            Self::BeginLogs => "steps: all places get change logs",
         }
     }
 }
@@ -136,12 +133,6 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whether any two places exchange by logs at some time.
-    pub fn has_logs(&self) -> bool {
-        let begins = |step: &Step| matches!(step, Step::BeginLogs);
-        self.places.iter().any(|place| place.keeps_log) || self.steps.iter().any(begins)
-    }
-
     pub fn is_parent(&self, place: usize) -> bool {
         self.places
             .iter()

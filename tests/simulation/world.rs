@@ -12,9 +12,6 @@ use super::scenario::{Caller, Fault, Rounds, Scenario, Step, Write};
 /// More than any clock is ahead.
 const UNTIL_ALL_CLOCKS_ARE_PAST_MS: u64 = 10 * 24 * 60 * 60 * 1000;
 
-/// After so long two sides that are not equal may be reconciled again.
-const UNTIL_RECONCILED_AGAIN_MS: u64 = 11 * 60 * 1000;
-
 /// How often what happened.
 pub type Tally = BTreeMap<&'static str, usize>;
 
@@ -132,9 +129,7 @@ impl World {
             Step::CutAnswer { place, items } => {
                 let node = &self.nodes[*place];
                 // An old peer's page is in no order: a shorter one would be another old peer's.
-                let parent = &self.nodes[node.place.parent];
-                // One by logs is not cut either: what it says of its log is about all of it.
-                if !parent.place.is_old && !(node.keeps_log() && parent.keeps_log()) {
+                if !self.nodes[node.place.parent].place.is_old {
                     node.network.cut_next_answer(*items);
                 }
             }
@@ -153,7 +148,6 @@ impl World {
             Step::Copy(place) => self.nodes[*place].copy(),
             Step::Restore(place) => self.restore(*place),
             Step::WipeHub => self.wipe_hub(),
-            Step::BeginLogs => self.nodes.iter().for_each(Node::begin_log),
             Step::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
         }
     }
@@ -212,9 +206,6 @@ impl World {
             }
             for place in self.scenario.callers_upwards().rev() {
                 self.sync(place);
-            }
-            if self.scenario.has_logs() {
-                self.wait(UNTIL_RECONCILED_AGAIN_MS);
             }
         }
     }

@@ -6,7 +6,6 @@ use starkeep_sync_engine::testing::{Body, canonical};
 
 use super::super::model::Key;
 use super::super::node::{Node, key_of};
-use super::scenario::Deed;
 use super::world::{Done, Holding, Round, World, asked, beats};
 
 impl World {
@@ -122,9 +121,7 @@ impl World {
         for node in &self.nodes {
             let held = self.holding(node.index);
             for (key, winner) in self.winners.borrow().iter() {
-                // Two sides that never met before compare times alone: there a tie may stand. A tie that travels is
-                // settled, which tests say beside this.
-                let lacks = held.get(key).is_none_or(|item| item.hlc < winner.hlc);
+                let lacks = held.get(key).is_none_or(|item| beats(winner, item));
                 if lacks && !self.has_lost_its_object(winner) {
                     let what = format!("n{} lacks {key:?} {winner:?}", node.index);
                     self.violation(what);
@@ -137,15 +134,7 @@ impl World {
                     let item = held.get(key);
                     item.is_some_and(|item| self.has_lost_its_object(item))
                 };
-                let time = |held: &Holding| held.get(key).map(|item| item.hlc.clone());
-                let content = |held: &Holding| held.get(key).map(canonical);
-                let ties = self
-                    .scenario
-                    .places
-                    .iter()
-                    .any(|place| place.node.is_some());
-                let differs = time(&held) != time(&hub)
-                    || (!self.may_tie() && !ties && content(&held) != content(&hub));
+                let differs = held.get(key).map(canonical) != hub.get(key).map(canonical);
                 if differs && !lost(&held) && !lost(&hub) {
                     let what = format!("n{} and the hub differ in {key:?}", node.index);
                     self.violation(what);
@@ -159,20 +148,6 @@ impl World {
                 }
             }
         }
-    }
-
-    /// Whether two versions may have one timestamp: places that are copies of others, put back, or set back.
-    fn may_tie(&self) -> bool {
-        self.scenario.deeds.iter().any(|deed| {
-            matches!(
-                deed,
-                Deed::Clone { .. }
-                    | Deed::Restart(_)
-                    | Deed::Forge { .. }
-                    | Deed::Restore(_)
-                    | Deed::RestoreData(_)
-            )
-        })
     }
 
     /// Another round does nothing at all, and proves that.

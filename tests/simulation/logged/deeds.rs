@@ -62,6 +62,8 @@ impl World {
             Deed::Wipe(place) => {
                 let node = &self.nodes[*place];
                 node.wipe();
+                node.records.put_journal(Some(Default::default()));
+                node.rows.put_journal(Some(Default::default()));
                 self.start(*place);
                 self.forget_what_nobody_has();
             }
@@ -92,7 +94,6 @@ impl World {
             records: node.records.all(),
             rows: node.rows.all(),
             journals: (node.records.journal(), node.rows.journal()),
-            blind: self.blind.borrow().contains(&place),
         }
     }
 
@@ -103,26 +104,12 @@ impl World {
         };
         node.records.replace(snapshot.records);
         node.rows.replace(&snapshot.rows);
-        // Objects that went meanwhile do not come back with their items.
-        for item in self.holding(place).values() {
-            if let Some(blob) = item
-                .blob
-                .as_ref()
-                .filter(|blob| !node.blobs.holds(&blob.key))
-            {
-                self.removed_objects
-                    .borrow_mut()
-                    .insert(blob.key.to_string());
-            }
-        }
-        if whole && !snapshot.blind {
-            self.blind.borrow_mut().remove(&place);
-        } else {
-            self.blind.borrow_mut().insert(place);
-        }
         if whole {
             node.records.put_journal(snapshot.journals.0);
             node.rows.put_journal(snapshot.journals.1);
+            self.blind.borrow_mut().remove(&place);
+        } else {
+            self.blind.borrow_mut().insert(place);
         }
         self.start(place);
         self.forget_what_nobody_has();
@@ -140,6 +127,10 @@ impl World {
         node.blobs.take_all_of(&self.nodes[from].blobs);
         self.snapshots.borrow_mut().insert(to, snapshot);
         self.restore(to, true);
+        let mut blind = self.blind.borrow_mut();
+        if blind.contains(&from) {
+            blind.insert(to);
+        }
     }
 
     fn remove(&self, place: usize, stream: Stream, id: usize, seen: bool) {
