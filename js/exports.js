@@ -6,6 +6,7 @@ const { fetching } = require("./fetch.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
 const { sqliteDelta } = require("./sqlite/index.js");
+const { logOf } = require("./sqlite/log.js");
 const { createTransactions } = require("./transactions.js");
 const { createAdvance, createCompute } = require("./watermarks.js");
 
@@ -24,6 +25,7 @@ exports.exportsWith = function exportsWith(peer) {
     ...fetching,
     ...transactions,
     createBridge,
+    logOf,
   });
   const { isLater, deltaHelpers, createHttpSyncHandler, ...functions } = own;
   const { computeRecordWatermarks, computeAppSyncableWatermarks } = functions;

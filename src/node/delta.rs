@@ -34,6 +34,8 @@ pub const HELPERS: &[(&str, Function)] = &[
     ("columnsOf", columns_of),
     ("sqliteFault", sqlite_fault),
     ("sqliteIgnored", sqlite_ignored),
+    ("brandLog", super::adapters::brand_log),
+    ("compareBodies", super::adapters::compare_bodies),
 ];
 
 fn time(scope: Scope<'_>, value: Value<'_>) -> Option<Hlc> {

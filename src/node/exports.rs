@@ -75,6 +75,7 @@ const FROM_ENTRY: &[(&str, Intrinsic)] = &[
     ("isInTransaction", Intrinsic::IsInTransaction),
     ("headersOf", Intrinsic::HeadersOf),
     ("fetchAnswer", Intrinsic::FetchAnswer),
+    ("logOf", Intrinsic::LogOf),
 ];
 
 fn build_exports<'s>(scope: Scope<'s>, env: &Rc<Env>, entry: Value<'s>) -> Result<Value<'s>> {

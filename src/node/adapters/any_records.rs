@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::direct::Direct;
+use super::handle_items::Logged;
+use super::handle_sql::LogAt;
 use super::off_thread::OffThread;
 use super::records::JsRecords;
 use crate::engine::ports::{Capabilities, Fetched, Late, Order, Outcome, Records, Scanned};
@@ -23,6 +25,7 @@ use crate::store::{Holder, RecordStore};
 pub struct AnyRecords {
     adapter: Handle,
     js: JsRecords,
+    log: Logged,
     direct: Direct<NativeRecords>,
 }
 
@@ -31,6 +34,7 @@ impl AnyRecords {
     pub fn new(adapter: Handle, option: &'static str, scan_page_size: f64) -> Self {
         Self {
             js: JsRecords::new(adapter.clone(), option, scan_page_size),
+            log: Logged::new(LogAt::new(adapter.clone(), None)),
             adapter,
             direct: Direct::new(),
         }
@@ -41,7 +45,7 @@ impl AnyRecords {
         self.direct.look(&self.adapter)?;
         match self.direct.get() {
             Some(_) => Ok(()),
-            None => self.js.look(),
+            None => self.js.look().and_then(|()| self.log.look()),
         }
     }
 
@@ -54,6 +58,11 @@ impl AnyRecords {
     pub(super) fn port(&self) -> Option<RecordPort<OffThread>> {
         let place = OffThread(Rc::clone(self.adapter.env()));
         self.native().map(|store| Port { store, place })
+    }
+
+    /// The log of the app's own database, if it is wrapped.
+    pub(super) fn logged(&self) -> &Logged {
+        &self.log
     }
 
     /// The transaction that has the turn of a store of this package, as the adapter is now.

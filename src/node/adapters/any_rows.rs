@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::direct::Direct;
+use super::handle_items::Logged;
+use super::handle_sql::LogAt;
 use super::off_thread::OffThread;
 use super::rows::JsRows;
 use crate::engine::ports::{AppRows, Capabilities, Late, Order, Outcome, Scanned};
@@ -36,6 +38,7 @@ pub struct AnyRows {
     namespaces: Handle,
     applier: Handle,
     js: JsRows,
+    log: Logged,
     direct: [Direct<NativeRows>; 2],
 }
 
@@ -44,6 +47,7 @@ impl AnyRows {
     pub fn new(namespaces: Handle, applier: Handle, scan_page_size: f64) -> Self {
         Self {
             js: JsRows::new(namespaces.clone(), applier.clone(), scan_page_size),
+            log: Logged::new(LogAt::new(applier.clone(), Some(namespaces.clone()))),
             namespaces,
             applier,
             direct: [Direct::new(), Direct::new()],
@@ -54,7 +58,8 @@ impl AnyRows {
     pub fn look(&self) -> Result<()> {
         let [namespaces, applier] = &self.direct;
         namespaces.look(&self.namespaces)?;
-        applier.look(&self.applier)
+        applier.look(&self.applier)?;
+        self.log.look()
     }
 
     /// The store that is behind both objects: an app may have put one of its own beside one of ours.
@@ -68,6 +73,11 @@ impl AnyRows {
     pub(super) fn port(&self) -> Option<RowPort<OffThread>> {
         let place = OffThread(Rc::clone(self.applier.env()));
         self.native().map(|store| Port { store, place })
+    }
+
+    /// The log of the app's own database, if it is wrapped.
+    pub(super) fn logged(&self) -> &Logged {
+        &self.log
     }
 
     /// The transaction that has the turn of a store of this package, as the applier is now.

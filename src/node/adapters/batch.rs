@@ -65,7 +65,7 @@ impl Batch<'_> {
     }
 }
 
-fn read_outcomes(
+pub(super) fn read_outcomes(
     scope: Scope<'_>,
     env: &Rc<Env>,
     operation: &str,

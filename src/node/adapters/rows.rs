@@ -139,7 +139,7 @@ impl JsRows {
 }
 
 /// The row that an entry is; what cannot be read of it is its fault.
-fn row_at(
+pub(super) fn row_at(
     scope: Scope<'_>,
     env: &Rc<Env>,
     entry: Value<'_>,

@@ -75,8 +75,10 @@ pub enum Intrinsic {
     HeadersOf,
     /// See `js/fetch.js`.
     FetchAnswer,
+    /// See `js/sqlite/log.js`.
+    LogOf,
 }
 
 impl Intrinsic {
-    pub(super) const COUNT: usize = Self::FetchAnswer as usize + 1;
+    pub(super) const COUNT: usize = Self::LogOf as usize + 1;
 }

@@ -87,4 +87,6 @@ keys! {
     Where = "where",
     Withheld = "withheld",
     Log = "log",
+    PutAll = "putAll",
+    Settled = "settled",
 }

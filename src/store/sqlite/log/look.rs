@@ -71,7 +71,8 @@ pub fn look<B>(
     })
 }
 
-fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
+/// The last number that was given.
+pub fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
     let query = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
     number(one(sql, query, &[string(plane.log())])?.as_ref())
 }

@@ -55,8 +55,7 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
         }
     }
     forget_others(sql, plane, tables)?;
-    let has_history = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?.is_some();
-    if has_history {
+    if has_generation(sql, plane)? {
         return Ok(());
     }
     begin_generation(sql, plane)
@@ -226,21 +225,27 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     ]
 }
 
+/// Begins a stretch behind a number. The first of all has what was there before there was any: nobody has heard of it.
+pub(super) const BEGIN_AFTER: &str = "INSERT INTO @_generations (first, generation)
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM @_generations) THEN ?1 + 1 ELSE 1 END, lower(hex(randomblob(8)))";
+
+/// Whether any stretch has begun.
+pub fn has_generation(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let found = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?;
+    Ok(found.is_some())
+}
+
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
 /// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
-    let head = plane.sql("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '@'), 0)");
+    let head = [integer(super::look::head(sql, plane)?)];
     for statement in [
         // Numbers that were given are gone: what was said of them holds no more.
-        plane.sql(&format!(
-            "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > {head} + 1"
-        )),
-        plane.sql(&format!("DELETE FROM @_generations WHERE first > {head}")),
-        plane.sql(&format!(
-            "INSERT INTO @_generations (first, generation) VALUES ({head} + 1, lower(hex(randomblob(8))))"
-        )),
+        "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > ?1 + 1",
+        "DELETE FROM @_generations WHERE first > ?1",
+        BEGIN_AFTER,
     ] {
-        sql.run(&statement, &[])?;
+        sql.run(&plane.sql(statement), &head)?;
     }
     Ok(())
 }
