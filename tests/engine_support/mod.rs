@@ -235,6 +235,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         }
     }
 
