@@ -324,7 +324,7 @@ async fn a_table_that_an_app_builds_anew_while_the_file_is_open_keeps_its_log() 
     assert_eq!(found, ["a", "b"]);
 }
 
-fn row(table: &Table, key: serde_json::Value, wall: u64) -> Item<Json> {
+fn row(table: &Table, key: &serde_json::Value, wall: u64) -> Item<Json> {
     let hlc = at(wall, 0, "n");
     let body = json!({
         "timestamp": hlc, "appId": table.app.to_string(), "table": table.name.to_string(), "op": "insert", "row": key,
@@ -369,9 +369,9 @@ async fn a_row_is_found_by_its_key_whatever_the_key_is() {
         json!(""),
     ] {
         wall += 1;
-        written.push(row(&one, json!({ "id": key }), wall));
+        written.push(row(&one, &json!({ "id": key }), wall));
         wall += 1;
-        written.push(row(&two, json!({ "a": key, "b": "%2C,x" }), wall));
+        written.push(row(&two, &json!({ "a": key, "b": "%2C,x" }), wall));
     }
     for item in &written {
         rows.apply(item.clone()).await.unwrap();

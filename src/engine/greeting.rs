@@ -82,11 +82,12 @@ where
         };
         session.peer = Peer::Logged(Box::new(pairs));
         let has_met = self.remember_waiting(session).await?;
-        if is_first && !has_met {
-            if let Err(error) = self.meet(session, &heads).await {
-                session.peer = Peer::Unknown;
-                return Err(error);
-            }
+        if is_first
+            && !has_met
+            && let Err(error) = self.meet(session, &heads).await
+        {
+            session.peer = Peer::Unknown;
+            return Err(error);
         }
         Ok(true)
     }

@@ -78,7 +78,7 @@ where
     ) -> Result<Step<S::Body>> {
         let was_moved = moved(&pairs, &told, &out);
         let mut lesson = Lesson::default();
-        let not_taken = self.learn_of_sent(session, &out, (&answer, &told), &mut lesson);
+        let not_taken = learn_of_sent(session, &out, (&answer, &told), &mut lesson);
         let came = !answer.items.is_empty();
         let learned = self.learn_of_received(session, &pairs, (answer, &told), &mut lesson);
         let (inbound, has_blobs) = learned.await?;
@@ -125,49 +125,6 @@ where
             only_heard,
             rewound,
         })
-    }
-
-    /// What became of the items that were sent. Returns how many of them the peer did not take in.
-    fn learn_of_sent(
-        &self,
-        session: &mut Session<S::Body>,
-        out: &Outgoing<S::Body>,
-        (answer, told): (&Answer<S::Body>, &LogAnswer),
-        lesson: &mut Lesson<S::Body>,
-    ) -> usize {
-        let mut refused = out.refused(&answer.refused);
-        if told.refuses_more {
-            // Any of the others may be one of those that are not named.
-            let named: HashSet<Key> = refused.iter().map(|(key, _)| key.clone()).collect();
-            let others = out.items.iter().filter(|one| !named.contains(&one.key));
-            refused.extend(others.map(|one| {
-                let what = "the peer refuses more than it names, and may not have taken this in";
-                let error = Error::sync("exchange", what);
-                let held = Held::new(&one.item, Direction::Outbound, error);
-                (one.key.clone(), held)
-            }));
-        }
-        for one in &out.items {
-            session.tried.insert((false, one.key.clone()));
-            let is_refused = refused.iter().any(|(key, _)| *key == one.key);
-            if !is_refused && session.settle(Direction::Outbound, &one.key) {
-                let settled = (Direction::Outbound, one.key.clone());
-                lesson.settled.push(settled);
-            }
-        }
-        for key in &out.gone {
-            session.settle(Direction::Outbound, key);
-            lesson.settled.push((Direction::Outbound, key.clone()));
-        }
-        let went: HashSet<&Key> = out.items.iter().map(|one| &one.key).collect();
-        let is_done = |key: &Key| went.contains(key) || out.gone.contains(key);
-        let held = &session.held;
-        session
-            .offer
-            .retain(|key| !is_done(key) && !held.contains_key(&(false, key.clone())));
-        let not_taken = refused.len();
-        lesson.waits.extend(refused);
-        not_taken
     }
 
     /// Takes in the items that came, and fetches their objects. Also returns whether any has one.
@@ -279,6 +236,48 @@ where
         }
         note(&self.side, notes).await
     }
+}
+
+/// What became of the items that were sent. Returns how many of them the peer did not take in.
+fn learn_of_sent<B: Clone>(
+    session: &mut Session<B>,
+    out: &Outgoing<B>,
+    (answer, told): (&Answer<B>, &LogAnswer),
+    lesson: &mut Lesson<B>,
+) -> usize {
+    let mut refused = out.refused(&answer.refused);
+    if told.refuses_more {
+        // Any of the others may be one of those that are not named.
+        let named: HashSet<Key> = refused.iter().map(|(key, _)| key.clone()).collect();
+        let others = out.items.iter().filter(|one| !named.contains(&one.key));
+        refused.extend(others.map(|one| {
+            let what = "the peer refuses more than it names, and may not have taken this in";
+            let error = Error::sync("exchange", what);
+            let held = Held::new(&one.item, Direction::Outbound, error);
+            (one.key.clone(), held)
+        }));
+    }
+    for one in &out.items {
+        session.tried.insert((false, one.key.clone()));
+        let is_refused = refused.iter().any(|(key, _)| *key == one.key);
+        if !is_refused && session.settle(Direction::Outbound, &one.key) {
+            let settled = (Direction::Outbound, one.key.clone());
+            lesson.settled.push(settled);
+        }
+    }
+    for key in &out.gone {
+        session.settle(Direction::Outbound, key);
+        lesson.settled.push((Direction::Outbound, key.clone()));
+    }
+    let went: HashSet<&Key> = out.items.iter().map(|one| &one.key).collect();
+    let is_done = |key: &Key| went.contains(key) || out.gone.contains(key);
+    let held = &session.held;
+    session
+        .offer
+        .retain(|key| !is_done(key) && !held.contains_key(&(false, key.clone())));
+    let not_taken = refused.len();
+    lesson.waits.extend(refused);
+    not_taken
 }
 
 fn withheld_of(told: &LogAnswer) -> impl Iterator<Item = Key> {

@@ -195,6 +195,7 @@ where
         for (pair, told) in [(&mut pairs.records, records), (&mut pairs.rows, rows)] {
             if let (Some(pair), Some(told)) = (pair.as_mut(), told) {
                 pair.have = told.have;
+                pair.confirmed = told.have;
                 pair.cursor = pair.history.head().cloned();
                 pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
             }

@@ -147,7 +147,7 @@ impl<S: Logged> ChangeLog<Body> for S {
 
     async fn verify(&self) -> Result<u64> {
         self.faults().meet(Operation::LookAtLog, None).await?;
-        let wrong = self.with(|journal, shelf| super::log::Journal::verify(journal, shelf));
+        let wrong = self.with(super::log::Journal::verify);
         pause().await;
         wrong
     }

@@ -1,6 +1,7 @@
 //! What a scenario does to places.
 
 use starkeep_sync_engine::protocol::text::Text;
+use starkeep_sync_engine::testing::Journal;
 
 use super::super::node::{LATE, blob_name, id_name, key_of, node_name, table};
 use super::super::scenario::Stream;
@@ -62,8 +63,8 @@ impl World {
             Deed::Wipe(place) => {
                 let node = &self.nodes[*place];
                 node.wipe();
-                node.records.put_journal(Some(Default::default()));
-                node.rows.put_journal(Some(Default::default()));
+                node.records.put_journal(Some(Journal::default()));
+                node.rows.put_journal(Some(Journal::default()));
                 self.start(*place);
                 self.forget_what_nobody_has();
             }

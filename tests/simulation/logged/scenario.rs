@@ -124,7 +124,9 @@ impl Scenario {
                 without(&|s| s.deeds[at] = Deed::Rounds(rounds.clone()));
             };
             for one in 0..rounds.callers.len() {
-                simpler(&|r| drop(r.callers.remove(one)));
+                simpler(&|r| {
+                    r.callers.remove(one);
+                });
                 let Caller {
                     rounds: many,
                     crashes_after,
@@ -138,7 +140,9 @@ impl Scenario {
                 }
             }
             for one in 0..rounds.meanwhile.len() {
-                simpler(&|r| drop(r.meanwhile.remove(one)));
+                simpler(&|r| {
+                    r.meanwhile.remove(one);
+                });
             }
             if rounds.crash.is_some() {
                 simpler(&|r| r.crash = None);

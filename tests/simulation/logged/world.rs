@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::protocol::hlc::Hlc;
@@ -379,12 +380,13 @@ fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> Stri
         .refused
         .iter()
         .map(|refusal| (&refusal.kind, &refusal.hlc));
-    line += &format!(", refused {:?}", refused.collect::<Vec<_>>());
+    let _ = write!(line, ", refused {:?}", refused.collect::<Vec<_>>());
     let Some(log) = &answer.log else { return line };
     for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
         let Some(plane) = plane else { continue };
         let cursor = plane.cursor.as_ref().map(ToString::to_string);
-        line += &format!(
+        let _ = write!(
+            line,
             ", {name}: have {}, cursor {cursor:?}, more {}, withheld {:?}",
             plane.have, plane.more, plane.withheld,
         );
@@ -409,7 +411,8 @@ pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        line += &format!(
+        let _ = write!(
+            line,
             ", {name}: {}, follows {:?}, upto {}, since {}",
             text(&plane.history.0),
             plane.follows,

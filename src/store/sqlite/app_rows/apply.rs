@@ -61,6 +61,10 @@ pub(super) struct Tables(RefCell<HashMap<Table, AppTable>>);
 impl Tables {
     /// Applies one entry within the caller's transaction; whether it changed anything.
     pub(super) fn apply(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is of one lifetime, and any is needed"
+        )]
         self.run(connection, item, |change, entry| change.run(entry))
     }
 
