@@ -76,12 +76,16 @@ async fn each_of_several_that_wait_has_its_turn() {
     for id in ["a", "b", "c"] {
         hub.write_record(id, None);
     }
-    node.local.fail(Operation::PutRecord, None, When::First(3));
-    for _ in 0..3 {
+    node.local.fail(Operation::PutRecord, None, When::Always);
+    for _ in 0..6 {
         let _ = node.round().await;
     }
+    assert_eq!(ids(&node), Vec::<String>::new());
+    node.local.heal();
     node.local
         .fail(Operation::PutRecord, Some("a"), When::Always);
+    // The turns go on where they stood.
+    node.sync().await;
     node.sync().await;
     assert_eq!(ids(&node), ["b", "c"]);
 }
