@@ -95,6 +95,7 @@ impl World {
             records: node.records.all(),
             rows: node.rows.all(),
             journals: (node.records.journal(), node.rows.journal()),
+            blind: self.blind.borrow().contains(&place),
         }
     }
 
@@ -105,12 +106,26 @@ impl World {
         };
         node.records.replace(snapshot.records);
         node.rows.replace(&snapshot.rows);
-        if whole {
-            node.records.put_journal(snapshot.journals.0);
-            node.rows.put_journal(snapshot.journals.1);
+        // Objects that went meanwhile do not come back with their items.
+        for item in self.holding(place).values() {
+            if let Some(blob) = item
+                .blob
+                .as_ref()
+                .filter(|blob| !node.blobs.holds(&blob.key))
+            {
+                self.removed_objects
+                    .borrow_mut()
+                    .insert(blob.key.to_string());
+            }
+        }
+        if whole && !snapshot.blind {
             self.blind.borrow_mut().remove(&place);
         } else {
             self.blind.borrow_mut().insert(place);
+        }
+        if whole {
+            node.records.put_journal(snapshot.journals.0);
+            node.rows.put_journal(snapshot.journals.1);
         }
         self.start(place);
         self.forget_what_nobody_has();
@@ -128,10 +143,6 @@ impl World {
         node.blobs.take_all_of(&self.nodes[from].blobs);
         self.snapshots.borrow_mut().insert(to, snapshot);
         self.restore(to, true);
-        let mut blind = self.blind.borrow_mut();
-        if blind.contains(&from) {
-            blind.insert(to);
-        }
     }
 
     fn remove(&self, place: usize, stream: Stream, id: usize, seen: bool) {

@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub records: Vec<Item<Body>>,
     pub rows: Vec<Item<Body>>,
     pub journals: (Option<Journal>, Option<Journal>),
+    /// Whether the log did not know of all of it.
+    pub blind: bool,
 }
 
 pub type Holding = BTreeMap<Key, Item<Body>>;
