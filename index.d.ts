@@ -147,9 +147,13 @@ interface NativeSyncEngine extends SyncEngine {
 
 /** What is needed of an `AbortSignal`. */
 interface ReconcileSignal {
+  /** Whether it was called off already. */
   readonly aborted: boolean;
+  /** What the promise rejects with then. */
   readonly reason?: unknown;
+  /** Asks to be told when it is called off. */
   addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  /** Asks to be told no longer. */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
