@@ -235,7 +235,8 @@ interface ExchangeResult {
   /** Whether another round has something to do at once. */
   readonly hasMore: boolean;
   /**
-   * What is held in the current sweep, of each nodeId and direction the first item. A round that says that there is
+   * What is held in the current sweep, of each nodeId and direction the first item; between two stores with change
+   * logs every item that waits. A round that says that there is
    * nothing to do (`applied` and `shipped` are 0 and `hasMore` is `false`) has tried everything held in that very
    * round.
    *
