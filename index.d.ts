@@ -112,10 +112,118 @@ interface SyncEngine {
   readonly changeNotifier: ChangeNotifier;
 }
 
-/** An engine of this package: its results always have `held`. */
+/** An engine of this package: its results always have `held`, and it can reconcile. */
 interface NativeSyncEngine extends SyncEngine {
   /** As {@link SyncEngine.exchange}. */
-  exchange(): Promise<Required<ExchangeResult>>;
+  exchange(): Promise<ExchangeResult & Required<Pick<ExchangeResult, "held">>>;
+  /**
+   * Finds and mends what the two sides hold differently, whatever they believe to have exchanged: after a file was
+   * put back, rows were deleted by hand, objects were lost, or whenever an app wants to be sure. It waits for its
+   * turn among the rounds, and moves items by their rules.
+   *
+   * Each side holds its change log against its tables, then ranges of keys are compared and split where they
+   * differ, so that little more than what differs travels: ten items among 100,000 take some 7 requests and 20 KB.
+   * What was deleted by hand comes back, as no tombstone says that it is deleted.
+   *
+   * Where one of the sides keeps no change log (an adapter of the app's own, a peer of an earlier version), both
+   * offer all that they have once more, and `inSync` is left out.
+   *
+   * Over HTTP it needs `POST /sync/reconcile` of the peer, beside `/sync/exchange`.
+   *
+   * Rejects with the `reason` of `signal` once that is aborted: what was brought over by then stays, and the next
+   * round goes on from there. Rejects with a {@link SyncError} where the peer's server does not know the route, and
+   * otherwise as {@link SyncEngine.exchange} does.
+   *
+   * @example
+   * const { inSync, differing, objects } = await engine.reconcile({
+   *   objects: true,
+   *   signal: AbortSignal.timeout(600_000),
+   *   onProgress: ({ phase, done, of }) => console.log(phase, done, of ?? ""),
+   * });
+   * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown.
+   */
+  reconcile(options?: ReconcileOptions): Promise<ReconcileResult>;
+}
+
+/** What is needed of an `AbortSignal`. */
+interface ReconcileSignal {
+  /** Whether it was called off already. */
+  readonly aborted: boolean;
+  /** What the promise rejects with then. */
+  readonly reason?: unknown;
+  /** Asks to be told when it is called off. */
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  /** Asks to be told no longer. */
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** Options of {@link NativeSyncEngine.reconcile}. */
+interface ReconcileOptions {
+  /** Calls it off: between two requests, and while the peer has not answered. */
+  readonly signal?: ReconcileSignal;
+  /**
+   * Hears how far it is: at most ten times a second, and at the end of each phase. What it throws, or rejects with,
+   * is a warning on the `console`.
+   */
+  readonly onProgress?: (progress: ReconcileProgress) => void;
+  /**
+   * Whether the objects of all items are looked for afterwards, on both storages, and brought over where one side
+   * lacks them. `false` by default. Asks each storage once for each key: by `stat` where it has that, else by `has`.
+   */
+  readonly objects?: boolean;
+}
+
+/** How far a reconciliation is. */
+interface ReconcileProgress {
+  /**
+   * - `verify`: each side holds its log against its tables. What is counted are sides.
+   * - `compare`: ranges of keys are compared. What is counted are ranges.
+   * - `items`: items travel, those that the logs have before the comparison, those that differ after it.
+   * - `objects`: objects are looked for on both sides. What is counted are keys.
+   *
+   * Without logs on both sides there are `items` and `objects` alone.
+   */
+  readonly phase: "verify" | "compare" | "items" | "objects";
+  /** How much of the phase is done. */
+  readonly done: number;
+  /** How much there is in it, as far as is known by now; left out where nothing is. */
+  readonly of?: number;
+}
+
+/** What a reconciliation came to. */
+interface ReconcileResult {
+  /**
+   * Items that the two sides held differently although their logs had nothing more to exchange. Without logs on
+   * both sides, the shared records that came in.
+   */
+  readonly differing: number;
+  /** Shared records that are new here, counted once their object is here too. */
+  readonly applied: number;
+  /** Shared records and app rows that were sent, without those that the peer says it did not take in. */
+  readonly shipped: number;
+  /** Whether both sides are proved to hold the same now; left out where one of them keeps no change log. */
+  readonly inSync?: boolean;
+  /** How often the peer was asked for an exchange. */
+  readonly requests: number;
+  /** What is held, as in {@link ExchangeResult.held}. */
+  readonly held: readonly HeldItem[];
+  /** What became of the objects; with the option `objects` alone. */
+  readonly objects?: {
+    /** So many keys were looked for on both sides. */
+    readonly checked: number;
+    /** So many objects were brought to the peer. */
+    readonly sent: number;
+    /** So many were fetched from it. */
+    readonly received: number;
+    /** Keys of which neither side has the object that its item means: at most 1000. */
+    readonly missing: readonly string[];
+    /** Objects that could not be brought over, at most 1000. Each is a warning on the `console` too. */
+    readonly failed: readonly {
+      readonly key: string;
+      readonly code: ErrorCode;
+      readonly reason: string;
+    }[];
+  };
 }
 
 /** What a round did. */
@@ -127,7 +235,8 @@ interface ExchangeResult {
   /** Whether another round has something to do at once. */
   readonly hasMore: boolean;
   /**
-   * What is held in the current sweep, of each nodeId and direction the first item. A round that says that there is
+   * What is held in the current sweep, of each nodeId and direction the first item; between two stores with change
+   * logs every item that waits. A round that says that there is
    * nothing to do (`applied` and `shipped` are 0 and `hasMore` is `false`) has tried everything held in that very
    * round.
    *
@@ -136,6 +245,12 @@ interface ExchangeResult {
    * that is not enumerable: a result then compares equal to its three other fields.
    */
   readonly held?: readonly HeldItem[];
+  /**
+   * `true` exactly where both sides were proved to hold the same versions, by digests of all that they hold; `false`
+   * where something still has to travel or waits. Left out where one of the sides keeps no change log: an adapter of
+   * the app's own, or a peer of an earlier version.
+   */
+  readonly inSync?: boolean;
 }
 
 /** What is common to all held items. */
@@ -546,6 +661,11 @@ interface SyncExchangeRequest {
    * in `withheld` what is by itself larger. Left out, there is no limit.
    */
   readonly maxAnswerBytes?: number;
+  /**
+   * What sides with change logs say beside it. It is this package's own: a transport of an app's passes it on as it
+   * is, both ways, or leaves it out both ways.
+   */
+  readonly log?: unknown;
 }
 
 /**
@@ -592,6 +712,8 @@ interface SyncExchangeResponse {
    * nodeIds wrote later is not in the answer either, so that no watermark passes them. Left out if there are none.
    */
   readonly withheld?: readonly ItemRefusal[];
+  /** As in {@link SyncExchangeRequest.log}. */
+  readonly log?: unknown;
 }
 
 /** The way to a peer. */
@@ -876,8 +998,8 @@ declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSync
 /** What a request asks for, as `authorize` sees it. */
 interface HttpSyncWanted {
   /** Which of the routes it is. */
-  readonly route: "exchange" | "file";
-  /** The key of the file, decoded; `null` for an exchange. */
+  readonly route: "exchange" | "reconcile" | "file";
+  /** The key of the file, decoded; `null` for an exchange and a reconciliation. */
   readonly key: string | null;
 }
 
@@ -1221,14 +1343,44 @@ interface HLCClockState {
   counter: number;
 }
 
+/**
+ * What a clock can begin behind: a store of this package, or the state of an app's own whose functions answer at once,
+ * without a promise.
+ */
+type HLCClockSource =
+  | DatabaseAdapter
+  | SqliteAppRows
+  | SqliteAppRows["applier"]
+  | SyncStateStore
+  | {
+      getHlcClockState(): HLCClockState | null;
+      getWatermarks(): Watermarks;
+      getPeerWatermarks(): Watermarks;
+    };
+
 /** Options of {@link createHLCClock}. */
 interface HLCClockOptions {
-  /** Who stamps. No two nodes that exchange may share one. */
+  /**
+   * Who stamps: a name that one place keeps for good, such as a random id that was made when the app was installed
+   * there. Two machines must not share one, so it must not be copied with a folder or a backup. If two do, no item
+   * is lost between stores that keep change logs, and `DUPLICATE_NODE_ID` is warned of; but of two versions that
+   * both stamped in the same moment only one stands, and between other stores what one of them wrote may never
+   * reach its peers.
+   */
   readonly nodeId: string;
   /** The physical time in milliseconds since the Unix epoch. The system's clock by default. */
   readonly wallClockFunction?: () => number;
   /** Where the clock goes on, from the last `onTick` before a restart. It begins at 0 by default. */
   readonly initialState?: HLCClockState | null;
+  /**
+   * A store, or several, behind whose timestamps the clock begins: after a restart it stamps later than all that is
+   * there, also where the system's clock was set back meanwhile. Stores of this package are asked at once, which
+   * waits for their disk: records, app rows (the source, or its `applier`), and state. The first state store that was
+   * opened by `path` also keeps the clock from then on, under the key of `getHlcClockState`, up to a second ahead, so
+   * that it is written at most once a second. A store over `{ db }`, or an app's own whose functions answer no
+   * promise, is read and not written: `onTick` persists there.
+   */
+  readonly state?: HLCClockSource | readonly HLCClockSource[] | null;
   /**
    * Called with the new state before every timestamp that is given, to persist it. What it throws is
    * thrown by the clock's function.
@@ -1237,10 +1389,19 @@ interface HLCClockOptions {
 }
 
 /**
- * Makes a hybrid logical clock.
+ * Makes a hybrid logical clock. One that is to be right after a restart is given where it goes on, and says where it
+ * is; else what the machine's clock says decides, which may be earlier than what was stamped before:
  *
- * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, or an option is
- * unknown. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
+ * @example
+ * const state = createSqliteSyncStateStore({ path: "laptop.db" });
+ * const clock = createHLCClock({
+ *   nodeId: "laptop",
+ *   initialState: await state.getHlcClockState(),
+ *   onTick: (ticked) => void state.setHlcClockState(ticked),
+ * });
+ *
+ * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, `state` is no store or
+ * one that answers a promise, or an option is unknown; and what a store of `state` fails with. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
  */
 declare function createHLCClock(options: HLCClockOptions): HLCClock;
 
@@ -1504,7 +1665,9 @@ interface ErrorReport {
  * | `CONSTRAINT_VIOLATION` | A constraint of the database refused the row. |
  * | `DATABASE_ERROR` | The database failed in another way. |
  * | `IO_ERROR` | The file system failed. |
+ * | `DUPLICATE_NODE_ID` | Another machine writes with this one's node id; only in a warning. Give each its own. |
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
+ * | `STALE_TIMESTAMP` | A version is stamped at or before what its node had stored already. In a warning: it is stored, and offered to peers, but stamp each version when it is stored, with the one clock of its node. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
  * | `HASH_MISMATCH` | An object's bytes are not those that its item names the hash of. |
  * | `SIZE_MISMATCH` | An object has another size than its item says. |
@@ -1531,7 +1694,9 @@ type ErrorCode =
   | "CONSTRAINT_VIOLATION"
   | "DATABASE_ERROR"
   | "IO_ERROR"
+  | "DUPLICATE_NODE_ID"
   | "CLOCK_AHEAD"
+  | "STALE_TIMESTAMP"
   | "BLOB_MISSING"
   | "HASH_MISMATCH"
   | "SIZE_MISMATCH"
@@ -1763,7 +1928,11 @@ declare namespace StorageAdapter {
     close(): Promise<void>;
     /** Whether objects can be written now. */
     healthCheck(): Promise<boolean>;
-    /** Stores an object in place of what was under the key. */
+    /**
+     * Stores an object in place of what was under the key. A key promises no more than its newest item says: an object
+     * is what that item names as size and hash, and may be replaced. A key that is never used again for other bytes,
+     * such as one that has their hash in it, needs no order among its items.
+     */
     put(key: string, data: Uint8Array, options?: PutOptions): Promise<void>;
     /** The object, or `null` where there is none. */
     get(key: string): Promise<GetResult | null>;
@@ -1909,6 +2078,10 @@ export {
   type ObjectStatCapability,
   type ObjectStorageAdapter,
   type ProtocolPrimitives,
+  type ReconcileOptions,
+  type ReconcileProgress,
+  type ReconcileResult,
+  type ReconcileSignal,
   type RecordResidency,
   type ScanCapableApplier,
   type ScanSinceOptions,

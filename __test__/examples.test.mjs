@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -203,11 +204,12 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
 test("the demo leaves nothing behind where Ctrl-C is pressed again", notOnWindows, async (t) => {
   const folder = folderOf(t, numbered(300));
   const again = (child) => child.kill("SIGINT");
-  const { code, left } = await run(t, DEMO, ["--folder", folder], (child) => {
+  const { code, signal, left } = await run(t, DEMO, ["--folder", folder], (child) => {
     again(child);
     setTimeout(again, 5, child);
   });
-  assert.deepEqual([code, left], [130, []]);
+  // Node.js lets go of its handlers while it ends: a signal that comes then ends it, and a shell says 130 of both.
+  assert.deepEqual([code ?? 128 + constants.signals[signal], left], [130, []]);
 });
 
 for (const [who, pattern] of Object.entries({

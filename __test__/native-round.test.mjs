@@ -252,7 +252,7 @@ describe("what only the app can do", () => {
   });
 
   test("warnings are said on its console", async (t) => {
-    const { device, hub, engine } = await overHttp(t);
+    const { hub, engine } = await overHttp(t);
     await write(hub, "down", { ...at(0, "hub"), wallTime: 4e12 });
     const said = await warningsOf(t, () => drain(engine));
     assert.equal(said.length, 1);

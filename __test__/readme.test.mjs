@@ -33,7 +33,7 @@ function appWith(t, file, code) {
 test("the ES module example prints what it says", (t) => {
   const folder = appWith(t, "app.mjs", example("esm"));
   const printed = execFileSync(process.execPath, ["app.mjs"], { cwd: folder, encoding: "utf8" });
-  assert.equal(printed, "{ applied: 0, shipped: 1, hasMore: false }\ntrue\n");
+  assert.equal(printed, "{ applied: 0, shipped: 1, hasMore: false, inSync: true }\ntrue\n");
 });
 
 test("the CommonJS example drains a node and says what is held", async (t) => {
@@ -62,7 +62,7 @@ test("the HTTP example prints what it says and ends", (t) => {
   const folder = appWith(t, "app.mjs", example("http"));
   const options = { cwd: folder, encoding: "utf8", timeout: 60_000 };
   const printed = execFileSync(process.execPath, ["app.mjs"], options);
-  assert.equal(printed, "{ applied: 0, shipped: 0, hasMore: false }\n");
+  assert.equal(printed, "{ applied: 0, shipped: 0, hasMore: false, inSync: true }\n");
 });
 
 test("the handler example answers what is its own, and leaves the rest to the app", async (t) => {

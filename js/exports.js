@@ -1,6 +1,8 @@
 "use strict";
 
+const { createBrands } = require("./brands.js");
 const { bridge } = require("./bridge/index.js");
+const { createMustBe, describe } = require("./describe.js");
 const { errorsWith, isStarkeepError, traced } = require("./errors.js");
 const { fetching } = require("./fetch.js");
 const { createFileEngines } = require("./files.js");
@@ -8,48 +10,67 @@ const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
+const { createReconcile } = require("./reconcile.js");
 const { sqliteDelta } = require("./sqlite/index.js");
+const { logOf } = require("./sqlite/log.js");
 const { stateOver } = require("./sqlite/state.js");
 const { createTransactions } = require("./transactions.js");
-const { createAdvance, createCompute } = require("./watermarks.js");
+const { createWatermarks } = require("./watermarks.js");
 
-/** Where this code runs, not where the binary was loaded: a test runner may have a console for each file. */
-const warn = (...words) => globalThis.console?.warn?.(...words);
+/** The console of where this code runs, not of where the binary was loaded: a test runner may have one for each file. */
+const warn = (message, ...more) =>
+  globalThis.console?.warn?.(`[starkeep sync] ${message}`, ...more);
+
+/** Says a warning the first time. */
+function createWarnOnce() {
+  const said = new Set();
+  return (message) => {
+    if (said.has(message)) return;
+    said.add(message);
+    warn(message);
+  };
+}
 
 const transactions = createTransactions();
 
 /** The package as one of its entries shows it, with the error classes that this entry could load. */
 exports.exportsWith = function exportsWith(peer) {
   const { StarkeepError, SyncError, fault } = errorsWith(peer);
+  const mustBe = createMustBe(fault);
+  const warnOnce = createWarnOnce();
+  const notFunction = (listener) => mustBe("subscribe(listener)", "a function", listener, true);
+  const notifier = () =>
+    createNotifier((error) => warn("a change listener threw", error), notFunction);
   const { factories, helpers, ...functions } = binary.makeExports({
     fault,
     traced,
     warn,
+    warnOnce,
+    describe,
+    logOf,
+    ...createBrands(),
     ...fetching,
     ...transactions,
     ...bridge,
-    createNotifier: () => notifier(),
+    createNotifier: notifier,
   });
-  const { isLater, listenerThrew, mustBe } = helpers;
-  const notFunction = (listener) => mustBe("subscribe(listener)", "a function", listener, true);
-  const notifier = () => createNotifier(listenerThrew, notFunction);
-  const options = createOptions(helpers, fault);
+  const js = { ...helpers, mustBe, describe, warnOnce };
+  const options = createOptions(js, fault);
 
   /** The factory of this name, around the native one, which takes options that were read. */
   const factory = (name, create = factories[name]) => ({
     [name]: (given) => create(options.read(name, given), given),
   });
-  const createFileSyncEngine = createFileEngines(helpers, fault);
-  const { createHttpSyncHandler, createSqliteSyncStateStore } = factories;
-  const openState = (read) =>
-    read.path === undefined ? stateOver(read.db, helpers) : createSqliteSyncStateStore(read);
-  const { computeRecordWatermarks, computeAppSyncableWatermarks } = functions;
+  const { createHttpSyncHandler, createSqliteSyncStateStore, createSyncEngine } = factories;
+  const listenerThrew = (error) =>
+    warn("onProgress of reconcile threw; the reconciliation goes on", error);
+  const createFileSyncEngine = createFileEngines(js, fault);
   return {
     StarkeepError,
     SyncError,
     isStarkeepError,
-    advanceWatermark: createAdvance(isLater),
     ...functions,
+    ...createWatermarks(js),
     ...Object.assign({}, ...Object.keys(factories).map((name) => factory(name))),
     createChangeNotifier(given) {
       options.checkNames("createChangeNotifier", given);
@@ -60,13 +81,14 @@ exports.exportsWith = function exportsWith(peer) {
       return createFileSyncEngine();
     },
     ...factory("createHttpSyncHandler", createHandlerFactory(createHttpSyncHandler)),
-    ...factory("createSqliteSyncStateStore", openState),
-    computeRecordWatermarks: createCompute(computeRecordWatermarks, (records) =>
-      mustBe("computeRecordWatermarks(records)", "an iterable of records", records),
+    ...factory("createSqliteSyncStateStore", (read) =>
+      read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),
     ),
-    computeAppSyncableWatermarks: createCompute(computeAppSyncableWatermarks, (rows) =>
-      mustBe("computeAppSyncableWatermarks(rows)", "an iterable of app rows", rows),
-    ),
-    ...sqliteDelta({ ...helpers, checkOptions: options.checkNames }, fault),
+    ...factory("createSyncEngine", (read) => {
+      const { reconcile, ...engine } = createSyncEngine(read);
+      const begin = (given, listener) => reconcile(options.read("reconcile", given), listener);
+      return { ...engine, reconcile: createReconcile(begin, listenerThrew) };
+    }),
+    ...sqliteDelta({ ...js, checkOptions: options.checkNames }, fault),
   };
 };

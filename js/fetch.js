@@ -19,8 +19,10 @@ const LOOKED_AT = [
 /** Timers run no longer. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-const LATE = Object.freeze({ outcome: "late" });
-const LONG = Object.freeze({ outcome: "long" });
+/** What the native side is told: what is data alone as JSON, and the body, or what was thrown. */
+const told = (said, data) => ({ said: JSON.stringify(said), data });
+const LATE = told({ outcome: "late" });
+const LONG = Symbol("too long");
 
 /** The names and values of headers, one after the other: of an object, a `Map` or `Headers`. */
 function headersOf(headers) {
@@ -118,6 +120,26 @@ async function message(response) {
  * the time is that in which nothing moves, else that of the whole request.
  */
 async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most) {
+  try {
+    return await answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most);
+  } catch (error) {
+    return told({ outcome: isAbort(error) ? "aborted" : "threw" }, error);
+  }
+}
+
+/** Whether the app itself called the request off. A name that cannot be read is another one. */
+function isAbort(error) {
+  try {
+    return error?.name === "AbortError";
+  } catch {
+    return false;
+  }
+}
+
+const textOf = (data) =>
+  data instanceof Uint8Array ? new TextDecoder().decode(data) : String(data ?? "");
+
+function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
   return inTime(timeoutMs, async (signal, refresh) => {
     const moved = idle ? refresh : () => {};
     const asked = signal === undefined ? init : { ...init, signal };
@@ -131,16 +153,11 @@ async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most)
     const data = ok
       ? await content(response, kind, most, moved)
       : await explanation(response, moved);
-    if (data === LONG) return { ...LONG, status };
-    return {
-      outcome: "answer",
-      ok,
-      status: typeof status === "number" ? status : 0,
-      line: `${status ?? ""} ${statusText ?? ""}`,
-      data,
-      retryAfter: header("retry-after"),
-      headers,
-    };
+    const known = typeof status === "number" ? status : 0;
+    if (data === LONG) return told({ outcome: "long", status: known });
+    const said = { ok, status: known, line: `${status ?? ""} ${statusText ?? ""}`, headers };
+    const explained = ok ? "" : textOf(data);
+    return told({ ...said, explanation: explained, retryAfter: header("retry-after") }, data);
   });
 }
 

@@ -8,7 +8,9 @@
  * the table against `index.d.ts`. Defaults are the native side's.
  */
 
+const { isPromise } = require("./describe.js");
 const { nearest } = require("./nearest.js");
+const { knownTo } = require("./known.js");
 
 const isNullish = (value) => value === undefined || value === null;
 const isObject = (value) =>
@@ -57,7 +59,7 @@ const place = (what) => (must, option, value) => {
 
 /** An object that is called later. Whether it is there, and has what is called, is found out then. */
 const calledLater = (must, option, value) => {
-  const can = isNullish(value) || (isObject(value) && !must.isPromise(value));
+  const can = isNullish(value) || (isObject(value) && !isPromise(value));
   must(can, option, "an adapter", value, true);
   return value;
 };
@@ -82,6 +84,15 @@ const called =
     return value;
   };
 
+/** The state of a clock as an app persists it; nothing is where a clock begins. */
+function clockState(must, option, state) {
+  if (isNullish(state)) return undefined;
+  const isCount = (part) => Number.isSafeInteger(part) && part >= 0;
+  for (const part of ["wallTime", "counter"])
+    must(isCount(state[part]), `${option}.${part}`, "a non-negative integer", state[part]);
+  return state;
+}
+
 const ifGiven = (kind) => (must, option, value) =>
   isNullish(value) ? undefined : kind(must, option, value);
 
@@ -96,7 +107,7 @@ function records(must, option, value, { syncSharedRecords }) {
 /** `{ namespaces, applier }`. `lists` says, of the applier, whether every exchange asks for the namespaces. */
 const rows = (lists) =>
   ifGiven((must, option, source) => {
-    const can = isObject(source) && !must.isPromise(source);
+    const can = isObject(source) && !isPromise(source);
     must(can, option, "{ namespaces, applier }", source, true);
     const { namespaces, applier } = source;
     calledLater(must, `${option}.applier`, applier);
@@ -190,6 +201,9 @@ function channels(must, option, value, options) {
   return [...read];
 }
 
+const isSignal = (value) =>
+  typeof value === "object" && typeof value.addEventListener === "function";
+
 const ofChannelsOr = (kind) => (must, option, value, options) =>
   isNullish(options.channels) ? kind(must, option, value, options) : undefined;
 
@@ -197,6 +211,15 @@ const ofChannelsOr = (kind) => (must, option, value, options) =>
 const refusing = (known) => ({ known, refuses: true });
 /** Of those that it has: a name is warned of once. */
 const warning = (known) => ({ known, refuses: false });
+
+/** What functions of the package's objects are called with. */
+const CALLS = {
+  reconcile: refusing({
+    signal: optional("an AbortSignal", isSignal, true),
+    onProgress: callback,
+    objects: flag,
+  }),
+};
 
 const OPTIONS = {
   createChangeNotifier: warning({}),
@@ -207,12 +230,10 @@ const OPTIONS = {
       must(typeof value === "string", option, "a string", value);
       return value;
     },
-    initialState: (must, option, state) => {
-      if (isNullish(state)) return undefined;
-      for (const part of ["wallTime", "counter"])
-        must(isFrom(0, state[part]), `${option}.${part}`, "a non-negative integer", state[part]);
-      return state;
-    },
+    initialState: clockState,
+    state: ifGiven((must, option, state) =>
+      (Array.isArray(state) ? state : [state]).map((store) => knownTo(must, option, store)),
+    ),
     wallClockFunction: callback,
     onTick: callback,
   }),
@@ -277,21 +298,15 @@ const OPTIONS = {
   withSqliteDelta: refusing({ db: any, table: any, apply: any }),
 };
 
-/** Reads options. `native` describes values as the errors of the native side do. */
-function createOptions({ mustBe, describe, isPromise, warn }, fault) {
-  const warned = new Set();
+/** Reads options. */
+function createOptions({ mustBe, describe, warnOnce, isStore }, fault) {
   const invalid = (name, what) => fault("INVALID_ARGUMENT", name, what);
-
-  function warnOnce(message) {
-    if (warned.has(message)) return;
-    warned.add(message);
-    warn(message);
-  }
+  const tableOf = (name) => OPTIONS[name] ?? CALLS[name];
 
   /** Refuses, or warns of, options that the function does not know. One that is `undefined` is not given. */
   function checkNames(name, options) {
     if (typeof options !== "object" || options === null) return;
-    const { known, refuses } = OPTIONS[name];
+    const { known, refuses } = tableOf(name);
     for (const option of Object.keys(options)) {
       if (Object.hasOwn(known, option) || options[option] === undefined) continue;
       const what = unknown(option, Object.keys(known));
@@ -308,9 +323,9 @@ function createOptions({ mustBe, describe, isPromise, warn }, fault) {
     function must(holds, option, what, value, hides) {
       if (!holds) throw mustBe(`${name}(${option})`, what, value, hides);
     }
-    Object.assign(must, { error: mustBe, invalid, describe, isPromise, read, warnOnce });
+    Object.assign(must, { error: mustBe, invalid, describe, read, warnOnce, isStore, clockState });
     const values = {};
-    for (const [option, kind] of Object.entries(OPTIONS[name].known))
+    for (const [option, kind] of Object.entries(tableOf(name).known))
       values[option] = kind(must, option, options[option], options);
     return values;
   }

@@ -53,6 +53,8 @@ pub enum ErrorKind {
     Io,
     /// A timestamp lies further ahead of this machine's clock than allowed.
     ClockAhead,
+    /// A version is stamped at or before what its node had stored already.
+    StaleTimestamp,
     /// An object is at neither end of a transfer.
     BlobMissing,
     /// An object's bytes are not those that its item names the hash of.
@@ -93,6 +95,7 @@ impl ErrorKind {
             Self::Database => "DATABASE_ERROR",
             Self::Io => "IO_ERROR",
             Self::ClockAhead => "CLOCK_AHEAD",
+            Self::StaleTimestamp => "STALE_TIMESTAMP",
             Self::BlobMissing => "BLOB_MISSING",
             Self::HashMismatch => "HASH_MISMATCH",
             Self::SizeMismatch => "SIZE_MISMATCH",

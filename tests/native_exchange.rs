@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use starkeep_sync_engine::engine::ports::{Events, Exchange, Side};
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{Engine, Report, RoundOptions};
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::{ClockState, Hlc};
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
@@ -102,6 +103,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         }
     }
 

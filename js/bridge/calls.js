@@ -1,8 +1,12 @@
 "use strict";
 
+/** After this many later ones a wait counts as one that lasts. */
+const LASTING = 1024;
+
 /**
  * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
- * settles, from a reaction that was attached here, in the asynchronous context of the call.
+ * settles, from a reaction that was attached here, in the asynchronous context of the call. Of a wait that lasts the
+ * promise alone holds the reactions: one that nothing holds never settles, and `lost(id)` is called.
  *
  * Promise and its `then` are taken as they were when the package was loaded.
  */
@@ -10,34 +14,38 @@ function createWaits(settle, lost) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
-  /** Of each wait a reaction, until its promise has settled, or has to hold the reaction by itself. */
+  /** Of each wait that does not last yet a reaction, by its number, in the order in which they began. */
   const reactions = new Map();
   const collected = new FinalizationRegistry(lost);
+  let nextCheck = 0;
 
-  return {
-    /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
-    waitFor(id, answer) {
-      const isPromise = answer instanceof Promise;
-      if (!isPromise && typeof answer.then !== "function") return false;
-      const fulfilled = (value) => {
-        reactions.delete(id);
-        settle(id, true, value);
-      };
-      const rejected = (reason) => {
-        reactions.delete(id);
-        settle(id, false, reason);
-      };
-      apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
-      reactions.set(id, fulfilled);
-      return true;
-    },
-    /** From here on the wait lasts as long as its promise: one that nothing holds never settles. */
-    loosen(id) {
-      const reaction = reactions.get(id);
-      if (reaction === undefined) return;
+  /** Those that last are looked for seldom. */
+  function loosenLasting(now) {
+    if (now < nextCheck) return;
+    nextCheck = now + Math.max(LASTING, reactions.size);
+    for (const [id, reaction] of reactions) {
+      if (id >= now - LASTING) break;
       reactions.delete(id);
       collected.register(reaction, id);
-    },
+    }
+  }
+
+  /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
+  return function waitFor(id, answer) {
+    const isPromise = answer instanceof Promise;
+    if (!isPromise && typeof answer.then !== "function") return false;
+    loosenLasting(id);
+    const fulfilled = (value) => {
+      reactions.delete(id);
+      settle(id, true, value);
+    };
+    const rejected = (reason) => {
+      reactions.delete(id);
+      settle(id, false, reason);
+    };
+    apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
+    reactions.set(id, fulfilled);
+    return true;
   };
 }
 

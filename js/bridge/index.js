@@ -14,6 +14,7 @@ exports.bridge = {
   textOf: (value) => stringify(asRead(value)),
   stampsOf,
   createWaits,
+  newMap: () => new Map(),
   /** The app's clock of the system, also where the app has replaced it. */
   now: () => Date.now(),
   /** What follows it never settles, and holds nothing. */

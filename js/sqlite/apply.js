@@ -21,7 +21,8 @@ const EXTRA = "extra_json";
 const NODE = "node_id";
 const OPERATION = "applyRecords";
 
-exports.createApplier = function createApplier({ adapter, handle, native, fault, table }, shapeOf) {
+exports.createApplier = function createApplier(context, { shape: shapeOf, whole }) {
+  const { adapter, handle, native, fault, table } = context;
   const name = quote(table);
   const stored = `SELECT "updated_at" AS time FROM ${name} WHERE "id" = ?`;
   let layout = null;
@@ -313,5 +314,78 @@ exports.createApplier = function createApplier({ adapter, handle, native, fault,
 
   const put = async (record) => adapter.put(record);
 
-  return { bySql, byPut };
+  const isSameTime = (record) =>
+    native.sameTimes([record], "updatedAt", [timeOf(handle.prepare(stored), record.id)])[0];
+
+  /**
+   * Which of two versions with one timestamp is the greater one: 1 if it is the one that came. Both are compared as
+   * they read back: what the table has no column for is in neither. `keep` says whether it stays stored then.
+   */
+  function compareEqual(record, keep) {
+    const before = whole(record.id);
+    if (native.compareBodies(JSON.stringify(record), before) === 0) return 0;
+    const of = layoutOf(shapeOf());
+    const texts = Object.fromEntries(
+      ["updatedAt", "createdAt", "deletedAt"].map((field) => [
+        field,
+        native.textsOf([record[field]]),
+      ]),
+    );
+    return tentatively(() => {
+      if (writeRow(of, record, texts, 0).status === "failed") return [0, false];
+      const order = native.compareBodies(whole(record.id), before);
+      return [order, keep && order > 0];
+    });
+  }
+
+  /** Runs `work`, which answers `[answer, whether it stays]`. */
+  function tentatively(work) {
+    const undone = {};
+    let answer;
+    try {
+      handle.atomically(null, () => {
+        const [found, stays] = work();
+        answer = found;
+        if (!stays) throw undone;
+      });
+    } catch (thrown) {
+      if (thrown !== undone) throw thrown;
+    }
+    return answer;
+  }
+
+  /** What became of a record, for a change log: of equal timestamps the greater version stands on every side. */
+  function settle(result, record) {
+    if (result !== STALE || !isSameTime(record)) return result;
+    const order = compareEqual(record, true);
+    if (order === 0) return result;
+    return { status: order > 0 ? "applied" : "stale", equal: record.id };
+  }
+
+  /** Takes a page in, within the transaction of the caller. */
+  function settleBySql(records) {
+    const results = inOneTransaction(records, false);
+    return handle.atomically(null, () => results.map((result, at) => settle(result, records[at])));
+  }
+
+  /** The same through the app's own `put`. */
+  async function settleByPut(records) {
+    const results = await byPut(records);
+    for (const [at, record] of records.entries()) {
+      if (results[at] !== STALE) continue;
+      const order = handle.during(OPERATION, () =>
+        isSameTime(record) ? compareEqual(record, false) : 0,
+      );
+      if (order === 0) continue;
+      try {
+        if (order > 0) await put(record);
+        results[at] = { status: order > 0 ? "applied" : "stale", equal: record.id };
+      } catch (thrown) {
+        results[at] = refusalOf(record, thrown);
+      }
+    }
+    return results;
+  }
+
+  return { bySql, byPut, settleBySql, settleByPut };
 };

@@ -16,6 +16,7 @@ const { adapterWith } = require("./adapter.js");
 const { createApplier } = require("./apply.js");
 const { createHandle } = require("./handle.js");
 const { createAppRows } = require("./rows.js");
+const { createLog, hasStill } = require("./log.js");
 const { createRecords } = require("./records.js");
 
 /** The functions of the package, given the native helpers and the way to report errors of its entry. */
@@ -45,14 +46,26 @@ exports.sqliteDelta = function sqliteDelta(native, fault) {
       need(apply === "sql" || apply === "put", `${name}({ apply })`, '"sql" or "put"', apply);
       const context = { adapter, handle, native, fault, table };
       const records = createRecords(context);
-      const applier = createApplier(context, records.shape);
-      return adapterWith(adapter, {
+      const applier = createApplier(context, records);
+      const functions = {
         getNodeWatermarks: async () => records.watermarks(),
         queryUnseen: async (watermarks, query) => records.unseen(watermarks, query),
         queryMalformed: async () => records.malformed(),
         applyRecords: async (items, how) =>
           apply === "put" ? applier.byPut(items, how) : applier.bySql(items, how),
+      };
+      const wrapped = adapterWith(adapter, functions);
+      createLog(context, {
+        isOfRows: false,
+        adapter: wrapped,
+        stands: () => hasStill(wrapped, functions),
+        tables: records.logged,
+        items: records.under,
+        settled: records.settled,
+        take: (items) => (apply === "put" ? null : applier.settleBySql(items)),
+        put: apply === "put" ? applier.settleByPut : undefined,
       });
+      return wrapped;
     },
 
     withSqliteAppRows(options) {
@@ -64,7 +77,19 @@ exports.sqliteDelta = function sqliteDelta(native, fault) {
           typeof namespaces?.get === "function" && typeof namespaces?.list === "function";
         need(fits, `${name}({ namespaces })`, "an AppSyncableNamespaceStore", namespaces);
       }
-      return createAppRows({ handle, native, fault, namespaces });
+      const rows = createAppRows({ handle, native, fault, namespaces });
+      const { applier } = rows;
+      const functions = { ...applier };
+      createLog(
+        { handle, native },
+        {
+          isOfRows: true,
+          adapter: applier,
+          stands: (beside) => beside === rows.namespaces && hasStill(applier, functions),
+          ...rows.log,
+        },
+      );
+      return { namespaces: rows.namespaces, applier };
     },
   };
 };

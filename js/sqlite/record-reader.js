@@ -116,6 +116,18 @@ exports.createRecordReader = function createRecordReader(
     return isSuspect ? withBroken(record, row) : record;
   }
 
+  /** All that stands in the row of an id, as one text; null where there is none. */
+  function whole(id) {
+    const { shape } = layoutOf();
+    const hasExtra = shape.columns.some(({ name }) => name === "extra_json");
+    const extra = hasExtra ? `"extra_json"` : "NULL";
+    const sql = `SELECT ${shape.timeline.row} AS row, ${extra} AS extra FROM ${from} WHERE "id" = ?`;
+    const found = get(sql, id);
+    if (found === undefined) return null;
+    const record = asItStands(found.row);
+    return JSON.stringify({ ...record, ...JSON.parse(found.extra ?? "{}") });
+  }
+
   /** Why a row has no place in the order. */
   function reasonOf({ row, time }) {
     const { id } = get(layoutOf().heads, row) ?? {};
@@ -127,5 +139,5 @@ exports.createRecordReader = function createRecordReader(
     };
   }
 
-  return { headsOf, asItStands, checked, reasonOf };
+  return { headsOf, asItStands, whole, checked, reasonOf };
 };

@@ -5,12 +5,20 @@
 const { createRecordReader } = require("./record-reader.js");
 const { columnsOf, createTimeline } = require("./timeline.js");
 const { createUnorderable } = require("./unorderable.js");
+const { quote } = require("./values.js");
 
 /** How many rows of a node are looked at first; every further look takes this many times as many. */
 const FIRST_LOOK = 128;
 const GROWTH = 4;
 /** How often a page is chosen anew because the app's adapter answered what was written since. */
 const TRIES = 8;
+
+/** Whether nothing but `id` has to be unique together with it. */
+const IS_KEY = `SELECT 1 FROM pragma_index_list(?1) AS list WHERE list."unique" = 1 AND list.partial = 0
+    AND (SELECT count(*) FROM pragma_index_info(list.name)) = 1
+    AND (SELECT name FROM pragma_index_info(list.name)) = 'id'
+  UNION ALL SELECT 1 FROM pragma_table_info(?1) WHERE name = 'id' AND pk = 1
+    AND (SELECT max(pk) FROM pragma_table_info(?1)) = 1`;
 
 const NEEDED = ["id", "type", "created_at", "updated_at", "deleted_at", "object_storage_key"];
 
@@ -43,7 +51,7 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     return handle.during("getNodeWatermarks", () => {
       const { timeline } = shape();
       const times = handle.all(timeline.newest).map(({ time }) => time);
-      return native.newestOf(times.filter(unorderable.stands));
+      return native.newestTimes(times.filter(unorderable.stands));
     });
   }
 
@@ -137,5 +145,54 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
     });
   }
 
-  return { shape, watermarks, unseen, malformed };
+  /** The table, as its change log knows it. Records are told apart by their ids, so no id may stand there twice. */
+  function logged() {
+    const known = shape();
+    known.isKeyed ??= handle.all(IS_KEY, table).length > 0;
+    return known.isKeyed ? [{ name: table, key: ["id"] }] : null;
+  }
+
+  /** The records under keys, as far as they are read at once. */
+  function under(keys) {
+    const { timeline } = shape();
+    const counts = [];
+    const chosen = [];
+    for (const { test, values } of keys) {
+      const sql = `SELECT ${timeline.row} AS row, "updated_at" AS time FROM ${quote(table)} WHERE ${test}`;
+      const found = test === undefined ? [] : read(sql, ...values);
+      const heads = reader.headsOf(found.map(({ row }) => row));
+      const known = found.filter((_, at) => heads[at] !== null);
+      for (const [at, one] of found.entries()) {
+        if (heads[at] !== null) chosen.push({ ...one, ...heads[at] });
+      }
+      counts.push(known.length);
+    }
+    // A time that is none is said with its reason; the record is read as it stands then.
+    const times = native.timesOf(chosen.map(({ time }) => time));
+    const isTimed = chosen.map(
+      (one, at) => times[at] !== null && unorderable.standsIn(timeline, one),
+    );
+    const reasons = chosen.map((one, at) => (isTimed[at] ? null : reader.reasonOf(one).reason));
+    const answers = chosen.map((one, at) =>
+      isTimed[at] ? answerOf(one) : { record: { id: one.id, updatedAt: null } },
+    );
+    return { counts, chosen, isTimed, reasons, answers };
+  }
+
+  /** The same once the app has answered; null where something else is stored by then. */
+  function settled({ counts, chosen, isTimed, reasons, answers }) {
+    const finish = (all) => {
+      const items = all.map(({ error, record }) => {
+        if (error !== undefined) throw error.thrown;
+        return record ?? {};
+      });
+      const times = chosen.map(({ time }) => time);
+      const same = native.sameTimes(items, "updatedAt", times);
+      return same.every((is, at) => is || !isTimed[at]) ? { items, counts, reasons } : null;
+    };
+    const waits = answers.some((answer) => typeof answer.then === "function");
+    return waits ? Promise.all(answers).then(finish) : finish(answers);
+  }
+
+  return { shape, watermarks, unseen, malformed, logged, under, settled, whole: reader.whole };
 };

@@ -3,7 +3,7 @@
 /** Applying entries to the tables of apps: the later one wins, by its numbers. */
 
 const { isBroken, told } = require("./malformed.js");
-const { fromWire, quote } = require("./values.js");
+const { fromWire, quote, toWire } = require("./values.js");
 
 const APPLIED = Object.freeze({ status: "applied" });
 const STALE = Object.freeze({ status: "stale" });
@@ -254,5 +254,58 @@ exports.createRowWriter = function createRowWriter({ handle, native, fault, decl
     );
   }
 
-  return { apply, applyRows };
+  /**
+   * Of two versions of a row with one timestamp the greater one stands on every side. Both are compared as they read
+   * back. Answers null where there are none; else the key under which the log knows the row, and whether the version
+   * that came is stored now and was not.
+   */
+  function settleEqual(entry, keys) {
+    const one = read(entry);
+    const key = keyOf(one);
+    if (key === null || !["insert", "delete"].includes(entry.op)) return null;
+    const { name, columns } = one.shape;
+    const { test, values: places } = find(one, key);
+    const list = columns.map((column) => quote(column.name)).join(", ");
+    const sql = `SELECT ${list}, ${keys[name]} AS "key of the log" FROM ${quote(name)} WHERE ${test}`;
+    const stand = () => handle.prepare(sql, { bigInts: true }).all(...places);
+    const [before, ...more] = stand();
+    if (before === undefined || more.length > 0) return null;
+    if (!native.sameTimes([entry], "timestamp", [before.updated_at])[0]) return null;
+    // The node of its time is no content: some sides name it in a row, others do not.
+    const body = ({ node_id: _, "key of the log": _key, ...row }) =>
+      JSON.stringify(row, (_name, value) => toWire(value));
+    const values = valuesOf(one);
+    if (entry.op === "delete" && !values.has("deleted_at")) values.set("deleted_at", one.updatedAt);
+    const sets = [...values.keys()].map((column) => `${quote(column)} = ?`).join(", ");
+    const write = `UPDATE ${quote(name)} SET ${sets} WHERE ${test}`;
+    const undone = {};
+    let order = 0;
+    try {
+      handle.atomically(null, () => {
+        run(one, write, ...values.values(), ...places);
+        const [after] = stand();
+        order = after === undefined ? 0 : native.compareBodies(body(after), body(before));
+        if (order <= 0) throw undone;
+      });
+    } catch (thrown) {
+      if (thrown !== undone) throw thrown;
+    }
+    return order === 0 ? null : { equal: before["key of the log"], isNew: order > 0 };
+  }
+
+  /** Takes a page in for a change log, within the transaction of the caller. `keys` are those of the log, in SQL. */
+  function settleRows(entries, keys) {
+    return applyRows(entries).map((result, at) => {
+      if (result !== STALE) return result;
+      try {
+        const found = handle.atomically(null, () => settleEqual(entries[at], keys));
+        if (found === null) return result;
+        return { status: found.isNew ? "applied" : "stale", equal: found.equal };
+      } catch (thrown) {
+        return resultOf(thrown);
+      }
+    });
+  }
+
+  return { apply, applyRows, settleRows };
 };

@@ -211,7 +211,7 @@ exports.createAppRows = function createAppRows(context) {
       const shape = shapeOf(name);
       if (shape === null) return {};
       const times = handle.all(shape.timeline.newest).map(({ time }) => time);
-      return native.newestOf(times.filter(shape.unorderable.stands));
+      return native.newestTimes(times.filter(shape.unorderable.stands));
     });
   }
 
@@ -224,5 +224,63 @@ exports.createAppRows = function createAppRows(context) {
     getNodeWatermarks: async (appId, table) => getNodeWatermarks(appId, table),
     queryMalformed: async (appId, table) => queryMalformed(appId, table),
   };
-  return { namespaces, applier };
+
+  /** The tables of all apps, as their change log knows them; null where nothing tells the rows of one apart. */
+  function logged() {
+    const tables = [];
+    const list = namespaces.list();
+    if (!Array.isArray(list)) return null;
+    for (const { appId, tables: infos } of list) {
+      if (!Array.isArray(infos)) return null;
+      for (const { name: table, pkColumns } of infos) {
+        const name = tableName(appId, table);
+        const shape = name.includes("\0") ? null : shapeOf(name);
+        if (shape === null) continue;
+        const known = [...shape.columns.map((column) => column.name), ...shape.computed];
+        const isKeyed = Array.isArray(pkColumns) && pkColumns.length > 0;
+        if (!isKeyed || !pkColumns.every((column) => known.includes(column))) return null;
+        tables.push({ appId, table, name, key: pkColumns });
+      }
+    }
+    return tables;
+  }
+
+  /** The entries under keys. */
+  function under(keys) {
+    const [items, counts, reasons] = [[], [], []];
+    const known = new Map();
+    for (const { appId, table, test, values } of keys) {
+      if (test === undefined) {
+        counts.push(0);
+        continue;
+      }
+      const key = tableName(appId, table);
+      if (!known.has(key)) {
+        const { name, pkColumns } = declared("scanSince", appId, table);
+        const shape = shapeOf(name);
+        known.set(key, shape && { appId, table, pkColumns, ...shape });
+      }
+      const of = known.get(key);
+      const rows = of === null ? [] : rowsUnder(of, test, values);
+      const times = native.timesOf(rows.map((row) => row.updated_at));
+      for (const [at, row] of rows.entries()) {
+        const time = reader.hasItsTime(of, row) ? times[at] : null;
+        const { "key of the log": place, ...columns } = row;
+        items.push(reader.entryOf(of, columns, time));
+        const timed = { row: place, time: row.updated_at };
+        reasons.push(time === null ? reader.reasonOf(of, timed).reason : null);
+      }
+      counts.push(rows.length);
+    }
+    return { items, counts, reasons };
+  }
+
+  function rowsUnder({ name, columns, timeline }, test, values) {
+    const names = columns.map((column) => quote(column.name)).join(", ");
+    const sql = `SELECT ${names}, ${timeline.row} AS "key of the log" FROM ${quote(name)} WHERE ${test}`;
+    return readRows(sql, ...values);
+  }
+
+  const log = { tables: logged, items: under, settled: (found) => found, take: writer.settleRows };
+  return { namespaces, applier, log };
 };

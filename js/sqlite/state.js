@@ -8,6 +8,7 @@
  */
 
 const { parse, textOf } = require("../bridge/index.js").bridge;
+const { hasStill } = require("./log.js");
 
 const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS sync_state (
   key TEXT PRIMARY KEY,
@@ -25,19 +26,28 @@ const VALUES = {
   HlcClockState: { key: "hlc_clock", missing: "null" },
 };
 
+const readers = new WeakMap();
+
 /** The store over `db`. */
 exports.stateOver = function stateOver(db, { mustBe }) {
   if (typeof db?.exec !== "function" || typeof db.prepare !== "function")
     throw mustBe("createSqliteSyncStateStore({ db })", "a DatabaseSync of node:sqlite", db, true);
   db.exec(CREATE_TABLE);
-  const methods = Object.entries(VALUES).map(([name, { key, missing }]) => ({
-    [`get${name}`]: async () => {
-      const json = db.prepare(SELECT_VALUE).get(key)?.value_json;
-      return parse(typeof json === "string" ? json : missing);
-    },
-    [`set${name}`]: async (value) => {
-      db.prepare(UPSERT_VALUE).run(key, textOf(value) ?? "null");
+  const read = ({ key, missing }) => {
+    const json = db.prepare(SELECT_VALUE).get(key)?.value_json;
+    return parse(typeof json === "string" ? json : missing);
+  };
+  const methods = Object.entries(VALUES).map(([name, value]) => ({
+    [`get${name}`]: async () => read(value),
+    [`set${name}`]: async (given) => {
+      db.prepare(UPSERT_VALUE).run(value.key, textOf(given) ?? "null");
     },
   }));
-  return Object.assign({}, ...methods);
+  const store = Object.assign({}, ...methods);
+  const functions = { ...store };
+  readers.set(store, (name) => (hasStill(store, functions) ? () => read(VALUES[name]) : undefined));
+  return store;
 };
+
+/** What reads a value of such a store at once, while its functions are the ones it was given. */
+exports.readerAtOnce = (store, name) => readers.get(store)?.(name);

@@ -39,11 +39,11 @@ impl<S: Side> Responder<S> {
         asked: LogRequest,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
-        if !asked.compare.is_empty() || asked.verify {
+        if asked.compares() {
             return compare(self, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
-        let refused = self.take_in_logged(items, &asked).await?;
+        let (refused, refusing) = self.take_in_logged(items, &asked).await?;
         let budget = request
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
@@ -86,20 +86,22 @@ impl<S: Side> Responder<S> {
             .map(|common| digest_of(&views, |name| common.contains(&name.to_owned())));
         let stream_names = (asked.streams != hash && common.is_some())
             .then(|| common.into_iter().flatten().cloned().collect());
+        let refuses_more = refused.len() < refusing;
         let mut page = Page {
             packed,
             most,
             used: 0,
             items: Vec::new(),
-            withheld: Vec::new(),
+            withheld: [Vec::new(), Vec::new()],
             failed: Vec::new(),
         };
-        let records = views
-            .records
-            .map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
-        let rows = views
-            .rows
-            .map(|view| page.plane(view, asked.rows.as_ref(), asked.hello));
+        let Planes { records, rows } = views;
+        let mut records = records.map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
+        let mut rows = rows.map(|view| page.plane(view, asked.rows.as_ref(), asked.hello));
+        for (told, wanted) in [&mut records, &mut rows].into_iter().flatten() {
+            page.wanted(std::mem::take(wanted), told);
+        }
+        let (records, rows) = (records.map(|(told, _)| told), rows.map(|(told, _)| told));
         let more = [&records, &rows]
             .into_iter()
             .flatten()
@@ -112,7 +114,7 @@ impl<S: Side> Responder<S> {
             has_more: more,
             coverage: None,
             refused,
-            withheld: within(budget, page.withheld),
+            withheld: within(budget, page.withheld.concat()),
             log: Some(Box::new(LogAnswer {
                 records,
                 rows,
@@ -120,15 +122,17 @@ impl<S: Side> Responder<S> {
                 streams: hash,
                 stream_names,
                 compared: Vec::new(),
+                refuses_more,
             })),
         })
     }
 
+    /// Also returns how many items were refused; perhaps not each is named.
     async fn take_in_logged(
         &self,
         items: Vec<Item<S::Body>>,
         asked: &LogRequest,
-    ) -> Result<Vec<Refusal>> {
+    ) -> Result<(Vec<Refusal>, usize)> {
         let source = |plane: &PlaneRequest| Source {
             origin: plane.upto.clone(),
             advance: plane
@@ -138,7 +142,7 @@ impl<S: Side> Responder<S> {
                     history: plane.history.clone(),
                     follows,
                     upto,
-                    only_whole: false,
+                    only_whole: true,
                 }),
         };
         let sources = Planes {
@@ -151,7 +155,10 @@ impl<S: Side> Responder<S> {
         };
         let arrivals = apply_logged(&self.side, items, sources, rules).await?;
         self.note_taken_in(&arrivals);
-        Ok(self.refused(&arrivals))
+        let refusing = arrivals
+            .iter()
+            .filter(|arrival| arrival.failure().is_some());
+        Ok((self.refused(&arrivals), refusing.count()))
     }
 }
 
@@ -183,13 +190,20 @@ struct Page<'a, B, P> {
     most: usize,
     used: usize,
     items: Vec<Item<B>>,
-    withheld: Vec<Refusal>,
+    /// Of the records, and of the rows.
+    withheld: [Vec<Refusal>; 2],
     failed: Vec<(Refusal, Error)>,
 }
 
 impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
-    /// Adds the items of a plane, as far as there is room, and says where its log stands behind them.
-    fn plane(&mut self, view: View<B>, asked: Option<&PlaneRequest>, hello: bool) -> PlaneAnswer {
+    /// Adds the items of a plane, as far as there is room, and says where its log stands behind them. What is wanted by
+    /// its key is returned: it comes after what follows in the logs of both planes, which it must not hold up.
+    fn plane(
+        &mut self,
+        view: View<B>,
+        asked: Option<&PlaneRequest>,
+        hello: bool,
+    ) -> (PlaneAnswer, Vec<Keyed<B>>) {
         let mut told = PlaneAnswer {
             have: asked
                 .and_then(|plane| plane.history.common(&view.others))
@@ -199,9 +213,6 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
             ..PlaneAnswer::default()
         };
         let mut upto = if hello { view.after } else { view.upto };
-        for keyed in view.wanted {
-            self.add(keyed, &mut told);
-        }
         for (seq, keyed) in view.items {
             if !self.add(keyed, &mut told) {
                 upto = seq - 1;
@@ -211,7 +222,28 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
         }
         told.cursor = view.history.at(upto);
         told.history = view.history;
-        told
+        (told, view.wanted)
+    }
+
+    /// Adds items that are wanted by their keys. Those for which there is no room are named.
+    fn wanted(&mut self, wanted: Vec<Keyed<B>>, told: &mut PlaneAnswer) {
+        for keyed in wanted {
+            let key = keyed.key.clone();
+            if !self.add(keyed, told) {
+                told.unsent.push(WireKey::from(&key));
+            }
+        }
+    }
+
+    fn withhold(&mut self, key: &Key, named: Refusal, told: &mut PlaneAnswer) {
+        let [records, rows] = &mut self.withheld;
+        let of_plane = if key.stream == Stream::Records {
+            records
+        } else {
+            rows
+        };
+        of_plane.push(named);
+        told.withheld.push(WireKey::from(key));
     }
 
     /// Adds an item; `false` if there is no room for it. One that cannot be sent is named instead.
@@ -225,8 +257,7 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
         }
         if let Some(error) = item.fault.take() {
             let named = refusal(&item, &error);
-            told.withheld.push(WireKey::from(&key));
-            self.withheld.push(named.clone());
+            self.withhold(&key, named.clone(), told);
             self.failed.push((named, error));
             return true;
         }

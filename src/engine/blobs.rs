@@ -118,6 +118,11 @@ impl Transfers {
         }
     }
 
+    /// What became of the object under a key; `None` if nothing was tried.
+    pub fn of_key(&self, key: &Text) -> Option<&Result<()>> {
+        self.outcomes.get(key)
+    }
+
     /// The keys under which an object is not what its item says it is, at either end.
     pub fn disputed(&self) -> HashSet<Text> {
         let disputed = self

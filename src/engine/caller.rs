@@ -7,6 +7,7 @@ use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use super::ports::Side;
 use super::session::Session;
 use super::sweep::Sweep;
+use super::watch::Watch;
 
 /// How far ahead a timestamp may lie by default: 24 hours, in milliseconds.
 pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -62,4 +63,6 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub sweep: RefCell<Sweep<S::Body>>,
     /// See [`Session`].
     pub session: RefCell<Session<S::Body>>,
+    /// See [`Watch`].
+    pub watch: Watch,
 }

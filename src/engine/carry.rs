@@ -148,7 +148,7 @@ where
             oldest = Some(oldest.map_or(*hlc, |oldest| oldest.min(hlc)));
         }
         let Some(oldest) = oldest else { return };
-        let claims = match claims(&self.side, oldest, &disputed).await {
+        let claims = match claims(&self.side, oldest, Some(&disputed)).await {
             Ok(claims) => claims,
             Err(error) => {
                 let message =

@@ -8,14 +8,13 @@
     reason = "the crate's own callers name the concrete types"
 )]
 
-use super::held::Direction;
-use super::ports::Outcome;
+use super::outcome::{Direction, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Range, Reply, Span};
 
-/// At most this many items wait in the list of a store. Beyond it nothing is passed over.
+/// At most this many waiting items are read from the list of a store, those first that were tried least.
 pub const MOST_WAITING: usize = 10_000;
 
 /// Whose logs are asked after.

@@ -23,11 +23,15 @@ const AT_ONCE: usize = 1000;
 /// Per key the newest item that names it, with what it says of the object.
 pub(super) type Claims = HashMap<Text, (Hlc, Blob)>;
 
-/// Which items of the own stores name these keys, with timestamps of `since` and later.
+/// Which items of the own stores name these keys, or any, with timestamps of `since` and later.
 ///
 /// # Errors
 /// Those of the stores.
-pub(super) async fn claims<S: Side>(side: &S, since: &Hlc, keys: &HashSet<Text>) -> Result<Claims> {
+pub(super) async fn claims<S: Side>(
+    side: &S,
+    since: &Hlc,
+    keys: Option<&HashSet<Text>>,
+) -> Result<Claims> {
     let floor = Hlc::new(since.wall_time.saturating_sub(1), 0, Text::from(""));
     let mut claims = Claims::new();
     if let Some(records) = side.records() {
@@ -81,14 +85,17 @@ fn ask_from(floor: &Hlc, coverage: &Watermarks) -> Ask {
 fn note<B>(
     found: Stretch<Item<B>>,
     ask: &mut Ask,
-    keys: &HashSet<Text>,
+    keys: Option<&HashSet<Text>>,
     claims: &mut Claims,
 ) -> bool {
     let (items, more) = found.into_items();
     let follows = more && !items.is_empty();
     for (hlc, item) in items {
         ask.seen.advance(&hlc);
-        let Some(blob) = item.blob.filter(|blob| keys.contains(&blob.key)) else {
+        let Some(blob) = item
+            .blob
+            .filter(|blob| keys.is_none_or(|keys| keys.contains(&blob.key)))
+        else {
             continue;
         };
         if claims

@@ -5,6 +5,7 @@ use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind};
 use crate::protocol::message::Refusal;
 
+pub use super::outcome::Direction;
 use super::ports::Log;
 
 /// An item that waits, and with it what its node wrote later.
@@ -26,15 +27,6 @@ pub struct Held<B> {
     pub code: String,
     /// Why.
     pub error: Error,
-}
-
-/// Which way an item was going.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To the peer.
-    Outbound,
-    /// From the peer.
-    Inbound,
 }
 
 impl<B: Clone> Held<B> {
@@ -94,6 +86,20 @@ impl<B: Clone> Held<B> {
 }
 
 impl<B> Held<B> {
+    /// The same around another form of the body.
+    pub fn map<J>(self, body: impl FnOnce(B) -> J) -> Held<J> {
+        Held {
+            node_id: self.node_id,
+            direction: self.direction,
+            kind: self.kind,
+            hlc: self.hlc,
+            body: self.body.map(body),
+            blob: self.blob,
+            code: self.code,
+            error: self.error,
+        }
+    }
+
     /// Whether both speak of one item.
     pub(super) fn is_of(&self, direction: Direction, kind: &ItemKind, hlc: &Hlc) -> bool {
         self.direction == direction && self.kind == *kind && self.hlc == *hlc
@@ -119,7 +125,7 @@ impl<B> Held<B> {
 }
 
 /// The code that the peer gave, if it refused a request about the item; else that of the error.
-fn said_code(error: &Error) -> String {
+pub fn said_code(error: &Error) -> String {
     let by_peer = error
         .network()
         .and_then(|network| network.peer_code.clone());

@@ -4,11 +4,23 @@
 //! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]; [`blobs`] moves the
 //! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
 //! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
-//! is said of those that may not.
+//! is said of those that may not. `guards` says what of the watermarks counts where a clock went back, a node id is
+//! in two places, or a store lost what it had.
+//!
+//! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
+//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in what came and notes how far
+//! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
+//! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store.
 //!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
 //!
-//! Invariants:
+//! Invariants of rounds by logs:
+//! - how far a log was taken in is noted in the store that took it in, never before the items and their objects are
+//!   there or are noted to wait;
+//! - what waits holds only itself;
+//! - two sides are said to be in sync only if the digests of both are equal and nothing waits.
+//!
+//! Invariants of rounds by watermarks:
 //! - a persisted watermark never passes an item that was not taken in whole, nor one that was not shipped;
 //! - an item is shipped only once its object is at the other side;
 //! - nothing waits behind a held item but what the same node wrote after it;
@@ -17,19 +29,32 @@
 mod answer_logged;
 pub mod apply;
 mod apply_logged;
+mod asking;
 pub mod blobs;
 mod caller;
 mod carry;
 pub mod change_log;
 mod claims;
+mod differences;
+mod greeting;
+mod guarding;
+mod guards;
 pub mod held;
 mod holding;
 mod inbound;
+mod learning;
 pub mod object;
 pub mod outbound;
+pub mod outcome;
+mod outgoing;
+pub mod pages;
 mod planes;
 pub mod ports;
+pub mod progress;
+mod proving;
 mod reconcile;
+pub mod reconcile_all;
+pub mod reconcile_objects;
 pub mod responder;
 pub mod round;
 mod round_logged;
@@ -37,4 +62,6 @@ pub mod scan;
 mod sending;
 pub mod session;
 pub mod shipment;
+mod step;
 pub mod sweep;
+pub mod watch;

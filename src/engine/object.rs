@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::stream::{self, StreamExt};
 use sha2::{Digest as _, Sha256};
@@ -88,6 +88,21 @@ impl Incoming {
         Ok(self)
     }
 
+    /// All the bytes.
+    ///
+    /// # Errors
+    /// The error that they end in.
+    pub async fn whole(mut self) -> Result<Bytes> {
+        /// What is announced need not come.
+        const BELIEVED: u64 = 64 * 1024 * 1024;
+        let room = usize::try_from(self.size.unwrap_or(0).min(BELIEVED)).unwrap_or(0);
+        let mut bytes = BytesMut::with_capacity(room);
+        while let Some(piece) = self.chunks.next().await {
+            bytes.extend_from_slice(&piece?);
+        }
+        Ok(bytes.freeze())
+    }
+
     /// Reads the object, and says what it is.
     ///
     /// # Errors
@@ -105,6 +120,19 @@ impl Incoming {
             is_page: self.is_page,
         })
     }
+}
+
+/// Bytes that are there, in pieces.
+pub fn pieces_of(bytes: Bytes) -> Chunks {
+    const PIECE: usize = 256 * 1024;
+    stream::unfold(bytes, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = rest.split_to(PIECE.min(rest.len()));
+        Some((Ok(piece), rest))
+    })
+    .boxed()
 }
 
 struct Checking {

@@ -1,6 +1,6 @@
 //! Both planes of a side at once, by their logs.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Digest, Key, Keyed, Stream};
 
@@ -110,4 +110,24 @@ pub(super) fn keyed<B>(
             item,
         })
         .collect()
+}
+
+/// Holds the logs of a side against its tables.
+pub(super) async fn verify<S: Side>(side: &S) -> Result<u64> {
+    let mut mended = 0;
+    if let Some(records) = side.records() {
+        mended += records.verify().await?;
+    }
+    if let Some(rows) = side.rows() {
+        mended += rows.verify().await?;
+    }
+    Ok(mended)
+}
+
+pub(super) fn no_logs() -> Error {
+    Error::sync(
+        "reconcile",
+        "one of the two sides keeps no change log; use the stores of this package on both, or let the ordinary rounds do \
+         it",
+    )
 }

@@ -13,6 +13,8 @@
 use std::collections::HashMap;
 
 use super::change_log::ChangeLog;
+pub use super::outcome::Outcome;
+use super::progress::Progress;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
@@ -62,19 +64,6 @@ pub enum Order {
     Strict,
     /// Each item stands by itself.
     Loose,
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is stored now and was not before.
-    Applied,
-    /// What is stored is as new, or newer.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node failed, and the order is strict.
-    Behind,
 }
 
 /// One page of a scan.
@@ -142,6 +131,17 @@ pub trait Records<B>: ChangeLog<B> {
     /// [`coverage`](Capabilities::coverage).
     async fn coverage(&self) -> Result<Watermarks>;
 
+    /// Per node of `marks` the greatest timestamp held that is not later than its entry; `None` if the store has no
+    /// way to find that.
+    async fn newest_upto(&self, _marks: &Watermarks) -> Result<Option<Watermarks>> {
+        Ok(None)
+    }
+
+    /// What the store was given late, after the first `known` times.
+    fn late(&self, _known: u64) -> Late {
+        Late::default()
+    }
+
     /// What `ask` wants, by the store's index. `None` if the records have to be scanned after all. Asked only if
     /// the store has an [`index`](Capabilities::index).
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<B>>>>;
@@ -197,6 +197,16 @@ pub trait AppRows<B>: ChangeLog<B> {
     /// Per node the greatest timestamp that the table holds. Asked only if the store has
     /// [`coverage`](Capabilities::coverage).
     async fn coverage(&self, table: &Table) -> Result<Watermarks>;
+
+    /// As [`Records::newest_upto`], of one table.
+    async fn newest_upto(&self, _table: &Table, _marks: &Watermarks) -> Result<Option<Watermarks>> {
+        Ok(None)
+    }
+
+    /// As [`Records::late`].
+    fn late(&self, _known: u64) -> Late {
+        Late::default()
+    }
 
     /// The rows of `table` that `ask` wants, by an index. Asked only if the store has an
     /// [`index`](Capabilities::index).
@@ -272,18 +282,30 @@ pub trait State {
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
 }
 
+/// Timestamps of the own node that a store was given although it held a later one: a pass that goes by
+/// watermarks does not meet their items.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Late {
+    /// How many there were since the store was opened, these included.
+    pub count: u64,
+    /// Those that are asked for.
+    pub stamps: Vec<Hlc>,
+    /// The nodes of which nobody was told yet.
+    pub untold: Vec<NodeId>,
+}
+
 /// The app's hybrid logical clock, and the system's.
 pub trait Clock {
     /// Hears of a remote timestamp.
     async fn receive(&self, remote: &Hlc) -> Result<()>;
+    /// What the clock would stamp now, if it says for whom. It may be given for it.
+    async fn next(&self) -> Result<Option<Hlc>> {
+        Ok(None)
+    }
     /// Milliseconds since the epoch, as the app sees the system's clock.
     fn app_ms(&self) -> u64;
     /// Milliseconds since the epoch, by the system's clock itself.
     fn system_ms(&self) -> u64;
-    /// The node for which it stamps, if that is known.
-    fn node_id(&self) -> Option<NodeId> {
-        None
-    }
 }
 
 /// The other side.
@@ -305,6 +327,16 @@ pub trait Exchange<B> {
 pub trait Events {
     /// These shared records were newly applied.
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
+    /// The reconciliation that runs is so far.
+    fn progressed(&self, _progress: Progress) {}
+    /// Whether the reconciliation that runs was called off.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+    /// Waits until it is.
+    async fn stopped(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Where the engine says what it could not do.

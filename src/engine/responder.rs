@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
@@ -12,6 +14,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::guards::{hear, late_of};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::planes::keeps_logs;
@@ -35,6 +38,8 @@ pub struct Responder<S: Side> {
     looked_at_ms: Cell<Option<u64>>,
     /// When the logs were last held against the tables for a caller.
     verified_ms: Cell<Option<u64>>,
+    /// Whether the clock has heard of what the stores hold.
+    clock_has_heard: Arc<AtomicBool>,
 }
 
 /// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
@@ -61,6 +66,16 @@ impl<S: Side> Responder<S> {
             unordered: RefCell::default(),
             looked_at_ms: Cell::default(),
             verified_ms: Cell::default(),
+            clock_has_heard: Arc::default(),
+        }
+    }
+
+    /// The same, by the clock of `other`, which hears once for both of what the stores hold.
+    #[must_use]
+    pub fn with_clock_of<T: Side>(self, other: &Responder<T>) -> Self {
+        Self {
+            clock_has_heard: Arc::clone(&other.clock_has_heard),
+            ..self
         }
     }
 
@@ -98,6 +113,7 @@ impl<S: Side> Responder<S> {
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
         if let Some(asked) = request.log.take().filter(|_| keeps_logs(&self.side)) {
+            self.clock_hears().await;
             return self.answer_logged(request, *asked, packed).await;
         }
         let lost = self.nodes_behind(&request.shipped_after).await?;
@@ -120,6 +136,12 @@ impl<S: Side> Responder<S> {
                 None
             }
         };
+        if let Some(held) = &coverage
+            && !self.clock_has_heard.swap(true, Ordering::Relaxed)
+        {
+            hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
+        }
+        late_of(&self.side, (u64::MAX, u64::MAX));
         self.note_taken_in(&arrivals);
         let budget = request
             .max_answer_bytes
@@ -151,6 +173,24 @@ impl<S: Side> Responder<S> {
             withheld,
             log: None,
         })
+    }
+
+    /// Before the first answer by logs the clock hears of what the stores hold.
+    async fn clock_hears(&self) {
+        if self.clock_has_heard.load(Ordering::Relaxed) {
+            return;
+        }
+        match coverage(&self.side).await {
+            Ok(held) => {
+                self.clock_has_heard.store(true, Ordering::Relaxed);
+                hear(&self.side, held.iter(), self.max_clock_skew_ms).await;
+            }
+            Err(error) => {
+                let message =
+                    "getNodeWatermarks failed; the next answer asks again what is held here";
+                self.side.log().warn(message, Some(&error));
+            }
+        }
     }
 
     async fn page(

@@ -12,11 +12,12 @@ use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
+use super::guards::hear;
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
 use super::planes::keeps_logs;
-use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
+use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
@@ -38,6 +39,19 @@ pub struct Report<B> {
 }
 
 impl<B> Report<B> {
+    /// The same around another form of the bodies.
+    pub fn map<J>(self, body: impl Fn(B) -> J) -> Report<J> {
+        let held = self.held.into_iter().map(|held| held.map(&body));
+        Report {
+            applied: self.applied,
+            shipped: self.shipped,
+            has_more: self.has_more,
+            held: held.collect(),
+            landed: self.landed,
+            in_sync: self.in_sync,
+        }
+    }
+
     /// Whether the round brought anything over, as far as it says.
     fn has_work(&self) -> bool {
         self.applied > 0 || self.shipped > 0
@@ -135,7 +149,9 @@ where
     }
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
-        let (own, peer) = self.read_state().await?;
+        let began_ms = self.side.clock().app_ms();
+        let (own, persisted) = self.read_state().await?;
+        let peer = self.guarded(sweep, &own, persisted.clone()).await;
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
@@ -148,6 +164,10 @@ where
             answer,
         } = self.send(sweep, &own, &peer, replaces).await?;
         sweep.begun = true;
+        if sweep.guards.hears_of_the_page() {
+            let skew = self.options.max_clock_skew_ms;
+            hear(&self.side, [&page.met].into_iter(), skew).await;
+        }
         let news = answer
             .items
             .iter()
@@ -177,6 +197,7 @@ where
             gapped: guard.into_stopped(),
             coverage: answer.coverage.clone(),
             shipped_after,
+            began_ms,
             horizon,
             more: page.more || only_hears,
             blind: page.blind.is_some(),
@@ -186,23 +207,28 @@ where
             peer: peer_after,
             peer_lost,
         } = sweep.learn(&own, &peer, learned);
+        let asks_again = sweep.guards.asks_again();
         if let Err(error) = self
-            .write_state((&own, &own_after), (&peer, &peer_after))
+            .write_state((&own, &own_after), (&persisted, &peer_after))
             .await
         {
             sweep.end();
             return Err(error);
         }
+        sweep.guards.persisted();
         self.announce(&inbound).await?;
 
         if only_hears {
             let heard = Pass::Heard {
                 taken_in: inbound.applied(),
-                more: news && answer.has_more,
+                more: asks_again || (news && answer.has_more),
             };
             return inbound.fatal().map_or(Ok(heard), Err);
         }
-        let has_more = page.more || peer_lost || (news && (answer.has_more || !refused.is_empty()));
+        let has_more = page.more
+            || peer_lost
+            || asks_again
+            || (news && (answer.has_more || !refused.is_empty()));
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }

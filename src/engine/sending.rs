@@ -73,7 +73,7 @@ where
                 max_answer_bytes: None,
                 log: None,
             };
-            let answer = match self.peer.exchange(request).await {
+            let answer = match self.ask(request).await {
                 Err(error) => {
                     let is_smaller = match error.kind() {
                         ErrorKind::TooLarge => self.ship_less(sweep, &outbound.shipped),

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::error::{Error, ErrorKind};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Cursor, History, Key, PlaneAnswer, Stream};
+use crate::protocol::log::{Cursor, Digest, History, Key, PlaneAnswer, Stream};
 use crate::protocol::text::Text;
 
 use super::change_log::{View, Waiting};
@@ -63,8 +63,11 @@ pub(super) struct Pair {
     pub(super) id: String,
     /// Its history.
     pub(super) history: History,
-    /// How far the peer has taken in the own log.
+    /// How far the own log went to the peer: what of it was not taken in waits here.
     pub(super) have: u64,
+    /// How far the peer has noted that. What it refuses it does not pass before this side has noted that it waits: the
+    /// answer that says so may be lost.
+    pub(super) confirmed: u64,
     /// How far this side has taken in the peer's log.
     pub(super) cursor: Option<Cursor>,
     /// How far that is noted in the store.
@@ -80,6 +83,7 @@ impl Pair {
             id: told.id,
             history: told.history,
             have: told.have,
+            confirmed: told.have,
             cursor: told.cursor,
         }
     }
@@ -97,12 +101,30 @@ impl Pair {
     }
 }
 
+/// What was brought over without being told of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Untold {
+    pub(super) differing: usize,
+    pub(super) applied: usize,
+    pub(super) shipped: usize,
+}
+
 /// See the [module page](self).
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of the peer, and none excludes another"
+)]
 pub struct Session<B> {
     pub(super) peer: Peer,
     /// What waits.
     pub(super) held: BTreeMap<(bool, Key), Held<B>>,
+    /// What of it was tried since there was last nothing to do: each is tried once before that is said again.
+    pub(super) tried: HashSet<(bool, Key)>,
+    /// What both sides held when that was last compared: this side and the peer.
+    pub(super) compared: Option<(Digest, Digest)>,
+    /// The same when all that differed was found to wait.
+    pub(super) explained: Option<(Digest, Digest)>,
     /// Keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
     /// Whether the last answer held all that the peer had.
@@ -119,13 +141,16 @@ pub struct Session<B> {
     pub(super) want: Vec<Key>,
     /// Keys that are to be sent, for the same reason.
     pub(super) offer: Vec<Key>,
-    /// What the first comparison with the peer brought over, which no round has told of yet: records applied, items
-    /// shipped.
-    pub(super) untold: (usize, usize),
+    /// What the first comparison with the peer brought over, which no round has told of yet.
+    pub(super) untold: Untold,
     /// Nothing is proved before they have travelled.
     pub(super) is_reconciling: bool,
     /// Whether this side held anything when the peer was first asked.
     pub(super) had_items: bool,
+    /// Whether the clock has heard of what the own stores hold.
+    pub(super) clock_has_heard: bool,
+    /// The own node, if the clock says it.
+    pub(super) node: Option<NodeId>,
     /// Whether it was said already that two machines share the own node id.
     pub(super) told_of_twin: bool,
 }
@@ -135,6 +160,9 @@ impl<B> Default for Session<B> {
         Self {
             peer: Peer::Unknown,
             held: BTreeMap::new(),
+            tried: HashSet::new(),
+            compared: None,
+            explained: None,
             not_stored: HashSet::new(),
             heard_all: false,
             reconciled_ms: None,
@@ -143,9 +171,11 @@ impl<B> Default for Session<B> {
             most_weight: None,
             want: Vec::new(),
             offer: Vec::new(),
-            untold: (0, 0),
+            untold: Untold::default(),
             is_reconciling: false,
             had_items: false,
+            clock_has_heard: false,
+            node: None,
             told_of_twin: false,
         }
     }
@@ -163,6 +193,7 @@ impl<B: Clone> Session<B> {
     /// An item waits. Returns what is to be noted of it, if that is news.
     pub(super) fn hold(&mut self, key: &Key, held: Held<B>) -> Option<Waiting> {
         let at = (held.direction == Direction::Inbound, key.clone());
+        self.tried.insert(at.clone());
         let is_known = self.held.get(&at).is_some_and(|known| {
             known.code == held.code && (known.hlc == held.hlc || held.body.is_none())
         });
@@ -188,15 +219,22 @@ impl<B: Clone> Session<B> {
     /// The keys that the peer is asked for.
     pub(super) fn wanted(&self) -> Vec<Key> {
         let mut wanted = self.want.clone();
-        wanted.extend(self.waiting(Direction::Inbound));
+        let untried = self.waiting(Direction::Inbound).into_iter();
+        wanted.extend(untried.filter(|key| !self.want.contains(key)));
         wanted
     }
 
-    /// The keys of what waits on one way.
+    /// The keys of what waits on one way and was not tried yet.
     pub(super) fn waiting(&self, direction: Direction) -> Vec<Key> {
         let inbound = direction == Direction::Inbound;
         let waiting = self.held.keys().filter(|(way, _)| *way == inbound);
-        waiting.map(|(_, key)| key.clone()).collect()
+        let untried = waiting.filter(|at| !self.tried.contains(at));
+        untried.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Whether anything waits that was not tried yet.
+    pub(super) fn has_untried(&self) -> bool {
+        self.held.keys().any(|at| !self.tried.contains(at))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::guards::Guards;
 use super::held::{Direction, Held};
 use super::outbound::Unordered;
 
@@ -61,6 +62,8 @@ pub struct Sweep<B> {
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
     pub(super) backlog: Backlog<Text>,
+    /// See there. They outlast the sweep.
+    pub(super) guards: Guards,
 }
 
 impl<B> Default for Sweep<B> {
@@ -84,6 +87,7 @@ impl<B> Default for Sweep<B> {
             begun: false,
             held: Vec::new(),
             backlog: Backlog::default(),
+            guards: Guards::default(),
         }
     }
 }
@@ -102,12 +106,21 @@ pub(super) struct Learned {
     pub shipped_after: Watermarks,
     /// What the peer says it holds.
     pub coverage: Option<Watermarks>,
+    /// When it began, in milliseconds since the epoch.
+    pub began_ms: u64,
     /// The last item of the page that was offered.
     pub horizon: Option<Hlc>,
     /// Whether the page left items out.
     pub more: bool,
     /// Whether a table could not be scanned.
     pub blind: bool,
+}
+
+impl Learned {
+    /// Whether everything earlier that the peer lacks was on the page that was offered.
+    fn is_before_what_was_left_out(&self, hlc: &Hlc) -> bool {
+        !self.more || self.horizon.as_ref().is_some_and(|end| hlc <= end)
+    }
 }
 
 /// What is known after a round.
@@ -125,9 +138,11 @@ impl<B> Sweep<B> {
     pub(super) fn end(&mut self) {
         let unordered = std::mem::take(&mut self.unordered);
         let superseded_before = std::mem::take(&mut self.superseded);
+        let guards = std::mem::take(&mut self.guards);
         *self = Self {
             superseded_before,
             unordered,
+            guards,
             ..Self::default()
         };
     }
@@ -148,6 +163,15 @@ impl<B> Sweep<B> {
     pub(super) fn ask_for_less(&mut self, limit: usize) -> bool {
         self.answer_limit = Some((limit / 2).max(1));
         limit > 1
+    }
+
+    /// What was stamped like this may not be at the peer, whatever is known: its node is offered again from there on.
+    pub(super) fn offer_again(&mut self, hlc: &Hlc) {
+        if let Some(known) = &mut self.known_at_peer {
+            known.lower_below(hlc);
+        }
+        self.shipped.lower_below(hlc);
+        self.backlog.forget();
     }
 
     /// Forgets what stopped nodes on their way out, so that the next round tries it again. Returns whether
@@ -255,10 +279,13 @@ impl<B> Sweep<B> {
                 .or_insert_with(|| gap.clone());
         }
         self.broken.extend(round.taken_in.gaps().keys().cloned());
+        self.guards
+            .confirm(&mut own_after, &mut self.received, round.coverage.as_ref());
         let peer_lost = self.rewind(&round);
         self.gapped = round.gapped;
         self.blind |= round.blind;
         let peer_after = self.bound_peer(peer, &known);
+        self.guards.note_reached(&peer_after);
         self.known_at_peer = Some(known);
         Known {
             own: own_after,
@@ -290,16 +317,20 @@ impl<B> Sweep<B> {
     /// it was sent and what it sent. If the offered page left items out, what the peer sent counts only up to
     /// the end of that page, because those items lie behind it.
     fn known_after(&self, peer: &Watermarks, round: &Learned) -> Watermarks {
-        if let Some(coverage) = &round.coverage {
-            return coverage.clone();
-        }
-        let mut known = self.known_at_peer.as_ref().unwrap_or(peer).clone();
-        known.merge(&round.shipped.unbroken());
-        for hlc in &round.received {
-            if !round.more || round.horizon.as_ref().is_some_and(|end| hlc <= end) {
-                known.advance(hlc);
-            }
-        }
+        let before = self.known_at_peer.as_ref().unwrap_or(peer);
+        let shipped = round.shipped.unbroken();
+        let received = || {
+            let all = round.received.iter();
+            all.filter(|hlc| round.is_before_what_was_left_out(hlc))
+        };
+        let mut known = round.coverage.clone().unwrap_or_else(|| {
+            let mut known = before.clone();
+            known.merge(&shipped);
+            received().for_each(|hlc| known.advance(hlc));
+            known
+        });
+        let guards = &self.guards;
+        guards.bound(&mut known, [before, &shipped], received(), round.began_ms);
         known
     }
 

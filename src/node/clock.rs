@@ -1,24 +1,28 @@
 //! `createHLCClock(options)`: a hybrid logical clock for apps without the Starkeep peers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::convert::{read_hlc, write_hlc};
-use super::error::{invalid, must_be};
-use super::helpers::TIMESTAMP;
+use super::convert::{read_hlc, read_watermarks, write_hlc};
+use super::error::invalid;
 use super::options::Options;
-use super::value::{Call, Handle, Key, Scope, Value, bound, brand};
-use crate::engine::ports::Clock;
-use crate::error::{Error, Result};
-use crate::protocol::hlc::safe_integer;
-use crate::protocol::hlc::{ClockState, Hlc, NodeId};
+use super::stores::Native;
+use super::value::{Call, Persistent, Scope, Value, bound, brand};
+use crate::error::Result;
+use crate::protocol::hlc::{ClockState, Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::store::clock::{SharedClock, system_ms};
+use crate::store::known::{behind, behind_records, behind_rows, behind_state, later};
+use crate::store::{AppRowStore, RecordStore, StateStore};
+
+/// What a timestamp must be.
+pub const TIMESTAMP: &str = "a timestamp { wallTime, counter, nodeId }";
 
 /// What is behind a clock object.
 pub struct NativeClock {
     clock: SharedClock,
-    wall_clock: Option<Handle>,
-    on_tick: Option<Handle>,
+    wall_clock: Option<Persistent>,
+    on_tick: Option<Persistent>,
 }
 
 impl NativeClock {
@@ -27,37 +31,28 @@ impl NativeClock {
             return Ok(system_ms());
         };
         let now = scope.call(scope.undefined()?, wall_clock.value(scope)?, &[])?;
-        let got = || scope.describe_kind(now);
-        let ms = scope.as_number(now).map(f64::floor).and_then(safe_integer);
-        ms.ok_or_else(|| {
-            let what = format!("must answer milliseconds since the epoch, got {}", got());
-            invalid("wallClockFunction", &what)
-        })
+        if let Some(ms) = scope.as_number(now).map(f64::floor).and_then(safe_integer) {
+            return Ok(ms);
+        }
+        let got = scope.describe(now, true)?;
+        let what = format!("must answer milliseconds since the epoch, got {got}");
+        Err(invalid("wallClockFunction", &what))
     }
 
     fn moved<'s>(&self, scope: Scope<'s>, stamp: &Hlc) -> Result<Value<'s>> {
         if let Some(on_tick) = &self.on_tick {
-            let object = scope.object()?;
-            scope.set(object, Key::WallTime, scope.count(stamp.wall_time)?)?;
-            scope.set(object, Key::Counter, scope.count(stamp.counter)?)?;
-            scope.call(scope.undefined()?, on_tick.value(scope)?, &[object])?;
+            let state = scope.object_of(&[
+                ("wallTime", scope.count(stamp.wall_time)?),
+                ("counter", scope.count(stamp.counter)?),
+            ])?;
+            scope.call(scope.undefined()?, on_tick.value(scope)?, &[state])?;
         }
         write_hlc(scope, stamp)
     }
 
-    fn tick<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        let physical = self.physical(scope)?;
-        self.moved(scope, &self.clock.tick_at(physical))
-    }
-
-    fn receive<'s>(&self, scope: Scope<'s>, remote: &Hlc) -> Result<Value<'s>> {
-        let physical = self.physical(scope)?;
-        self.moved(scope, &self.clock.receive_at(remote, physical))
-    }
-
-    /// The node that it stamps for.
-    pub fn node_id(&self) -> Option<NodeId> {
-        self.clock.node_id()
+    /// What it would stamp now. Nothing is given.
+    pub fn next(&self, scope: Scope<'_>) -> Result<Hlc> {
+        Ok(self.clock.next_at(self.physical(scope)?))
     }
 
     /// The clock itself, for native code on any thread. `None` where it has functions of the app's, which
@@ -73,46 +68,110 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let options = Options::new(scope, call.arg(0))?;
     let node_id = scope.as_text(options.get("nodeId")?);
-    let node_id = node_id.unwrap_or_else(|| Text::from(""));
-    let state = initial_state(scope, &options)?;
     let array = options.array();
     let clock = Rc::new(NativeClock {
-        clock: SharedClock::new(node_id, state),
+        clock: begun(scope, &options, node_id.unwrap_or_else(|| Text::from("")))?,
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
     });
     let object = scope.object()?;
     for name in ["now", "send"] {
         let clock = Rc::clone(&clock);
-        let tick = bound(scope, name, array, move |call| clock.tick(call.scope))?;
-        scope.set_named(object, name, tick)?;
+        let tick = bound(scope, name, array, move |call| {
+            let physical = clock.physical(call.scope)?;
+            clock.moved(call.scope, &clock.clock.tick_at(physical))
+        })?;
+        scope.set(object, name, tick)?;
     }
     let receiving = Rc::clone(&clock);
     let receive = bound(scope, "receive", array, move |call| {
-        let remote = read_hlc(call.scope, call.arg(0))?.ok_or_else(|| {
-            must_be(
-                "clock.receive(remote)",
-                TIMESTAMP,
-                &call.scope.describe(call.arg(0)),
-            )
-        })?;
-        receiving.receive(call.scope, &remote)
+        let (scope, given) = (call.scope, call.arg(0));
+        let remote = read_hlc(scope, given)?;
+        let remote =
+            remote.ok_or_else(|| scope.must_be("clock.receive(remote)", TIMESTAMP, given))?;
+        let physical = receiving.physical(scope)?;
+        receiving.moved(scope, &receiving.clock.receive_at(&remote, physical))
     })?;
-    scope.set(object, Key::Receive, receive)?;
+    scope.set(object, "receive", receive)?;
     brand(scope, object, clock)?;
     Ok(object)
 }
 
-fn initial_state(scope: Scope<'_>, options: &Options<'_>) -> Result<ClockState> {
-    let Some(state) = options.given("initialState")? else {
-        return Ok(ClockState::default());
+/// A clock that begins behind what the app persisted and what the stores know. The first state store of this package
+/// among them keeps it.
+fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<SharedClock> {
+    let mut state = read_state(scope, options.get("initialState")?)?;
+    let mut keeper = None;
+    let stores = match options.given("state")? {
+        Some(stores) => scope.elements(stores)?,
+        None => Vec::new(),
     };
-    let integer = |key| {
-        let number = scope.as_number(scope.get(state, key)?);
-        Ok::<_, Error>(number.and_then(safe_integer).unwrap_or_default())
-    };
-    Ok(ClockState {
-        wall_time: integer(Key::WallTime)?,
-        counter: integer(Key::Counter)?,
+    for store in stores {
+        let known = match store_in(scope, store)? {
+            Some(Store::Records(records)) => behind_records(records)?,
+            Some(Store::Rows(rows)) => behind_rows(rows)?,
+            Some(Store::State(state)) => {
+                keeper.get_or_insert_with(|| Arc::clone(&state));
+                behind_state(state)?
+            }
+            None => told(scope, store)?,
+        };
+        state = later(state, known);
+    }
+    let clock = SharedClock::new(node_id, state);
+    Ok(match keeper {
+        Some(keeper) => clock.kept_in(keeper),
+        None => clock,
     })
+}
+
+/// A store of this package.
+enum Store {
+    Records(Arc<dyn RecordStore>),
+    State(Arc<dyn StateStore>),
+    Rows(Arc<dyn AppRowStore>),
+}
+
+/// The store that the value is, or that is behind its `applier`.
+fn store_in(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Store>> {
+    if let Some(records) = scope.native_of::<Native<dyn RecordStore>>(value)? {
+        return Ok(Some(Store::Records(Arc::clone(&records.0))));
+    }
+    if let Some(state) = scope.native_of::<Native<dyn StateStore>>(value)? {
+        return Ok(Some(Store::State(Arc::clone(&state.0))));
+    }
+    let mut rows = scope.native_of::<Native<dyn AppRowStore>>(value)?;
+    if rows.is_none() {
+        rows = scope.native_of(scope.get(value, "applier")?)?;
+    }
+    Ok(rows.map(|rows| Store::Rows(Arc::clone(&rows.0))))
+}
+
+/// `isStore(object)`: whether a clock can begin behind it without asking its functions.
+pub fn is_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let store = store_in(call.scope, call.arg(0))?;
+    call.scope.boolean(store.is_some())
+}
+
+/// Behind `{ clock, watermarks }`, which another store answered to `js/known.js`. What cannot be read of watermarks is
+/// passed over, as an engine does.
+fn told(scope: Scope<'_>, known: Value<'_>) -> Result<ClockState> {
+    let mut state = read_state(scope, scope.get(known, "clock")?)?;
+    for marks in scope.elements(scope.get(known, "watermarks")?)? {
+        if !scope.is_nullish(marks)? {
+            let marks = read_watermarks(scope, marks)?;
+            state = later(state, behind(&marks.unwrap_or_default()));
+        }
+    }
+    Ok(state)
+}
+
+fn read_state(scope: Scope<'_>, state: Value<'_>) -> Result<ClockState> {
+    if scope.is_nullish(state)? {
+        return Ok(ClockState::default());
+    }
+    let parts = scope.pick(state, ["wallTime", "counter"])?;
+    let integer = |part| scope.as_number(part).and_then(safe_integer);
+    let [wall_time, counter] = parts.map(|part| integer(part).unwrap_or_default());
+    Ok(ClockState { wall_time, counter })
 }

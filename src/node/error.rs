@@ -39,17 +39,17 @@ fn more_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
     }
     let more = scope.object()?;
     if error.says_its_operation() {
-        scope.set_named(more, "operation", scope.text(error.operation())?)?;
+        scope.set(more, "operation", scope.text(error.operation())?)?;
     }
     if let Some(network) = error.network() {
-        scope.set_named(more, "reason", scope.text(network.reason.name())?)?;
-        scope.set_named(more, "retryable", scope.boolean(network.retryable)?)?;
-        scope.set_named(more, "url", scope.text(&network.url)?)?;
+        scope.set(more, "reason", scope.text(network.reason.name())?)?;
+        scope.set(more, "retryable", scope.boolean(network.retryable)?)?;
+        scope.set(more, "url", scope.text(&network.url)?)?;
         if let Some(status) = network.status {
-            scope.set_named(more, "status", scope.number(status.into())?)?;
+            scope.set(more, "status", scope.number(status.into())?)?;
         }
         if let Some(code) = &network.peer_code {
-            scope.set_named(more, "peerCode", scope.text(code)?)?;
+            scope.set(more, "peerCode", scope.text(code)?)?;
         }
     }
     Ok(more)
@@ -102,7 +102,7 @@ pub fn panicked(payload: &(dyn Any + Send)) -> Error {
 pub fn warn(env: &Rc<Env>, message: &str, error: Option<&Error>) {
     // If not even the console works, there is no way to tell.
     let _ = env.scope(|scope| {
-        let text = scope.text(&format!("[starkeep sync] {message}"))?;
+        let text = scope.text(message)?;
         match error {
             Some(error) => {
                 let error = to_js(scope, error)?;
@@ -119,13 +119,12 @@ pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
 }
 
-/// The same, of a value that is not what it must be. `got` is from [`Scope::describe`] or, where the value may
-/// be a secret, from [`Scope::describe_kind`].
-pub fn must_be(option: &str, what: &str, got: &str) -> Error {
-    let advice = if got == "a Promise" {
-        ": await it first"
-    } else {
-        ""
-    };
-    invalid(option, &format!("must be {what}, got {got}{advice}"))
+/// Says a warning the first time in this environment.
+pub fn warn_once(env: &Rc<Env>, message: &str) {
+    // As above.
+    let _ = env.scope(|scope| {
+        scope
+            .helper(Intrinsic::WarnOnce, &[scope.text(message)?])
+            .map(drop)
+    });
 }

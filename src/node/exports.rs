@@ -7,28 +7,22 @@
 use napi::JsValue;
 use napi::bindgen_prelude::Object;
 
-use super::clock::create_hlc_clock;
-use super::delta;
+use super::clock::{create_hlc_clock, is_store};
 use super::engine::create_sync_engine;
 use super::error::invalid;
 use super::files::{copy_object, residency_of};
-use super::helpers;
 use super::http::{create_http_object_storage, create_http_sync_transport};
 use super::options::Options;
 use super::runtime::set_up_waits;
 use super::serving::{create_http_sync_handler, create_http_sync_server};
 use super::stores::STORES;
 use super::transport::create_in_process;
-use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, function};
+use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, add_functions, function};
+use super::{delta, helpers};
 use crate::error::{Error, Result};
 
-/// The functions of the package, by name.
+/// The functions of the package, by name, that are not made in `js/`.
 const FUNCTIONS: &[(&str, Function)] = &[
-    ("mergeWatermarks", helpers::merge_watermarks),
-    ("watermarkFor", helpers::watermark_for),
-    ("selectUnseen", helpers::select_unseen),
-    ("computeRecordWatermarks", helpers::record_watermarks),
-    ("computeAppSyncableWatermarks", helpers::row_watermarks),
     ("compareHLC", helpers::compare_hlc),
     ("serializeHLC", helpers::serialize_hlc),
     ("deserializeHLC", helpers::deserialize_hlc),
@@ -49,15 +43,13 @@ const FACTORIES: &[(&str, Function)] = &[
 /// What the functions in `js/` ask, besides what `js/sqlite/` asks about [timestamps](delta).
 const HELPERS: &[(&str, Function)] = &[
     ("isLater", helpers::is_later),
-    ("mustBe", helpers::must_be_error),
-    ("describe", helpers::describe),
-    ("isPromise", helpers::is_promise),
-    ("warn", helpers::warn_of),
-    ("listenerThrew", helpers::listener_threw),
+    ("selectUnseen", helpers::select_unseen),
+    ("newestOf", helpers::newest_of),
+    ("isStore", is_store),
     ("copyObject", copy_object),
 ];
 
-/// Adds `makeExports` to the addon's exports: given what [`FROM_ENTRY`] names, it answers the package.
+/// Adds `makeExports` to the addon's exports: given what `js/exports.js` hands in, it answers the package.
 #[napi_derive::napi(module_exports)]
 pub fn exports(exports: Object, raw_env: napi::Env) -> napi::Result<()> {
     let add = || {
@@ -69,31 +61,25 @@ pub fn exports(exports: Object, raw_env: napi::Env) -> napi::Result<()> {
             let exports = build_exports(Scope::of(&env), call.arg(0))?;
             Ok(call.scope.value(exports.raw()))
         })?;
-        scope.set_named(scope.value(exports.raw()), "makeExports", make)
+        scope.set(scope.value(exports.raw()), "makeExports", make)
     };
     add().map_err(|error: Error| napi::Error::from_reason(error.to_string()))
 }
 
-/// `entry` is what `js/exports.js` hands in: the functions of [`Intrinsic`] that are not made here.
 fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
-    let create_waits = scope.get_named(entry, "createWaits")?;
+    let create_waits = scope.get(entry, "createWaits")?;
     if scope.kind(create_waits)? != Kind::Function {
         let what = "is called by the package's own entries";
         return Err(invalid("makeExports", what));
     }
-    let zero = helpers::zero_hlc(scope)?;
-    let sources = [entry, set_up_waits(scope, create_waits)?];
-    scope.set_intrinsic(Intrinsic::ZeroHlc, zero)?;
+    set_up_waits(scope, create_waits)?;
     for (intrinsic, name) in Intrinsic::ALL {
-        for from in sources {
-            let value = scope.get_named(from, name)?;
-            if !scope.is_nullish(value)? {
-                scope.set_intrinsic(*intrinsic, value)?;
-            }
+        let value = scope.get(entry, name)?;
+        if !scope.is_nullish(value)? {
+            scope.set_intrinsic(*intrinsic, value)?;
         }
     }
     let exports = scope.object()?;
-    scope.set_named(exports, "ZERO_HLC", zero)?;
     add_functions(scope, exports, FUNCTIONS)?;
     let factories = scope.object()?;
     add_functions(scope, factories, FACTORIES)?;
@@ -101,23 +87,12 @@ fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
         let open_store = function(scope, name, |call| {
             open(call, &Options::new(call.scope, call.arg(0))?)
         })?;
-        scope.set_named(factories, name, open_store)?;
+        scope.set(factories, name, open_store)?;
     }
-    scope.set_named(exports, "factories", factories)?;
+    scope.set(exports, "factories", factories)?;
     let helpers = scope.object()?;
     add_functions(scope, helpers, HELPERS)?;
     add_functions(scope, helpers, delta::HELPERS)?;
-    scope.set_named(exports, "helpers", helpers)?;
+    scope.set(exports, "helpers", helpers)?;
     Ok(exports)
-}
-
-fn add_functions(
-    scope: Scope<'_>,
-    object: Value<'_>,
-    functions: &[(&str, Function)],
-) -> Result<()> {
-    for (name, body) in functions {
-        scope.set_named(object, name, function(scope, name, *body)?)?;
-    }
-    Ok(())
 }

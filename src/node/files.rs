@@ -1,9 +1,8 @@
 //! Files that an app moves itself: what `js/files.js` has done for `createFileSyncEngine()`, and `residencyOf()`.
 
 use super::adapters::AnyBlobs;
-use super::error::must_be;
 use super::runtime::{IntoJs, JsObject, spawn};
-use super::value::{Call, Handle, Key, Scope, Value};
+use super::value::{Call, Scope, Value};
 use crate::engine::blobs::copy;
 use crate::engine::ports::Blobs;
 use crate::error::Result;
@@ -12,8 +11,8 @@ use crate::protocol::text::Text;
 
 fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
     let storage = call.scope.keep(call.arg(index))?;
-    let storage = AnyBlobs::new(JsObject::new(Handle::Persistent(storage), option));
-    storage.look()?;
+    let storage = AnyBlobs::new(JsObject::new(storage, option));
+    storage.find_store()?;
     Ok(storage)
 }
 
@@ -45,16 +44,16 @@ pub fn residency_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     if scope.is_nullish(row)? {
         return spawn(scope, async { Ok(Residency::Absent) });
     }
-    if !scope.is_nullish(scope.get(row, Key::DeletedAtColumn)?)? {
+    let [deleted_at, key] = scope.pick(row, ["deleted_at", "object_storage_key"])?;
+    if !scope.is_nullish(deleted_at)? {
         return spawn(scope, async { Ok(Residency::Tombstoned) });
     }
-    let key = scope.get(row, Key::ObjectStorageKeyColumn)?;
-    let got = scope.describe_kind(key);
-    let key = scope.as_text(key);
+    let place = "residencyOf(recordRow.object_storage_key)";
+    let given = scope.as_text(key);
+    let key = given.ok_or_else(|| scope.must_be_some(place, "a string", key));
     let storage = storage(call, 1, "localStorage")?;
     spawn(scope, async move {
-        let place = "residencyOf(recordRow.object_storage_key)";
-        let key = key.ok_or_else(|| must_be(place, "a string", &got))?;
-        Ok(Residency::of_live_row(storage.has(&key).await?))
+        let is_here = storage.has(&key?).await?;
+        Ok(Residency::of_live_row(is_here))
     })
 }

@@ -3,15 +3,14 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::convert::{
-    Body, parse_json, read_hlc_of, read_record, read_row, read_watermarks, stringify, write_hlc,
-    write_watermarks,
-};
-use super::value::{Key, Kind, Scope, Value, list};
+use super::convert::{Body, read_record, read_row, read_watermarks, write_watermarks};
+use super::runtime::{IntoJs, parse_json, stringify};
+use super::value::{Kind, Scope, Value, list};
 use crate::error::{Error, Result};
-use crate::protocol::item::{Item, ItemKind, NoItem, Table};
+use crate::protocol::item::{Item, ItemKind, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire::{read_refusals, write_refusals};
 
 /// A message of the app's that is read, and what errors call it.
 struct Message<'s> {
@@ -41,52 +40,50 @@ impl<'s> Message<'s> {
         Error::sync(self.operation, what)
     }
 
-    fn get(&self, key: Key) -> Result<Value<'s>> {
-        self.scope.get(self.value, key)
+    /// A field, if it is there.
+    fn given(&self, name: &str) -> Result<Option<Value<'s>>> {
+        let value = self.scope.get(self.value, name)?;
+        Ok((!self.scope.is_nullish(value)?).then_some(value))
     }
 
     /// What `read` makes of a field, if it is there; it must be `what`.
     fn field<T>(
         &self,
-        key: Key,
+        name: &str,
         what: &str,
         read: impl FnOnce(Value<'s>) -> Option<T>,
     ) -> Result<Option<T>> {
-        let value = self.get(key)?;
-        if self.scope.is_nullish(value)? {
+        let Some(value) = self.given(name)? else {
             return Ok(None);
-        }
-        let wrong = || self.wrong(&format!("{} must be {what}", key.name()));
+        };
+        let wrong = || self.wrong(&format!("{name} must be {what}"));
         read(value).map(Some).ok_or_else(wrong)
     }
 
-    fn count(&self, key: Key) -> Result<Option<usize>> {
-        self.field(key, "a positive integer", |value| {
+    fn count(&self, name: &str) -> Result<Option<usize>> {
+        self.field(name, "a positive integer", |value| {
             self.scope.as_number(value).and_then(as_count)
         })
     }
 
-    fn watermarks(&self, key: Key) -> Result<Option<Watermarks>> {
-        let value = self.get(key)?;
-        if self.scope.is_nullish(value)? {
+    fn watermarks(&self, name: &str) -> Result<Option<Watermarks>> {
+        let Some(value) = self.given(name)? else {
             return Ok(None);
-        }
+        };
         let read = read_watermarks(self.scope, value)?;
-        read.map(Some)
-            .map_err(|what| self.wrong(&format!("{}: {what}", key.name())))
+        let wrong = |what| self.wrong(&format!("{name}: {what}"));
+        read.map(Some).map_err(wrong)
     }
 
     fn items(&self) -> Result<Vec<Item<Body>>> {
         let mut items = Vec::new();
-        for (key, read) in [
-            (Key::Records, read_record as Reader),
-            (Key::AppSyncableRows, read_row),
+        for (name, read) in [
+            ("records", read_record as Reader),
+            ("appSyncableRows", read_row),
         ] {
-            let list = self.get(key)?;
-            if self.scope.is_nullish(list)? {
+            let Some(list) = self.given(name)? else {
                 continue;
-            }
-            let name = key.name();
+            };
             if !self.scope.is_array(list)? {
                 return Err(self.wrong(&format!("{name} must be an array")));
             }
@@ -100,10 +97,9 @@ impl<'s> Message<'s> {
 
     /// What sides with change logs say to each other. It is data alone, so it crosses as JSON.
     fn log<T: DeserializeOwned>(&self) -> Result<Option<Box<T>>> {
-        let log = self.get(Key::Log)?;
-        if self.scope.is_nullish(log)? {
+        let Some(log) = self.given("log")? else {
             return Ok(None);
-        }
+        };
         let json = stringify(self.scope, log)?;
         let read = serde_json::from_str(&json).map(|log| Some(Box::new(log)));
         read.map_err(|error| self.wrong(&format!("log: {error}")))
@@ -111,13 +107,10 @@ impl<'s> Message<'s> {
 
     /// What a peer says of items that it did not take in or cannot send. It only explains: what cannot be read
     /// of it is passed over.
-    fn refusals(&self, key: Key) -> Result<Vec<Refusal>> {
-        let list = self.get(key)?;
-        if !self.scope.is_array(list)? {
-            return Ok(Vec::new());
-        }
-        let refusals = self.scope.first_of(list, Refusal::MOST, read_refusal)?;
-        Ok(refusals.into_iter().flatten().collect())
+    fn refusals(&self, name: &str) -> Result<Vec<Refusal>> {
+        let list = self.scope.get(self.value, name)?;
+        let json = stringify(self.scope, list).unwrap_or_else(|_| "[]".into());
+        Ok(read_refusals(&json))
     }
 }
 
@@ -127,28 +120,25 @@ type Reader = fn(Scope<'_>, Value<'_>) -> Result<std::result::Result<Item<Body>,
 pub fn write_request<'s>(scope: Scope<'s>, request: &Request<Body>) -> Result<Value<'s>> {
     let object = scope.object()?;
     let watermarks = write_watermarks(scope, &request.watermarks)?;
-    scope.set(object, Key::Watermarks, watermarks)?;
+    scope.set(object, "watermarks", watermarks)?;
     if !request.shipped_after.is_empty() {
         let shipped_after = write_watermarks(scope, &request.shipped_after)?;
-        scope.set(object, Key::ShippedAfter, shipped_after)?;
+        scope.set(object, "shippedAfter", shipped_after)?;
     }
     let [records, rows] = write_items(scope, &request.items)?;
-    for (key, list) in [(Key::Records, records), (Key::AppSyncableRows, rows)] {
-        let list = if scope.length(list)? == 0 {
-            scope.undefined()?
-        } else {
-            list
-        };
-        scope.set(object, key, list)?;
+    for (name, mut list) in [("records", records), ("appSyncableRows", rows)] {
+        if scope.length(list)? == 0 {
+            list = scope.undefined()?;
+        }
+        scope.set(object, name, list)?;
     }
-    let limit = if request.limit == usize::MAX {
-        scope.number(f64::INFINITY)?
-    } else {
-        scope.count(request.limit as u64)?
+    let limit = match request.limit {
+        usize::MAX => scope.number(f64::INFINITY)?,
+        limit => scope.count(limit as u64)?,
     };
-    scope.set(object, Key::Limit, limit)?;
+    scope.set(object, "limit", limit)?;
     if let Some(most) = request.max_answer_bytes {
-        scope.set(object, Key::MaxAnswerBytes, scope.count(most as u64)?)?;
+        scope.set(object, "maxAnswerBytes", scope.count(most as u64)?)?;
     }
     write_log(scope, object, request.log.as_deref())?;
     Ok(object)
@@ -161,39 +151,38 @@ pub fn write_request<'s>(scope: Scope<'s>, request: &Request<Body>) -> Result<Va
 pub fn read_request(scope: Scope<'_>, value: Value<'_>) -> Result<Request<Body>> {
     let request = Message::new(scope, value, "a request", "malformed exchange request")?;
     Ok(Request {
-        limit: request.count(Key::Limit)?.unwrap_or(DEFAULT_PAGE_LIMIT),
+        limit: request.count("limit")?.unwrap_or(DEFAULT_PAGE_LIMIT),
         watermarks: request
-            .watermarks(Key::Watermarks)?
+            .watermarks("watermarks")?
             .ok_or_else(|| request.wrong("a request must have `watermarks`"))?,
-        shipped_after: request.watermarks(Key::ShippedAfter)?.unwrap_or_default(),
+        shipped_after: request.watermarks("shippedAfter")?.unwrap_or_default(),
         items: request.items()?,
-        max_answer_bytes: request.count(Key::MaxAnswerBytes)?,
+        max_answer_bytes: request.count("maxAnswerBytes")?,
         log: request.log()?,
     })
 }
 
 /// An answer as `SyncTransport.exchange` gives it.
-pub fn write_answer<'s>(scope: Scope<'s>, answer: &Answer<Body>) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    let [records, rows] = write_items(scope, &answer.items)?;
-    scope.set(object, Key::Records, records)?;
-    scope.set(object, Key::AppSyncableRows, rows)?;
-    scope.set(object, Key::HasMore, scope.boolean(answer.has_more)?)?;
-    if let Some(coverage) = &answer.coverage {
-        let coverage = write_watermarks(scope, coverage)?;
-        scope.set(object, Key::ResponderWatermarks, coverage)?;
-    }
-    for (key, refusals) in [
-        (Key::Refused, &answer.refused),
-        (Key::Withheld, &answer.withheld),
-    ] {
-        if !refusals.is_empty() {
-            let told = refusals.iter().take(Refusal::MOST);
-            scope.set(object, key, list(scope, told, write_refusal)?)?;
+impl IntoJs for Answer<Body> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let [records, rows] = write_items(scope, &self.items)?;
+        let object = scope.object_of(&[
+            ("records", records),
+            ("appSyncableRows", rows),
+            ("hasMore", scope.boolean(self.has_more)?),
+        ])?;
+        if let Some(coverage) = &self.coverage {
+            let coverage = write_watermarks(scope, coverage)?;
+            scope.set(object, "responderWatermarks", coverage)?;
         }
+        for (name, refusals) in [("refused", &self.refused), ("withheld", &self.withheld)] {
+            if !refusals.is_empty() {
+                scope.set(object, name, parse_json(scope, &write_refusals(refusals))?)?;
+            }
+        }
+        write_log(scope, object, self.log.as_deref())?;
+        Ok(object)
     }
-    write_log(scope, object, answer.log.as_deref())?;
-    Ok(object)
 }
 
 /// Reads an answer.
@@ -202,17 +191,17 @@ pub fn write_answer<'s>(scope: Scope<'s>, answer: &Answer<Body>) -> Result<Value
 /// `Sync` where it is malformed.
 pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
     let answer = Message::new(scope, value, "an answer", "malformed exchange answer")?;
-    let (records, rows) = (answer.get(Key::Records)?, answer.get(Key::AppSyncableRows)?);
+    let [records, rows] = scope.pick(value, ["records", "appSyncableRows"])?;
     if !scope.is_array(records)? && !scope.is_array(rows)? {
         return Err(answer.wrong("an answer must have `records`, `appSyncableRows` or both"));
     }
-    let has_more = answer.field(Key::HasMore, "true or false", |more| scope.as_boolean(more))?;
+    let has_more = answer.field("hasMore", "true or false", |more| scope.as_boolean(more))?;
     Ok(Answer {
         items: answer.items()?,
         has_more: has_more.unwrap_or(false),
-        coverage: answer.watermarks(Key::ResponderWatermarks)?,
-        refused: answer.refusals(Key::Refused)?,
-        withheld: answer.refusals(Key::Withheld)?,
+        coverage: answer.watermarks("responderWatermarks")?,
+        refused: answer.refusals("refused")?,
+        withheld: answer.refusals("withheld")?,
         log: answer.log()?,
     })
 }
@@ -222,67 +211,16 @@ fn write_log(scope: Scope<'_>, message: Value<'_>, log: Option<&impl Serialize>)
     let Some(Ok(json)) = log.map(serde_json::to_string) else {
         return Ok(());
     };
-    scope.set(message, Key::Log, parse_json(scope, &json)?)
-}
-
-fn write_refusal<'s>(scope: Scope<'s>, refusal: &Refusal) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    match &refusal.kind {
-        ItemKind::Record(id) => {
-            scope.set(object, Key::Kind, scope.text("record")?)?;
-            scope.set(object, Key::Id, scope.string(id)?)?;
-        }
-        ItemKind::Row(table) => {
-            scope.set(object, Key::Kind, scope.text("appRow")?)?;
-            scope.set(object, Key::AppId, scope.string(&table.app)?)?;
-            scope.set(object, Key::Table, scope.string(&table.name)?)?;
-        }
-    }
-    if let Some(hlc) = &refusal.hlc {
-        scope.set(object, Key::Timestamp, write_hlc(scope, hlc)?)?;
-    }
-    scope.set(object, Key::Code, scope.text(&refusal.code)?)?;
-    scope.set(object, Key::Reason, scope.text(&refusal.reason)?)?;
-    Ok(object)
-}
-
-fn read_refusal(scope: Scope<'_>, refusal: Value<'_>) -> Result<Option<Refusal>> {
-    if scope.kind(refusal)? != Kind::Object {
-        return Ok(None);
-    }
-    let text = |key| Ok::<_, Error>(scope.as_text(scope.get(refusal, key)?));
-    let kind = text(Key::Kind)?.map(|kind| kind.to_string());
-    let kind = match (
-        kind.as_deref(),
-        text(Key::Id)?,
-        text(Key::AppId)?,
-        text(Key::Table)?,
-    ) {
-        (Some("record"), Some(id), _, _) => ItemKind::Record(id),
-        (Some("appRow"), _, Some(app), Some(name)) => ItemKind::Row(Table { app, name }),
-        _ => return Ok(None),
-    };
-    let words = |key| Ok::<_, Error>(text(key)?.map(|text| text.to_string()).unwrap_or_default());
-    let hlc = read_hlc_of(scope, refusal, Key::Timestamp)?;
-    Ok(Some(Refusal::new(
-        kind,
-        hlc,
-        words(Key::Code)?,
-        words(Key::Reason)?,
-    )))
+    scope.set(message, "log", parse_json(scope, &json)?)
 }
 
 /// The records and the rows, each in an array of their own.
 fn write_items<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<[Value<'s>; 2]> {
-    let is_record = |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_));
-    Ok([
-        list(scope, items.iter().filter(is_record), |scope, item| {
+    let of = |records: bool| {
+        let is_one = move |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_)) == records;
+        list(scope, items.iter().filter(is_one), |scope, item| {
             item.body.to_js(scope)
-        })?,
-        list(
-            scope,
-            items.iter().filter(|item| !is_record(item)),
-            |scope, item| item.body.to_js(scope),
-        )?,
-    ])
+        })
+    };
+    Ok([of(true)?, of(false)?])
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::runtime::JsObject;
-use super::value::{Env, Handle, Kind, Scope, Value};
+use super::value::{Kind, Persistent, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
@@ -15,7 +15,6 @@ use crate::protocol::message::as_count;
 pub struct Options<'s> {
     scope: Scope<'s>,
     object: Value<'s>,
-    env: Rc<Env>,
     hung: Rc<Cell<u32>>,
     array: Value<'s>,
 }
@@ -26,7 +25,6 @@ impl<'s> Options<'s> {
         Ok(Self {
             scope,
             object,
-            env: Rc::clone(scope.env()),
             hung: Rc::default(),
             array: scope.array()?,
         })
@@ -37,7 +35,6 @@ impl<'s> Options<'s> {
         Self {
             scope: self.scope,
             object,
-            env: Rc::clone(&self.env),
             hung: Rc::clone(&self.hung),
             array: self.array,
         }
@@ -45,7 +42,7 @@ impl<'s> Options<'s> {
 
     /// An option as it stands.
     pub fn get(&self, name: &str) -> Result<Value<'s>> {
-        self.scope.get_named(self.object, name)
+        self.scope.get(self.object, name)
     }
 
     /// An option, if it is given.
@@ -60,9 +57,9 @@ impl<'s> Options<'s> {
     }
 
     /// Hangs a value on the array.
-    pub fn hang(&self, value: Value<'s>) -> Result<Handle> {
+    pub fn hang(&self, value: Value<'s>) -> Result<Persistent> {
         let index = self.hung.replace(self.hung.get() + 1);
-        Handle::hang(self.scope, (self.array, index), value)
+        self.scope.hang((self.array, index), value)
     }
 
     /// An object that is called.
@@ -76,14 +73,13 @@ impl<'s> Options<'s> {
     }
 
     /// A function.
-    pub fn function(&self, name: &str) -> Result<Option<Handle>> {
+    pub fn function(&self, name: &str) -> Result<Option<Persistent>> {
         self.given(name)?.map(|value| self.hang(value)).transpose()
     }
 
     /// A string.
     pub fn string(&self, name: &str) -> Result<Option<String>> {
-        let text = self.scope.as_text(self.get(name)?);
-        Ok(text.map(|text| text.to_string()))
+        Ok(self.scope.as_string(self.get(name)?))
     }
 
     /// A boolean.
@@ -139,7 +135,7 @@ impl<'s> Options<'s> {
             return Ok(None);
         };
         let part = |name| {
-            let part = self.hang(self.scope.get_named(source, name)?)?;
+            let part = self.hang(self.scope.get(source, name)?)?;
             Ok::<_, crate::error::Error>(JsObject::new(part, name))
         };
         Ok(Some([part("namespaces")?, part("applier")?]))

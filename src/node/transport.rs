@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::adapters::{AnyRecords, AnyRows, Console, JsClock, NodeSide};
-use super::convert::{Body, pack_as_json, parse_json, stringify};
+use super::adapters::{JsClock, NodeSide};
+use super::convert::{Body, pack_as_json};
 use super::http::HttpTransport;
 use super::inside::{Holders, refuse_any_inside};
-use super::messages::{read_answer, read_request, write_answer, write_request};
+use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
-use super::runtime::{IntoJs, JsObject, on_threads, spawn_traced};
-use super::value::{Call, Env, Key, Scope, Value, bound, brand, enter};
+use super::runtime::{JsObject, on_threads, parse_json, spawn_traced, stringify};
+use super::value::{Call, Env, Value, bound, brand, enter};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -34,21 +34,7 @@ pub struct InProcess {
 impl InProcess {
     /// The answering side that the options of a transport or a server describe.
     pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
-        #[allow(clippy::cast_precision_loss, reason = "a small constant")]
-        let scan_page_size = DEFAULT_SCAN_PAGE_SIZE as f64;
-        let records = if options.flag("syncSharedRecords", true)? {
-            let adapter = options.object("databaseAdapter")?;
-            Some(AnyRecords::new(adapter, scan_page_size))
-        } else {
-            None
-        };
-        let rows = options.rows()?;
-        let side = NodeSide {
-            records,
-            rows: rows.map(|source| AnyRows::new(source, scan_page_size)),
-            clock: JsClock(options.object("clock")?),
-            log: Console(Rc::clone(env)),
-        };
+        let side = NodeSide::new(options, env, ("databaseAdapter", DEFAULT_SCAN_PAGE_SIZE))?;
         Ok(Self {
             responder: Responder::new(side, options.max_clock_skew()?),
             turns: Arc::default(),
@@ -73,10 +59,11 @@ impl InProcess {
         log: L,
         clock: C,
     ) -> Result<Option<Responder<NativeSide<L, C>>>> {
-        self.responder.side.look()?;
+        self.responder.side.find_stores()?;
         let stores = self.responder.side.native();
         Ok(stores.map(|stores| {
             Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
+                .with_clock_of(&self.responder)
         }))
     }
 
@@ -110,14 +97,8 @@ impl InProcess {
             Ok(turn) => turn,
             Err(_) => on_threads(&self.env, async { Ok(turns.lock_owned().await) }).await?,
         };
-        self.responder.side.look()?;
+        self.responder.side.find_stores()?;
         self.responder.answer_packed(request, packed).await
-    }
-}
-
-impl IntoJs for Answer<Body> {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        write_answer(scope, &self)
     }
 }
 
@@ -141,7 +122,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    scope.set(transport, Key::Exchange, exchange)?;
+    scope.set(transport, "exchange", exchange)?;
     brand(scope, transport, in_process)?;
     Ok(transport)
 }
@@ -159,7 +140,7 @@ impl Peer {
     pub async fn relay(&self, request: &str) -> Result<Json> {
         self.0
             .call(
-                Key::Exchange,
+                "exchange",
                 |scope| Ok(vec![parse_json(scope, request)?]),
                 |scope, answer| {
                     read_answer(scope, answer)?;
@@ -196,7 +177,7 @@ impl Exchange<Body> for Peer {
         }
         self.0
             .call(
-                Key::Exchange,
+                "exchange",
                 |scope| Ok(vec![write_request(scope, &request)?]),
                 read_answer,
             )

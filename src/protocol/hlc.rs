@@ -132,6 +132,15 @@ impl Hlc {
         Text::from_units(&units)
     }
 
+    /// The last timestamp before this one that its node can have; `None` before the first.
+    pub fn before(&self) -> Option<Self> {
+        let (wall_time, counter) = match self.counter.checked_sub(1) {
+            Some(counter) => (self.wall_time, counter),
+            None => (self.wall_time.checked_sub(1)?, MAX_SAFE_INTEGER),
+        };
+        Some(Self::new(wall_time, counter, self.node_id.clone()))
+    }
+
     /// Whether the wall time needs no more than the twelve digits of the text form, so that text order
     /// of wall times is their order.
     pub fn wall_time_fits_text(&self) -> bool {
@@ -168,13 +177,25 @@ fn hex<U: Copy + Into<u32>>(digits: &[U]) -> Option<u64> {
 /// The text from which on everything of a node lies, in text order, that is later than `seen` and written
 /// in the usual 12 and 4 digits; `None` if nothing can be.
 pub fn text_floor(seen: Option<&Hlc>) -> Option<String> {
-    const LAST_USUAL_COUNTER: u64 = 0xffff;
     let Some(seen) = seen else {
         return Some(String::new());
     };
     seen.wall_time_fits_text()
         .then(|| text_prefix(seen.wall_time, seen.counter.min(LAST_USUAL_COUNTER)))
 }
+
+/// The text up to which everything of the node of `mark` lies, in text order, that is not later and written in the
+/// usual 12 and 4 digits.
+pub fn text_ceiling(mark: &Hlc) -> String {
+    let (wall_time, counter) = if mark.wall_time_fits_text() {
+        (mark.wall_time, mark.counter.min(LAST_USUAL_COUNTER))
+    } else {
+        ((1 << 48) - 1, LAST_USUAL_COUNTER)
+    };
+    Hlc::new(wall_time, counter, mark.node_id.clone()).to_string()
+}
+
+const LAST_USUAL_COUNTER: u64 = 0xffff;
 
 /// The part of the text form before the node id.
 pub fn text_prefix(wall_time: u64, counter: u64) -> String {

@@ -37,6 +37,13 @@ pub struct Request<B> {
     pub log: Option<Box<LogRequest>>,
 }
 
+impl<B> Request<B> {
+    /// Whether it compares what both sides hold, and moves nothing.
+    pub fn compares(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.compares())
+    }
+}
+
 impl<B> Default for Request<B> {
     fn default() -> Self {
         Self {

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! One assumption carries it: a store gains the items of one node in the order of their timestamps. It
-//! holds because a node's clock only moves forward and because pages are cut in that order.
+//! holds because a node's clock only moves forward and because pages are cut in that order. Two sides with
+//! change logs ([`log`]) do without it.
 
 pub mod delta;
 pub mod hlc;

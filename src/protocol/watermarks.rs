@@ -69,6 +69,13 @@ impl Watermarks {
         };
     }
 
+    /// Moves the entry of `hlc`'s node down to before `hlc`, never up.
+    pub fn lower_below(&mut self, hlc: &Hlc) {
+        if self.covers(hlc) {
+            self.set(hlc.node_id.clone(), hlc.before());
+        }
+    }
+
     /// The entries, in the order of nodes.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Hlc)> {
         self.entries().iter()
@@ -147,6 +154,18 @@ mod tests {
         left.merge(&right);
         assert!(left.covers(&at(5, "a")) && left.covers(&at(9, "b")) && left.covers(&at(3, "c")));
         assert!(left.covers_all(&right) && !right.covers_all(&left));
+    }
+
+    #[test]
+    fn an_entry_that_is_lowered_covers_what_is_before_and_nothing_else() {
+        let mut marks = Watermarks::default();
+        marks.advance(&at(5, "a"));
+        marks.lower_below(&at(7, "a"));
+        assert!(marks.covers(&at(5, "a")));
+        marks.lower_below(&at(3, "a"));
+        assert!(!marks.covers(&at(3, "a")) && marks.covers(&Hlc::new(2, 99, Text::from("a"))));
+        marks.lower_below(&Hlc::new(0, 0, Text::from("a")));
+        assert_eq!(marks.get(&Text::from("a")), None);
     }
 
     #[test]

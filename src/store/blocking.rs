@@ -106,6 +106,16 @@ where
     })
 }
 
+/// Lets a thread of the pool bring `work` to its end, which nobody waits for.
+pub(super) fn detach<W>(operation: &'static str, work: W) -> Result<()>
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let pool = pool().map_err(|error| error.or_in(operation))?;
+    let handle = pool.handle().clone();
+    begin(operation, move || handle.block_on(work)).map(drop)
+}
+
 thread_local! {
     static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
 }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::StateStore;
+use super::known::Keeper;
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
@@ -20,6 +22,7 @@ pub fn system_ms() -> u64 {
 pub struct SharedClock {
     node: NodeId,
     state: Arc<Mutex<ClockState>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl SharedClock {
@@ -28,6 +31,16 @@ impl SharedClock {
         Self {
             node,
             state: Arc::new(Mutex::new(state)),
+            keeper: None,
+        }
+    }
+
+    /// The same clock, kept in `store`, so that the next one can go on there.
+    #[must_use]
+    pub fn kept_in(self, store: Arc<dyn StateStore>) -> Self {
+        Self {
+            keeper: Some(Keeper::new(store)),
+            ..self
         }
     }
 
@@ -41,6 +54,13 @@ impl SharedClock {
         self.stamp(|state| state.receive(remote, physical))
     }
 
+    /// What [`tick_at`](Self::tick_at) would stamp. Nothing is given.
+    pub fn next_at(&self, physical: u64) -> Hlc {
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = state.tick(physical);
+        Hlc::new(state.wall_time, state.counter, self.node.clone())
+    }
+
     /// Stamps a local event now.
     pub fn now(&self) -> Hlc {
         self.tick_at(system_ms())
@@ -49,6 +69,9 @@ impl SharedClock {
     fn stamp(&self, step: impl FnOnce(ClockState) -> ClockState) -> Hlc {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = step(*state);
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(*state);
+        }
         Hlc::new(state.wall_time, state.counter, self.node.clone())
     }
 }
@@ -59,15 +82,15 @@ impl Clock for SharedClock {
         Ok(())
     }
 
+    async fn next(&self) -> Result<Option<Hlc>> {
+        Ok(Some(self.next_at(system_ms())))
+    }
+
     fn app_ms(&self) -> u64 {
         system_ms()
     }
 
     fn system_ms(&self) -> u64 {
         system_ms()
-    }
-
-    fn node_id(&self) -> Option<NodeId> {
-        Some(self.node.clone())
     }
 }

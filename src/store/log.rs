@@ -3,7 +3,8 @@
 
 use std::future::ready;
 
-use super::{Json, Later, Taken};
+use super::taken::Taken;
+use super::{Json, Later};
 use crate::engine::change_log::{Advance, Look, Note, View};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::item::Item;

@@ -24,6 +24,8 @@ pub mod fs;
 mod gate;
 mod holder;
 mod identity;
+pub mod known;
+mod late;
 mod log;
 mod objects;
 pub mod ports;
@@ -33,15 +35,17 @@ mod rows;
 pub mod side;
 pub mod sqlite;
 mod state;
+mod taken;
 
 use futures_util::future::BoxFuture;
 
 pub use self::holder::Holder;
 pub use self::log::LogStore;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
-pub use self::records::{Operation, RecordStore, RecordTransaction, Taken};
+pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
-pub use self::state::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+pub use self::state::{HLC_CLOCK, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+pub use self::taken::Taken;
 pub use crate::protocol::wire::Json;
 
 /// What a store answers. A call is a page or an object, beside which the box is nothing.

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::query::{Query, QueryResult};
+use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
-use crate::engine::ports::Outcome;
-use crate::error::{Error, ErrorKind, Result};
+use crate::engine::ports::Late;
+use crate::error::{Error, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -71,6 +73,17 @@ pub trait RecordStore: LogStore + Debug + Send + Sync + 'static {
     /// Per node the greatest timestamp of all records, deleted ones too.
     fn node_watermarks(&self) -> Later<'_, Watermarks>;
 
+    /// Per node of `marks` the greatest timestamp held that is not later than its entry, if there is a quick way to
+    /// find that.
+    fn newest_upto(&self, _marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// What the app stored late, after the first `known` times.
+    fn late(&self, _known: u64) -> Late {
+        Late::default()
+    }
+
     /// The smallest timestamps that `ask` wants, in order, and whether any were left out.
     fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)>;
 
@@ -124,32 +137,4 @@ pub enum Operation {
         /// When it was deleted.
         hlc: Hlc,
     },
-}
-
-/// What became of an item that was to be taken in.
-#[derive(Debug)]
-pub enum Taken {
-    /// It is stored.
-    Applied,
-    /// What is stored is not older.
-    Stale,
-    /// It could not be stored.
-    Failed(Error),
-    /// An earlier item of its node could not be stored, and order is strict.
-    Behind,
-}
-
-impl From<Taken> for Outcome {
-    fn from(taken: Taken) -> Self {
-        match taken {
-            Taken::Applied => Self::Applied,
-            Taken::Stale => Self::Stale,
-            // To an engine the item is no argument of the app's: it came from a peer.
-            Taken::Failed(error) if error.kind() == ErrorKind::InvalidArgument => {
-                Self::Failed(error.as_kind(ErrorKind::MalformedItem))
-            }
-            Taken::Failed(error) => Self::Failed(error),
-            Taken::Behind => Self::Behind,
-        }
-    }
 }

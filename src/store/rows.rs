@@ -1,12 +1,14 @@
 //! A store of the rows of apps, as apps and engines see it.
 
 use std::fmt::Debug;
+use std::future::ready;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 
-use super::records::Taken;
+use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
+use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
@@ -41,6 +43,16 @@ pub trait AppRowStore: LogStore + Debug + Send + Sync + 'static {
     /// Per node the greatest timestamp of all rows of a table, deleted ones too. A table that is not there
     /// has none.
     fn node_watermarks(&self, table: &Table) -> Later<'_, Watermarks>;
+
+    /// As [`RecordStore::newest_upto`](super::RecordStore::newest_upto), of one table.
+    fn newest_upto(&self, _table: &Table, _marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// As [`RecordStore::late`](super::RecordStore::late).
+    fn late(&self, _known: u64) -> Late {
+        Late::default()
+    }
 
     /// The smallest timestamps that `ask` wants of a table, in order, and whether any were left out.
     fn unseen(&self, table: &Table, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)>;

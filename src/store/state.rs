@@ -8,6 +8,8 @@ use super::{Holder, Json, Later};
 pub const OWN_WATERMARKS: &str = "watermarks";
 /// Where an engine keeps those of its peer.
 pub const PEER_WATERMARKS: &str = "peer_watermarks";
+/// Where the state of a clock is kept.
+pub const HLC_CLOCK: &str = "hlc_clock";
 
 /// JSON values under keys.
 pub trait StateStore: Debug + Send + Sync + 'static {

@@ -64,6 +64,17 @@ impl MemoryBlobs {
         self.storage.objects.borrow_mut().clear();
     }
 
+    /// Loses one object.
+    pub fn remove(&self, key: &str) {
+        self.storage.objects.borrow_mut().remove(&Text::from(key));
+    }
+
+    /// Has a copy of each object of another storage.
+    pub fn take_all_of(&self, other: &Self) {
+        let objects = other.storage.objects.borrow().clone();
+        self.storage.objects.borrow_mut().extend(objects);
+    }
+
     /// The keys of what was put, in that order.
     pub fn puts(&self) -> Vec<Text> {
         self.storage.puts.borrow().clone()

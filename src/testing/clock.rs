@@ -39,6 +39,11 @@ impl MemoryClock {
         self.physical.set(ms);
     }
 
+    /// Forgets what it stamped and heard, as a program does that ends.
+    pub fn forget(&self) {
+        self.state.set(ClockState::default());
+    }
+
     /// Stamps a local event.
     pub fn now(&self) -> Hlc {
         let state = self.state.get().tick(self.physical.get());
@@ -53,6 +58,12 @@ impl Clock for MemoryClock {
         let state = self.state.get().receive(remote, self.physical.get());
         self.state.set(state);
         Ok(())
+    }
+
+    async fn next(&self) -> Result<Option<Hlc>> {
+        let state = self.state.get().tick(self.physical.get());
+        let stamp = Hlc::new(state.wall_time, state.counter, self.node.clone());
+        Ok(Some(stamp))
     }
 
     fn app_ms(&self) -> u64 {

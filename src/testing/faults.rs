@@ -43,10 +43,31 @@ pub enum Operation {
     HearClock,
     /// Bring an item into the form in which it travels; the key is its id.
     PackItem,
+    /// Look at a change log, or compare it.
+    LookAtLog,
+    /// Take a page in with a change log: all of it, or nothing.
+    TakeIn,
+    /// Note what an exchange came to.
+    NoteInLog,
     /// A request on its way: it is lost before the peer has it.
     SendRequest,
     /// An answer on its way back: the peer has done its part, and the caller never hears of it.
     ReceiveAnswer,
+}
+
+impl Operation {
+    /// Whether an item waits where this fails.
+    pub fn is_of_one_item(self) -> bool {
+        matches!(
+            self,
+            Self::PutRecord
+                | Self::ApplyRow
+                | Self::PackItem
+                | Self::HasBlob
+                | Self::GetBlob
+                | Self::PutBlob
+        )
+    }
 }
 
 /// Which of the calls that a rule is about.

@@ -7,12 +7,13 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use crate::engine::change_log::ChangeLog;
+use super::log::{Journal, Shelf, key_of};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
+use crate::protocol::log::{Key, Stream};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -27,14 +28,18 @@ pub enum Access {
     Indexed,
 }
 
+/// Records by their ids.
+pub(super) type Items = BTreeMap<Text, Item<Body>>;
+
 /// A store of shared records. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryRecords {
-    items: Rc<RefCell<BTreeMap<Text, Item<Body>>>>,
+    pub(super) items: Rc<RefCell<Items>>,
+    pub(super) journal: Rc<RefCell<Option<Journal>>>,
     access: Access,
     scan_page_size: usize,
     keeps_newer: bool,
-    faults: Faults,
+    pub(super) faults: Faults,
 }
 
 impl MemoryRecords {
@@ -42,6 +47,7 @@ impl MemoryRecords {
     pub fn new(access: Access, scan_page_size: usize, faults: Faults) -> Self {
         Self {
             items: Rc::default(),
+            journal: Rc::default(),
             access,
             scan_page_size: scan_page_size.max(1),
             keeps_newer: false,
@@ -59,9 +65,53 @@ impl MemoryRecords {
         }
     }
 
+    /// The same store with a change log, which begins with all that is there.
+    #[must_use]
+    pub fn keeping_a_log(self) -> Self {
+        let mut journal = Journal::default();
+        journal.verify(&*self.items.borrow());
+        *self.journal.borrow_mut() = Some(journal);
+        self
+    }
+
     /// Writes as the app does: at once.
     pub fn write(&self, item: Item<Body>) {
+        let before = self.time_of(&item.body.id);
+        if let Some(journal) = &mut *self.journal.borrow_mut() {
+            journal.note_written(key_of(&item), &item.hlc, before.as_ref());
+        }
+        self.write_behind(item);
+    }
+
+    /// Writes without the change log seeing it.
+    pub fn write_behind(&self, item: Item<Body>) {
         self.items.borrow_mut().insert(item.body.id.clone(), item);
+    }
+
+    /// Removes a record, as by hand; the change log sees it if `is_seen`.
+    pub fn remove(&self, id: &Text, is_seen: bool) {
+        let removed = self.items.borrow_mut().remove(id);
+        let mut journal = self.journal.borrow_mut();
+        if let (Some(item), Some(journal), true) = (removed, &mut *journal, is_seen) {
+            journal.forget(&key_of(&item));
+        }
+    }
+
+    /// What lies in the change log.
+    pub fn journal(&self) -> Option<Journal> {
+        self.journal.borrow().clone()
+    }
+
+    /// Puts this in the place of the change log.
+    pub fn put_journal(&self, journal: Option<Journal>) {
+        *self.journal.borrow_mut() = journal;
+    }
+
+    /// The file is opened again.
+    pub fn open(&self) {
+        if let Some(journal) = &mut *self.journal.borrow_mut() {
+            journal.open();
+        }
     }
 
     /// Everything that is stored, in the order of ids.
@@ -88,7 +138,19 @@ impl MemoryRecords {
     }
 }
 
-impl ChangeLog<Body> for MemoryRecords {}
+impl Shelf for Items {
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::Records]
+    }
+
+    fn get(&self, key: &Key) -> Option<Item<Body>> {
+        Self::get(self, &key.id).cloned()
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.values().map(key_of).collect()
+    }
+}
 
 impl Records<Body> for MemoryRecords {
     type Cursor = Text;
@@ -109,6 +171,18 @@ impl Records<Body> for MemoryRecords {
         }
         pause().await;
         Ok(held)
+    }
+
+    async fn newest_upto(&self, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        if self.access != Access::Indexed {
+            return Ok(None);
+        }
+        let items = self.items.borrow();
+        let held = items.values().map(|item| &item.hlc);
+        let mut newest = Watermarks::default();
+        held.filter(|hlc| marks.covers(hlc))
+            .for_each(|hlc| newest.advance(hlc));
+        Ok(Some(newest))
     }
 
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {

@@ -6,24 +6,29 @@ use std::rc::Rc;
 
 use super::body::Body;
 use super::faults::{Faults, Operation, pause};
-use crate::engine::change_log::ChangeLog;
+use super::log::{Journal, Shelf, key_of};
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::log::{Key, Stream};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 type Rows = BTreeMap<Text, Item<Body>>;
 
+/// Tables in the order in which they were registered.
+pub(super) type Tables = Vec<(Table, Rows)>;
+
 /// The rows of a channel. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryRows {
-    tables: Rc<RefCell<Vec<(Table, Rows)>>>,
+    pub(super) tables: Rc<RefCell<Tables>>,
+    pub(super) journal: Rc<RefCell<Option<Journal>>>,
     knows_coverage: bool,
     scan_page_size: usize,
-    faults: Faults,
+    pub(super) faults: Faults,
 }
 
 impl MemoryRows {
@@ -31,6 +36,7 @@ impl MemoryRows {
     pub fn new(knows_coverage: bool, scan_page_size: usize, faults: Faults) -> Self {
         Self {
             tables: Rc::default(),
+            journal: Rc::default(),
             knows_coverage,
             scan_page_size: scan_page_size.max(1),
             faults,
@@ -45,12 +51,63 @@ impl MemoryRows {
         }
     }
 
+    /// The same store with a change log, which begins with all that is there.
+    #[must_use]
+    pub fn keeping_a_log(self) -> Self {
+        let mut journal = Journal::default();
+        journal.verify(&*self.tables.borrow());
+        *self.journal.borrow_mut() = Some(journal);
+        self
+    }
+
     /// Writes as the app does: at once, whatever stood there. `false` where the table is not there.
     pub fn write(&self, item: &Item<Body>) -> bool {
+        let before = self.with_rows_of(&item.kind, |rows| {
+            rows.get(&item.body.id).map(|row| row.hlc.clone())
+        });
+        let Some(before) = before else { return false };
+        if let Some(journal) = &mut *self.journal.borrow_mut() {
+            journal.note_written(key_of(item), &item.hlc, before.as_ref());
+        }
+        self.write_behind(item)
+    }
+
+    /// Writes without the change log seeing it.
+    pub fn write_behind(&self, item: &Item<Body>) -> bool {
         self.with_rows_of(&item.kind, |rows| {
             rows.insert(item.body.id.clone(), item.clone());
         })
         .is_some()
+    }
+
+    /// Removes a row, as by hand; the change log sees it if `is_seen`.
+    pub fn remove(&self, item: &Item<Body>, is_seen: bool) {
+        self.with_rows_of(&item.kind, |rows| rows.remove(&item.body.id));
+        if let (Some(journal), true) = (&mut *self.journal.borrow_mut(), is_seen) {
+            journal.forget(&key_of(item));
+        }
+    }
+
+    /// What lies in the change log.
+    pub fn journal(&self) -> Option<Journal> {
+        self.journal.borrow().clone()
+    }
+
+    /// Puts this in the place of the change log.
+    pub fn put_journal(&self, journal: Option<Journal>) {
+        *self.journal.borrow_mut() = journal;
+    }
+
+    /// The file is opened again.
+    pub fn open(&self) {
+        if let Some(journal) = &mut *self.journal.borrow_mut() {
+            journal.open();
+        }
+    }
+
+    /// How many tables there are.
+    pub fn tables_len(&self) -> usize {
+        self.tables.borrow().len()
     }
 
     /// Everything that is stored.
@@ -66,7 +123,7 @@ impl MemoryRows {
             rows.clear();
         }
         for item in items {
-            self.write(item);
+            self.write_behind(item);
         }
     }
 
@@ -97,7 +154,28 @@ impl MemoryRows {
     }
 }
 
-impl ChangeLog<Body> for MemoryRows {}
+impl Shelf for Tables {
+    fn streams(&self) -> Vec<Stream> {
+        let tables = self.iter();
+        let mut streams: Vec<_> = tables
+            .map(|(table, _)| Stream::Rows(table.clone()))
+            .collect();
+        streams.sort_by_key(Stream::name);
+        streams
+    }
+
+    fn get(&self, key: &Key) -> Option<Item<Body>> {
+        let table = self
+            .iter()
+            .find(|(table, _)| Stream::Rows(table.clone()) == key.stream);
+        table.and_then(|(_, rows)| rows.get(&key.id).cloned())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let rows = self.iter().flat_map(|(_, rows)| rows.values());
+        rows.map(key_of).collect()
+    }
+}
 
 impl AppRows<Body> for MemoryRows {
     type Cursor = (Hlc, Option<Text>);
@@ -168,13 +246,12 @@ impl AppRows<Body> for MemoryRows {
     async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         let id = Some(&item.body.id);
         self.faults.meet(Operation::ApplyRow, id).await?;
-        let applied = self.with_rows_of(&item.kind, |rows| {
-            if wins(&item.hlc, rows.get(&item.body.id).map(|row| &row.hlc)) {
-                rows.insert(item.body.id.clone(), item.clone());
-            }
+        let newer = self.with_rows_of(&item.kind, |rows| {
+            wins(&item.hlc, rows.get(&item.body.id).map(|row| &row.hlc))
         });
+        let applied = newer.map(|is_newer| is_newer.then(|| self.write(item)));
         pause().await;
-        applied.ok_or_else(|| {
+        applied.map(drop).ok_or_else(|| {
             let message = "the table is not registered on this side";
             Error::new(ErrorKind::UnknownApp, "apply an app row", message)
         })

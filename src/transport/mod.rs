@@ -16,6 +16,9 @@ use crate::protocol::item::Digest;
 /// Where requests are posted.
 pub const EXCHANGE_PATH: &str = "/sync/exchange";
 
+/// Where requests are posted that compare what both sides hold. The same side answers them.
+pub const RECONCILE_PATH: &str = "/sync/reconcile";
+
 /// What the path of a file begins with; its key follows, percent-encoded.
 pub const FILES_PREFIX: &str = "/files/";
 

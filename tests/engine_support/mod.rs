@@ -4,10 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{
     DEFAULT_MAX_CLOCK_SKEW_MS, Engine, Report, RoundOptions,
 };
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, Table};
@@ -30,6 +32,7 @@ pub struct Setup {
     pub page_limit: usize,
     pub blob_concurrency: usize,
     pub strict_order: bool,
+    pub keeps_log: bool,
 }
 
 impl Setup {
@@ -44,6 +47,17 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Both sides keep change logs.
+    pub fn logged(page_limit: usize) -> Self {
+        Self {
+            page_limit,
+            keeps_log: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {
@@ -53,6 +67,7 @@ impl Default for Setup {
             page_limit: 1000,
             blob_concurrency: 8,
             strict_order: false,
+            keeps_log: false,
         }
     }
 }
@@ -121,12 +136,16 @@ pub fn marks(all: &[Hlc]) -> Watermarks {
 impl Node {
     fn hub(name: &str, setup: Setup) -> Self {
         let (local, network) = (Faults::default(), Faults::default());
-        let records = MemoryRecords::new(setup.access, setup.scan_page_size, local.clone());
-        let rows = MemoryRows::new(
+        let mut records = MemoryRecords::new(setup.access, setup.scan_page_size, local.clone());
+        let mut rows = MemoryRows::new(
             setup.rows_know_coverage,
             setup.scan_page_size,
             local.clone(),
         );
+        if setup.keeps_log {
+            records = records.keeping_a_log();
+            rows = rows.keeping_a_log();
+        }
         rows.register(&usual_table(0));
         rows.register(&usual_table(1));
         let side = MemorySide {
@@ -169,13 +188,69 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         }));
         node
+    }
+
+    /// The same side with a new engine, as after a restart.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        let before = self.engine.as_ref().unwrap();
+        let engine = Engine {
+            side: before.side.clone(),
+            local: before.local.clone(),
+            remote: before.remote.clone(),
+            peer: before.peer.clone(),
+            state: before.state.clone(),
+            events: before.events.clone(),
+            options: before.options.clone(),
+            sweep: RefCell::default(),
+            session: RefCell::default(),
+            watch: Watch::default(),
+        };
+        Self {
+            engine: Some(Rc::new(engine)),
+            ..self.clone()
+        }
+    }
+
+    /// An engine of this side that reaches `hub` by another way.
+    pub fn engine_over<X: Exchange<Body>>(
+        &self,
+        hub: &Self,
+        peer: X,
+        page_limit: usize,
+    ) -> Engine<MemorySide, MemoryBlobs, X, MemoryState, MemoryEvents> {
+        Engine {
+            side: self.side.clone(),
+            local: self.blobs.clone(),
+            remote: hub.blobs.clone(),
+            peer,
+            state: Some(self.state.clone()),
+            events: self.events.clone(),
+            options: RoundOptions {
+                page_limit,
+                ..RoundOptions::default()
+            },
+            sweep: RefCell::default(),
+            session: RefCell::default(),
+            watch: Watch::default(),
+        }
     }
 
     /// The way to this side's answering half.
     pub fn wire(&self) -> MemoryWire {
         self.wire.clone()
+    }
+
+    /// What an engine remembers in memory is forgotten, and the files are opened again.
+    pub fn restart(&self) {
+        let engine = self.engine.as_ref().unwrap();
+        engine.session.take();
+        engine.sweep.take();
+        self.records.open();
+        self.rows.open();
     }
 
     pub async fn round(&self) -> Result<Report<Body>> {

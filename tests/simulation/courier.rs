@@ -10,6 +10,14 @@ use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::testing::{Body, Faults, Operation, cut, pause};
 
+/// What an item weighs.
+pub const ITEM: usize = 100_000;
+
+/// The size of an answer with room for so many items: a quarter is kept for what it refuses and withholds.
+const fn size_of_answer(items: usize) -> usize {
+    (items * ITEM + ITEM / 2) * 4 / 3
+}
+
 /// A request that waits for its answer.
 pub struct Post {
     pub from: usize,
@@ -23,6 +31,8 @@ pub struct Inbox {
     posts: Rc<RefCell<VecDeque<Rc<Post>>>>,
     is_down: Rc<Cell<bool>>,
     is_closing: Rc<Cell<bool>>,
+    /// So many items fit into an answer.
+    room: Rc<Cell<Option<usize>>>,
 }
 
 impl Inbox {
@@ -30,6 +40,11 @@ impl Inbox {
         self.posts.borrow_mut().clear();
         self.is_down.set(false);
         self.is_closing.set(false);
+    }
+
+    /// Answers have room for so many items only.
+    pub fn give_room_for(&self, items: Option<usize>) {
+        self.room.set(items);
     }
 
     /// Nobody answers any more.
@@ -66,7 +81,8 @@ pub struct Courier {
 }
 
 impl Exchange<Body> for Courier {
-    async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Answer<Body>> {
+        request.max_answer_bytes = self.inbox.room.get().map(size_of_answer);
         self.faults.meet(Operation::SendRequest, None).await?;
         let post = Rc::new(Post {
             from: self.from,
@@ -90,6 +106,6 @@ impl Exchange<Body> for Courier {
     }
 
     fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
-        self.faults.pack(&item.body.id)
+        self.faults.pack(&item.body.id).map(|_| ITEM)
     }
 }

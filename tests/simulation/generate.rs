@@ -64,6 +64,8 @@ fn places(rng: &mut Rng, weather: &Weather) -> Vec<Place> {
     (0..2 + rng.below(3))
         .map(|index| Place {
             is_old: weather.old_hub && index == 0,
+            keeps_log: false,
+            node: None,
             parent: if weather.chain && index > 1 {
                 rng.below(index)
             } else {

@@ -8,6 +8,7 @@ mod checks;
 mod courier;
 mod executor;
 mod generate;
+mod logged;
 mod model;
 mod node;
 mod old;
@@ -114,9 +115,13 @@ fn every_fresh_seed_ends_with_all_places_equal() {
     if number("SIM_SEED").is_some() {
         return;
     }
+    play_all(fresh_seeds(FRESH_SEEDS));
+}
+
+fn fresh_seeds(unless_said: u64) -> std::ops::Range<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let first = number("SIM_FIRST").unwrap_or(since.as_secs() << 20);
-    let count = number("SIM_SEEDS").unwrap_or(FRESH_SEEDS);
+    let count = number("SIM_SEEDS").unwrap_or(unless_said);
     println!("fresh seeds {first}..{}", first + count);
-    play_all(first..first + count);
+    first..first + count
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions};
+use starkeep_sync_engine::engine::watch::Watch;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Table};
@@ -18,7 +19,7 @@ use starkeep_sync_engine::testing::{
 };
 
 use super::checks::Asked;
-use super::courier::{Courier, Inbox};
+use super::courier::{Courier, ITEM, Inbox};
 use super::model::{Held, Key, Version};
 use super::old::OldResponder;
 use super::scenario::{Place, Reach, Stream, Write};
@@ -111,15 +112,20 @@ impl Node {
     pub fn new(index: usize, place: Place, is_parent: bool, now_ms: u64) -> Self {
         let (local, network) = (Faults::default(), Faults::default());
         let scan = place.scan_page_size;
-        let records = MemoryRecords::new(place.access, scan, local.clone()).keeping_newer();
-        let rows = MemoryRows::new(place.rows_know_coverage, scan, local.clone());
+        let mut records = MemoryRecords::new(place.access, scan, local.clone()).keeping_newer();
+        let mut rows = MemoryRows::new(place.rows_know_coverage, scan, local.clone());
+        if place.keeps_log {
+            records = records.keeping_a_log();
+            rows = rows.keeping_a_log();
+        }
+        let name = node_name(place.node.unwrap_or(index));
         for index in 0..LATE {
             rows.register(&table(index));
         }
         let side = MemorySide {
             records: Some(records.clone()),
             rows: Some(rows.clone()),
-            clock: MemoryClock::new(&node_name(index), now_ms, local.clone()),
+            clock: MemoryClock::new(&name, now_ms, local.clone()),
             log: MemoryLog::default(),
         };
         Self {
@@ -149,6 +155,8 @@ impl Node {
 
     /// Starts, or starts again after a crash: only what was persisted is left.
     pub fn start(&self, parent: &Self) {
+        self.records.open();
+        self.rows.open();
         *self.answering.borrow_mut() = answering(&self.side, self.place.is_old, &self.local);
         if self.index == parent.index {
             return;
@@ -174,6 +182,7 @@ impl Node {
             },
             sweep: RefCell::default(),
             session: RefCell::default(),
+            watch: Watch::default(),
         };
         *self.engine.borrow_mut() = Some(Rc::new(engine));
     }
@@ -197,11 +206,16 @@ impl Node {
 
     /// What the app writes: the objects first, then the items, all at one moment.
     pub fn write(&self, write: &Write) -> Vec<Item<Body>> {
-        self.other_writes.set(self.other_writes.get() + 1);
         let hlc = self.side.clock.now();
-        let mut written = vec![Self::item(write, write.stream, write.id, &hlc)];
+        self.put(write, &hlc, false)
+    }
+
+    /// The same under this timestamp; `behind` the backs of the change logs.
+    pub fn put(&self, write: &Write, hlc: &Hlc, behind: bool) -> Vec<Item<Body>> {
+        self.other_writes.set(self.other_writes.get() + 1);
+        let mut written = vec![Self::item(write, write.stream, write.id, hlc)];
         if let Some((stream, id)) = write.twin {
-            written.push(Self::item(write, stream, id, &hlc));
+            written.push(Self::item(write, stream, id, hlc));
         }
         for item in &written {
             if let Some(blob) = &item.blob {
@@ -209,14 +223,25 @@ impl Node {
                 self.blobs.write(&key, key.as_bytes());
             }
             match &item.kind {
+                ItemKind::Record(_) if behind => self.records.write_behind(item.clone()),
                 ItemKind::Record(_) => self.records.write(item.clone()),
                 ItemKind::Row(table) => {
                     self.rows.register(table);
-                    assert!(self.rows.write(item));
+                    let written = if behind {
+                        self.rows.write_behind(item)
+                    } else {
+                        self.rows.write(item)
+                    };
+                    assert!(written);
                 }
             }
         }
         written
+    }
+
+    /// Whether the place has the table, or these are the shared records.
+    pub fn has_stream(&self, name: &str) -> bool {
+        !name.starts_with("late/") || self.rows.tables_len() > LATE
     }
 
     fn item(write: &Write, stream: Stream, id: usize, hlc: &Hlc) -> Item<Body> {
@@ -224,7 +249,7 @@ impl Node {
         let body = if write.deleted {
             Body::tombstone(&id)
         } else {
-            Body::new(&id, &format!("{hlc}"))
+            Body::new(&id, &format!("{hlc} {:?}", (write.place, write.blob)))
         };
         let key = write.blob.map(blob_name);
         match stream {
@@ -314,7 +339,7 @@ impl Answering {
     pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         match self {
             Self::Ours(responder, faults) => {
-                let packed = |item: &mut Item<Body>| faults.pack(&item.body.id);
+                let packed = |item: &mut Item<Body>| faults.pack(&item.body.id).map(|_| ITEM);
                 responder.answer_packed(request, &packed).await
             }
             Self::Old(responder) => responder.answer(request).await,

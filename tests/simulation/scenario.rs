@@ -8,6 +8,10 @@ pub struct Place {
     pub parent: usize,
     /// Whether its answering side is of the first generation.
     pub is_old: bool,
+    /// Whether its stores keep change logs.
+    pub keeps_log: bool,
+    /// Whose node id it uses; its own, unless it says otherwise.
+    pub node: Option<usize>,
     pub access: Access,
     pub rows_know_coverage: bool,
     pub scan_page_size: usize,

@@ -8,6 +8,9 @@ import {
   type ExchangeResult,
   type FailureReason,
   type HeldItem,
+  type ReconcileProgress,
+  type ReconcileResult,
+  type ReconcileSignal,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
@@ -36,6 +39,7 @@ const clock = createHLCClock({
   nodeId: "laptop",
   wallClockFunction: () => 1,
   initialState: null,
+  state: null,
   onTick: ({ wallTime, counter }) => void (wallTime + counter),
 });
 const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTimeoutMs: null });
@@ -83,6 +87,15 @@ const options: SyncEngineOptions = {
   strictOrder: true,
 };
 const engine = createSyncEngine(options);
+declare const called: ReconcileSignal;
+const reconciled: Promise<ReconcileResult> = engine.reconcile({
+  objects: true,
+  signal: called,
+  onProgress: ({ phase, done, of }: ReconcileProgress) => void [phase, done, of ?? 0],
+});
+const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync }) => inSync);
+// @ts-expect-error: no such option
+void engine.reconcile({ signals: 1 });
 
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
@@ -219,7 +232,7 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { files, order, response, round, told, transports, wrong };
+export { files, order, proved, reconciled, response, round, told, transports, wrong };
 
 declare const someRecords: Set<AnyRecord>;
 declare const someRows: readonly AppSyncableRowEntry[];

@@ -5,36 +5,31 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::Body;
 use crate::node::error::invalid;
 use crate::node::runtime::JsObject;
-use crate::node::value::{Key, Kind, Scope, Thrown, Value, list};
+use crate::node::value::{Kind, Scope, Thrown, Value, list};
 use crate::protocol::item::Item;
 
-/// Stores a page by the method `key`. Where the call fails or answers what it must not, no item counts as stored:
+/// Stores a page by the method. Where the call fails or answers what it must not, no item counts as stored:
 /// what was stored all the same is found stale when it comes again.
 pub async fn store_page(
     adapter: &JsObject,
-    key: Key,
+    method: &'static str,
     page: &[Item<Body>],
     order: Order,
 ) -> Result<Vec<Outcome>> {
     adapter
         .call(
-            key,
+            method,
             |scope| {
                 let items = list(scope, page, |scope, item| item.body.to_js(scope))?;
-                let options = scope.object()?;
                 let strict = scope.boolean(order == Order::Strict)?;
-                scope.set(options, Key::StrictOrder, strict)?;
-                Ok(vec![items, options])
+                Ok(vec![items, scope.object_of(&[("strictOrder", strict)])?])
             },
-            |scope, answer| {
-                let operation = adapter.method(key).to_string();
-                read_outcomes(scope, &operation, answer, page.len())
-            },
+            |scope, answer| read_outcomes(scope, &adapter.method(method), answer, page.len()),
         )
         .await
 }
 
-fn read_outcomes(
+pub(super) fn read_outcomes(
     scope: Scope<'_>,
     operation: &str,
     answer: Value<'_>,
@@ -51,16 +46,15 @@ fn read_outcomes(
 
 fn read_outcome(scope: Scope<'_>, operation: &str, result: Value<'_>) -> Result<Outcome> {
     let status = match scope.kind(result)? {
-        Kind::Object => scope.as_text(scope.get(result, Key::Status)?),
+        Kind::Object => scope.as_string(scope.get(result, "status")?),
         _ => None,
     };
-    let status = status.map(|status| status.to_string());
     Ok(match status.as_deref() {
         Some("applied") => Outcome::Applied,
         Some("stale") => Outcome::Stale,
         Some("behind") => Outcome::Behind,
         Some("failed") => {
-            let error = scope.get(result, Key::Error)?;
+            let error = scope.get(result, "error")?;
             Outcome::Failed(if scope.is_nullish(error)? {
                 Error::new(
                     ErrorKind::Foreign,
@@ -83,10 +77,10 @@ fn read_outcome(scope: Scope<'_>, operation: &str, result: Value<'_>) -> Result<
 fn refusal(scope: Scope<'_>, operation: &str, error: Value<'_>) -> Result<Error> {
     let thrown = Thrown::new(scope.keep(error)?);
     let code = match scope.kind(error)? {
-        Kind::Object => scope.as_text(scope.get(error, Key::Code)?),
+        Kind::Object => scope.as_string(scope.get(error, "code")?),
         _ => None,
     };
-    let kind = code.and_then(|code| ErrorKind::of_code(&code.to_string()));
+    let kind = code.and_then(|code| ErrorKind::of_code(&code));
     let kind = match kind {
         Some(ErrorKind::InvalidArgument) => Some(ErrorKind::MalformedItem),
         kind => kind,

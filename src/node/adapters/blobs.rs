@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::direct::{Direct, OffThread};
+use super::off_thread::{OffThread, store_of};
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
 use crate::node::convert::read_size;
-use crate::node::error::must_be;
-use crate::node::http::{FetchPeer, NativeFiles, collect};
+use crate::node::http::{FetchPeer, NativePeer};
 use crate::node::runtime::{JsObject, on_threads};
-use crate::node::value::{Env, Key, Kind, Persistent, Scope, Value};
+use crate::node::value::{Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::ObjectStore;
-use crate::store::ports::ObjectPort;
+use crate::store::ports::{ObjectPort, Port};
 
 /// An `ObjectStorageAdapter` object.
 pub struct JsBlobs(pub JsObject);
@@ -26,19 +25,16 @@ pub struct JsBlobs(pub JsObject);
 impl JsBlobs {
     /// Whether there is an object.
     pub async fn has(&self, key: &Text) -> Result<bool> {
+        let read = |scope: Scope<'_>, answer: Value<'_>| Ok(scope.is_truthy(answer));
         self.0
-            .call(
-                Key::Has,
-                |scope| Ok(vec![scope.string(key)?]),
-                |scope, answer| Ok(scope.is_truthy(answer)),
-            )
+            .call("has", |scope| Ok(vec![scope.string(key)?]), read)
             .await
     }
 
     /// What the method answers for the key: an object that `read` reads, or nothing.
     async fn find<T>(
         &self,
-        method: Key,
+        (method, wrong): (&'static str, &str),
         key: &Text,
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
     ) -> Result<Option<T>> {
@@ -46,15 +42,10 @@ impl JsBlobs {
             .call(
                 method,
                 |scope| Ok(vec![scope.string(key)?]),
-                |scope, answer| match (scope.kind(answer)?, method) {
-                    (Kind::Undefined | Kind::Null, _) => Ok(None),
-                    (Kind::Object, _) => read(scope, answer).map(Some),
-                    (_, Key::Stat) => {
-                        Err(self.0.wrong(method, "answered neither an object nor null"))
-                    }
-                    _ => Err(self
-                        .0
-                        .wrong(method, "must answer an object or null, got something else")),
+                |scope, answer| match scope.kind(answer)? {
+                    Kind::Undefined | Kind::Null => Ok(None),
+                    Kind::Object => read(scope, answer).map(Some),
+                    _ => Err(self.0.wrong(method, wrong)),
                 },
             )
             .await
@@ -63,19 +54,20 @@ impl JsBlobs {
     /// What is known of an object, if there is one. An app's storage need not be able to say it without handing
     /// the object out.
     pub async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
-        if !self.0.has(Key::Stat)? {
+        if !self.0.has("stat")? {
             return Ok(self.has(key).await?.then(Stat::default));
         }
-        self.find(Key::Stat, key, |scope, answer| {
-            let hash = scope.get(answer, Key::ContentHash)?;
+        let method = ("stat", "answered neither an object nor null");
+        let stat = self.find(method, key, |scope, answer| {
+            let [hash, size] = scope.pick(answer, ["contentHash", "size"])?;
             let hash = scope.as_text(hash).and_then(|hash| hash.to_utf8());
             Ok(Stat {
-                size: read_size(scope, scope.get(answer, Key::Size)?),
+                size: read_size(scope, size),
                 digest: hash.and_then(|hash| Digest::parse(&hash)),
                 is_page: false,
             })
-        })
-        .await
+        });
+        stat.await
     }
 
     /// The object, if there is one, as `read` makes it of the answer.
@@ -84,7 +76,8 @@ impl JsBlobs {
         key: &Text,
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.find(Key::Get, key, read).await
+        let wrong = "must answer an object or null, got something else";
+        self.find(("get", wrong), key, read).await
     }
 
     /// Stores an object of the bytes that `data` makes.
@@ -94,15 +87,13 @@ impl JsBlobs {
         content_type: Option<&Text>,
         data: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     ) -> Result<()> {
-        let storage = &self.0;
-        storage
-            .tell(Key::Put, |scope| {
-                let options = scope.object()?;
+        self.0
+            .tell("put", |scope| {
                 let content_type = match content_type {
                     Some(content_type) => scope.string(content_type)?,
                     None => scope.undefined()?,
                 };
-                scope.set(options, Key::ContentType, content_type)?;
+                let options = scope.object_of(&[("contentType", content_type)])?;
                 Ok(vec![scope.string(key)?, data(scope)?, options])
             })
             .await
@@ -111,7 +102,7 @@ impl JsBlobs {
     /// Deletes an object.
     pub async fn delete(&self, key: &Text) -> Result<()> {
         self.0
-            .tell(Key::Delete, |scope| Ok(vec![scope.string(key)?]))
+            .tell("delete", |scope| Ok(vec![scope.string(key)?]))
             .await
     }
 }
@@ -119,9 +110,7 @@ impl JsBlobs {
 /// An object storage, of the app's or of this package.
 pub struct AnyBlobs {
     js: JsBlobs,
-    store: Direct<dyn ObjectStore>,
-    peer: RefCell<Option<Rc<NativeFiles>>>,
-    fetch: RefCell<Option<Rc<FetchPeer>>>,
+    found: RefCell<Found>,
 }
 
 /// A storage of this package.
@@ -129,12 +118,14 @@ pub enum NativeStorage {
     /// A store.
     Store(Arc<dyn ObjectStore>),
     /// A peer's files.
-    Peer(Rc<NativeFiles>),
+    Peer(Rc<NativePeer>),
 }
 
+#[derive(Clone)]
 enum Found {
-    Store(ObjectPort<OffThread>),
-    Peer(Rc<NativeFiles>),
+    Store(Arc<dyn ObjectStore>),
+    Peer(Rc<NativePeer>),
+    Fetch(Rc<FetchPeer>),
     App,
 }
 
@@ -151,41 +142,45 @@ impl AnyBlobs {
     pub fn new(storage: JsObject) -> Self {
         Self {
             js: JsBlobs(storage),
-            store: Direct::new(),
-            peer: RefCell::default(),
-            fetch: RefCell::default(),
+            found: RefCell::new(Found::App),
         }
     }
 
-    /// Finds out whose storage it is. Once a round.
-    pub fn look(&self) -> Result<()> {
-        self.store.look(&self.js.0)?;
-        self.peer.replace(self.js.0.native()?);
-        self.fetch.replace(self.js.0.native()?);
+    /// Finds out whose storage it is. Once a round: an app may have replaced a function since.
+    pub fn find_store(&self) -> Result<()> {
+        let storage = &self.js.0;
+        let found = if let Some(store) = store_of(storage)? {
+            Found::Store(store)
+        } else if let Some(peer) = storage.native()? {
+            Found::Peer(peer)
+        } else {
+            storage.native()?.map_or(Found::App, Found::Fetch)
+        };
+        self.found.replace(found);
         Ok(())
+    }
+
+    fn found(&self) -> Found {
+        self.found.borrow().clone()
     }
 
     fn env(&self) -> &Rc<Env> {
         self.js.0.env()
     }
 
-    fn over_fetch(&self) -> Option<Rc<FetchPeer>> {
-        self.fetch.borrow().clone()
+    /// A store as a port, whose work is done off this thread.
+    fn port(&self, store: Arc<dyn ObjectStore>) -> ObjectPort<OffThread> {
+        let place = OffThread(Rc::clone(self.env()));
+        Port { store, place }
     }
 
     /// What is behind it, if it is this package's own.
     pub fn native(&self) -> Option<NativeStorage> {
-        match self.store.get() {
-            Some(store) => Some(NativeStorage::Store(store)),
-            None => self.peer.borrow().clone().map(NativeStorage::Peer),
+        match self.found() {
+            Found::Store(store) => Some(NativeStorage::Store(store)),
+            Found::Peer(peer) => Some(NativeStorage::Peer(peer)),
+            Found::Fetch(_) | Found::App => None,
         }
-    }
-
-    /// What is behind it, a store as a port, whose work is done off this thread.
-    fn found(&self) -> Found {
-        let peer = || self.peer.borrow().clone().map(Found::Peer);
-        let store = self.store.port(self.env()).map(Found::Store);
-        store.or_else(peer).unwrap_or(Found::App)
     }
 
     /// The bytes as a value of JavaScript.
@@ -194,7 +189,7 @@ impl AnyBlobs {
         match data {
             Data::Js(data) => Ok(data),
             Data::Native(object) => {
-                let bytes = on_threads(env, collect(object)).await?;
+                let bytes = on_threads(env, object.whole()).await?;
                 env.scope(|scope| scope.keep(scope.bytes(&bytes)?))
             }
         }
@@ -203,13 +198,9 @@ impl AnyBlobs {
     fn bytes_of(&self, data: &Persistent) -> Result<Bytes> {
         self.env().scope(|scope| {
             let data = data.value(scope)?;
-            scope.as_bytes(data).map(Bytes::from).ok_or_else(|| {
-                must_be(
-                    "an object's data",
-                    "a Uint8Array",
-                    &scope.describe_kind(data),
-                )
-            })
+            let bytes = scope.as_bytes(data).map(Bytes::from);
+            let what = "an object's data";
+            bytes.ok_or_else(|| scope.must_be_some(what, "a Uint8Array", data))
         })
     }
 }
@@ -219,43 +210,41 @@ impl Blobs for AnyBlobs {
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Data) -> Result<Data> {
         let hashed = hashed && blob.digest.is_some();
-        match data {
-            Data::Native(object) => Ok(Data::Native(object.checked(blob, hashed)?)),
+        match &data {
+            Data::Native(_) => {}
             Data::Js(data) if hashed => {
-                let (bytes, blob) = (self.bytes_of(&data)?, blob.clone());
+                let (bytes, blob) = (self.bytes_of(data)?, blob.clone());
                 let check = async move { compare(&blob, &measure(&bytes)) };
                 on_threads(self.env(), check).await?;
-                Ok(Data::Js(data))
             }
             Data::Js(data) => {
-                let size = self
-                    .env()
-                    .scope(|scope| Ok(scope.byte_length(data.value(scope)?)))?;
+                let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
                 let stat = Stat {
-                    size,
+                    size: self.env().scope(size)?,
                     ..Stat::default()
                 };
                 compare(blob, &stat)?;
-                Ok(Data::Js(data))
             }
+        }
+        match data {
+            Data::Native(object) => Ok(Data::Native(object.checked(blob, hashed)?)),
+            data @ Data::Js(_) => Ok(data),
         }
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
-        if let Some(fetch) = self.over_fetch() {
-            return fetch.stat(key).await;
-        }
         match self.found() {
             Found::App => self.js.stat(key).await,
-            Found::Peer(peer) => peer.0.stat(key).await,
-            Found::Store(store) => store.stat(key).await,
+            Found::Fetch(fetch) => fetch.stat(key).await,
+            Found::Peer(peer) => peer.stat(key).await,
+            Found::Store(store) => self.port(store).stat(key).await,
         }
     }
 
     async fn fetch(&self, blob: &Blob) -> Result<Option<Data>> {
-        match self.over_fetch() {
-            Some(fetch) => Ok(fetch.get(blob).await?.map(|whole| Data::Js(whole.data))),
-            None => self.get(&blob.key).await,
+        match self.found() {
+            Found::Fetch(fetch) => Ok(fetch.get(blob).await?.map(|whole| Data::Js(whole.data))),
+            _ => self.get(&blob.key).await,
         }
     }
 
@@ -273,43 +262,38 @@ impl Blobs for AnyBlobs {
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self.found() {
-            Found::App => self.js.has(key).await,
-            Found::Peer(peer) => peer.0.has(key).await,
-            Found::Store(store) => store.has(key).await,
+            Found::App | Found::Fetch(_) => self.js.has(key).await,
+            Found::Peer(peer) => peer.has(key).await,
+            Found::Store(store) => self.port(store).has(key).await,
         }
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Data>> {
         match self.found() {
-            Found::App => {
-                let found = self.js.get(key, |scope, object| {
-                    scope.keep(scope.get(object, Key::Data)?)
-                });
-                Ok(found.await?.map(Data::Js))
+            Found::App | Found::Fetch(_) => {
+                let data =
+                    |scope: Scope<'_>, object: Value<'_>| scope.keep(scope.get(object, "data")?);
+                Ok(self.js.get(key, data).await?.map(Data::Js))
             }
-            Found::Peer(peer) => Ok(peer.0.get(key).await?.map(Data::Native)),
-            Found::Store(store) => Ok(store.get(key).await?.map(Data::Native)),
+            Found::Peer(peer) => Ok(peer.get(key).await?.map(Data::Native)),
+            Found::Store(store) => Ok(self.port(store).get(key).await?.map(Data::Native)),
         }
     }
 
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
-        let fetch = self.over_fetch();
         match (self.found(), data) {
             (Found::Peer(peer), Data::Js(data)) => {
-                let bytes = self.bytes_of(&data)?;
-                peer.0.store_bytes(blob, bytes).await
+                peer.store_bytes(blob, self.bytes_of(&data)?).await
             }
-            (Found::Peer(peer), Data::Native(object)) => peer.0.put(blob, object).await,
+            (Found::Peer(peer), Data::Native(object)) => peer.put(blob, object).await,
             (Found::Store(store), Data::Js(data)) => {
                 let bytes = self.bytes_of(&data)?;
-                store.put_bytes(blob, bytes).await
+                self.port(store).put_bytes(blob, bytes).await
             }
-            (Found::Store(store), Data::Native(object)) => store.put(blob, object).await,
+            (Found::Store(store), Data::Native(object)) => self.port(store).put(blob, object).await,
+            (Found::Fetch(fetch), data) => fetch.store(blob, &self.js_data(data).await?).await,
             (Found::App, data) => {
                 let data = self.js_data(data).await?;
-                if let Some(fetch) = fetch {
-                    return fetch.store(blob, &data).await;
-                }
                 let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
                     data.value(scope)
                 });

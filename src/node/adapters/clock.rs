@@ -3,10 +3,10 @@
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::clock::NativeClock;
-use crate::node::convert::write_hlc;
+use crate::node::convert::{read_hlc, write_hlc};
 use crate::node::runtime::JsObject;
-use crate::node::value::{Intrinsic, Key};
-use crate::protocol::hlc::{Hlc, NodeId, safe_integer};
+use crate::node::value::Intrinsic;
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::store::clock::SharedClock;
 use crate::store::clock::system_ms;
 
@@ -26,16 +26,22 @@ impl Clock for JsClock {
         if let Some(clock) = self.shared()? {
             return clock.receive(remote).await;
         }
-        let clock = &self.0;
-        clock
-            .tell(Key::Receive, |scope| Ok(vec![write_hlc(scope, remote)?]))
+        self.0
+            .tell("receive", |scope| Ok(vec![write_hlc(scope, remote)?]))
             .await
+    }
+
+    /// A clock of the app's gives the timestamp: it has no other way to say for whom it stamps.
+    async fn next(&self) -> Result<Option<Hlc>> {
+        if let Some(clock) = self.0.native::<NativeClock>()? {
+            return self.0.env().scope(|scope| clock.next(scope).map(Some));
+        }
+        self.0.call("now", |_| Ok(vec![]), read_hlc).await
     }
 
     /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
     fn app_ms(&self) -> u64 {
-        let env = self.0.env();
-        let now = env.scope(|scope| {
+        let now = self.0.env().scope(|scope| {
             let now = scope.helper(Intrinsic::Now, &[])?;
             Ok(scope.as_number(now).map(f64::floor).and_then(safe_integer))
         });
@@ -44,10 +50,5 @@ impl Clock for JsClock {
 
     fn system_ms(&self) -> u64 {
         system_ms()
-    }
-
-    /// Of a clock of the app's own it is not known.
-    fn node_id(&self) -> Option<NodeId> {
-        self.0.native::<NativeClock>().ok()??.node_id()
     }
 }

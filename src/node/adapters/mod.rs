@@ -1,26 +1,22 @@
-//! The app's adapters as ports of the engine.
-//!
-//! Each port is an enum at the edge: an adapter of the app's, called where it lives, or a store of this
-//! package, reached without JavaScript between.
+//! The app's adapters as ports of the engine. Where one is a store of this package, that is reached without
+//! JavaScript between ([`Chosen`](crate::store::ports::Chosen)).
 
-mod any_records;
-mod any_rows;
 mod batch;
 mod blobs;
 mod clock;
-mod direct;
-mod logs;
+mod console;
+mod handle;
+mod off_thread;
 mod page;
-mod pages;
 mod query_unseen;
 mod records;
 mod rows;
 mod side;
 mod state;
 
-pub use any_records::AnyRecords;
-pub use any_rows::AnyRows;
 pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
-pub use side::{Console, NodeSide};
-pub use state::AnyState;
+pub use console::Console;
+pub use handle::{brand_log, compare_bodies};
+pub use off_thread::store_of;
+pub use side::{AnyState, NodeSide, find_state, holders_of_state, state};

@@ -2,13 +2,26 @@
 
 use crate::error::Result;
 use crate::node::runtime::JsObject;
-use crate::node::value::{Key, Kind, Persistent, Scope, Value};
+use crate::node::value::{Kind, Persistent, Scope, Value};
+
+/// What a page is asked for with.
+pub fn page_options<'s>(
+    scope: Scope<'s>,
+    page_size: f64,
+    cursor: Option<&Persistent>,
+) -> Result<Value<'s>> {
+    let cursor = match cursor {
+        Some(cursor) => cursor.value(scope)?,
+        None => scope.undefined()?,
+    };
+    scope.object_of(&[("limit", scope.number(page_size)?), ("cursor", cursor)])
+}
 
 /// The items of the page that the method answered, an array under `list`.
 pub fn items_of<'s>(
     scope: Scope<'s>,
-    (adapter, method): (&JsObject, Key),
-    (answer, list): (Value<'s>, Key),
+    (adapter, method): (&JsObject, &str),
+    (answer, list): (Value<'s>, &str),
 ) -> Result<Value<'s>> {
     let wrong = |what: &str| Err(adapter.wrong(method, what));
     if scope.kind(answer)? != Kind::Object {
@@ -16,8 +29,7 @@ pub fn items_of<'s>(
     }
     let items = scope.get(answer, list)?;
     if !scope.is_array(items)? {
-        let name = list.name();
-        return wrong(&format!("must answer a page with an array of `{name}`"));
+        return wrong(&format!("must answer a page with an array of `{list}`"));
     }
     Ok(items)
 }
@@ -26,17 +38,17 @@ pub fn items_of<'s>(
 /// `hasMore` counts as in JavaScript; where it is missing, the cursor says it.
 pub fn next_of(
     scope: Scope<'_>,
-    (adapter, method): (&JsObject, Key),
+    (adapter, method): (&JsObject, &str),
     (answer, items): (Value<'_>, Value<'_>),
     asked: Option<&Persistent>,
 ) -> Result<Option<Persistent>> {
     let is_empty = scope.length(items)? == 0;
-    let has_more = scope.get(answer, Key::HasMore)?;
+    let has_more = scope.get(answer, "hasMore")?;
     let is_told = !scope.is_nullish(has_more)?;
     if is_told && !scope.is_truthy(has_more) {
         return Ok(None);
     }
-    let next = scope.get(answer, Key::NextCursor)?;
+    let next = scope.get(answer, "nextCursor")?;
     if !scope.is_nullish(next)? {
         let is_same = match asked {
             Some(asked) => scope.is_same(asked.value(scope)?, next),
@@ -58,7 +70,7 @@ pub fn next_of(
              cursor of the next page, and `hasMore: false` with the last",
         ));
     }
-    if is_empty || scope.has(answer, scope.key(Key::NextCursor)?)? {
+    if is_empty || scope.has(answer, "nextCursor")? {
         return Ok(None);
     }
     Err(adapter.wrong(

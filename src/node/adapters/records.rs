@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use futures_util::stream::{self, StreamExt};
 
 use super::batch::store_page;
-use super::page::{items_of, next_of};
-use super::pages::Pages;
+use super::page::{items_of, next_of, page_options};
+use crate::engine::change_log::ChangeLog;
+use crate::engine::pages::Pages;
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::engine::scan::missing_of;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::node::convert::{
     unreadable, wanted_hlcs,
 };
 use crate::node::runtime::JsObject;
-use crate::node::value::{Key, Kind, Persistent, Scope, Value};
+use crate::node::value::{Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Standing, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -29,7 +30,7 @@ const FETCHES: usize = 32;
 pub struct JsRecords {
     pub(super) adapter: JsObject,
     scan_page_size: f64,
-    pages: Pages,
+    pages: Pages<Persistent>,
 }
 
 /// Where a page ends: the id of its last record, and how many there are.
@@ -53,20 +54,11 @@ impl JsRecords {
     ) -> Result<R> {
         self.adapter
             .call(
-                Key::Query,
-                |scope| {
-                    let query = scope.object()?;
-                    let cursor = match cursor {
-                        Some(cursor) => cursor.value(scope)?,
-                        None => scope.undefined()?,
-                    };
-                    scope.set(query, Key::Limit, scope.number(self.scan_page_size)?)?;
-                    scope.set(query, Key::Cursor, cursor)?;
-                    Ok(vec![query])
-                },
+                "query",
+                |scope| Ok(vec![page_options(scope, self.scan_page_size, cursor)?]),
                 |scope, answer| {
-                    let page = (answer, Key::Records);
-                    let records = items_of(scope, (&self.adapter, Key::Query), page)?;
+                    let page = (answer, "records");
+                    let records = items_of(scope, (&self.adapter, "query"), page)?;
                     read(scope, answer, records)
                 },
             )
@@ -90,7 +82,7 @@ impl JsRecords {
             ..Scanned::default()
         };
         let wanted = |hlc: &Hlc| ask.standing(hlc) != Standing::Unwanted;
-        for (index, stamp) in wanted_hlcs(scope, (records, Some(Key::UpdatedAt)), wanted)? {
+        for (index, stamp) in wanted_hlcs(scope, (records, Some("updatedAt")), wanted)? {
             // A scope per record: a page may be the whole table.
             env.scope(|scope| {
                 let record = scope.element(records, index)?;
@@ -149,7 +141,7 @@ impl JsRecords {
         fetched: &mut Fetched<Body>,
     ) -> Result<()> {
         let env = self.adapter.env();
-        let stamps = wanted_hlcs(scope, (records, Some(Key::UpdatedAt)), |hlc| {
+        let stamps = wanted_hlcs(scope, (records, Some("updatedAt")), |hlc| {
             wanted.contains_key(hlc)
         })?;
         for (index, hlc) in stamps {
@@ -177,7 +169,7 @@ impl JsRecords {
     ) -> Result<Option<R>> {
         self.adapter
             .call(
-                Key::Get,
+                "get",
                 |scope| Ok(vec![scope.string(id)?]),
                 |scope, record| {
                     if scope.is_nullish(record)? {
@@ -191,7 +183,7 @@ impl JsRecords {
 
     async fn fetch_one(&self, id: &Text, hlc: &Hlc) -> Result<Option<Item<Body>>> {
         self.get(id, |scope, record| {
-            let stands = read_hlc_of(scope, record, Key::UpdatedAt)?;
+            let stands = read_hlc_of(scope, record, "updatedAt")?;
             if stands.as_ref() != Some(hlc) {
                 return Ok(None);
             }
@@ -206,7 +198,7 @@ fn id_of(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Text>> {
     if scope.is_nullish(record)? {
         return Ok(None);
     }
-    match scope.get(record, Key::Id) {
+    match scope.get(record, "id") {
         Ok(id) => Ok(scope.as_text(id)),
         Err(error) => unreadable(error).map(|_| None),
     }
@@ -219,21 +211,21 @@ pub(super) async fn query_malformed(
     limit: usize,
     item: impl Fn(Scope<'_>, Value<'_>, Error) -> Result<Item<Body>>,
 ) -> Result<Vec<Item<Body>>> {
-    let key = Key::QueryMalformed;
-    if !adapter.has(key)? {
+    const METHOD: &str = "queryMalformed";
+    if !adapter.has(METHOD)? {
         return Ok(Vec::new());
     }
     adapter
-        .call(key, args, |scope, answer| {
+        .call(METHOD, args, |scope, answer| {
             if !scope.is_array(answer)? {
-                return Err(adapter.wrong(key, "must answer an array of { id, reason }"));
+                return Err(adapter.wrong(METHOD, "must answer an array of { id, reason }"));
             }
             scope.first_of(answer, limit, |scope, entry| {
                 let reason = match scope.kind(entry)? {
-                    Kind::Object => scope.as_text(scope.get(entry, Key::Reason)?),
+                    Kind::Object => scope.as_string(scope.get(entry, "reason")?),
                     _ => None,
                 };
-                let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason.to_string()));
+                let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason));
                 item(scope, entry, fault)
             })
         })
@@ -245,11 +237,11 @@ pub(super) async fn node_watermarks(
     adapter: &JsObject,
     args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
 ) -> Result<Watermarks> {
-    let key = Key::GetNodeWatermarks;
+    const METHOD: &str = "getNodeWatermarks";
     adapter
-        .call(key, args, |scope, answer| {
+        .call(METHOD, args, |scope, answer| {
             let read = read_watermarks(scope, answer)?;
-            read.map_err(|what| adapter.wrong(key, &what))
+            read.map_err(|what| adapter.wrong(METHOD, &what))
         })
         .await
 }
@@ -259,15 +251,18 @@ pub(super) fn no_stamp() -> Error {
     malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
 }
 
+// What an app's adapter keeps of changes is behind its database, not in the adapter.
+impl ChangeLog<Body> for JsRecords {}
+
 impl Records<Body> for JsRecords {
     type Cursor = Persistent;
 
     fn capabilities(&self) -> Result<Capabilities> {
         // A function that cannot be read is found out when it is called; instead of a page it is `put`.
         Ok(Capabilities {
-            coverage: self.adapter.has(Key::GetNodeWatermarks).unwrap_or(true),
-            index: self.adapter.has(Key::QueryUnseen).unwrap_or(true),
-            pages: self.adapter.has(Key::ApplyRecords).unwrap_or(false),
+            coverage: self.adapter.has("getNodeWatermarks").unwrap_or(true),
+            index: self.adapter.has("queryUnseen").unwrap_or(true),
+            pages: self.adapter.has("applyRecords").unwrap_or(false),
         })
     }
 
@@ -291,7 +286,7 @@ impl Records<Body> for JsRecords {
         let asked = after.as_ref();
         let (scanned, end) = self
             .query(asked, |scope, answer, records| {
-                let method = (&self.adapter, Key::Query);
+                let method = (&self.adapter, "query");
                 let next = next_of(scope, method, (answer, records), asked)?;
                 self.read_page(scope, (records, next), (ask, horizon))
             })
@@ -326,19 +321,17 @@ impl Records<Body> for JsRecords {
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {
-        self.get(id, |scope, record| {
-            read_hlc_of(scope, record, Key::UpdatedAt)
-        })
-        .await
+        self.get(id, |scope, record| read_hlc_of(scope, record, "updatedAt"))
+            .await
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
         self.adapter
-            .tell(Key::Put, |scope| Ok(vec![item.body.to_js(scope)?]))
+            .tell("put", |scope| Ok(vec![item.body.to_js(scope)?]))
             .await
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        store_page(&self.adapter, Key::ApplyRecords, &items, order).await
+        store_page(&self.adapter, "applyRecords", &items, order).await
     }
 }

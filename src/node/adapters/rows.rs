@@ -1,13 +1,14 @@
 //! The app rows of a channel.
 
 use super::batch::store_page;
-use super::page::{items_of, next_of};
+use super::page::{items_of, next_of, page_options};
 use super::records::{node_watermarks, query_malformed};
+use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::{Body, faulty_row, malformed, read_hlcs, read_row, unreadable};
 use crate::node::runtime::JsObject;
-use crate::node::value::{Key, Kind, Persistent, Scope, Value};
+use crate::node::value::{Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, NoItem, Table};
@@ -29,18 +30,18 @@ fn table_args<'s>(scope: Scope<'s>, table: &Table) -> Result<Vec<Value<'s>>> {
 
 impl JsRows {
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
-        let wrong = |what| self.namespaces.wrong(Key::List, what);
+        let wrong = |what| self.namespaces.wrong("list", what);
         let mut tables = Vec::new();
         if !scope.is_array(namespaces)? {
             return Err(wrong("must answer an array of namespaces"));
         }
         for index in 0..scope.length(namespaces)? {
             let namespace = scope.element(namespaces, index)?;
-            let app = scope.as_text(scope.get(namespace, Key::AppId)?);
+            let app = scope.as_text(scope.get(namespace, "appId")?);
             let app = app.ok_or_else(|| wrong("a namespace's appId must be a string"))?;
-            let mut names = scope.get(namespace, Key::Tables)?;
+            let mut names = scope.get(namespace, "tables")?;
             if !scope.is_array(names)? {
-                names = scope.get(namespace, Key::TableNames)?;
+                names = scope.get(namespace, "tableNames")?;
             }
             if !scope.is_array(names)? {
                 continue;
@@ -48,7 +49,7 @@ impl JsRows {
             for index in 0..scope.length(names)? {
                 let table = scope.element(names, index)?;
                 let name = match scope.kind(table)? {
-                    Kind::Object => scope.as_text(scope.get(table, Key::Name)?),
+                    Kind::Object => scope.as_text(scope.get(table, "name")?),
                     _ => scope.as_text(table),
                 };
                 tables.extend(name.map(|name| Table {
@@ -68,7 +69,7 @@ impl JsRows {
     ) -> Result<Scanned<Body, Persistent>> {
         let env = self.applier.env();
         let mut scanned = Scanned::default();
-        let stamps = read_hlcs(scope, rows, Some(Key::Timestamp))?;
+        let stamps = read_hlcs(scope, rows, Some("timestamp"))?;
         for (index, stamp) in (0u32..).zip(stamps) {
             let Some(hlc) = stamp else {
                 let fault = malformed(&NoItem::Timestamp.to_string());
@@ -97,7 +98,11 @@ impl JsRows {
 }
 
 /// The row that an entry is; what cannot be read of it is its fault.
-fn row_at(scope: Scope<'_>, entry: Value<'_>, (table, hlc): (&Table, &Hlc)) -> Result<Item<Body>> {
+pub(super) fn row_at(
+    scope: Scope<'_>,
+    entry: Value<'_>,
+    (table, hlc): (&Table, &Hlc),
+) -> Result<Item<Body>> {
     let fault = match read_row(scope, entry) {
         Ok(Ok(item)) => return Ok(item),
         Ok(Err(what)) => malformed(&what.to_string()),
@@ -106,21 +111,24 @@ fn row_at(scope: Scope<'_>, entry: Value<'_>, (table, hlc): (&Table, &Hlc)) -> R
     faulty_row(scope, entry, (table, hlc.clone(), fault))
 }
 
+// As of records.
+impl ChangeLog<Body> for JsRows {}
+
 impl AppRows<Body> for JsRows {
     type Cursor = Persistent;
 
     fn capabilities(&self) -> Result<Capabilities> {
         Ok(Capabilities {
-            coverage: self.applier.has(Key::GetNodeWatermarks).unwrap_or(false),
+            coverage: self.applier.has("getNodeWatermarks").unwrap_or(false),
             index: false,
-            pages: self.applier.has(Key::ApplyRows).unwrap_or(false),
+            pages: self.applier.has("applyRows").unwrap_or(false),
         })
     }
 
     async fn tables(&self) -> Result<Vec<Table>> {
         self.namespaces
             .call(
-                Key::List,
+                "list",
                 |_| Ok(vec![]),
                 |scope, answer| self.read_tables(scope, answer),
             )
@@ -130,7 +138,7 @@ impl AppRows<Body> for JsRows {
     async fn knows(&self, app: &Text) -> Result<bool> {
         self.namespaces
             .call(
-                Key::Get,
+                "get",
                 |scope| Ok(vec![scope.string(app)?]),
                 |scope, answer| Ok(!scope.is_nullish(answer)?),
             )
@@ -153,29 +161,22 @@ impl AppRows<Body> for JsRows {
         horizon: Option<&Hlc>,
     ) -> Result<Scanned<Body, Persistent>> {
         // An answering side's applier need not be able to scan.
-        if !self.applier.has(Key::ScanSince)? {
+        if !self.applier.has("scanSince")? {
             return Ok(Scanned::default());
         }
         let asked = after.as_ref();
         self.applier
             .call(
-                Key::ScanSince,
+                "scanSince",
                 |scope| {
-                    let options = scope.object()?;
-                    let limit = scope.number(self.scan_page_size)?;
-                    scope.set(options, Key::Limit, limit)?;
-                    let cursor = match asked {
-                        Some(cursor) => cursor.value(scope)?,
-                        None => scope.undefined()?,
-                    };
-                    scope.set(options, Key::Cursor, cursor)?;
+                    let options = page_options(scope, self.scan_page_size, asked)?;
                     let mut args = table_args(scope, table)?;
                     args.extend([scope.string(&floor.to_text())?, options]);
                     Ok(args)
                 },
                 |scope, answer| {
-                    let method = (&self.applier, Key::ScanSince);
-                    let rows = items_of(scope, method, (answer, Key::Rows))?;
+                    let method = (&self.applier, "scanSince");
+                    let rows = items_of(scope, method, (answer, "rows"))?;
                     let next = next_of(scope, method, (answer, rows), asked)?;
                     let scanned = self.read_page(scope, rows, (table, ask, horizon))?;
                     Ok(Scanned { next, ..scanned })
@@ -195,12 +196,12 @@ impl AppRows<Body> for JsRows {
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
-        store_page(&self.applier, Key::ApplyRows, &items, order).await
+        store_page(&self.applier, "applyRows", &items, order).await
     }
 
     async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
         self.applier
-            .tell(Key::Apply, |scope| Ok(vec![item.body.to_js(scope)?]))
+            .tell("apply", |scope| Ok(vec![item.body.to_js(scope)?]))
             .await
     }
 }

@@ -1,16 +1,30 @@
 //! One side's ports, put together.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{AnyRecords, AnyRows, JsClock};
-use crate::engine::ports::{Log, Side};
-use crate::error::{Error, Result};
+use super::handle::{AppLog, LogAt};
+use super::off_thread::{OffThread, store_of};
+use super::records::JsRecords;
+use super::rows::JsRows;
+use super::state::JsState;
+use super::{Console, JsClock};
+use crate::engine::ports::Side;
+use crate::error::Result;
 use crate::node::convert::Body;
-use crate::node::error::warn;
 use crate::node::inside::Holders;
+use crate::node::options::Options;
 use crate::node::value::Env;
-use crate::store::ports::{Port, RecordPort, RowPort};
+use crate::store::ports::{Chosen, Port, RecordPort, RowPort};
 use crate::store::side::NativeSide;
+use crate::store::{AppRowStore, RecordStore, StateStore};
+
+/// A store of shared records, of the app's or of this package.
+pub type AnyRecords = Chosen<dyn RecordStore, OffThread, JsRecords, AppLog>;
+/// The app rows of a channel, of the app or of this package.
+pub type AnyRows = Chosen<dyn AppRowStore, OffThread, JsRows, AppLog>;
+/// What an engine remembers, wherever that is.
+pub type AnyState = Chosen<dyn StateStore, OffThread, JsState, Console>;
 
 /// The stores of a channel, as JavaScript passed them in.
 pub struct NodeSide {
@@ -24,46 +38,113 @@ pub struct NodeSide {
     pub log: Console,
 }
 
-/// Warnings go to the app's `console`.
-pub struct Console(pub Rc<Env>);
-
-impl Log for Console {
-    fn warn(&self, message: &str, error: Option<&Error>) {
-        warn(&self.0, message, error);
-    }
-}
-
 impl NodeSide {
-    /// Finds out whose stores they are. Once a round.
-    pub fn look(&self) -> Result<()> {
-        self.records.as_ref().map_or(Ok(()), AnyRecords::look)?;
-        self.rows.as_ref().map_or(Ok(()), AnyRows::look)
+    /// The stores that the options name, the records by the option `records`, and scanned in pages of this size.
+    pub fn new(
+        options: &Options<'_>,
+        env: &Rc<Env>,
+        (records, scan_page_size): (&'static str, usize),
+    ) -> Result<Self> {
+        #[allow(clippy::cast_precision_loss, reason = "a page size")]
+        let page_size = match scan_page_size {
+            usize::MAX => f64::INFINITY,
+            size => size as f64,
+        };
+        let place = OffThread(Rc::clone(env));
+        let records = if options.flag("syncSharedRecords", true)? {
+            let adapter = options.object(records)?;
+            let log = AppLog::new(LogAt::new(adapter.clone(), None));
+            let js = JsRecords::new(adapter, page_size);
+            Some(Chosen::new(place.clone(), js, log))
+        } else {
+            None
+        };
+        let rows = options.rows()?.map(|[namespaces, applier]| {
+            let log = AppLog::new(LogAt::new(applier.clone(), Some(namespaces.clone())));
+            let js = JsRows {
+                namespaces,
+                applier,
+                scan_page_size: page_size,
+            };
+            Chosen::new(place, js, log)
+        });
+        Ok(Self {
+            records,
+            rows,
+            clock: JsClock(options.object("clock")?),
+            log: Console(Rc::clone(env)),
+        })
     }
 
-    /// The transactions that have the turns of the stores.
-    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+    /// Finds out whose stores they are. Once a round: an app may have replaced a function since.
+    pub fn find_stores(&self) -> Result<()> {
         if let Some(records) = &self.records {
-            holders.add(records.held_by()?);
+            records.choose(store_of(&records.other.adapter)?);
+            records.log.find()?;
         }
         if let Some(rows) = &self.rows {
-            holders.add(rows.held_by()?);
+            rows.choose(store_of_rows(&rows.other)?);
+            rows.log.find()?;
+        }
+        Ok(())
+    }
+
+    /// The transactions that have the turns of the stores, as the adapters are now.
+    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+        if let Some(records) = &self.records {
+            let store = store_of::<dyn RecordStore>(&records.other.adapter)?;
+            holders.add(store.and_then(|store| store.held_by()));
+        }
+        if let Some(rows) = &self.rows {
+            let store = store_of::<dyn AppRowStore>(&rows.other.applier)?;
+            holders.add(store.and_then(|store| store.held_by()));
         }
         Ok(())
     }
 
     /// The stores themselves, where all of them are this package's own.
     pub fn native(&self) -> Option<NativeStores> {
-        Some(NativeStores {
-            records: match &self.records {
-                Some(records) => Some(Port::here(records.native()?)),
-                None => None,
-            },
-            rows: match &self.rows {
-                Some(rows) => Some(Port::here(rows.native()?)),
-                None => None,
-            },
-        })
+        let records = match &self.records {
+            Some(records) => Some(Port::here(records.store()?)),
+            None => None,
+        };
+        let rows = match &self.rows {
+            Some(rows) => Some(Port::here(rows.store()?)),
+            None => None,
+        };
+        Some(NativeStores { records, rows })
     }
+}
+
+/// The store that is behind both objects: an app may have put one of its own beside one of ours.
+fn store_of_rows(rows: &JsRows) -> Result<Option<Arc<dyn AppRowStore>>> {
+    let listing = store_of::<dyn AppRowStore>(&rows.namespaces)?;
+    let applying = store_of::<dyn AppRowStore>(&rows.applier)?;
+    let both = listing.zip(applying);
+    Ok(both.and_then(|(a, b)| Arc::ptr_eq(&a, &b).then_some(b)))
+}
+
+/// What the option `syncState` is.
+pub fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
+    let state = options.object_if_given("syncState")?;
+    let console = Console(Rc::clone(env));
+    Ok(state.map(|state| {
+        let js = JsState(state, console.clone());
+        Chosen::new(OffThread(Rc::clone(env)), js, console)
+    }))
+}
+
+/// Finds out whose store it is. Once a round.
+pub fn find_state(state: &AnyState) -> Result<()> {
+    state.choose(store_of(&state.other.0)?);
+    Ok(())
+}
+
+/// The transaction that has the turn of the store, as the option is now.
+pub fn holders_of_state(state: &AnyState, holders: &mut Holders) -> Result<()> {
+    let store = store_of::<dyn StateStore>(&state.other.0)?;
+    holders.add(store.and_then(|store| store.held_by()));
+    Ok(())
 }
 
 /// The stores of a side, for any thread.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use crate::error::{Error, ErrorKind, Result};
-
-use crate::node::value::{Env, Intrinsic, Persistent, Scope, Thrown, Value, thrown_in};
+use crate::node::runtime::{parse_json, stringify};
+use crate::node::value::{Env, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::item::Item;
 use crate::protocol::wire::weigh;
 use crate::store::Json;
@@ -72,17 +72,4 @@ fn unwritable(error: Error) -> Error {
 )]
 pub fn as_body(json: &Json) -> Result<Body> {
     Ok(Body::Json(Json::clone(json)))
-}
-
-/// `JSON.parse`
-pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
-    let parse = scope.intrinsic(Intrinsic::Parse)?;
-    scope.call(scope.undefined()?, parse, &[scope.text(text)?])
-}
-
-/// `JSON.stringify`, with what getters of a class answer.
-pub fn stringify(scope: Scope<'_>, value: Value<'_>) -> Result<Json> {
-    let text = scope.helper(Intrinsic::TextOf, &[value])?;
-    let text = scope.as_text(text).map(|text| text.to_string());
-    Ok(Json::from(text.unwrap_or_else(|| "null".to_owned())))
 }

@@ -3,8 +3,7 @@
 use super::body::Body;
 use super::stamps::{read_hlc, read_hlc_of};
 use crate::error::{Error, ErrorKind, Result};
-
-use crate::node::value::{Key, Kind, Scope, Thrown, Value, thrown_in};
+use crate::node::value::{Kind, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
@@ -19,7 +18,7 @@ pub fn read_record(
     if scope.kind(record)? != Kind::Object {
         return Ok(Err(NoItem::Record));
     }
-    let hlc = read_hlc_of(scope, record, Key::UpdatedAt)?;
+    let hlc = read_hlc_of(scope, record, "updatedAt")?;
     let Some((id, blob, _)) = read_around(scope, record)? else {
         return Ok(Err(NoItem::Id));
     };
@@ -54,7 +53,7 @@ pub fn faulty_record(
 ) -> Result<Item<Body>> {
     let id = match scope.kind(record)? {
         // What a getter throws leaves the record without a name; its fault is known already.
-        Kind::Object => scope.get(record, Key::Id).ok(),
+        Kind::Object => scope.get(record, "id").ok(),
         _ => None,
     };
     let id = id.and_then(|id| scope.as_text(id));
@@ -121,31 +120,29 @@ type Around = (Text, Option<Blob>, Option<Error>);
 
 /// What stands around the body of a record; `None` for one without an id.
 fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
-    let get = |key| scope.get(record, key);
-    let id = scope.as_text(get(Key::Id)?);
-    let deleted_at = get(Key::DeletedAt)?;
+    let [id, deleted_at, key, created_at] =
+        scope.pick(record, ["id", "deletedAt", "objectStorageKey", "createdAt"])?;
     let deleted = !scope.is_nullish(deleted_at)?;
-    let key = scope.as_text(get(Key::ObjectStorageKey)?);
     let mut faulty = None;
-    for (name, stamp) in [
-        ("createdAt", get(Key::CreatedAt)?),
-        ("deletedAt", deleted_at),
-    ] {
+    for (name, stamp) in [("createdAt", created_at), ("deletedAt", deleted_at)] {
         if !scope.is_nullish(stamp)? && read_hlc(scope, stamp)?.is_none() {
             faulty = faulty.or(Some(name));
         }
     }
+    let key = scope.as_text(key);
     let said = if key.as_ref().is_some_and(|key| !key.is_empty()) {
+        let names = ["mimeType", "contentHash", "sizeBytes"];
+        let [mime_type, content_hash, size] = scope.pick(record, names)?;
         Said {
             key,
-            mime_type: scope.as_text(get(Key::MimeType)?),
-            content_hash: scope.as_text(get(Key::ContentHash)?),
-            size: scope.as_number(get(Key::SizeBytes)?).and_then(size_of),
+            mime_type: scope.as_text(mime_type),
+            content_hash: scope.as_text(content_hash),
+            size: scope.as_number(size).and_then(size_of),
         }
     } else {
         Said::default()
     };
-    Ok(id.map(|id| {
+    Ok(scope.as_text(id).map(|id| {
         let fault = faulty.map(|field| {
             malformed(&format!(
                 "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
@@ -163,18 +160,17 @@ pub fn read_row(
     if scope.kind(entry)? != Kind::Object {
         return Ok(Err(NoItem::Entry));
     }
-    let Some(hlc) = read_hlc_of(scope, entry, Key::Timestamp)? else {
+    let Some(hlc) = read_hlc_of(scope, entry, "timestamp")? else {
         return Ok(Err(NoItem::Timestamp));
     };
-    let text = |key| Ok::<_, crate::error::Error>(scope.as_text(scope.get(entry, key)?));
-    let (Some(app), Some(name)) = (text(Key::AppId)?, text(Key::Table)?) else {
+    let [app, name, op, row] = scope.pick(entry, ["appId", "table", "op", "row"])?;
+    let (Some(app), Some(name)) = (scope.as_text(app), scope.as_text(name)) else {
         return Ok(Err(NoItem::Table));
     };
-    let deleted = match deletes(text(Key::Op)?.as_ref()) {
+    let deleted = match deletes(scope.as_text(op).as_ref()) {
         Ok(deleted) => deleted,
         Err(malformed) => return Ok(Err(malformed)),
     };
-    let row = scope.get(entry, Key::Row)?;
     let has_row = scope.kind(row)? == Kind::Object;
     if !has_row && !scope.is_nullish(row)? {
         return Ok(Err(NoItem::Row));
@@ -182,14 +178,17 @@ pub fn read_row(
     let table = Table { app, name };
     let mut blob = None;
     if has_row {
-        let key = scope.as_text(scope.get(row, Key::ObjectStorageKeyColumn)?);
-        let mime_type = scope.as_text(scope.get(row, Key::MimeTypeColumn)?);
-        let hash = scope.as_text(scope.get(row, Key::ContentHashColumn)?);
-        let size = scope.get(row, Key::SizeBytesColumn)?;
+        let names = [
+            "object_storage_key",
+            "mime_type",
+            "content_hash",
+            "size_bytes",
+        ];
+        let [key, mime_type, content_hash, size] = scope.pick(row, names)?;
         let said = Said {
-            key,
-            mime_type,
-            content_hash: hash,
+            key: scope.as_text(key),
+            mime_type: scope.as_text(mime_type),
+            content_hash: scope.as_text(content_hash),
             size: read_size(scope, size),
         };
         blob = row_blob(&table, said, deleted);

@@ -4,7 +4,7 @@ mod body;
 mod items;
 mod stamps;
 
-pub use body::{Body, as_body, pack_as_json, parse_json, stringify};
+pub use body::{Body, as_body, pack_as_json};
 pub use items::{
     faulty_record, faulty_row, is_nameless, malformed, read_record, read_row, read_size,
     read_stamped, unreadable,

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Intrinsic, Key, Kind, Scope, Value};
+use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -10,19 +10,19 @@ use crate::protocol::watermarks::Watermarks;
 /// A timestamp, or `None` if the value is none: both numbers are non-negative safe integers and the node
 /// id is a string.
 pub fn read_hlc(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Hlc>> {
-    if !matches!(scope.kind(value)?, Kind::Object | Kind::Function) {
+    if !scope.is_object(value)? {
         return Ok(None);
     }
-    let wall_time = scope.get(value, Key::WallTime)?;
-    let counter = scope.get(value, Key::Counter)?;
-    let node_id = scope.interned(scope.get(value, Key::NodeId)?);
+    let parts = ["wallTime", "counter", "nodeId"];
+    let [wall_time, counter, node_id] = scope.pick(value, parts)?;
     let integer = |part| scope.as_number(part).and_then(safe_integer);
-    let parts = integer(wall_time).zip(integer(counter)).zip(node_id);
+    let parts = integer(wall_time).zip(integer(counter));
+    let parts = parts.zip(scope.interned(node_id));
     Ok(parts.map(|((wall_time, counter), node_id)| Hlc::new(wall_time, counter, node_id)))
 }
 
 /// The timestamp that a value has under `key`, if there is one.
-pub fn read_hlc_of(scope: Scope<'_>, value: Value<'_>, key: Key) -> Result<Option<Hlc>> {
+pub fn read_hlc_of(scope: Scope<'_>, value: Value<'_>, key: &str) -> Result<Option<Hlc>> {
     if scope.is_nullish(value)? {
         return Ok(None);
     }
@@ -31,12 +31,11 @@ pub fn read_hlc_of(scope: Scope<'_>, value: Value<'_>, key: Key) -> Result<Optio
 
 /// A timestamp as an object.
 pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    let wall_time = scope.count(hlc.wall_time)?;
-    scope.set(object, Key::WallTime, wall_time)?;
-    scope.set(object, Key::Counter, scope.count(hlc.counter)?)?;
-    scope.set(object, Key::NodeId, scope.string(&hlc.node_id)?)?;
-    Ok(object)
+    scope.object_of(&[
+        ("wallTime", scope.count(hlc.wall_time)?),
+        ("counter", scope.count(hlc.counter)?),
+        ("nodeId", scope.string(&hlc.node_id)?),
+    ])
 }
 
 /// Of the timestamps that the items of an array have under `field`, or that they are, those that are `wanted`, with
@@ -45,21 +44,19 @@ pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
 /// Most of a page are not wanted: one timestamp of each node serves to look at them all.
 pub fn wanted_hlcs(
     scope: Scope<'_>,
-    (items, field): (Value<'_>, Option<Key>),
+    (items, field): (Value<'_>, Option<&str>),
     wanted: impl Fn(&Hlc) -> bool,
 ) -> Result<Vec<(u32, Option<Hlc>)>> {
     let field = match field {
-        Some(field) => scope.key(field)?,
+        Some(field) => scope.text(field)?,
         None => scope.undefined()?,
     };
-    let packed = scope.helper(Intrinsic::StampsOf, &[items, field])?;
+    let packed = scope.helper(Intrinsic::StampsOf, &[scope.value(items.raw()), field])?;
     let numbers = scope.doubles(scope.element(packed, 0)?);
-    let names = scope.element(packed, 1)?;
-    let mut of_nodes = Vec::new();
-    for index in 0..scope.length(names)? {
-        let name = scope.interned(scope.element(names, index)?);
-        of_nodes.push(Hlc::new(0, 0, name.unwrap_or_else(|| Text::from(""))));
-    }
+    let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {
+        let name = scope.interned(name).unwrap_or_else(|| Text::from(""));
+        Ok(Hlc::new(0, 0, name))
+    })?;
     let mut found = Vec::new();
     for (index, parts) in (0u32..).zip(numbers.chunks_exact(3)) {
         let [wall_time, counter, node] = [0, 1, 2].map(|part| safe_integer(parts[part]));
@@ -81,7 +78,7 @@ pub fn wanted_hlcs(
 pub fn read_hlcs(
     scope: Scope<'_>,
     items: Value<'_>,
-    field: Option<Key>,
+    field: Option<&str>,
 ) -> Result<Vec<Option<Hlc>>> {
     let all = wanted_hlcs(scope, (items, field), |_| true)?;
     Ok(all.into_iter().map(|(_, hlc)| hlc).collect())
@@ -97,26 +94,18 @@ pub fn read_watermarks(
         return Ok(Err(what.to_owned()));
     }
     let mut watermarks = Watermarks::default();
-    let names = scope.own_names(value)?;
-    for index in 0..scope.length(names)? {
-        let wrong = scope.nested(|scope| {
-            let name = scope.element(names, index)?;
-            let hlc = read_hlc(scope, scope.property(value, name)?)?;
-            let Some(node) = scope.interned(name) else {
-                return Ok(None);
-            };
-            if hlc.is_none() {
-                let node = node.to_string();
-                return Ok(Some(format!(
-                    "the watermark of {node:?} must be a timestamp"
-                )));
-            }
-            watermarks.set(node, hlc);
-            Ok(None)
-        })?;
-        if let Some(what) = wrong {
-            return Ok(Err(what));
+    for name in scope.elements(scope.own_names(value)?)? {
+        let hlc = scope.nested(|scope| read_hlc(scope, scope.property(value, name)?))?;
+        let Some(node) = scope.interned(name) else {
+            continue;
+        };
+        if hlc.is_none() {
+            let node = node.to_string();
+            return Ok(Err(format!(
+                "the watermark of {node:?} must be a timestamp"
+            )));
         }
+        watermarks.set(node, hlc);
     }
     Ok(Ok(watermarks))
 }

@@ -9,8 +9,11 @@ use crate::error::Result;
 use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{await_js, on_threads};
-use crate::node::value::{Env, Handle, Intrinsic, Scope, Value};
+use crate::node::value::{Env, Intrinsic, Persistent, Scope, Value};
 use crate::transport::client::{self, Caller, Client, Connections, Head, Headers, Peer, text_in};
+
+/// A peer over connections of this package's own.
+pub type NativePeer = Peer<Rc<PeerOptions>>;
 
 /// A peer, and the app's functions for it. They are called with the options as their `this`.
 pub struct PeerOptions {
@@ -21,9 +24,9 @@ pub struct PeerOptions {
     /// Whether the peer answers 403 for a file that it does not have.
     pub forbidden_is_absent: bool,
     /// Their owner.
-    pub owner: Handle,
-    auth_header: Option<Handle>,
-    sign_request: Option<Handle>,
+    pub owner: Persistent,
+    auth_header: Option<Persistent>,
+    sign_request: Option<Persistent>,
 }
 
 impl PeerOptions {
@@ -46,11 +49,7 @@ impl PeerOptions {
     }
 
     /// The peer over connections of this package's own.
-    pub fn peer(
-        self: &Rc<Self>,
-        timeout: Option<Duration>,
-        max_answer_bytes: usize,
-    ) -> Peer<Rc<Self>> {
+    pub fn peer(self: &Rc<Self>, timeout: Option<Duration>, max_answer_bytes: usize) -> NativePeer {
         // Connections belong to the process: they hold nothing of an environment.
         static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
         let options = client::ClientOptions {
@@ -87,7 +86,7 @@ impl PeerOptions {
         Ok(headers)
     }
 
-    async fn auth_header(&self, function: &Handle) -> Result<Option<String>> {
+    async fn auth_header(&self, function: &Persistent) -> Result<Option<String>> {
         await_js(
             self.env(),
             "getAuthHeader",
@@ -99,24 +98,20 @@ impl PeerOptions {
                 if scope.is_nullish(value)? {
                     return Ok(None);
                 }
-                let text = string(scope, value);
-                let text = text.ok_or_else(|| {
-                    let got = scope.describe_kind(value);
-                    invalid(
-                        "getAuthHeader",
-                        &format!("must answer a string, undefined or null, got {got}"),
-                    )
-                })?;
-                Ok(Some(text).filter(|text| !text.is_empty()))
+                if let Some(text) = utf8(scope, value) {
+                    return Ok(Some(text).filter(|text| !text.is_empty()));
+                }
+                let got = scope.describe(value, true)?;
+                let what = format!("must answer a string, undefined or null, got {got}");
+                Err(invalid("getAuthHeader", &what))
             },
         )
         .await
     }
 
-    async fn signature(&self, function: &Handle, head: &Head) -> Result<Vec<(String, String)>> {
-        let env = self.env();
+    async fn signature(&self, function: &Persistent, head: &Head) -> Result<Vec<(String, String)>> {
         await_js(
-            env,
+            self.env(),
             "signRequest",
             |scope| {
                 let body = match &head.body {
@@ -128,24 +123,20 @@ impl PeerOptions {
                 scope.call(owner, function.value(scope)?, &args)
             },
             |scope, value| {
-                let flatten = scope.intrinsic(Intrinsic::HeadersOf)?;
-                let flat = scope.call(scope.undefined()?, flatten, &[value])?;
-                let text = |index| {
-                    string(scope, scope.element(flat, index)?).ok_or_else(|| {
-                        invalid("signRequest", "must answer headers that are strings")
-                    })
-                };
-                (0..scope.length(flat)?)
-                    .step_by(2)
-                    .map(|index| Ok((text(index)?, text(index + 1)?)))
-                    .collect()
+                let flat = scope.helper(Intrinsic::HeadersOf, &[scope.value(value.raw())])?;
+                let texts = scope.each(flat, |scope, text| {
+                    let wrong = || invalid("signRequest", "must answer headers that are strings");
+                    utf8(scope, text).ok_or_else(wrong)
+                })?;
+                let mut texts = texts.into_iter();
+                Ok(std::iter::from_fn(|| texts.next().zip(texts.next())).collect())
             },
         )
         .await
     }
 }
 
-fn string(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
+fn utf8(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
     scope.as_text(value).and_then(|text| text.to_utf8())
 }
 

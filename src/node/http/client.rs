@@ -4,18 +4,18 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::callbacks::PeerOptions;
+use super::callbacks::{NativePeer, PeerOptions};
 use super::fetching::{FetchPeer, over_fetch};
 use crate::error::Result;
-use crate::node::convert::{Body, as_body, pack_as_json, stringify};
+use crate::node::convert::{Body, as_body, pack_as_json};
 use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
-use crate::node::runtime::{on_threads, spawn_traced};
-use crate::node::value::{Call, Env, Key, Kind, Persistent, Value, bound, brand, enter};
+use crate::node::runtime::{on_threads, spawn_traced, stringify};
+use crate::node::value::{Call, Env, Persistent, Value, bound, brand, enter};
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
-    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, Peer, Sender, read, text_of,
+    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, Sender, read, text_of,
 };
 
 /// What is behind a transport object.
@@ -25,7 +25,7 @@ pub struct HttpTransport {
 }
 
 enum Way {
-    Native(Peer<Rc<PeerOptions>>),
+    Native(NativePeer),
     Fetch(FetchPeer),
 }
 
@@ -50,25 +50,26 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let entered = enter(call)?;
         spawn_traced(call.scope, async move {
             let _entered = entered;
-            asking.post(request?).await
+            let (text, compares) = request?;
+            asking.post(text, compares).await
         })
     })?;
-    scope.set(transport, Key::Exchange, exchange)?;
+    scope.set(transport, "exchange", exchange)?;
     brand(scope, transport, native)?;
     Ok(transport)
 }
 
 /// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
-fn request_text(call: &Call<'_>) -> Result<Bytes> {
+fn request_text(call: &Call<'_>) -> Result<(Bytes, bool)> {
     let (scope, request) = (call.scope, call.arg(0));
-    read_request(scope, request)?;
+    let compares = read_request(scope, request)?.compares();
     let text = stringify(scope, request)?;
-    Ok(Bytes::copy_from_slice(text.as_bytes()))
+    Ok((Bytes::copy_from_slice(text.as_bytes()), compares))
 }
 
 impl HttpTransport {
     /// The peer, where it is reached over connections of this package's own.
-    pub fn native(&self) -> Option<&Peer<Rc<PeerOptions>>> {
+    pub fn native(&self) -> Option<&NativePeer> {
         match &self.way {
             Way::Native(peer) => Some(peer),
             Way::Fetch(_) => None,
@@ -81,7 +82,9 @@ impl HttpTransport {
             max_answer_bytes: Some(self.max_answer_bytes()),
             ..request.with_bodies(|body| body.to_json(self.app.env()))?
         };
-        self.post(text_of(&self.app, request).await?).await
+        let compares = request.compares();
+        self.post(text_of(&self.app, request).await?, compares)
+            .await
     }
 
     /// See [`Exchange::pack`](crate::engine::ports::Exchange::pack).
@@ -96,13 +99,13 @@ impl HttpTransport {
         }
     }
 
-    async fn post(&self, text: Bytes) -> Result<Answer<Body>> {
+    async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
         let env = self.app.env();
         match &self.way {
-            Way::Native(peer) => peer.post(text).await?.with_bodies(as_body),
+            Way::Native(peer) => peer.post(text, compares).await?.with_bodies(as_body),
             Way::Fetch(peer) => {
                 let read = async |fetched| Self::message_in(env, fetched).await;
-                peer.post(&text, read).await
+                peer.post((&text, compares), read).await
             }
         }
     }
@@ -110,12 +113,8 @@ impl HttpTransport {
     async fn message_in(env: &Rc<Env>, fetched: Fetched<Persistent>) -> Result<Answer<Body>> {
         let bytes = env.scope(|scope| {
             let data = fetched.data.value(scope)?;
-            Ok(match scope.kind(data)? {
-                Kind::String => scope
-                    .as_text(data)
-                    .map(|text| text.to_string().into_bytes()),
-                _ => scope.as_bytes(data),
-            })
+            let text = scope.as_string(data).map(String::into_bytes);
+            Ok(text.or_else(|| scope.as_bytes(data)))
         })?;
         let Some(bytes) = bytes else {
             // A double that has nothing but `json()`.

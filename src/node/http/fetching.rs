@@ -1,16 +1,18 @@
 //! A `fetch` of the app's.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use super::callbacks::PeerOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::options::Options;
 use crate::node::runtime::await_js;
-use crate::node::value::{Env, Handle, Intrinsic, Kind, Persistent, Scope, Value, thrown_in};
+use crate::node::value::{Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
-    Answered, Asked, Content, Failure, FileHead, LOOKED_AT, OverFetch, RetryPolicy, Sender, Sent,
-    Wanted,
+    Answered, Asked, Content, Failure, FileHead, OverFetch, RetryPolicy, Sender, Sent, Wanted,
 };
 
 /// A peer over a `fetch` of the app's.
@@ -18,8 +20,8 @@ pub type FetchPeer = OverFetch<Fetch, Rc<PeerOptions>>;
 
 /// A `fetch`, and how long it may take.
 pub struct Fetch {
-    function: Handle,
-    owner: Handle,
+    function: Persistent,
+    owner: Persistent,
     base_url: String,
     /// `None` for as long as it likes.
     timeout: Option<Duration>,
@@ -54,28 +56,19 @@ impl Sender for Fetch {
     type Data = Persistent;
 
     async fn send(&self, asked: &Asked<'_, Persistent>) -> Result<Sent<Persistent>, Failure> {
-        let env = self.owner.env();
         let answer = await_js(
-            env,
+            self.owner.env(),
             "fetch",
-            |scope| {
-                let fetch = scope.intrinsic(Intrinsic::FetchAnswer)?;
-                scope.call(scope.undefined()?, fetch, &self.arguments(scope, asked)?)
-            },
+            |scope| scope.helper(Intrinsic::FetchAnswer, &self.arguments(scope, asked)?),
             read,
-        )
-        .await;
-        answer.map_err(|error| {
-            let again = if error.kind() == ErrorKind::Foreign && !is_abort(env, &error) {
-                RetryPolicy::Later
-            } else {
-                RetryPolicy::Never
-            };
-            Failure {
+        );
+        match answer.await? {
+            Ok(sent) => Ok(sent),
+            Err((thrown, again)) => Err(Failure {
                 again,
-                ..error.into()
-            }
-        })
+                ..Thrown::kept(thrown, "fetch").into()
+            }),
+        }
     }
 
     fn size(&self, data: &Persistent) -> Result<Option<u64>> {
@@ -101,13 +94,13 @@ impl Fetch {
     ) -> Result<[Value<'s>; 8]> {
         let headers = scope.object()?;
         for (name, value) in asked.headers.iter() {
-            scope.set_named(headers, name, scope.text(value)?)?;
+            scope.set(headers, name, scope.text(value)?)?;
         }
         let init =
             scope.object_of(&[("method", scope.text(asked.method)?), ("headers", headers)])?;
         match &asked.body {
-            Some(Content::Text(text)) => scope.set_named(init, "body", scope.text(text)?)?,
-            Some(Content::Bytes(bytes)) => scope.set_named(init, "body", bytes.value(scope)?)?,
+            Some(Content::Text(text)) => scope.set(init, "body", scope.text(text)?)?,
+            Some(Content::Bytes(bytes)) => scope.set(init, "body", bytes.value(scope)?)?,
             None => {}
         }
         let wanted = match asked.wanted {
@@ -139,72 +132,50 @@ impl Fetch {
     }
 }
 
-/// Reads what `fetchAnswer` answers.
-fn read(scope: Scope<'_>, answer: Value<'_>) -> Result<Sent<Persistent>> {
-    let text = |name| {
-        let value = scope.get_named(answer, name)?;
-        Ok::<_, Error>(scope.as_text(value).map(|text| text.to_string()))
-    };
-    let status = scope.as_number(scope.get_named(answer, "status")?);
+/// What of an answer is data alone.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Said {
+    outcome: String,
+    ok: bool,
+    status: f64,
+    line: String,
+    explanation: String,
+    retry_after: Option<String>,
+    /// A double that has no headers at all is believed.
+    headers: Option<HashMap<String, String>>,
+}
+
+/// Reads what `fetchAnswer` answers, or what it says was thrown, and whether the request may be made again.
+fn read(
+    scope: Scope<'_>,
+    answer: Value<'_>,
+) -> Result<std::result::Result<Sent<Persistent>, (Persistent, RetryPolicy)>> {
+    let [said, data] = scope.pick(answer, ["said", "data"])?;
+    let said: Said = serde_json::from_str(&scope.as_string(said).unwrap_or_default())
+        .map_err(|error| Error::new(ErrorKind::Internal, "fetch", error.to_string()))?;
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a status is a small number; another one is no status that is known"
     )]
-    let status = status.unwrap_or_default() as u16;
-    match text("outcome")?.as_deref() {
-        Some("late") => return Ok(Sent::Late),
-        Some("long") => return Ok(Sent::Long(status)),
-        _ => {}
-    }
-    let data = scope.get_named(answer, "data")?;
-    let is_ok = scope.as_boolean(scope.get_named(answer, "ok")?) == Some(true);
-    let explanation = match scope.kind(data)? {
-        _ if is_ok => None,
-        Kind::String => text("data")?,
-        _ => {
-            let bytes = scope.as_bytes(data);
-            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        }
-    };
-    Ok(Sent::Answered(Answered {
-        data: scope.keep(data)?,
-        head: read_head(scope, status, scope.get_named(answer, "headers")?)?,
-        is_ok,
-        line: text("line")?.unwrap_or_default(),
-        explanation: explanation.unwrap_or_default(),
-        retry_after: text("retryAfter")?,
-    }))
-}
-
-/// The head of an answer. A double that has no headers at all is believed.
-fn read_head(scope: Scope<'_>, status: u16, headers: Value<'_>) -> Result<FileHead> {
-    if scope.is_nullish(headers)? {
-        return Ok(FileHead::believed(status));
-    }
-    let mut found = Vec::new();
-    for name in LOOKED_AT {
-        let value = scope.as_text(scope.get_named(headers, name)?);
-        found.extend(value.map(|value| (name, value.to_string())));
-    }
-    Ok(FileHead::new(status, |name| {
-        let found = found.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.clone())
-    }))
-}
-
-/// Whether the app itself called the request off.
-fn is_abort(env: &Rc<Env>, error: &Error) -> bool {
-    let Some(thrown) = thrown_in(error) else {
-        return false;
-    };
-    let name = env.scope(|scope| {
-        let thrown = thrown.value(scope)?;
-        if scope.kind(thrown)? != Kind::Object {
-            return Ok(None);
-        }
-        Ok(scope.as_text(scope.get_named(thrown, "name")?))
-    });
-    // A name that cannot be read is another one.
-    matches!(name, Ok(Some(name)) if name.to_string() == "AbortError")
+    let status = said.status as u16;
+    let data = scope.keep(data)?;
+    Ok(match said.outcome.as_str() {
+        "aborted" => Err((data, RetryPolicy::Never)),
+        "threw" => Err((data, RetryPolicy::Later)),
+        "late" => Ok(Sent::Late),
+        "long" => Ok(Sent::Long(status)),
+        _ => Ok(Sent::Answered(Answered {
+            data,
+            head: match &said.headers {
+                Some(headers) => FileHead::new(status, |name| headers.get(name).cloned()),
+                None => FileHead::believed(status),
+            },
+            is_ok: said.ok,
+            line: said.line,
+            explanation: said.explanation,
+            retry_after: said.retry_after,
+        })),
+    })
 }

@@ -3,11 +3,9 @@
 mod callbacks;
 mod client;
 mod fetching;
-mod files;
 mod storage;
 
-pub use callbacks::{PeerOptions, plain_headers};
+pub use callbacks::{NativePeer, PeerOptions, plain_headers};
 pub use client::{HttpTransport, create_http_sync_transport};
 pub use fetching::FetchPeer;
-pub use files::{NativeFiles, collect};
 pub use storage::create_http_object_storage;

@@ -2,22 +2,20 @@
 
 use std::rc::Rc;
 
-use super::callbacks::PeerOptions;
+use super::callbacks::{NativePeer, PeerOptions};
 use super::fetching::{FetchPeer, over_fetch};
-use super::files::{NativeFiles, collect};
 use crate::engine::ports::Blobs;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::must_be;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
 use crate::node::stores::key_arg;
-use crate::node::value::{Call, Key, Method, Persistent, Scope, Value, bound, brand, enter};
+use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound, brand, enter};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Whole};
 
 enum Files {
-    Native(Rc<NativeFiles>),
+    Native(Rc<NativePeer>),
     Fetch(Rc<FetchPeer>),
 }
 
@@ -31,15 +29,11 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     } else {
         let timeout = options.time("timeoutMs", Some(DEFAULT_FILE_TIMEOUT))?;
         let peer = app.peer(timeout, DEFAULT_MAX_ANSWER_BYTES);
-        Files::Native(Rc::new(NativeFiles(peer)))
+        Files::Native(Rc::new(peer))
     };
     let files = Rc::new(files);
     let object = scope.object()?;
-    for (name, body) in METHODS {
-        let files = Rc::clone(&files);
-        let method = bound(scope, name, options.array(), move |call| body(call, &files))?;
-        scope.set_named(object, name, method)?;
-    }
+    add_bound(scope, (object, options.array()), METHODS, &files)?;
     match &*files {
         Files::Native(native) => brand(scope, object, Rc::clone(native) as _)?,
         Files::Fetch(fetch) => brand(scope, object, Rc::clone(fetch) as _)?,
@@ -101,7 +95,7 @@ fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
         let content_type = if scope.is_nullish(options)? {
             None
         } else {
-            scope.as_text(scope.get(options, Key::ContentType)?)
+            scope.as_string(scope.get(options, "contentType")?)
         };
         let data = scope.keep(call.arg(1))?;
         Ok((key_arg(call, "put(key)")?, data, content_type))
@@ -111,7 +105,6 @@ fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
         files,
         arguments(),
         async |files, (key, data, content_type)| {
-            let content_type = content_type.map(|text| text.to_string());
             files.put(&key, data, content_type.as_deref()).await
         },
     )
@@ -121,7 +114,7 @@ impl Files {
     /// A peer that cannot be reached is not well.
     async fn is_healthy(&self) -> Result<bool> {
         let (healthy, unreachable) = match self {
-            Self::Native(files) => (files.0.is_healthy().await, ErrorKind::Sync),
+            Self::Native(files) => (files.is_healthy().await, ErrorKind::Sync),
             Self::Fetch(files) => (files.is_healthy().await, ErrorKind::Foreign),
         };
         healthy.or_else(|error| match error.kind() {
@@ -132,14 +125,14 @@ impl Files {
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self {
-            Self::Native(files) => files.0.has(key).await,
+            Self::Native(files) => files.has(key).await,
             Self::Fetch(files) => files.has(key).await,
         }
     }
 
     async fn delete(&self, key: &Text) -> Result<()> {
         match self {
-            Self::Native(files) => files.0.delete(key).await,
+            Self::Native(files) => files.delete(key).await,
             Self::Fetch(files) => files.delete(key).await,
         }
     }
@@ -147,12 +140,12 @@ impl Files {
     async fn get(&self, key: &Text) -> Result<Option<Whole<Persistent>>> {
         match self {
             Self::Native(files) => {
-                let Some(object) = files.0.get_file(key).await? else {
+                let Some(object) = files.get_file(key).await? else {
                     return Ok(None);
                 };
                 let content_type = object.content_type.clone();
-                let env = files.0.caller.env();
-                let bytes = on_threads(env, collect(object)).await?;
+                let env = files.caller.env();
+                let bytes = on_threads(env, object.whole()).await?;
                 let data = env.scope(|scope| scope.keep(scope.bytes(&bytes)?))?;
                 let size = bytes.len() as u64;
                 Ok(Some(Whole {
@@ -169,13 +162,12 @@ impl Files {
         let env = data.env();
         let bytes = env.scope(|scope| {
             let data = data.value(scope)?;
-            let got = || scope.describe_kind(data);
             let bytes = scope.as_bytes(data);
-            bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &got()))
+            bytes.ok_or_else(|| scope.must_be_some("put(data)", "a Uint8Array", data))
         })?;
         match self {
             Self::Native(files) => {
-                let put = files.0.put_bytes(key, bytes.into(), content_type).await;
+                let put = files.put_bytes(key, bytes.into(), content_type).await;
                 put.map(drop)
             }
             Self::Fetch(files) => files.put(key, &data, content_type).await.map(drop),
@@ -191,11 +183,11 @@ impl IntoJs for Whole<Persistent> {
             content_type,
         } = self;
         let object = scope.object()?;
-        scope.set(object, Key::Data, data.value(scope)?)?;
+        scope.set(object, "data", data.value(scope)?)?;
         if let Some(content_type) = &content_type {
-            scope.set(object, Key::ContentType, scope.text(content_type)?)?;
+            scope.set(object, "contentType", scope.text(content_type)?)?;
         }
-        scope.set_named(object, "size", scope.count(size)?)?;
+        scope.set(object, "size", scope.count(size)?)?;
         Ok(object)
     }
 }

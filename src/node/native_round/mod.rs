@@ -4,7 +4,6 @@
 //! each a [task](TaskQueue) in the context that the round was begun in: its clock, headers for its peer,
 //! listeners, the console.
 
-mod clock;
 mod context;
 mod ports;
 
@@ -14,29 +13,29 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::convert::Body;
+use super::events::{NodeEngine, Stop};
 use super::http::HttpTransport;
-use super::node_engine::NodeEngine;
-use super::runtime::{EndOfTasks, TaskQueue, on_a_thread};
+use super::runtime::{EndOfTasks, TaskQueue, Tasks, on_a_thread};
 use super::transport::InProcess;
 use super::value::Env;
-use crate::engine::held::Held;
-use crate::engine::round::{Engine, Report};
+use crate::engine::round::Engine;
 use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
+use crate::engine::watch::Watch;
 use crate::error::Result;
+use crate::joint::round::{Answering, Storage};
 use crate::store::Json;
 use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
 
-use clock::RoundClock;
-use context::Context;
-use ports::{Answering, Console, Listeners, Storage, asking};
+use context::{Context, RoundClock};
+use ports::{Asking, Console, Listeners, asking, storage};
 
-type NativeEngine = Engine<
+/// An engine over stores, for any thread.
+pub type NativeEngine = Engine<
     NativeSide<Console, RoundClock>,
-    Storage,
-    Answering,
+    Storage<Asking>,
+    Answering<Console, RoundClock, Asking>,
     StatePort<Here, Console>,
     Listeners,
 >;
@@ -48,12 +47,13 @@ pub type Memory = (Sweep<Json>, Session<Json>);
 pub struct NativeRound {
     engine: NativeEngine,
     context: Rc<Context>,
-    tasks: Arc<TaskQueue<Context>>,
+    queue: TaskQueue<Context>,
+    tasks: Tasks<Context>,
 }
 
 impl NativeRound {
-    /// The round of `engine`, where it can be one. Its adapters were [looked at](NodeEngine).
-    pub fn of(engine: &Rc<NodeEngine>, env: &Rc<Env>) -> Result<Option<Self>> {
+    /// The round of `engine`, where it can be one. Whose its adapters are was found out.
+    pub fn of(engine: &Rc<NodeEngine>) -> Result<Option<Self>> {
         let (Some(stores), Some(local), Some(remote)) = (
             engine.side.native(),
             engine.local.native(),
@@ -61,22 +61,20 @@ impl NativeRound {
         ) else {
             return Ok(None);
         };
-        let tasks = TaskQueue::new(env);
-        let console = Console(Arc::clone(&tasks));
+        let (queue, tasks) = TaskQueue::new();
+        let console = Console(queue.clone());
         let mut apps = Vec::new();
-        let state = match &engine.state {
+        let state = match engine.state.as_ref().map(|state| state.store()) {
             None => None,
-            Some(state) => match state.native() {
-                None => return Ok(None),
-                Some(store) => Some(StatePort {
-                    port: Port::here(store),
-                    log: console.clone(),
-                }),
-            },
+            Some(None) => return Ok(None),
+            Some(Some(store)) => Some(StatePort {
+                port: Port::here(store),
+                log: console.clone(),
+            }),
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = RoundClock::new(peer.clock(), &tasks, |context| {
+            let clock = RoundClock::new(peer.clock(), &queue, |context| {
                 context.peer.as_ref().map(|peer| peer.clock())
             })?;
             let responder = peer.natively(console.clone(), clock)?;
@@ -86,81 +84,66 @@ impl NativeRound {
         } else {
             let http = engine.peer.0.native::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());
-            peer.map(|peer| Answering::Http(asking(peer, &tasks, &mut apps)))
+            peer.map(|peer| Answering::Http(asking(peer, &queue, &mut apps)))
         };
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = RoundClock::new(&engine.side.clock, &tasks, |context| {
+        let clock = RoundClock::new(&engine.side.clock, &queue, |context| {
             Some(&context.engine.side.clock)
         })?;
-        let (local, remote) = (
-            Storage::new(local, &tasks, &mut apps),
-            Storage::new(remote, &tasks, &mut apps),
-        );
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),
-                local,
-                remote,
+                local: storage(local, &queue, &mut apps),
+                remote: storage(remote, &queue, &mut apps),
                 peer,
                 state,
-                events: Listeners(Arc::clone(&tasks)),
+                events: Listeners {
+                    tasks: queue.clone(),
+                    stop: None,
+                },
                 options: engine.options.clone(),
                 sweep: RefCell::default(),
                 session: RefCell::default(),
+                watch: Watch::default(),
             },
             context: Rc::new(Context {
                 engine: Rc::clone(engine),
                 peer: in_process,
                 apps,
             }),
+            queue,
             tasks,
         }))
     }
 
-    /// The round. `memory` is what rounds like this one remember.
-    pub async fn run(self, env: &Rc<Env>, memory: &RefCell<Memory>) -> Result<Report<Body>> {
-        let Self {
-            engine,
-            context,
-            tasks,
-        } = self;
+    /// The same, which `stop` calls off.
+    pub fn until(mut self, stop: Option<Arc<Stop>>) -> Self {
+        self.engine.events.stop = stop;
+        self
+    }
+
+    /// Does `work` with the engine on a thread of its own. `memory` is what rounds like this one remember.
+    pub async fn run<T: Send + 'static>(
+        self,
+        env: &Rc<Env>,
+        memory: &RefCell<Memory>,
+        work: impl AsyncFnOnce(&NativeEngine) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (sweep, session) = memory.take();
+        let engine = self.engine;
         engine.sweep.replace(sweep);
         engine.session.replace(session);
-        let end = EndOfTasks(Arc::clone(&tasks));
-        let round = on_a_thread(env, move || async move {
+        let end = EndOfTasks(self.queue);
+        let work = on_a_thread(env, move || async move {
             let _end = end;
-            let report = engine.round().await;
-            Ok((
-                report,
-                (engine.sweep.into_inner(), engine.session.into_inner()),
-            ))
+            let done = Box::pin(work(&engine)).await;
+            let after = (engine.sweep.into_inner(), engine.session.into_inner());
+            Ok((done, after))
         });
-        let ((report, after), ()) = try_join(round, tasks.serve(env, context)).await?;
+        let ((done, after), ()) = try_join(work, self.tasks.run(env, self.context)).await?;
         memory.replace(after);
-        report.map(for_js)
-    }
-}
-
-fn for_js(report: Report<Json>) -> Report<Body> {
-    let held = report.held.into_iter().map(|held| Held {
-        node_id: held.node_id,
-        direction: held.direction,
-        kind: held.kind,
-        hlc: held.hlc,
-        body: held.body.map(Body::Json),
-        blob: held.blob,
-        code: held.code,
-        error: held.error,
-    });
-    Report {
-        applied: report.applied,
-        shipped: report.shipped,
-        has_more: report.has_more,
-        held: held.collect(),
-        landed: report.landed,
-        in_sync: report.in_sync,
+        done
     }
 }

@@ -1,30 +1,24 @@
-//! The ports of a round on another thread, but for its clock.
+//! What a round on another thread asks the app: to warn, to listen, and for headers.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
-use super::clock::RoundClock;
 use super::context::Context;
-use crate::engine::object::Incoming;
-use crate::engine::ports::{Blobs, Events, Exchange, Log, Stat};
-use crate::engine::responder::Responder;
+use crate::engine::ports::{Events, Log};
+use crate::engine::progress::Progress;
 use crate::error::{Error, Result};
+use crate::joint::round::Storage;
 use crate::node::adapters::NativeStorage;
+use crate::node::events::Stop;
 use crate::node::http::{PeerOptions, plain_headers};
 use crate::node::runtime::TaskQueue;
-use crate::protocol::item::{Blob, Item};
-use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
-use crate::protocol::wire::Json;
-use crate::store::ports::{ObjectPort, Port};
-use crate::store::side::NativeSide;
+use crate::store::ports::Port;
 use crate::transport::client::{Caller, Head, Headers, Peer};
 
 /// Warnings go to the app's console.
 #[derive(Clone)]
-pub struct Console(pub Arc<TaskQueue<Context>>);
+pub struct Console(pub TaskQueue<Context>);
 
 impl Log for Console {
     fn warn(&self, message: &str, error: Option<&Error>) {
@@ -35,33 +29,52 @@ impl Log for Console {
 }
 
 /// The app's listeners.
-pub struct Listeners(pub Arc<TaskQueue<Context>>);
+pub struct Listeners {
+    /// The way to them.
+    pub tasks: TaskQueue<Context>,
+    /// How the app calls the reconciliation off that runs, if it can.
+    pub stop: Option<Arc<Stop>>,
+}
 
 impl Events for Listeners {
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
-        self.0
-            .run("changeNotifier", async move |context: Rc<Context>| {
-                context.engine.events.records_applied(ids).await
-            })
-            .await
+        let applied =
+            async move |context: Rc<Context>| context.engine.events.records_applied(ids).await;
+        self.tasks.run("changeNotifier", applied).await
+    }
+
+    fn progressed(&self, progress: Progress) {
+        self.tasks
+            .post(move |context| context.engine.events.progressed(progress));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.is_stopped())
+    }
+
+    async fn stopped(&self) {
+        match &self.stop {
+            Some(stop) => Arc::clone(stop).stopped().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
 /// Who speaks with a peer on a thread of its own. The app is asked for headers where it has a say in them.
 pub struct Asking {
-    app: Option<(Arc<TaskQueue<Context>>, usize)>,
+    app: Option<(TaskQueue<Context>, usize)>,
     signs: bool,
 }
 
 /// `peer` for another thread. Its app joins those that tasks find by their numbers.
 pub fn asking(
     peer: &Peer<Rc<PeerOptions>>,
-    tasks: &Arc<TaskQueue<Context>>,
+    tasks: &TaskQueue<Context>,
     apps: &mut Vec<Rc<PeerOptions>>,
 ) -> Peer<Asking> {
     let app = peer.caller.is_asked().then(|| {
         apps.push(Rc::clone(&peer.caller));
-        (Arc::clone(tasks), apps.len() - 1)
+        (tasks.clone(), apps.len() - 1)
     });
     Peer {
         client: Arc::clone(&peer.client),
@@ -73,21 +86,29 @@ pub fn asking(
     }
 }
 
+/// The storage for another thread.
+pub fn storage(
+    found: NativeStorage,
+    tasks: &TaskQueue<Context>,
+    apps: &mut Vec<Rc<PeerOptions>>,
+) -> Storage<Asking> {
+    match found {
+        NativeStorage::Store(store) => Storage::Store(Port::here(store)),
+        NativeStorage::Peer(peer) => Storage::Peer(asking(&peer, tasks, apps)),
+    }
+}
+
 impl Caller for Asking {
     async fn headers(&self, head: &Head) -> Result<Headers> {
         let Some((tasks, number)) = &self.app else {
             return Ok(plain_headers(head));
         };
         let (number, head) = (*number, head.clone());
-        tasks
-            .run(
-                "request headers",
-                async move |context: Rc<Context>| match context.apps.get(number) {
-                    Some(app) => app.headers(&head).await,
-                    None => Ok(plain_headers(&head)),
-                },
-            )
-            .await
+        let headers = async move |context: Rc<Context>| match context.apps.get(number) {
+            Some(app) => app.headers(&head).await,
+            None => Ok(plain_headers(&head)),
+        };
+        tasks.run("request headers", headers).await
     }
 
     fn signs(&self) -> bool {
@@ -99,95 +120,5 @@ impl Caller for Asking {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         work.await
-    }
-}
-
-/// An object storage of this package.
-pub enum Storage {
-    /// A store.
-    Store(ObjectPort),
-    /// A peer's files.
-    Peer(Peer<Asking>),
-}
-
-impl Storage {
-    /// `found` for another thread.
-    pub fn new(
-        found: NativeStorage,
-        tasks: &Arc<TaskQueue<Context>>,
-        apps: &mut Vec<Rc<PeerOptions>>,
-    ) -> Self {
-        match found {
-            NativeStorage::Store(store) => Self::Store(Port::here(store)),
-            NativeStorage::Peer(peer) => Self::Peer(asking(&peer.0, tasks, apps)),
-        }
-    }
-}
-
-/// Asks whichever it is.
-macro_rules! either {
-    ($storage:expr, $name:ident => $ask:expr) => {
-        match $storage {
-            Self::Store($name) => $ask.await,
-            Self::Peer($name) => $ask.await,
-        }
-    };
-}
-
-impl Blobs for Storage {
-    type Data = Incoming;
-
-    async fn has(&self, key: &Text) -> Result<bool> {
-        either!(self, storage => storage.has(key))
-    }
-
-    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
-        either!(self, storage => storage.stat(key))
-    }
-
-    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
-        either!(self, storage => storage.inspect(key))
-    }
-
-    async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        either!(self, storage => storage.get(key))
-    }
-
-    async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
-        either!(self, storage => storage.put(blob, data))
-    }
-
-    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
-        data.checked(blob, hashed)
-    }
-}
-
-/// The other side.
-pub enum Answering {
-    /// In this process, over native stores, one request at a time.
-    InProcess(
-        Box<Responder<NativeSide<Console, RoundClock>>>,
-        Arc<Mutex<()>>,
-    ),
-    /// Over HTTP.
-    Http(Peer<Asking>),
-}
-
-impl Exchange<Json> for Answering {
-    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
-        match self {
-            Self::InProcess(responder, turns) => {
-                let _turn = turns.lock().await;
-                responder.answer(request).await
-            }
-            Self::Http(peer) => peer.exchange(request).await,
-        }
-    }
-
-    fn pack(&self, item: &mut Item<Json>) -> Result<usize> {
-        match self {
-            Self::InProcess(..) => Ok(1),
-            Self::Http(peer) => peer.pack(item),
-        }
     }
 }

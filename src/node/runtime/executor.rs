@@ -12,6 +12,7 @@ use std::task::{Context, Wake, Waker};
 use napi::sys;
 
 use super::wait::{Waiter, Waits};
+use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Runtime};
 
 type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -24,12 +25,12 @@ thread_local! {
 /// The tasks of one environment.
 pub(super) struct Executor {
     env: Weak<Env>,
-    pub(super) current: RefCell<Option<Rc<Task>>>,
+    current: RefCell<Option<Rc<Task>>>,
     tasks: RefCell<Vec<Weak<Task>>>,
     pub(super) waits: Rc<Waits>,
-    pub(super) bells: RefCell<HashMap<u64, sys::napi_deferred>>,
-    pub(super) next_bell: Cell<u64>,
-    away: Cell<usize>,
+    notifies: RefCell<HashMap<u64, sys::napi_deferred>>,
+    next_notify: Cell<u64>,
+    offloaded: Cell<usize>,
 }
 
 impl Executor {
@@ -44,9 +45,9 @@ impl Executor {
                     current: RefCell::default(),
                     tasks: RefCell::default(),
                     waits: Rc::default(),
-                    bells: RefCell::default(),
-                    next_bell: Cell::default(),
-                    away: Cell::default(),
+                    notifies: RefCell::default(),
+                    next_notify: Cell::default(),
+                    offloaded: Cell::default(),
                 });
                 env.run_by(Rc::clone(&executor) as _);
                 executors.retain(|executor| executor.strong_count() > 0);
@@ -56,11 +57,31 @@ impl Executor {
         })
     }
 
+    /// The task that is being polled.
+    pub(super) fn current(&self) -> Result<Rc<Task>> {
+        self.current.borrow().clone().ok_or_else(|| {
+            let what = "nothing but a round may wait";
+            Error::new(ErrorKind::Internal, "call an adapter", what)
+        })
+    }
+
+    /// Whether a task is being polled.
+    pub(super) fn is_polling(&self) -> bool {
+        self.current.borrow().is_some()
+    }
+
+    /// A number under which `deferred` is settled once it is rung.
+    pub(super) fn notify_by(&self, deferred: sys::napi_deferred) -> u64 {
+        let id = self.next_notify.replace(self.next_notify.get() + 1);
+        self.notifies.borrow_mut().insert(id, deferred);
+        id
+    }
+
     /// How many more things are under way on other threads. While there are any, the process is kept alive.
-    pub(super) fn away(&self, env: &Rc<Env>, step: isize) {
-        let before = self.away.get();
+    pub(super) fn offload(&self, env: &Rc<Env>, step: isize) {
+        let before = self.offloaded.get();
         let after = before.saturating_add_signed(step);
-        self.away.set(after);
+        self.offloaded.set(after);
         if (before == 0) != (after == 0) {
             env.remote.hold_process(env.raw(), after > 0);
         }
@@ -70,7 +91,7 @@ impl Executor {
 impl Runtime for Executor {
     fn hear(&self, env: &Rc<Env>, rung: Vec<u64>) {
         for notify in rung {
-            let Some(deferred) = self.bells.borrow_mut().remove(&notify) else {
+            let Some(deferred) = self.notifies.borrow_mut().remove(&notify) else {
                 continue;
             };
             // Fails only where the environment is ending.

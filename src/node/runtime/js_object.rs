@@ -1,99 +1,156 @@
-//! Objects of the app's, whose methods are called by rounds.
+//! Calls of the app's code by rounds.
 
 use std::fmt;
 use std::rc::Rc;
 
-use super::calls::{await_js, call_method};
+use super::executor::Executor;
+use super::wait::{Settlement, Waiting};
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
-use crate::node::value::{Env, Handle, Key, Kind, Scope, Value};
+use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
 
 /// An object of the app's, or of this package, and the option that it came in.
 #[derive(Clone)]
 pub struct JsObject {
-    handle: Handle,
+    object: Persistent,
     option: &'static str,
-}
-
-/// A method of an object, as errors name it.
-#[derive(Debug, Clone, Copy)]
-pub struct Method(&'static str, Key);
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1.name())
-    }
 }
 
 impl JsObject {
     /// The object that came in as `option`.
-    pub fn new(handle: Handle, option: &'static str) -> Self {
-        Self { handle, option }
+    pub fn new(object: Persistent, option: &'static str) -> Self {
+        Self { object, option }
     }
 
     /// The environment that it lives in.
     pub fn env(&self) -> &Rc<Env> {
-        self.handle.env()
+        self.object.env()
     }
 
     /// The object itself.
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        self.handle.value(scope)
+        self.object.value(scope)
     }
 
     /// What of this package is behind it, if anything of that kind is.
     pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
-        self.handle.native()
+        self.object.native()
     }
 
-    /// One of its methods.
-    pub fn method(&self, key: Key) -> Method {
-        Method(self.option, key)
+    /// A method of it, as errors name it.
+    pub fn method(&self, name: &str) -> String {
+        format!("{}.{name}", self.option)
     }
 
     /// How an answer of the method is wrong.
-    pub fn wrong(&self, key: Key, what: &str) -> Error {
-        invalid(&self.method(key).to_string(), what)
+    pub fn wrong(&self, name: &str, what: &str) -> Error {
+        invalid(&self.method(name), what)
     }
 
     /// Whether it has the method.
-    pub fn has(&self, key: Key) -> Result<bool> {
-        let env = self.env();
-        env.scope(|scope| {
+    pub fn has(&self, name: &str) -> Result<bool> {
+        self.env().scope(|scope| {
             let object = self.value(scope)?;
-            if !matches!(scope.kind(object)?, Kind::Object | Kind::Function) {
-                return Ok(false);
-            }
-            Ok(scope.kind(scope.get(object, key)?)? == Kind::Function)
+            Ok(scope.is_object(object)? && scope.kind(scope.get(object, name)?)? == Kind::Function)
         })
     }
 
     /// Calls the method, and reads what it answers in the end.
     pub async fn call<R>(
         &self,
-        key: Key,
+        name: &'static str,
         args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
-        let env = self.env();
         await_js(
-            env,
-            self.method(key),
-            |scope| {
-                let object = (self.value(scope)?, self.option);
-                call_method(scope, object, key, &args(scope)?)
-            },
+            self.env(),
+            Method(self.option, name),
+            |scope| self.begin(scope, name, &args(scope)?),
             read,
         )
         .await
     }
 
+    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Value<'s>> {
+        let object = self.value(scope)?;
+        let no_adapter = || scope.must_be_some(self.option, "an adapter", object);
+        if scope.is_nullish(object)? {
+            return Err(no_adapter());
+        }
+        let function = scope.get(object, name)?;
+        if scope.kind(function)? == Kind::Function {
+            return scope.call(object, function, args);
+        }
+        if scope.describe(object, true)? == "a Promise" {
+            return Err(no_adapter());
+        }
+        Err(scope.must_be_some(&self.method(name), "a function", function))
+    }
+
     /// Calls the method, whatever it answers.
     pub async fn tell(
         &self,
-        key: Key,
+        name: &'static str,
         args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
     ) -> Result<()> {
-        self.call(key, args, |_, _| Ok(())).await
+        self.call(name, args, |_, _| Ok(())).await
     }
+}
+
+/// A method of an object, as errors name it.
+struct Method(&'static str, &'static str);
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// Awaits whatever the app's code answers: `read` gets the value, or what the promise was fulfilled with.
+/// `begin` calls it at once, in a scope of its own.
+pub async fn await_js<R>(
+    env: &Rc<Env>,
+    operation: impl fmt::Display,
+    begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
+    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
+) -> Result<R> {
+    enum Begun<R, F> {
+        Done(R),
+        Pending(Waiting, F),
+    }
+    let state = env.scope(|scope| {
+        let answered = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
+        match answered.map_err(|error| Thrown::rename(error, &operation))? {
+            (answer, None) => read(scope, answer).map(Begun::Done),
+            (_, Some(waiting)) => Ok(Begun::Pending(waiting, read)),
+        }
+    })?;
+    match state {
+        Begun::Done(result) => Ok(result),
+        Begun::Pending(waiting, read) => {
+            let Settlement { fulfilled, value } = waiting.await;
+            // A round goes on within a call from JavaScript, whose handles end with it.
+            let scope = Scope::of(env);
+            let value = value.value(scope)?;
+            if fulfilled {
+                return read(scope, value);
+            }
+            Err(Thrown::kept(scope.keep(value)?, &operation.to_string()))
+        }
+    }
+}
+
+/// Reads an answer by keeping it.
+pub fn kept(scope: Scope<'_>, answer: Value<'_>) -> Result<Persistent> {
+    scope.keep(answer)
+}
+
+/// Begins to wait for the answer in the name of the current round, if it is a promise or like one.
+fn wait_for(scope: Scope<'_>, answer: Value<'_>) -> Result<Option<Waiting>> {
+    if !scope.is_object(answer)? {
+        return Ok(None);
+    }
+    let executor = Executor::of(scope.env());
+    let task = executor.current()?;
+    executor.waits.wait_for(scope, task, answer)
 }

@@ -12,7 +12,6 @@
 //! A round that begins while another is being polled (an adapter that calls `exchange()` of another
 //! engine) begins in a reaction of its own; polls never nest.
 
-mod calls;
 mod executor;
 mod js_object;
 mod offload;
@@ -33,19 +32,19 @@ use super::error::{panicked, to_js, to_js_of_call};
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, function, list};
 use crate::error::Result;
 use crate::protocol::text::Text;
+use crate::protocol::wire::Json;
 
-pub use calls::{await_js, kept};
-pub use js_object::JsObject;
+pub use js_object::{JsObject, await_js, kept};
 pub use offload::{
-    FairLock, Notify, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
+    FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
-pub use task_queue::{EndOfTasks, TaskQueue};
+pub use task_queue::{EndOfTasks, TaskQueue, Tasks};
 
 use executor::{Executor, Task};
 use wait::Waiter;
 
 /// Sets up the waits of an environment: `create` is `createWaits` of `js/bridge/calls.js`.
-pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<Value<'s>> {
+pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
     let waits = Rc::clone(&Executor::of(scope.env()).waits);
     let settling = Rc::clone(&waits);
     let settle = function(scope, "settle", move |call| {
@@ -56,7 +55,8 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<Value<'s>
         waits.lose(call);
         call.scope.undefined()
     })?;
-    scope.call(scope.undefined()?, create, &[settle, lost])
+    let wait_for = scope.call(create, create, &[settle, lost])?;
+    scope.set_intrinsic(Intrinsic::WaitFor, wait_for)
 }
 
 /// What can be handed to JavaScript.
@@ -65,41 +65,28 @@ pub trait IntoJs: 'static {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>>;
 }
 
-impl IntoJs for () {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.undefined()
-    }
+/// What each of these becomes.
+macro_rules! into_js {
+    ($($type:ty: |$scope:ident, $value:ident| $made:expr;)*) => {
+        $(impl IntoJs for $type {
+            fn into_js(self, $scope: Scope<'_>) -> Result<Value<'_>> {
+                let $value = self;
+                $made
+            }
+        })*
+    };
 }
 
-impl IntoJs for bool {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.boolean(self)
-    }
-}
-
-impl IntoJs for u32 {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.number(f64::from(self))
-    }
-}
-
-impl IntoJs for String {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.text(&self)
-    }
-}
-
-impl IntoJs for Text {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.string(&self)
-    }
-}
-
-/// Bytes become a `Buffer`.
-impl IntoJs for Bytes {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        scope.buffer(&self)
-    }
+into_js! {
+    (): |scope, _unit| scope.undefined();
+    bool: |scope, value| scope.boolean(value);
+    u32: |scope, value| scope.number(f64::from(value));
+    String: |scope, text| scope.text(&text);
+    Text: |scope, text| scope.string(&text);
+    Bytes: |scope, bytes| scope.buffer(&bytes);
+    Persistent: |scope, kept| kept.value(scope);
+    serde_json::Value: |scope, json| parse_json(scope, &json.to_string());
+    Json: |scope, json| parse_json(scope, &json);
 }
 
 /// Nothing becomes `null`.
@@ -115,10 +102,18 @@ impl<T: IntoJs> IntoJs for Vec<T> {
     }
 }
 
-impl IntoJs for Persistent {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        self.value(scope)
-    }
+/// `JSON.parse`
+pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
+    scope.helper(Intrinsic::Parse, &[scope.text(text)?])
+}
+
+/// `JSON.stringify`, with what getters of a class answer.
+pub fn stringify(scope: Scope<'_>, value: Value<'_>) -> Result<Json> {
+    let text = scope.helper(Intrinsic::TextOf, &[scope.value(value.raw())])?;
+    Ok(scope
+        .as_string(text)
+        .unwrap_or_else(|| "null".to_owned())
+        .into())
 }
 
 /// Begins a task. Answers the promise of its outcome.
@@ -158,7 +153,7 @@ fn begin<T: IntoJs>(
     };
     let executor = Executor::of(scope.env());
     let task = Task::new(&executor, future);
-    if executor.current.borrow().is_none() {
+    if !executor.is_polling() {
         task.run();
         return Ok(promise);
     }

@@ -19,37 +19,20 @@ use crate::store::blocking::{Threads, to_its_end};
 
 /// A promise of this package's own, made in the context of the current round.
 pub struct Notify {
-    env: Rc<Env>,
     id: u64,
-    waiting: Waiting,
+    waiting: Option<Waiting>,
 }
 
 impl Notify {
     /// A notify for the current round.
     pub fn new(env: &Rc<Env>) -> Result<Self> {
         let executor = Executor::of(env);
-        let task = executor.current.borrow().clone();
-        let task = task.ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "wait", "nothing but a round may wait")
-        })?;
+        let task = executor.current()?;
         env.scope(|scope| {
             let (deferred, promise) = scope.promise()?;
             let waiting = executor.waits.wait_for(scope, task, promise)?;
-            let waiting = waiting.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Internal,
-                    "wait",
-                    "a promise is not taken for one",
-                )
-            })?;
-            let id = executor.next_bell.get();
-            executor.next_bell.set(id + 1);
-            executor.bells.borrow_mut().insert(id, deferred);
-            Ok(Self {
-                env: Rc::clone(env),
-                id,
-                waiting,
-            })
+            let id = executor.notify_by(deferred);
+            Ok(Self { id, waiting })
         })
     }
 
@@ -60,8 +43,9 @@ impl Notify {
 
     /// Waits until it is rung.
     pub async fn rung(self) {
-        let _ = self.waiting.await;
-        let _ = self.env;
+        if let Some(waiting) = self.waiting {
+            waiting.await;
+        }
     }
 }
 
@@ -75,7 +59,7 @@ impl Offload {
     /// Something is under way from now on.
     pub fn new(env: &Rc<Env>) -> Self {
         let executor = Executor::of(env);
-        executor.away(env, 1);
+        executor.offload(env, 1);
         Self {
             env: Rc::clone(env),
             executor,
@@ -86,7 +70,7 @@ impl Offload {
 impl Drop for Offload {
     fn drop(&mut self) {
         if self.env.is_alive() {
-            self.executor.away(&self.env, -1);
+            self.executor.offload(&self.env, -1);
         }
     }
 }
@@ -125,7 +109,7 @@ async fn boxed_on_threads<T: Send + 'static>(
     env: &Rc<Env>,
     work: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
 ) -> Result<T> {
-    away(env, |threads, done| {
+    elsewhere(env, |threads, done| {
         threads.spawn(async move { done.ring(work.await) });
     })
     .await
@@ -138,7 +122,7 @@ pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
     env: &Rc<Env>,
     begin: impl FnOnce() -> W + Send + 'static,
 ) -> Result<T> {
-    away(env, |threads, done| {
+    elsewhere(env, |threads, done| {
         let handle = threads.handle().clone();
         threads.spawn_blocking(move || to_its_end(&handle, done.ring_after(begin())));
     })
@@ -198,10 +182,10 @@ pub fn watch<T: Send + 'static>(
     })
 }
 
-async fn away<T>(env: &Rc<Env>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
+async fn elsewhere<T>(env: &Rc<Env>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
     let (done, mut answer) = oneshot::channel();
     let notify = Notify::new(env)?;
-    let _away = Offload::new(env);
+    let _offload = Offload::new(env);
     let done = Done {
         answer: done,
         env: Arc::clone(&env.remote),

@@ -1,46 +1,32 @@
 //! The task queue: what a native thread wants done on the JS thread.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::{Notify, spawn};
+use super::{spawn, watch};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Env, Remote};
+use crate::node::value::Env;
 
-type Errand<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+type Task<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-/// A queue of tasks that are run with a `C`, on its thread.
-pub struct TaskQueue<C> {
-    env: Arc<Remote>,
-    state: Mutex<QueueState<C>>,
-}
+/// The way to where tasks are run with a `C`.
+pub struct TaskQueue<C>(UnboundedSender<Option<Task<C>>>);
 
-struct QueueState<C> {
-    waiting: VecDeque<Errand<C>>,
-    notify: Option<u64>,
-    over: bool,
+impl<C> Clone for TaskQueue<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
 impl<C: 'static> TaskQueue<C> {
-    /// An empty queue.
-    pub fn new(env: &Rc<Env>) -> Arc<Self> {
-        Arc::new(Self {
-            env: Arc::clone(&env.remote),
-            state: Mutex::new(QueueState {
-                waiting: VecDeque::new(),
-                notify: None,
-                over: false,
-            }),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueueState<C>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A queue, and what comes out of it.
+    pub fn new() -> (Self, Tasks<C>) {
+        let (sender, receiver) = unbounded_channel();
+        (Self(sender), Tasks(receiver))
     }
 
     /// Has `work` done, from any thread. The outcome may hold nothing that only the JS thread may.
@@ -50,12 +36,12 @@ impl<C: 'static> TaskQueue<C> {
         work: impl AsyncFnOnce(Rc<C>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (done, answer) = oneshot::channel();
-        self.push(Box::new(move |context| {
+        self.push(Some(Box::new(move |context| {
             Box::pin(async move {
                 // There is no listener if the asking work ended meanwhile.
                 let _ = done.send(work(context).await);
             })
-        }));
+        })));
         answer.await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::Internal,
@@ -67,84 +53,57 @@ impl<C: 'static> TaskQueue<C> {
 
     /// Has something short done, and does not wait for it.
     pub fn post(&self, work: impl FnOnce(Rc<C>) + Send + 'static) {
-        self.push(Box::new(move |context| {
+        self.push(Some(Box::new(move |context| {
             work(context);
             Box::pin(std::future::ready(()))
-        }));
+        })));
     }
 
-    fn push(&self, task: Errand<C>) {
-        let mut state = self.lock();
-        if state.over {
-            return;
-        }
-        state.waiting.push_back(task);
-        let notify = state.notify.take();
-        drop(state);
-        if let Some(notify) = notify {
-            self.env.ring(notify);
-        }
+    fn push(&self, task: Option<Task<C>>) {
+        // Nobody runs it where the environment has ended.
+        let _ = self.0.send(task);
     }
+}
 
-    /// No task comes any more.
-    pub fn end(&self) {
-        let mut state = self.lock();
-        state.over = true;
-        let notify = state.notify.take();
-        drop(state);
-        if let Some(notify) = notify {
-            self.env.ring(notify);
-        }
-    }
+/// Tasks that are to be run.
+pub struct Tasks<C>(UnboundedReceiver<Option<Task<C>>>);
 
+impl<C: 'static> Tasks<C> {
     /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS
     /// thread, in a task.
-    pub async fn serve(&self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
+    pub async fn run(self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
+        let mut waiting = self.0;
         loop {
-            let (tasks, over) = {
-                let mut state = self.lock();
-                (std::mem::take(&mut state.waiting), state.over)
-            };
-            if tasks.is_empty() {
-                if over {
-                    return Ok(());
+            let (rest, task) = watch(env, async move {
+                let task = waiting.recv().await;
+                (waiting, task)
+            })?
+            .await;
+            waiting = rest;
+            // Nothing follows where nobody is left to send it.
+            let mut next = task.flatten();
+            loop {
+                let Some(task) = next else { return Ok(()) };
+                let work = task(Rc::clone(&context));
+                let work = async move {
+                    work.await;
+                    Ok(())
+                };
+                env.scope(|scope| spawn(scope, work).map(drop))?;
+                match waiting.try_recv() {
+                    Ok(task) => next = task,
+                    Err(_) => break,
                 }
-                self.wait(env).await?;
-                continue;
-            }
-            env.scope(|scope| {
-                for task in tasks {
-                    let work = task(Rc::clone(&context));
-                    spawn(scope, async move {
-                        work.await;
-                        Ok(())
-                    })?;
-                }
-                Ok(())
-            })?;
-        }
-    }
-
-    async fn wait(&self, env: &Rc<Env>) -> Result<()> {
-        let notify = Notify::new(env)?;
-        {
-            let mut state = self.lock();
-            if state.waiting.is_empty() && !state.over {
-                state.notify = Some(notify.id());
-            } else {
-                self.env.ring(notify.id());
             }
         }
-        notify.rung().await;
-        Ok(())
     }
 }
 
 /// Ends a queue when it is dropped.
-pub struct EndOfTasks<C: 'static>(pub Arc<TaskQueue<C>>);
+pub struct EndOfTasks<C: 'static>(pub TaskQueue<C>);
 
 impl<C: 'static> Drop for EndOfTasks<C> {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.push(None);
     }
 }

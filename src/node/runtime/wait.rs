@@ -1,7 +1,7 @@
 //! Waiting for the promises of adapters.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -27,24 +27,18 @@ struct Wait {
     task: Rc<dyn Waiter>,
     waker: RefCell<Option<Waker>>,
     settled: RefCell<Option<Settlement>>,
-    /// Whether its reactions hang on the promise alone.
-    loose: Cell<bool>,
 }
 
 /// The waits of one environment.
 ///
-/// A wait that lasts is made loose: it goes when its promise is collected, which cannot be settled then.
-/// The round that waited is dropped with it.
+/// One that lasts goes when its promise is collected, which cannot be settled then. The round that waited is dropped
+/// with it.
 #[derive(Default)]
 pub(super) struct Waits {
-    /// By their numbers, in the order in which they began.
-    open: RefCell<BTreeMap<u64, Rc<Wait>>>,
+    /// By their numbers.
+    open: RefCell<HashMap<u64, Rc<Wait>>>,
     next: Cell<u64>,
-    next_look: Cell<u64>,
 }
-
-/// After this many later ones a wait counts as one that lasts.
-const LASTING: u64 = 1024;
 
 impl Waits {
     /// Waits for an answer in the name of `task`, if it is a promise or like one.
@@ -54,15 +48,11 @@ impl Waits {
         task: Rc<dyn Waiter>,
         answer: Value<'_>,
     ) -> Result<Option<Waiting>> {
-        for lasting in self.loosen_lasting() {
-            scope.helper(Intrinsic::Loosen, &[scope.count(lasting)?])?;
-        }
         let id = self.next.replace(self.next.get() + 1);
         let wait = Rc::new(Wait {
             task,
             waker: RefCell::default(),
             settled: RefCell::default(),
-            loose: Cell::default(),
         });
         self.open.borrow_mut().insert(id, Rc::clone(&wait));
         let args = [scope.count(id)?, scope.value(answer.raw())];
@@ -74,37 +64,22 @@ impl Waits {
         waits.map(|_| None)
     }
 
-    /// The waits that last and are not loose yet. They are looked for seldom.
-    fn loosen_lasting(&self) -> Vec<u64> {
-        let now = self.next.get();
-        if now < self.next_look.get() {
-            return Vec::new();
-        }
-        let open = self.open.borrow();
-        self.next_look.set(now + LASTING.max(open.len() as u64));
-        let lasting = open.range(..now.saturating_sub(LASTING));
-        let lasting = lasting.filter(|(_, wait)| !wait.loose.replace(true));
-        lasting.map(|(id, _)| *id).collect()
-    }
-
-    /// Takes out the wait whose number is the first argument, if it `is_meant`.
-    fn take(&self, call: &Call<'_>, is_meant: impl FnOnce(&Wait) -> bool) -> Option<Rc<Wait>> {
+    /// Takes out the wait whose number is the first argument.
+    fn take(&self, call: &Call<'_>) -> Option<Rc<Wait>> {
         let id = call.scope.as_number(call.arg(0)).and_then(safe_integer)?;
-        let mut open = self.open.borrow_mut();
-        open.get(&id).filter(|wait| is_meant(wait))?;
-        open.remove(&id)
+        self.open.borrow_mut().remove(&id)
     }
 
     /// `lost(id)` of `js/bridge/calls.js`: nothing holds the promise any more.
     pub(super) fn lose(&self, call: &Call<'_>) {
-        if let Some(wait) = self.take(call, |wait| wait.loose.get()) {
+        if let Some(wait) = self.take(call) {
             wait.task.abandon();
         }
     }
 
     /// `settle(id, fulfilled, value)` of `js/bridge/calls.js`
     pub(super) fn settle(&self, call: &Call<'_>) -> Result<()> {
-        let Some(wait) = self.take(call, |_| true) else {
+        let Some(wait) = self.take(call) else {
             return Ok(());
         };
         wait.settled.replace(Some(Settlement {

@@ -5,22 +5,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use http::request::Parts;
 
-use super::native::NativeAnswers;
-use super::served_files::{NativeFiles, fetch, pieces_of};
-use crate::engine::object::Incoming;
+use crate::engine::object::{Incoming, pieces_of};
 use crate::engine::ports::Log as EngineLog;
 use crate::error::{Error, Result};
-use crate::node::adapters::JsBlobs;
+use crate::joint::serving::{StoreAnswers, StoreFiles};
+use crate::node::adapters::{JsBlobs, store_of};
 use crate::node::convert::as_body;
 use crate::node::error::{invalid, warn};
 use crate::node::options::Options;
 use crate::node::runtime::{TaskQueue, await_js};
-use crate::node::stores::Native;
 use crate::node::transport::{InProcess, Peer};
-use crate::node::value::{Env, Handle, Persistent, Scope, Value};
+use crate::node::value::{Env, Persistent, Scope, Value};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
@@ -34,7 +31,7 @@ use crate::transport::server::{
 pub struct JsChannel {
     answering: Answering,
     storage: JsBlobs,
-    authorize: Option<Handle>,
+    authorize: Option<Persistent>,
     max_body: u64,
     max_file: u64,
     env: Rc<Env>,
@@ -74,9 +71,9 @@ impl JsChannel {
     /// The answering side without the JS thread, if nothing of the channel is the app's.
     pub fn native_answers(
         &self,
-        tasks: &Arc<TaskQueue<Context>>,
+        tasks: &TaskQueue<Context>,
         number: usize,
-    ) -> Result<Option<NativeAnswers<Warnings>>> {
+    ) -> Result<Option<StoreAnswers<Warnings>>> {
         let Answering::Own(in_process) = &self.answering else {
             return Ok(None);
         };
@@ -84,11 +81,11 @@ impl JsChannel {
             return Ok(None);
         };
         let log = Warnings(Across {
-            tasks: Arc::clone(tasks),
+            tasks: tasks.clone(),
             channel: number,
             relays: false,
         });
-        Ok(in_process.natively(log, clock)?.map(NativeAnswers::new))
+        Ok(in_process.natively(log, clock)?.map(StoreAnswers::new))
     }
 
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
@@ -117,19 +114,16 @@ impl JsChannel {
             &self.env,
             "authorize",
             |scope| {
-                let visitor = visitor.value(scope)?;
-                let wanted = wanted(scope, &route)?;
-                let authorize = authorize.value(scope)?;
-                scope.call(scope.undefined()?, authorize, &[visitor, wanted])
+                let args = [visitor.value(scope)?, wanted(scope, &route)?];
+                scope.call(scope.undefined()?, authorize.value(scope)?, &args)
             },
             |scope, answer| {
-                scope.as_boolean(answer).ok_or_else(|| {
-                    let got = scope.describe_kind(answer);
-                    invalid(
-                        "authorize",
-                        &format!("must answer true or false, got {got}"),
-                    )
-                })
+                if let Some(opens) = scope.as_boolean(answer) {
+                    return Ok(opens);
+                }
+                let got = scope.describe(answer, true)?;
+                let what = format!("must answer true or false, got {got}");
+                Err(invalid("authorize", &what))
             },
         )
         .await
@@ -165,7 +159,7 @@ impl Visitor {
             let values: Vec<_> = values
                 .map(|value| String::from_utf8_lossy(value.as_bytes()))
                 .collect();
-            scope.set_named(headers, name.as_str(), scope.text(&values.join(", "))?)?;
+            scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
         }
         scope.object_of(&[
             ("method", scope.text(head.method.as_str())?),
@@ -185,7 +179,7 @@ pub struct Context {
 
 /// The way to a channel from the native threads.
 pub struct Across {
-    tasks: Arc<TaskQueue<Context>>,
+    tasks: TaskQueue<Context>,
     channel: usize,
     /// Whether exchanges go through to a transport that is the app's own.
     relays: bool,
@@ -194,24 +188,24 @@ pub struct Across {
 /// The channel with this number, for the native threads. Finds out whose its storage is.
 pub fn across(
     context: &Context,
-    tasks: &Arc<TaskQueue<Context>>,
+    tasks: &TaskQueue<Context>,
     number: usize,
 ) -> Result<Option<Channel>> {
     let Some(channel) = context.channels.get(number) else {
         return Ok(None);
     };
-    let native = channel.storage.0.native::<Native<dyn ObjectStore>>()?;
+    let store = store_of::<dyn ObjectStore>(&channel.storage.0)?;
     let relays = match &channel.answering {
         Answering::Own(_) => false,
         Answering::Theirs(peer) => !peer.is_in_process()?,
     };
     let way = Arc::new(Across {
-        tasks: Arc::clone(tasks),
+        tasks: tasks.clone(),
         channel: number,
         relays,
     });
-    let files: Arc<dyn Files> = match native {
-        Some(native) => Arc::new(NativeFiles(Arc::clone(&native.0))),
+    let files: Arc<dyn Files> = match store {
+        Some(store) => Arc::new(StoreFiles(store)),
         None => Arc::clone(&way) as _,
     };
     Ok(Some(Channel {
@@ -346,7 +340,17 @@ impl Files for Across {
 
     fn open(&self, key: String) -> Later<'_, Option<File>> {
         let fetched = self.run("get", async move |channel: Rc<JsChannel>, _| {
-            fetch(&channel.storage, &Text::from(key.as_str())).await
+            let storage = &channel.storage;
+            let read = |scope: Scope<'_>, file: Value<'_>| {
+                let [data, content_type] = scope.pick(file, ["data", "contentType"])?;
+                let data = scope.as_bytes(data).map(Bytes::from).ok_or_else(|| {
+                    let what = "must answer an object whose `data` is a Uint8Array";
+                    storage.0.wrong("get", what)
+                })?;
+                let content_type = scope.as_text(content_type);
+                Ok((data, content_type.and_then(|text| text.to_utf8())))
+            };
+            storage.get(&Text::from(key.as_str()), read).await
         });
         Box::pin(async move {
             let file = |(bytes, content_type): (Bytes, Option<String>)| File {
@@ -362,13 +366,10 @@ impl Files for Across {
         })
     }
 
-    fn put(&self, key: String, mut file: Incoming) -> Later<'_, ()> {
+    fn put(&self, key: String, file: Incoming) -> Later<'_, ()> {
         Box::pin(async move {
-            let mut bytes = Vec::new();
-            while let Some(piece) = file.chunks.next().await {
-                bytes.extend_from_slice(&piece?);
-            }
             let content_type = file.content_type.as_deref().map(Text::from);
+            let bytes = file.whole().await?;
             let put = async move |channel: Rc<JsChannel>, _| {
                 let (storage, key) = (&channel.storage, Text::from(key.as_str()));
                 let content_type = content_type.as_ref();

@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join;
 use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -28,7 +29,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
-use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value, bound, enter};
+use crate::node::value::{
+    Call, Env, Kind, Method as Step, Persistent, Scope, Value, add_bound, enter,
+};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::routes::{Found, Route, find};
 use crate::transport::server::{AnswerBody, Why, serve};
@@ -64,19 +67,11 @@ pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         next: Cell::new(0),
     });
     let object = scope.object()?;
-    for (name, body) in METHODS {
-        let handler = Rc::clone(&handler);
-        let method = bound(scope, name, options.array(), move |call| {
-            body(call, &handler)
-        })?;
-        scope.set_named(object, name, method)?;
-    }
+    add_bound(scope, (object, options.array()), METHODS, &handler)?;
     Ok(object)
 }
 
-type Step = for<'c> fn(&Call<'c>, &Rc<Handler>) -> Result<Value<'c>>;
-
-const METHODS: &[(&str, Step)] = &[
+const METHODS: &[(&str, Step<Rc<Handler>>)] = &[
     ("begin", begin),
     ("push", push),
     ("end", end),
@@ -96,7 +91,7 @@ fn id(call: &Call<'_>) -> Result<u64> {
 
 fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let text = |index| scope.as_text(call.arg(index)).map(|text| text.to_string());
+    let text = |index| scope.as_string(call.arg(index));
     let (Some(method), Some(url)) = (text(1), text(2)) else {
         return scope.undefined();
     };
@@ -106,7 +101,7 @@ fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     let found = find(&method, &url);
     // What is not of 0.1 stays the app's: its own health route, and its answer to other methods.
     match found {
-        Found::Route(Route::Exchange | Route::File(..)) | Found::BadKey(_) => {}
+        Found::Route(Route::Exchange | Route::Reconcile | Route::File(..)) | Found::BadKey(_) => {}
         _ => return scope.undefined(),
     }
     let (mut head, ()) = http::Request::new(()).into_parts();
@@ -146,11 +141,9 @@ fn read_headers(scope: Scope<'_>, given: Value<'_>) -> Result<HeaderMap> {
         return Ok(headers);
     }
     for name in LOOKED_AT {
-        let value = scope.as_text(scope.get_named(given, name.as_str())?);
-        let value = value.and_then(|text| HeaderValue::from_str(&text.to_string()).ok());
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
+        let value = scope.as_string(scope.get(given, name.as_str())?);
+        let value = value.and_then(|text| HeaderValue::from_str(&text).ok());
+        headers.extend(value.map(|value| (name, value)));
     }
     Ok(headers)
 }
@@ -246,29 +239,20 @@ async fn respond(
     (found, head): (Found, Parts),
     receiver: mpsc::Receiver<Result<Bytes>>,
 ) -> Result<Response<AnswerBody>> {
-    let _away = Offload::new(env);
-    let tasks = TaskQueue::new(env);
-    let channel = across(context, &tasks, 0)?
+    let _offload = Offload::new(env);
+    let (queue, tasks) = TaskQueue::new();
+    let channel = across(context, &queue, 0)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "answer a request", "has no channel"))?;
     let body = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (piece, receiver))
     });
-    let (done, mut response) = tokio::sync::oneshot::channel();
-    let end = EndOfTasks(std::sync::Arc::clone(&tasks));
-    threads()?.spawn(async move {
+    let end = EndOfTasks(queue);
+    let answer = on_threads(env, async move {
         let _end = end;
-        let response = serve(&channel, found, head, body.boxed(), Why::default()).await;
-        // There is no listener if the environment ended meanwhile.
-        let _ = done.send(response);
+        Ok(serve(&channel, found, head, body.boxed(), Why::default()).await)
     });
-    tasks.serve(env, Rc::clone(context)).await?;
-    response.try_recv().map_err(|_| {
-        Error::new(
-            ErrorKind::Internal,
-            "answer a request",
-            "the work ended without an answer; please report it",
-        )
-    })
+    let (response, ()) = try_join(answer, tasks.run(env, Rc::clone(context))).await?;
+    Ok(response)
 }
 
 fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
@@ -302,16 +286,15 @@ struct Head {
 
 impl IntoJs for Head {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let object = scope.object()?;
-        scope.set_named(object, "status", scope.count(u64::from(self.status))?)?;
         let headers = scope.object()?;
         for (name, value) in &self.headers {
             let text = String::from_utf8_lossy(value.as_bytes());
-            scope.set_named(headers, name.as_str(), scope.text(&text)?)?;
+            scope.set(headers, name.as_str(), scope.text(&text)?)?;
         }
-        scope.set_named(object, "headers", headers)?;
-        let body = self.whole.into_js(scope)?;
-        scope.set_named(object, "body", body)?;
-        Ok(object)
+        scope.object_of(&[
+            ("status", scope.count(u64::from(self.status))?),
+            ("headers", headers),
+            ("body", self.whole.into_js(scope)?),
+        ])
     }
 }

@@ -6,8 +6,6 @@
 
 mod channel;
 mod handler;
-mod native;
-mod served_files;
 mod server;
 
 pub use handler::create_http_sync_handler;

@@ -6,15 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::must_be;
 use crate::node::options::Options;
-use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
-use crate::node::value::{Call, Env, Method, Scope, Value, bound, enter};
+use crate::node::runtime::{
+    EndOfTasks, IntoJs, Offload, TaskQueue, Tasks, on_threads, spawn, threads,
+};
+use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
 use crate::transport::server::listen::{Channels, Limits, run};
@@ -55,15 +57,12 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         state: RefCell::new(ServerState::Closed),
     });
     let object = scope.object()?;
-    let methods: [(&str, Method<Rc<Server>>); 3] =
-        [("listen", listen), ("address", address), ("close", close)];
-    for (name, body) in methods {
-        let server = Rc::clone(&server);
-        let method = bound(scope, name, array, move |call| body(call, &server))?;
-        scope.set_named(object, name, method)?;
-    }
+    add_bound(scope, (object, array), METHODS, &server)?;
     Ok(object)
 }
+
+const METHODS: &[(&str, Method<Rc<Server>>)] =
+    &[("listen", listen), ("address", address), ("close", close)];
 
 fn read_channels<'s>(
     scope: Scope<'s>,
@@ -73,17 +72,15 @@ fn read_channels<'s>(
         let channel = JsChannel::new(options, scope.env())?;
         return Ok(vec![(String::new(), Rc::new(channel))]);
     };
-    let mut channels = Vec::new();
-    for index in 0..scope.length(given)? {
-        let entry = scope.element(given, index)?;
-        let prefix = scope.as_text(scope.element(entry, 0)?);
-        let part = options.part(scope.element(entry, 1)?);
-        channels.push((
-            prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
-            Rc::new(JsChannel::new(&part, scope.env())?),
-        ));
-    }
-    Ok(channels)
+    let channels = scope.elements(given)?.into_iter();
+    channels
+        .map(|entry| {
+            let prefix = scope.as_string(scope.element(entry, 0)?);
+            let part = options.part(scope.element(entry, 1)?);
+            let channel = JsChannel::new(&part, scope.env())?;
+            Ok((prefix.unwrap_or_default(), Rc::new(channel)))
+        })
+        .collect()
 }
 
 fn read_limits(options: &Options<'_>) -> Result<Limits> {
@@ -128,10 +125,10 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
         env.scope(|scope| {
             spawn(scope, async move {
                 let _entered = entered;
-                let _away = Offload::new(&serving);
+                let _offload = Offload::new(&serving);
                 // Where the environment ends, this is dropped, and with it the server.
                 let _closes = ClosesWith(server);
-                tasks.serve(&serving, context).await
+                tasks.run(&serving, context).await
             })
             .map(|_| ())
         })?;
@@ -144,16 +141,16 @@ async fn start(
     env: &Rc<Env>,
     server: &Rc<Server>,
     place: (String, u16),
-) -> Result<(SocketAddr, Arc<TaskQueue<Context>>)> {
+) -> Result<(SocketAddr, Tasks<Context>)> {
     let (listener, address) = on_threads(env, bind(place)).await?;
-    let tasks = TaskQueue::new(env);
+    let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
     for (number, prefix) in server.prefixes.iter().enumerate() {
-        let Some(mut channel) = across(&server.context, &tasks, number)? else {
+        let Some(mut channel) = across(&server.context, &queue, number)? else {
             continue;
         };
         let js = server.context.channels.get(number);
-        let native = js.map(|js| js.native_answers(&tasks, number));
+        let native = js.map(|js| js.native_answers(&queue, number));
         if let Some(native) = native.transpose()?.flatten() {
             channel.answers = Arc::new(native);
         }
@@ -162,7 +159,7 @@ async fn start(
     let (closing, close) = watch::channel(false);
     let (ended, over) = watch::channel(false);
     let limits = server.limits;
-    let end = EndOfTasks(Arc::clone(&tasks));
+    let end = EndOfTasks(queue);
     threads()?.spawn(async move {
         run(listener, Channels::new(channels), limits, close).await;
         drop(end);
@@ -193,23 +190,19 @@ async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> 
 }
 
 fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
-    let scope = call.scope;
-    let got = |index| scope.describe(call.arg(index));
-    let port = if scope.is_nullish(call.arg(0))? {
-        Some(0)
-    } else {
-        let number = scope.as_number(call.arg(0)).and_then(safe_integer);
-        number.and_then(|number| u16::try_from(number).ok())
-    };
-    let host = if scope.is_nullish(call.arg(1))? {
-        Some("127.0.0.1".to_owned())
-    } else {
-        scope.as_text(call.arg(1)).and_then(|host| host.to_utf8())
-    };
-    Ok((
-        host.ok_or_else(|| must_be("listen(host)", "a string", &got(1)))?,
-        port.ok_or_else(|| must_be("listen(port)", "an integer from 0 to 65535", &got(0)))?,
-    ))
+    let (scope, port, host) = (call.scope, call.arg(0), call.arg(1));
+    let mut place = ("127.0.0.1".to_owned(), 0);
+    if !scope.is_nullish(host)? {
+        let given = scope.as_text(host).and_then(|host| host.to_utf8());
+        place.0 = given.ok_or_else(|| scope.must_be("listen(host)", "a string", host))?;
+    }
+    if !scope.is_nullish(port)? {
+        let number = scope.as_number(port).and_then(safe_integer);
+        let given = number.and_then(|number| u16::try_from(number).ok());
+        let what = "an integer from 0 to 65535";
+        place.1 = given.ok_or_else(|| scope.must_be("listen(port)", what, port))?;
+    }
+    Ok(place)
 }
 
 fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
@@ -265,10 +258,7 @@ impl Drop for ClosesWith {
 impl IntoJs for SocketAddr {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let family = if self.is_ipv4() { "IPv4" } else { "IPv6" };
-        scope.object_of(&[
-            ("address", scope.text(&self.ip().to_string())?),
-            ("family", scope.text(family)?),
-            ("port", scope.count(u64::from(self.port()))?),
-        ])
+        let address = self.ip().to_string();
+        json!({ "address": address, "family": family, "port": self.port() }).into_js(scope)
     }
 }

@@ -1,14 +1,12 @@
 //! This package's own stores as plain objects of the peers' interfaces.
 //!
-//! Which stores there are is in [`registry`]; each is opened by its options in a file of its own. The object
-//! that stands for a store is made of its trait alone, once for each kind.
+//! Which stores there are, and how each is opened by its options, is in [`registry`]. The object that stands for a store
+//! is made of its trait alone, once for each kind.
 
-mod folder;
 mod objects;
 mod records;
 mod registry;
 mod rows;
-mod sqlite;
 mod state;
 mod transaction;
 
@@ -16,12 +14,12 @@ use std::future::{Future, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::convert::{parse_json, read_hlc, stringify};
-use super::error::{invalid, must_be};
-use super::helpers::TIMESTAMP;
+use super::clock::TIMESTAMP;
+use super::convert::read_hlc;
+use super::error::invalid;
 use super::inside::refuse_inside;
-use super::runtime::{IntoJs, in_order_on_threads, spawn};
-use super::value::{Call, Key, Method, Scope, Value, function, list};
+use super::runtime::{IntoJs, in_order_on_threads, spawn, stringify};
+use super::value::{Call, Method, Scope, Value, function, list};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::message::as_count;
@@ -48,7 +46,7 @@ fn add_methods<'s, T: Clone + 'static>(
         let method = function(scope, name, move |call| {
             outside(call, held_by(&store), |call| body(call, &store))
         })?;
-        scope.set_named(object, name, method)?;
+        scope.set(object, name, method)?;
     }
     Ok(())
 }
@@ -100,7 +98,14 @@ fn utf8(text: &Text, what: &str) -> Result<String> {
         .ok_or_else(|| invalid(what, "must be well-formed Unicode, got a lone surrogate"))
 }
 
-/// Reads a string, the argument at `index`, which `what` names.
+/// A string, the argument at `index`, which `what` names.
+fn text_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Text> {
+    let (scope, value) = (call.scope, call.arg(index));
+    let text = scope.as_text(value);
+    text.ok_or_else(|| scope.must_be_some(what, "a string", value))
+}
+
+/// Reads a string as UTF-8.
 fn text(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<String> {
     move |call| utf8(&text_arg(call, index, what)?, what)
 }
@@ -108,12 +113,6 @@ fn text(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<String
 /// The key of an object, the first argument.
 pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
     text_arg(call, 0, what)
-}
-
-fn text_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Text> {
-    let (scope, value) = (call.scope, call.arg(index));
-    let text = scope.as_text(value);
-    text.ok_or_else(|| must_be(what, "a string", &scope.describe_kind(value)))
 }
 
 /// Reads anything, as the JSON that it is written as.
@@ -134,44 +133,40 @@ fn hlc(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<Hlc> {
     move |call| {
         let (scope, value) = (call.scope, call.arg(index));
         let hlc = read_hlc(scope, value)?;
-        hlc.ok_or_else(|| must_be(what, TIMESTAMP, &scope.describe(value)))
+        hlc.ok_or_else(|| scope.must_be(what, TIMESTAMP, value))
     }
 }
 
 /// The option `limit` of a method, if it is a number.
 fn limit_in(call: &Call<'_>, options: Value<'_>, what: &str) -> Result<Option<usize>> {
     let scope = call.scope;
-    let limit = scope.get(options, Key::Limit)?;
+    let limit = scope.get(options, "limit")?;
     let Some(number) = scope.as_number(limit) else {
         return Ok(None);
     };
-    let count = as_count(number);
-    count
-        .map(Some)
-        .ok_or_else(|| must_be(what, "a positive integer", &scope.describe(limit)))
+    let count = as_count(number).map(Some);
+    count.ok_or_else(|| scope.must_be(what, "a positive integer", limit))
 }
 
-/// A page of a store: its items under `list`, and the cursor of the next.
+/// The elements of an array, the argument at `index`.
+fn elements<'s>(call: &Call<'s>, index: usize, what: &str) -> Result<Vec<Value<'s>>> {
+    let (scope, list) = (call.scope, call.arg(index));
+    if !scope.is_array(list)? {
+        return Err(scope.must_be_some(what, "an array", list));
+    }
+    scope.elements(list)
+}
+
+/// A page of a store: its items under `name`, and the cursor of the next.
 fn write_page<'s, T>(
     scope: Scope<'s>,
-    (list_key, items): (Key, impl IntoIterator<Item = T>),
+    (name, items): (&str, impl IntoIterator<Item = T>),
     write: impl for<'i> Fn(Scope<'i>, T) -> Result<Value<'i>>,
     (next, has_more): (Option<String>, bool),
 ) -> Result<Value<'s>> {
-    let page = scope.object()?;
-    scope.set(page, list_key, list(scope, items, write)?)?;
-    let next = match next {
-        Some(next) => scope.text(&next)?,
-        None => scope.null()?,
-    };
-    scope.set(page, Key::NextCursor, next)?;
-    scope.set(page, Key::HasMore, scope.boolean(has_more)?)?;
-    Ok(page)
-}
-
-/// JSON becomes the value that it says.
-impl IntoJs for Json {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        parse_json(scope, &self)
-    }
+    scope.object_of(&[
+        (name, list(scope, items, write)?),
+        ("nextCursor", next.into_js(scope)?),
+        ("hasMore", scope.boolean(has_more)?),
+    ])
 }

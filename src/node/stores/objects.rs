@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::{Native, add_methods, key_arg, limit_in, methods, promise, text, write_page};
 use crate::engine::object::key_text;
 use crate::error::Result;
-use crate::node::error::must_be;
+use crate::node::error::invalid;
 use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Key, Kind, Method, Scope, Value, brand};
+use crate::node::value::{Call, Kind, Method, Scope, Value, brand};
 use crate::store::{Listing, Object, ObjectStore, PutOptions};
 
 /// The object that stands for `store`.
@@ -41,7 +41,7 @@ fn key(what: &'static str) -> impl Fn(&Call<'_>) -> Result<String> {
 fn data_arg(call: &Call<'_>) -> Result<Bytes> {
     let (scope, data) = (call.scope, call.arg(1));
     let bytes = scope.as_bytes(data).map(Bytes::from);
-    bytes.ok_or_else(|| must_be("put(data)", "a Uint8Array", &scope.describe_kind(data)))
+    bytes.ok_or_else(|| scope.must_be_some("put(data)", "a Uint8Array", data))
 }
 
 fn put_options(call: &Call<'_>) -> Result<PutOptions> {
@@ -49,10 +49,9 @@ fn put_options(call: &Call<'_>) -> Result<PutOptions> {
     if scope.is_nullish(value)? {
         return Ok(PutOptions::default());
     }
-    let content_type = scope.get(value, Key::ContentType)?;
-    let metadata = scope.get_named(value, "metadata")?;
+    let [content_type, metadata] = scope.pick(value, ["contentType", "metadata"])?;
     Ok(PutOptions {
-        content_type: scope.as_text(content_type).map(|text| text.to_string()),
+        content_type: scope.as_string(content_type),
         metadata: read_metadata(scope, metadata)?,
     })
 }
@@ -61,24 +60,15 @@ fn read_metadata(scope: Scope<'_>, value: Value<'_>) -> Result<Option<BTreeMap<S
     if scope.kind(value)? != Kind::Object {
         return Ok(None);
     }
-    let names = scope.own_names(value)?;
     let mut metadata = BTreeMap::new();
-    for index in 0..scope.length(names)? {
-        let name = scope.element(names, index)?;
+    for name in scope.elements(scope.own_names(value)?)? {
         let text = scope.property(value, name)?;
-        let text = scope.as_text(text).ok_or_else(|| {
-            let got = scope.describe_kind(text);
-            must_be(
-                "put(options.metadata)",
-                "an object of strings",
-                &format!("{got} in it"),
-            )
-        })?;
-        metadata.extend(
-            scope
-                .as_text(name)
-                .map(|name| (name.to_string(), text.to_string())),
-        );
+        let Some(text) = scope.as_string(text) else {
+            let got = scope.describe(text, true)?;
+            let what = format!("must be an object of strings, got {got} in it");
+            return Err(invalid("put(options.metadata)", &what));
+        };
+        metadata.extend(scope.as_string(name).map(|name| (name, text)));
     }
     Ok(Some(metadata))
 }
@@ -90,25 +80,24 @@ fn list_options(call: &Call<'_>) -> Result<(Option<usize>, Option<String>)> {
         return Ok((None, None));
     }
     let limit = limit_in(call, options, "list(limit)")?;
-    let cursor = scope.as_text(scope.get(options, Key::Cursor)?);
-    Ok((limit, cursor.map(|cursor| cursor.to_string())))
+    Ok((limit, scope.as_string(scope.get(options, "cursor")?)))
 }
 
 impl IntoJs for Object {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let object = scope.object()?;
-        scope.set(object, Key::Data, scope.bytes(&self.data)?)?;
+        scope.set(object, "data", scope.bytes(&self.data)?)?;
         if let Some(content_type) = &self.content_type {
-            scope.set(object, Key::ContentType, scope.text(content_type)?)?;
+            scope.set(object, "contentType", scope.text(content_type)?)?;
         }
         if let Some(metadata) = &self.metadata {
             let entries = scope.object()?;
             for (name, value) in metadata {
-                scope.set_named(entries, name, scope.text(value)?)?;
+                scope.set(entries, name, scope.text(value)?)?;
             }
-            scope.set_named(object, "metadata", entries)?;
+            scope.set(object, "metadata", entries)?;
         }
-        scope.set_named(object, "size", scope.count(self.size)?)?;
+        scope.set(object, "size", scope.count(self.size)?)?;
         Ok(object)
     }
 }
@@ -117,7 +106,7 @@ impl IntoJs for Listing {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         write_page(
             scope,
-            (Key::Keys, &self.keys),
+            ("keys", &self.keys),
             |scope, key| scope.text(key),
             (self.next_cursor, self.has_more),
         )

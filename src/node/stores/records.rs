@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use super::transaction::transaction;
 use super::{
-    Native, add_methods, hlc, json, methods, outside, promise, query, text, utf8, write_page,
+    Native, add_methods, elements, hlc, json, methods, outside, promise, query, text, utf8,
+    write_page,
 };
 use crate::error::Result;
-use crate::node::convert::{parse_json, read_hlc, stringify};
-use crate::node::error::must_be;
-use crate::node::helpers::TIMESTAMP;
+use crate::node::clock::TIMESTAMP;
+use crate::node::convert::read_hlc;
 use crate::node::options::Options;
-use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Key, Method, Scope, Value, brand, function};
+use crate::node::runtime::{IntoJs, parse_json, stringify};
+use crate::node::value::{Call, Intrinsic, Method, Scope, Value, brand, function};
 use crate::store::query::QueryResult;
 use crate::store::{Json, Operation, RecordStore};
 
@@ -39,7 +39,7 @@ pub fn records<'s>(
             transaction(call, &beginning, limit)
         })
     })?;
-    scope.set_named(object, "transaction", begin)?;
+    scope.set(object, "transaction", begin)?;
     brand(scope, object, Rc::new(Native(store)))?;
     Ok(object)
 }
@@ -66,80 +66,63 @@ const METHODS: &[(&str, Method<Arc<dyn RecordStore>>)] = methods! { store,
 
 fn record_id_of_row(call: &Call<'_>) -> Result<String> {
     let scope = call.scope;
-    let id = scope.get_named(call.arg(1), "recordId")?;
-    let text = scope.as_text(id).ok_or_else(|| {
-        let got = scope.describe_kind(id);
-        must_be("putMetadata(row.recordId)", "a string", &got)
-    })?;
+    let id = scope.get(call.arg(1), "recordId")?;
+    let text = scope.as_text(id);
+    let text =
+        text.ok_or_else(|| scope.must_be_some("putMetadata(row.recordId)", "a string", id))?;
     utf8(&text, "recordId")
 }
 
 fn ids_arg(call: &Call<'_>) -> Result<Vec<String>> {
-    let (scope, list) = (call.scope, call.arg(1));
-    if !scope.is_array(list)? {
-        let got = scope.describe_kind(list);
-        return Err(must_be("getMetadataByIds(recordIds)", "an array", &got));
-    }
-    let mut ids = Vec::new();
-    for index in 0..scope.length(list)? {
-        let id = scope.element(list, index)?;
-        let text = scope.as_text(id).ok_or_else(|| {
+    let scope = call.scope;
+    let ids = elements(call, 1, "getMetadataByIds(recordIds)")?.into_iter();
+    ids.enumerate()
+        .map(|(index, id)| {
             let place = format!("getMetadataByIds(recordIds[{index}])");
-            must_be(&place, "a string", &scope.describe_kind(id))
-        })?;
-        ids.push(utf8(&text, "recordId")?);
-    }
-    Ok(ids)
+            let text = scope.as_text(id);
+            let text = text.ok_or_else(|| scope.must_be_some(&place, "a string", id))?;
+            utf8(&text, "recordId")
+        })
+        .collect()
 }
 
 fn operations(call: &Call<'_>) -> Result<Vec<Operation>> {
-    let (scope, list) = (call.scope, call.arg(0));
-    if !scope.is_array(list)? {
-        let got = scope.describe_kind(list);
-        return Err(must_be("batch(operations)", "an array", &got));
-    }
-    let mut operations = Vec::new();
-    for index in 0..scope.length(list)? {
-        let step = scope.element(list, index)?;
-        let kind = scope
-            .as_text(scope.get_named(step, "type")?)
-            .map(|kind| kind.to_string());
-        operations.push(match kind.as_deref() {
-            Some("put") => {
-                let record = scope.get_named(step, "record")?;
-                Operation::Put(stringify(scope, record)?)
-            }
-            Some("delete") => {
-                let id = scope.get(step, Key::Id)?;
-                let wrong = |part, what, value| {
-                    let place = format!("batch(operations[{index}].{part})");
-                    must_be(&place, what, &scope.describe(value))
-                };
-                let id = scope
-                    .as_text(id)
-                    .ok_or_else(|| wrong("id", "a string", id))?;
-                let stamp = scope.get_named(step, "hlc")?;
-                let hlc = read_hlc(scope, stamp)?;
-                Operation::Delete {
-                    id: utf8(&id, "id")?,
-                    hlc: hlc.ok_or_else(|| wrong("hlc", TIMESTAMP, stamp))?,
+    let scope = call.scope;
+    let steps = elements(call, 0, "batch(operations)")?.into_iter();
+    steps
+        .enumerate()
+        .map(|(index, step)| {
+            let wrong = |part, what, value| {
+                scope.must_be(&format!("batch(operations[{index}].{part})"), what, value)
+            };
+            let kind = scope.get(step, "type")?;
+            match scope.as_string(kind).as_deref() {
+                Some("put") => {
+                    let record = scope.get(step, "record")?;
+                    Ok(Operation::Put(stringify(scope, record)?))
                 }
+                Some("delete") => {
+                    let [id, stamp] = scope.pick(step, ["id", "hlc"])?;
+                    let text = scope
+                        .as_text(id)
+                        .ok_or_else(|| wrong("id", "a string", id))?;
+                    let hlc = read_hlc(scope, stamp)?;
+                    Ok(Operation::Delete {
+                        id: utf8(&text, "id")?,
+                        hlc: hlc.ok_or_else(|| wrong("hlc", TIMESTAMP, stamp))?,
+                    })
+                }
+                _ => Err(wrong("type", "\"put\" or \"delete\"", kind)),
             }
-            _ => {
-                let got = scope.describe(scope.get_named(step, "type")?);
-                let place = format!("batch(operations[{index}].type)");
-                return Err(must_be(&place, "\"put\" or \"delete\"", &got));
-            }
-        });
-    }
-    Ok(operations)
+        })
+        .collect()
 }
 
 impl IntoJs for QueryResult {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         write_page(
             scope,
-            (Key::Records, &self.records),
+            ("records", &self.records),
             |scope, record| parse_json(scope, record),
             (self.next_cursor, self.has_more),
         )
@@ -151,8 +134,8 @@ struct MetadataRows(HashMap<String, Json>);
 
 impl IntoJs for MetadataRows {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let map = scope.construct(scope.get_named(scope.global()?, "Map")?, &[])?;
-        let set = scope.get_named(map, "set")?;
+        let map = scope.helper(Intrinsic::NewMap, &[])?;
+        let set = scope.get(map, "set")?;
         for (id, row) in &self.0 {
             scope.call(map, set, &[scope.text(id)?, parse_json(scope, row)?])?;
         }

@@ -1,13 +1,18 @@
-//! Which stores this package has: the function that makes each, by its options, and how it is opened.
+//! Which stores this package has: the function that makes each, and how it is opened by its options.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::objects::objects;
 use super::records::records;
 use super::rows::rows;
 use super::state::state;
-use super::{folder, sqlite};
 use crate::error::Result;
 use crate::node::options::Options;
 use crate::node::value::{Call, Value};
+use crate::store::fs::FsObjects;
+use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
 
 /// Opens a store by its options, and answers the object that stands for it.
 type Open = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
@@ -15,15 +20,33 @@ type Open = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
 /// The stores of this package.
 pub const STORES: &[(&str, Open)] = &[
     ("createSqliteDatabaseAdapter", |call, options| {
-        records(call, options, sqlite::records(options)?)
+        let store = SqliteRecords::open(&path(options, "path")?, how(options)?)?;
+        records(call, options, Arc::new(store))
     }),
     ("createSqliteAppRows", |call, options| {
-        rows(call, &sqlite::rows(options)?)
+        let store = SqliteAppRows::open(&path(options, "path")?, how(options)?)?;
+        rows(call, &(Arc::new(store) as _))
     }),
     ("createSqliteSyncStateStore", |call, options| {
-        state(call, sqlite::state(options)?)
+        let store = SqliteState::open(&path(options, "path")?, how(options)?)?;
+        state(call, Arc::new(store))
     }),
     ("createFsObjectStorage", |call, options| {
-        objects(call, folder::open(options)?)
+        let store = FsObjects::open(Path::new(&path(options, "root")?))?;
+        objects(call, Arc::new(store))
     }),
 ];
+
+fn path(options: &Options<'_>, name: &str) -> Result<PathBuf> {
+    Ok(PathBuf::from(options.string(name)?.unwrap_or_default()))
+}
+
+/// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.
+fn how(options: &Options<'_>) -> Result<sqlite::Options> {
+    let default = sqlite::Options::default();
+    let default_ms = usize::try_from(default.busy_timeout.as_millis()).unwrap_or(usize::MAX);
+    let ms = options.count("busyTimeoutMs", default_ms)?;
+    Ok(sqlite::Options {
+        busy_timeout: Duration::from_millis(ms as u64),
+    })
+}

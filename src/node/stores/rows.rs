@@ -3,15 +3,19 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Native, add_methods, json, limit_in, methods, promise, text, write_page};
+use serde_json::json;
+
+use super::{
+    Native, add_methods, json as json_arg, limit_in, methods, promise, text, text_arg, write_page,
+};
 use crate::error::Result;
-use crate::node::convert::{parse_json, read_row};
-use crate::node::error::{invalid, must_be};
-use crate::node::runtime::IntoJs;
-use crate::node::value::{Call, Key, Method, Scope, Value, brand, list};
+use crate::node::convert::read_row;
+use crate::node::error::invalid;
+use crate::node::runtime::{IntoJs, parse_json};
+use crate::node::value::{Call, Method, Scope, Value, brand};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
-use crate::store::{AppRowStore, Json, Namespace, Registration};
+use crate::store::{AppRowStore, Json, Namespace, Registration, TableInfo};
 
 /// The source that stands for `store`.
 pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
@@ -26,7 +30,7 @@ pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'
     let native = Rc::new(Native(Arc::clone(store)));
     for (name, object) in [("namespaces", namespaces), ("applier", applier)] {
         brand(scope, object, Rc::<Native<dyn AppRowStore>>::clone(&native))?;
-        scope.set_named(source, name, object)?;
+        scope.set(source, name, object)?;
     }
     Ok(source)
 }
@@ -64,12 +68,7 @@ const APPLIER: Methods = methods! { store,
 /// register apps too.
 const NAMESPACES: Methods = &[
     ("get", |call, store| {
-        let app = call.scope.as_text(call.arg(0));
-        let app = app.ok_or_else(|| {
-            let got = call.scope.describe_kind(call.arg(0));
-            must_be("namespaces.get(appId)", "a string", &got)
-        })?;
-        let app = app.to_utf8();
+        let app = text_arg(call, 0, "namespaces.get(appId)")?.to_utf8();
         let all = store.namespaces_now()?;
         let is_it = |namespace: &Namespace| Some(&namespace.app_id) == app.as_ref();
         all.into_iter().find(is_it).into_js(call.scope)
@@ -80,7 +79,7 @@ const NAMESPACES: Methods = &[
 ];
 
 fn registration(call: &Call<'_>) -> Result<Registration> {
-    serde_json::from_str(&json(1)(call)?).map_err(|error| {
+    serde_json::from_str(&json_arg(1)(call)?).map_err(|error| {
         let shape = "must be { tables: [{ name, pkColumns, columns }], filesEnabled }";
         invalid("register(options)", shape).caused_by(error)
     })
@@ -98,12 +97,10 @@ fn table_args(call: &Call<'_>, method: &str) -> Result<Table> {
     if let (Some(app), Some(name)) = (text(0), text(1)) {
         return Ok(Table { app, name });
     }
-    let [app, table] = [0, 1].map(|index| call.scope.describe_kind(call.arg(index)));
-    let (what, got) = (
-        "called with an appId and a table, both strings",
-        format!("{app} and {table}"),
-    );
-    Err(must_be(method, what, &got))
+    let kind = |index| call.scope.describe(call.arg(index), true);
+    let (app, table) = (kind(0)?, kind(1)?);
+    let what = "must be called with an appId and a table, both strings";
+    Err(invalid(method, &format!("{what}, got {app} and {table}")))
 }
 
 /// The table, the later of `since` and `cursor`, and the limit.
@@ -120,7 +117,7 @@ fn scan_args(call: &Call<'_>) -> Result<(Table, Hlc, usize)> {
     let mut since = time(call.arg(2))?;
     let mut limit = usize::MAX;
     if !scope.is_nullish(options)? {
-        since = since.max(time(scope.get(options, Key::Cursor)?)?);
+        since = since.max(time(scope.get(options, "cursor")?)?);
         limit = limit_in(call, options, "scanSince(limit)")?.unwrap_or(limit);
     }
     Ok((table, since.unwrap_or_else(Hlc::zero), limit))
@@ -138,7 +135,7 @@ impl IntoJs for ScanPage {
         let next = last.map(|last| last.hlc.to_text().to_string());
         write_page(
             scope,
-            (Key::Rows, &self.items),
+            ("rows", &self.items),
             |scope, item| parse_json(scope, &item.body),
             (next, self.has_more),
         )
@@ -147,19 +144,14 @@ impl IntoJs for ScanPage {
 
 impl IntoJs for Namespace {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let object = scope.object()?;
-        let tables = list(scope, &self.tables, |scope, info| {
-            let columns = list(scope, &info.pk_columns, |scope, name| scope.text(name))?;
-            let table = scope.object()?;
-            scope.set(table, Key::Name, scope.text(&info.name)?)?;
-            scope.set_named(table, "pkColumns", columns)?;
-            Ok(table)
-        })?;
-        let names = list(scope, &self.tables, |scope, info| scope.text(&info.name))?;
-        scope.set(object, Key::AppId, scope.text(&self.app_id)?)?;
-        scope.set(object, Key::Tables, tables)?;
-        scope.set_named(object, "filesEnabled", scope.boolean(self.files_enabled)?)?;
-        scope.set(object, Key::TableNames, names)?;
-        Ok(object)
+        let table = |info: &TableInfo| json!({ "name": info.name, "pkColumns": info.pk_columns });
+        let names = self.tables.iter().map(|info| info.name.as_str());
+        let namespace = json!({
+            "appId": self.app_id,
+            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+            "filesEnabled": self.files_enabled,
+            "tableNames": names.collect::<Vec<_>>(),
+        });
+        namespace.into_js(scope)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Native, add_methods, json, methods, promise};
 use crate::error::Result;
 use crate::node::value::{Call, Method, Value, brand};
-use crate::store::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+use crate::store::{HLC_CLOCK, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 
 /// The object that stands for `store`.
 pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s>> {
@@ -19,8 +19,6 @@ pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s
 }
 
 type Methods = &'static [(&'static str, Method<Arc<dyn StateStore>>)];
-
-const HLC_CLOCK: &str = "hlc_clock";
 
 const READERS: Methods = methods! { store,
     "getWatermarks"() => Ok(store.get(OWN_WATERMARKS).await?.unwrap_or_else(|| "{}".into()));

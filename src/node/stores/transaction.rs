@@ -9,7 +9,6 @@ use futures_util::future::{Either, select};
 
 use super::{hlc, json, methods, promise, query, text};
 use crate::error::{Error, Result};
-use crate::node::error::must_be;
 use crate::node::inside::number_of;
 use crate::node::runtime::{Offload, await_js, in_order_on_threads, kept, spawn, watch};
 use crate::node::value::{Call, Env, Intrinsic, Kind, Method, Persistent, Scope, Value, function};
@@ -24,13 +23,13 @@ pub fn transaction<'s>(
     limit: Option<Duration>,
 ) -> Result<Value<'s>> {
     let (env, store) = (Rc::clone(call.env), Arc::clone(store));
-    let is_function = call.scope.kind(call.arg(0))? == Kind::Function;
-    let got = call.scope.describe_kind(call.arg(0));
-    let callback = call.scope.keep(call.arg(0))?;
-    spawn(call.scope, async move {
-        if !is_function {
-            return Err(must_be("transaction(callback)", "a function", &got));
-        }
+    let (scope, given) = (call.scope, call.arg(0));
+    let callback = match scope.kind(given)? {
+        Kind::Function => Ok(scope.keep(given)?),
+        _ => Err(scope.must_be_some("transaction(callback)", "a function", given)),
+    };
+    spawn(scope, async move {
+        let callback = callback?;
         let begun = in_order_on_threads(&env, async move { store.transaction().await }).await;
         let transaction = begun.map_err(|error| error.or_in("transaction"))?;
         let result = run(&env, &callback, &transaction, limit).await;
@@ -121,7 +120,7 @@ fn transaction_object<'s>(
     for (name, body) in METHODS {
         let transaction = Arc::clone(transaction);
         let method = function(scope, name, move |call| body(call, &transaction))?;
-        scope.set_named(object, name, method)?;
+        scope.set(object, name, method)?;
     }
     Ok(object)
 }

@@ -14,8 +14,6 @@ use napi::sys;
 use send_wrapper::SendWrapper;
 
 use super::intrinsics::Intrinsic;
-use super::keys::Key;
-use super::kind::{Kind, make};
 use super::remote::Remote;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
@@ -33,7 +31,6 @@ pub trait Runtime {
 pub struct Env {
     raw: sys::napi_env,
     alive: Cell<bool>,
-    keys: Cell<Option<sys::napi_ref>>,
     runtime: OnceCell<Rc<dyn Runtime>>,
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
@@ -50,20 +47,11 @@ impl Env {
         let env = Rc::new(Self {
             raw,
             alive: Cell::new(true),
-            keys: Cell::default(),
             runtime: OnceCell::new(),
             remote: Arc::default(),
             intrinsics: std::array::from_fn(|_| Cell::default()),
             nodes: RefCell::default(),
         });
-        env.scope(|scope| {
-            let names = scope.array()?;
-            for (index, name) in (0u32..).zip(Key::NAMES) {
-                scope.set_element(names, index, scope.text(name)?)?;
-            }
-            env.keys.set(Some(scope.reference(names, 1)?));
-            Ok(())
-        })?;
         let hearing = Rc::clone(&env);
         env.remote.attach(raw, move |rung| {
             if let Some(runtime) = hearing.runtime.get() {
@@ -202,7 +190,7 @@ impl<'s> Scope<'s> {
 
     /// A reference, strong with a count of one and weak with none. A strong one lives as long as the environment,
     /// unless it is deleted.
-    pub fn reference(self, value: Value<'_>, count: u32) -> Result<sys::napi_ref> {
+    fn reference(self, value: Value<'_>, count: u32) -> Result<sys::napi_ref> {
         let mut reference = ptr::null_mut();
         // SAFETY: the value lives in an open scope and is an object.
         self.check(unsafe {
@@ -212,34 +200,48 @@ impl<'s> Scope<'s> {
     }
 
     /// What a reference refers to.
-    pub fn dereference(self, reference: sys::napi_ref) -> Result<Value<'s>> {
-        make!(self, napi_get_reference_value, reference)
+    fn dereference(self, reference: sys::napi_ref) -> Result<Value<'s>> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference is there as long as what it is taken from.
+        self.check(unsafe {
+            sys::napi_get_reference_value(self.raw_env(), reference, &raw mut value)
+        })?;
+        Ok(self.value(value))
     }
 
     /// Holds a value until the answer is dropped.
     pub fn keep(self, value: Value<'_>) -> Result<Persistent> {
-        let is_held_in_array = !matches!(self.kind(value)?, Kind::Object | Kind::Function);
-        let reference = if is_held_in_array {
-            // Only objects can be referred to.
-            let holder = self.array()?;
-            self.set_element(holder, 0, value)?;
-            self.reference(holder, 1)?
-        } else {
-            self.reference(value, 1)?
-        };
-        Ok(Persistent(Rc::new(Kept {
-            reference,
-            is_held_in_array,
-            env: Rc::clone(self.env),
-        })))
+        if self.is_object(value)? {
+            return self.kept(value, 1, Form::Itself);
+        }
+        // Only objects can be referred to.
+        let holder = self.array()?;
+        self.set_element(holder, 0, value)?;
+        self.kept(holder, 1, Form::InArray)
     }
 
-    /// A name of a property.
-    pub fn key(self, key: Key) -> Result<Value<'s>> {
-        match self.env.keys.get() {
-            Some(keys) => self.element(self.dereference(keys)?, key as u32),
-            None => self.text(key.name()),
+    /// Hangs a value on an array, at `index`, and refers to it weakly: it is reachable while the array is.
+    ///
+    /// An engine needs the app's adapters whenever it is called. Were they kept by a root, an adapter that refers back
+    /// to its engine, as one that syncs after a write does, could never be collected. So they hang on an array that is
+    /// [bound](super::bound) to the object's functions as their `this`, which the garbage collector sees like any
+    /// other reference. A call keeps the array [for its time](super::enter).
+    pub fn hang(self, (array, index): (Value<'_>, u32), value: Value<'_>) -> Result<Persistent> {
+        if !self.is_object(value)? {
+            return self.keep(self.undefined()?);
         }
+        self.set_element(array, index, value)?;
+        let is_ours = self.helper(Intrinsic::IsOurs, &[self.value(value.0)])?;
+        let is_ours = self.is_truthy(is_ours);
+        self.kept(value, 0, Form::Hung { is_ours })
+    }
+
+    fn kept(self, value: Value<'_>, count: u32, form: Form) -> Result<Persistent> {
+        Ok(Persistent(Rc::new(Kept {
+            reference: self.reference(value, count)?,
+            form,
+            env: Rc::clone(self.env),
+        })))
     }
 
     /// A string as text that is shared with every equal one.
@@ -282,7 +284,17 @@ impl<'s> Scope<'s> {
 struct Kept {
     env: Rc<Env>,
     reference: sys::napi_ref,
-    is_held_in_array: bool,
+    form: Form,
+}
+
+/// How a value is referred to.
+enum Form {
+    Itself,
+    InArray,
+    /// Weakly; and whether this package made it. It cannot become so later.
+    Hung {
+        is_ours: bool,
+    },
 }
 
 impl Drop for Kept {
@@ -302,10 +314,25 @@ impl Persistent {
     /// The value, in `scope`.
     pub fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         let referred = scope.dereference(self.0.reference)?;
-        if self.0.is_held_in_array {
-            return scope.element(referred, 0);
+        match self.0.form {
+            Form::InArray => scope.element(referred, 0),
+            Form::Hung { .. } if referred.0.is_null() => Err(Error::new(
+                ErrorKind::Internal,
+                "reach an adapter",
+                "no call of its owner is running",
+            )),
+            Form::Itself | Form::Hung { .. } => Ok(referred),
         }
-        Ok(referred)
+    }
+
+    /// The native half of the object; see [`native_of`](super::native_of).
+    pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
+        match self.0.form {
+            Form::InArray | Form::Hung { is_ours: false } => Ok(None),
+            _ => self
+                .env()
+                .scope(|scope| scope.native_of(self.value(scope)?)),
+        }
     }
 
     /// The environment it lives in.
@@ -371,16 +398,11 @@ impl Thrown {
 
 fn message_of(scope: Scope<'_>, value: &Persistent) -> Result<String> {
     let value = value.value(scope)?;
-    if scope.kind(value)? == Kind::Object {
-        let message = scope.get_named(value, "message")?;
-        if let Some(text) = scope.as_text(message) {
-            return Ok(text.to_string());
-        }
+    let mut text = scope.as_string(value);
+    if scope.is_object(value)? {
+        text = scope.as_string(scope.get(value, "message")?);
     }
-    Ok(scope.as_text(value).map_or_else(
-        || "the app's code threw something that is no error".to_owned(),
-        |text| text.to_string(),
-    ))
+    Ok(text.unwrap_or_else(|| "the app's code threw something that is no error".to_owned()))
 }
 
 /// The value that the app's code threw, if that is what the error is about.

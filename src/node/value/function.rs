@@ -7,7 +7,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{Function as Made, FunctionCallContext, ToNapiValue, Unknown};
 use napi::{JsValue, sys};
 
-use super::env::{Env, Scope, Value};
+use super::env::{Env, Persistent, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::{panicked, to_js};
 
@@ -81,4 +81,51 @@ pub fn function<'s>(
     let made: Made<'_, (), Answer> = made
         .map_err(|error| Error::new(ErrorKind::Internal, "make a function", error.to_string()))?;
     Ok(scope.value(made.raw()))
+}
+
+/// Gives an object functions.
+pub fn add_functions(
+    scope: Scope<'_>,
+    object: Value<'_>,
+    functions: &[(&str, Function)],
+) -> Result<()> {
+    for (name, body) in functions {
+        scope.set(object, name, function(scope, name, *body)?)?;
+    }
+    Ok(())
+}
+
+/// Makes a function whose `this` is `this`, however it is called.
+pub fn bound<'s>(
+    scope: Scope<'s>,
+    name: &str,
+    this: Value<'s>,
+    body: impl for<'c> Fn(&Call<'c>) -> Result<Value<'c>> + 'static,
+) -> Result<Value<'s>> {
+    let function = function(scope, name, body)?;
+    let bound = scope.call(function, scope.get(function, "bind")?, &[this])?;
+    scope.define_hidden(bound, "name", scope.text(name)?)?;
+    Ok(bound)
+}
+
+/// Gives an object methods of its native half, which are [`bound`] to `this`.
+pub fn add_bound<T: Clone + 'static>(
+    scope: Scope<'_>,
+    (object, this): (Value<'_>, Value<'_>),
+    methods: &[(&str, Method<T>)],
+    native: &T,
+) -> Result<()> {
+    for (name, body) in methods {
+        let (native, body) = (native.clone(), *body);
+        let method = bound(scope, name, scope.value(this.raw()), move |call| {
+            body(call, &native)
+        })?;
+        scope.set(object, name, method)?;
+    }
+    Ok(())
+}
+
+/// Keeps what [hangs](Scope::hang) on the array of a [`bound`] function until the answer is dropped.
+pub fn enter(call: &Call<'_>) -> Result<Persistent> {
+    call.scope.keep(call.this)
 }

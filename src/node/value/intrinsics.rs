@@ -19,17 +19,22 @@ intrinsics! {
     TextOf = "textOf", "See `js/bridge/as-read.js`.";
     StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
-    Loosen = "loosen", "See `js/bridge/calls.js`.";
+    NewMap = "newMap", "See `js/bridge/index.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";
-    ZeroHlc = "ZERO_HLC", "The zero timestamp.";
+    Describe = "describe", "See `js/describe.js`.";
+    Brand = "brand", "See `js/brands.js`.";
+    IsOurs = "isOurs", "See `js/brands.js`.";
+    NativeOf = "nativeOf", "See `js/brands.js`.";
     Fault = "fault", "See `js/errors.js`.";
     Traced = "traced", "See `js/errors.js`.";
     Warn = "warn", "See `js/exports.js`.";
+    WarnOnce = "warnOnce", "See `js/exports.js`.";
     CreateNotifier = "createNotifier", "See `js/notifier.js`.";
     RunInTransaction = "runInTransaction", "See `js/transactions.js`.";
     EndTransaction = "endTransaction", "See `js/transactions.js`.";
     IsInTransaction = "isInTransaction", "See `js/transactions.js`.";
     HeadersOf = "headersOf", "See `js/fetch.js`.";
     FetchAnswer = "fetchAnswer", "See `js/fetch.js`.";
+    LogOf = "logOf", "See `js/sqlite/log.js`.";
 }

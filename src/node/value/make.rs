@@ -1,13 +1,31 @@
-//! Values that this package makes.
+//! Values that this package makes, and what it does with objects.
 
 use std::ptr;
 
 use napi::sys;
 
 use super::env::{Scope, Value};
-use super::kind::make;
-use crate::error::Result;
+use super::intrinsics::Intrinsic;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::text::Text;
+
+/// Calls a function of Node-API that writes what it answers into its last argument.
+macro_rules! ask {
+    ($scope:expr, $call:ident($($arg:expr),*), $out:expr) => {{
+        let mut out = $out;
+        // SAFETY: the scope is open, so the environment runs; the arguments live in it.
+        $scope.check(unsafe { sys::$call($scope.raw_env(), $($arg,)* &raw mut out) }).map(|()| out)
+    }};
+}
+
+/// The same where the answer is a value.
+macro_rules! make {
+    ($scope:expr, $call:ident($($arg:expr),*)) => {
+        ask!($scope, $call($($arg),*), ptr::null_mut()).map(|made| $scope.value(made))
+    };
+}
+
+pub(super) use ask;
 
 /// An array of what `make` makes of each item, each in a scope of its own.
 pub fn list<'s, T>(
@@ -22,26 +40,26 @@ pub fn list<'s, T>(
     Ok(list)
 }
 
+/// What has a place in an object that is made.
+const PLAIN: sys::napi_property_attributes =
+    sys::PropertyAttributes::writable | sys::PropertyAttributes::configurable;
+
 impl<'s> Scope<'s> {
-    /// `globalThis`.
-    pub fn global(self) -> Result<Value<'s>> {
-        make!(self, napi_get_global)
-    }
     /// `undefined`.
     pub fn undefined(self) -> Result<Value<'s>> {
-        make!(self, napi_get_undefined)
+        make!(self, napi_get_undefined())
     }
     /// `null`.
     pub fn null(self) -> Result<Value<'s>> {
-        make!(self, napi_get_null)
+        make!(self, napi_get_null())
     }
     /// A boolean.
     pub fn boolean(self, value: bool) -> Result<Value<'s>> {
-        make!(self, napi_get_boolean, value)
+        make!(self, napi_get_boolean(value))
     }
     /// A number.
     pub fn number(self, value: f64) -> Result<Value<'s>> {
-        make!(self, napi_create_double, value)
+        make!(self, napi_create_double(value))
     }
     /// A count.
     #[allow(
@@ -53,74 +71,200 @@ impl<'s> Scope<'s> {
     }
     /// A string.
     pub fn text(self, text: &str) -> Result<Value<'s>> {
-        make!(
-            self,
-            napi_create_string_utf8,
-            text.as_ptr().cast(),
-            text.len().cast_signed()
-        )
+        let (start, length) = (text.as_ptr().cast(), text.len().cast_signed());
+        make!(self, napi_create_string_utf8(start, length))
     }
     /// A string of any code units.
     pub fn string(self, text: &Text) -> Result<Value<'s>> {
-        let units = text.units();
-        make!(
-            self,
-            napi_create_string_utf16,
-            units.as_ptr(),
-            units.len().cast_signed()
-        )
+        let (start, length) = (text.units().as_ptr(), text.units().len().cast_signed());
+        make!(self, napi_create_string_utf16(start, length))
     }
     /// `{}`.
     pub fn object(self) -> Result<Value<'s>> {
-        make!(self, napi_create_object)
+        make!(self, napi_create_object())
     }
     /// An object with these properties.
     pub fn object_of(self, fields: &[(&str, Value<'_>)]) -> Result<Value<'s>> {
         let object = self.object()?;
         for (name, value) in fields {
-            self.set_named(object, name, *value)?;
+            self.set(object, name, *value)?;
         }
         Ok(object)
     }
     /// `[]`.
     pub fn array(self) -> Result<Value<'s>> {
-        make!(self, napi_create_array)
+        make!(self, napi_create_array())
     }
     /// A copy of bytes as a `Buffer`, which is a `Uint8Array` too.
     pub fn buffer(self, bytes: &[u8]) -> Result<Value<'s>> {
-        let mut copy = ptr::null_mut();
-        make!(
-            self,
-            napi_create_buffer_copy,
-            bytes.len(),
-            bytes.as_ptr().cast(),
-            &raw mut copy
-        )
+        let (mut copy, length) = (ptr::null_mut(), bytes.len());
+        let start = bytes.as_ptr().cast();
+        make!(self, napi_create_buffer_copy(length, start, &raw mut copy))
     }
     /// A copy of bytes as a `Uint8Array`.
     pub fn bytes(self, bytes: &[u8]) -> Result<Value<'s>> {
-        let mut data = ptr::null_mut();
-        let mut buffer = ptr::null_mut();
-        // SAFETY: napi makes a buffer of that length, and it is filled before anybody sees it.
-        self.check(unsafe {
-            sys::napi_create_arraybuffer(
-                self.raw_env(),
-                bytes.len(),
-                &raw mut data,
-                &raw mut buffer,
-            )
-        })?;
-        if !bytes.is_empty() {
-            // SAFETY: `data` has room for `bytes.len()` bytes, and is not JavaScript's yet.
-            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len()) };
+        let (mut data, length) = (ptr::null_mut(), bytes.len());
+        let buffer = make!(self, napi_create_arraybuffer(length, &raw mut data))?;
+        if length > 0 {
+            // SAFETY: `data` has room for `length` bytes, and is not JavaScript's yet.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), length) };
         }
+        let kind = sys::TypedarrayType::uint8_array;
+        make!(self, napi_create_typedarray(kind, length, buffer.raw(), 0))
+    }
+    /// What a function answers that answers nothing. Good for nothing else.
+    pub fn nothing(self) -> Value<'s> {
+        self.value(ptr::null_mut())
+    }
+
+    /// `array[index]`.
+    pub fn element(self, array: Value<'_>, index: u32) -> Result<Value<'s>> {
+        make!(self, napi_get_element(array.raw(), index))
+    }
+    /// `array[index] = value`.
+    pub fn set_element(self, array: Value<'_>, index: u32, value: Value<'_>) -> Result<()> {
+        // SAFETY: the values live in open scopes.
+        self.check(unsafe {
+            sys::napi_set_element(self.raw_env(), array.raw(), index, value.raw())
+        })
+    }
+    /// `object[name]`.
+    pub fn get(self, object: Value<'_>, name: &str) -> Result<Value<'s>> {
+        self.property(object, self.text(name)?)
+    }
+    /// The same of several names, in their order.
+    pub fn pick<const N: usize>(
+        self,
+        object: Value<'_>,
+        names: [&str; N],
+    ) -> Result<[Value<'s>; N]> {
+        let mut picked = [object.raw(); N].map(|raw| self.value(raw));
+        for (place, name) in picked.iter_mut().zip(names) {
+            *place = self.get(object, name)?;
+        }
+        Ok(picked)
+    }
+    /// `object[name]`.
+    pub fn property(self, object: Value<'_>, name: Value<'_>) -> Result<Value<'s>> {
+        make!(self, napi_get_property(object.raw(), name.raw()))
+    }
+    /// Gives an object of our own a property.
+    pub fn set(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
+        self.define(object, self.text(name)?, value)
+    }
+    /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.
+    pub fn define(self, object: Value<'_>, name: Value<'_>, value: Value<'_>) -> Result<()> {
+        let attributes = PLAIN | sys::PropertyAttributes::enumerable;
+        self.define_with(object, name, value, attributes)
+    }
+    /// Makes `name` an own property that loops over the object do not meet.
+    pub fn define_hidden(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
+        self.define_with(object, self.text(name)?, value, PLAIN)
+    }
+    fn define_with(
+        self,
+        object: Value<'_>,
+        name: Value<'_>,
+        value: Value<'_>,
+        attributes: sys::napi_property_attributes,
+    ) -> Result<()> {
+        let descriptor = sys::napi_property_descriptor {
+            utf8name: ptr::null(),
+            name: name.raw(),
+            method: None,
+            getter: None,
+            setter: None,
+            value: value.raw(),
+            attributes,
+            data: ptr::null_mut(),
+        };
+        // SAFETY: one descriptor, whose values live in open scopes.
+        self.check(unsafe {
+            sys::napi_define_properties(self.raw_env(), object.raw(), 1, &raw const descriptor)
+        })
+    }
+    /// `name in object`
+    pub fn has(self, object: Value<'_>, name: &str) -> Result<bool> {
+        let name = self.text(name)?;
+        ask!(self, napi_has_property(object.raw(), name.raw()), false)
+    }
+    /// The own enumerable names of an object, as an array of strings.
+    pub fn own_names(self, object: Value<'_>) -> Result<Value<'s>> {
         make!(
             self,
-            napi_create_typedarray,
-            sys::TypedarrayType::uint8_array,
-            bytes.len(),
-            buffer,
-            0
+            napi_get_all_property_names(
+                object.raw(),
+                sys::KeyCollectionMode::own_only,
+                sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols,
+                sys::KeyConversion::numbers_to_strings
+            )
         )
+    }
+    /// Calls a function.
+    pub fn call(
+        self,
+        this: Value<'_>,
+        function: Value<'_>,
+        args: &[Value<'_>],
+    ) -> Result<Value<'s>> {
+        let (this, function) = (this.raw(), function.raw());
+        // `Value` is a `napi_value` and nothing else, so the slices are laid out alike.
+        let (count, args) = (args.len(), args.as_ptr().cast());
+        make!(self, napi_call_function(this, function, count, args))
+    }
+    /// A new `Error`.
+    pub fn error(self, message: &str) -> Result<Value<'s>> {
+        let message = self.text(message)?.raw();
+        make!(self, napi_create_error(ptr::null_mut(), message))
+    }
+    /// Throws a value when the callback returns.
+    pub fn throw(self, value: Value<'_>) {
+        // SAFETY: the value lives in an open scope.
+        unsafe { sys::napi_throw(self.raw_env(), value.raw()) };
+    }
+    /// A promise, and the way to settle it.
+    pub fn promise(self) -> Result<(sys::napi_deferred, Value<'s>)> {
+        let mut deferred = ptr::null_mut();
+        let promise = make!(self, napi_create_promise(&raw mut deferred))?;
+        Ok((deferred, promise))
+    }
+    /// Settles a promise; a deferred is used up by it.
+    pub fn settle(
+        self,
+        deferred: sys::napi_deferred,
+        outcome: std::result::Result<Value<'_>, Value<'_>>,
+    ) -> Result<()> {
+        // SAFETY: the caller gives up the deferred.
+        self.check(unsafe {
+            match outcome {
+                Ok(value) => sys::napi_resolve_deferred(self.raw_env(), deferred, value.raw()),
+                Err(reason) => sys::napi_reject_deferred(self.raw_env(), deferred, reason.raw()),
+            }
+        })
+    }
+
+    /// The error of an argument or option that is not `what` it must be; it shows the value, if that is short.
+    pub fn must_be(self, option: &str, what: &str, value: Value<'_>) -> Error {
+        self.unfit(option, what, value, false)
+    }
+    /// The same, but of the value it shows only of what kind it is: it may be a secret.
+    pub fn must_be_some(self, option: &str, what: &str, value: Value<'_>) -> Error {
+        self.unfit(option, what, value, true)
+    }
+    fn unfit(self, option: &str, what: &str, value: Value<'_>, hides: bool) -> Error {
+        let got = self.describe(value, hides).unwrap_or_default();
+        let advice = if got == "a Promise" {
+            ": await it first"
+        } else {
+            ""
+        };
+        let what = format!("must be {what}, got {got}{advice}");
+        Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
+    }
+    /// What a value is, in a few words. Runs no code of the app's.
+    pub fn describe(self, value: Value<'_>, hides: bool) -> Result<String> {
+        let args = [self.value(value.raw()), self.boolean(hides)?];
+        let got = self.helper(Intrinsic::Describe, &args)?;
+        Ok(self.as_string(got).unwrap_or_default())
     }
 }

@@ -6,17 +6,46 @@ use std::ptr;
 use napi::sys;
 
 use super::env::{Scope, Value};
-use super::kind::Kind;
+use super::make::ask;
 use crate::error::Result;
 use crate::protocol::text::Text;
 
-impl Scope<'_> {
+/// What `typeof` says, with `null` apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `undefined`
+    Undefined,
+    /// `null`
+    Null,
+    /// `true` and `false`
+    Boolean,
+    /// Numbers.
+    Number,
+    /// Strings.
+    String,
+    /// Objects and arrays.
+    Object,
+    /// Functions.
+    Function,
+    /// Symbols, bigints, externals.
+    Other,
+}
+
+/// Calls a function of Node-API that writes what it answers into its last argument, and fails without throwing for a
+/// value of another type.
+macro_rules! probe {
+    ($scope:expr, $call:ident($($arg:expr),*), $out:expr) => {{
+        let mut out = $out;
+        // SAFETY: the value lives in an open scope; a wrong type is a status, not an exception.
+        let status = unsafe { sys::$call($scope.raw_env(), $($arg,)* &raw mut out) };
+        (status == sys::Status::napi_ok).then_some(out)
+    }};
+}
+
+impl<'s> Scope<'s> {
     /// What the value is.
     pub fn kind(self, value: Value<'_>) -> Result<Kind> {
-        let mut kind = 0;
-        // SAFETY: the value lives in an open scope.
-        self.check(unsafe { sys::napi_typeof(self.raw_env(), value.raw(), &raw mut kind) })?;
-        Ok(match kind {
+        Ok(match ask!(self, napi_typeof(value.raw()), 0)? {
             sys::ValueType::napi_undefined => Kind::Undefined,
             sys::ValueType::napi_null => Kind::Null,
             sys::ValueType::napi_boolean => Kind::Boolean,
@@ -33,77 +62,71 @@ impl Scope<'_> {
         Ok(matches!(self.kind(value)?, Kind::Undefined | Kind::Null))
     }
 
-    /// The number, if it is one.
-    pub fn as_number(self, value: Value<'_>) -> Option<f64> {
-        let mut number = 0.0;
-        // SAFETY: the value lives in an open scope; a wrong type is a status, not an exception.
-        let status =
-            unsafe { sys::napi_get_value_double(self.raw_env(), value.raw(), &raw mut number) };
-        (status == sys::Status::napi_ok).then_some(number)
+    /// Whether the value is an object or a function.
+    pub fn is_object(self, value: Value<'_>) -> Result<bool> {
+        Ok(matches!(self.kind(value)?, Kind::Object | Kind::Function))
     }
 
-    /// The boolean, if it is one.
-    pub fn as_boolean(self, value: Value<'_>) -> Option<bool> {
-        let mut boolean = false;
-        // SAFETY: as in `as_number`.
-        let status =
-            unsafe { sys::napi_get_value_bool(self.raw_env(), value.raw(), &raw mut boolean) };
-        (status == sys::Status::napi_ok).then_some(boolean)
+    /// Whether the value is an array.
+    pub fn is_array(self, value: Value<'_>) -> Result<bool> {
+        ask!(self, napi_is_array(value.raw()), false)
+    }
+
+    /// `a === b`.
+    pub fn is_same(self, a: Value<'_>, b: Value<'_>) -> bool {
+        probe!(self, napi_strict_equals(a.raw(), b.raw()), false) == Some(true)
     }
 
     /// Whether `if (value)` would go in.
     pub fn is_truthy(self, value: Value<'_>) -> bool {
-        let mut boolean = ptr::null_mut();
-        // SAFETY: as in `as_number`; every value can be asked, and none of an app's code runs for it.
-        let status =
-            unsafe { sys::napi_coerce_to_bool(self.raw_env(), value.raw(), &raw mut boolean) };
-        status == sys::Status::napi_ok && self.as_boolean(self.value(boolean)) == Some(true)
+        let boolean = probe!(self, napi_coerce_to_bool(value.raw()), ptr::null_mut());
+        boolean.and_then(|boolean| self.as_boolean(self.value(boolean))) == Some(true)
+    }
+
+    /// The number, if it is one.
+    pub fn as_number(self, value: Value<'_>) -> Option<f64> {
+        probe!(self, napi_get_value_double(value.raw()), 0.0)
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_boolean(self, value: Value<'_>) -> Option<bool> {
+        probe!(self, napi_get_value_bool(value.raw()), false)
     }
 
     /// Hands the code units of a string to `read`, if the value is a string.
     pub fn with_units<R>(self, value: Value<'_>, read: impl FnOnce(&[u16]) -> R) -> Option<R> {
+        // napi writes at most as many units as there is room for, the last a terminating zero.
         let mut short = [0u16; 64];
-        let mut length = 0;
-        // SAFETY: napi writes at most `short.len()` units, the last a terminating zero.
-        let status = unsafe {
-            sys::napi_get_value_string_utf16(
-                self.raw_env(),
-                value.raw(),
-                short.as_mut_ptr(),
-                short.len(),
-                &raw mut length,
-            )
-        };
-        if status != sys::Status::napi_ok {
-            return None;
-        }
-        if length + 1 < short.len() {
+        let (room, start) = (short.len(), short.as_mut_ptr());
+        let length = probe!(
+            self,
+            napi_get_value_string_utf16(value.raw(), start, room),
+            0
+        )?;
+        if length + 1 < room {
             return Some(read(&short[..length]));
         }
-        // SAFETY: without a buffer napi answers the length, and then fills a buffer with room for it.
-        unsafe {
-            sys::napi_get_value_string_utf16(
-                self.raw_env(),
-                value.raw(),
-                ptr::null_mut(),
-                0,
-                &raw mut length,
-            );
-            let mut long = vec![0u16; length + 1];
-            sys::napi_get_value_string_utf16(
-                self.raw_env(),
-                value.raw(),
-                long.as_mut_ptr(),
-                long.len(),
-                &raw mut length,
-            );
-            Some(read(&long[..length]))
-        }
+        // Without room it answers the length.
+        let none = ptr::null_mut();
+        let length = probe!(self, napi_get_value_string_utf16(value.raw(), none, 0), 0)?;
+        let mut long = vec![0u16; length + 1];
+        let (room, start) = (long.len(), long.as_mut_ptr());
+        let length = probe!(
+            self,
+            napi_get_value_string_utf16(value.raw(), start, room),
+            0
+        )?;
+        Some(read(&long[..length]))
     }
 
     /// The string, if it is one.
     pub fn as_text(self, value: Value<'_>) -> Option<Text> {
         self.with_units(value, Text::from_units)
+    }
+
+    /// The same as UTF-8; what that cannot express is replaced.
+    pub fn as_string(self, value: Value<'_>) -> Option<String> {
+        self.with_units(value, String::from_utf16_lossy)
     }
 
     /// The bytes of a `Uint8Array`, a `Buffer` or another view of bytes.
@@ -146,38 +169,51 @@ impl Scope<'_> {
 
     /// The type of a typed array, where its elements are, and how many.
     fn typed_array(self, value: Value<'_>) -> Option<(i32, *const c_void, usize)> {
-        let (mut kind, mut length, mut data, mut buffer, mut offset) =
-            (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: the value lives in an open scope; another type is a status.
-        let status = unsafe {
-            sys::napi_get_typedarray_info(
-                self.raw_env(),
+        let (mut kind, mut length, mut data, mut buffer) = (0, 0, ptr::null_mut(), ptr::null_mut());
+        probe!(
+            self,
+            napi_get_typedarray_info(
                 value.raw(),
                 &raw mut kind,
                 &raw mut length,
                 &raw mut data,
-                &raw mut buffer,
-                &raw mut offset,
-            )
-        };
-        (status == sys::Status::napi_ok).then_some((kind, data.cast_const(), length))
-    }
-
-    /// Whether the value is an array.
-    pub fn is_array(self, value: Value<'_>) -> Result<bool> {
-        let mut is = false;
-        // SAFETY: the value lives in an open scope.
-        self.check(unsafe { sys::napi_is_array(self.raw_env(), value.raw(), &raw mut is) })?;
-        Ok(is)
+                &raw mut buffer
+            ),
+            0
+        )?;
+        Some((kind, data.cast_const(), length))
     }
 
     /// The length of an array.
     pub fn length(self, array: Value<'_>) -> Result<u32> {
-        let mut length = 0;
-        // SAFETY: the value lives in an open scope; another type is a status.
-        self.check(unsafe {
-            sys::napi_get_array_length(self.raw_env(), array.raw(), &raw mut length)
-        })?;
-        Ok(length)
+        ask!(self, napi_get_array_length(array.raw()), 0)
+    }
+
+    /// The elements of an array, in this scope.
+    pub fn elements(self, array: Value<'_>) -> Result<Vec<Value<'s>>> {
+        let elements = 0..self.length(array)?;
+        elements.map(|index| self.element(array, index)).collect()
+    }
+
+    /// What `read` makes of each element of an array, each in a scope of its own.
+    pub fn each<T>(
+        self,
+        array: Value<'_>,
+        read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.first_of(array, usize::MAX, read)
+    }
+
+    /// The same of the first elements, at most `most`.
+    pub fn first_of<T>(
+        self,
+        array: Value<'_>,
+        most: usize,
+        mut read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let elements = (0..self.length(array)?).take(most);
+        elements
+            .map(|index| self.nested(|scope| read(scope, scope.element(array, index)?)))
+            .collect()
     }
 }

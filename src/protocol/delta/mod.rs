@@ -3,11 +3,13 @@
 mod ask;
 mod backlog;
 mod contiguous_prefix;
+mod own_index;
 mod selection;
 
 pub use ask::{Ask, Standing};
 pub use backlog::Backlog;
 pub use contiguous_prefix::ContiguousPrefix;
+pub use own_index::Unfit;
 pub use selection::{MOST_UNORDERABLE, Selection, Stretch, Survey, Unorderable};
 
 #[cfg(test)]

@@ -54,3 +54,35 @@ pub enum Reply {
     /// It holds something else, and no more than this.
     Keys(Vec<Found>),
 }
+
+/// The parts of a range with about equally many keys each. `entries` are all that is held of it, in order: keys, and
+/// hashes of versions.
+pub fn split(range: &Range, entries: &[(String, u64)]) -> Vec<Span> {
+    let size = entries.len().div_ceil(FANOUT).max(1);
+    let mut parts: Vec<Span> = Vec::new();
+    for chunk in entries.chunks(size) {
+        let first = chunk
+            .first()
+            .map(|(key, _)| key.clone())
+            .unwrap_or_default();
+        let from = match parts.last_mut() {
+            Some(before) => {
+                before.range.to = Some(first.clone());
+                first
+            }
+            None => range.from.clone(),
+        };
+        let mut digest = Digest::default();
+        for (_, hash) in chunk {
+            digest.add(*hash);
+        }
+        let stream = range.stream.clone();
+        let range = Range {
+            stream,
+            from,
+            to: range.to.clone(),
+        };
+        parts.push(Span { range, digest });
+    }
+    parts
+}

@@ -87,6 +87,15 @@ impl History {
         self.0.first()
     }
 
+    /// The stretches that reach `seq`, and at least so many of the newest ones: enough to know again who has noted that
+    /// number.
+    #[must_use]
+    pub fn since(&self, seq: u64, least: usize) -> Self {
+        let reaching = self.0.iter().take_while(|stretch| stretch.seq >= seq);
+        let count = reaching.count().max(least);
+        Self(self.0.iter().take(count).cloned().collect())
+    }
+
     /// The position at a number of this log; `None` if nothing was ever written to it.
     pub fn at(&self, seq: u64) -> Option<Cursor> {
         let reached = self.0.iter().rev().find(|stretch| stretch.seq >= seq);

@@ -66,7 +66,9 @@ mod tests {
         fn a_digest_depends_on_the_set_and_not_on_its_order(mut hashes in prop::collection::vec(0..=MASK, 0..40)) {
             let digest = |hashes: &[u64]| {
                 let mut digest = Digest::default();
-                hashes.iter().for_each(|hash| digest.add(*hash));
+                for hash in hashes {
+                    digest.add(*hash);
+                }
                 digest
             };
             let forwards = digest(&hashes);

@@ -38,6 +38,13 @@ pub struct LogRequest {
     pub compare: Vec<Span>,
 }
 
+impl LogRequest {
+    /// Whether it compares what both sides hold, and moves nothing.
+    pub fn compares(&self) -> bool {
+        self.verify || !self.compare.is_empty()
+    }
+}
+
 /// Of one plane.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -78,6 +85,9 @@ pub struct LogAnswer {
     /// For each range that was to be compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Reply>,
+    /// Whether more of the request was refused than the answer names.
+    #[serde(skip_serializing_if = "is_false")]
+    pub refuses_more: bool,
 }
 
 /// Of one plane.
@@ -102,6 +112,9 @@ pub struct PlaneAnswer {
     /// The keys of the items that it holds and cannot send.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<WireKey>,
+    /// The keys of items that were asked for by them and for which there was no room.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<WireKey>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -24,7 +24,7 @@ mod digest;
 mod message;
 
 pub use canonical::canonical_body;
-pub use compare::{FANOUT, Found, LEAF, Range, Reply, Span};
+pub use compare::{FANOUT, Found, LEAF, Range, Reply, Span, split};
 pub use cursor::{Cursor, Generation, History};
 pub use digest::{Digest, entry_hash};
 pub use message::{LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, WireKey};

@@ -74,6 +74,12 @@ fn refusals(list: Option<&[&RawValue]>) -> Vec<Refusal> {
     list.filter_map(|json| refusal(json)).collect()
 }
 
+/// The same of a list by itself; of what is none, nothing.
+pub fn read_refusals(text: &str) -> Vec<Refusal> {
+    let list: Option<Vec<&RawValue>> = serde_json::from_str(text).ok();
+    refusals(list.as_deref())
+}
+
 /// Where a message is wrong.
 struct Malformed(&'static str);
 

@@ -83,6 +83,13 @@ fn log(log: Option<&impl Serialize>, text: &mut String) {
     }
 }
 
+/// A list of refusals by itself.
+pub fn write_refusals(list: &[Refusal]) -> String {
+    let mut text = String::new();
+    refusals(list, &mut text);
+    text
+}
+
 fn refusals(list: &[Refusal], text: &mut String) {
     text.push('[');
     for (index, refusal) in list.iter().take(Refusal::MOST).enumerate() {

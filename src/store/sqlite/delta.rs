@@ -13,7 +13,7 @@ use super::indexes::ByTime;
 use super::malformed::Raw;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection};
-use crate::protocol::hlc::{Hlc, text_floor};
+use crate::protocol::hlc::{Hlc, NodeId, text_ceiling, text_floor};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -123,12 +123,8 @@ pub(super) fn watermarks(
         let mut marks = Watermarks::default();
         let mut newest = view.prepare_cached(&sql.newest_of_node)?;
         for_each_node(&view, sql, |node| {
-            let mut rows = newest.query([node])?;
-            while let Some(row) = rows.next()? {
-                if let Some(hlc) = time(row)? {
-                    marks.advance(&hlc);
-                    break;
-                }
+            if let Some(hlc) = first_time(newest.query([node])?, |_| true)? {
+                marks.advance(&hlc);
             }
             Ok(())
         })?;
@@ -142,6 +138,59 @@ pub(super) fn watermarks(
         Ok(marks)
     };
     read().map_err(during(operation))
+}
+
+/// The greatest timestamp of a node among the rows with a usual time.
+pub(super) fn newest_of(
+    operation: &'static str,
+    connection: &Connection,
+    sql: &ByTime,
+    node: &NodeId,
+) -> Result<Option<Hlc>> {
+    let read = || {
+        let mut newest = connection.prepare_cached(&sql.newest_of_node)?;
+        first_time(newest.query([node.to_string()])?, |_| true)
+    };
+    read().map_err(during(operation))
+}
+
+/// Per node of `marks` the greatest timestamp of all rows that is not later than its entry.
+pub(super) fn newest_upto(
+    operation: &'static str,
+    connection: &Connection,
+    sql: &ByTime,
+    marks: &Watermarks,
+) -> Result<Watermarks> {
+    let read = || {
+        let view = connection.unchecked_transaction()?;
+        let mut found = Watermarks::default();
+        let mut newest = view.prepare_cached(&sql.newest_upto)?;
+        for (node, mark) in marks.iter() {
+            let ceiling = text_ceiling(mark);
+            let rows = newest.query(params![node.to_string(), ceiling])?;
+            if let Some(hlc) = first_time(rows, |hlc| marks.covers(hlc))? {
+                found.advance(&hlc);
+            }
+        }
+        let mut odd = view.prepare_cached(&sql.odd_rows)?;
+        let mut rows = odd.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Some(hlc) = time(row)?.filter(|hlc| marks.covers(hlc)) {
+                found.advance(&hlc);
+            }
+        }
+        Ok(found)
+    };
+    read().map_err(during(operation))
+}
+
+fn first_time(mut rows: Rows<'_>, wanted: impl Fn(&Hlc) -> bool) -> rusqlite::Result<Option<Hlc>> {
+    while let Some(row) = rows.next()? {
+        if let Some(hlc) = time(row)?.filter(|hlc| wanted(hlc)) {
+            return Ok(Some(hlc));
+        }
+    }
+    Ok(None)
 }
 
 /// Timestamps and keys, and whether there are more.

@@ -26,6 +26,7 @@ pub(super) struct ByTime {
     pub(super) first_node: String,
     pub(super) next_node: String,
     pub(super) newest_of_node: String,
+    pub(super) newest_upto: String,
     pub(super) node_since: String,
     pub(super) odd_rows: String,
     /// The rows that have neither a time nor a node, given a null. (Where a column may not be null, a null
@@ -56,6 +57,10 @@ impl ByTime {
             newest_of_node: format!(
                 "SELECT \"updated_at\" FROM {table}
                   WHERE {node} = ?1 AND NOT ({odd}) ORDER BY \"updated_at\" DESC"
+            ),
+            newest_upto: format!(
+                "SELECT \"updated_at\" FROM {table}
+                  WHERE {node} = ?1 AND \"updated_at\" <= ?2 AND NOT ({odd}) ORDER BY \"updated_at\" DESC"
             ),
             node_since: format!(
                 "SELECT \"updated_at\", {keys} FROM {table}
@@ -149,6 +154,7 @@ pub(super) mod tests {
             &sql.first_node,
             &sql.next_node,
             &sql.newest_of_node,
+            &sql.newest_upto,
             &sql.node_since,
             &sql.odd_rows,
             &sql.timeless_rows,
@@ -161,6 +167,7 @@ pub(super) mod tests {
             &sql.first_node,
             &sql.next_node,
             &sql.newest_of_node,
+            &sql.newest_upto,
             &sql.node_since,
             &sql.timeless_rows,
             &sql.by_key,

@@ -39,7 +39,7 @@ pub(super) trait Tables: Clone + Send + Sync + 'static {
     /// What takes in the items of a page, one after the other, and says of each whether it is stored now and was not
     /// before. Of two versions with one timestamp the greater one is stored; if that is the stored one, it gets a new
     /// number, so that everybody hears of it.
-    fn take_in<'a>(&'a self) -> TakeIn<'a>;
+    fn take_in(&self) -> TakeIn<'_>;
 }
 
 /// The log of a plane of a file.

@@ -11,6 +11,7 @@ use super::database::Database;
 use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
+use super::late::{LateCheck, delete_own, put_own};
 use super::log::{self, Plane, Tracked};
 use super::logged::{Fetch, Log, Logged, Tables, TakeIn};
 use super::record::{decode, encode};
@@ -20,6 +21,7 @@ use super::schema::{Shape, TABLE};
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
+use crate::engine::ports::Late;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::{Hlc, wins};
@@ -27,6 +29,7 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Stream, canonical_body};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::late::LateStamps;
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
@@ -36,6 +39,7 @@ pub struct SqliteRecords {
     database: Database,
     tables: RecordTables,
     log: Log,
+    late: LateStamps,
 }
 
 /// The table of records, as its log knows it.
@@ -55,6 +59,7 @@ impl SqliteRecords {
             database,
             tables,
             log,
+            late: LateStamps::default(),
         })
     }
 
@@ -69,22 +74,24 @@ impl SqliteRecords {
             .await
     }
 
-    /// Writes in one transaction, with what the log notes of it.
-    async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
-    {
+    /// Writes what the app asks for in one transaction, with what the log notes of it. What of it is late is noted once
+    /// it lasts.
+    fn write(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<()> + Send + 'static,
+    ) -> Later<'_, ()> {
         let (shape, log) = (Arc::clone(&self.tables.0), self.log.clone());
-        self.database
-            .write(operation, move |connection| {
-                let transaction = begin(operation, connection)?;
-                let done = work(&transaction, &shape)?;
-                log.fold(&transaction)?;
-                transaction.commit().map_err(during(operation))?;
-                Ok(done)
-            })
-            .await
+        let stamps = self.late.clone();
+        Box::pin(self.database.write(operation, move |connection| {
+            let transaction = begin(operation, connection)?;
+            let mut late = LateCheck::default();
+            work(&transaction, &shape, &mut late)?;
+            log.fold(&transaction)?;
+            transaction.commit().map_err(during(operation))?;
+            stamps.note(late.found);
+            Ok(())
+        }))
     }
 }
 
@@ -103,10 +110,10 @@ impl RecordStore for SqliteRecords {
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record";
-        Box::pin(self.write(OPERATION, move |connection, shape| {
+        self.write(OPERATION, move |connection, shape, late| {
             let record = encode(OPERATION, shape, &record)?;
-            rows::put(OPERATION, connection, shape, &record)
-        }))
+            put_own(OPERATION, (connection, shape), &record, late)
+        })
     }
 
     fn get(&self, id: &str) -> Later<'_, Option<Json>> {
@@ -130,9 +137,9 @@ impl RecordStore for SqliteRecords {
     fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
         const OPERATION: &str = "delete a record";
         let id = id.to_owned();
-        Box::pin(self.write(OPERATION, move |connection, shape| {
-            rows::delete(OPERATION, connection, shape, &id, &hlc)
-        }))
+        self.write(OPERATION, move |connection, shape, late| {
+            delete_own(OPERATION, (connection, shape), (&id, &hlc), late)
+        })
     }
 
     fn query(&self, query: Query) -> Later<'_, QueryResult> {
@@ -143,27 +150,28 @@ impl RecordStore for SqliteRecords {
 
     fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()> {
         const OPERATION: &str = "run a batch";
-        Box::pin(self.write(OPERATION, move |connection, shape| {
+        self.write(OPERATION, move |connection, shape, late| {
             for operation in operations {
                 match operation {
                     Operation::Put(record) => {
                         let record = encode(OPERATION, shape, &record)?;
-                        rows::put(OPERATION, connection, shape, &record)?;
+                        put_own(OPERATION, (connection, shape), &record, late)?;
                     }
                     Operation::Delete { id, hlc } => {
-                        rows::delete(OPERATION, connection, shape, &id, &hlc)?;
+                        delete_own(OPERATION, (connection, shape), (&id, &hlc), late)?;
                     }
                 }
             }
             Ok(())
-        }))
+        })
     }
 
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
             let shape = Arc::clone(&self.tables.0);
-            let begun = SqliteTransaction::begin(turn, shape, self.log.clone()).await?;
+            let noted_in = (self.log.clone(), self.late.clone());
+            let begun = SqliteTransaction::begin(turn, shape, noted_in).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -207,6 +215,17 @@ impl RecordStore for SqliteRecords {
         Box::pin(self.read(OPERATION, |connection, shape| {
             delta::watermarks(OPERATION, connection, &shape.sql.by_time)
         }))
+    }
+
+    fn newest_upto(&self, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of the records";
+        Box::pin(self.read(OPERATION, move |connection, shape| {
+            delta::newest_upto(OPERATION, connection, &shape.sql.by_time, &marks).map(Some)
+        }))
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
     }
 
     fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
@@ -275,7 +294,7 @@ impl Tables for RecordTables {
         })
     }
 
-    fn take_in<'a>(&'a self) -> TakeIn<'a> {
+    fn take_in(&self) -> TakeIn<'_> {
         Box::new(|connection, item| {
             let is_new = take_in_one(connection, &self.0, item)? == Met::Older;
             Ok(is_new || settle_equal(connection, &self.0, item)?)

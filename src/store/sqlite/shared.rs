@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::fault::during;
@@ -151,11 +151,17 @@ impl Shared {
         let Some(writer) = self.line.writer_if_idle() else {
             return Ok(());
         };
-        match writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DatabaseBusy) => {
-                Err(during("close a database")(error))
+        let Err(error) = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) else {
+            return Ok(());
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => Ok(()),
+            // A file that is damaged is no better for staying open; `healthCheck` tells of it.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                tracing::warn!(%error, "the log of a damaged database cannot be moved into its file");
+                Ok(())
             }
-            _ => Ok(()),
+            _ => Err(during("close a database")(error)),
         }
     }
 }

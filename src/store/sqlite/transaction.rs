@@ -4,14 +4,15 @@
 //! itself alone until it is committed. One that is dropped is rolled back, and so is one that
 //! [outlives](RecordTransaction::outlived) its time or its store.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use super::fault::during;
+use super::late::{LateCheck, delete_own, put_own};
 use super::logged::Log;
 use super::query;
 use super::record::encode;
@@ -21,13 +22,14 @@ use super::turn::Turn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::store::gate::closed;
+use crate::store::late::LateStamps;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{Holder, Json, Later, RecordTransaction, blocking};
 
 /// See the [module page](self).
 #[derive(Debug, Clone)]
 pub struct SqliteTransaction {
-    stands: Arc<Mutex<Stands>>,
+    stands: Arc<tokio::sync::Mutex<Stands>>,
     shape: Arc<Shape>,
     log: Log,
     holder: Holder,
@@ -71,6 +73,9 @@ impl Why {
 #[derive(Debug)]
 struct Open {
     turn: Turn,
+    /// What it has stored late, and where that is noted once it lasts.
+    late: Mutex<LateCheck>,
+    stamps: LateStamps,
 }
 
 impl Drop for Open {
@@ -86,7 +91,11 @@ impl Drop for Open {
 
 impl SqliteTransaction {
     /// Begins with the turn that it keeps.
-    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>, log: Log) -> Result<Self> {
+    pub(super) async fn begin(
+        turn: Turn,
+        shape: Arc<Shape>,
+        (log, stamps): (Log, LateStamps),
+    ) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
         let cut = turn.cut.clone();
         if *cut.borrow() {
@@ -98,11 +107,12 @@ impl SqliteTransaction {
                 .execute_batch("BEGIN IMMEDIATE")
                 .map_err(during(OPERATION))?;
             let holder = turn.hold();
-            Ok((Open { turn }, holder))
+            let late = Mutex::default();
+            Ok((Open { turn, late, stamps }, holder))
         })
         .await?;
         Ok(Self {
-            stands: Arc::new(Mutex::new(Stands::Open(open))),
+            stands: Arc::new(tokio::sync::Mutex::new(Stands::Open(open))),
             shape,
             log,
             holder,
@@ -132,12 +142,15 @@ impl SqliteTransaction {
     async fn run<T, F>(&self, operation: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
+        F: FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<T> + Send + 'static,
     {
         let stands = Arc::clone(&self.stands).lock_owned().await;
         let shape = Arc::clone(&self.shape);
         blocking::run(operation, move || match &*stands {
-            Stands::Open(open) => work(open.connection(operation)?, &shape),
+            Stands::Open(open) => {
+                let mut late = open.late.lock().unwrap_or_else(PoisonError::into_inner);
+                work(open.connection(operation)?, &shape, &mut late)
+            }
             Stands::Over(why) => Err(why.error(operation)),
         })
         .await
@@ -176,16 +189,16 @@ impl RecordTransaction for SqliteTransaction {
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record in a transaction";
-        Box::pin(self.run(OPERATION, move |connection, shape| {
+        Box::pin(self.run(OPERATION, move |connection, shape, late| {
             let record = encode(OPERATION, shape, &record)?;
-            rows::put(OPERATION, connection, shape, &record)
+            put_own(OPERATION, (connection, shape), &record, late)
         }))
     }
 
     fn get(&self, id: &str) -> Later<'_, Option<Json>> {
         const OPERATION: &str = "get a record in a transaction";
         let id = id.to_owned();
-        Box::pin(self.run(OPERATION, move |connection, shape| {
+        Box::pin(self.run(OPERATION, move |connection, shape, _| {
             rows::get(OPERATION, connection, shape, &id)
         }))
     }
@@ -193,15 +206,15 @@ impl RecordTransaction for SqliteTransaction {
     fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
         const OPERATION: &str = "delete a record in a transaction";
         let id = id.to_owned();
-        Box::pin(self.run(OPERATION, move |connection, shape| {
-            rows::delete(OPERATION, connection, shape, &id, &hlc)
+        Box::pin(self.run(OPERATION, move |connection, shape, late| {
+            delete_own(OPERATION, (connection, shape), (&id, &hlc), late)
         }))
     }
 
     fn query(&self, query: Query) -> Later<'_, QueryResult> {
         Box::pin(self.run(
             "query records in a transaction",
-            move |connection, shape| query::run(connection, shape, &query),
+            move |connection, shape, _| query::run(connection, shape, &query),
         ))
     }
 
@@ -214,7 +227,10 @@ impl RecordTransaction for SqliteTransaction {
             open.turn.shared.check_place(OPERATION)?;
             connection
                 .execute_batch("COMMIT")
-                .map_err(during(OPERATION))
+                .map_err(during(OPERATION))?;
+            let mut late = open.late.lock().unwrap_or_else(PoisonError::into_inner);
+            open.stamps.note(late.found.drain(..));
+            Ok(())
         }))
     }
 

@@ -1,4 +1,4 @@
-//! `POST /sync/exchange`
+//! `POST /sync/exchange`, and `POST /sync/reconcile`, which asks in the same way.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use super::{Client, Headers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;
 use crate::protocol::wire::{Json, read_answer};
-use crate::transport::{EXCHANGE_PATH, gzip};
+use crate::transport::gzip;
 
 const GZIP: &str = "gzip";
 
@@ -23,7 +23,7 @@ const TAKES_PACKED: u8 = 1;
 const REFUSES_PACKED: u8 = 2;
 
 impl Client {
-    /// Posts the text of a request. It is packed where that is worth it, `may_pack`, and the peer has
+    /// Posts the text of a request to `path`. It is packed where that is worth it, `may_pack`, and the peer has
     /// said in an earlier answer that it takes packed requests.
     ///
     /// # Errors
@@ -31,6 +31,7 @@ impl Client {
     /// where there is no connection; `InvalidArgument` for headers and URLs that cannot be used.
     pub async fn exchange(
         &self,
+        path: &str,
         text: Bytes,
         headers: &Headers,
         may_pack: bool,
@@ -39,7 +40,7 @@ impl Client {
             let packed = if may_pack { self.packed(&text)? } else { None };
             let mut response = None;
             if let Some(packed) = packed {
-                let first = self.post(packed, headers, true).await?;
+                let first = self.post(path, packed, headers, true).await?;
                 if first.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                     self.packing.store(REFUSES_PACKED, Ordering::Relaxed);
                 } else {
@@ -48,9 +49,9 @@ impl Client {
             }
             let response = match response {
                 Some(response) => response,
-                None => self.post(text.clone(), headers, false).await?,
+                None => self.post(path, text.clone(), headers, false).await?,
             };
-            self.answer(response).await
+            self.answer(path, response).await
         })
         .await
     }
@@ -67,12 +68,13 @@ impl Client {
 
     async fn post(
         &self,
+        path: &str,
         body: Bytes,
         headers: &Headers,
         packed: bool,
     ) -> Result<Response, Failure> {
         let mut request = self
-            .request(Method::POST, EXCHANGE_PATH, headers)?
+            .request(Method::POST, path, headers)?
             .header(ACCEPT_ENCODING, GZIP);
         if packed {
             request = request.header(CONTENT_ENCODING, GZIP);
@@ -80,9 +82,9 @@ impl Client {
         self.send(request.body(body)).await
     }
 
-    async fn answer(&self, response: Response) -> Result<Answer<Json>, Failure> {
+    async fn answer(&self, path: &str, response: Response) -> Result<Answer<Json>, Failure> {
         if !response.status().is_success() {
-            return Err(self.refusal(EXCHANGE_PATH, response).await);
+            return Err(self.refusal(path, response).await);
         }
         if names_gzip(response.headers(), &ACCEPT_ENCODING) {
             // A refusal that was met before stands.

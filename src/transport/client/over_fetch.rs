@@ -366,13 +366,13 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         confirmed(blob, size, stat.as_ref())
     }
 
-    /// Posts the text of a message, and reads the answer.
+    /// Posts the text of a message, and reads the answer. `compares` as in [`Head::post`].
     pub async fn post<T>(
         &self,
-        text: &Bytes,
+        (text, compares): (&Bytes, bool),
         read: impl AsyncFn(Fetched<S::Data>) -> Result<T>,
     ) -> Result<T> {
-        let head = Head::post(text);
+        let head = Head::post(text, compares);
         repeat(
             self.retries,
             async |_| {

@@ -16,7 +16,7 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::{Json, weigh, write_request};
-use crate::transport::EXCHANGE_PATH;
+use crate::transport::{EXCHANGE_PATH, RECONCILE_PATH};
 
 /// A request, as callbacks that add headers to it see it.
 #[derive(Debug, Clone)]
@@ -50,12 +50,19 @@ impl Head {
         }
     }
 
-    /// The posting of a message.
-    pub fn post(text: &Bytes) -> Self {
+    /// The posting of a message; `compares` says whether it only compares what both sides hold.
+    pub fn post(text: &Bytes, compares: bool) -> Self {
         Self {
             content_type: Some("application/json".to_owned()),
             body: Some(text.clone()),
-            ..Self::bare("POST", EXCHANGE_PATH)
+            ..Self::bare(
+                "POST",
+                if compares {
+                    RECONCILE_PATH
+                } else {
+                    EXCHANGE_PATH
+                },
+            )
         }
     }
 }
@@ -252,13 +259,13 @@ pub async fn text_of(caller: &impl Caller, request: Request<Json>) -> Result<Byt
 }
 
 impl<C: Caller> Peer<C> {
-    /// Posts a request that is text already, and reads the answer.
-    pub async fn post(&self, text: Bytes) -> Result<Answer<Json>> {
+    /// Posts a request that is text already, and reads the answer. `compares` as in [`Head::post`].
+    pub async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Json>> {
         // What is signed is what is sent.
         let may_pack = !self.caller.signs();
-        self.ask(&Head::post(&text), |client, _, headers| {
+        self.ask(&Head::post(&text, compares), |client, head, headers| {
             let text = text.clone();
-            async move { client.exchange(text, &headers, may_pack).await }
+            async move { client.exchange(&head.path, text, &headers, may_pack).await }
         })
         .await
     }
@@ -270,7 +277,9 @@ impl<C: Caller> Exchange<Json> for Peer<C> {
             max_answer_bytes: Some(self.client.max_answer_bytes()),
             ..request
         };
-        self.post(text_of(&self.caller, request).await?).await
+        let compares = request.compares();
+        self.post(text_of(&self.caller, request).await?, compares)
+            .await
     }
 
     fn pack(&self, item: &mut Item<Json>) -> Result<usize> {

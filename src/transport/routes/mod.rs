@@ -3,7 +3,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /sync/exchange` | 200, JSON |
+//! | `POST /sync/exchange`, `POST /sync/reconcile` | 200, JSON |
 //! | `HEAD`, `GET /files/<key>` | 200, 206, 304, 404, 416 |
 //! | `PUT /files/<key>` | 200 |
 //! | `DELETE /files/<key>` | 204 |
@@ -22,7 +22,7 @@ pub use key::{MAX_KEY, decode_key, encoded_path};
 pub use refusal::{Refusal, add_marker};
 pub use select::{Selection, entity_tag, packs_answers, select};
 
-use super::{EXCHANGE_PATH, FILES_PREFIX};
+use super::{EXCHANGE_PATH, FILES_PREFIX, RECONCILE_PATH};
 
 /// Whether a server is there.
 pub const HEALTH_PATH: &str = "/health";
@@ -32,6 +32,8 @@ pub const HEALTH_PATH: &str = "/health";
 pub enum Route {
     /// An exchange.
     Exchange,
+    /// An exchange that compares what both sides hold.
+    Reconcile,
     /// Whether the server is there.
     Health,
     /// A file, by its key.
@@ -43,6 +45,7 @@ impl Route {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Exchange => "exchange",
+            Self::Reconcile => "reconcile",
             Self::Health => "health",
             Self::File(..) => "file",
         }
@@ -52,7 +55,7 @@ impl Route {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::File(_, key) => Some(key),
-            Self::Exchange | Self::Health => None,
+            Self::Exchange | Self::Reconcile | Self::Health => None,
         }
     }
 }
@@ -86,9 +89,14 @@ pub enum Found {
 /// Looks up a method and the target of a request line. The query does not count.
 pub fn find(method: &Method, target: &str) -> Found {
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    if path == EXCHANGE_PATH {
+    let posted = match path {
+        EXCHANGE_PATH => Some(Route::Exchange),
+        RECONCILE_PATH => Some(Route::Reconcile),
+        _ => None,
+    };
+    if let Some(route) = posted {
         return if method == Method::POST {
-            Found::Route(Route::Exchange)
+            Found::Route(route)
         } else {
             Found::OtherMethods("POST")
         };
@@ -129,6 +137,8 @@ mod tests {
         let exchange = Found::Route(Route::Exchange);
         assert_eq!(find(&Method::POST, "/sync/exchange"), exchange);
         assert_eq!(find(&Method::POST, "/sync/exchange?a=/files/x"), exchange);
+        let reconcile = Found::Route(Route::Reconcile);
+        assert_eq!(find(&Method::POST, "/sync/reconcile"), reconcile);
         assert_eq!(find(&Method::GET, "/health"), Found::Route(Route::Health));
         assert_eq!(
             find(&Method::GET, "/files/photos%2Fx.jpg?v=1"),

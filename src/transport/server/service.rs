@@ -112,7 +112,9 @@ async fn answer(
         }
     }
     match route {
-        Route::Health | Route::Exchange => exchange(channel, head, body, why).await,
+        Route::Health | Route::Exchange | Route::Reconcile => {
+            exchange(channel, head, body, why).await
+        }
         Route::File(action, key) => {
             let explain = |error| explained(channel, "serve a file", &error, Some(why));
             match action {

@@ -14,6 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::columns::quote;
 use super::super::fault::{about, during, ignored};
+use super::super::late::LateCheck;
 use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
 use super::super::records::SHARED_NODE;
@@ -60,6 +61,10 @@ pub(super) struct Tables(RefCell<HashMap<Table, AppTable>>);
 impl Tables {
     /// Applies one entry within the caller's transaction; whether it changed anything.
     pub(super) fn apply(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is of one lifetime, and any is needed"
+        )]
         self.run(connection, item, |change, entry| change.run(entry))
     }
 
@@ -82,6 +87,22 @@ impl Tables {
             self.0.borrow_mut().clear();
         }
         applied
+    }
+
+    /// Applies an entry of the app's, and notes where it is late.
+    pub(super) fn apply_own(
+        &self,
+        connection: &Connection,
+        item: &Item<Json>,
+        late: &mut LateCheck,
+    ) -> Result<bool> {
+        if let ItemKind::Row(table) = &item.kind {
+            let known = find_table(connection, table)?;
+            let by_time = (connection, &known.by_time);
+            late.look(APPLY, by_time, &item.hlc, || Ok(None))?;
+            self.0.borrow_mut().insert(table.clone(), known);
+        }
+        self.apply(connection, item)
     }
 
     fn apply_entry(
@@ -248,9 +269,14 @@ impl Change<'_> {
         if self.table.time_of(stored).as_ref() != Some(self.hlc) {
             return Ok(false);
         }
-        let incoming = self.encode(row.clone(), |_, _| None);
-        let theirs = canonical_body(&self.table.decode(&incoming.clone().into_stored()));
-        let ours = canonical_body(&self.table.decode(stored));
+        // The node of its time is no content: some sides name it in a row, others do not.
+        let mut content = row.clone();
+        content.remove("node_id");
+        let incoming = self.encode(content, |_, _| None);
+        let ours = canonical_body(&without_node(&self.table.decode(stored)));
+        let theirs = canonical_body(&without_node(
+            &self.table.decode(&incoming.clone().into_stored()),
+        ));
         if theirs == ours {
             return Ok(false);
         }
@@ -454,6 +480,13 @@ impl Change<'_> {
             None => wanted.get() == "null",
         })
     }
+}
+
+/// A row without the node of its time.
+fn without_node(json: &str) -> String {
+    let mut fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
+    fields.remove("node_id");
+    serde_json::to_string(&fields).unwrap_or_else(|_| json.to_owned())
 }
 
 fn refuse(message: &str) -> Error {

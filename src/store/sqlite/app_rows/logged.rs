@@ -7,10 +7,11 @@ use rusqlite::types::Value;
 
 use super::super::fault::during;
 use super::super::log::{self, Plane, Tracked};
-use super::super::logged::{Fetch, Log, Logged, Tables, TakeIn};
+use super::super::logged::{Fetch, Tables, TakeIn};
 use super::apply;
+use super::entry::item;
+use super::namespaces;
 use super::table::{self, AppTable, StoredRow, physical_name};
-use super::{Database, SqliteAppRows, item, namespaces};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
@@ -23,14 +24,6 @@ const OPERATION: &str = "read a row of an app";
 /// The tables of all apps.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store::sqlite) struct RowTables;
-
-impl Logged for SqliteAppRows {
-    type Tables = RowTables;
-
-    fn parts(&self) -> (&Database, &RowTables, &Log) {
-        (&self.database, &RowTables, &self.log)
-    }
-}
 
 /// How the log knows a table; `None` if nothing tells its rows apart.
 fn tracked(table: &AppTable) -> Option<Tracked> {
@@ -81,7 +74,7 @@ impl Tables for RowTables {
         })
     }
 
-    fn take_in<'a>(&'a self) -> TakeIn<'a> {
+    fn take_in(&self) -> TakeIn<'_> {
         let tables = apply::Tables::default();
         Box::new(move |connection, item| tables.settle(connection, item))
     }

@@ -8,6 +8,7 @@
 
 mod apply;
 mod cell;
+mod entry;
 mod faults;
 mod layout;
 mod logged;
@@ -17,34 +18,35 @@ mod table;
 use std::future::ready;
 use std::path::Path;
 
-use rusqlite::Connection;
-use serde_json::json;
-
 use self::apply::{APPLY, Tables};
+use self::entry::item;
 use self::logged::RowTables;
-use self::table::{AppTable, StoredRow};
+use self::table::AppTable;
 use super::database::Database;
 use super::delta::{self, Wanted};
 use super::fault::during;
 use super::intake::{self, begin};
-use super::logged::Log;
-use super::record::Fields;
+use super::late::LateCheck;
+use super::logged::{Log, Logged};
 use super::registry::Role;
 use super::shared::Options;
+use crate::engine::ports::Late;
 use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{FILE_RECORDS_TABLE, Item, ItemKind, Said, Table, row_blob};
+use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::protocol::wire::size_in_json;
+use crate::store::late::LateStamps;
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
+use rusqlite::Connection;
 
 /// A store of app rows. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct SqliteAppRows {
     database: Database,
     log: Log,
+    late: LateStamps,
 }
 
 impl SqliteAppRows {
@@ -56,7 +58,11 @@ impl SqliteAppRows {
             Log::open(connection, &RowTables)
         };
         let (database, log) = Database::open(path, Role::AppRows, options, set_up)?;
-        Ok(Self { database, log })
+        Ok(Self {
+            database,
+            log,
+            late: LateStamps::default(),
+        })
     }
 
     fn page(&self, table: &Table, wanted: Wanted) -> Later<'_, (Vec<Item<Json>>, bool)> {
@@ -148,6 +154,18 @@ impl AppRowStore for SqliteAppRows {
         Box::pin(async move { Ok(marks.await?.unwrap_or_default()) })
     }
 
+    fn newest_upto(&self, table: &Table, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of an app's rows";
+        let found = self.with_table(OPERATION, table, move |connection, table| {
+            delta::newest_upto(OPERATION, connection, &table.by_time, &marks)
+        });
+        Box::pin(async move { Ok(Some(found.await?.unwrap_or_default())) })
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
+    }
+
     fn unseen(&self, table: &Table, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
         self.page(table, Wanted::Unseen(ask))
     }
@@ -166,6 +184,21 @@ impl AppRowStore for SqliteAppRows {
         self.page(table, Wanted::After(since, limit))
     }
 
+    fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
+        let (stamps, log) = (self.late.clone(), self.log.clone());
+        Box::pin(self.database.write(APPLY, move |connection| {
+            let transaction = begin(APPLY, connection)?;
+            let mut late = LateCheck::default();
+            let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            log.fold(&transaction)?;
+            transaction.commit().map_err(during(APPLY))?;
+            if applied {
+                stamps.note(late.found);
+            }
+            Ok(())
+        }))
+    }
+
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
         let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
@@ -179,40 +212,10 @@ impl AppRowStore for SqliteAppRows {
 
 const LIST: &str = "list the apps";
 
-/// A stored row as an entry: a live one is an insert, a deleted one a delete, each with the whole row. One
-/// that cannot be exchanged as it stands has a fault.
-fn item(operation: &'static str, table: &AppTable, hlc: Hlc, row: &StoredRow) -> Item<Json> {
-    let fault = table.fault_of(operation, row);
-    let json = table.decode(row);
-    let deleted = table.is_deleted(row);
-    let op = if deleted { "delete" } else { "insert" };
-    let body = format!(
-        "{{\"timestamp\":{},\"appId\":{},\"table\":{},\"op\":\"{op}\",\"row\":{json}}}",
-        json!(hlc),
-        json!(table.app_id),
-        json!(table.info.name),
-    );
-    let name = Table {
-        app: Text::from(table.app_id.as_str()),
-        name: Text::from(table.info.name.as_str()),
-    };
-    let mut blob = None;
-    if table.info.name == FILE_RECORDS_TABLE && fault.is_none() {
-        let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
-        let text = |field| serde_json::from_str::<Text>(fields.get(field)?.get()).ok();
-        let said = Said {
-            key: text("object_storage_key"),
-            mime_type: text("mime_type"),
-            content_hash: text("content_hash"),
-            size: fields.get("size_bytes").copied().and_then(size_in_json),
-        };
-        blob = row_blob(&name, said, deleted);
-    }
-    Item {
-        hlc,
-        kind: ItemKind::Row(name),
-        blob,
-        body: body.into(),
-        fault,
+impl Logged for SqliteAppRows {
+    type Tables = RowTables;
+
+    fn parts(&self) -> (&Database, &RowTables, &Log) {
+        (&self.database, &RowTables, &self.log)
     }
 }

@@ -2,10 +2,10 @@
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, number, string, text};
+use super::sql::{OPERATION, Plane, Sql, number, string, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Digest, FANOUT, Found, Key, LEAF, Range, Reply, Span, Stream};
+use crate::protocol::log::{Digest, Found, Key, LEAF, Range, Reply, Span, Stream, split};
 use crate::protocol::text::Text;
 
 /// Reads the items that lie under a key.
@@ -63,35 +63,6 @@ fn reply<B>(sql: &dyn Sql, plane: Plane, span: &Span, fetch: Fetch<'_, B>) -> Re
         ));
     }
     Ok(Reply::Parts(split(&span.range, &entries_of)))
-}
-
-/// The parts of a range with about equally many keys each.
-fn split(range: &Range, entries: &[(String, u64)]) -> Vec<Span> {
-    let size = entries.len().div_ceil(FANOUT).max(1);
-    let mut parts: Vec<Span> = Vec::new();
-    for chunk in entries.chunks(size) {
-        let first = chunk
-            .first()
-            .map(|(key, _)| key.clone())
-            .unwrap_or_default();
-        let from = match parts.last_mut() {
-            Some(before) => {
-                before.range.to = Some(first.clone());
-                first
-            }
-            None => range.from.clone(),
-        };
-        let mut digest = Digest::default();
-        chunk.iter().for_each(|(_, hash)| digest.add(*hash));
-        let stream = range.stream.clone();
-        let range = Range {
-            stream,
-            from,
-            to: range.to.clone(),
-        };
-        parts.push(Span { range, digest });
-    }
-    parts
 }
 
 /// The versions of ranges: keys and times.
@@ -153,7 +124,7 @@ fn entries(
         Some(Value::Integer(_)) => show(text(row.first())?, number(row.get(1))?),
         _ => Err(Error::new(
             ErrorKind::Busy,
-            super::OPERATION,
+            OPERATION,
             "it was written to while it was read; try again",
         )),
     })

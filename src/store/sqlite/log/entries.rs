@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Digest, entry_hash};
@@ -28,21 +28,29 @@ struct Pending {
 /// Brings the digests up to date, within the caller's transaction: the entries that are pending get their hashes,
 /// and are noted to have come from `origin`, which is the row of another log and a number in it.
 pub fn fold(sql: &dyn Sql, plane: Plane, origin: Option<(u64, u64)>) -> Result<()> {
+    fold_where(sql, plane, origin, &|_| true)
+}
+
+/// The same where not all that is pending came from `origin`: only the versions whose hashes are told so.
+pub fn fold_where(
+    sql: &dyn Sql,
+    plane: Plane,
+    origin: Option<(u64, u64)>,
+    came: &dyn Fn(u64) -> bool,
+) -> Result<()> {
     let pending = pending(sql, plane)?;
     if pending.is_empty() {
         return Ok(());
     }
-    let (log, seq) = match origin {
-        Some((log, seq)) => (integer(log), integer(seq)),
-        None => (Value::Null, Value::Null),
-    };
-    let mark = plane.sql("UPDATE @ SET mark = ?2, origin = ?3, origin_seq = ?4 WHERE seq = ?1");
     let mut added: HashMap<u64, Digest> = HashMap::new();
-    for entry in pending {
-        let hash = integer(entry.hash);
-        sql.run(&mark, &[integer(entry.seq), hash, log.clone(), seq.clone()])?;
+    for entry in &pending {
         added.entry(entry.stream).or_default().add(entry.hash);
     }
+    let (theirs, ours): (Vec<_>, Vec<_>) = pending
+        .iter()
+        .partition(|entry| origin.is_some() && came(entry.hash));
+    mark(sql, plane, &theirs, origin)?;
+    mark(sql, plane, &ours, None)?;
     for (stream, digest) in added {
         sql.run(
             &plane.sql(
@@ -50,6 +58,35 @@ pub fn fold(sql: &dyn Sql, plane: Plane, origin: Option<(u64, u64)>) -> Result<(
             ),
             &[integer(stream), integer(digest.count), integer(digest.sum)],
         )?;
+    }
+    Ok(())
+}
+
+/// So many entries get their hashes by one statement.
+const MARKED_AT_ONCE: usize = 500;
+
+fn mark(
+    sql: &dyn Sql,
+    plane: Plane,
+    entries: &[&Pending],
+    origin: Option<(u64, u64)>,
+) -> Result<()> {
+    let (log, seq) = match origin {
+        Some((log, seq)) => (integer(log), integer(seq)),
+        None => (Value::Null, Value::Null),
+    };
+    // Numbers below 2^53 are the same in JSON and in SQL.
+    let statement = plane.sql(
+        "UPDATE @ SET mark = f.mark, origin = ?2, origin_seq = ?3
+           FROM (SELECT value ->> 0 AS seq, value ->> 1 AS mark FROM json_each(?1)) AS f WHERE @.seq = f.seq",
+    );
+    for some in entries.chunks(MARKED_AT_ONCE) {
+        let pairs: Vec<String> = some
+            .iter()
+            .map(|entry| format!("[{},{}]", entry.seq, entry.hash))
+            .collect();
+        let pairs = string(format!("[{}]", pairs.join(",")));
+        sql.run(&statement, &[pairs, log.clone(), seq.clone()])?;
     }
     Ok(())
 }

@@ -5,23 +5,21 @@ use std::collections::HashMap;
 use rusqlite::types::Value;
 
 use super::notes::{others, waiting};
-use super::{Plane, Sql, altered, integer, number, one, string, text};
+use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream};
 use crate::protocol::text::Text;
 
+/// Reads the items that lie under a key.
+pub type Fetch<'a, B> = &'a mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>;
+
 /// So many entries are read at one time.
 const BATCH: u64 = 1024;
 
 /// Looks at a log, whose digests must be up to date. `fetch` reads the items that lie under a key: mostly one.
-pub fn look<B>(
-    sql: &dyn Sql,
-    plane: Plane,
-    look: &Look,
-    fetch: &mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>,
-) -> Result<View<B>> {
+pub fn look<B>(sql: &dyn Sql, plane: Plane, look: &Look, fetch: Fetch<'_, B>) -> Result<View<B>> {
     let head = head(sql, plane)?;
     let id = one(
         sql,
@@ -71,7 +69,8 @@ pub fn look<B>(
     })
 }
 
-fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
+/// The last number that was given.
+pub fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
     let query = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
     number(one(sql, query, &[string(plane.log())])?.as_ref())
 }

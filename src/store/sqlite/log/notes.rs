@@ -2,13 +2,16 @@
 
 use rusqlite::types::Value;
 
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Cursor, Generation, Key, Stream};
 use crate::protocol::text::Text;
+
+/// What has not moved is noted again at most so often: a round with nothing to do writes nothing.
+const AN_HOUR_MS: u64 = 3_600_000;
 
 const NOW_MS: &str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
 
@@ -35,7 +38,8 @@ pub fn advance(sql: &dyn Sql, plane: Plane, advance: &Advance) -> Result<()> {
     }
     let note = format!(
         "INSERT INTO @_peers (generation, seq, moved) VALUES (?1, ?2, {NOW_MS})
-         ON CONFLICT (generation) DO UPDATE SET seq = max(seq, excluded.seq), moved = excluded.moved"
+         ON CONFLICT (generation) DO UPDATE SET seq = max(seq, excluded.seq), moved = excluded.moved
+           WHERE excluded.seq > seq OR excluded.moved > moved + {AN_HOUR_MS}"
     );
     let upto = &advance.upto;
     let parameters = [string(upto.generation.name()), integer(upto.seq)];

@@ -1,49 +1,10 @@
 //! The tables and triggers of a log.
 
 use super::super::columns::quote;
-use super::{OPERATION, Plane, Sql, integer, number, one, string, text, verify};
+use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
+use super::verify;
 use crate::error::{Error, ErrorKind, Result};
-
-/// A table whose versions a log notes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tracked {
-    /// The name of its stream.
-    pub stream: String,
-    /// The table.
-    pub table: String,
-    /// The columns that tell its rows apart; at least one.
-    pub key: Vec<String>,
-}
-
-impl Tracked {
-    /// The key of a row as SQL. `of` stands before its columns, as in `NEW.`.
-    pub fn key_of(&self, of: &str) -> String {
-        let plain = |column: &String| format!("coalesce(CAST({of}{} AS TEXT), '')", quote(column));
-        match &self.key[..] {
-            [only] => plain(only),
-            several => {
-                let parts = several.iter().map(|column| {
-                    format!(
-                        "replace(replace({}, '%', '%25'), ',', '%2C')",
-                        plain(column)
-                    )
-                });
-                parts.collect::<Vec<_>>().join(" || ',' || ")
-            }
-        }
-    }
-
-    /// The parts of a key that [`key_of`](Self::key_of) made.
-    pub fn parts_of(&self, key: &str) -> Vec<String> {
-        if self.key.len() == 1 {
-            return vec![key.to_owned()];
-        }
-        let parts = key.split(',');
-        parts
-            .map(|part| part.replace("%2C", ",").replace("%25", "%"))
-            .collect()
-    }
-}
 
 /// Hashes and sums are numbers below this one.
 const MASK: &str = "4503599627370495";
@@ -76,6 +37,9 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
         let message = "the encoding of the database must be UTF-8 for a change log";
         return Err(Error::new(ErrorKind::Database, OPERATION, message));
     }
+    if !has_all_tables(sql, plane)? {
+        drop_rest(sql, plane)?;
+    }
     for statement in TABLES.into_iter().chain([META]) {
         sql.run(&plane.sql(statement), &[])?;
     }
@@ -90,18 +54,16 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
             track(sql, plane, table)?;
         }
     }
-    forget_others(sql, plane, tables)
+    forget_others(sql, plane, tables)?;
+    if has_generation(sql, plane)? {
+        return Ok(());
+    }
+    begin_generation(sql, plane)
 }
 
 /// Whether the log of these tables is complete and in place.
 pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bool> {
-    let names = one(
-        sql,
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
-         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
-        &[string(plane.log())],
-    )?;
-    if number(names.as_ref())? != 6 {
+    if !has_all_tables(sql, plane)? {
         return Ok(false);
     }
     for table in tables {
@@ -110,6 +72,38 @@ pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bo
         }
     }
     Ok(true)
+}
+
+fn has_all_tables(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let names = one(
+        sql,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
+         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
+        &[string(plane.log())],
+    )?;
+    Ok(number(names.as_ref())? == 6)
+}
+
+/// Removes what is left of a log of which a part is gone. The numbers begin anew, so its history does as well. What was
+/// taken in of other logs is still there, and so is what waits.
+fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
+    let mut triggers = Vec::new();
+    sql.each(
+        "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND substr(name, 1, length(?1) + 1) = ?1 || '_'",
+        &[string(plane.log())],
+        &mut |row| {
+            triggers.push(text(row.first())?.to_owned());
+            Ok(())
+        },
+    )?;
+    for name in triggers {
+        sql.run(&format!("DROP TRIGGER {}", quote(&name)), &[])?;
+    }
+    for table in ["@", "@_streams", "@_generations", "@_meta"] {
+        let drop = plane.sql(&format!("DROP TABLE IF EXISTS {table}"));
+        sql.run(&drop, &[])?;
+    }
+    Ok(())
 }
 
 fn stream_id(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<Option<u64>> {
@@ -231,17 +225,27 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     ]
 }
 
+/// Begins a stretch behind a number. The first of all has what was there before there was any: nobody has heard of it.
+pub(super) const BEGIN_AFTER: &str = "INSERT INTO @_generations (first, generation)
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM @_generations) THEN ?1 + 1 ELSE 1 END, lower(hex(randomblob(8)))";
+
+/// Whether any stretch has begun.
+pub fn has_generation(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let found = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?;
+    Ok(found.is_some())
+}
+
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
 /// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
-    let head = plane.sql("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '@'), 0)");
+    let head = [integer(super::look::head(sql, plane)?)];
     for statement in [
-        plane.sql(&format!("DELETE FROM @_generations WHERE first > {head}")),
-        plane.sql(&format!(
-            "INSERT INTO @_generations (first, generation) VALUES ({head} + 1, lower(hex(randomblob(8))))"
-        )),
+        // Numbers that were given are gone: what was said of them holds no more.
+        "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > ?1 + 1",
+        "DELETE FROM @_generations WHERE first > ?1",
+        BEGIN_AFTER,
     ] {
-        sql.run(&statement, &[])?;
+        sql.run(&plane.sql(statement), &head)?;
     }
     Ok(())
 }

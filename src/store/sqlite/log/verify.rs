@@ -4,8 +4,8 @@ use rusqlite::types::Value;
 
 use super::super::columns::quote;
 use super::entries::{canonical, fold, remove};
-use super::schema::Tracked;
-use super::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
+use super::tracked::Tracked;
 use crate::error::Result;
 use crate::protocol::log::entry_hash;
 
@@ -78,16 +78,15 @@ fn wrong_entries(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<Vec<Wro
         if !both {
             settle(row_before.take(), entry_before.take());
         }
-        match row.get(1) {
-            Some(Value::Text(time)) => row_before = Some((key, time.clone())),
-            _ => {
-                let hash = match row.get(2) {
-                    Some(Value::Integer(_)) => Some(number(row.get(2))?),
-                    _ => None,
-                };
-                entry_before = Some((key, hash));
-            }
+        if let Some(Value::Text(time)) = row.get(1) {
+            row_before = Some((key, time.clone()));
+            return Ok(());
         }
+        let hash = match row.get(2) {
+            Some(Value::Integer(_)) => Some(number(row.get(2))?),
+            _ => None,
+        };
+        entry_before = Some((key, hash));
         Ok(())
     })?;
     settle(row_before.take(), entry_before.take());

@@ -1,0 +1,134 @@
+//! The first question to a peer: where its logs stand, and how much the two sides already have of each other.
+
+use crate::error::Result;
+use crate::protocol::log::{LogAnswer, LogRequest, PlaneRequest};
+use crate::protocol::message::Request;
+
+use super::caller::Engine;
+use super::change_log::{Look, Others, View};
+use super::planes::{hash_of, look, names_of};
+use super::ports::{Blobs, Events, Exchange, Log, Side, State};
+use super::session::{Pair, Peer, Planes, Session};
+
+/// So many logs of others are told of when it is not known which of them is the peer's.
+const LATEST_OTHERS: usize = 32;
+
+/// So much of the own history is told to a peer that was not asked before.
+pub(super) const WHOLE_HISTORY: usize = 100;
+
+impl<S, O, X, T, E> Engine<S, O, X, T, E>
+where
+    S: Side,
+    O: Blobs,
+    X: Exchange<S::Body>,
+    T: State,
+    E: Events,
+{
+    /// Asks the peer where its logs stand. Returns whether it keeps any.
+    pub(super) async fn greet(&self, session: &mut Session<S::Body>) -> Result<bool> {
+        let question = || Look {
+            history: WHOLE_HISTORY,
+            others: Others::Latest(LATEST_OTHERS),
+            ..Look::default()
+        };
+        let looks = Planes {
+            records: Some(question()),
+            rows: Some(question()),
+        };
+        let views = look(&self.side, looks).await?;
+        let told = |view: &View<S::Body>| PlaneRequest {
+            id: view.id.clone(),
+            history: view.history.clone(),
+            since: view.others.clone(),
+            ..PlaneRequest::default()
+        };
+        let request = Request {
+            limit: 1,
+            log: Some(Box::new(LogRequest {
+                hello: true,
+                records: views.records.as_ref().map(told),
+                rows: views.rows.as_ref().map(told),
+                streams: hash_of(&names_of(&views)),
+                ..LogRequest::default()
+            })),
+            ..Request::default()
+        };
+        let Some(answer) = self.ask(request).await?.log else {
+            return Ok(false);
+        };
+        let has_items = views.iter().any(|view| view.head > 0);
+        session.had_items = has_items;
+        let LogAnswer { records, rows, .. } = *answer;
+        let both = Planes {
+            records: records.as_ref(),
+            rows: rows.as_ref(),
+        };
+        let is_first = has_items
+            && both.iter().any(|told| !told.history.0.is_empty())
+            && both.iter().all(|told| {
+                told.have == 0 && told.cursor.as_ref().is_none_or(|cursor| cursor.seq == 0)
+            });
+        self.warn_of_missing_planes(&views, records.is_some(), rows.is_some());
+        let pairs = views.zip(Planes { records, rows }, |view, told| {
+            (view.head, Pair::begin(&view, told))
+        });
+        let heads = Planes {
+            records: pairs.records.as_ref().map(|(head, _)| *head),
+            rows: pairs.rows.as_ref().map(|(head, _)| *head),
+        };
+        let pairs = Planes {
+            records: pairs.records.map(|(_, pair)| pair),
+            rows: pairs.rows.map(|(_, pair)| pair),
+        };
+        session.peer = Peer::Logged(Box::new(pairs));
+        let has_met = self.remember_waiting(session).await?;
+        if is_first
+            && !has_met
+            && let Err(error) = self.meet(session, &heads).await
+        {
+            session.peer = Peer::Unknown;
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    fn warn_of_missing_planes(&self, own: &Planes<View<S::Body>>, records: bool, rows: bool) {
+        for (is_missing, what) in [
+            (own.records.is_some() && !records, "shared records"),
+            (own.rows.is_some() && !rows, "app rows"),
+        ] {
+            if is_missing {
+                let message = format!("the peer carries no {what} on this channel; they stay here");
+                self.side.log().warn(&message, None);
+            }
+        }
+    }
+
+    /// Remembers what waits. Returns whether anything of the peer's logs came in before, even if it was not noted how far:
+    /// its objects may be missing.
+    async fn remember_waiting(&self, session: &mut Session<S::Body>) -> Result<bool> {
+        let Peer::Logged(pairs) = &session.peer else {
+            return Ok(false);
+        };
+        let generations = |pair: &Pair| {
+            let stretches = pair.history.0.iter();
+            stretches.map(|cursor| cursor.generation.clone()).collect()
+        };
+        let question = |pair: &Pair| Look {
+            waiting_for: Some(pair.id.clone()),
+            others: Others::Of(generations(pair)),
+            ..Look::default()
+        };
+        let looks = Planes {
+            records: pairs.records.as_ref().map(question),
+            rows: pairs.rows.as_ref().map(question),
+        };
+        let views = look(&self.side, looks).await?;
+        let mut has_met = false;
+        for view in [views.records, views.rows].into_iter().flatten() {
+            has_met |= !view.others.is_empty();
+            session.remember(view.waiting);
+        }
+        Ok(has_met)
+    }
+}

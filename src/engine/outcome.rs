@@ -1,0 +1,25 @@
+//! What becomes of items on their way.
+
+use crate::error::Error;
+
+/// What became of an item that was to be taken in.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is stored now and was not before.
+    Applied,
+    /// What is stored is as new, or newer.
+    Stale,
+    /// It could not be stored.
+    Failed(Error),
+    /// An earlier item of its node failed, and the order is strict.
+    Behind,
+}
+
+/// Which way an item was going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the peer.
+    Outbound,
+    /// From the peer.
+    Inbound,
+}

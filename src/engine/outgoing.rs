@@ -1,0 +1,176 @@
+//! A page on its way to a peer with change logs: what goes, and what waits.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::protocol::item::Item;
+use crate::protocol::log::{Digest, History, Key, Keyed, Stream};
+use crate::protocol::message::Refusal;
+
+use super::change_log::View;
+use super::held::{Direction, Held};
+use super::session::{Session, is_same};
+use super::shipment::pack;
+
+/// An item on its way out.
+#[derive(Debug)]
+pub(super) struct One<B> {
+    /// Its number in the own log; none if it waited and is tried again.
+    pub(super) seq: Option<u64>,
+    pub(super) key: Key,
+    pub(super) item: Item<B>,
+}
+
+/// Where the own log of a plane stands behind a page.
+#[derive(Debug)]
+pub(super) struct SentPlane {
+    pub(super) id: String,
+    pub(super) history: History,
+    pub(super) upto: u64,
+    pub(super) more: bool,
+}
+
+/// A page on its way out.
+#[derive(Debug)]
+pub(super) struct Outgoing<B> {
+    pub(super) items: Vec<One<B>>,
+    pub(super) records: Option<SentPlane>,
+    pub(super) rows: Option<SentPlane>,
+    /// Keys that waited and are not there any more.
+    pub(super) gone: Vec<Key>,
+    /// What cannot go, and why.
+    pub(super) waits: Vec<(Key, Held<B>)>,
+    /// Nothing of it goes yet.
+    pub(super) stays: bool,
+    /// Whether the request says the names of the own streams.
+    pub(super) tells_names: bool,
+    pub(super) names: Vec<String>,
+    pub(super) streams: Vec<(String, Digest)>,
+}
+
+impl<B> Default for Outgoing<B> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            records: None,
+            rows: None,
+            gone: Vec::new(),
+            waits: Vec::new(),
+            stays: false,
+            tells_names: false,
+            names: Vec::new(),
+            streams: Vec::new(),
+        }
+    }
+}
+
+impl<B: Clone> Outgoing<B> {
+    pub(super) fn plane(&mut self, view: View<B>) -> SentPlane {
+        self.names
+            .extend(view.streams.iter().map(|(name, _)| name.clone()));
+        self.streams.extend(view.streams);
+        let items = view.items.into_iter();
+        self.items
+            .extend(items.map(|(seq, Keyed { key, item })| One {
+                seq: Some(seq),
+                key,
+                item,
+            }));
+        SentPlane {
+            id: view.id,
+            history: view.history,
+            upto: view.upto,
+            more: view.more,
+        }
+    }
+
+    pub(super) fn more(&self) -> bool {
+        let planes = [&self.records, &self.rows].into_iter().flatten();
+        self.stays || planes.into_iter().any(|plane| plane.more)
+    }
+
+    /// Brings the items into the form in which they travel. Those that cannot wait; as many of the others go as the
+    /// peer takes.
+    pub(super) fn fit(
+        &mut self,
+        session: &Session<B>,
+        packed: impl Fn(&mut Item<B>) -> Result<usize>,
+    ) {
+        let most = session.most_weight.unwrap_or(usize::MAX);
+        let mut total = 0usize;
+        let mut fits = self.items.len();
+        for (at, one) in self.items.iter_mut().enumerate() {
+            let weight = pack(std::slice::from_mut(&mut one.item), &packed);
+            total = total.saturating_add(weight.first().copied().unwrap_or_default());
+            if total > most && at > 0 {
+                fits = at;
+                break;
+            }
+        }
+        self.cut(fits);
+        self.hold_back(|_| None);
+    }
+
+    /// Leaves the items from one on to another request.
+    pub(super) fn cut(&mut self, fits: usize) {
+        for one in self.items.drain(fits..) {
+            let Some(seq) = one.seq else { continue };
+            let plane = match one.key.stream {
+                Stream::Records => &mut self.records,
+                Stream::Rows(_) => &mut self.rows,
+            };
+            if let Some(plane) = plane {
+                plane.upto = plane.upto.min(seq - 1);
+                plane.more = true;
+            }
+        }
+    }
+
+    /// Leaves half of the items to another request. Returns how much the other half weighs at most.
+    pub(super) fn halve(&mut self, packed: impl Fn(&mut Item<B>) -> Result<usize>) -> usize {
+        self.cut(self.items.len() / 2);
+        let mut items: Vec<_> = self.items.iter().map(|one| one.item.clone()).collect();
+        pack(&mut items, packed).iter().sum::<usize>().max(1)
+    }
+
+    /// Puts aside what has a fault, or for which there is a reason not to go.
+    pub(super) fn hold_back(&mut self, reason: impl Fn(&Item<B>) -> Option<Error>) {
+        let items = std::mem::take(&mut self.items);
+        for one in items {
+            match one.item.fault.clone().or_else(|| reason(&one.item)) {
+                Some(error) => {
+                    let held = Held::new(&one.item, Direction::Outbound, error);
+                    self.waits.push((one.key, held));
+                }
+                None => self.items.push(one),
+            }
+        }
+    }
+
+    /// Puts all aside.
+    pub(super) fn hold_all(&mut self, error: &Error) -> Vec<(Key, Held<B>)> {
+        self.hold_back(|_| Some(error.clone()));
+        std::mem::take(&mut self.waits)
+    }
+
+    /// Nothing goes yet.
+    pub(super) fn stay(&mut self) {
+        self.items.clear();
+        self.waits.clear();
+        self.gone.clear();
+        self.stays = true;
+    }
+
+    pub(super) fn refused(&self, refused: &[Refusal]) -> Vec<(Key, Held<B>)> {
+        let by_time: HashMap<_, _> = self.items.iter().map(|one| (&one.item.hlc, one)).collect();
+        let found = refused.iter().filter_map(|refusal| {
+            let one = by_time.get(refusal.hlc.as_ref()?)?;
+            let same = |one: &&One<B>| is_same(&one.item, &refusal.kind, refusal.hlc.as_ref());
+            let one = Some(*one)
+                .filter(same)
+                .or_else(|| self.items.iter().find(same))?;
+            Some((one.key.clone(), Held::refused(&one.item, refusal)))
+        });
+        found.collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! What a round over stores of this crate's own speaks to: stores, or a peer over HTTP.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::engine::object::Incoming;
+use crate::engine::ports::{Blobs, Clock, Exchange, Log, Stat};
+use crate::engine::responder::Responder;
+use crate::error::Result;
+use crate::protocol::item::{Blob, Item};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::text::Text;
+use crate::store::Json;
+use crate::store::ports::ObjectPort;
+use crate::store::side::NativeSide;
+use crate::transport::client::{Caller, Peer};
+
+/// A storage of objects.
+#[derive(Debug)]
+pub enum Storage<C> {
+    /// A store.
+    Store(ObjectPort),
+    /// A peer's files.
+    Peer(Peer<C>),
+}
+
+/// Asks whichever it is.
+macro_rules! either {
+    ($storage:expr, $name:ident => $ask:expr) => {
+        match $storage {
+            Self::Store($name) => $ask.await,
+            Self::Peer($name) => $ask.await,
+        }
+    };
+}
+
+impl<C: Caller> Blobs for Storage<C> {
+    type Data = Incoming;
+
+    async fn has(&self, key: &Text) -> Result<bool> {
+        either!(self, storage => storage.has(key))
+    }
+
+    async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
+        either!(self, storage => storage.stat(key))
+    }
+
+    async fn inspect(&self, key: &Text) -> Result<Option<Stat>> {
+        either!(self, storage => storage.inspect(key))
+    }
+
+    async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
+        either!(self, storage => storage.get(key))
+    }
+
+    async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
+        either!(self, storage => storage.put(blob, data))
+    }
+
+    async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
+        data.checked(blob, hashed)
+    }
+}
+
+/// The other side.
+pub enum Answering<L: Log, K: Clock, C> {
+    /// In this process, over stores, one request at a time.
+    InProcess(Box<Responder<NativeSide<L, K>>>, Arc<Mutex<()>>),
+    /// Over HTTP.
+    Http(Peer<C>),
+}
+
+impl<L: Log, K: Clock, C: Caller> Exchange<Json> for Answering<L, K, C> {
+    async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
+        match self {
+            Self::InProcess(responder, turns) => {
+                let _turn = turns.lock().await;
+                responder.answer(request).await
+            }
+            Self::Http(peer) => peer.exchange(request).await,
+        }
+    }
+
+    fn pack(&self, item: &mut Item<Json>) -> Result<usize> {
+        match self {
+            Self::InProcess(..) => Ok(1),
+            Self::Http(peer) => peer.pack(item),
+        }
+    }
+}

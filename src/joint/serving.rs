@@ -1,0 +1,100 @@
+//! Stores of this crate's own behind the routes of a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use crate::engine::object::Incoming;
+use crate::engine::ports::Log;
+use crate::engine::responder::Responder;
+use crate::error::{Error, ErrorKind};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::weigh;
+use crate::store::blocking::to_its_end;
+use crate::store::side::NativeSide;
+use crate::store::{Json, ObjectStore, PutOptions};
+use crate::transport::server::{About, Answers, File, Files, Later};
+
+/// Answers one request at a time, in the order of asking.
+pub struct StoreAnswers<L: Log>(Arc<Mutex<Responder<NativeSide<L>>>>);
+
+impl<L: Log> fmt::Debug for StoreAnswers<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreAnswers")
+    }
+}
+
+impl<L: Log> StoreAnswers<L> {
+    /// Over these stores.
+    pub fn new(responder: Responder<NativeSide<L>>) -> Self {
+        Self(Arc::new(Mutex::new(responder)))
+    }
+}
+
+impl<L: Log + Send + 'static> Answers for StoreAnswers<L> {
+    fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>> {
+        Box::pin(async move {
+            let responder = Arc::clone(&self.0).lock_owned().await;
+            let threads = Handle::current();
+            // What a responder does between two waits stays on one thread.
+            let answered = spawn_blocking(move || {
+                let answer = responder.answer_packed(request, &|item| weigh(&item.body));
+                to_its_end(&threads, answer)
+            });
+            answered.await.unwrap_or_else(|failed| {
+                Err(Error::new(
+                    ErrorKind::Internal,
+                    "exchange",
+                    "the work ended without an answer; this is a fault of this package, please report it",
+                )
+                .caused_by(failed))
+            })
+        })
+    }
+}
+
+/// Files stream in and out of a storage.
+#[derive(Debug)]
+pub struct StoreFiles(pub Arc<dyn ObjectStore>);
+
+impl Files for StoreFiles {
+    fn look(&self, key: String) -> Later<'_, Option<About>> {
+        Box::pin(async move { Ok(self.open(key).await?.map(|file| file.about)) })
+    }
+
+    fn open(&self, key: String) -> Later<'_, Option<File>> {
+        Box::pin(async move {
+            let Some(stored) = self.0.open_object(&key).await? else {
+                return Ok(None);
+            };
+            let about = About {
+                size: Some(stored.size),
+                content_type: stored.content_type,
+                version: Some(stored.version),
+                digest: stored.digest,
+            };
+            Ok(Some(File {
+                about,
+                size: stored.size,
+                read: stored.read,
+            }))
+        })
+    }
+
+    fn put(&self, key: String, file: Incoming) -> Later<'_, ()> {
+        Box::pin(async move {
+            let options = PutOptions {
+                content_type: file.content_type,
+                metadata: None,
+            };
+            self.0.put_chunks(&key, options, file.chunks).await
+        })
+    }
+
+    fn delete(&self, key: String) -> Later<'_, ()> {
+        Box::pin(async move { self.0.delete(&key).await })
+    }
+}

@@ -1,0 +1,388 @@
+//! An app's own handle of a database: what `js/sqlite/log.js` offers, as [`AppHandle`].
+
+use std::rc::Rc;
+
+use rusqlite::types::Value as Cell;
+
+use super::batch::read_outcomes;
+use super::records::no_stamp;
+use super::rows::row_at;
+use crate::error::{Error, ErrorKind, Result};
+use crate::node::convert::{Body, faulty_record, faulty_row, malformed, read_hlcs, read_stamped};
+use crate::node::error::warn_once;
+use crate::node::runtime::{JsObject, await_js};
+use crate::node::value::{
+    Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
+};
+use crate::protocol::hlc::{Hlc, safe_integer};
+use crate::protocol::item::{Item, Table};
+use crate::protocol::log::{Stream, canonical_body};
+use crate::store::sqlite::handle::{Accepted, AppHandle, HandleLog, Logged, Wanted};
+use crate::store::sqlite::log::{Plane, Sql, Tracked};
+
+const OPERATION: &str = "read the change log";
+const TAKE_IN: &str = "take in a page";
+
+/// `brandLog(object, isOfRows)`: makes the object of functions the log of a wrapped handle.
+pub fn brand_log<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let plane = if call.scope.as_boolean(call.arg(1)) == Some(true) {
+        Plane::Rows
+    } else {
+        Plane::Records
+    };
+    brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))?;
+    Ok(call.arg(0))
+}
+
+/// `compareBodies(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
+pub fn compare_bodies<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let form = |index| {
+        let text = call.scope.as_string(call.arg(index));
+        canonical_body(&text.unwrap_or_default())
+    };
+    call.scope.number(f64::from(form(0).cmp(&form(1)) as i8))
+}
+
+/// The log of an adapter over a database that the app opened.
+pub type AppLog = Logged<LogAt>;
+
+/// Where the log of an adapter is found, if the adapter has one and is as it was made.
+pub struct LogAt {
+    adapter: JsObject,
+    /// The namespaces of app rows.
+    beside: Option<JsObject>,
+}
+
+impl LogAt {
+    /// The log of this adapter, or of these app rows with their namespaces.
+    pub fn new(adapter: JsObject, beside: Option<JsObject>) -> Self {
+        Self { adapter, beside }
+    }
+
+    fn env(&self) -> &Rc<Env> {
+        self.adapter.env()
+    }
+
+    /// The object that is the log.
+    fn object<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        let beside = match &self.beside {
+            Some(beside) => beside.value(scope)?,
+            None => scope.undefined()?,
+        };
+        scope.helper(Intrinsic::LogOf, &[self.adapter.value(scope)?, beside])
+    }
+
+    /// The same, which was there at the beginning of the round.
+    fn found<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        let object = self.object(scope)?;
+        if scope.is_object(object)? {
+            return Ok(object);
+        }
+        let message = "the adapter was exchanged for another one during a round; exchange again";
+        Err(Error::new(ErrorKind::Closed, OPERATION, message))
+    }
+}
+
+/// An app's handle, while a transaction is open.
+pub struct HandleSql {
+    env: Rc<Env>,
+    log: Persistent,
+}
+
+impl HandleSql {
+    /// Calls a function of the log.
+    fn call<T>(
+        &self,
+        name: &str,
+        args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
+    ) -> Result<T> {
+        self.env.scope(|scope| {
+            let log = self.log.value(scope)?;
+            let answer = scope.call(log, scope.get(log, name)?, &args(scope)?)?;
+            read(scope, answer)
+        })
+    }
+}
+
+impl Sql for HandleSql {
+    fn run(&self, sql: &str, parameters: &[Cell]) -> Result<usize> {
+        self.call(
+            "run",
+            |scope| Ok(vec![scope.text(sql)?, list(scope, parameters, write_cell)?]),
+            |scope, changed| {
+                let changed = scope.as_number(changed).and_then(safe_integer);
+                Ok(changed.and_then(|n| usize::try_from(n).ok()).unwrap_or(0))
+            },
+        )
+    }
+
+    fn each(
+        &self,
+        sql: &str,
+        parameters: &[Cell],
+        row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()> {
+        self.call(
+            "rows",
+            |scope| Ok(vec![scope.text(sql)?, list(scope, parameters, write_cell)?]),
+            |scope, rows| {
+                let shown = scope.each(rows, |scope, found| row(&scope.each(found, read_cell)?));
+                shown.map(drop)
+            },
+        )
+    }
+}
+
+impl AppHandle for LogAt {
+    type Sql = HandleSql;
+    type Body = Body;
+    type Found = Persistent;
+
+    fn log(&self) -> Result<Option<Rc<HandleLog>>> {
+        self.env().scope(|scope| {
+            let object = self.object(scope)?;
+            if !scope.is_object(object)? {
+                return Ok(None);
+            }
+            scope.native_of(object)
+        })
+    }
+
+    fn within<T>(
+        &self,
+        write: bool,
+        work: impl FnOnce(&HandleSql, bool) -> Result<T>,
+    ) -> Result<T> {
+        let env = self.env();
+        let sql = HandleSql {
+            env: Rc::clone(env),
+            log: env.scope(|scope| scope.keep(self.found(scope)?))?,
+        };
+        let own = sql.call(
+            "begin",
+            |scope| Ok(vec![scope.boolean(write)?]),
+            |scope, own| Ok(scope.as_boolean(own) == Some(true)),
+        )?;
+        let done = work(&sql, !own);
+        let is_done = done.is_ok();
+        let ended = sql.call(
+            "end",
+            |scope| Ok(vec![scope.boolean(own)?, scope.boolean(is_done)?]),
+            |_, _| Ok(()),
+        );
+        done.and_then(|done| ended.map(|()| done))
+    }
+
+    fn tables(&self, sql: &HandleSql) -> Result<Option<Vec<Tracked>>> {
+        sql.call(
+            "tables",
+            |_| Ok(vec![]),
+            |scope, found| {
+                if !scope.is_array(found)? {
+                    return Ok(None);
+                }
+                let tables = scope.each(found, read_table)?;
+                Ok(tables.into_iter().collect())
+            },
+        )
+    }
+
+    fn find(&self, sql: &HandleSql, wanted: &[Wanted]) -> Result<Persistent> {
+        sql.call(
+            "items",
+            |scope| Ok(vec![list(scope, wanted, write_wanted)?]),
+            |scope, found| scope.keep(found),
+        )
+    }
+
+    async fn items(
+        &self,
+        found: Persistent,
+        plane: Plane,
+        wanted: &[Wanted],
+    ) -> Result<Option<Vec<Vec<Item<Body>>>>> {
+        await_js(
+            self.env(),
+            OPERATION,
+            |scope| {
+                let log = self.found(scope)?;
+                scope.call(log, scope.get(log, "settled")?, &[found.value(scope)?])
+            },
+            |scope, answer| {
+                if scope.is_nullish(answer)? {
+                    return Ok(None);
+                }
+                read_items(scope, answer, (plane, wanted)).map(Some)
+            },
+        )
+        .await
+    }
+
+    fn take_now(
+        &self,
+        sql: &HandleSql,
+        tables: &[Tracked],
+        items: &[Item<Body>],
+    ) -> Result<Option<Accepted>> {
+        sql.call(
+            "take",
+            |scope| {
+                // By the name of each table, how the key of a row is written in SQL.
+                let keys = scope.object()?;
+                for table in tables {
+                    scope.set(keys, &table.table, scope.text(&table.key_of(""))?)?;
+                }
+                Ok(vec![page_of(scope, items)?, keys])
+            },
+            |scope, answer| {
+                if scope.is_nullish(answer)? {
+                    return Ok(None);
+                }
+                read_accepted(scope, answer, items.len()).map(Some)
+            },
+        )
+    }
+
+    async fn take(&self, items: &[Item<Body>]) -> Result<Accepted> {
+        await_js(
+            self.env(),
+            TAKE_IN,
+            |scope| {
+                let log = self.found(scope)?;
+                scope.call(log, scope.get(log, "putAll")?, &[page_of(scope, items)?])
+            },
+            |scope, answer| read_accepted(scope, answer, items.len()),
+        )
+        .await
+    }
+
+    fn code_of(&self, error: &Error) -> Option<String> {
+        let thrown = thrown_in(error)?;
+        let code = self.env().scope(|scope| {
+            let thrown = thrown.value(scope)?;
+            if scope.kind(thrown)? != Kind::Object {
+                return Ok(None);
+            }
+            Ok(scope.as_string(scope.get(thrown, "code")?))
+        });
+        code.ok().flatten()
+    }
+
+    fn warn_once(&self, message: &str) {
+        warn_once(self.env(), message);
+    }
+}
+
+/// Reads `{ appId, table, name, key }` of a table; `None` if it has no name.
+fn read_table(scope: Scope<'_>, table: Value<'_>) -> Result<Option<Tracked>> {
+    let [app, stream, name, key] = scope.pick(table, ["appId", "table", "name", "key"])?;
+    let stream = match (scope.as_text(app), scope.as_text(stream)) {
+        (Some(app), Some(name)) => Stream::Rows(Table { app, name }),
+        _ => Stream::Records,
+    };
+    let key = scope.each(key, |scope, column| Ok(scope.as_string(column)))?;
+    Ok(scope.as_string(name).map(|table| Tracked {
+        stream: stream.name(),
+        table,
+        key: key.into_iter().flatten().collect(),
+    }))
+}
+
+fn write_wanted<'s>(scope: Scope<'s>, wanted: &Wanted) -> Result<Value<'s>> {
+    let one = scope.object()?;
+    if let Stream::Rows(table) = &wanted.stream {
+        scope.set(one, "appId", scope.string(&table.app)?)?;
+        scope.set(one, "table", scope.string(&table.name)?)?;
+    }
+    if let Some((test, values)) = &wanted.test {
+        scope.set(one, "test", scope.text(test)?)?;
+        let values = list(scope, values, |scope, value| scope.text(value))?;
+        scope.set(one, "values", values)?;
+    }
+    Ok(one)
+}
+
+/// Reads `{ items, counts, reasons }`: all items, how many lie under each key, and what is said of those that have
+/// no time.
+fn read_items(
+    scope: Scope<'_>,
+    answer: Value<'_>,
+    (plane, wanted): (Plane, &[Wanted]),
+) -> Result<Vec<Vec<Item<Body>>>> {
+    let [found, counts, reasons] = scope.pick(answer, ["items", "counts", "reasons"])?;
+    let time = match plane {
+        Plane::Records => "updatedAt",
+        Plane::Rows => "timestamp",
+    };
+    let mut stamps = (0u32..).zip(read_hlcs(scope, found, Some(time))?);
+    let counts = scope.each(counts, |scope, count| Ok(scope.as_number(count)))?;
+    let mut all = Vec::with_capacity(wanted.len());
+    for (wanted, count) in wanted.iter().zip(counts) {
+        let count = count.and_then(safe_integer).unwrap_or_default();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let items = stamps.by_ref().take(count).map(|(at, stamp)| {
+            scope.nested(|scope| {
+                let fault = || -> Result<Error> {
+                    let reason = scope.as_string(scope.element(reasons, at)?);
+                    Ok(reason.map_or_else(no_stamp, |reason| malformed(&reason)))
+                };
+                let item = scope.element(found, at)?;
+                match (&wanted.stream, stamp) {
+                    (Stream::Records, Some(hlc)) => read_stamped(scope, item, hlc),
+                    (Stream::Records, None) => faulty_record(scope, item, (Hlc::zero(), fault()?)),
+                    (Stream::Rows(table), Some(hlc)) => row_at(scope, item, (table, &hlc)),
+                    (Stream::Rows(table), None) => {
+                        faulty_row(scope, item, (table, Hlc::zero(), fault()?))
+                    }
+                }
+            })
+        });
+        all.push(items.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(all)
+}
+
+/// The items as an array of JavaScript.
+fn page_of<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<Value<'s>> {
+    list(scope, items, |scope, item| item.body.to_js(scope))
+}
+
+fn read_accepted(scope: Scope<'_>, answer: Value<'_>, count: usize) -> Result<Accepted> {
+    let outcomes = read_outcomes(scope, TAKE_IN, answer, count)?;
+    let equal = scope.each(answer, |scope, result| {
+        Ok(scope.as_string(scope.get(result, "equal")?))
+    })?;
+    let equal = equal.into_iter().enumerate();
+    Ok(Accepted {
+        outcomes,
+        equal: equal.filter_map(|(at, key)| Some((at, key?))).collect(),
+    })
+}
+
+fn write_cell<'s>(scope: Scope<'s>, cell: &Cell) -> Result<Value<'s>> {
+    match cell {
+        Cell::Text(text) => scope.text(text),
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the numbers of a log are safe integers"
+        )]
+        Cell::Integer(number) => scope.number(*number as f64),
+        Cell::Real(number) => scope.number(*number),
+        Cell::Null | Cell::Blob(_) => scope.null(),
+    }
+}
+
+fn read_cell(scope: Scope<'_>, value: Value<'_>) -> Result<Cell> {
+    Ok(match scope.kind(value)? {
+        Kind::String => Cell::Text(scope.as_string(value).unwrap_or_default()),
+        Kind::Number => {
+            let number = scope.as_number(value).unwrap_or_default();
+            match safe_integer(number).and_then(|whole| i64::try_from(whole).ok()) {
+                Some(whole) => Cell::Integer(whole),
+                None => Cell::Real(number),
+            }
+        }
+        _ => Cell::Null,
+    })
+}

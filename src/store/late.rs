@@ -1,0 +1,107 @@
+//! What a store was given late: a version of the own node that is stamped at or before what the store holds of that
+//! node already. An engine that goes by watermarks does not meet it, unless it is told.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::ports::Late;
+use crate::protocol::hlc::{Hlc, NodeId};
+
+/// At most this many are told apart. Of more, the earliest of each node stands for all of them.
+const REMEMBERED: usize = 1024;
+
+/// The late timestamps of a store since it was opened. All clones are one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LateStamps(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    count: u64,
+    /// Each with the count when it came.
+    stamps: VecDeque<(u64, Hlc)>,
+    told: HashSet<NodeId>,
+    untold: Vec<NodeId>,
+}
+
+impl LateStamps {
+    /// Notes what was stored late.
+    pub(super) fn note(&self, late: impl IntoIterator<Item = Hlc>) {
+        let mut known = self.known();
+        for hlc in late {
+            if known.told.len() < REMEMBERED && known.told.insert(hlc.node_id.clone()) {
+                known.untold.push(hlc.node_id.clone());
+            }
+            known.count += 1;
+            let count = known.count;
+            known.stamps.push_back((count, hlc));
+            known.shorten();
+        }
+    }
+
+    /// What came after the first `after` times.
+    pub(super) fn since(&self, after: u64) -> Late {
+        let mut known = self.known();
+        let later = known.stamps.iter().filter(|(count, _)| *count > after);
+        let stamps = later.map(|(_, hlc)| hlc.clone()).collect();
+        Late {
+            count: known.count,
+            stamps,
+            untold: std::mem::take(&mut known.untold),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn shorten(&mut self) {
+        if self.stamps.len() <= REMEMBERED {
+            return;
+        }
+        let Some((_, first)) = self.stamps.pop_front() else {
+            return;
+        };
+        // Whoever knows of the one that stays offers what is behind the earlier one too.
+        let mut same_node = self.stamps.iter_mut();
+        match same_node.find(|(_, hlc)| hlc.node_id == first.node_id) {
+            Some((_, next)) => *next = first.min(next.clone()),
+            None => self.stamps.push_back((self.count, first)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::text::Text;
+
+    fn at(wall: u64) -> Hlc {
+        Hlc::new(wall, 0, Text::from("n"))
+    }
+
+    #[test]
+    fn each_who_asks_gets_what_is_new_to_him_and_the_node_is_told_once() {
+        let late = LateStamps::default();
+        late.note([at(5)]);
+        let first = late.since(0);
+        assert_eq!((first.count, first.stamps), (1, vec![at(5)]));
+        assert_eq!(first.untold, [Text::from("n")]);
+        late.note([at(3)]);
+        let second = late.since(1);
+        assert_eq!((second.count, second.stamps), (2, vec![at(3)]));
+        assert!(second.untold.is_empty());
+        assert_eq!(late.since(0).stamps, [at(5), at(3)]);
+    }
+
+    #[test]
+    fn of_more_than_are_remembered_the_earliest_stays() {
+        let late = LateStamps::default();
+        late.note([at(1)]);
+        late.note((0..5000).map(|wall| at(9000 - wall)));
+        let all = late.since(0).stamps;
+        assert!(all.len() <= REMEMBERED);
+        assert_eq!(all.iter().min(), Some(&at(1)));
+    }
+}

@@ -1,0 +1,362 @@
+//! A change log in memory, after the rules of [`protocol::log`](crate::protocol::log).
+//!
+//! It lies in one "file" with the items that it speaks of: a [`Journal`] is what of it a snapshot has, and opening
+//! the file begins a stretch of its history. Ranges are split while they are still small, so that a handful of items
+//! has ranges within ranges.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::body::Body;
+use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
+use crate::engine::held::Direction;
+use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::item::Item;
+use crate::protocol::log::{
+    Cursor, Digest, Found, Generation, History, Key, Keyed, Range, Reply, Span, Stream,
+    canonical_body, entry_hash, split,
+};
+use crate::protocol::text::Text;
+
+/// A range with at most this many keys is not split any more.
+const LEAF: u64 = 2;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: Key,
+    hash: u64,
+    origin: Option<Cursor>,
+}
+
+#[derive(Debug, Clone)]
+struct Other {
+    seq: u64,
+    moved: u64,
+}
+
+/// What a file holds of its log.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    id: String,
+    last: u64,
+    /// Counts what is noted, as a clock would.
+    noted: u64,
+    entries: BTreeMap<u64, Entry>,
+    numbers: HashMap<Key, u64>,
+    others: HashMap<Generation, Other>,
+    generations: Vec<(u64, Generation)>,
+    waiting: BTreeMap<(String, bool, Key), Waiting>,
+}
+
+fn fresh_name(kind: char) -> String {
+    static NAMES: AtomicU64 = AtomicU64::new(0);
+    format!("{kind}{}", NAMES.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let mut journal = Self {
+            id: fresh_name('l'),
+            last: 0,
+            noted: 0,
+            entries: BTreeMap::new(),
+            numbers: HashMap::new(),
+            others: HashMap::new(),
+            generations: Vec::new(),
+            waiting: BTreeMap::new(),
+        };
+        journal.open();
+        journal
+    }
+}
+
+/// The items that a log speaks of.
+pub(super) trait Shelf {
+    /// The names of the streams.
+    fn streams(&self) -> Vec<Stream>;
+    /// The item under a key.
+    fn get(&self, key: &Key) -> Option<Item<Body>>;
+    /// All of them.
+    fn keys(&self) -> Vec<Key>;
+}
+
+impl Journal {
+    /// The file is opened: what is written from now on belongs to a stretch of its own.
+    pub fn open(&mut self) {
+        let last = self.last;
+        self.generations.retain(|(first, _)| *first <= last);
+        let generation = Generation::new(&fresh_name('g'));
+        self.generations
+            .extend(generation.map(|generation| (last + 1, generation)));
+    }
+
+    /// A version is stored now.
+    pub(super) fn note_version(&mut self, key: Key, hlc: &Hlc, origin: Option<Cursor>) {
+        self.forget(&key);
+        if let Some(origin) = &origin {
+            let unknown = Other { seq: 0, moved: 0 };
+            let other = self.others.entry(origin.generation.clone());
+            other.or_insert(unknown);
+        }
+        self.last += 1;
+        let hash = hash_of(&key, hlc);
+        self.numbers.insert(key.clone(), self.last);
+        self.entries.insert(self.last, Entry { key, hash, origin });
+    }
+
+    /// What the app writes: a statement that leaves the time of an item as it was is not noted.
+    pub(super) fn note_written(&mut self, key: Key, hlc: &Hlc, before: Option<&Hlc>) {
+        if before != Some(hlc) {
+            self.note_version(key, hlc, None);
+        }
+    }
+
+    /// An item is not there any more.
+    pub(super) fn forget(&mut self, key: &Key) {
+        if let Some(seq) = self.numbers.remove(key) {
+            self.entries.remove(&seq);
+        }
+    }
+
+    fn history(&self) -> History {
+        let mut stretches = Vec::new();
+        let mut last = self.last;
+        for (first, generation) in self.generations.iter().rev() {
+            if *first <= last {
+                let generation = generation.clone();
+                stretches.push(Cursor {
+                    generation,
+                    seq: last,
+                });
+                last = first.saturating_sub(1);
+            }
+        }
+        History(stretches)
+    }
+
+    fn others(&self, asked: &Others) -> Vec<Cursor> {
+        let cursor = |(generation, other): (&Generation, &Other)| Cursor {
+            generation: generation.clone(),
+            seq: other.seq,
+        };
+        match asked {
+            Others::Latest(most) => {
+                let others = self.others.iter();
+                let mut latest: Vec<_> = others.filter(|(_, other)| other.seq > 0).collect();
+                latest.sort_by_key(|(_, other)| std::cmp::Reverse(other.moved));
+                latest.into_iter().take(*most).map(cursor).collect()
+            }
+            Others::Of(generations) => {
+                let of = |generation| self.others.get_key_value(generation).map(cursor);
+                generations.iter().filter_map(of).collect()
+            }
+        }
+    }
+
+    pub(super) fn look(&self, look: &Look, on: &impl Shelf) -> View<Body> {
+        let mut history = self.history();
+        let after = match &look.after {
+            After::Seq(seq) => (*seq).min(self.last),
+            After::Common(cursors) => history.common(cursors).unwrap_or_default(),
+        };
+        let (mut items, mut upto, mut more, mut count) = (Vec::new(), self.last, false, 0);
+        let mut reached = after;
+        for (seq, entry) in self.entries.range(after + 1..) {
+            if !entry.origin.as_ref().is_some_and(|o| look.skip.has(o)) {
+                if count == look.limit {
+                    (more, upto) = (true, reached);
+                    break;
+                }
+                count += 1;
+                items.extend(keyed(on, &entry.key).map(|keyed| (*seq, keyed)));
+            }
+            reached = *seq;
+        }
+        history.0.truncate(look.history);
+        let wanted = look.want.iter().filter_map(|key| keyed(on, key));
+        let names = on.streams().into_iter().map(|stream| stream.name());
+        let peer = look.waiting_for.as_ref();
+        let waits = |peer: &String| {
+            let of = self.waiting.iter().filter(|(at, _)| at.0 == *peer);
+            of.map(|(_, waits)| waits.clone()).collect::<Vec<_>>()
+        };
+        View {
+            id: self.id.clone(),
+            head: self.last,
+            history,
+            others: self.others(&look.others),
+            after,
+            items,
+            upto,
+            more,
+            wanted: wanted.collect(),
+            waiting: peer.map(waits).unwrap_or_default(),
+            streams: names
+                .map(|name| (name.clone(), self.digest(&whole(name))))
+                .collect(),
+        }
+    }
+
+    /// Notes how far another log was taken in, unless something is missing in between.
+    pub(super) fn advance(&mut self, advance: &Advance) {
+        let generations = advance.history.0.iter();
+        let asked = generations.map(|cursor| cursor.generation.clone());
+        let known = self.others(&Others::Of(asked.collect()));
+        if advance.history.common(&known).unwrap_or_default() < advance.follows {
+            return;
+        }
+        self.noted += 1;
+        let (upto, moved) = (&advance.upto, self.noted);
+        let other = self.others.entry(upto.generation.clone());
+        let other = other.or_insert(Other { seq: 0, moved });
+        *other = Other {
+            seq: other.seq.max(upto.seq),
+            moved,
+        };
+    }
+
+    pub(super) fn note(&mut self, note: &Note) {
+        for waits in &note.waits {
+            let inbound = waits.direction == Direction::Inbound;
+            let at = (note.peer.clone(), inbound, waits.key.clone());
+            let attempts = self.waiting.get(&at).map_or(0, |known| known.attempts) + 1;
+            self.waiting.insert(
+                at,
+                Waiting {
+                    attempts,
+                    ..waits.clone()
+                },
+            );
+        }
+        for (direction, key) in &note.settled {
+            let inbound = *direction == Direction::Inbound;
+            self.waiting
+                .remove(&(note.peer.clone(), inbound, key.clone()));
+        }
+        if let Some(advance) = &note.advance {
+            self.advance(advance);
+        }
+    }
+
+    /// Holds the log against the items, and mends it. Returns how many entries were wrong.
+    pub(super) fn verify(&mut self, on: &impl Shelf) -> u64 {
+        let keys = on.keys();
+        let mut wrong = 0;
+        let known: Vec<Key> = self.numbers.keys().cloned().collect();
+        for key in known.iter().filter(|key| !keys.contains(key)) {
+            self.forget(key);
+            wrong += 1;
+        }
+        for key in keys {
+            let Some(item) = on.get(&key) else {
+                continue;
+            };
+            let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
+            if entry.map(|entry| entry.hash) != Some(hash_of(&key, &item.hlc)) {
+                self.note_version(key, &item.hlc, None);
+                wrong += 1;
+            }
+        }
+        wrong
+    }
+
+    fn entries_of(&self, range: &Range) -> Vec<(String, u64)> {
+        let mut found: Vec<(String, u64)> = Vec::new();
+        for entry in self.entries.values() {
+            let id = entry.key.id.to_string();
+            let is_in = entry.key.stream.name() == range.stream
+                && id >= range.from
+                && range.to.as_ref().is_none_or(|to| id < *to);
+            found.extend(is_in.then_some((id, entry.hash)));
+        }
+        found.sort();
+        found
+    }
+
+    pub(super) fn digest(&self, range: &Range) -> Digest {
+        let mut digest = Digest::default();
+        let entries = self.entries_of(range);
+        for (_, hash) in &entries {
+            digest.add(*hash);
+        }
+        digest
+    }
+
+    pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<(Key, String)> {
+        let mut versions = Vec::new();
+        for (id, _) in self.entries_of(range) {
+            let key = Key {
+                stream: Stream::named(&range.stream),
+                id: Text::from(id.as_str()),
+            };
+            versions.extend(on.get(&key).map(|item| (key, item.hlc.to_string())));
+        }
+        versions
+    }
+
+    pub(super) fn compare(&self, span: &Span, on: &impl Shelf) -> Reply {
+        let digest = self.digest(&span.range);
+        if digest == span.digest {
+            return Reply::Same;
+        }
+        if digest.count > LEAF {
+            return Reply::Parts(split(&span.range, &self.entries_of(&span.range)));
+        }
+        let versions = self.versions(&span.range, on).into_iter();
+        Reply::Keys(
+            versions
+                .map(|(key, time)| Found(key.id.to_string(), time))
+                .collect(),
+        )
+    }
+}
+
+/// What becomes of a version that came: whether it is stored, and whether everybody is to hear of the item again.
+pub(super) fn settle(incoming: &Item<Body>, stored: Option<&Item<Body>>) -> (bool, bool) {
+    let Some(stored) = stored.filter(|stored| !wins(&incoming.hlc, Some(&stored.hlc))) else {
+        return (true, false);
+    };
+    let (theirs, ours) = (canonical(incoming), canonical(stored));
+    if stored.hlc != incoming.hlc || theirs == ours {
+        return (false, false);
+    }
+    (theirs > ours, true)
+}
+
+/// The canonical form of all that an item says.
+pub fn canonical(item: &Item<Body>) -> String {
+    let object = item.blob.as_ref().map(|blob| blob.key.to_string());
+    let body = serde_json::json!({
+        "id": item.body.id.to_string(),
+        "deleted": item.body.deleted,
+        "content": &*item.body.content,
+        "object": object,
+    });
+    canonical_body(&body.to_string())
+}
+
+/// The key of an item.
+pub(super) fn key_of(item: &Item<Body>) -> Key {
+    Key {
+        stream: Stream::of(&item.kind),
+        id: item.body.id.clone(),
+    }
+}
+
+fn keyed(on: &impl Shelf, key: &Key) -> Option<Keyed<Body>> {
+    let item = on.get(key)?;
+    let key = key.clone();
+    Some(Keyed { key, item })
+}
+
+fn hash_of(key: &Key, hlc: &Hlc) -> u64 {
+    entry_hash(&key.stream.name(), &key.id.to_string(), &hlc.to_string())
+}
+
+fn whole(stream: String) -> Range {
+    Range {
+        stream,
+        from: String::new(),
+        to: None,
+    }
+}

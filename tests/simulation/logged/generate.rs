@@ -1,0 +1,233 @@
+//! A scenario from a seed.
+
+use starkeep_sync_engine::testing::{Access, Operation, When};
+
+use super::super::node::{blob_name, id_name};
+use super::super::rng::Rng;
+use super::super::scenario::{Caller, Fault, Place, Reach, Rounds, Stream, Write};
+use super::scenario::{Deed, Scenario};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+pub fn scenario(seed: u64) -> Scenario {
+    let mut rng = Rng::new(seed ^ 0x6C6F_6773);
+    let rng = &mut rng;
+    let places = places(rng);
+    let mut scenario = Scenario {
+        places,
+        deeds: Vec::new(),
+        lasting: Vec::new(),
+        answer_room: rng.percent(25).then(|| 1 + rng.below(4)),
+    };
+    // Some scenarios are calm, so that what is rare meets what is rare.
+    let wildness = rng.pick(&[15, 35, 60]);
+    for _ in 0..5 + rng.below(30) {
+        let deed = deed(rng, &scenario, wildness);
+        scenario.deeds.push(deed);
+    }
+    if rng.percent(60) {
+        for _ in 0..rng.below(3) {
+            let fault = lasting_fault(rng, &scenario);
+            scenario.lasting.push(fault);
+        }
+    }
+    scenario
+}
+
+fn places(rng: &mut Rng) -> Vec<Place> {
+    let (chain, twins) = (rng.percent(35), rng.percent(25));
+    (0..2 + rng.below(3))
+        .map(|index| Place {
+            is_old: false,
+            keeps_log: true,
+            node: (twins && index > 0).then(|| rng.below(index)),
+            parent: if chain && index > 1 {
+                rng.below(index)
+            } else {
+                0
+            },
+            access: rng.pick(&[Access::Scanned, Access::Covered, Access::Indexed]),
+            rows_know_coverage: rng.percent(65),
+            scan_page_size: 3,
+            page_limit: rng.pick(&[1, 1, 2, 3, 7, 1000]),
+            blob_concurrency: rng.pick(&[1, 2, 8]),
+        })
+        .collect()
+}
+
+fn deed(rng: &mut Rng, scenario: &Scenario, wildness: usize) -> Deed {
+    let place = rng.below(scenario.places.len());
+    let caller = 1 + rng.below(scenario.places.len() - 1);
+    if !rng.percent(wildness) {
+        return match rng.below(100) {
+            0..55 => Deed::Write(write(rng, place)),
+            55..90 => Deed::Rounds(rounds(rng, scenario)),
+            90..96 => Deed::Wait(rng.next() % 50),
+            _ => Deed::RegisterLateApp(place),
+        };
+    }
+    match rng.below(100) {
+        0..8 => Deed::Forge {
+            write: write(rng, place),
+            node: rng.below(scenario.places.len()),
+            off_ms: rng.pick(&[-60_000, 0, 5_000, DAY_MS / 2, DAY_MS + 60_000]),
+        },
+        8..16 => Deed::TakeStamp(place),
+        16..24 => Deed::PutLate(write(rng, place)),
+        24..40 => Deed::Fault(fault(rng, scenario)),
+        40..46 => Deed::Heal(place),
+        46..54 => Deed::Jump {
+            place,
+            ms: rng.pick(&[-90_000, -1, 0, 3, 60_000, DAY_MS + 60_000]),
+        },
+        54..59 => Deed::Restart(place),
+        59..66 => Deed::Snapshot(place),
+        66..72 => Deed::Restore(place),
+        72..74 => Deed::RestoreData(place),
+        74..78 => Deed::Clone {
+            from: place,
+            to: rng.below(scenario.places.len()),
+        },
+        78..81 => Deed::Wipe(place),
+        81..86 => Deed::Remove {
+            place,
+            stream: stream(rng),
+            id: rng.below(6),
+            seen: rng.percent(70),
+        },
+        86..89 => Deed::RemoveObject {
+            place,
+            blob: rng.below(6),
+        },
+        89..92 => Deed::WriteBehind(write(rng, place)),
+        92..95 => Deed::Reconcile(caller),
+        _ => Deed::Wait(rng.pick(&[61_000, 700_000])),
+    }
+}
+
+fn stream(rng: &mut Rng) -> Stream {
+    match rng.below(10) {
+        0..5 => Stream::Records,
+        5..7 => Stream::Rows(0),
+        7 => Stream::Rows(1),
+        8 => Stream::Rows(3),
+        _ => Stream::Rows(2),
+    }
+}
+
+fn write(rng: &mut Rng, place: usize) -> Write {
+    Write {
+        place,
+        stream: stream(rng),
+        id: rng.below(6),
+        blob: rng.percent(40).then(|| rng.below(6)),
+        deleted: rng.percent(15),
+        twin: rng.percent(10).then(|| (stream(rng), 10 + rng.below(3))),
+    }
+}
+
+fn rounds(rng: &mut Rng, scenario: &Scenario) -> Rounds {
+    let mut callers = Vec::new();
+    for place in 1..scenario.places.len() {
+        if rng.percent(60) {
+            let crashes = rng.percent(10);
+            callers.push(Caller {
+                place,
+                rounds: 1 + rng.below(4),
+                crashes_after: crashes.then(|| rng.below(60)),
+            });
+        }
+    }
+    let meanwhile = (0..rng.below(4)).map(|_| {
+        let place = rng.below(scenario.places.len());
+        (rng.below(30), write(rng, place))
+    });
+    let meanwhile = meanwhile.collect();
+    Rounds {
+        interleaving: rng.next(),
+        callers,
+        meanwhile,
+        crash: rng
+            .percent(6)
+            .then(|| (rng.below(scenario.places.len()), rng.below(80))),
+    }
+}
+
+fn fault(rng: &mut Rng, scenario: &Scenario) -> Fault {
+    use Operation as O;
+    let reach = rng.pick(&[Reach::Local, Reach::Network]);
+    let operation = match reach {
+        Reach::Network => rng.pick(&[
+            O::SendRequest,
+            O::ReceiveAnswer,
+            O::ReceiveAnswer,
+            O::PackItem,
+            O::HasBlob,
+            O::GetBlob,
+            O::PutBlob,
+        ]),
+        Reach::Local => rng.pick(&[
+            O::LookAtLog,
+            O::TakeIn,
+            O::NoteInLog,
+            O::NoteInLog,
+            O::PutRecord,
+            O::ApplyRow,
+            O::PackItem,
+            O::HasBlob,
+            O::GetBlob,
+            O::PutBlob,
+            O::HearClock,
+        ]),
+    };
+    Fault {
+        place: rng.below(scenario.places.len()),
+        reach,
+        operation,
+        key: key_for(rng, operation),
+        when: match rng.below(5) {
+            0..3 => When::Nth(1 + rng.below(4)),
+            3 => When::First(1 + rng.below(4)),
+            _ => When::Always,
+        },
+    }
+}
+
+fn key_for(rng: &mut Rng, operation: Operation) -> Option<String> {
+    use Operation as O;
+    match operation {
+        O::PutRecord | O::ApplyRow | O::PackItem => rng.percent(70).then(|| id_name(rng.below(6))),
+        O::HasBlob | O::GetBlob | O::PutBlob => rng.percent(70).then(|| blob_name(rng.below(6))),
+        _ => None,
+    }
+}
+
+/// A fault of one item, which must not keep anything else from moving.
+fn lasting_fault(rng: &mut Rng, scenario: &Scenario) -> Fault {
+    use Operation as O;
+    let operation = rng.pick(&[
+        O::PutRecord,
+        O::ApplyRow,
+        O::PackItem,
+        O::HasBlob,
+        O::GetBlob,
+        O::PutBlob,
+    ]);
+    let of_blob = matches!(operation, O::HasBlob | O::GetBlob | O::PutBlob);
+    let is_near = !of_blob && operation != O::PackItem;
+    Fault {
+        place: rng.below(scenario.places.len()),
+        reach: if is_near {
+            Reach::Local
+        } else {
+            rng.pick(&[Reach::Local, Reach::Network])
+        },
+        operation,
+        key: Some(if of_blob {
+            blob_name(rng.below(6))
+        } else {
+            id_name(rng.below(6))
+        }),
+        when: When::Always,
+    }
+}

@@ -1,0 +1,103 @@
+//! Places that all keep change logs: what timestamps alone could not survive happens to them.
+//!
+//! `SIM_LOG_SEED=n` replays one seed with its dialogue and shortens it.
+
+mod checks;
+mod deeds;
+mod generate;
+mod scenario;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::world::Tally;
+use super::{FIXED_SEEDS, FRESH_SEEDS, fresh_seeds, number};
+use scenario::Scenario;
+use world::World;
+
+/// Seeds that failed once.
+const KEPT_SEEDS: [u64; 0] = [];
+
+fn play(scenario: &Scenario) -> (Option<String>, Vec<String>, Tally) {
+    let world = World::new(scenario);
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    let panicked = played.is_err().then(|| "a panic".to_owned());
+    let first = world.violations.borrow().first().cloned();
+    (first.or(panicked), world.trace.take(), world.tally.take())
+}
+
+/// What is dropped first is what the failure can do without.
+fn shrink(mut scenario: Scenario) -> Scenario {
+    let fails = |candidate: &Scenario| play(candidate).0.is_some();
+    while let Some(smaller) = scenario.smaller().into_iter().find(fails) {
+        scenario = smaller;
+    }
+    scenario
+}
+
+fn report(seed: u64) -> Option<String> {
+    let scenario = generate::scenario(seed);
+    let violation = play(&scenario).0?;
+    let small = shrink(scenario);
+    let (smaller, trace, _) = play(&small);
+    let places: Vec<_> = small.places.iter().map(|p| format!("{p:?}")).collect();
+    Some(format!(
+        "seed {seed}: {violation}\nshortened: {}\n{}\n{}\nreplay with SIM_LOG_SEED={seed}",
+        smaller.unwrap_or_default(),
+        places.join("\n"),
+        trace.join("\n"),
+    ))
+}
+
+fn shortly(what: &str) -> String {
+    what.chars().take(200).collect()
+}
+
+fn play_all(seeds: impl Iterator<Item = u64>) {
+    let mut failing = Vec::new();
+    let mut tally = Tally::default();
+    for (played, seed) in seeds.enumerate() {
+        let (violation, _, of_seed) = play(&generate::scenario(seed));
+        failing.extend(violation.map(|violation| (seed, violation)));
+        for (what, times) in of_seed {
+            *tally.entry(what).or_default() += times;
+        }
+        if (played + 1) % super::PROGRESS_EVERY == 0 {
+            println!(
+                "played {}, failing {}",
+                super::PROGRESS_EVERY,
+                failing.len()
+            );
+        }
+    }
+    for (what, times) in tally {
+        println!("tally {times} {what}");
+    }
+    let kinds: Vec<_> = failing
+        .iter()
+        .map(|(seed, what)| (seed, shortly(what)))
+        .collect();
+    if let Some((seed, _)) = failing.first() {
+        let report = report(*seed).unwrap_or_default();
+        panic!("{report}\nfailing seeds: {kinds:#?}");
+    }
+}
+
+#[test]
+fn logs_every_fixed_seed_ends_with_all_places_equal_and_proved() {
+    match number("SIM_LOG_SEED") {
+        Some(seed) => {
+            if let Some(report) = report(seed) {
+                panic!("{report}");
+            }
+        }
+        None => play_all((0..FIXED_SEEDS).chain(KEPT_SEEDS)),
+    }
+}
+
+#[test]
+fn logs_every_fresh_seed_ends_with_all_places_equal_and_proved() {
+    if number("SIM_LOG_SEED").is_none() {
+        play_all(fresh_seeds(FRESH_SEEDS));
+    }
+}

@@ -1,0 +1,432 @@
+//! A scenario at work.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use starkeep_sync_engine::engine::held::Direction;
+use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::item::{Item, ItemKind};
+use starkeep_sync_engine::protocol::log::Cursor;
+use starkeep_sync_engine::protocol::message::{Answer, Request};
+use starkeep_sync_engine::testing::{Body, Journal, canonical, pause};
+
+use super::super::courier::Post;
+use super::super::executor::{Task, run};
+use super::super::model::Key;
+use super::super::node::{BEGIN_MS, LATE, Node, key_of, list, table};
+use super::super::rng::Rng;
+use super::super::scenario::{Caller, Rounds, Write};
+use super::super::world::Tally;
+use super::scenario::Scenario;
+
+/// More than any stamp is ahead.
+const UNTIL_ALL_CLOCKS_ARE_PAST_MS: u64 = 10 * 24 * 60 * 60 * 1000;
+/// After so long two sides that are not equal may be reconciled again.
+pub const UNTIL_RECONCILED_AGAIN_MS: u64 = 11 * 60 * 1000;
+
+/// What a round came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    pub applied: usize,
+    pub shipped: usize,
+    pub has_more: bool,
+    pub in_sync: Option<bool>,
+    pub held: Vec<(bool, ItemKind, Hlc, String)>,
+}
+
+pub type Done = Result<Round, String>;
+
+/// A file as it was.
+pub struct Snapshot {
+    pub records: Vec<Item<Body>>,
+    pub rows: Vec<Item<Body>>,
+    pub journals: (Option<Journal>, Option<Journal>),
+    /// Whether the log did not know of all of it.
+    pub blind: bool,
+}
+
+pub type Holding = BTreeMap<Key, Item<Body>>;
+
+pub struct World {
+    pub scenario: Scenario,
+    pub nodes: Vec<Node>,
+    /// What was written and not superseded, as long as anybody has it.
+    pub winners: RefCell<Holding>,
+    pub violations: RefCell<Vec<String>>,
+    pub trace: RefCell<Vec<String>>,
+    pub tally: RefCell<Tally>,
+    pub snapshots: RefCell<BTreeMap<usize, Snapshot>>,
+    pub stamps: RefCell<Vec<(usize, Hlc)>>,
+    /// Places whose logs do not know what was done.
+    pub blind: RefCell<BTreeSet<usize>>,
+    /// Objects that were removed by hand somewhere.
+    pub removed_objects: RefCell<BTreeSet<String>>,
+    pub now_ms: Cell<u64>,
+    pub skews: RefCell<Vec<i64>>,
+}
+
+/// Which of two versions wins.
+pub fn beats(a: &Item<Body>, b: &Item<Body>) -> bool {
+    (&a.hlc, canonical(a)) > (&b.hlc, canonical(b))
+}
+
+impl World {
+    pub fn new(scenario: &Scenario) -> Self {
+        let places = scenario.places.iter().cloned().enumerate();
+        let nodes: Vec<_> = places
+            .map(|(i, place)| Node::new(i, place, scenario.is_parent(i), BEGIN_MS))
+            .collect();
+        for node in &nodes {
+            node.inbox.give_room_for(scenario.answer_room);
+            node.start(&nodes[node.place.parent]);
+        }
+        Self {
+            skews: RefCell::new(vec![0; nodes.len()]),
+            nodes,
+            scenario: scenario.clone(),
+            winners: RefCell::default(),
+            violations: RefCell::default(),
+            trace: RefCell::default(),
+            tally: RefCell::default(),
+            snapshots: RefCell::default(),
+            stamps: RefCell::default(),
+            blind: RefCell::default(),
+            removed_objects: RefCell::default(),
+            now_ms: Cell::new(BEGIN_MS),
+        }
+    }
+
+    pub fn play(&self) {
+        for (index, deed) in self.scenario.deeds.iter().enumerate() {
+            self.note(|| format!("--- {index}: {deed:?}"));
+            self.count(deed.name());
+            self.wait(1);
+            self.act(deed);
+            self.check_nothing_is_lost();
+            if self.failed() {
+                return;
+            }
+        }
+        self.note(|| format!("--- lasting: {:?}", self.scenario.lasting));
+        self.all_is_well_but_the_lasting();
+        self.settle(3);
+        self.check_all_that_waits_is_named();
+        self.note(|| "--- all is well".to_owned());
+        self.nodes.iter().for_each(Node::heal);
+        self.settle(2 * self.nodes.len());
+        self.see_what_logs_did_not();
+        self.check_equal();
+        self.check_quiet();
+    }
+
+    pub fn failed(&self) -> bool {
+        !self.violations.borrow().is_empty()
+    }
+
+    pub fn violation(&self, what: String) {
+        self.note(|| format!("!!! {what}"));
+        self.violations.borrow_mut().push(what);
+    }
+
+    pub fn count(&self, what: &'static str) {
+        *self.tally.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        self.trace.borrow_mut().push(line());
+    }
+
+    pub fn holding(&self, place: usize) -> Holding {
+        let node = &self.nodes[place];
+        let items = node.records.all().into_iter().chain(node.rows.all());
+        items.map(|item| (key_of(&item), item)).collect()
+    }
+
+    pub fn wait(&self, ms: u64) {
+        self.now_ms.set(self.now_ms.get() + ms);
+        for (node, skew) in self.nodes.iter().zip(self.skews.borrow().iter()) {
+            node.set_physical(self.now_ms.get().saturating_add_signed(*skew));
+        }
+    }
+
+    fn all_is_well_but_the_lasting(&self) {
+        for node in &self.nodes {
+            node.heal();
+            node.rows.register(&table(LATE));
+        }
+        self.skews.borrow_mut().fill(0);
+        self.wait(UNTIL_ALL_CLOCKS_ARE_PAST_MS);
+        for fault in &self.scenario.lasting {
+            let faults = self.nodes[fault.place].faults(fault.reach);
+            faults.fail(fault.operation, fault.key.as_deref(), fault.when);
+        }
+    }
+
+    /// Lets all places sync, until everything has had the time to get everywhere.
+    fn settle(&self, passes: usize) {
+        for _ in 0..=passes {
+            for place in (1..self.nodes.len()).rev().chain(1..self.nodes.len()) {
+                self.sync(place);
+            }
+            self.wait(UNTIL_RECONCILED_AGAIN_MS);
+            self.check_nothing_is_lost();
+        }
+    }
+
+    /// What was done behind a log's back is found once somebody asks for it.
+    fn see_what_logs_did_not(&self) {
+        if self.blind.borrow().is_empty() {
+            return;
+        }
+        for place in (1..self.nodes.len()).rev().chain(1..self.nodes.len()) {
+            self.wait(61_000);
+            self.reconcile(place);
+        }
+        self.blind.borrow_mut().clear();
+        self.settle(self.nodes.len());
+    }
+
+    pub fn reconcile(&self, place: usize) {
+        let rounds = Rounds {
+            interleaving: self.now_ms.get(),
+            callers: vec![Caller {
+                place,
+                rounds: 0,
+                crashes_after: None,
+            }],
+            meanwhile: Vec::new(),
+            crash: None,
+        };
+        self.rounds(&rounds);
+    }
+
+    /// Rounds until there is no more to do, as an app would.
+    pub fn sync(&self, place: usize) {
+        if self.failed() {
+            return;
+        }
+        let node = &self.nodes[place];
+        let limit = node
+            .place
+            .page_limit
+            .min(self.scenario.answer_room.unwrap_or(usize::MAX));
+        let items = self.holding(place).len() + 2 * self.winners.borrow().len();
+        let most = 4 * items / limit + 12;
+        for _ in 0..most {
+            let done = self.one_round(place);
+            if !done.is_ok_and(|round| round.has_more) {
+                return;
+            }
+        }
+        self.violation(format!("n{place} still has more after {most} rounds"));
+    }
+
+    pub fn one_round(&self, place: usize) -> Done {
+        self.wait(1);
+        let done = self.rounds(&Rounds {
+            interleaving: self.now_ms.get(),
+            callers: vec![Caller {
+                place,
+                rounds: 1,
+                crashes_after: None,
+            }],
+            meanwhile: Vec::new(),
+            crash: None,
+        });
+        let done = done.into_iter().next();
+        let done = done.unwrap_or_else(|| Err("the round did not end".to_owned()));
+        self.check_proof(place, &done);
+        done
+    }
+
+    pub fn rounds(&self, rounds: &Rounds) -> Vec<Done> {
+        let done = RefCell::new(Vec::new());
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.is_parent) {
+            node.inbox.open();
+            let crash = rounds.crash.filter(|(place, _)| *place == node.index);
+            let serve = Task::new(self.serve(node)).serving();
+            tasks.push(serve.dying_after(crash.map(|(_, steps)| steps), || {
+                self.note(|| format!("n{} crashes while it answers", node.index));
+                node.inbox.break_down();
+            }));
+        }
+        for caller in &rounds.callers {
+            let node = &self.nodes[caller.place];
+            let call = Task::new(self.call(node, caller.rounds, &done));
+            tasks.push(call.dying_after(caller.crashes_after, || {
+                self.note(|| format!("n{} crashes", node.index));
+            }));
+        }
+        tasks.push(Task::new(async {
+            for (pauses, write) in &rounds.meanwhile {
+                for _ in 0..*pauses {
+                    pause().await;
+                }
+                self.write(write);
+            }
+        }));
+        let close = || self.nodes.iter().for_each(|node| node.inbox.close());
+        if !run(tasks, &mut Rng::new(rounds.interleaving), close) {
+            self.violation("the rounds do not come to an end".to_owned());
+        }
+        let crashed = rounds.callers.iter().filter(|c| c.crashes_after.is_some());
+        for place in crashed.map(|c| c.place).chain(rounds.crash.map(|c| c.0)) {
+            self.start(place);
+        }
+        done.into_inner()
+    }
+
+    pub fn start(&self, place: usize) {
+        let node = &self.nodes[place];
+        node.start(&self.nodes[node.place.parent]);
+    }
+
+    /// So many rounds; none is a reconciliation.
+    async fn call(&self, node: &Node, rounds: usize, done: &RefCell<Vec<Done>>) {
+        let Some(engine) = node.engine.borrow().clone() else {
+            return;
+        };
+        if rounds == 0 {
+            let found = engine.reconcile(false).await;
+            return self.note(|| format!("n{} reconciles: {found:?}", node.index));
+        }
+        for _ in 0..rounds {
+            let outcome = match engine.round().await {
+                Ok(report) => Ok(Round {
+                    applied: report.applied,
+                    shipped: report.shipped,
+                    has_more: report.has_more,
+                    in_sync: report.in_sync,
+                    held: report
+                        .held
+                        .iter()
+                        .map(|h| {
+                            let inbound = h.direction == Direction::Inbound;
+                            (inbound, h.kind.clone(), h.hlc.clone(), h.code.clone())
+                        })
+                        .collect(),
+                }),
+                Err(error) => Err(error.to_string()),
+            };
+            self.count(if outcome.is_ok() {
+                "rounds that ended well"
+            } else {
+                "rounds that threw"
+            });
+            self.note(|| format!("n{} round: {outcome:?}", node.index));
+            done.borrow_mut().push(outcome);
+        }
+    }
+
+    async fn serve(&self, node: &Node) {
+        let answering = std::rc::Rc::clone(&node.answering.borrow());
+        while let Some(post) = node.inbox.next().await {
+            let Post { from, request, .. } = &*post;
+            let Some(request) = request.take() else {
+                continue;
+            };
+            self.check_request(node, *from, &request);
+            let answer = answering.answer(request).await;
+            self.note(|| told(node, *from, answer.as_ref().map_err(ToString::to_string)));
+            *post.reply.borrow_mut() = Some(answer);
+        }
+    }
+
+    pub fn write(&self, write: &Write) {
+        let node = &self.nodes[write.place];
+        let held = self.holding(write.place);
+        // Two versions of one item at one place have two timestamps, whatever the clock did.
+        let mut hlc = node.side.clock.now();
+        while held.values().any(|item| item.hlc == hlc) {
+            hlc = node.side.clock.now();
+        }
+        self.put(write, &hlc, false);
+    }
+
+    pub fn put(&self, write: &Write, hlc: &Hlc, behind: bool) {
+        let node = &self.nodes[write.place];
+        for item in node.put(write, hlc, behind) {
+            self.note(|| {
+                let item = list(std::slice::from_ref(&item));
+                format!("n{} writes {item}", write.place)
+            });
+            let mut winners = self.winners.borrow_mut();
+            let winner = winners.entry(key_of(&item)).or_insert_with(|| item.clone());
+            if beats(&item, winner) {
+                *winner = item;
+            }
+        }
+        self.forget_what_nobody_has();
+    }
+
+    /// What somebody overwrote or threw away, and nobody else has, cannot come back.
+    pub fn forget_what_nobody_has(&self) {
+        let places: Vec<_> = (0..self.nodes.len()).map(|p| self.holding(p)).collect();
+        self.winners.borrow_mut().retain(|key, winner| {
+            let copies = places.iter().filter_map(|held| held.get(key));
+            let best = copies.reduce(|a, b| if beats(b, a) { b } else { a });
+            best.inspect(|best| *winner = (*best).clone()).is_some()
+        });
+    }
+}
+
+fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> String {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return format!("n{from} <- n{}: {error}", node.index),
+    };
+    let mut line = format!("n{from} <- n{}: [{}]", node.index, list(&answer.items));
+    let refused = answer
+        .refused
+        .iter()
+        .map(|refusal| (&refusal.kind, &refusal.hlc));
+    let _ = write!(line, ", refused {:?}", refused.collect::<Vec<_>>());
+    let Some(log) = &answer.log else { return line };
+    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
+        let Some(plane) = plane else { continue };
+        let cursor = plane.cursor.as_ref().map(ToString::to_string);
+        let _ = write!(
+            line,
+            ", {name}: have {}, cursor {cursor:?}, more {}, withheld {:?}",
+            plane.have, plane.more, plane.withheld,
+        );
+    }
+    line + &format!(
+        ", {:?}, names {:?}, compared {:?}",
+        log.digest,
+        log.stream_names.is_some(),
+        log.compared
+    )
+}
+
+pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
+    let mut line = format!("n{from} -> n{}: [{}]", node.index, list(&request.items));
+    let Some(log) = &request.log else { return line };
+    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
+        let Some(plane) = plane else { continue };
+        let text = |cursors: &[Cursor]| {
+            cursors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let _ = write!(
+            line,
+            ", {name}: {}, follows {:?}, upto {}, since {}",
+            text(&plane.history.0),
+            plane.follows,
+            text(plane.upto.as_slice()),
+            text(&plane.since),
+        );
+    }
+    let hello = if log.hello { ", hello" } else { "" };
+    line + &format!(
+        "{hello}, want {:?}, names {:?}, compare {:?}",
+        log.want,
+        log.stream_names.is_some(),
+        log.compare
+    )
+}
