@@ -7,7 +7,7 @@ use std::rc::Rc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::{spawn, watch};
+use super::{Offload, spawn, watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::Env;
 
@@ -70,8 +70,9 @@ pub struct Tasks<C>(UnboundedReceiver<Option<Task<C>>>);
 
 impl<C: 'static> Tasks<C> {
     /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS
-    /// thread, in a task.
+    /// thread, in a task. Keeps the process alive meanwhile.
     pub async fn run(self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
+        let _offload = Offload::new(env);
         let mut waiting = self.0;
         loop {
             let (rest, task) = watch(env, async move {

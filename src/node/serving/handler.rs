@@ -28,7 +28,7 @@ use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{EndOfTasks, IntoJs, Offload, TaskQueue, on_threads, spawn, threads};
+use crate::node::runtime::{EndOfTasks, IntoJs, TaskQueue, on_threads, spawn, threads};
 use crate::node::value::{
     Call, Env, Kind, Method as Step, Persistent, Scope, Value, add_bound, enter,
 };
@@ -239,7 +239,6 @@ async fn respond(
     (found, head): (Found, Parts),
     receiver: mpsc::Receiver<Result<Bytes>>,
 ) -> Result<Response<AnswerBody>> {
-    let _offload = Offload::new(env);
     let (queue, tasks) = TaskQueue::new();
     let channel = across(context, &queue, 0)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "answer a request", "has no channel"))?;

@@ -13,9 +13,7 @@ use tokio::sync::watch;
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::options::Options;
-use crate::node::runtime::{
-    EndOfTasks, IntoJs, Offload, TaskQueue, Tasks, on_threads, spawn, threads,
-};
+use crate::node::runtime::{EndOfTasks, IntoJs, TaskQueue, Tasks, on_threads, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
@@ -125,7 +123,6 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
         env.scope(|scope| {
             spawn(scope, async move {
                 let _entered = entered;
-                let _offload = Offload::new(&serving);
                 // Where the environment ends, this is dropped, and with it the server.
                 let _closes = ClosesWith(server);
                 tasks.run(&serving, context).await
