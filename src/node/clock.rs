@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::convert::{read_hlc, read_watermarks, write_hlc};
+use super::convert::{TIMESTAMP, read_hlc, read_watermarks, write_hlc};
 use super::error::invalid;
 use super::options::Options;
 use super::stores::Native;
@@ -14,9 +14,6 @@ use crate::protocol::text::Text;
 use crate::store::clock::{SharedClock, system_ms};
 use crate::store::known::{behind, behind_records, behind_rows, behind_state, later};
 use crate::store::{AppRowStore, RecordStore, StateStore};
-
-/// What a timestamp must be.
-pub const TIMESTAMP: &str = "a timestamp { wallTime, counter, nodeId }";
 
 /// What is behind a clock object.
 pub struct NativeClock {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::clock::TIMESTAMP;
-use super::convert::{read_hlc, read_hlcs, read_watermarks, wanted_hlcs, write_hlc};
+use super::convert::{TIMESTAMP, read_hlc, read_hlcs, read_watermarks, wanted_hlcs, write_hlc};
 use super::error::invalid;
 use super::runtime::IntoJs;
 use super::value::{Call, Value};

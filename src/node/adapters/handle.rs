@@ -59,6 +59,17 @@ impl LogAt {
         Self { adapter, beside }
     }
 
+    /// The log, if the adapter is one over a database that the app opened.
+    pub fn log(&self) -> Result<Option<Rc<HandleLog>>> {
+        self.env().scope(|scope| {
+            let object = self.object(scope)?;
+            if !scope.is_object(object)? {
+                return Ok(None);
+            }
+            scope.native_of(object)
+        })
+    }
+
     fn env(&self) -> &Rc<Env> {
         self.adapter.env()
     }
@@ -138,16 +149,6 @@ impl AppHandle for LogAt {
     type Sql = HandleSql;
     type Body = Body;
     type Found = Persistent;
-
-    fn log(&self) -> Result<Option<Rc<HandleLog>>> {
-        self.env().scope(|scope| {
-            let object = self.object(scope)?;
-            if !scope.is_object(object)? {
-                return Ok(None);
-            }
-            scope.native_of(object)
-        })
-    }
 
     fn within<T>(
         &self,

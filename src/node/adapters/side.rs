@@ -80,11 +80,11 @@ impl NodeSide {
     pub fn find_stores(&self) -> Result<()> {
         if let Some(records) = &self.records {
             records.choose(store_of(&records.other.adapter)?);
-            records.log.find()?;
+            records.log.choose(records.log.at.log()?);
         }
         if let Some(rows) = &self.rows {
             rows.choose(store_of_rows(&rows.other)?);
-            rows.log.find()?;
+            rows.log.choose(rows.log.at.log()?);
         }
         Ok(())
     }

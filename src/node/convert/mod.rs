@@ -10,5 +10,6 @@ pub use items::{
     read_stamped, unreadable,
 };
 pub use stamps::{
-    read_hlc, read_hlc_of, read_hlcs, read_watermarks, wanted_hlcs, write_hlc, write_watermarks,
+    TIMESTAMP, read_hlc, read_hlc_of, read_hlcs, read_watermarks, wanted_hlcs, write_hlc,
+    write_watermarks,
 };

@@ -7,6 +7,9 @@ use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+/// What a timestamp must be.
+pub const TIMESTAMP: &str = "a timestamp { wallTime, counter, nodeId }";
+
 /// A timestamp, or `None` if the value is none: both numbers are non-negative safe integers and the node
 /// id is a string.
 pub fn read_hlc(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Hlc>> {

@@ -14,8 +14,7 @@ use std::future::{Future, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::clock::TIMESTAMP;
-use super::convert::read_hlc;
+use super::convert::{TIMESTAMP, read_hlc};
 use super::error::invalid;
 use super::inside::refuse_inside;
 use super::runtime::{IntoJs, in_order_on_threads, spawn, stringify};

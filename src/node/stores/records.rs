@@ -11,8 +11,7 @@ use super::{
     write_page,
 };
 use crate::error::Result;
-use crate::node::clock::TIMESTAMP;
-use crate::node::convert::read_hlc;
+use crate::node::convert::{TIMESTAMP, read_hlc};
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, parse_json, stringify};
 use crate::node::value::{Call, Intrinsic, Method, Scope, Value, brand, function};

@@ -299,7 +299,8 @@ enum Form {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if self.env.is_alive() {
+        // A weak one is held by what ends with the environment, or by finalizers that run after its hooks.
+        if self.env.is_alive() || matches!(self.form, Form::Hung { .. }) {
             // SAFETY: this is the environment's thread, and nobody else has the reference.
             unsafe { sys::napi_delete_reference(self.env.raw, self.reference) };
         }

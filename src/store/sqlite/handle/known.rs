@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rusqlite::types::Value;
 
 use super::super::log::{self, Plane, Sql, Tracked};
-use super::AppHandle;
+use super::app::AppHandle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::Cursor;
 

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::log::{self, Plane, Sql};
+use super::app::{Accepted, AppHandle, Wanted};
 use super::keys::{filled, place_of, test_of, times_of};
 use super::known::{Came, HandleLog};
-use super::{Accepted, AppHandle, Wanted};
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,12 +25,13 @@ const SHARED_NODE: &str = "two versions of an item have one timestamp and differ
 /// The log of an adapter, if the adapter is one over a database that the app opened.
 #[derive(Debug)]
 pub struct Logged<H> {
-    at: H,
+    /// The adapter.
+    pub at: H,
     log: RefCell<Option<Rc<HandleLog>>>,
 }
 
 impl<H: AppHandle> Logged<H> {
-    /// The log that is found there.
+    /// None yet.
     pub fn new(at: H) -> Self {
         Self {
             at,
@@ -38,13 +39,9 @@ impl<H: AppHandle> Logged<H> {
         }
     }
 
-    /// Finds it anew. Once a round.
-    ///
-    /// # Errors
-    /// Those of the app's own code.
-    pub fn find(&self) -> Result<()> {
-        *self.log.borrow_mut() = self.at.log()?;
-        Ok(())
+    /// It is this one from now on, if there is one.
+    pub fn choose(&self, log: Option<Rc<HandleLog>>) {
+        self.log.replace(log);
     }
 
     fn log(&self) -> Result<Rc<HandleLog>> {

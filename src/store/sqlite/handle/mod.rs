@@ -4,93 +4,13 @@
 //! through [`AppHandle`], each look and each page in one transaction. Where the app has a transaction of its own open,
 //! that is the one, and what is told of it is told so that it may be rolled back.
 
+mod app;
 mod choice;
 mod keys;
 mod known;
 mod logged;
 
-use std::rc::Rc;
-
-use super::log::{Plane, Sql, Tracked};
-use crate::engine::ports::Outcome;
-use crate::error::{Error, Result};
-use crate::protocol::item::Item;
-use crate::protocol::log::Stream;
-
+pub use self::app::{Accepted, AppHandle, Wanted};
 pub use self::choice::{Choice, rows_between};
 pub use self::known::HandleLog;
 pub use self::logged::Logged;
-
-/// The way to an adapter over a database that the app opened.
-#[allow(
-    async_fn_in_trait,
-    reason = "the crate's own callers name the concrete types"
-)]
-pub trait AppHandle {
-    /// The handle while a transaction is open.
-    type Sql: Sql;
-    /// A body as the round holds it.
-    type Body: Clone;
-    /// What was found under keys.
-    type Found;
-
-    /// The log, if the adapter is one over such a database and is as it was made.
-    fn log(&self) -> Result<Option<Rc<HandleLog>>>;
-
-    /// Runs `work` all or nothing and in one view of the database. `work` is told whether the app has a transaction
-    /// open, in which it runs then.
-    fn within<T>(&self, write: bool, work: impl FnOnce(&Self::Sql, bool) -> Result<T>)
-    -> Result<T>;
-
-    /// The tables whose versions are noted; `None` if there can be no log of them.
-    fn tables(&self, sql: &Self::Sql) -> Result<Option<Vec<Tracked>>>;
-
-    /// Finds what lies under these keys.
-    fn find(&self, sql: &Self::Sql, wanted: &[Wanted]) -> Result<Self::Found>;
-
-    /// The items that were found, as many under each key as lie there; `None` if something was written before the app
-    /// had answered.
-    async fn items(
-        &self,
-        found: Self::Found,
-        plane: Plane,
-        wanted: &[Wanted],
-    ) -> Result<Option<Vec<Vec<Item<Self::Body>>>>>;
-
-    /// Takes items in, if that can be done at once.
-    fn take_now(
-        &self,
-        sql: &Self::Sql,
-        tables: &[Tracked],
-        items: &[Item<Self::Body>],
-    ) -> Result<Option<Accepted>>;
-
-    /// Takes items in by the app's own function, in no transaction of ours.
-    async fn take(&self, items: &[Item<Self::Body>]) -> Result<Accepted>;
-
-    /// The `code` of the error, if it came from the handle.
-    fn code_of(&self, error: &Error) -> Option<String>;
-
-    /// Says a warning, once.
-    fn warn_once(&self, message: &str);
-}
-
-/// What is wanted: all that lies under a key.
-#[derive(Debug)]
-pub struct Wanted {
-    /// Where.
-    pub stream: Stream,
-    /// Under which key.
-    pub key: String,
-    /// What holds for the rows there, as SQL with values; of a table that is not known, nothing.
-    pub test: Option<(String, Vec<String>)>,
-}
-
-/// What became of a page.
-#[derive(Debug)]
-pub struct Accepted {
-    /// What of each item.
-    pub outcomes: Vec<Outcome>,
-    /// The keys of items whose stored versions had the same time and other content, with their places in the page.
-    pub equal: Vec<(usize, String)>,
-}
