@@ -154,6 +154,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
             verify_content_hash: options.flag("verifyContentHash", false)?,
             strict_order: options.flag("strictOrder", false)?,
             max_clock_skew_ms: options.max_clock_skew()?,
+            ..RoundOptions::default()
         },
         sweep: RefCell::default(),
         session: RefCell::default(),
