@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
+use super::change_log::MOST_WAITING;
 use super::ports::Side;
 use super::session::Session;
 use super::sweep::Sweep;
@@ -29,6 +30,8 @@ pub struct RoundOptions {
     pub strict_order: bool,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
     pub max_clock_skew_ms: Option<u64>,
+    /// At most this many items wait for the peer, between two sides with change logs.
+    pub most_waiting: usize,
 }
 
 impl Default for RoundOptions {
@@ -39,6 +42,7 @@ impl Default for RoundOptions {
             verify_content_hash: false,
             strict_order: false,
             max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+            most_waiting: MOST_WAITING,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Range, Reply, Span};
 
-/// At most this many waiting items are read from the list of a store, those first that were tried least.
+/// At most this many items wait for one peer. What would be one more is not passed in the log that it is in.
 pub const MOST_WAITING: usize = 10_000;
 
 /// Whose logs are asked after.

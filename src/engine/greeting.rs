@@ -127,7 +127,7 @@ where
         let mut has_met = false;
         for view in [views.records, views.rows].into_iter().flatten() {
             has_met |= !view.others.is_empty();
-            session.remember(view.waiting);
+            session.remember(view.waiting, self.options.most_waiting);
         }
         Ok(has_met)
     }

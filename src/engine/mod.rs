@@ -64,4 +64,5 @@ pub mod session;
 pub mod shipment;
 mod step;
 pub mod sweep;
+mod waiting;
 pub mod watch;

@@ -11,6 +11,7 @@ use super::change_log::View;
 use super::held::{Direction, Held};
 use super::session::{Session, is_same};
 use super::shipment::pack;
+use super::waiting::{Stuck, is_record};
 
 /// An item on its way out.
 #[derive(Debug)]
@@ -19,6 +20,15 @@ pub(super) struct One<B> {
     pub(super) seq: Option<u64>,
     pub(super) key: Key,
     pub(super) item: Item<B>,
+}
+
+/// An item that is to wait.
+#[derive(Debug)]
+pub(super) struct Waits<B> {
+    /// Its number in the own log, if nothing of that log may pass it unless it does wait.
+    pub(super) seq: Option<u64>,
+    pub(super) key: Key,
+    pub(super) held: Held<B>,
 }
 
 /// Where the own log of a plane stands behind a page.
@@ -39,9 +49,17 @@ pub(super) struct Outgoing<B> {
     /// Keys that waited and are not there any more.
     pub(super) gone: Vec<Key>,
     /// What cannot go, and why.
-    pub(super) waits: Vec<(Key, Held<B>)>,
+    pub(super) waits: Vec<Waits<B>>,
     /// Nothing of it goes yet.
     pub(super) stays: bool,
+    /// Nothing new goes, and nothing new that comes is passed: what waits has its turn.
+    pub(super) only_retries: bool,
+    /// How much had been tried before it went.
+    pub(super) tried: usize,
+    /// The keys that are asked for.
+    pub(super) wanted: Vec<Key>,
+    /// What found no room to wait.
+    pub(super) stuck: Stuck,
     /// Whether the request says the names of the own streams.
     pub(super) tells_names: bool,
     pub(super) names: Vec<String>,
@@ -57,6 +75,10 @@ impl<B> Default for Outgoing<B> {
             gone: Vec::new(),
             waits: Vec::new(),
             stays: false,
+            only_retries: false,
+            tried: 0,
+            wanted: Vec::new(),
+            stuck: Stuck::default(),
             tells_names: false,
             names: Vec::new(),
             streams: Vec::new(),
@@ -138,19 +160,31 @@ impl<B: Clone> Outgoing<B> {
         let items = std::mem::take(&mut self.items);
         for one in items {
             match one.item.fault.clone().or_else(|| reason(&one.item)) {
-                Some(error) => {
-                    let held = Held::new(&one.item, Direction::Outbound, error);
-                    self.waits.push((one.key, held));
-                }
+                Some(error) => self.waits.push(Waits {
+                    seq: one.seq,
+                    held: Held::new(&one.item, Direction::Outbound, error),
+                    key: one.key,
+                }),
                 None => self.items.push(one),
             }
         }
     }
 
-    /// Puts all aside.
-    pub(super) fn hold_all(&mut self, error: &Error) -> Vec<(Key, Held<B>)> {
-        self.hold_back(|_| Some(error.clone()));
-        std::mem::take(&mut self.waits)
+    /// Leaves an item that found no room to wait, and what follows it in its log, to another request.
+    pub(super) fn leave(&mut self, key: &Key, seq: u64) {
+        let of_plane = |one: &Key| is_record(one) == is_record(key);
+        self.items
+            .retain(|one| !of_plane(&one.key) || one.seq.is_none_or(|other| other < seq));
+        let plane = if is_record(key) {
+            &mut self.records
+        } else {
+            &mut self.rows
+        };
+        if let Some(plane) = plane {
+            plane.upto = plane.upto.min(seq - 1);
+            plane.more = true;
+        }
+        self.stuck.out(key, seq);
     }
 
     /// Nothing goes yet.
@@ -161,7 +195,7 @@ impl<B: Clone> Outgoing<B> {
         self.stays = true;
     }
 
-    pub(super) fn refused(&self, refused: &[Refusal]) -> Vec<(Key, Held<B>)> {
+    pub(super) fn refused(&self, refused: &[Refusal]) -> Vec<Waits<B>> {
         let by_time: HashMap<_, _> = self.items.iter().map(|one| (&one.item.hlc, one)).collect();
         let found = refused.iter().filter_map(|refusal| {
             let one = by_time.get(refusal.hlc.as_ref()?)?;
@@ -169,7 +203,11 @@ impl<B: Clone> Outgoing<B> {
             let one = Some(*one)
                 .filter(same)
                 .or_else(|| self.items.iter().find(same))?;
-            Some((one.key.clone(), Held::refused(&one.item, refusal)))
+            Some(Waits {
+                seq: one.seq,
+                key: one.key.clone(),
+                held: Held::refused(&one.item, refusal),
+            })
         });
         found.collect()
     }

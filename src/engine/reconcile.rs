@@ -5,7 +5,7 @@
 //! travels like anything that waits.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::{Cursor, Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
+use crate::protocol::log::{Cursor, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
 use crate::protocol::watermarks::Watermarks;
 
@@ -13,6 +13,7 @@ use super::caller::Engine;
 use super::change_log::{Advance, After, ChangeLog, Look, Note, View};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
+use super::outgoing::{Outgoing, Waits};
 use super::planes::{hash_of, look, names_of, no_logs, note, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
@@ -174,17 +175,30 @@ where
         };
         let answer = self.ask(request).await?;
         let LogAnswer { records, rows, .. } = *answer.log.ok_or_else(no_logs)?;
-        let missing = self.without_objects().await?;
-        self.keep_waiting(session, &pairs, missing).await?;
+        let room = self.options.most_waiting.saturating_sub(session.held.len());
+        let missing = self.without_objects(room).await?;
+        // Where not all of these can wait, the peer's log is passed page by page, which fetches them.
+        let is_passed = missing.len() <= room;
+        if is_passed {
+            let mut out = Outgoing {
+                waits: missing,
+                ..Outgoing::default()
+            };
+            self.keep_waiting(session, &pairs, &mut out).await?;
+        }
         session.tried.clear();
         let note_of = |pair: &Pair| Note {
             peer: pair.id.clone(),
-            advance: pair.history.head().map(|upto| Advance {
-                history: pair.history.clone(),
-                follows: 0,
-                upto: upto.clone(),
-                only_whole: false,
-            }),
+            advance: pair
+                .history
+                .head()
+                .filter(|_| is_passed)
+                .map(|upto| Advance {
+                    history: pair.history.clone(),
+                    follows: 0,
+                    upto: upto.clone(),
+                    only_whole: false,
+                }),
             ..Note::default()
         };
         let notes = Planes {
@@ -196,8 +210,10 @@ where
             if let (Some(pair), Some(told)) = (pair.as_mut(), told) {
                 pair.have = told.have;
                 pair.confirmed = told.have;
-                pair.cursor = pair.history.head().cloned();
-                pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
+                if is_passed {
+                    pair.cursor = pair.history.head().cloned();
+                    pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
+                }
             }
         }
         session.peer = Peer::Logged(pairs);
@@ -212,8 +228,8 @@ where
     }
 
     /// The items that are here without their objects: so far exchanged by watermarks, which wait for such items. Those
-    /// that are passed by watermarks are whole.
-    async fn without_objects(&self) -> Result<Vec<(Key, Held<S::Body>)>> {
+    /// that are passed by watermarks are whole. They are not counted any further once they are more than `room`.
+    async fn without_objects(&self, room: usize) -> Result<Vec<Waits<S::Body>>> {
         let whole = match &self.state {
             Some(state) => state.watermarks().await?,
             None => Watermarks::default(),
@@ -242,10 +258,15 @@ where
                 if !is_whole && !self.local.has(&blob.key).await.unwrap_or(false) {
                     let message = "its object is not here";
                     let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
-                    found.push((key, Held::new(&item, Direction::Inbound, error)));
+                    let held = Held::new(&item, Direction::Inbound, error);
+                    found.push(Waits {
+                        seq: None,
+                        key,
+                        held,
+                    });
                 }
             }
-            if !more {
+            if !more || found.len() > room {
                 return Ok(found);
             }
         }

@@ -16,10 +16,9 @@ use crate::protocol::watermarks::Watermarks;
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::greeting::WHOLE_HISTORY;
-use super::held::{Direction, Held};
-use super::learning::notes_of;
+use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
-use super::planes::{fetch, hash_of, look, note};
+use super::planes::{fetch, hash_of, look};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{ASK_AGAIN_MS, Pair, Peer, Planes, Session, Untold};
@@ -143,8 +142,7 @@ where
         if only_heard {
             out.stay();
         }
-        self.keep_waiting(session, &pairs, std::mem::take(&mut out.waits))
-            .await?;
+        self.keep_waiting(session, &pairs, &mut out).await?;
         let Some((answer, told)) = self.ask_logged(session, &pairs, &mut out).await? else {
             return Ok(None);
         };
@@ -160,14 +158,23 @@ where
         views: Planes<View<S::Body>>,
         is_confirmed: bool,
     ) -> Result<Outgoing<S::Body>> {
-        let mut out = Outgoing::default();
+        let most = self.options.most_waiting;
+        let mut out = Outgoing {
+            only_retries: session.only_retries(most, is_confirmed),
+            tried: session.tried.len(),
+            wanted: session.wanted(),
+            ..Outgoing::default()
+        };
         let mut more = false;
         for view in views.iter() {
-            more |= view.more;
+            more |= view.more && !out.only_retries;
         }
         let Planes { records, rows } = views;
         out.records = records.map(|view| out.plane(view));
         out.rows = rows.map(|view| out.plane(view));
+        if out.only_retries {
+            out.cut(0);
+        }
         let room = self.options.page_limit.saturating_sub(out.items.len());
         let mut waiting = session.offer.clone();
         let untried = session.waiting(Direction::Outbound).into_iter();
@@ -211,23 +218,6 @@ where
         Some(())
     }
 
-    /// Notes what waits before anything passes it.
-    pub(super) async fn keep_waiting(
-        &self,
-        session: &mut Session<S::Body>,
-        pairs: &Planes<Pair>,
-        waits: Vec<(Key, Held<S::Body>)>,
-    ) -> Result<()> {
-        let mut news = Vec::new();
-        for (key, held) in waits {
-            if let Some(waits) = session.hold(&key, held.clone()) {
-                held.warn(self.side.log());
-                news.push(waits);
-            }
-        }
-        note(&self.side, notes_of(pairs, &news, &[])).await
-    }
-
     /// Sends the request. If either message is too large for its receiver, less goes; `None` if the peer keeps no
     /// logs any more.
     async fn ask_logged(
@@ -247,11 +237,10 @@ where
                     session.most_weight = Some(out.halve(|item| self.peer.pack(item)));
                 }
                 Err(error) if error.kind() == ErrorKind::TooLarge && out.items.len() == 1 => {
-                    let held = out.hold_all(&super::shipment::oversized(
-                        1,
-                        "what the peer takes in one message",
-                    ));
-                    self.keep_waiting(session, pairs, held).await?;
+                    let what = "what the peer takes in one message";
+                    let error = super::shipment::oversized(1, what);
+                    out.hold_back(|_| Some(error.clone()));
+                    self.keep_waiting(session, pairs, out).await?;
                 }
                 Err(error) if error.kind() == ErrorKind::AnswerTooLarge => {
                     let limit = session.answer_limit.unwrap_or(self.options.page_limit);
@@ -276,10 +265,13 @@ where
             history: sent.history.since(pair.confirmed, LEAST_HISTORY),
             follows: (!out.stays).then_some(pair.confirmed),
             upto: sent.history.at(sent.upto).filter(|_| !out.stays),
-            since: pair.cursor.iter().cloned().collect(),
+            since: if out.only_retries {
+                pair.history.head().cloned().into_iter().collect()
+            } else {
+                pair.cursor.iter().cloned().collect()
+            },
         };
         let limit = session.answer_limit.unwrap_or(self.options.page_limit);
-        let want = session.wanted();
         Request {
             watermarks: Watermarks::default(),
             items: out.items.iter().map(|one| one.item.clone()).collect(),
@@ -287,7 +279,7 @@ where
             log: Some(Box::new(LogRequest {
                 records: out.records.as_ref().zip(pairs.records.as_ref()).map(told),
                 rows: out.rows.as_ref().zip(pairs.rows.as_ref()).map(told),
-                want: want.iter().take(limit).map(WireKey::from).collect(),
+                want: out.wanted.iter().take(limit).map(WireKey::from).collect(),
                 streams: hash_of(&out.names),
                 stream_names: out.tells_names.then(|| out.names.clone()),
                 ..LogRequest::default()

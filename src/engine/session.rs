@@ -153,6 +153,18 @@ pub struct Session<B> {
     pub(super) node: Option<NodeId>,
     /// Whether it was said already that two machines share the own node id.
     pub(super) told_of_twin: bool,
+    /// Whether it was said that no more can wait.
+    pub(super) told_of_full: bool,
+}
+
+/// What becomes of an item that is to wait.
+pub(super) enum Wait {
+    /// It waits now, and that is to be noted.
+    News(Waiting),
+    /// It waited before.
+    Known,
+    /// As many wait as may: nothing may pass it.
+    NoRoom,
 }
 
 impl<B> Default for Session<B> {
@@ -177,22 +189,34 @@ impl<B> Default for Session<B> {
             clock_has_heard: false,
             node: None,
             told_of_twin: false,
+            told_of_full: false,
         }
     }
 }
 
 impl<B: Clone> Session<B> {
-    /// What a store remembers to wait.
-    pub(super) fn remember(&mut self, waiting: Vec<Waiting>) {
+    /// Whether as many items wait as may.
+    pub(super) fn is_full(&self, most: usize) -> bool {
+        self.held.len() >= most
+    }
+
+    /// What a store remembers to wait, at most so much.
+    pub(super) fn remember(&mut self, waiting: Vec<Waiting>, most: usize) {
         for waits in waiting {
+            if self.is_full(most) {
+                return;
+            }
             let at = (waits.direction == Direction::Inbound, waits.key.clone());
             self.held.entry(at).or_insert_with(|| held(waits));
         }
     }
 
-    /// An item waits. Returns what is to be noted of it, if that is news.
-    pub(super) fn hold(&mut self, key: &Key, held: Held<B>) -> Option<Waiting> {
+    /// An item waits, unless `most` others do.
+    pub(super) fn hold(&mut self, key: &Key, held: Held<B>, most: usize) -> Wait {
         let at = (held.direction == Direction::Inbound, key.clone());
+        if !self.held.contains_key(&at) && self.is_full(most) {
+            return Wait::NoRoom;
+        }
         self.tried.insert(at.clone());
         let is_known = self.held.get(&at).is_some_and(|known| {
             known.code == held.code && (known.hlc == held.hlc || held.body.is_none())
@@ -207,7 +231,11 @@ impl<B: Clone> Session<B> {
             attempts: 0,
         };
         self.held.insert(at, held);
-        (!is_known).then_some(waits)
+        if is_known {
+            Wait::Known
+        } else {
+            Wait::News(waits)
+        }
     }
 
     /// An item waits no longer. Returns whether it did.
@@ -230,6 +258,12 @@ impl<B: Clone> Session<B> {
         let waiting = self.held.keys().filter(|(way, _)| *way == inbound);
         let untried = waiting.filter(|at| !self.tried.contains(at));
         untried.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Whether what waits has its turn before anything new: as many wait as may, and nothing new could.
+    pub(super) fn only_retries(&self, most: usize, is_confirmed: bool) -> bool {
+        let has_keys = !self.want.is_empty() || !self.offer.is_empty();
+        self.is_full(most) && (!is_confirmed || has_keys || self.has_untried())
     }
 
     /// Whether anything waits that was not tried yet.

@@ -135,7 +135,7 @@ impl Caller {
             return self.engine.round().await;
         };
         let round = native.run(env, &self.native_memory, async |engine| {
-            engine.round().await
+            Box::pin(engine.round()).await
         });
         Ok(Box::pin(round).await?.map(Body::Json))
     }
@@ -159,7 +159,7 @@ impl Caller {
             Some(native) => {
                 let native = native.until(stop.clone());
                 let work = native.run(env, &self.native_memory, async move |engine| {
-                    engine.reconcile(objects).await
+                    Box::pin(engine.reconcile(objects)).await
                 });
                 Box::pin(work).await.map(|done| done.map(Body::Json))
             }
@@ -193,6 +193,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
             verify_content_hash: options.flag("verifyContentHash", false)?,
             strict_order: options.flag("strictOrder", false)?,
             max_clock_skew_ms: options.max_clock_skew()?,
+            ..RoundOptions::default()
         },
         sweep: RefCell::default(),
         session: RefCell::default(),

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use starkeep_sync_engine::engine::change_log::MOST_WAITING;
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::engine::round::{
@@ -33,6 +34,7 @@ pub struct Setup {
     pub blob_concurrency: usize,
     pub strict_order: bool,
     pub keeps_log: bool,
+    pub most_waiting: usize,
 }
 
 impl Setup {
@@ -68,6 +70,7 @@ impl Default for Setup {
             blob_concurrency: 8,
             strict_order: false,
             keeps_log: false,
+            most_waiting: MOST_WAITING,
         }
     }
 }
@@ -185,6 +188,7 @@ impl Node {
                 verify_content_hash: false,
                 strict_order: setup.strict_order,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+                most_waiting: setup.most_waiting,
             },
             sweep: RefCell::default(),
             session: RefCell::default(),

@@ -1,5 +1,6 @@
 //! A scenario from a seed.
 
+use starkeep_sync_engine::engine::change_log::MOST_WAITING;
 use starkeep_sync_engine::testing::{Access, Operation, When};
 
 use super::rng::Rng;
@@ -65,6 +66,7 @@ fn places(rng: &mut Rng, weather: &Weather) -> Vec<Place> {
         .map(|index| Place {
             is_old: weather.old_hub && index == 0,
             keeps_log: false,
+            most_waiting: MOST_WAITING,
             node: None,
             parent: if weather.chain && index > 1 {
                 rng.below(index)

@@ -179,6 +179,7 @@ impl Node {
                 verify_content_hash: false,
                 strict_order: self.is_parent,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
+                most_waiting: self.place.most_waiting,
             },
             sweep: RefCell::default(),
             session: RefCell::default(),

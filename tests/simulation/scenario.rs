@@ -10,6 +10,8 @@ pub struct Place {
     pub is_old: bool,
     /// Whether its stores keep change logs.
     pub keeps_log: bool,
+    /// So many items may wait for the parent.
+    pub most_waiting: usize,
     /// Whose node id it uses; its own, unless it says otherwise.
     pub node: Option<usize>,
     pub access: Access,

@@ -43,12 +43,15 @@ impl World {
 
     fn check_nothing_starves_on_its_way_from(&self, child: &Node, here: &Held, there: &Held) {
         let parent = &self.nodes[child.place.parent];
+        let cannot_come = |key: &Key, _: &Version| self.cannot_travel(parent, Reach::Local, key);
         let stopped = |key: &Key, version: &Version| {
             // What lost there, and whose winner does not get here, looks like refused there.
             let winner = there.get(key).filter(|winner| winner.hlc > version.hlc);
             let winner_is_held = winner.is_some_and(|winner| {
                 self.is_refused(child, key)
                     || (is_row(key) && self.waits_for(child, here, there, winner))
+                    || (waits_behind(there, winner, cannot_come)
+                        && !self.is_named_by(parent, there, key, winner))
             });
             self.is_refused(parent, key)
                 || self.cannot_travel(child, Reach::Network, key)
@@ -89,6 +92,19 @@ impl World {
             (fault.place, fault.reach, fault.operation, &fault.key)
                 == (at.index, reach, Operation::PackItem, &Some(key.1.clone()))
         })
+    }
+
+    /// Whether `parent` says of this record that it has it and cannot send it: of each node, it says so of the first.
+    /// Of a row no more is said than its table.
+    fn is_named_by(&self, parent: &Node, there: &Held, key: &Key, version: &Version) -> bool {
+        let is_earlier = |(other, earlier): (&Key, &Version)| {
+            earlier.hlc.node_id == version.hlc.node_id
+                && earlier.hlc < version.hlc
+                && self.cannot_travel(parent, Reach::Local, other)
+        };
+        !is_row(key)
+            && self.cannot_travel(parent, Reach::Local, key)
+            && !there.iter().any(is_earlier)
     }
 
     fn is_refused(&self, at: &Node, key: &Key) -> bool {

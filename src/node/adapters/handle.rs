@@ -10,7 +10,7 @@ use super::rows::row_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::{Body, faulty_record, faulty_row, malformed, read_hlcs, read_stamped};
 use crate::node::error::warn_once;
-use crate::node::runtime::{JsObject, await_js};
+use crate::node::runtime::{JsObject, await_js, kept};
 use crate::node::value::{
     Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
 };
@@ -193,7 +193,7 @@ impl AppHandle for LogAt {
         sql.call(
             "items",
             |scope| Ok(vec![list(scope, wanted, write_wanted)?]),
-            |scope, found| scope.keep(found),
+            kept,
         )
     }
 

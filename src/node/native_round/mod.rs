@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
+use super::adapters::AnyState;
 use super::events::{NodeEngine, Stop};
 use super::http::HttpTransport;
 use super::runtime::{EndOfTasks, TaskQueue, Tasks, on_a_thread};
@@ -64,7 +65,7 @@ impl NativeRound {
         let (queue, tasks) = TaskQueue::new();
         let console = Console(queue.clone());
         let mut apps = Vec::new();
-        let state = match engine.state.as_ref().map(|state| state.store()) {
+        let state = match engine.state.as_ref().map(AnyState::store) {
             None => None,
             Some(None) => return Ok(None),
             Some(Some(store)) => Some(StatePort {
@@ -138,7 +139,7 @@ impl NativeRound {
         let end = EndOfTasks(self.queue);
         let work = on_a_thread(env, move || async move {
             let _end = end;
-            let done = Box::pin(work(&engine)).await;
+            let done = work(&engine).await;
             let after = (engine.sweep.into_inner(), engine.session.into_inner());
             Ok((done, after))
         });

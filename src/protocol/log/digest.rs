@@ -36,6 +36,15 @@ impl Digest {
         }
     }
 
+    /// The digest without that of a set that is part of it.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(other.count),
+            sum: self.sum.wrapping_sub(other.sum) & MASK,
+        }
+    }
+
     /// Adds a version.
     pub fn add(&mut self, hash: u64) {
         *self = self.and(Self {
@@ -77,6 +86,9 @@ mod tests {
             let upper = hashes.iter().map(|hash| hash >> (BITS / 2)).sum();
             let lower = hashes.iter().map(|hash| hash & ((1 << (BITS / 2)) - 1)).sum();
             prop_assert_eq!(forwards, Digest::of_halves(hashes.len() as u64, upper, lower));
+            let whole = digest(&hashes);
+            let some = hashes.len() / 3;
+            prop_assert_eq!(whole.without(digest(&hashes[..some])), digest(&hashes[some..]));
             hashes.push(1);
             prop_assert_ne!(forwards, digest(&hashes));
         }

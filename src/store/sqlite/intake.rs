@@ -20,19 +20,17 @@ pub(super) fn begin<'a>(
 }
 
 /// Takes in items that come in the order of timestamps. `take_in_one` says whether it stored its item; what
-/// it wrote before it failed is undone. `strict` stops a node at its first item that fails. `after` runs before the
-/// transaction ends. An error means that nothing of the page is stored.
+/// it wrote before it failed is undone. `strict` stops a node at its first item that fails. An error means that
+/// nothing of the page is stored.
 pub(super) fn take_in(
     operation: &'static str,
     connection: &mut Connection,
     items: &[Item<Json>],
     strict: bool,
     take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
-    after: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<Vec<Taken>> {
     let transaction = begin(operation, connection)?;
     let taken = take_in_all(operation, &transaction, items, strict, take_in_one)?;
-    after(&transaction)?;
     transaction.commit().map_err(during(operation))?;
     Ok(taken)
 }

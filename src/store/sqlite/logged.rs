@@ -1,7 +1,7 @@
 //! The stores of a file as stores with a change log.
 //!
-//! A look at the log finds its digests up to date and its triggers in place, or sees to it first: another program
-//! may have written to the file, and an app's migration may have put another table in the place of one.
+//! A look at the log finds it up to date and its triggers in place, or sees to it first: something was written since,
+//! by this store or by another program, or an app's migration has put another table in the place of one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -60,9 +60,10 @@ impl Log {
             seen: Arc::new(AtomicI64::new(-1)),
         };
         let transaction = begin(OPERATION, connection)?;
-        log.see_to(&transaction, tables)?;
+        log.put_in_place(&transaction, tables)?;
         if log.is_kept() {
             log::begin_generation(&*transaction, log.plane)?;
+            log::fold(&*transaction, log.plane, None)?;
         }
         transaction.commit().map_err(during(OPERATION))?;
         Ok(log)
@@ -72,22 +73,22 @@ impl Log {
         self.keeps.load(Ordering::Acquire)
     }
 
-    /// Brings the digests up to date before a transaction ends that wrote to the tables.
-    pub(super) fn fold(&self, connection: &Connection) -> Result<()> {
+    /// Makes what is missing and brings the log up to date, within the caller's transaction.
+    fn see_to(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
+        self.put_in_place(connection, tables)?;
         if self.is_kept() {
-            return log::fold(connection, self.plane, None);
+            log::fold(connection, self.plane, None)?;
         }
         Ok(())
     }
 
     /// Makes what is missing, within the caller's transaction.
-    pub(super) fn see_to(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
+    pub(super) fn put_in_place(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
         let tracked = tables.tracked(connection)?;
-        if let Some(tracked) = &tracked {
-            if !log::is_in_place(connection, self.plane, tracked)? {
-                log::prepare(connection, self.plane, tracked)?;
-            }
-            log::fold(connection, self.plane, None)?;
+        if let Some(tracked) = &tracked
+            && !log::is_in_place(connection, self.plane, tracked)?
+        {
+            log::prepare(connection, self.plane, tracked)?;
         }
         self.seen.store(version(connection)?, Ordering::Release);
         self.keeps.store(tracked.is_some(), Ordering::Release);
@@ -96,7 +97,7 @@ impl Log {
 
     fn is_ready(&self, connection: &Connection) -> Result<bool> {
         let is_seen = self.seen.load(Ordering::Acquire) == version(connection)?;
-        Ok(is_seen && !log::has_pending(connection, self.plane)?)
+        Ok(is_seen && !log::has_noted(connection, self.plane)?)
     }
 }
 

@@ -74,20 +74,17 @@ impl SqliteRecords {
             .await
     }
 
-    /// Writes what the app asks for in one transaction, with what the log notes of it. What of it is late is noted once
-    /// it lasts.
+    /// Writes what the app asks for in one transaction. What of it is late is noted once it lasts.
     fn write(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<()> + Send + 'static,
     ) -> Later<'_, ()> {
-        let (shape, log) = (Arc::clone(&self.tables.0), self.log.clone());
-        let stamps = self.late.clone();
+        let (shape, stamps) = (Arc::clone(&self.tables.0), self.late.clone());
         Box::pin(self.database.write(operation, move |connection| {
             let transaction = begin(operation, connection)?;
             let mut late = LateCheck::default();
             work(&transaction, &shape, &mut late)?;
-            log.fold(&transaction)?;
             transaction.commit().map_err(during(operation))?;
             stamps.note(late.found);
             Ok(())
@@ -170,8 +167,7 @@ impl RecordStore for SqliteRecords {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
             let shape = Arc::clone(&self.tables.0);
-            let noted_in = (self.log.clone(), self.late.clone());
-            let begun = SqliteTransaction::begin(turn, shape, noted_in).await?;
+            let begun = SqliteTransaction::begin(turn, shape, self.late.clone()).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -253,13 +249,12 @@ impl RecordStore for SqliteRecords {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        let (shape, log) = (Arc::clone(&self.tables.0), self.log.clone());
+        let shape = Arc::clone(&self.tables.0);
         Box::pin(self.database.write(TAKE_IN, move |connection| {
             let one = |connection: &Connection, item: &Item<Json>| {
                 take_in_one(connection, &shape, item).map(|met| met == Met::Older)
             };
-            let fold = |connection: &Connection| log.fold(connection);
-            intake::take_in(TAKE_IN, connection, &items, strict, one, fold)
+            intake::take_in(TAKE_IN, connection, &items, strict, one)
         }))
     }
 }

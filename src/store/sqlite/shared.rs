@@ -225,6 +225,10 @@ fn connection(path: &Path, options: Options) -> Result<Connection> {
         .busy_timeout(options.busy_timeout.min(LONGEST_BUSY_TIMEOUT))
         .map_err(during(OPEN))?;
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+    // Without it SQLite prepares a statement anew with each value that is bound, where a partial index might do.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(during(OPEN))?;
     super::query::add_collation(&connection).map_err(during(OPEN))?;
     Ok(connection)
 }

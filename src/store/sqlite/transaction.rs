@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use super::fault::during;
 use super::late::{LateCheck, delete_own, put_own};
-use super::logged::Log;
 use super::query;
 use super::record::encode;
 use super::rows;
@@ -31,7 +30,6 @@ use crate::store::{Holder, Json, Later, RecordTransaction, blocking};
 pub struct SqliteTransaction {
     stands: Arc<tokio::sync::Mutex<Stands>>,
     shape: Arc<Shape>,
-    log: Log,
     holder: Holder,
     cut: watch::Receiver<bool>,
 }
@@ -91,11 +89,7 @@ impl Drop for Open {
 
 impl SqliteTransaction {
     /// Begins with the turn that it keeps.
-    pub(super) async fn begin(
-        turn: Turn,
-        shape: Arc<Shape>,
-        (log, stamps): (Log, LateStamps),
-    ) -> Result<Self> {
+    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>, stamps: LateStamps) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
         let cut = turn.cut.clone();
         if *cut.borrow() {
@@ -114,7 +108,6 @@ impl SqliteTransaction {
         Ok(Self {
             stands: Arc::new(tokio::sync::Mutex::new(Stands::Open(open))),
             shape,
-            log,
             holder,
             cut,
         })
@@ -220,10 +213,8 @@ impl RecordTransaction for SqliteTransaction {
 
     fn commit(&self) -> Later<'_, ()> {
         const OPERATION: &str = "commit a transaction";
-        let log = self.log.clone();
         Box::pin(self.end(OPERATION, Why::Ended, move |open| {
             let connection = open.connection(OPERATION)?;
-            log.fold(connection)?;
             open.turn.shared.check_place(OPERATION)?;
             connection
                 .execute_batch("COMMIT")

@@ -1,5 +1,6 @@
 //! A scenario from a seed.
 
+use starkeep_sync_engine::engine::change_log::MOST_WAITING;
 use starkeep_sync_engine::testing::{Access, Operation, When};
 
 use super::super::node::{blob_name, id_name};
@@ -19,6 +20,12 @@ pub fn scenario(seed: u64) -> Scenario {
         lasting: Vec::new(),
         answer_room: rng.percent(25).then(|| 1 + rng.below(4)),
     };
+    let mut bounds = Rng::new(seed ^ 0x626F_756E);
+    if bounds.percent(15) {
+        for place in &mut scenario.places {
+            place.most_waiting = bounds.pick(&[1, 2, 3]);
+        }
+    }
     // Some scenarios are calm, so that what is rare meets what is rare.
     let wildness = rng.pick(&[15, 35, 60]);
     for _ in 0..5 + rng.below(30) {
@@ -40,6 +47,7 @@ fn places(rng: &mut Rng) -> Vec<Place> {
         .map(|index| Place {
             is_old: false,
             keeps_log: true,
+            most_waiting: MOST_WAITING,
             node: (twins && index > 0).then(|| rng.below(index)),
             parent: if chain && index > 1 {
                 rng.below(index)

@@ -1,5 +1,7 @@
 //! What happens to places with change logs, as data.
 
+use starkeep_sync_engine::engine::change_log::MOST_WAITING;
+
 use super::super::scenario::{Caller, Fault, Place, Rounds, Stream, Write};
 
 #[derive(Debug, Clone)]
@@ -115,6 +117,11 @@ impl Scenario {
         }
         if self.answer_room.is_some() {
             without(&|s| s.answer_room = None);
+        }
+        for (at, place) in self.places.iter().enumerate() {
+            if place.most_waiting < MOST_WAITING {
+                without(&|s| s.places[at].most_waiting = MOST_WAITING);
+            }
         }
         for (at, deed) in self.deeds.iter().enumerate() {
             let Deed::Rounds(rounds) = deed else { continue };

@@ -107,7 +107,7 @@ impl AppRowStore for SqliteAppRows {
         Box::pin(self.database.write(OPERATION, move |connection| {
             let transaction = begin(OPERATION, connection)?;
             namespaces::register(OPERATION, &transaction, &app_id, &registration)?;
-            log.see_to(&transaction, &RowTables)?;
+            log.put_in_place(&transaction, &RowTables)?;
             transaction.commit().map_err(during(OPERATION))
         }))
     }
@@ -185,12 +185,11 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
-        let (stamps, log) = (self.late.clone(), self.log.clone());
+        let stamps = self.late.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let transaction = begin(APPLY, connection)?;
             let mut late = LateCheck::default();
             let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
-            log.fold(&transaction)?;
             transaction.commit().map_err(during(APPLY))?;
             if applied {
                 stamps.note(late.found);
@@ -200,12 +199,10 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let tables = Tables::default();
             let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
-            let fold = |connection: &Connection| log.fold(connection);
-            intake::take_in(APPLY, connection, &items, strict, one, fold)
+            intake::take_in(APPLY, connection, &items, strict, one)
         }))
     }
 }

@@ -111,7 +111,7 @@ impl HandleLog {
         self.write(at, None, work)
     }
 
-    /// Writes to the log, which is brought up to date first: the pending versions `came` from elsewhere.
+    /// Writes to the log, which is brought up to date first: of what was noted, some `came` from elsewhere.
     pub fn write<H: AppHandle, T>(
         &self,
         at: &H,
@@ -123,11 +123,11 @@ impl HandleLog {
             if !log::is_in_place(sql, self.plane, &tables)? {
                 log::prepare(sql, self.plane, &tables)?;
             }
+            self.begin_stretch(sql, is_the_apps)?;
             let origin = came.map(|came| log::origin_of(sql, self.plane, &came.origin));
             log::fold_where(sql, self.plane, origin.transpose()?, &|hash| {
                 came.is_some_and(|came| came.hashes.contains(&hash))
             })?;
-            self.begin_stretch(sql, is_the_apps)?;
             let done = work(sql, &tables)?;
             Ok(Left {
                 done,
@@ -155,7 +155,7 @@ impl HandleLog {
         Ok(left.done)
     }
 
-    /// The tables, if everything is in place and nothing is pending.
+    /// The tables, if everything is in place and nothing was noted since.
     fn ready<H: AppHandle>(&self, at: &H, sql: &H::Sql) -> Result<Option<Rc<[Tracked]>>> {
         let known = self.known.borrow();
         let Some(known) = known.as_ref().filter(|_| self.marked.borrow().is_none()) else {
@@ -164,7 +164,7 @@ impl HandleLog {
         let is_ready = known.version == version(sql)?
             && tables_of(at, sql)?[..] == known.tables[..]
             && log::has_generation(sql, self.plane)?
-            && !log::has_pending(sql, self.plane)?;
+            && !log::has_noted(sql, self.plane)?;
         Ok(is_ready.then(|| Rc::clone(&known.tables)))
     }
 

@@ -1,4 +1,4 @@
-//! Entries: counting in what is pending, and giving an item another number.
+//! Entries: numbering what was noted, and counting it in.
 
 use std::collections::HashMap;
 
@@ -9,105 +9,158 @@ use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Digest, entry_hash};
 
-/// Whether entries were noted since the digests were brought up to date.
-pub fn has_pending(sql: &dyn Sql, plane: Plane) -> Result<bool> {
-    let found = one(
-        sql,
-        &plane.sql("SELECT 1 FROM @ WHERE typeof(mark) <> 'integer' LIMIT 1"),
-        &[],
-    )?;
+/// Whether versions were noted that have no number yet.
+pub fn has_noted(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let found = one(sql, &plane.sql("SELECT 1 FROM @_noted LIMIT 1"), &[])?;
     Ok(found.is_some())
 }
 
-struct Pending {
-    seq: u64,
+/// The last number that was given.
+pub fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
+    let query = "SELECT max(coalesce((SELECT value FROM @_meta WHERE key = 'head'), 0),
+                            coalesce((SELECT max(seq) FROM @), 0))";
+    number(one(sql, &plane.sql(query), &[])?.as_ref())
+}
+
+/// Says which number was given last, within the caller's transaction.
+pub(super) fn set_head(sql: &dyn Sql, plane: Plane, head: u64) -> Result<()> {
+    let set = plane.sql("INSERT OR REPLACE INTO @_meta (key, value) VALUES ('head', ?1)");
+    sql.run(&set, &[integer(head)]).map(drop)
+}
+
+/// The newest version that was noted of an item.
+struct Noted {
+    id: u64,
     stream: u64,
     hash: u64,
 }
 
-/// Brings the digests up to date, within the caller's transaction: the entries that are pending get their hashes,
-/// and are noted to have come from `origin`, which is the row of another log and a number in it.
-pub fn fold(sql: &dyn Sql, plane: Plane, origin: Option<(u64, u64)>) -> Result<()> {
+/// The row of another log, and a number in it.
+type Origin = (u64, u64);
+
+/// Brings the log up to date, within the caller's transaction: the versions that were noted get their numbers and
+/// hashes, and take the places of those that they replace. They came from `origin`.
+pub fn fold(sql: &dyn Sql, plane: Plane, origin: Option<Origin>) -> Result<()> {
     fold_where(sql, plane, origin, &|_| true)
 }
 
-/// The same where not all that is pending came from `origin`: only the versions whose hashes are told so.
+/// The same where not all that was noted came from `origin`: only the versions whose hashes are told so.
 pub fn fold_where(
     sql: &dyn Sql,
     plane: Plane,
-    origin: Option<(u64, u64)>,
+    origin: Option<Origin>,
     came: &dyn Fn(u64) -> bool,
 ) -> Result<()> {
-    let pending = pending(sql, plane)?;
-    if pending.is_empty() {
+    if !has_noted(sql, plane)? {
         return Ok(());
     }
+    let noted = newest_noted(sql, plane)?;
+    let mut removed = remove_replaced(sql, plane)?;
     let mut added: HashMap<u64, Digest> = HashMap::new();
-    for entry in &pending {
-        added.entry(entry.stream).or_default().add(entry.hash);
+    for version in &noted {
+        added.entry(version.stream).or_default().add(version.hash);
+        removed.entry(version.stream).or_default();
     }
-    let (theirs, ours): (Vec<_>, Vec<_>) = pending
-        .iter()
-        .partition(|entry| origin.is_some() && came(entry.hash));
-    mark(sql, plane, &theirs, origin)?;
-    mark(sql, plane, &ours, None)?;
-    for (stream, digest) in added {
-        sql.run(
-            &plane.sql(
-                "UPDATE @_streams SET count = count + ?2, sum = (sum + ?3) & 4503599627370495 WHERE id = ?1",
-            ),
-            &[integer(stream), integer(digest.count), integer(digest.sum)],
-        )?;
+    number_them(sql, plane, &noted, (origin, came))?;
+    for (stream, gone) in removed {
+        let held = digest_of(sql, plane, stream)?.without(gone);
+        let now = held.and(added.remove(&stream).unwrap_or_default());
+        set_digest(sql, plane, stream, now)?;
     }
-    Ok(())
+    sql.run(&plane.sql("DELETE FROM @_noted"), &[]).map(drop)
 }
 
-/// So many entries get their hashes by one statement.
-const MARKED_AT_ONCE: usize = 500;
+/// The newest version of each item, in the order in which they were noted. An item that was removed has none.
+fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
+    let mut noted = Vec::new();
+    let query =
+        "SELECT n.id, n.stream, s.name, n.key, n.time FROM @_noted AS n JOIN @_streams AS s ON s.id = n.stream
+          WHERE n.id IN (SELECT max(id) FROM @_noted GROUP BY stream, key) AND n.time IS NOT NULL ORDER BY n.id";
+    sql.each(&plane.sql(query), &[], &mut |row| {
+        let time = canonical(text(row.get(4))?);
+        noted.push(Noted {
+            id: number(row.first())?,
+            stream: number(row.get(1))?,
+            hash: entry_hash(text(row.get(2))?, text(row.get(3))?, &time),
+        });
+        Ok(())
+    })?;
+    Ok(noted)
+}
 
-fn mark(
+/// Removes the entries of all items of which something was noted. Returns what they counted for, by stream.
+fn remove_replaced(sql: &dyn Sql, plane: Plane) -> Result<HashMap<u64, Digest>> {
+    const REPLACED: &str = "FROM @ WHERE (stream, key) IN (SELECT stream, key FROM @_noted)";
+    let mut removed = HashMap::new();
+    let count = format!("SELECT stream, {HALVES} {REPLACED} GROUP BY stream");
+    sql.each(&plane.sql(&count), &[], &mut |row| {
+        removed.insert(number(row.first())?, from_halves(&row[1..])?);
+        Ok(())
+    })?;
+    if !removed.is_empty() {
+        sql.run(&plane.sql(&format!("DELETE {REPLACED}")), &[])?;
+    }
+    Ok(removed)
+}
+
+/// So many entries are made by one statement.
+const MADE_AT_ONCE: usize = 500;
+
+fn number_them(
     sql: &dyn Sql,
     plane: Plane,
-    entries: &[&Pending],
-    origin: Option<(u64, u64)>,
+    noted: &[Noted],
+    (origin, came): (Option<Origin>, &dyn Fn(u64) -> bool),
 ) -> Result<()> {
+    let mut last = head(sql, plane)?;
     let (log, seq) = match origin {
         Some((log, seq)) => (integer(log), integer(seq)),
         None => (Value::Null, Value::Null),
     };
     // Numbers below 2^53 are the same in JSON and in SQL.
     let statement = plane.sql(
-        "UPDATE @ SET mark = f.mark, origin = ?2, origin_seq = ?3
-           FROM (SELECT value ->> 0 AS seq, value ->> 1 AS mark FROM json_each(?1)) AS f WHERE @.seq = f.seq",
+        "INSERT INTO @ (seq, stream, key, hash, origin, origin_seq)
+           SELECT f.seq, n.stream, n.key, f.hash, iif(f.came, ?2, NULL), iif(f.came, ?3, NULL)
+             FROM (SELECT value ->> 0 AS id, value ->> 1 AS seq, value ->> 2 AS hash, value ->> 3 AS came
+                     FROM json_each(?1)) AS f
+             CROSS JOIN @_noted AS n ON n.id = f.id",
     );
-    for some in entries.chunks(MARKED_AT_ONCE) {
-        let pairs: Vec<String> = some
-            .iter()
-            .map(|entry| format!("[{},{}]", entry.seq, entry.hash))
-            .collect();
-        let pairs = string(format!("[{}]", pairs.join(",")));
-        sql.run(&statement, &[pairs, log.clone(), seq.clone()])?;
+    for some in noted.chunks(MADE_AT_ONCE) {
+        let numbered = (last + 1..).zip(some).map(|(seq, version)| {
+            let came = u8::from(came(version.hash));
+            format!("[{},{seq},{},{came}]", version.id, version.hash)
+        });
+        let numbered = string(format!("[{}]", numbered.collect::<Vec<_>>().join(",")));
+        sql.run(&statement, &[numbered, log.clone(), seq.clone()])?;
+        last += some.len() as u64;
     }
-    Ok(())
+    set_head(sql, plane, last)
 }
 
-fn pending(sql: &dyn Sql, plane: Plane) -> Result<Vec<Pending>> {
-    let mut pending = Vec::new();
-    let query = "SELECT e.seq, e.stream, s.name, e.key, e.mark FROM @ AS e JOIN @_streams AS s ON s.id = e.stream \
-                 WHERE typeof(e.mark) <> 'integer' ORDER BY e.seq";
-    sql.each(&plane.sql(query), &[], &mut |row| {
-        let time = match row.get(4) {
-            Some(Value::Text(time)) => canonical(time),
-            _ => String::new(),
-        };
-        pending.push(Pending {
-            seq: number(row.first())?,
-            stream: number(row.get(1))?,
-            hash: entry_hash(text(row.get(2))?, text(row.get(3))?, &time),
-        });
+/// The count of hashes and the sums of their halves, as [`from_halves`] reads them: the sum of all could be no integer.
+pub(super) const HALVES: &str =
+    "count(*), coalesce(sum(hash >> 26), 0), coalesce(sum(hash & 67108863), 0)";
+
+pub(super) fn from_halves(row: &[Value]) -> Result<Digest> {
+    let [count, upper, lower] = [row.first(), row.get(1), row.get(2)].map(number);
+    Ok(Digest::of_halves(count?, upper?, lower?))
+}
+
+/// What a stream says that it holds.
+pub(super) fn digest_of(sql: &dyn Sql, plane: Plane, stream: u64) -> Result<Digest> {
+    let mut digest = Digest::default();
+    let query = plane.sql("SELECT count, sum FROM @_streams WHERE id = ?1");
+    sql.each(&query, &[integer(stream)], &mut |row| {
+        (digest.count, digest.sum) = (number(row.first())?, number(row.get(1))?);
         Ok(())
     })?;
-    Ok(pending)
+    Ok(digest)
+}
+
+pub(super) fn set_digest(sql: &dyn Sql, plane: Plane, stream: u64, now: Digest) -> Result<()> {
+    let set = plane.sql("UPDATE @_streams SET count = ?2, sum = ?3 WHERE id = ?1");
+    let parameters = [integer(stream), integer(now.count), integer(now.sum)];
+    sql.run(&set, &parameters).map(drop)
 }
 
 /// A time in the one form that all sides hash. What is none stays as it is.
@@ -118,28 +171,21 @@ pub(super) fn canonical(time: &str) -> String {
 /// Gives an item a new number, within the caller's transaction, as if it had been written now: everybody hears of it
 /// again.
 pub fn renew(sql: &dyn Sql, plane: Plane, stream: &str, key: &str, time: &str) -> Result<()> {
-    remove(sql, plane, stream, key)?;
-    sql.run(
-        &plane.sql(
-            "INSERT INTO @ (stream, key, mark) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1",
-        ),
-        &[string(stream), string(key), string(time)],
-    )?;
+    note(sql, plane, stream, key, Some(time))?;
     fold(sql, plane, None)
 }
 
-/// Removes the entry of an item, and what it counts for.
-pub(super) fn remove(sql: &dyn Sql, plane: Plane, stream: &str, key: &str) -> Result<()> {
-    let parameters = [string(stream), string(key)];
-    let entry = "FROM @ WHERE stream = (SELECT id FROM @_streams WHERE name = ?1) AND key = ?2";
-    for statement in [
-        format!(
-            "UPDATE @_streams SET count = count - 1, sum = (sum - (SELECT mark {entry})) & 4503599627370495 \
-             WHERE name = ?1 AND EXISTS (SELECT 1 {entry} AND typeof(mark) = 'integer')"
-        ),
-        format!("DELETE {entry}"),
-    ] {
-        sql.run(&plane.sql(&statement), &parameters)?;
-    }
-    Ok(())
+/// Notes a version of an item, or that it was removed, as the triggers do.
+pub(super) fn note(
+    sql: &dyn Sql,
+    plane: Plane,
+    stream: &str,
+    key: &str,
+    time: Option<&str>,
+) -> Result<()> {
+    let note =
+        "INSERT INTO @_noted (stream, key, time) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1";
+    let time = time.map_or(Value::Null, string);
+    let parameters = [string(stream), string(key), time];
+    sql.run(&plane.sql(note), &parameters).map(drop)
 }

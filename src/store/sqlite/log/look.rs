@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 
+use super::entries::head;
 use super::notes::{others, waiting};
 use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
@@ -67,12 +68,6 @@ pub fn look<B>(sql: &dyn Sql, plane: Plane, look: &Look, fetch: Fetch<'_, B>) ->
         },
         streams: streams(sql, plane)?,
     })
-}
-
-/// The last number that was given.
-pub fn head(sql: &dyn Sql, plane: Plane) -> Result<u64> {
-    let query = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
-    number(one(sql, query, &[string(plane.log())])?.as_ref())
 }
 
 /// The stretches of the history in which something was written, newest first.

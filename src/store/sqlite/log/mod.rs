@@ -1,9 +1,9 @@
 //! The change log of a file, in plain SQL: also programs that know nothing of it keep it true while they write.
 //!
-//! Triggers on each table note the key and the time of every version under the next number. What they cannot do is
-//! hash: an entry is *pending* until [`fold`] has put the hash of its version in the place of the time, and has
-//! added that to the digest of its stream. Numbers come from `AUTOINCREMENT`: none is ever given twice, also where
-//! rows were removed.
+//! Triggers on each table *note* the key and the time of every version, which is all that a write pays for. At the next
+//! look [`fold`] brings in what was noted, in the order in which it was: the newest version of each item gets the next
+//! number and its hash, takes the place of the one before, and is counted in. SQLite has one writer, so the order of the
+//! numbers is the order in which transactions were committed; no number is given twice.
 //!
 //! Everything goes by [`Sql`], so that an app's own handle of a file is served by the same statements.
 
@@ -18,8 +18,8 @@ mod unsettled;
 mod verify;
 
 pub use self::compare::{compare, digests, versions};
-pub use self::entries::{fold, fold_where, has_pending, renew};
-pub use self::look::{head, look};
+pub use self::entries::{fold, fold_where, has_noted, head, renew};
+pub use self::look::look;
 pub use self::notes::{advance, note, origin_of};
 pub use self::schema::{begin_generation, has_generation, is_in_place, prepare};
 pub(super) use self::sql::OPERATION;

@@ -6,15 +6,13 @@ use super::tracked::Tracked;
 use super::verify;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Hashes and sums are numbers below this one.
-const MASK: &str = "4503599627370495";
-
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS @ (
-       seq INTEGER PRIMARY KEY AUTOINCREMENT,
-       stream INTEGER NOT NULL, key TEXT NOT NULL, mark, origin INTEGER, origin_seq INTEGER)",
-    "CREATE INDEX IF NOT EXISTS @_keys ON @ (stream, key)",
-    "CREATE INDEX IF NOT EXISTS @_pending ON @ (seq) WHERE typeof(mark) <> 'integer'",
+       seq INTEGER PRIMARY KEY,
+       stream INTEGER NOT NULL, key TEXT NOT NULL, hash INTEGER NOT NULL, origin INTEGER, origin_seq INTEGER)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS @_keys ON @ (stream, key)",
+    "CREATE TABLE IF NOT EXISTS @_noted (
+       id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, key TEXT NOT NULL, time TEXT)",
     "CREATE TABLE IF NOT EXISTS @_streams (
        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, sum INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS @_peers (
@@ -24,10 +22,9 @@ const TABLES: [&str; 7] = [
        peer TEXT NOT NULL, direction TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL,
        hlc TEXT, code TEXT NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
        PRIMARY KEY (peer, direction, stream, key)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS @_meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
+    "INSERT OR IGNORE INTO @_meta (key, value) VALUES ('id', lower(hex(randomblob(16))))",
 ];
-
-const META: &str =
-    "CREATE TABLE IF NOT EXISTS @_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
 
 /// Makes what is missing of a log, within the caller's transaction. Rows of a table that was not tracked, or whose
 /// triggers were not the right ones, are brought in.
@@ -40,15 +37,9 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
     if !has_all_tables(sql, plane)? {
         drop_rest(sql, plane)?;
     }
-    for statement in TABLES.into_iter().chain([META]) {
+    for statement in TABLES {
         sql.run(&plane.sql(statement), &[])?;
     }
-    sql.run(
-        &plane.sql(
-            "INSERT OR IGNORE INTO @_meta (key, value) VALUES ('id', lower(hex(randomblob(16))))",
-        ),
-        &[],
-    )?;
     for table in tables {
         if !is_tracked(sql, plane, table)? {
             track(sql, plane, table)?;
@@ -77,11 +68,11 @@ pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bo
 fn has_all_tables(sql: &dyn Sql, plane: Plane) -> Result<bool> {
     let names = one(
         sql,
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_streams', ?1 || '_peers', \
-         ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (?1, ?1 || '_noted', ?1 || '_streams', \
+         ?1 || '_peers', ?1 || '_generations', ?1 || '_waiting', ?1 || '_meta')",
         &[string(plane.log())],
     )?;
-    Ok(number(names.as_ref())? == 6)
+    Ok(number(names.as_ref())? == 7)
 }
 
 /// Removes what is left of a log of which a part is gone. The numbers begin anew, so its history does as well. What was
@@ -99,7 +90,7 @@ fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
     for name in triggers {
         sql.run(&format!("DROP TRIGGER {}", quote(&name)), &[])?;
     }
-    for table in ["@", "@_streams", "@_generations", "@_meta"] {
+    for table in ["@", "@_noted", "@_streams", "@_generations", "@_meta"] {
         let drop = plane.sql(&format!("DROP TABLE IF EXISTS {table}"));
         sql.run(&drop, &[])?;
     }
@@ -151,9 +142,12 @@ fn track(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<()> {
     if is_new {
         let key = table.key_of("");
         let from = quote(&table.table);
-        let bring_in = plane.sql("INSERT INTO @ (stream, key, mark) SELECT ?1, ");
+        let bring_in = plane.sql("INSERT INTO @_noted (stream, key, time) SELECT ?1, ");
         sql.run(
-            &format!("{bring_in}{key}, \"updated_at\" FROM {from} ORDER BY \"updated_at\""),
+            &format!(
+                "{bring_in}{key}, {} FROM {from} ORDER BY \"updated_at\"",
+                time_of("")
+            ),
             &[integer(id)],
         )?;
         return Ok(());
@@ -178,6 +172,7 @@ fn forget_others(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> 
     for id in gone {
         for statement in [
             "DELETE FROM @ WHERE stream = ?1",
+            "DELETE FROM @_noted WHERE stream = ?1",
             "DELETE FROM @_streams WHERE id = ?1",
         ] {
             sql.run(&plane.sql(statement), &[integer(id)])?;
@@ -186,24 +181,22 @@ fn forget_others(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> 
     Ok(())
 }
 
-/// The triggers of a table, by name.
+/// When a row was written, as SQL. `of` stands before the column, as in `NEW.`.
+fn time_of(of: &str) -> String {
+    format!("coalesce(CAST({of}\"updated_at\" AS TEXT), '')")
+}
+
+/// The triggers of a table, by name. They only note what happened, for that is what every write pays for.
 ///
-/// An entry that was counted leaves the digest before the new one takes its place. The statements have no conflict
-/// clauses: those of the statement that fires a trigger would count instead.
+/// Their statements have no conflict clauses: those of the statement that fires a trigger would count instead.
 fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     let log = plane.log();
-    let remove = |key: &str| {
-        format!(
-            "UPDATE {log}_streams SET count = count - 1, sum = (sum - (SELECT mark FROM {log} \
-             WHERE stream = {id} AND key = {key})) & {MASK} WHERE id = {id} AND EXISTS (SELECT 1 FROM {log} \
-             WHERE stream = {id} AND key = {key} AND typeof(mark) = 'integer'); \
-             DELETE FROM {log} WHERE stream = {id} AND key = {key};"
-        )
-    };
     let (new, old) = (table.key_of("NEW."), table.key_of("OLD."));
     let add = format!(
-        "INSERT INTO {log} (stream, key, mark) VALUES ({id}, {new}, coalesce(CAST(NEW.\"updated_at\" AS TEXT), ''));"
+        "INSERT INTO {log}_noted (stream, key, time) VALUES ({id}, {new}, {});",
+        time_of("NEW.")
     );
+    let gone = format!("INSERT INTO {log}_noted (stream, key) SELECT {id}, {old}");
     let on = quote(&table.table);
     let name = |event: &str| format!("{log}_{id}_{event}");
     let trigger = |event: &str, when: &str, body: &str| {
@@ -215,13 +208,13 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
         )
     };
     [
-        trigger("insert", "", &format!("{} {add}", remove(&new))),
+        trigger("insert", "", &add),
         trigger(
             "update",
             &format!(" WHEN NEW.\"updated_at\" IS NOT OLD.\"updated_at\" OR {new} IS NOT {old}"),
-            &format!("{} {} {add}", remove(&old), remove(&new)),
+            &format!("{gone} WHERE {new} IS NOT {old}; {add}"),
         ),
-        trigger("delete", "", &remove(&old)),
+        trigger("delete", "", &format!("{gone};")),
     ]
 }
 
@@ -238,7 +231,7 @@ pub fn has_generation(sql: &dyn Sql, plane: Plane) -> Result<bool> {
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
 /// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
-    let head = [integer(super::look::head(sql, plane)?)];
+    let head = [integer(super::entries::head(sql, plane)?)];
     for statement in [
         // Numbers that were given are gone: what was said of them holds no more.
         "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > ?1 + 1",

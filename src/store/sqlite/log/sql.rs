@@ -108,8 +108,8 @@ pub(super) fn altered() -> Error {
         ErrorKind::Database,
         OPERATION,
         "its tables hold what this package never writes; drop the tables whose names begin with starkeep_ and end \
-         with _log, _log_streams, _log_peers, _log_generations, _log_waiting and _log_meta, and open the file again: \
-         they are made anew, and nothing is lost",
+         with _log, _log_noted, _log_streams, _log_peers, _log_generations, _log_waiting and _log_meta, and open the file \
+         again: they are made anew, and nothing is lost",
     )
 }
 

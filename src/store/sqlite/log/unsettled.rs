@@ -5,6 +5,7 @@
 //! is known to have what came before. A mark says whether all is there that was there at the last look: the
 //! transaction may also be rolled back in part.
 
+use super::entries::{head, set_head};
 use super::schema::BEGIN_AFTER;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::error::Result;
@@ -22,13 +23,7 @@ pub fn begin_unsettled(sql: &dyn Sql, plane: Plane, settled: Option<u64>) -> Res
         sql.run(&plane.sql(statement), &[integer(settled)])?;
     }
     // A number is used up, so that the stretch is told even if nothing is in it: it is what tells that it is gone.
-    for statement in [
-        "INSERT INTO @ (stream, key, mark) VALUES (0, '', 0)",
-        "DELETE FROM @ WHERE stream = 0",
-    ] {
-        sql.run(&plane.sql(statement), &[])?;
-    }
-    Ok(())
+    set_head(sql, plane, head(sql, plane)? + 1)
 }
 
 /// Puts another mark into the caller's transaction.

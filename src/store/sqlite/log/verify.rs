@@ -3,11 +3,11 @@
 use rusqlite::types::Value;
 
 use super::super::columns::quote;
-use super::entries::{canonical, fold, remove};
+use super::entries::{HALVES, canonical, digest_of, fold, from_halves, note, set_digest};
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
 use crate::error::Result;
-use crate::protocol::log::entry_hash;
+use crate::protocol::log::{Digest, entry_hash};
 
 /// What is wrong with the entry of a key.
 enum Wrong {
@@ -26,18 +26,11 @@ pub fn verify(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<u64> {
         let wrong = wrong_entries(sql, plane, table)?;
         mended += wrong.len() as u64;
         for entry in wrong {
-            match entry {
-                Wrong::Gone(key) => remove(sql, plane, &table.stream, &key)?,
-                Wrong::Other(key, time) => {
-                    remove(sql, plane, &table.stream, &key)?;
-                    sql.run(
-                        &plane.sql(
-                            "INSERT INTO @ (stream, key, mark) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1",
-                        ),
-                        &[string(table.stream.clone()), string(key), string(time)],
-                    )?;
-                }
-            }
+            let (key, time) = match &entry {
+                Wrong::Gone(key) => (key, None),
+                Wrong::Other(key, time) => (key, Some(time.as_str())),
+            };
+            note(sql, plane, &table.stream, key, time)?;
         }
         fold(sql, plane, None)?;
         mended += u64::from(recount(sql, plane, &table.stream)?);
@@ -64,7 +57,7 @@ fn wrong_entries(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<Vec<Wro
     let query = format!(
         "SELECT {key} AS k, coalesce(CAST(\"updated_at\" AS TEXT), '') AS t, NULL AS m FROM {from}
          UNION ALL
-         SELECT e.key, NULL, e.mark FROM {log} AS e JOIN {log}_streams AS s ON s.id = e.stream WHERE s.name = ?1
+         SELECT e.key, NULL, e.hash FROM {log} AS e JOIN {log}_streams AS s ON s.id = e.stream WHERE s.name = ?1
          ORDER BY 1",
         key = table.key_of(""),
         from = quote(&table.table),
@@ -100,15 +93,16 @@ fn recount(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<bool> {
         &plane.sql("SELECT id FROM @_streams WHERE name = ?1"),
         &[string(stream)],
     )?;
-    let id = integer(number(id.as_ref())?);
-    let changed = sql.run(
-        &plane.sql(
-            "UPDATE @_streams SET count = found.n, sum = found.s FROM (SELECT count(*) AS n,
-               (((coalesce(sum(mark >> 26), 0) & 67108863) << 26) + coalesce(sum(mark & 67108863), 0)) & 4503599627370495 AS s
-               FROM @ WHERE stream = ?1) AS found
-             WHERE id = ?1 AND (count <> found.n OR sum <> found.s)",
-        ),
-        &[id],
-    )?;
-    Ok(changed > 0)
+    let id = number(id.as_ref())?;
+    let mut there = Digest::default();
+    let count = plane.sql(&format!("SELECT {HALVES} FROM @ WHERE stream = ?1"));
+    sql.each(&count, &[integer(id)], &mut |row| {
+        there = from_halves(row)?;
+        Ok(())
+    })?;
+    let is_wrong = digest_of(sql, plane, id)? != there;
+    if is_wrong {
+        set_digest(sql, plane, id, there)?;
+    }
+    Ok(is_wrong)
 }
