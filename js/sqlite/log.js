@@ -9,7 +9,7 @@
 const OPERATION = "read the change log";
 const SAVEPOINT = "starkeep_log_of_app";
 /** So long, in milliseconds, is waited for another writer where the app's own handle would not wait. */
-const PATIENCE = 5000;
+const LONGEST_WAIT = 5000;
 const BUSY = 5;
 
 /** The logs by the object that was wrapped: `{ log, stands(beside) }`. */
@@ -41,7 +41,7 @@ exports.createLog = function createLog(
     const isOpen = db.isTransaction;
     if (isOpen !== true) {
       try {
-        patiently(() => db.exec(write ? "BEGIN IMMEDIATE" : "BEGIN"));
+        waiting(() => db.exec(write ? "BEGIN IMMEDIATE" : "BEGIN"));
         return true;
       } catch (thrown) {
         // Older versions of Node cannot tell before.
@@ -52,14 +52,14 @@ exports.createLog = function createLog(
     return false;
   }
 
-  function patiently(work) {
+  function waiting(work) {
     try {
       return work();
     } catch (thrown) {
       if (thrown?.errcode !== BUSY) throw thrown;
     }
     const { timeout } = handle.prepare("PRAGMA busy_timeout").get();
-    db.exec(`PRAGMA busy_timeout = ${Math.max(timeout, PATIENCE)}`);
+    db.exec(`PRAGMA busy_timeout = ${Math.max(timeout, LONGEST_WAIT)}`);
     try {
       return work();
     } finally {
@@ -70,7 +70,7 @@ exports.createLog = function createLog(
   function end(isOwn, isDone) {
     if (!isDone) return undo(isOwn);
     try {
-      if (isOwn) patiently(() => db.exec("COMMIT"));
+      if (isOwn) waiting(() => db.exec("COMMIT"));
       else db.exec(`RELEASE ${SAVEPOINT}`);
     } catch (thrown) {
       undo(isOwn);

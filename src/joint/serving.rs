@@ -61,7 +61,7 @@ impl<L: Log + Send + 'static> Answers for StoreAnswers<L> {
 pub struct StoreFiles(pub Arc<dyn ObjectStore>);
 
 impl Files for StoreFiles {
-    fn look(&self, key: String) -> Later<'_, Option<About>> {
+    fn about(&self, key: String) -> Later<'_, Option<About>> {
         Box::pin(async move { Ok(self.open(key).await?.map(|file| file.about)) })
     }
 

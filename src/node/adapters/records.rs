@@ -113,7 +113,7 @@ impl JsRecords {
         Ok((scanned, last.map(|last| (last, length as usize))))
     }
 
-    /// Reads pages of the last pass again where that is cheaper than asking for each record.
+    /// Reads pages of the last scan again where that is cheaper than asking for each record.
     async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
         for page in self.pages.worth_reading(wanted) {
             let mut wanted: HashMap<Hlc, Vec<Text>> = HashMap::new();

@@ -84,7 +84,7 @@ pub fn on_threads<T: Send + 'static>(
     boxed_on_threads(env, Box::pin(work))
 }
 
-/// The same for what an app asks of a store: `work` begins here, where it takes its place in the line of
+/// The same for what an app asks of a store: `work` begins here, where it takes its place among
 /// those who want to write, and goes on there. Threads would begin it in an order of their own, and of two
 /// writes of one record the first could be the one that stays.
 pub fn in_order_on_threads<T: Send + 'static>(

@@ -211,7 +211,7 @@ pub fn across(
     Ok(Some(Channel {
         answers: Arc::clone(&way) as _,
         files,
-        door: channel
+        authorizer: channel
             .authorize
             .as_ref()
             .map(|_| Arc::clone(&way) as Arc<dyn Authorizer>),
@@ -327,7 +327,7 @@ impl Log for Across {
 }
 
 impl Files for Across {
-    fn look(&self, key: String) -> Later<'_, Option<About>> {
+    fn about(&self, key: String) -> Later<'_, Option<About>> {
         self.run("has", async move |channel: Rc<JsChannel>, _| {
             let stat = channel.storage.stat(&Text::from(key.as_str())).await?;
             Ok(stat.map(|stat| About {

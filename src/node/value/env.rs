@@ -326,7 +326,7 @@ impl Persistent {
         }
     }
 
-    /// The native half of the object; see [`native_of`](super::native_of).
+    /// The native half of the object; see [`Scope::native_of`].
     pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
         match self.0.form {
             Form::InArray | Form::Hung { is_ours: false } => Ok(None),

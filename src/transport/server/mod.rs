@@ -1,7 +1,7 @@
 //! The side that answers over HTTP, whatever holds the socket.
 //!
 //! A [`Channel`] is what is behind the routes: somebody who answers exchanges, a storage of files, and,
-//! where the app wants one, a doorkeeper. [`serve`] takes a request to its answer. It runs on the native
+//! where the app wants one, an [`Authorizer`]. [`serve`] takes a request to its answer. It runs on the native
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
 
@@ -50,7 +50,7 @@ pub trait Answers: Send + Sync {
 /// A storage of files.
 pub trait Files: Send + Sync {
     /// Whether a file is there, and what is known about it.
-    fn look(&self, key: String) -> Later<'_, Option<About>>;
+    fn about(&self, key: String) -> Later<'_, Option<About>>;
     /// The file, if it is there.
     fn open(&self, key: String) -> Later<'_, Option<File>>;
     /// Stores a file. Where its pieces end in an error nothing is left of it.
@@ -102,7 +102,7 @@ pub struct Channel {
     /// The files.
     pub files: Arc<dyn Files>,
     /// Who decides about callers; without it, all come in.
-    pub door: Option<Arc<dyn Authorizer>>,
+    pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Where faults go.
     pub log: Arc<dyn Log>,
     /// The most bytes of an exchange's body, unpacked.

@@ -104,9 +104,9 @@ async fn answer(
     if route == Route::Health {
         return Ok(healthy());
     }
-    if let Some(door) = &channel.door {
-        let opens = door.opens(head, &route).await;
-        // A doorkeeper that fails lets nobody in.
+    if let Some(authorizer) = &channel.authorizer {
+        let opens = authorizer.opens(head, &route).await;
+        // An authorizer that fails lets nobody in.
         if !opens.map_err(|error| explained(channel, "authorize", &error, None))? {
             return Err(Refusal::unauthorized());
         }
@@ -235,7 +235,7 @@ async fn aside<T: Send + 'static>(
 }
 
 async fn look(channel: &Channel, key: String) -> Result<Response<AnswerBody>> {
-    let Some(about) = channel.files.look(key).await? else {
+    let Some(about) = channel.files.about(key).await? else {
         let mut response = empty(StatusCode::NOT_FOUND);
         response.headers_mut().remove(CONTENT_LENGTH);
         return Ok(response);
