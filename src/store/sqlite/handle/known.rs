@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rusqlite::types::Value;
 
-use super::super::log::{self, Plane, Sql, Tracked};
+use super::super::log::{self, KnownStreams, Plane, Sql, Tracked};
 use super::app::AppHandle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::Cursor;
@@ -16,6 +16,8 @@ use crate::protocol::log::Cursor;
 pub struct HandleLog {
     /// Which of the two logs of a file.
     pub plane: Plane,
+    /// The streams as they were last read.
+    pub streams: KnownStreams,
     /// What was in place when it was last looked at outside of a transaction of the app's.
     known: RefCell<Option<Known>>,
     /// Where the log ended then.
@@ -52,6 +54,7 @@ impl HandleLog {
     pub fn new(plane: Plane) -> Self {
         Self {
             plane,
+            streams: KnownStreams::default(),
             known: RefCell::new(None),
             settled: Cell::new(None),
             marked: RefCell::new(None),

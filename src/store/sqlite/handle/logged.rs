@@ -87,7 +87,7 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
         for _ in 0..TRIES {
             let (view, found, wanted) = log.read(&self.at, |sql, tables| {
                 let mut wanted = Vec::new();
-                let view = log::look(sql, log.plane, &look, &mut |stream, key| {
+                let view = log::look(sql, (log.plane, &log.streams), &look, &mut |stream, key| {
                     wanted.push(Wanted {
                         stream: stream.clone(),
                         key: key.to_owned(),
