@@ -148,9 +148,17 @@ impl<'s> Scope<'s> {
     pub fn property(self, object: Value<'_>, name: Value<'_>) -> Result<Value<'s>> {
         make!(self, napi_get_property(object.raw(), name.raw()))
     }
-    /// Gives an object of our own a property.
+    /// Gives an object of our own a property. To define one takes several times as long as to set it, and only one
+    /// name makes a difference.
     pub fn set(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        self.define(object, self.text(name)?, value)
+        let key = self.text(name)?;
+        if name == "__proto__" {
+            return self.define(object, key, value);
+        }
+        // SAFETY: the values live in open scopes.
+        self.check(unsafe {
+            sys::napi_set_property(self.raw_env(), object.raw(), key.raw(), value.raw())
+        })
     }
     /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.
     pub fn define(self, object: Value<'_>, name: Value<'_>, value: Value<'_>) -> Result<()> {
