@@ -4,7 +4,7 @@
 const LASTING = 1024;
 
 /**
- * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
+ * Calls adapters, and waits for their answers. Where one is a promise, `settle(id, fulfilled, value)` is called when it
  * settles, from a reaction that was attached here, in the asynchronous context of the call. Of a wait that lasts the
  * promise alone holds the reactions: one that nothing holds never settles, and `lost(id)` is called.
  *
@@ -31,7 +31,9 @@ function createWaits(settle, lost) {
   }
 
   /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
-  return function waitFor(id, answer) {
+  function waitFor(id, answer) {
+    if ((typeof answer !== "object" || answer === null) && typeof answer !== "function")
+      return false;
     const isPromise = answer instanceof Promise;
     if (!isPromise && typeof answer.then !== "function") return false;
     loosenLasting(id);
@@ -46,7 +48,20 @@ function createWaits(settle, lost) {
     apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
     reactions.set(id, fulfilled);
     return true;
-  };
+  }
+
+  /**
+   * Calls a method. Answers nothing where the wait of this number is for what it answered, else the answer in an
+   * array; `false` where there is no such function.
+   */
+  function callMethod(id, object, name, ...args) {
+    const method = object?.[name];
+    if (typeof method !== "function") return false;
+    const answer = apply(method, object, args);
+    return waitFor(id, answer) ? undefined : [answer];
+  }
+
+  return { waitFor, callMethod };
 }
 
 exports.createWaits = createWaits;

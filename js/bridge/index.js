@@ -4,6 +4,8 @@
 
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
+const { aroundOf, entriesOf } = require("./items.js");
+const { setStamp, stampOf } = require("./make.js");
 const { stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
@@ -13,6 +15,10 @@ exports.bridge = {
   parse,
   textOf: (value) => stringify(asRead(value)),
   stampsOf,
+  stampOf,
+  setStamp,
+  aroundOf,
+  entriesOf,
   createWaits,
   newMap: () => new Map(),
   /** The app's clock of the system, also where the app has replaced it. */

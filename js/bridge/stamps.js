@@ -6,6 +6,11 @@ const STRIDE = 3;
 /** How many names are compared one by one: a map would hash each, and most are read for the first time. */
 const COMPARED = 8;
 
+/** Room for the pages that are small, which is filled again and again: to make an array takes longer than to fill it. */
+const ROOM = 1024 * STRIDE;
+/** Nothing while a page is read: a getter may have another one read. */
+let room = new Float64Array(ROOM);
+
 /** The property that is read most is named in the code: V8 remembers where it lies. */
 function stampOf(item, field) {
   if (field === undefined) return item;
@@ -16,6 +21,7 @@ function stampOf(item, field) {
 function numberOf(name, names, numbers) {
   const compared = Math.min(names.length, COMPARED);
   for (let index = 0; index < compared; index += 1) if (names[index] === name) return index;
+  if (compared < COMPARED) return names.push(name) - 1;
   let number = numbers.get(name);
   if (number === undefined) {
     number = names.push(name) - 1;
@@ -28,10 +34,21 @@ function numberOf(name, names, numbers) {
  * The timestamps that the items of an array have under `field`, or that they are: three numbers for each, `NaN`
  * for none, and the names of nodes that the third of them counts. A page may be the whole table, and to read it
  * property by property from the native side takes several times as long.
+ *
+ * The array may have more numbers than there are items, and holds them until the next call.
  */
 function stampsOf(items, field) {
+  const taken = room;
+  const needed = items.length * STRIDE;
+  const stamps = taken !== undefined && needed <= ROOM ? taken : new Float64Array(needed);
+  room = undefined;
+  const names = fill(stamps, items, field);
+  room = taken;
+  return [stamps, names];
+}
+
+function fill(stamps, items, field) {
   const { length } = items;
-  const stamps = new Float64Array(length * STRIDE);
   const [names, numbers] = [[], new Map()];
   for (let i = 0; i < length; i += 1) {
     const at = i * STRIDE;
@@ -50,7 +67,7 @@ function stampsOf(items, field) {
       // An item whose getters throw has no timestamp: what is wrong with it is no fault of the others.
     }
   }
-  return [stamps, names];
+  return names;
 }
 
 exports.stampsOf = stampsOf;

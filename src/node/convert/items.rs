@@ -1,9 +1,9 @@
 //! Records and app rows across the bridge.
 
 use super::body::Body;
-use super::stamps::{read_hlc, read_hlc_of};
+use super::stamps::read_hlc_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Kind, Scope, Thrown, Value, thrown_in};
+use crate::node::value::{Intrinsic, Kind, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
@@ -120,29 +120,23 @@ type Around = (Text, Option<Blob>, Option<Error>);
 
 /// What stands around the body of a record; `None` for one without an id.
 fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
-    let [id, deleted_at, key, created_at] =
-        scope.pick(record, ["id", "deletedAt", "objectStorageKey", "createdAt"])?;
-    let deleted = !scope.is_nullish(deleted_at)?;
-    let mut faulty = None;
-    for (name, stamp) in [("createdAt", created_at), ("deletedAt", deleted_at)] {
-        if !scope.is_nullish(stamp)? && read_hlc(scope, stamp)?.is_none() {
-            faulty = faulty.or(Some(name));
-        }
+    let around = scope.helper(Intrinsic::AroundOf, &[scope.value(record.raw())])?;
+    if let Some(id) = scope.as_text(around) {
+        return Ok(Some((id, record_blob(Said::default(), false), None)));
     }
-    let key = scope.as_text(key);
-    let said = if key.as_ref().is_some_and(|key| !key.is_empty()) {
-        let names = ["mimeType", "contentHash", "sizeBytes"];
-        let [mime_type, content_hash, size] = scope.pick(record, names)?;
-        Said {
-            key,
-            mime_type: scope.as_text(mime_type),
-            content_hash: scope.as_text(content_hash),
-            size: scope.as_number(size).and_then(size_of),
-        }
-    } else {
-        Said::default()
+    let part = |index| scope.element(around, index);
+    let deleted = scope.as_boolean(part(1)?) == Some(true);
+    let faulty = scope.as_string(part(2)?);
+    let said = match scope.as_text(part(3)?) {
+        Some(key) => Said {
+            key: Some(key),
+            mime_type: scope.as_text(part(4)?),
+            content_hash: scope.as_text(part(5)?),
+            size: scope.as_number(part(6)?).and_then(size_of),
+        },
+        None => Said::default(),
     };
-    Ok(scope.as_text(id).map(|id| {
+    Ok(scope.as_text(part(0)?).map(|id| {
         let fault = faulty.map(|field| {
             malformed(&format!(
                 "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"

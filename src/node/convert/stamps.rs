@@ -7,6 +7,9 @@ use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+/// The numbers of a timestamp in what `js/bridge/stamps.js` answers.
+const STRIDE: usize = 3;
+
 /// What a timestamp must be.
 pub const TIMESTAMP: &str = "a timestamp { wallTime, counter, nodeId }";
 
@@ -34,10 +37,14 @@ pub fn read_hlc_of(scope: Scope<'_>, value: Value<'_>, key: &str) -> Result<Opti
 
 /// A timestamp as an object.
 pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
-    scope.object_of(&[
-        ("wallTime", scope.count(hlc.wall_time)?),
-        ("counter", scope.count(hlc.counter)?),
-        ("nodeId", scope.string(&hlc.node_id)?),
+    scope.helper(Intrinsic::StampOf, &parts_of(scope, hlc)?)
+}
+
+fn parts_of<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<[Value<'s>; 3]> {
+    Ok([
+        scope.count(hlc.wall_time)?,
+        scope.count(hlc.counter)?,
+        scope.string(&hlc.node_id)?,
     ])
 }
 
@@ -54,14 +61,15 @@ pub fn wanted_hlcs(
         Some(field) => scope.text(field)?,
         None => scope.undefined()?,
     };
+    let most = scope.length(items)? as usize * STRIDE;
     let packed = scope.helper(Intrinsic::StampsOf, &[scope.value(items.raw()), field])?;
-    let numbers = scope.doubles(scope.element(packed, 0)?);
+    let numbers = scope.doubles(scope.element(packed, 0)?, most);
     let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {
         let name = scope.interned(name).unwrap_or_else(|| Text::from(""));
         Ok(Hlc::new(0, 0, name))
     })?;
     let mut found = Vec::new();
-    for (index, parts) in (0u32..).zip(numbers.chunks_exact(3)) {
+    for (index, parts) in (0u32..).zip(numbers.chunks_exact(STRIDE)) {
         let [wall_time, counter, node] = [0, 1, 2].map(|part| safe_integer(parts[part]));
         let node = node.and_then(|node| of_nodes.get_mut(usize::try_from(node).ok()?));
         match (wall_time, counter, node) {
@@ -97,8 +105,10 @@ pub fn read_watermarks(
         return Ok(Err(what.to_owned()));
     }
     let mut watermarks = Watermarks::default();
-    for name in scope.elements(scope.own_names(value)?)? {
-        let hlc = scope.nested(|scope| read_hlc(scope, scope.property(value, name)?))?;
+    let entries = scope.helper(Intrinsic::EntriesOf, &[scope.value(value.raw())])?;
+    let names = scope.elements(scope.element(entries, 0)?)?;
+    let stamps = read_hlcs(scope, scope.element(entries, 1)?, None)?;
+    for (name, hlc) in names.into_iter().zip(stamps) {
         let Some(node) = scope.interned(name) else {
             continue;
         };
@@ -118,8 +128,10 @@ pub fn write_watermarks<'s>(scope: Scope<'s>, watermarks: &Watermarks) -> Result
     let object = scope.object()?;
     for (node, hlc) in watermarks.iter() {
         scope.nested(|scope| {
-            let hlc = write_hlc(scope, hlc)?;
-            scope.define(object, scope.string(node)?, hlc)
+            let [wall_time, counter, node_id] = parts_of(scope, hlc)?;
+            let object = scope.value(object.raw());
+            let args = [object, scope.string(node)?, wall_time, counter, node_id];
+            scope.helper(Intrinsic::SetStamp, &args).map(drop)
         })?;
     }
     Ok(object)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::executor::Executor;
-use super::wait::{Settlement, Waiting};
+use super::wait::{Called, Settlement, Waiting};
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
 use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
@@ -62,7 +62,7 @@ impl JsObject {
         args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
-        await_js(
+        await_call(
             self.env(),
             Method(self.option, name),
             |scope| self.begin(scope, name, &args(scope)?),
@@ -71,20 +71,23 @@ impl JsObject {
         .await
     }
 
-    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Value<'s>> {
+    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Called<'s>> {
         let object = self.value(scope)?;
-        let no_adapter = || scope.must_be_some(self.option, "an adapter", object);
-        if scope.is_nullish(object)? {
-            return Err(no_adapter());
+        let executor = Executor::of(scope.env());
+        let task = executor.current()?;
+        let called = executor.waits.call(scope, task, (object, name), args)?;
+        match called {
+            Called::NoFunction => Err(self.no_function(scope, object, name)?),
+            called => Ok(called),
         }
-        let function = scope.get(object, name)?;
-        if scope.kind(function)? == Kind::Function {
-            return scope.call(object, function, args);
+    }
+
+    fn no_function(&self, scope: Scope<'_>, object: Value<'_>, name: &str) -> Result<Error> {
+        if scope.is_nullish(object)? || scope.describe(object, true)? == "a Promise" {
+            return Ok(scope.must_be_some(self.option, "an adapter", object));
         }
-        if scope.describe(object, true)? == "a Promise" {
-            return Err(no_adapter());
-        }
-        Err(scope.must_be_some(&self.method(name), "a function", function))
+        let found = scope.get(object, name)?;
+        Ok(scope.must_be_some(&self.method(name), "a function", found))
     }
 
     /// Calls the method, whatever it answers.
@@ -114,15 +117,25 @@ pub async fn await_js<R>(
     begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
+    await_call(env, operation, |scope| wait_for(scope, begin(scope)?), read).await
+}
+
+/// The same where `begin` has looked at what was answered.
+async fn await_call<R>(
+    env: &Rc<Env>,
+    operation: impl fmt::Display,
+    begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Called<'s>>,
+    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
+) -> Result<R> {
     enum Begun<R, F> {
         Done(R),
         Pending(Waiting, F),
     }
     let state = env.scope(|scope| {
-        let answered = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
-        match answered.map_err(|error| Thrown::rename(error, &operation))? {
-            (answer, None) => read(scope, answer).map(Begun::Done),
-            (_, Some(waiting)) => Ok(Begun::Pending(waiting, read)),
+        match begin(scope).map_err(|error| Thrown::rename(error, &operation))? {
+            Called::Answered(answer) => read(scope, answer).map(Begun::Done),
+            Called::Waiting(waiting) => Ok(Begun::Pending(waiting, read)),
+            Called::NoFunction => read(scope, scope.undefined()?).map(Begun::Done),
         }
     })?;
     match state {
@@ -146,11 +159,12 @@ pub fn kept(scope: Scope<'_>, answer: Value<'_>) -> Result<Persistent> {
 }
 
 /// Begins to wait for the answer in the name of the current round, if it is a promise or like one.
-fn wait_for(scope: Scope<'_>, answer: Value<'_>) -> Result<Option<Waiting>> {
+fn wait_for<'s>(scope: Scope<'s>, answer: Value<'s>) -> Result<Called<'s>> {
     if !scope.is_object(answer)? {
-        return Ok(None);
+        return Ok(Called::Answered(answer));
     }
     let executor = Executor::of(scope.env());
     let task = executor.current()?;
-    executor.waits.wait_for(scope, task, answer)
+    let waiting = executor.waits.wait_for(scope, task, answer)?;
+    Ok(waiting.map_or(Called::Answered(answer), Called::Waiting))
 }

@@ -55,8 +55,9 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
         waits.lose(call);
         call.scope.undefined()
     })?;
-    let wait_for = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, wait_for)
+    let made = scope.call(create, create, &[settle, lost])?;
+    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
+    scope.set_intrinsic(Intrinsic::CallMethod, scope.get(made, "callMethod")?)
 }
 
 /// What can be handed to JavaScript.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use napi::sys;
 
 use crate::error::Result;
-use crate::node::value::{Call, Intrinsic, Persistent, Scope, Value};
+use crate::node::value::{Call, Intrinsic, Kind, Persistent, Scope, Value};
 use crate::protocol::hlc::safe_integer;
 
 /// What waits for promises.
@@ -48,6 +48,40 @@ impl Waits {
         task: Rc<dyn Waiter>,
         answer: Value<'_>,
     ) -> Result<Option<Waiting>> {
+        let (id, wait) = self.begin(task);
+        let args = [scope.count(id)?, scope.value(answer.raw())];
+        let waits = scope.helper(Intrinsic::WaitFor, &args);
+        if matches!(waits, Ok(waits) if scope.as_boolean(waits) == Some(true)) {
+            return Ok(Some(Waiting(wait)));
+        }
+        self.open.borrow_mut().remove(&id);
+        waits.map(|_| None)
+    }
+
+    /// Calls a method of an object in the name of `task`.
+    pub(super) fn call<'s>(
+        &self,
+        scope: Scope<'s>,
+        task: Rc<dyn Waiter>,
+        (object, name): (Value<'s>, &str),
+        args: &[Value<'s>],
+    ) -> Result<Called<'s>> {
+        let (id, wait) = self.begin(task);
+        let call = [scope.count(id)?, object, scope.text(name)?];
+        let answer = scope.helper(Intrinsic::CallMethod, &[&call[..], args].concat());
+        let kind = answer.and_then(|answer| Ok((scope.kind(answer)?, answer)));
+        if matches!(kind, Ok((Kind::Undefined, _))) {
+            return Ok(Called::Waiting(Waiting(wait)));
+        }
+        self.open.borrow_mut().remove(&id);
+        Ok(match kind? {
+            (Kind::Boolean, _) => Called::NoFunction,
+            (_, answer) => Called::Answered(scope.element(answer, 0)?),
+        })
+    }
+
+    /// A wait, and its number.
+    fn begin(&self, task: Rc<dyn Waiter>) -> (u64, Rc<Wait>) {
         let id = self.next.replace(self.next.get() + 1);
         let wait = Rc::new(Wait {
             task,
@@ -55,13 +89,7 @@ impl Waits {
             settled: RefCell::default(),
         });
         self.open.borrow_mut().insert(id, Rc::clone(&wait));
-        let args = [scope.count(id)?, scope.value(answer.raw())];
-        let waits = scope.helper(Intrinsic::WaitFor, &args);
-        if matches!(waits, Ok(waits) if scope.is_truthy(waits)) {
-            return Ok(Some(Waiting(wait)));
-        }
-        self.open.borrow_mut().remove(&id);
-        waits.map(|_| None)
+        (id, wait)
     }
 
     /// Takes out the wait whose number is the first argument.
@@ -83,7 +111,7 @@ impl Waits {
             return Ok(());
         };
         wait.settled.replace(Some(Settlement {
-            fulfilled: call.scope.is_truthy(call.arg(1)),
+            fulfilled: call.scope.as_boolean(call.arg(1)) == Some(true),
             value: SettledValue::OfReaction(call.arg(2).raw()),
         }));
         if let Some(waker) = wait.waker.replace(None) {
@@ -100,6 +128,16 @@ impl Waits {
     pub(super) fn end(&self) {
         drop(self.open.take());
     }
+}
+
+/// What became of a call.
+pub(super) enum Called<'s> {
+    /// It answered a promise, or what is like one.
+    Waiting(Waiting),
+    /// It answered something else.
+    Answered(Value<'s>),
+    /// There is no such function.
+    NoFunction,
 }
 
 /// How a promise settled.

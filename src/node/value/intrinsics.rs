@@ -18,7 +18,12 @@ intrinsics! {
     Parse = "parse", "`JSON.parse`";
     TextOf = "textOf", "See `js/bridge/as-read.js`.";
     StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
+    StampOf = "stampOf", "See `js/bridge/make.js`.";
+    SetStamp = "setStamp", "See `js/bridge/make.js`.";
+    EntriesOf = "entriesOf", "See `js/bridge/items.js`.";
+    AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
+    CallMethod = "callMethod", "See `js/bridge/calls.js`.";
     NewMap = "newMap", "See `js/bridge/index.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";

@@ -1,5 +1,6 @@
 //! Values that this package makes, and what it does with objects.
 
+use std::ffi::c_char;
 use std::ptr;
 
 use napi::sys;
@@ -38,6 +39,28 @@ pub fn list<'s, T>(
         scope.nested(|scope| scope.set_element(list, index, make(scope, item)?))?;
     }
     Ok(list)
+}
+
+/// A name of a property as Node-API takes names: it ends with a zero. V8 looks it up among the names that it knows,
+/// where a string that is made for it would be another one first.
+struct Name([u8; Self::ROOM]);
+
+impl Name {
+    const ROOM: usize = 48;
+
+    /// The name, if it is short and has no zero of its own.
+    fn of(name: &str) -> Option<Self> {
+        let mut bytes = [0; Self::ROOM];
+        if name.len() >= Self::ROOM || name.contains('\0') {
+            return None;
+        }
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Some(Self(bytes))
+    }
+
+    fn start(&self) -> *const c_char {
+        self.0.as_ptr().cast()
+    }
 }
 
 /// What has a place in an object that is made.
@@ -130,7 +153,10 @@ impl<'s> Scope<'s> {
     }
     /// `object[name]`.
     pub fn get(self, object: Value<'_>, name: &str) -> Result<Value<'s>> {
-        self.property(object, self.text(name)?)
+        match Name::of(name) {
+            Some(name) => make!(self, napi_get_named_property(object.raw(), name.start())),
+            None => self.property(object, self.text(name)?),
+        }
     }
     /// The same of several names, in their order.
     pub fn pick<const N: usize>(
@@ -151,13 +177,12 @@ impl<'s> Scope<'s> {
     /// Gives an object of our own a property. To define one takes several times as long as to set it, and only one
     /// name makes a difference.
     pub fn set(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        let key = self.text(name)?;
-        if name == "__proto__" {
-            return self.define(object, key, value);
-        }
-        // SAFETY: the values live in open scopes.
+        let Some(short) = Name::of(name).filter(|_| name != "__proto__") else {
+            return self.define(object, self.text(name)?, value);
+        };
+        // SAFETY: the values live in open scopes, and the name is there until the call is over.
         self.check(unsafe {
-            sys::napi_set_property(self.raw_env(), object.raw(), key.raw(), value.raw())
+            sys::napi_set_named_property(self.raw_env(), object.raw(), short.start(), value.raw())
         })
     }
     /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.

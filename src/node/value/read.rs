@@ -155,13 +155,14 @@ impl<'s> Scope<'s> {
         bytes.contains(&kind).then_some((data.cast(), length))
     }
 
-    /// The numbers of a `Float64Array`; none of another value.
-    pub fn doubles(self, value: Value<'_>) -> Vec<f64> {
+    /// The first numbers of a `Float64Array`, at most `most`; none of another value.
+    pub fn doubles(self, value: Value<'_>, most: usize) -> Vec<f64> {
         match self.typed_array(value) {
             Some((sys::TypedarrayType::float64_array, data, length)) if length > 0 => {
                 // SAFETY: napi gave `length` numbers at `data`, aligned as typed arrays are, and they are copied
                 // before JavaScript runs again.
-                unsafe { std::slice::from_raw_parts(data.cast::<f64>(), length) }.to_vec()
+                let numbers = unsafe { std::slice::from_raw_parts(data.cast::<f64>(), length) };
+                numbers[..length.min(most)].to_vec()
             }
             _ => Vec::new(),
         }
