@@ -14,20 +14,21 @@ function createWaits(settle, lost) {
   const { apply } = Reflect;
   const { then } = Promise.prototype;
   const resolve = Promise.resolve.bind(Promise);
-  /** Of each wait that does not last yet a reaction, by its number, in the order in which they began. */
-  const reactions = new Map();
+  /** The latest waits that have not settled, each where the one stood that began so many earlier. */
+  const latest = new Array(LASTING);
   const collected = new FinalizationRegistry(lost);
-  let nextCheck = 0;
 
-  /** Those that last are looked for seldom. */
-  function loosenLasting(now) {
-    if (now < nextCheck) return;
-    nextCheck = now + Math.max(LASTING, reactions.size);
-    for (const [id, reaction] of reactions) {
-      if (id >= now - LASTING) break;
-      reactions.delete(id);
-      collected.register(reaction, id);
-    }
+  /** Holds the reaction of a wait until it settles, or lasts. */
+  function hold(wait) {
+    const place = wait.id % LASTING;
+    const lasting = latest[place];
+    if (lasting !== undefined) collected.register(lasting.reaction, lasting.id);
+    latest[place] = wait;
+  }
+
+  function letGo(wait) {
+    const place = wait.id % LASTING;
+    if (latest[place] === wait) latest[place] = undefined;
   }
 
   /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
@@ -36,17 +37,18 @@ function createWaits(settle, lost) {
       return false;
     const isPromise = answer instanceof Promise;
     if (!isPromise && typeof answer.then !== "function") return false;
-    loosenLasting(id);
+    const wait = { id, reaction: undefined };
     const fulfilled = (value) => {
-      reactions.delete(id);
+      letGo(wait);
       settle(id, true, value);
     };
     const rejected = (reason) => {
-      reactions.delete(id);
+      letGo(wait);
       settle(id, false, reason);
     };
     apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
-    reactions.set(id, fulfilled);
+    wait.reaction = fulfilled;
+    hold(wait);
     return true;
   }
 
