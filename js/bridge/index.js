@@ -4,7 +4,7 @@
 
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
-const { aroundOf, entriesOf } = require("./items.js");
+const { abilitiesOf, aroundOf, entriesOf } = require("./items.js");
 const { setStamp, stampOf } = require("./make.js");
 const { stampsOf } = require("./stamps.js");
 
@@ -17,6 +17,7 @@ exports.bridge = {
   stampsOf,
   stampOf,
   setStamp,
+  abilitiesOf,
   aroundOf,
   entriesOf,
   createWaits,

@@ -25,10 +25,23 @@ function aroundOf(record) {
   return [id, isDeleted, faulty, key, mimeType, contentHash, sizeBytes];
 }
 
+/** Which of the methods that it need not have an adapter of records has: 1, 2 and 4, added up. */
+function abilitiesOf(adapter) {
+  const can = (name, otherwise) => {
+    try {
+      return typeof adapter?.[name] === "function";
+    } catch {
+      return otherwise;
+    }
+  };
+  // A function that cannot be read is found out when it is called; instead of a page it is `put`.
+  return can("getNodeWatermarks", true) + 2 * can("queryUnseen", true) + 4 * can("applyRecords", false);
+}
+
 /** The names of an object, and what stands under them. */
 function entriesOf(object) {
   const names = Object.keys(object);
   return [names, names.map((name) => object[name])];
 }
 
-module.exports = { aroundOf, entriesOf };
+module.exports = { abilitiesOf, aroundOf, entriesOf };

@@ -16,9 +16,9 @@ use crate::node::convert::{
     unreadable, wanted_hlcs,
 };
 use crate::node::runtime::JsObject;
-use crate::node::value::{Kind, Persistent, Scope, Value};
+use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Standing, Stretch};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -258,11 +258,16 @@ impl Records<Body> for JsRecords {
     type Cursor = Persistent;
 
     fn capabilities(&self) -> Result<Capabilities> {
-        // A function that cannot be read is found out when it is called; instead of a page it is `put`.
-        Ok(Capabilities {
-            coverage: self.adapter.has("getNodeWatermarks").unwrap_or(true),
-            index: self.adapter.has("queryUnseen").unwrap_or(true),
-            pages: self.adapter.has("applyRecords").unwrap_or(false),
+        self.adapter.env().scope(|scope| {
+            let adapter = self.adapter.value(scope)?;
+            let found = scope.helper(Intrinsic::AbilitiesOf, &[adapter])?;
+            let found = scope.as_number(found).and_then(safe_integer);
+            let has = |bit| found.unwrap_or_default() & bit != 0;
+            Ok(Capabilities {
+                coverage: has(1),
+                index: has(2),
+                pages: has(4),
+            })
         })
     }
 

@@ -21,6 +21,7 @@ intrinsics! {
     StampOf = "stampOf", "See `js/bridge/make.js`.";
     SetStamp = "setStamp", "See `js/bridge/make.js`.";
     EntriesOf = "entriesOf", "See `js/bridge/items.js`.";
+    AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
     CallMethod = "callMethod", "See `js/bridge/calls.js`.";
