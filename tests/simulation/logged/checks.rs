@@ -59,6 +59,27 @@ impl World {
         }
     }
 
+    /// Where logs know of all that was done, what differs is found by them, and never by comparing what both hold: so
+    /// it is in a round that nothing disturbs, before which `said` lines were said.
+    pub fn check_logs_sufficed(&self, place: usize, said: usize) {
+        // At a first contact nothing is known of tables that the other side alone has.
+        let has = |what: fn(&Deed) -> bool| self.scenario.deeds.iter().any(what);
+        if has(Deed::is_unseen_by_logs) || has(Deed::is_of_late_app) {
+            return;
+        }
+        // What a peer refused waits at the side that sent it, and a copy of that side from before does not know.
+        let refuses = !self.scenario.lasting.is_empty() || has(Deed::may_lead_to_a_refusal);
+        if has(Deed::copies) && refuses {
+            return;
+        }
+        self.count("checks that logs sufficed");
+        let lines = self.nodes[place].side.log.lines();
+        let mut new = lines.iter().skip(said);
+        if let Some(line) = new.find(|line| line.contains("they are not the same ones")) {
+            self.violation(format!("n{place}: {line}"));
+        }
+    }
+
     /// The items of which a place and its parent hold other versions, as far as both have the stream.
     fn differing(&self, place: usize) -> Vec<Key> {
         let node = &self.nodes[place];

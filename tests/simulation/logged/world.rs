@@ -224,6 +224,7 @@ impl World {
 
     pub fn one_round(&self, place: usize) -> Done {
         self.wait(1);
+        let said = self.nodes[place].side.log.lines().len();
         let done = self.rounds(&Rounds {
             interleaving: self.now_ms.get(),
             callers: vec![Caller {
@@ -237,6 +238,7 @@ impl World {
         let done = done.into_iter().next();
         let done = done.unwrap_or_else(|| Err("the round did not end".to_owned()));
         self.check_proof(place, &done);
+        self.check_logs_sufficed(place, said);
         done
     }
 
