@@ -46,7 +46,9 @@ export async function nativePlace(folder, nodeId, { apart = false } = {}) {
     async lines() {
       const { rows: found } = await rows.applier.scanSince(APP, "lines", "", { limit: 100_000 });
       const kept = found.filter(({ op }) => op !== "delete");
-      return Object.fromEntries(kept.map(({ row }) => [`${row.page}/${row.line}`, row.words]).sort());
+      return Object.fromEntries(
+        kept.map(({ row }) => [`${row.page}/${row.line}`, row.words]).sort(),
+      );
     },
     async close() {
       await records.close();

@@ -7,8 +7,9 @@ use starkeep_sync_engine::testing::{Body, canonical};
 
 use super::super::model::Key;
 use super::super::node::{Node, key_of};
+use super::dialogue::asked;
 use super::scenario::Deed;
-use super::world::{Done, Holding, Round, World, asked, beats};
+use super::world::{Done, Holding, Round, World, beats};
 
 impl World {
     /// Every object is there before its item.
@@ -64,7 +65,8 @@ impl World {
     pub fn check_logs_sufficed(&self, place: usize, said: usize) {
         // At a first contact nothing is known of tables that the other side alone has.
         let has = |what: fn(&Deed) -> bool| self.scenario.deeds.iter().any(what);
-        if has(Deed::is_unseen_by_logs) || has(Deed::is_of_late_app) {
+        let is_unseen = has(Deed::is_unseen_by_logs) || self.older_stands.get();
+        if is_unseen || has(Deed::is_of_late_app) {
             return;
         }
         // What a peer refused waits at the side that sent it, and a copy of that side from before does not know.
