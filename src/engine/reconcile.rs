@@ -13,12 +13,13 @@ use super::caller::Engine;
 use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
-use super::outgoing::{Outgoing, Waits};
+use super::outgoing::Outgoing;
 use super::planes::{hash_of, look, names_of, no_logs, note, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
 use super::session::{Pair, Peer, Planes, Session, Untold};
+use super::stuck::Waits;
 use super::waiting::note_waiting;
 
 /// A caller can have the log held against the tables once in so many milliseconds.

@@ -1,6 +1,7 @@
 //! What happens to places with change logs, as data.
 
 use starkeep_sync_engine::engine::change_log::MOST_WAITING;
+use starkeep_sync_engine::testing::Operation;
 
 use super::super::node::LATE;
 use super::super::scenario::{Caller, Fault, Place, Rounds, Stream, Write};
@@ -73,12 +74,15 @@ impl Deed {
         }
     }
 
-    /// Whether what it does is in no log.
+    /// Whether what it does is in no log, or the log that it is in may be lost.
     pub fn is_unseen_by_logs(&self) -> bool {
-        matches!(
-            self,
-            Self::Remove { .. } | Self::WriteBehind(_) | Self::RestoreData(_)
-        )
+        match self {
+            Self::Remove { .. } | Self::WriteBehind(_) | Self::RestoreData(_) | Self::Wipe(_) => {
+                true
+            }
+            Self::Fault(fault) => fault.operation == Operation::NoteInLog,
+            _ => false,
+        }
     }
 
     /// Whether two places, or one and its past, have a history in common afterwards.
