@@ -55,7 +55,7 @@ fn digest_of_table(home: &Home) -> Digest {
 
 async fn assert_true(home: &Home, records: &SqliteRecords) -> View<Json> {
     let view = all_after(records, 0).await;
-    let [(_, digest)] = &view.streams[..] else {
+    let [(_, digest)] = &view.streams.iter().collect::<Vec<_>>()[..] else {
         panic!("one stream")
     };
     assert_eq!(*digest, digest_of_table(home));
@@ -296,6 +296,29 @@ async fn a_log_that_was_dropped_or_written_by_hand_is_made_anew_when_the_file_is
         RecordStore::close(&records).await.unwrap();
         home.sql(damage);
         let records = home.records();
+        let mut found = ids(&assert_true(&home, &records).await);
+        found.sort();
+        assert_eq!(found, ["a", "b", "c"], "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_dropped_while_the_file_is_open_is_made_anew_by_the_next_write() {
+    for damage in [
+        "DROP TABLE starkeep_records_log",
+        "DROP TABLE starkeep_records_log_noted",
+        "DROP TRIGGER starkeep_records_log_1_insert",
+    ] {
+        let home = Home::new();
+        let records = home.records();
+        let put = |id: &str| records.put(text(&record(id, &at(1, 0, "n"))));
+        put("a").await.unwrap();
+        home.sql(damage);
+        put("b").await.unwrap();
+        home.sql(damage);
+        let open = records.transaction().await.unwrap();
+        open.put(text(&record("c", &at(1, 0, "n")))).await.unwrap();
+        open.commit().await.unwrap();
         let mut found = ids(&assert_true(&home, &records).await);
         found.sort();
         assert_eq!(found, ["a", "b", "c"], "{damage}");

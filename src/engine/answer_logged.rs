@@ -1,7 +1,5 @@
 //! The answering side between two sides with change logs: take in, then answer what follows on what the caller has.
 
-use std::collections::HashSet;
-
 use crate::error::{Error, Result};
 use crate::protocol::item::Item;
 use crate::protocol::log::{
@@ -12,7 +10,7 @@ use crate::protocol::message::{Answer, Refusal, Request};
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
 use super::held::refusal;
-use super::planes::{digest_of, hash_of, look, names_of};
+use super::planes::{digest_of, hash_of, in_common, look, streams_of};
 use super::ports::Side;
 use super::reconcile::compare;
 use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
@@ -73,19 +71,13 @@ impl<S: Side> Responder<S> {
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
             most.saturating_sub(FRAME_BYTES + 2 * budget)
         });
-        let names = names_of(&views);
-        let hash = hash_of(&names);
-        let common: Option<HashSet<&String>> = if asked.streams == hash {
-            Some(names.iter().collect())
-        } else {
-            let theirs = asked.stream_names.as_ref();
-            theirs.map(|theirs| theirs.iter().filter(|name| names.contains(name)).collect())
-        };
-        let digest = common
-            .as_ref()
-            .map(|common| digest_of(&views, |name| common.contains(&name.to_owned())));
-        let stream_names = (asked.streams != hash && common.is_some())
-            .then(|| common.into_iter().flatten().cloned().collect());
+        let streams = streams_of(&views);
+        let hash = hash_of(&streams);
+        let are_equal = asked.streams == hash;
+        let theirs = asked.stream_names.as_ref().filter(|_| !are_equal);
+        let stream_names = theirs.map(|theirs| in_common(&streams, theirs));
+        let digest = (are_equal || stream_names.is_some())
+            .then(|| digest_of(&streams, stream_names.as_deref()));
         let refuses_more = refused.len() < refusing;
         let mut page = Page {
             packed,

@@ -8,11 +8,15 @@
     reason = "the crate's own callers name the concrete types"
 )]
 
+use std::sync::Arc;
+
 use super::outcome::{Direction, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Range, Reply, Span};
+use crate::protocol::log::{
+    Cursor, Digest, Generation, History, Key, Keyed, Range, Reply, Span, Streams,
+};
 
 /// At most this many items wait for one peer. What would be one more is not passed in the log that it is in.
 pub const MOST_WAITING: usize = 10_000;
@@ -97,8 +101,8 @@ pub struct View<B> {
     pub wanted: Vec<Keyed<B>>,
     /// What waits, of the peer that was asked for.
     pub waiting: Vec<Waiting>,
-    /// The names of the streams, each with what it holds.
-    pub streams: Vec<(String, Digest)>,
+    /// What it holds, by streams.
+    pub streams: Arc<Streams>,
 }
 
 /// An item that waits.

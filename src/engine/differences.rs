@@ -11,7 +11,7 @@ use crate::protocol::text::Text;
 
 use super::caller::Engine;
 use super::change_log::{ChangeLog, Look};
-use super::planes::{hash_of, look, names_of, no_logs, verify};
+use super::planes::{hash_of, look, names_of, no_logs, streams_of, verify};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::progress::Phase;
 use super::session::Planes;
@@ -69,18 +69,18 @@ where
             rows: Some(Look::default()),
         };
         let views = look(&self.side, looks).await?;
-        let streams = views.iter().flat_map(|view| &view.streams);
-        let mut pending: Vec<Span> = streams
+        let streams = streams_of(&views);
+        let all = streams.iter().flat_map(|streams| streams.iter());
+        let mut pending: Vec<Span> = all
             .map(|(name, digest)| Span {
                 range: Range {
-                    stream: name.clone(),
+                    stream: name.to_owned(),
                     from: String::new(),
                     to: None,
                 },
-                digest: *digest,
+                digest,
             })
             .collect();
-        let names = names_of(&views);
         let mut found = Differences::default();
         let mut compared = 0;
         let mut is_first = true;
@@ -95,8 +95,8 @@ where
                 limit: 1,
                 log: Some(Box::new(LogRequest {
                     verify: is_first && how.verify,
-                    stream_names: is_first.then(|| names.clone()),
-                    streams: hash_of(&names),
+                    stream_names: is_first.then(|| names_of(&streams)),
+                    streams: hash_of(&streams),
                     compare: asked.clone(),
                     ..LogRequest::default()
                 })),

@@ -6,7 +6,7 @@ use crate::protocol::message::Request;
 
 use super::caller::Engine;
 use super::change_log::{Look, Others, View};
-use super::planes::{hash_of, look, names_of};
+use super::planes::{hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{Pair, Peer, Planes, Session};
 
@@ -48,7 +48,7 @@ where
                 hello: true,
                 records: views.records.as_ref().map(told),
                 rows: views.rows.as_ref().map(told),
-                streams: hash_of(&names_of(&views)),
+                streams: hash_of(&streams_of(&views)),
                 ..LogRequest::default()
             })),
             ..Request::default()

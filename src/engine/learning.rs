@@ -89,7 +89,7 @@ where
         let told_more = planes.into_iter().any(|plane| plane.more);
         session.heard_all = !told_more && !stuck.is_inbound();
         let digest = told.digest;
-        session.common = common(session.common.take(), &told, &out.names);
+        session.common = common(session.common.take(), &told, hash_of(&out.streams));
         update(&mut pairs, told, &out, (not_taken == 0, &stuck));
         let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
         session.peer = Peer::Logged(Box::new(pairs));
@@ -361,9 +361,8 @@ fn update<B>(
 fn common(
     known: Option<(u64, u64, Vec<String>)>,
     told: &LogAnswer,
-    names: &[String],
+    own: u64,
 ) -> Option<(u64, u64, Vec<String>)> {
-    let own = hash_of(names);
     if told.streams == own {
         return None;
     }

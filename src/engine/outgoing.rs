@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Digest, History, Key, Keyed, Stream};
+use crate::protocol::log::{History, Key, Keyed, Stream};
 use crate::protocol::message::Refusal;
 
 use super::change_log::View;
 use super::held::{Direction, Held};
+use super::planes::PlaneStreams;
 use super::session::{Session, is_same};
 use super::shipment::pack;
 use super::stuck::{Stuck, Waits, is_record};
@@ -53,8 +54,7 @@ pub(super) struct Outgoing<B> {
     pub(super) stuck: Stuck,
     /// Whether the request says the names of the own streams.
     pub(super) tells_names: bool,
-    pub(super) names: Vec<String>,
-    pub(super) streams: Vec<(String, Digest)>,
+    pub(super) streams: PlaneStreams,
 }
 
 impl<B> Default for Outgoing<B> {
@@ -71,7 +71,6 @@ impl<B> Default for Outgoing<B> {
             wanted: Vec::new(),
             stuck: Stuck::default(),
             tells_names: false,
-            names: Vec::new(),
             streams: Vec::new(),
         }
     }
@@ -79,9 +78,7 @@ impl<B> Default for Outgoing<B> {
 
 impl<B: Clone> Outgoing<B> {
     pub(super) fn plane(&mut self, view: View<B>) -> SentPlane {
-        self.names
-            .extend(view.streams.iter().map(|(name, _)| name.clone()));
-        self.streams.extend(view.streams);
+        self.streams.push(view.streams);
         let items = view.items.into_iter();
         self.items
             .extend(items.map(|(seq, Keyed { key, item })| One {

@@ -1,8 +1,11 @@
 //! Both planes of a side at once, by their logs.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Digest, Key, Keyed, Stream};
+use crate::protocol::log::{Digest, Key, Keyed, Stream, Streams};
 
 use super::change_log::{ChangeLog, Look, Note, View};
 use super::ports::Side;
@@ -70,23 +73,43 @@ pub(super) async fn fetch<S: Side>(side: &S, keys: Vec<Key>) -> Result<Vec<Keyed
         .collect())
 }
 
-/// What both planes hold together, of these streams.
-pub(super) fn digest_of<B>(views: &Planes<View<B>>, is_meant: impl Fn(&str) -> bool) -> Digest {
-    let streams = views.iter().flat_map(|view| &view.streams);
-    streams
-        .filter(|(name, _)| is_meant(name))
-        .fold(Digest::default(), |sum, (_, digest)| sum.and(*digest))
+/// The streams of each plane.
+pub(super) type PlaneStreams = Vec<Arc<Streams>>;
+
+pub(super) fn streams_of<B>(views: &Planes<View<B>>) -> PlaneStreams {
+    views.iter().map(|view| Arc::clone(&view.streams)).collect()
 }
 
-/// The names of the streams of both planes, in order.
-pub(super) fn names_of<B>(views: &Planes<View<B>>) -> Vec<String> {
-    let streams = views.iter().flat_map(|view| &view.streams);
-    streams.map(|(name, _)| name.clone()).collect()
+/// What all planes hold together, of the streams of these names, or of all.
+pub(super) fn digest_of(planes: &PlaneStreams, meant: Option<&[String]>) -> Digest {
+    let Some(meant) = meant else {
+        let wholes = planes.iter().map(|streams| streams.whole());
+        return wholes.fold(Digest::default(), Digest::and);
+    };
+    let meant: HashSet<&str> = meant.iter().map(String::as_str).collect();
+    let all = planes.iter().flat_map(|streams| streams.iter());
+    all.filter(|(name, _)| meant.contains(name))
+        .fold(Digest::default(), |sum, (_, digest)| sum.and(digest))
 }
 
-/// The hash of names of streams.
-pub(super) fn hash_of(names: &[String]) -> u64 {
-    crate::protocol::log::entry_hash("streams", &names.join("\u{1e}"), "")
+/// The names of all streams.
+pub(super) fn names_of(planes: &PlaneStreams) -> Vec<String> {
+    let all = planes.iter().flat_map(|streams| streams.iter());
+    all.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Those of the peer's streams that are here as well.
+pub(super) fn in_common(planes: &PlaneStreams, theirs: &[String]) -> Vec<String> {
+    let all = planes.iter().flat_map(|streams| streams.iter());
+    let ours: HashSet<&str> = all.map(|(name, _)| name).collect();
+    let both = theirs.iter().filter(|name| ours.contains(name.as_str()));
+    both.cloned().collect()
+}
+
+/// The hash of the names of all streams.
+pub(super) fn hash_of(planes: &PlaneStreams) -> u64 {
+    let names = planes.iter().map(|streams| streams.names());
+    names.fold(Digest::default(), Digest::and).sum
 }
 
 /// The keys of items that came in a message: the rows' are given beside them, in their order.

@@ -9,7 +9,7 @@ use super::change_log::{After, Look, View};
 use super::differences::Thoroughly;
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
-use super::planes::{digest_of, look};
+use super::planes::{digest_of, look, streams_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
@@ -36,19 +36,16 @@ where
             // The names of both sides' streams have to be known first.
             return Ok(session.common.is_some() && !out.tells_names);
         };
-        let is_meant = |name: &str| match &session.common {
-            Some((_, _, names)) => names.iter().any(|known| known == name),
-            None => true,
-        };
-        let ours = if applied {
+        let behind = if applied {
             let Some(views) = self.look_behind(session).await? else {
                 return Ok(true);
             };
-            digest_of(&views, is_meant)
+            Some(streams_of(&views))
         } else {
-            let meant = out.streams.iter().filter(|(name, _)| is_meant(name));
-            meant.fold(Digest::default(), |sum, (_, digest)| sum.and(*digest))
+            None
         };
+        let meant = session.common.as_ref().map(|(_, _, names)| &names[..]);
+        let ours = digest_of(behind.as_ref().unwrap_or(&out.streams), meant);
         session.compared = Some((ours, theirs));
         let waits = !session.held.is_empty();
         if ours == theirs {

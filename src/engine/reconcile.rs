@@ -14,7 +14,7 @@ use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
-use super::planes::{hash_of, look, names_of, no_logs, note, verify};
+use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
@@ -87,18 +87,12 @@ pub(super) async fn compare<S: Side>(
         },
     )
     .await?;
-    let names = names_of(&views);
+    let streams = streams_of(&views);
     let theirs = asked.stream_names.as_ref();
     Ok(Answer {
         log: Some(Box::new(LogAnswer {
-            streams: hash_of(&names),
-            stream_names: theirs.map(|theirs| {
-                theirs
-                    .iter()
-                    .filter(|name| names.contains(name))
-                    .cloned()
-                    .collect()
-            }),
+            streams: hash_of(&streams),
+            stream_names: theirs.map(|theirs| in_common(&streams, theirs)),
             compared,
             ..LogAnswer::default()
         })),

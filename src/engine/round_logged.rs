@@ -18,7 +18,7 @@ use super::change_log::{After, Look, View};
 use super::greeting::WHOLE_HISTORY;
 use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
-use super::planes::{fetch, hash_of, look};
+use super::planes::{fetch, hash_of, look, names_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{ASK_AGAIN_MS, Pair, Peer, Planes, Session, Untold};
@@ -196,7 +196,7 @@ where
                 }));
         }
         out.fit(session, |item| self.peer.pack(item));
-        let hash = hash_of(&out.names);
+        let hash = hash_of(&out.streams);
         out.tells_names = session
             .common
             .as_ref()
@@ -280,8 +280,8 @@ where
                 records: out.records.as_ref().zip(pairs.records.as_ref()).map(told),
                 rows: out.rows.as_ref().zip(pairs.rows.as_ref()).map(told),
                 want: out.wanted.iter().take(limit).map(WireKey::from).collect(),
-                streams: hash_of(&out.names),
-                stream_names: out.tells_names.then(|| out.names.clone()),
+                streams: hash_of(&out.streams),
+                stream_names: out.tells_names.then(|| names_of(&out.streams)),
                 ..LogRequest::default()
             })),
             ..Request::default()

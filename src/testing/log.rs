@@ -5,6 +5,7 @@
 //! has ranges within ranges.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
@@ -191,9 +192,11 @@ impl Journal {
             more,
             wanted: wanted.collect(),
             waiting: peer.map(waits).unwrap_or_default(),
-            streams: names
-                .map(|name| (name.clone(), self.digest(&whole(name))))
-                .collect(),
+            streams: Arc::new(
+                names
+                    .map(|name| (name.clone(), self.digest(&whole(name))))
+                    .collect(),
+            ),
         }
     }
 

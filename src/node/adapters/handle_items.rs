@@ -74,7 +74,7 @@ impl Logged {
         for _ in 0..TRIES {
             let (view, found, asked) = log.read(&self.at, |sql, tables| {
                 let mut asked = Vec::new();
-                let view = log::look(sql, log.plane, &look, &mut |stream, key| {
+                let view = log::look(sql, (log.plane, &log.streams), &look, &mut |stream, key| {
                     asked.push((stream.clone(), key.to_owned()));
                     Ok(vec![place_of(stream, key, asked.len() - 1)])
                 })?;

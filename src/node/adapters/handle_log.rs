@@ -13,12 +13,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::error::warn_once;
 use crate::node::value::{Call, Value, brand};
 use crate::protocol::log::{Cursor, canonical_body};
-use crate::store::sqlite::log::{self, Plane, Sql, Tracked};
+use crate::store::sqlite::log::{self, KnownStreams, Plane, Sql, Tracked};
 
 /// What is known of the log of a wrapped handle. The handle itself is not held by it: it may be collected.
 pub struct HandleLog {
     /// Which of the two logs of a file.
     pub plane: Plane,
+    /// The streams as they were last read.
+    pub streams: KnownStreams,
     /// What was in place when it was last looked at outside of a transaction of the app's.
     known: RefCell<Option<Known>>,
     /// Where the log ended then.
@@ -57,6 +59,7 @@ pub fn brand_log<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     };
     let log = HandleLog {
         plane,
+        streams: KnownStreams::default(),
         known: RefCell::new(None),
         settled: Cell::new(None),
         marked: RefCell::new(None),

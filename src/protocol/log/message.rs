@@ -25,7 +25,7 @@ pub struct LogRequest {
     /// Items that are asked for by their keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub want: Vec<WireKey>,
-    /// The hash of the names of the caller's streams.
+    /// The sum of the hashes of the names of the caller's streams.
     pub streams: u64,
     /// The names themselves, where the peer's are others.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ pub struct LogAnswer {
     /// What the answering side holds of the streams that both have; nothing if it does not know which these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The hash of the names of its streams.
+    /// The sum of the hashes of the names of its streams.
     pub streams: u64,
     /// Those of the caller's streams that it has, where the names were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,12 +22,14 @@ mod compare;
 mod cursor;
 mod digest;
 mod message;
+mod streams;
 
 pub use canonical::canonical_body;
 pub use compare::{FANOUT, Found, LEAF, Range, Reply, Span, split};
 pub use cursor::{Cursor, Generation, History};
 pub use digest::{Digest, entry_hash};
 pub use message::{LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, WireKey};
+pub use streams::Streams;
 
 use super::item::{Item, ItemKind, Table};
 use super::text::Text;

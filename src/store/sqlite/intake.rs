@@ -19,28 +19,13 @@ pub(super) fn begin<'a>(
         .map_err(during(operation))
 }
 
-/// Takes in items that come in the order of timestamps. `take_in_one` says whether it stored its item; what
-/// it wrote before it failed is undone. `strict` stops a node at its first item that fails. An error means that
-/// nothing of the page is stored.
+/// Takes in items, between what is done before and after them in the same transaction. `take_in_one` says whether it
+/// stored its item; what it wrote before it failed is undone. `strict` stops a node at its first item that fails: the
+/// items must come in the order of timestamps. An error means that nothing of the page is stored.
 pub(super) fn take_in(
     operation: &'static str,
     connection: &mut Connection,
-    items: &[Item<Json>],
-    strict: bool,
-    take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
-) -> Result<Vec<Taken>> {
-    let transaction = begin(operation, connection)?;
-    let taken = take_in_all(operation, &transaction, items, strict, take_in_one)?;
-    transaction.commit().map_err(during(operation))?;
-    Ok(taken)
-}
-
-/// Takes in items, each of which stands by itself, between what is done before and after them in the same
-/// transaction.
-pub(super) fn take_in_between(
-    operation: &'static str,
-    connection: &mut Connection,
-    items: &[Item<Json>],
+    (items, strict): (&[Item<Json>], bool),
     (before, take_in_one, after): (
         impl FnOnce(&Connection) -> Result<()>,
         impl Fn(&Connection, &Item<Json>) -> Result<bool>,
@@ -49,7 +34,7 @@ pub(super) fn take_in_between(
 ) -> Result<Vec<Taken>> {
     let transaction = begin(operation, connection)?;
     before(&transaction)?;
-    let taken = take_in_all(operation, &transaction, items, false, take_in_one)?;
+    let taken = take_in_all(operation, &transaction, items, strict, take_in_one)?;
     after(&transaction, &taken)?;
     transaction.commit().map_err(during(operation))?;
     Ok(taken)

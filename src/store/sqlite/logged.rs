@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::log::{self, OPERATION, Plane, Tracked};
+use super::log::{self, KnownStreams, OPERATION, Plane, Tracked};
 use crate::engine::change_log::{Advance, Look, Note, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
@@ -49,6 +49,7 @@ pub(super) struct Log {
     keeps: Arc<AtomicBool>,
     /// The version of the schema for which the triggers are known to be in place.
     seen: Arc<AtomicI64>,
+    streams: Arc<KnownStreams>,
 }
 
 impl Log {
@@ -58,6 +59,7 @@ impl Log {
             plane: plane_of(tables),
             keeps: Arc::new(AtomicBool::new(false)),
             seen: Arc::new(AtomicI64::new(-1)),
+            streams: Arc::default(),
         };
         let transaction = begin(OPERATION, connection)?;
         log.put_in_place(&transaction, tables)?;
@@ -82,6 +84,23 @@ impl Log {
         Ok(())
     }
 
+    /// Sees to it that what is written next is noted, within the caller's transaction: the log may have been dropped, or
+    /// a table have been replaced, since it was last looked at.
+    pub(super) fn stay_in_place(
+        &self,
+        connection: &Connection,
+        tables: &impl Tables,
+    ) -> Result<()> {
+        if self.has_seen(connection)? {
+            return Ok(());
+        }
+        self.put_in_place(connection, tables)
+    }
+
+    fn has_seen(&self, connection: &Connection) -> Result<bool> {
+        Ok(self.seen.load(Ordering::Acquire) == version(connection)?)
+    }
+
     /// Makes what is missing, within the caller's transaction.
     pub(super) fn put_in_place(&self, connection: &Connection, tables: &impl Tables) -> Result<()> {
         let tracked = tables.tracked(connection)?;
@@ -96,8 +115,7 @@ impl Log {
     }
 
     fn is_ready(&self, connection: &Connection) -> Result<bool> {
-        let is_seen = self.seen.load(Ordering::Acquire) == version(connection)?;
-        Ok(is_seen && !log::has_noted(connection, self.plane)?)
+        Ok(self.has_seen(connection)? && !log::has_noted(connection, self.plane)?)
     }
 }
 
@@ -106,8 +124,11 @@ fn plane_of<T: Tables>(_: &T) -> Plane {
 }
 
 fn version(connection: &Connection) -> Result<i64> {
-    let read = connection.query_row("PRAGMA schema_version", [], |row| row.get(0));
-    read.map_err(during(OPERATION))
+    let read = || {
+        let mut statement = connection.prepare_cached("PRAGMA schema_version")?;
+        statement.query_row([], |row| row.get(0))
+    };
+    read().map_err(during(OPERATION))
 }
 
 /// A store of a file that has a log.
@@ -181,8 +202,10 @@ impl<S: Logged> LogStore for S {
     }
 
     fn look(&self, look: Look) -> Later<'_, View<Json>> {
-        let plane = S::Tables::PLANE;
-        self.read_log(move |connection, fetch| log::look(connection, plane, &look, &mut **fetch))
+        let (plane, known) = (S::Tables::PLANE, Arc::clone(&self.parts().2.streams));
+        self.read_log(move |connection, fetch| {
+            log::look(connection, (plane, &known), &look, &mut **fetch)
+        })
     }
 
     fn take_in_from(
@@ -211,10 +234,10 @@ impl<S: Logged> LogStore for S {
                     _ => Ok(()),
                 }
             };
-            intake::take_in_between(
+            intake::take_in(
                 TAKE_IN,
                 connection,
-                &items,
+                (&items, false),
                 (before, tables.take_in(), after),
             )
         }))

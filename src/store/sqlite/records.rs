@@ -80,11 +80,12 @@ impl SqliteRecords {
         operation: &'static str,
         work: impl FnOnce(&Connection, &Shape, &mut LateCheck) -> Result<()> + Send + 'static,
     ) -> Later<'_, ()> {
-        let (shape, stamps) = (Arc::clone(&self.tables.0), self.late.clone());
+        let (tables, log, stamps) = (self.tables.clone(), self.log.clone(), self.late.clone());
         Box::pin(self.database.write(operation, move |connection| {
             let transaction = begin(operation, connection)?;
+            log.stay_in_place(&transaction, &tables)?;
             let mut late = LateCheck::default();
-            work(&transaction, &shape, &mut late)?;
+            work(&transaction, &tables.0, &mut late)?;
             transaction.commit().map_err(during(operation))?;
             stamps.note(late.found);
             Ok(())
@@ -166,8 +167,10 @@ impl RecordStore for SqliteRecords {
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
-            let shape = Arc::clone(&self.tables.0);
-            let begun = SqliteTransaction::begin(turn, shape, self.late.clone()).await?;
+            let (tables, log) = (self.tables.clone(), self.log.clone());
+            let shape = Arc::clone(&tables.0);
+            let ready = move |connection: &Connection| log.stay_in_place(connection, &tables);
+            let begun = SqliteTransaction::begin(turn, shape, self.late.clone(), ready).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -249,12 +252,14 @@ impl RecordStore for SqliteRecords {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        let shape = Arc::clone(&self.tables.0);
+        let (tables, log) = (self.tables.clone(), self.log.clone());
         Box::pin(self.database.write(TAKE_IN, move |connection| {
+            let ready = |connection: &Connection| log.stay_in_place(connection, &tables);
             let one = |connection: &Connection, item: &Item<Json>| {
-                take_in_one(connection, &shape, item).map(|met| met == Met::Older)
+                take_in_one(connection, &tables.0, item).map(|met| met == Met::Older)
             };
-            intake::take_in(TAKE_IN, connection, &items, strict, one)
+            let page = (&items[..], strict);
+            intake::take_in(TAKE_IN, connection, page, (ready, one, |_, _| Ok(())))
         }))
     }
 }

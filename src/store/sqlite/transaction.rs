@@ -89,7 +89,12 @@ impl Drop for Open {
 
 impl SqliteTransaction {
     /// Begins with the turn that it keeps.
-    pub(super) async fn begin(turn: Turn, shape: Arc<Shape>, stamps: LateStamps) -> Result<Self> {
+    pub(super) async fn begin(
+        turn: Turn,
+        shape: Arc<Shape>,
+        stamps: LateStamps,
+        ready: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+    ) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
         let cut = turn.cut.clone();
         if *cut.borrow() {
@@ -102,7 +107,9 @@ impl SqliteTransaction {
                 .map_err(during(OPERATION))?;
             let holder = turn.hold();
             let late = Mutex::default();
-            Ok((Open { turn, late, stamps }, holder))
+            let open = Open { turn, late, stamps };
+            ready(&open.turn.connection)?;
+            Ok((open, holder))
         })
         .await?;
         Ok(Self {

@@ -185,9 +185,10 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
-        let stamps = self.late.clone();
+        let (stamps, log) = (self.late.clone(), self.log.clone());
         Box::pin(self.database.write(APPLY, move |connection| {
             let transaction = begin(APPLY, connection)?;
+            log.stay_in_place(&transaction, &RowTables)?;
             let mut late = LateCheck::default();
             let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
             transaction.commit().map_err(during(APPLY))?;
@@ -199,10 +200,13 @@ impl AppRowStore for SqliteAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
+            let ready = |connection: &Connection| log.stay_in_place(connection, &RowTables);
             let tables = Tables::default();
             let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
-            intake::take_in(APPLY, connection, &items, strict, one)
+            let page = (&items[..], strict);
+            intake::take_in(APPLY, connection, page, (ready, one, |_, _| Ok(())))
         }))
     }
 }

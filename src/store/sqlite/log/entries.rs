@@ -160,7 +160,16 @@ pub(super) fn digest_of(sql: &dyn Sql, plane: Plane, stream: u64) -> Result<Dige
 pub(super) fn set_digest(sql: &dyn Sql, plane: Plane, stream: u64, now: Digest) -> Result<()> {
     let set = plane.sql("UPDATE @_streams SET count = ?2, sum = ?3 WHERE id = ?1");
     let parameters = [integer(stream), integer(now.count), integer(now.sum)];
-    sql.run(&set, &parameters).map(drop)
+    sql.run(&set, &parameters)?;
+    changed(sql, plane)
+}
+
+/// Says that the streams hold something else than before, within the caller's transaction. No two states have one
+/// name, also where a transaction is rolled back.
+pub(super) fn changed(sql: &dyn Sql, plane: Plane) -> Result<()> {
+    let name =
+        "INSERT OR REPLACE INTO @_meta (key, value) VALUES ('state', lower(hex(randomblob(16))))";
+    sql.run(&plane.sql(name), &[]).map(drop)
 }
 
 /// A time in the one form that all sides hash. What is none stays as it is.

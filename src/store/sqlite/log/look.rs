@@ -1,6 +1,7 @@
 //! A look at a log.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
 
@@ -10,7 +11,7 @@ use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream};
+use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream, Streams};
 use crate::protocol::text::Text;
 
 /// Reads the items that lie under a key.
@@ -19,8 +20,17 @@ pub type Fetch<'a, B> = &'a mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>
 /// So many entries are read at one time.
 const BATCH: u64 = 1024;
 
-/// Looks at a log, whose digests must be up to date. `fetch` reads the items that lie under a key: mostly one.
-pub fn look<B>(sql: &dyn Sql, plane: Plane, look: &Look, fetch: Fetch<'_, B>) -> Result<View<B>> {
+/// The streams of a log as they were read last, and the state of the log that they belong to.
+#[derive(Debug, Default)]
+pub struct KnownStreams(Mutex<Option<(Value, Arc<Streams>)>>);
+
+/// Looks at a log that must be up to date. `fetch` reads the items that lie under a key: mostly one.
+pub fn look<B>(
+    sql: &dyn Sql,
+    (plane, known): (Plane, &KnownStreams),
+    look: &Look,
+    fetch: Fetch<'_, B>,
+) -> Result<View<B>> {
     let head = head(sql, plane)?;
     let id = one(
         sql,
@@ -66,7 +76,7 @@ pub fn look<B>(sql: &dyn Sql, plane: Plane, look: &Look, fetch: Fetch<'_, B>) ->
             Some(peer) => waiting(sql, plane, peer)?,
             None => Vec::new(),
         },
-        streams: streams(sql, plane)?,
+        streams: known.streams(sql, plane)?,
     })
 }
 
@@ -152,8 +162,25 @@ fn came_from(skipped: &HashMap<u64, u64>, row: &[Value]) -> Result<bool> {
     Ok(last.is_some_and(|last| seq <= *last))
 }
 
-/// What each stream holds.
-fn streams(sql: &dyn Sql, plane: Plane) -> Result<Vec<(String, Digest)>> {
+impl KnownStreams {
+    /// What each stream holds. It is read anew if anything has changed since.
+    fn streams(&self, sql: &dyn Sql, plane: Plane) -> Result<Arc<Streams>> {
+        let query = plane.sql("SELECT value FROM @_meta WHERE key = 'state'");
+        let state = one(sql, &query, &[])?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*known, &state) {
+            (Some((before, streams)), Some(now)) if before == now => {
+                return Ok(Arc::clone(streams));
+            }
+            _ => {}
+        }
+        let streams = Arc::new(streams(sql, plane)?);
+        *known = state.map(|state| (state, Arc::clone(&streams)));
+        Ok(streams)
+    }
+}
+
+fn streams(sql: &dyn Sql, plane: Plane) -> Result<Streams> {
     let mut streams = Vec::new();
     let query = plane.sql("SELECT name, count, sum FROM @_streams ORDER BY name");
     sql.each(&query, &[], &mut |row| {
@@ -164,5 +191,5 @@ fn streams(sql: &dyn Sql, plane: Plane) -> Result<Vec<(String, Digest)>> {
         streams.push((text(row.first())?.to_owned(), digest));
         Ok(())
     })?;
-    Ok(streams)
+    Ok(streams.into_iter().collect())
 }

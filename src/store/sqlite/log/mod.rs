@@ -19,7 +19,7 @@ mod verify;
 
 pub use self::compare::{compare, digests, versions};
 pub use self::entries::{fold, fold_where, has_noted, head, renew};
-pub use self::look::look;
+pub use self::look::{KnownStreams, look};
 pub use self::notes::{advance, note, origin_of};
 pub use self::schema::{begin_generation, has_generation, is_in_place, prepare};
 pub(super) use self::sql::OPERATION;

@@ -1,6 +1,7 @@
 //! The tables and triggers of a log.
 
 use super::super::columns::quote;
+use super::entries::changed;
 use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
 use super::verify;
@@ -128,6 +129,7 @@ fn track(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<()> {
         &plane.sql("INSERT OR IGNORE INTO @_streams (name, count, sum) VALUES (?1, 0, 0)"),
         &[string(table.stream.clone())],
     )?;
+    changed(sql, plane)?;
     let id = stream_id(sql, plane, &table.stream)?.unwrap_or_default();
     for (name, wanted) in triggers(plane, id, table) {
         sql.run(&format!("DROP TRIGGER IF EXISTS {}", quote(&name)), &[])?;
@@ -170,6 +172,7 @@ fn forget_others(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> 
         },
     )?;
     for id in gone {
+        changed(sql, plane)?;
         for statement in [
             "DELETE FROM @ WHERE stream = ?1",
             "DELETE FROM @_noted WHERE stream = ?1",
