@@ -12,7 +12,7 @@ use super::caller::Engine;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
 use super::outgoing::{Outgoing, SentPlane};
-use super::planes::{hash_of, keyed};
+use super::planes::{fetch, hash_of, keyed};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{Pair, Peer, Planes, Session, Wait, kind_of};
@@ -51,7 +51,7 @@ where
                 }
             }
         }
-        note_waiting(&self.side, pairs, &news).await?;
+        note_waiting(&self.side, session, pairs, &news).await?;
         Ok(left)
     }
 
@@ -179,8 +179,11 @@ where
         self.look_for_a_twin(session, &arrivals);
         let inbound = self.fetch(arrivals).await;
         session.not_stored.extend(inbound.keys_not_stored());
+        let mut unsure = Vec::new();
         for (arrival, key) in inbound.arrivals.iter().zip(&keys) {
             match inbound.whole(arrival) {
+                // What is here is a newer version, perhaps, which may be without its object.
+                Ok(()) if arrival.is_stale() => unsure.push(key.clone()),
                 Ok(()) if session.settle(Direction::Inbound, key) => {
                     lesson.settled.push((Direction::Inbound, key.clone()));
                 }
@@ -200,14 +203,36 @@ where
                 .tried
                 .retain(|(inbound, key)| !inbound || !unsent.contains(key));
         }
-        for key in wanted {
-            let is_answered =
-                keys.contains(&key) || withheld.contains(&key) || unsent.contains(&key);
-            if !is_answered && session.settle(Direction::Inbound, &key) {
-                lesson.settled.push((Direction::Inbound, key));
+        wanted
+            .retain(|key| !keys.contains(key) && !withheld.contains(key) && !unsent.contains(key));
+        // What the peer has no more need not come.
+        unsure.extend(wanted);
+        self.settle_whole(session, unsure, lesson).await?;
+        Ok((inbound, has_blobs))
+    }
+
+    /// Of these items, those that are here without their objects wait as before. The others do not wait any longer.
+    async fn settle_whole(
+        &self,
+        session: &mut Session<S::Body>,
+        mut keys: Vec<Key>,
+        lesson: &mut Lesson<S::Body>,
+    ) -> Result<()> {
+        keys.retain(|key| session.held.contains_key(&(true, key.clone())));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for Keyed { key, item } in fetch(&self.side, keys.clone()).await? {
+            let Some(blob) = &item.blob else { continue };
+            if !self.local.has(&blob.key).await.unwrap_or(false) {
+                keys.retain(|other| *other != key);
             }
         }
-        Ok((inbound, has_blobs))
+        for key in keys {
+            session.settle(Direction::Inbound, &key);
+            lesson.settled.push((Direction::Inbound, key));
+        }
+        Ok(())
     }
 }
 

@@ -242,7 +242,7 @@ where
         let want = differing.want.iter().map(waits(Direction::Inbound));
         let offer = differing.offer.iter().map(waits(Direction::Outbound));
         let news: Vec<Waiting> = want.chain(offer).collect();
-        note_waiting(&self.side, pairs, &news).await?;
+        note_waiting(&self.side, session, pairs, &news).await?;
         session.remember(news, self.options.most_waiting);
         Ok(true)
     }

@@ -47,7 +47,7 @@ where
                 Wait::News(_) | Wait::Known => {}
             }
         }
-        note_waiting(&self.side, pairs, &news).await
+        note_waiting(&self.side, session, pairs, &news).await
     }
 
     /// An item waits, if there is room. What is to be noted of it comes among the `news`.
@@ -133,7 +133,9 @@ where
                 pair.noted = upto;
             }
         }
-        note(&self.side, notes).await?;
+        note(&self.side, notes)
+            .await
+            .inspect_err(|_| session.forget())?;
         Ok(stuck)
     }
 }
@@ -200,8 +202,14 @@ fn notes_of(pairs: &Planes<Pair>, waits: &[Waiting], settled: &[(Direction, Key)
 /// Notes what waits now, as far as it speaks of the peer of these logs.
 pub(super) async fn note_waiting<S: Side>(
     side: &S,
+    session: &mut Session<S::Body>,
     pairs: &Planes<Pair>,
     news: &[Waiting],
-) -> Result<()> {
-    note(side, notes_of(pairs, news, &[])).await
+) -> Result<()>
+where
+    S::Body: Clone,
+{
+    note(side, notes_of(pairs, news, &[]))
+        .await
+        .inspect_err(|_| session.forget())
 }
