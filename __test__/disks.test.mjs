@@ -11,6 +11,7 @@ import {
   rmSync,
   rmdirSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
@@ -21,7 +22,7 @@ import * as sync from "@starkeep/sync-engine";
 import { recordOf } from "./support/answering.mjs";
 import { at } from "./support/hlc.mjs";
 import { startPlace } from "./support/kill.mjs";
-import { folderFor } from "./support/native.mjs";
+import { DatabaseSync, folderFor } from "./support/native.mjs";
 
 const mount = (...args) => spawnSync("mount", args, { encoding: "utf8" });
 
@@ -182,6 +183,48 @@ test("a database whose disk is full says so, keeps what it had, and goes on late
   await node.database.put(recordOf("large", at(99, "n"), large));
   await assertRepaired(engine, node, cloud);
 });
+
+const needsSqlite = {
+  skip: DatabaseSync === null ? "node:sqlite exists from Node 22.5 on" : false,
+};
+
+test(
+  "a file whose log finds no room on the disk is as it was, and opens later",
+  needsSqlite,
+  async (t) => {
+    const disk = diskFor(t, "8m");
+    if (disk === null) return;
+    const made = open(disk.folder);
+    const records = Array.from({ length: 900 }, (_, i) => recordOf(`n${i}`, at(i + 1, "n")));
+    await made.database.batch(records.map((record) => ({ type: "put", record })));
+    await made.close();
+    const path = join(disk.folder, "store.db");
+    const namesIn = (db, type) =>
+      db
+        .prepare(
+          "SELECT name FROM sqlite_schema WHERE type = ? AND name LIKE '%\\_log%' ESCAPE '\\'",
+        )
+        .all(type)
+        .map(({ name }) => name);
+    const before = new DatabaseSync(path);
+    assert.ok(namesIn(before, "table").length > 5);
+    for (const type of ["trigger", "table"])
+      for (const name of namesIn(before, type)) before.exec(`DROP ${type} "${name}"`);
+    before.exec("VACUUM");
+    before.close();
+    const filler = join(disk.folder, "filler");
+    assert.throws(() => writeFileSync(filler, Buffer.alloc(16_000_000)), { code: "ENOSPC" });
+    truncateSync(filler, statSync(filler).size - 100_000);
+    assert.throws(() => sync.createSqliteDatabaseAdapter({ path }), { code: "STORAGE_FULL" });
+    const meanwhile = new DatabaseSync(path);
+    assert.deepEqual(namesIn(meanwhile, "table"), []);
+    meanwhile.close();
+    rmSync(filler);
+    const [node, cloud] = [openFor(t, disk.folder), openFor(t, folderFor(t))];
+    assert.equal((await recordsOf(node)).length, 900);
+    await assertRepaired(engineOf(node, cloud), node, cloud);
+  },
+);
 
 test("a disk that became read-only cannot be opened, and can once it may be written", async (t) => {
   const disk = diskFor(t, "16m");

@@ -40,6 +40,11 @@ impl<B> Arrival<B> {
         }
     }
 
+    /// Whether it was stored before, or a newer version of it is.
+    pub fn is_stale(&self) -> bool {
+        matches!(self.fate, Fate::Settled(Outcome::Stale))
+    }
+
     /// Whether the item, or a newer version of it, is stored here.
     pub fn is_here(&self) -> bool {
         matches!(self.fate, Fate::Settled(Outcome::Applied | Outcome::Stale))

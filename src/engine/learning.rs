@@ -11,28 +11,14 @@ use super::apply_logged::{Rules, apply_logged};
 use super::caller::Engine;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
-use super::outgoing::{Outgoing, SentPlane, Waits};
-use super::planes::{hash_of, keyed};
+use super::outgoing::{Outgoing, SentPlane};
+use super::planes::{fetch, hash_of, keyed};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{Pair, Peer, Planes, Session, Wait, kind_of};
 use super::step::Step;
-use super::waiting::{Still, Stuck, note_waiting, sources};
-
-/// What an answer says of items: what waits now, and what waits no longer.
-pub(super) struct Lesson<B> {
-    pub(super) waits: Vec<Waits<B>>,
-    pub(super) settled: Vec<(Direction, Key)>,
-}
-
-impl<B> Default for Lesson<B> {
-    fn default() -> Self {
-        Self {
-            waits: Vec::new(),
-            settled: Vec::new(),
-        }
-    }
-}
+use super::stuck::{Lesson, Still, Stuck, Waits};
+use super::waiting::{note_waiting, sources};
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -65,7 +51,7 @@ where
                 }
             }
         }
-        note_waiting(&self.side, pairs, &news).await?;
+        note_waiting(&self.side, session, pairs, &news).await?;
         Ok(left)
     }
 
@@ -78,6 +64,15 @@ where
         (answer, told): (Answer<S::Body>, LogAnswer),
         only_heard: bool,
     ) -> Result<Step<S::Body>> {
+        // What waits now waits for the log that the peer has now.
+        for (pair, told) in [
+            (&mut pairs.records, &told.records),
+            (&mut pairs.rows, &told.rows),
+        ] {
+            if let (Some(pair), Some(told)) = (pair, told) {
+                pair.id.clone_from(&told.id);
+            }
+        }
         let mut lesson = Lesson::default();
         let not_taken = learn_of_sent(session, &out, (&answer, &told), &mut lesson);
         let came = !answer.items.is_empty();
@@ -184,8 +179,11 @@ where
         self.look_for_a_twin(session, &arrivals);
         let inbound = self.fetch(arrivals).await;
         session.not_stored.extend(inbound.keys_not_stored());
+        let mut unsure = Vec::new();
         for (arrival, key) in inbound.arrivals.iter().zip(&keys) {
             match inbound.whole(arrival) {
+                // What is here is a newer version, perhaps, which may be without its object.
+                Ok(()) if arrival.is_stale() => unsure.push(key.clone()),
                 Ok(()) if session.settle(Direction::Inbound, key) => {
                     lesson.settled.push((Direction::Inbound, key.clone()));
                 }
@@ -205,14 +203,36 @@ where
                 .tried
                 .retain(|(inbound, key)| !inbound || !unsent.contains(key));
         }
-        for key in wanted {
-            let is_answered =
-                keys.contains(&key) || withheld.contains(&key) || unsent.contains(&key);
-            if !is_answered && session.settle(Direction::Inbound, &key) {
-                lesson.settled.push((Direction::Inbound, key));
+        wanted
+            .retain(|key| !keys.contains(key) && !withheld.contains(key) && !unsent.contains(key));
+        // What the peer has no more need not come.
+        unsure.extend(wanted);
+        self.settle_whole(session, unsure, lesson).await?;
+        Ok((inbound, has_blobs))
+    }
+
+    /// Of these items, those that are here without their objects wait as before. The others do not wait any longer.
+    async fn settle_whole(
+        &self,
+        session: &mut Session<S::Body>,
+        mut keys: Vec<Key>,
+        lesson: &mut Lesson<S::Body>,
+    ) -> Result<()> {
+        keys.retain(|key| session.held.contains_key(&(true, key.clone())));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for Keyed { key, item } in fetch(&self.side, keys.clone()).await? {
+            let Some(blob) = &item.blob else { continue };
+            if !self.local.has(&blob.key).await.unwrap_or(false) {
+                keys.retain(|other| *other != key);
             }
         }
-        Ok((inbound, has_blobs))
+        for key in keys {
+            session.settle(Direction::Inbound, &key);
+            lesson.settled.push((Direction::Inbound, key));
+        }
+        Ok(())
     }
 }
 
@@ -294,9 +314,18 @@ fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>, stuck: &S
         || of(&pairs.rows, &told.rows, &out.rows, stuck.rows)
 }
 
+/// Whether the peer's log is not the one that the page was made for: what was left out of it because it had come from
+/// there may not be there any more, and the peer took the page for whole.
+fn is_another_log(pair: &Pair, told: &PlaneAnswer) -> bool {
+    let head = pair.history.head();
+    head.is_some_and(|head| !told.history.has(head))
+}
+
 /// Whether the peer has less of the own log than it had.
 fn lost(pairs: &Planes<Pair>, told: &LogAnswer) -> bool {
-    let of = |(pair, told): (&Pair, &PlaneAnswer)| told.have < pair.confirmed;
+    let of = |(pair, told): (&Pair, &PlaneAnswer)| {
+        told.have < pair.confirmed || is_another_log(pair, told)
+    };
     let records = pairs
         .records
         .as_ref()
@@ -332,6 +361,9 @@ fn update<B>(
             sent.upto.max(told.have)
         };
         pair.confirmed = told.have;
+        if !is_lost && is_another_log(pair, &told) {
+            pair.have = 0;
+        }
         if let Some(upto) = still.out {
             pair.have = pair.have.min(upto);
             pair.confirmed = pair.confirmed.min(upto);

@@ -63,6 +63,7 @@ mod sending;
 pub mod session;
 pub mod shipment;
 mod step;
+mod stuck;
 pub mod sweep;
 mod waiting;
 pub mod watch;

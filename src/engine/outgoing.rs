@@ -12,7 +12,7 @@ use super::held::{Direction, Held};
 use super::planes::PlaneStreams;
 use super::session::{Session, is_same};
 use super::shipment::pack;
-use super::waiting::{Stuck, is_record};
+use super::stuck::{Stuck, Waits, is_record};
 
 /// An item on its way out.
 #[derive(Debug)]
@@ -21,15 +21,6 @@ pub(super) struct One<B> {
     pub(super) seq: Option<u64>,
     pub(super) key: Key,
     pub(super) item: Item<B>,
-}
-
-/// An item that is to wait.
-#[derive(Debug)]
-pub(super) struct Waits<B> {
-    /// Its number in the own log, if nothing of that log may pass it unless it does wait.
-    pub(super) seq: Option<u64>,
-    pub(super) key: Key,
-    pub(super) held: Held<B>,
 }
 
 /// Where the own log of a plane stands behind a page.
@@ -192,18 +183,26 @@ impl<B: Clone> Outgoing<B> {
         self.stays = true;
     }
 
+    /// What was refused. A refusal names a row by its table and time alone: all rows of that time wait.
     pub(super) fn refused(&self, refused: &[Refusal]) -> Vec<Waits<B>> {
-        let by_time: HashMap<_, _> = self.items.iter().map(|one| (&one.item.hlc, one)).collect();
-        let found = refused.iter().filter_map(|refusal| {
-            let one = by_time.get(refusal.hlc.as_ref()?)?;
-            let same = |one: &&One<B>| is_same(&one.item, &refusal.kind, refusal.hlc.as_ref());
-            let one = Some(*one)
-                .filter(same)
-                .or_else(|| self.items.iter().find(same))?;
+        let mut by_time: HashMap<_, Vec<&Refusal>> = HashMap::new();
+        for refusal in refused {
+            by_time
+                .entry(refusal.hlc.as_ref())
+                .or_default()
+                .push(refusal);
+        }
+        let refusal_of = |one: &One<B>| {
+            let of_time = by_time.get(&Some(&one.item.hlc))?;
+            let same =
+                |refusal: &&&Refusal| is_same(&one.item, &refusal.kind, refusal.hlc.as_ref());
+            of_time.iter().find(same).copied()
+        };
+        let found = self.items.iter().filter_map(|one| {
             Some(Waits {
                 seq: one.seq,
                 key: one.key.clone(),
-                held: Held::refused(&one.item, refusal),
+                held: Held::refused(&one.item, refusal_of(one)?),
             })
         });
         found.collect()

@@ -1,7 +1,7 @@
 //! Whether both sides hold the same, and what is done if they do not.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::Digest;
+use crate::protocol::log::{Digest, Key};
 
 use super::apply::{Arrival, Fate};
 use super::caller::Engine;
@@ -89,6 +89,13 @@ where
             }
             Ok(differing) => differing,
         };
+        // What waits is known to differ, and has only its turn.
+        let waits_for = |key: &Key| {
+            let at = |inbound| session.held.contains_key(&(inbound, key.clone()));
+            at(true) || at(false)
+        };
+        let mut keys = differing.want.iter().chain(&differing.offer);
+        let is_news = keys.any(|key| !waits_for(key));
         let found = match self.bring_together(session, differing).await {
             Ok(found) => found,
             Err(error) => {
@@ -97,7 +104,7 @@ where
             }
         };
         session.explained = session.compared;
-        if waits && found.applied + found.shipped > 0 {
+        if waits && is_news && found.applied + found.shipped > 0 {
             self.side.log().warn(&message, None);
         }
         report.applied += found.applied;

@@ -5,20 +5,22 @@
 //! travels like anything that waits.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::{Cursor, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
+use crate::protocol::log::{Cursor, Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
 use crate::protocol::watermarks::Watermarks;
 
 use super::caller::Engine;
-use super::change_log::{Advance, After, ChangeLog, Look, Note, View};
+use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
-use super::outgoing::{Outgoing, Waits};
+use super::outgoing::Outgoing;
 use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
 use super::session::{Pair, Peer, Planes, Session, Untold};
+use super::stuck::Waits;
+use super::waiting::note_waiting;
 
 /// A caller can have the log held against the tables once in so many milliseconds.
 const VERIFY_AFTER_MS: u64 = 60_000;
@@ -135,6 +137,9 @@ where
             }
             differing => differing?,
         };
+        if !self.expect(session, &pairs, &differing).await? {
+            return Ok(());
+        }
         let looks = Planes {
             records: pairs.records.as_ref().map(|_| Look {
                 history: usize::MAX,
@@ -169,30 +174,15 @@ where
         };
         let answer = self.ask(request).await?;
         let LogAnswer { records, rows, .. } = *answer.log.ok_or_else(no_logs)?;
-        let room = self.options.most_waiting.saturating_sub(session.held.len());
-        let missing = self.without_objects(room).await?;
-        // Where not all of these can wait, the peer's log is passed page by page, which fetches them.
-        let is_passed = missing.len() <= room;
-        if is_passed {
-            let mut out = Outgoing {
-                waits: missing,
-                ..Outgoing::default()
-            };
-            self.keep_waiting(session, &pairs, &mut out).await?;
-        }
         session.tried.clear();
         let note_of = |pair: &Pair| Note {
             peer: pair.id.clone(),
-            advance: pair
-                .history
-                .head()
-                .filter(|_| is_passed)
-                .map(|upto| Advance {
-                    history: pair.history.clone(),
-                    follows: 0,
-                    upto: upto.clone(),
-                    only_whole: false,
-                }),
+            advance: pair.history.head().map(|upto| Advance {
+                history: pair.history.clone(),
+                follows: 0,
+                upto: upto.clone(),
+                only_whole: false,
+            }),
             ..Note::default()
         };
         let notes = Planes {
@@ -204,10 +194,8 @@ where
             if let (Some(pair), Some(told)) = (pair.as_mut(), told) {
                 pair.have = told.have;
                 pair.confirmed = told.have;
-                if is_passed {
-                    pair.cursor = pair.history.head().cloned();
-                    pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
-                }
+                pair.cursor = pair.history.head().cloned();
+                pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
             }
         }
         session.peer = Peer::Logged(pairs);
@@ -219,6 +207,44 @@ where
         };
         session.reconciled_ms = None;
         Ok(())
+    }
+
+    /// Before both logs are passed, all that has to travel or is not whole waits. `false` if that is more than may: then
+    /// the logs are passed page by page, and all of it travels.
+    async fn expect(
+        &self,
+        session: &mut Session<S::Body>,
+        pairs: &Planes<Pair>,
+        differing: &Differences,
+    ) -> Result<bool> {
+        let room = self.options.most_waiting.saturating_sub(session.held.len());
+        let missing = self.without_objects(room).await?;
+        let differ = differing.want.len() + differing.offer.len();
+        if missing.len() + differ > room {
+            return Ok(false);
+        }
+        let mut out = Outgoing {
+            waits: missing,
+            ..Outgoing::default()
+        };
+        self.keep_waiting(session, pairs, &mut out).await?;
+        let waits = |direction: Direction| {
+            move |key: &Key| Waiting {
+                key: key.clone(),
+                direction,
+                hlc: None,
+                code: ErrorKind::Sync.code().to_owned(),
+                reason: "the two sides differ in it, and it was not exchanged yet".to_owned(),
+                since_ms: 0,
+                attempts: 0,
+            }
+        };
+        let want = differing.want.iter().map(waits(Direction::Inbound));
+        let offer = differing.offer.iter().map(waits(Direction::Outbound));
+        let news: Vec<Waiting> = want.chain(offer).collect();
+        note_waiting(&self.side, session, pairs, &news).await?;
+        session.remember(news, self.options.most_waiting);
+        Ok(true)
     }
 
     /// The items that are here without their objects: so far exchanged by watermarks, which wait for such items. Those

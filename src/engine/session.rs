@@ -238,6 +238,11 @@ impl<B: Clone> Session<B> {
         }
     }
 
+    /// Begins anew where something could not be noted: what is known of the peer is what the stores say.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// An item waits no longer. Returns whether it did.
     pub(super) fn settle(&mut self, direction: Direction, key: &Key) -> bool {
         let at = (direction == Direction::Inbound, key.clone());

@@ -4,81 +4,20 @@
 //! stands still there. Then what waits has its turn before anything new, until some of it could be brought over.
 
 use crate::error::Result;
-use crate::protocol::log::{Key, LogAnswer, PlaneAnswer, Stream};
+use crate::protocol::log::{Key, LogAnswer, PlaneAnswer};
 
 use super::apply_logged::Source;
 use super::caller::Engine;
 use super::change_log::{Advance, Note, Waiting};
 use super::held::{Direction, Held};
-use super::learning::Lesson;
-use super::outgoing::{Outgoing, Waits};
+use super::outgoing::Outgoing;
 use super::planes::note;
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{Pair, Planes, Session, Wait};
+use super::stuck::{Lesson, Stuck, Waits, is_record};
 
 /// What was taken in of the peer's log without bringing anything is noted in the store once it is this much.
 const NOTED_AFTER: u64 = 256;
-
-/// Where a log stands still.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Still {
-    /// Up to here the own log may be passed.
-    pub(super) out: Option<u64>,
-    /// The peer's log may not be passed any further.
-    pub(super) inbound: bool,
-}
-
-/// What found no room to wait.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stuck {
-    pub(super) records: Still,
-    pub(super) rows: Still,
-}
-
-impl Stuck {
-    /// Nothing that the peer sends is passed.
-    pub(super) const WHOLLY_INBOUND: Self = Self {
-        records: Still {
-            out: None,
-            inbound: true,
-        },
-        rows: Still {
-            out: None,
-            inbound: true,
-        },
-    };
-
-    fn of(&mut self, key: &Key) -> &mut Still {
-        if is_record(key) {
-            &mut self.records
-        } else {
-            &mut self.rows
-        }
-    }
-
-    /// The item with this number of the own log may not be passed.
-    pub(super) fn out(&mut self, key: &Key, seq: u64) {
-        let still = self.of(key);
-        let before = still.out.unwrap_or(u64::MAX);
-        still.out = Some(before.min(seq - 1));
-    }
-
-    fn inbound(&mut self, key: &Key) {
-        self.of(key).inbound = true;
-    }
-
-    pub(super) fn is_any(&self) -> bool {
-        self.is_inbound() || self.records.out.is_some() || self.rows.out.is_some()
-    }
-
-    pub(super) fn is_inbound(&self) -> bool {
-        self.records.inbound || self.rows.inbound
-    }
-}
-
-pub(super) fn is_record(key: &Key) -> bool {
-    key.stream == Stream::Records
-}
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -108,7 +47,7 @@ where
                 Wait::News(_) | Wait::Known => {}
             }
         }
-        note_waiting(&self.side, pairs, &news).await
+        note_waiting(&self.side, session, pairs, &news).await
     }
 
     /// An item waits, if there is room. What is to be noted of it comes among the `news`.
@@ -194,7 +133,9 @@ where
                 pair.noted = upto;
             }
         }
-        note(&self.side, notes).await?;
+        note(&self.side, notes)
+            .await
+            .inspect_err(|_| session.forget())?;
         Ok(stuck)
     }
 }
@@ -261,8 +202,14 @@ fn notes_of(pairs: &Planes<Pair>, waits: &[Waiting], settled: &[(Direction, Key)
 /// Notes what waits now, as far as it speaks of the peer of these logs.
 pub(super) async fn note_waiting<S: Side>(
     side: &S,
+    session: &mut Session<S::Body>,
     pairs: &Planes<Pair>,
     news: &[Waiting],
-) -> Result<()> {
-    note(side, notes_of(pairs, news, &[])).await
+) -> Result<()>
+where
+    S::Body: Clone,
+{
+    note(side, notes_of(pairs, news, &[]))
+        .await
+        .inspect_err(|_| session.forget())
 }

@@ -172,4 +172,14 @@ mod tests {
         assert!(copy.has(&"a.120".parse().unwrap()));
         assert!(!copy.has(&"a.121".parse().unwrap()) && !copy.has(&"b.1".parse().unwrap()));
     }
+
+    #[test]
+    fn a_position_is_of_the_stretch_that_its_number_was_given_in() {
+        let history = history("c.125 b.120 a.110");
+        let at = |seq| history.at(seq).unwrap().to_string();
+        assert_eq!(
+            [at(105), at(110), at(111), at(121)],
+            ["a.105", "a.110", "b.111", "c.121"]
+        );
+    }
 }

@@ -7,8 +7,9 @@ use starkeep_sync_engine::testing::{Body, canonical};
 
 use super::super::model::Key;
 use super::super::node::{Node, key_of};
+use super::dialogue::asked;
 use super::scenario::Deed;
-use super::world::{Done, Holding, Round, World, asked, beats};
+use super::world::{Done, Holding, Round, World, beats};
 
 impl World {
     /// Every object is there before its item.
@@ -56,6 +57,28 @@ impl World {
             self.violation(format!(
                 "n{place} is equal, and it is not proved: {round:?}"
             ));
+        }
+    }
+
+    /// Where logs know of all that was done, what differs is found by them, and never by comparing what both hold: so
+    /// it is in a round that nothing disturbs, before which `said` lines were said.
+    pub fn check_logs_sufficed(&self, place: usize, said: usize) {
+        // At a first contact nothing is known of tables that the other side alone has.
+        let has = |what: fn(&Deed) -> bool| self.scenario.deeds.iter().any(what);
+        let is_unseen = has(Deed::is_unseen_by_logs) || self.older_stands.get();
+        if is_unseen || has(Deed::is_of_late_app) {
+            return;
+        }
+        // What a peer refused waits at the side that sent it, and a copy of that side from before does not know.
+        let refuses = !self.scenario.lasting.is_empty() || has(Deed::may_lead_to_a_refusal);
+        if has(Deed::copies) && refuses {
+            return;
+        }
+        self.count("checks that logs sufficed");
+        let lines = self.nodes[place].side.log.lines();
+        let mut new = lines.iter().skip(said);
+        if let Some(line) = new.find(|line| line.contains("they are not the same ones")) {
+            self.violation(format!("n{place}: {line}"));
         }
     }
 

@@ -3,7 +3,7 @@
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::testing::Journal;
 
-use super::super::node::{LATE, blob_name, id_name, key_of, node_name, table};
+use super::super::node::{LATE, Node, blob_name, id_name, key_of, node_name, table};
 use super::super::scenario::Stream;
 use super::scenario::Deed;
 use super::world::{Snapshot, World};
@@ -85,6 +85,12 @@ impl World {
                 self.put(write, &hlc, true);
             }
             Deed::Reconcile(place) => self.reconcile(*place),
+            Deed::Sync(place) => {
+                let is_healthy = |node: &Node| node.local.is_healthy() && node.network.is_healthy();
+                if self.nodes.iter().all(is_healthy) {
+                    self.sync(*place);
+                }
+            }
             Deed::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
         }
     }

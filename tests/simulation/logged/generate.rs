@@ -3,7 +3,7 @@
 use starkeep_sync_engine::engine::change_log::MOST_WAITING;
 use starkeep_sync_engine::testing::{Access, Operation, When};
 
-use super::super::node::{blob_name, id_name};
+use super::super::node::{LATE, blob_name, id_name};
 use super::super::rng::Rng;
 use super::super::scenario::{Caller, Fault, Place, Reach, Rounds, Stream, Write};
 use super::scenario::{Deed, Scenario};
@@ -32,6 +32,14 @@ pub fn scenario(seed: u64) -> Scenario {
         let deed = deed(rng, &scenario, wildness);
         scenario.deeds.push(deed);
     }
+    if bounds.percent(50) {
+        scenario.deeds.iter_mut().for_each(without_late_app);
+    }
+    for deed in &mut scenario.deeds {
+        if matches!(deed, Deed::Wait(0..50)) && bounds.percent(70) {
+            *deed = Deed::Sync(1 + bounds.below(scenario.places.len() - 1));
+        }
+    }
     if rng.percent(60) {
         for _ in 0..rng.below(3) {
             let fault = lasting_fault(rng, &scenario);
@@ -39,6 +47,26 @@ pub fn scenario(seed: u64) -> Scenario {
         }
     }
     scenario
+}
+
+/// Every place has every table.
+fn without_late_app(deed: &mut Deed) {
+    let early = |stream: &mut Stream| {
+        if matches!(stream, Stream::Rows(LATE)) {
+            *stream = Stream::Rows(0);
+        }
+    };
+    for write in deed.writes_mut() {
+        early(&mut write.stream);
+        if let Some((stream, _)) = &mut write.twin {
+            early(stream);
+        }
+    }
+    match deed {
+        Deed::Remove { stream, .. } => early(stream),
+        Deed::RegisterLateApp(_) => *deed = Deed::Wait(1),
+        _ => {}
+    }
 }
 
 fn places(rng: &mut Rng) -> Vec<Place> {

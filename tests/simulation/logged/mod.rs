@@ -4,6 +4,7 @@
 
 mod checks;
 mod deeds;
+mod dialogue;
 mod generate;
 mod scenario;
 mod world;

@@ -1,7 +1,9 @@
 //! What happens to places with change logs, as data.
 
 use starkeep_sync_engine::engine::change_log::MOST_WAITING;
+use starkeep_sync_engine::testing::Operation;
 
+use super::super::node::LATE;
 use super::super::scenario::{Caller, Fault, Place, Rounds, Stream, Write};
 
 #[derive(Debug, Clone)]
@@ -51,10 +53,60 @@ pub enum Deed {
     /// The log does not see it.
     WriteBehind(Write),
     Reconcile(usize),
+    /// Rounds until there is no more, unless faults are planned.
+    Sync(usize),
     RegisterLateApp(usize),
 }
 
 impl Deed {
+    /// All that is written, by one or another.
+    pub fn writes_mut(&mut self) -> Vec<&mut Write> {
+        match self {
+            Self::Write(write)
+            | Self::Forge { write, .. }
+            | Self::PutLate(write)
+            | Self::WriteBehind(write) => vec![write],
+            Self::Rounds(rounds) => {
+                let meanwhile = rounds.meanwhile.iter_mut();
+                meanwhile.map(|(_, write)| write).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether what it does is in no log, or the log that it is in may be lost.
+    pub fn is_unseen_by_logs(&self) -> bool {
+        match self {
+            Self::Remove { .. } | Self::WriteBehind(_) | Self::RestoreData(_) | Self::Wipe(_) => {
+                true
+            }
+            Self::Fault(fault) => fault.operation == Operation::NoteInLog,
+            _ => false,
+        }
+    }
+
+    /// Whether two places, or one and its past, have a history in common afterwards.
+    pub fn copies(&self) -> bool {
+        matches!(self, Self::Restore(_) | Self::Clone { .. })
+    }
+
+    /// Whether an item may be refused because of it.
+    pub fn may_lead_to_a_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Fault(_) | Self::Jump { .. } | Self::Forge { .. }
+        )
+    }
+
+    /// Whether it writes to the table that not every place has.
+    pub fn is_of_late_app(&self) -> bool {
+        let is_late = |stream: &Stream| matches!(stream, Stream::Rows(LATE));
+        self.clone().writes_mut().iter().any(|write| {
+            let twin = write.twin.as_ref();
+            is_late(&write.stream) || twin.is_some_and(|(stream, _)| is_late(stream))
+        })
+    }
+
     /// What is counted.
     pub fn name(&self) -> &'static str {
         match self {
@@ -77,6 +129,7 @@ impl Deed {
             Self::RemoveObject { .. } => "deeds: an object is removed by hand",
             Self::WriteBehind(_) => "deeds: a log does not see a write",
             Self::Reconcile(_) => "deeds: two sides are reconciled",
+            Self::Sync(_) => "deeds: a place exchanges undisturbed",
             Self::RegisterLateApp(_) => "deeds: an app is registered",
         }
     }

@@ -2,13 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
-use starkeep_sync_engine::protocol::log::Cursor;
-use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::testing::{Body, Journal, canonical, pause};
 
 use super::super::courier::Post;
@@ -18,6 +15,7 @@ use super::super::node::{BEGIN_MS, LATE, Node, key_of, list, table};
 use super::super::rng::Rng;
 use super::super::scenario::{Caller, Rounds, Write};
 use super::super::world::Tally;
+use super::dialogue::told;
 use super::scenario::Scenario;
 
 /// More than any stamp is ahead.
@@ -62,6 +60,8 @@ pub struct World {
     pub blind: RefCell<BTreeSet<usize>>,
     /// Objects that were removed by hand somewhere.
     pub removed_objects: RefCell<BTreeSet<String>>,
+    /// An app put an older version in the place of a newer one.
+    pub older_stands: Cell<bool>,
     pub now_ms: Cell<u64>,
     pub skews: RefCell<Vec<i64>>,
 }
@@ -93,6 +93,7 @@ impl World {
             stamps: RefCell::default(),
             blind: RefCell::default(),
             removed_objects: RefCell::default(),
+            older_stands: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
         }
     }
@@ -224,6 +225,7 @@ impl World {
 
     pub fn one_round(&self, place: usize) -> Done {
         self.wait(1);
+        let said = self.nodes[place].side.log.lines().len();
         let done = self.rounds(&Rounds {
             interleaving: self.now_ms.get(),
             callers: vec![Caller {
@@ -237,6 +239,7 @@ impl World {
         let done = done.into_iter().next();
         let done = done.unwrap_or_else(|| Err("the round did not end".to_owned()));
         self.check_proof(place, &done);
+        self.check_logs_sufficed(place, said);
         done
     }
 
@@ -347,7 +350,12 @@ impl World {
 
     pub fn put(&self, write: &Write, hlc: &Hlc, behind: bool) {
         let node = &self.nodes[write.place];
+        let before = self.holding(write.place);
         for item in node.put(write, hlc, behind) {
+            let known = before.get(&key_of(&item));
+            if known.is_some_and(|known| known.hlc > *hlc) {
+                self.older_stands.set(true);
+            }
             self.note(|| {
                 let item = list(std::slice::from_ref(&item));
                 format!("n{} writes {item}", write.place)
@@ -370,63 +378,4 @@ impl World {
             best.inspect(|best| *winner = (*best).clone()).is_some()
         });
     }
-}
-
-fn told(node: &Node, from: usize, answer: Result<&Answer<Body>, String>) -> String {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return format!("n{from} <- n{}: {error}", node.index),
-    };
-    let mut line = format!("n{from} <- n{}: [{}]", node.index, list(&answer.items));
-    let refused = answer
-        .refused
-        .iter()
-        .map(|refusal| (&refusal.kind, &refusal.hlc));
-    let _ = write!(line, ", refused {:?}", refused.collect::<Vec<_>>());
-    let Some(log) = &answer.log else { return line };
-    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
-        let Some(plane) = plane else { continue };
-        let cursor = plane.cursor.as_ref().map(ToString::to_string);
-        let _ = write!(
-            line,
-            ", {name}: have {}, cursor {cursor:?}, more {}, withheld {:?}",
-            plane.have, plane.more, plane.withheld,
-        );
-    }
-    line + &format!(
-        ", {:?}, names {:?}, compared {:?}",
-        log.digest,
-        log.stream_names.is_some(),
-        log.compared
-    )
-}
-
-pub fn asked(node: &Node, from: usize, request: &Request<Body>) -> String {
-    let mut line = format!("n{from} -> n{}: [{}]", node.index, list(&request.items));
-    let Some(log) = &request.log else { return line };
-    for (name, plane) in [("records", &log.records), ("rows", &log.rows)] {
-        let Some(plane) = plane else { continue };
-        let text = |cursors: &[Cursor]| {
-            cursors
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let _ = write!(
-            line,
-            ", {name}: {}, follows {:?}, upto {}, since {}",
-            text(&plane.history.0),
-            plane.follows,
-            text(plane.upto.as_slice()),
-            text(&plane.since),
-        );
-    }
-    let hello = if log.hello { ", hello" } else { "" };
-    line + &format!(
-        "{hello}, want {:?}, names {:?}, compare {:?}",
-        log.want,
-        log.stream_names.is_some(),
-        log.compare
-    )
 }
