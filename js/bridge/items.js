@@ -35,7 +35,9 @@ function abilitiesOf(adapter) {
     }
   };
   // A function that cannot be read is found out when it is called; instead of a page it is `put`.
-  return can("getNodeWatermarks", true) + 2 * can("queryUnseen", true) + 4 * can("applyRecords", false);
+  return (
+    can("getNodeWatermarks", true) + 2 * can("queryUnseen", true) + 4 * can("applyRecords", false)
+  );
 }
 
 /** The names of an object, and what stands under them. */
