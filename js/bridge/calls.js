@@ -1,5 +1,7 @@
 "use strict";
 
+const { describe } = require("../describe.js");
+
 /** After this many later ones a wait counts as one that lasts. */
 const LASTING = 1024;
 
@@ -54,11 +56,11 @@ function createWaits(settle, lost) {
 
   /**
    * Calls a method. Answers nothing where the wait of this number is for what it answered, else the answer in an
-   * array; `false` where there is no such function.
+   * array; in words what is there where no such function is.
    */
   function callMethod(id, object, name, ...args) {
     const method = object?.[name];
-    if (typeof method !== "function") return false;
+    if (typeof method !== "function") return describe(method, true);
     const answer = apply(method, object, args);
     return waitFor(id, answer) ? undefined : [answer];
   }

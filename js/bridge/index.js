@@ -4,9 +4,9 @@
 
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
-const { abilitiesOf, aroundOf, entriesOf } = require("./items.js");
+const { abilitiesOf, aroundOf } = require("./items.js");
 const { setStamp, stampOf } = require("./make.js");
-const { stampsOf } = require("./stamps.js");
+const { entriesOf, stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
 const { parse, stringify } = JSON;

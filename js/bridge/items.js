@@ -40,10 +40,4 @@ function abilitiesOf(adapter) {
   );
 }
 
-/** The names of an object, and what stands under them. */
-function entriesOf(object) {
-  const names = Object.keys(object);
-  return [names, names.map((name) => object[name])];
-}
-
-module.exports = { abilitiesOf, aroundOf, entriesOf };
+module.exports = { abilitiesOf, aroundOf };

@@ -30,6 +30,19 @@ function numberOf(name, names, numbers) {
   return number;
 }
 
+/** Writes the timestamp at this place, or that there is none. */
+function write(stamps, at, stamp, names, numbers) {
+  stamps[at] = Number.NaN;
+  const wallTime = stamp?.wallTime;
+  const counter = stamp?.counter;
+  const nodeId = stamp?.nodeId;
+  if (typeof wallTime !== "number" || typeof counter !== "number") return;
+  if (typeof nodeId !== "string") return;
+  stamps[at] = wallTime;
+  stamps[at + 1] = counter;
+  stamps[at + 2] = numberOf(nodeId, names, numbers);
+}
+
 /**
  * The timestamps that the items of an array have under `field`, or that they are: three numbers for each, `NaN`
  * for none, and the names of nodes that the third of them counts. A page may be the whole table, and to read it
@@ -42,32 +55,27 @@ function stampsOf(items, field) {
   const needed = items.length * STRIDE;
   const stamps = taken !== undefined && needed <= ROOM ? taken : new Float64Array(needed);
   room = undefined;
-  const names = fill(stamps, items, field);
+  const { length } = items;
+  const [names, numbers] = [[], new Map()];
+  for (let i = 0; i < length; i += 1) {
+    try {
+      write(stamps, i * STRIDE, stampOf(items[i], field), names, numbers);
+    } catch {
+      // An item whose getters throw has no timestamp: what is wrong with it is no fault of the others.
+      stamps[i * STRIDE] = Number.NaN;
+    }
+  }
   room = taken;
   return [stamps, names];
 }
 
-function fill(stamps, items, field) {
-  const { length } = items;
+/** The names of an object, and the timestamps under them as of `stampsOf`. What a getter throws is thrown. */
+function entriesOf(object) {
+  const keys = Object.keys(object);
+  const stamps = new Float64Array(keys.length * STRIDE);
   const [names, numbers] = [[], new Map()];
-  for (let i = 0; i < length; i += 1) {
-    const at = i * STRIDE;
-    stamps[at] = Number.NaN;
-    try {
-      const stamp = stampOf(items[i], field);
-      const wallTime = stamp?.wallTime;
-      const counter = stamp?.counter;
-      const nodeId = stamp?.nodeId;
-      if (typeof wallTime !== "number" || typeof counter !== "number") continue;
-      if (typeof nodeId !== "string") continue;
-      stamps[at] = wallTime;
-      stamps[at + 1] = counter;
-      stamps[at + 2] = numberOf(nodeId, names, numbers);
-    } catch {
-      // An item whose getters throw has no timestamp: what is wrong with it is no fault of the others.
-    }
-  }
-  return names;
+  for (const [i, key] of keys.entries()) write(stamps, i * STRIDE, object[key], names, numbers);
+  return [keys, [stamps, names]];
 }
 
-exports.stampsOf = stampsOf;
+module.exports = { entriesOf, stampsOf };

@@ -61,9 +61,17 @@ pub fn wanted_hlcs(
         Some(field) => scope.text(field)?,
         None => scope.undefined()?,
     };
-    let most = scope.length(items)? as usize * STRIDE;
     let packed = scope.helper(Intrinsic::StampsOf, &[scope.value(items.raw()), field])?;
-    let numbers = scope.doubles(scope.element(packed, 0)?, most);
+    unpack(scope, (packed, scope.length(items)?), wanted)
+}
+
+/// Reads what `js/bridge/stamps.js` answers for this number of items.
+fn unpack(
+    scope: Scope<'_>,
+    (packed, count): (Value<'_>, u32),
+    wanted: impl Fn(&Hlc) -> bool,
+) -> Result<Vec<(u32, Option<Hlc>)>> {
+    let numbers = scope.doubles(scope.element(packed, 0)?, count as usize * STRIDE);
     let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {
         let name = scope.interned(name).unwrap_or_else(|| Text::from(""));
         Ok(Hlc::new(0, 0, name))
@@ -107,8 +115,12 @@ pub fn read_watermarks(
     let mut watermarks = Watermarks::default();
     let entries = scope.helper(Intrinsic::EntriesOf, &[scope.value(value.raw())])?;
     let names = scope.elements(scope.element(entries, 0)?)?;
-    let stamps = read_hlcs(scope, scope.element(entries, 1)?, None)?;
-    for (name, hlc) in names.into_iter().zip(stamps) {
+    let packed = (
+        scope.element(entries, 1)?,
+        scope.length(scope.element(entries, 0)?)?,
+    );
+    let stamps = unpack(scope, packed, |_| true)?;
+    for (name, (_, hlc)) in names.into_iter().zip(stamps) {
         let Some(node) = scope.interned(name) else {
             continue;
         };

@@ -7,7 +7,7 @@ use super::executor::Executor;
 use super::wait::{Called, Settlement, Waiting};
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
-use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
+use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value, unfit};
 
 /// An object of the app's, or of this package, and the option that it came in.
 #[derive(Clone)]
@@ -77,17 +77,21 @@ impl JsObject {
         let task = executor.current()?;
         let called = executor.waits.call(scope, task, (object, name), args)?;
         match called {
-            Called::NoFunction => Err(self.no_function(scope, object, name)?),
+            Called::NoFunction(found) => Err(self.no_function(scope, object, (name, &found))?),
             called => Ok(called),
         }
     }
 
-    fn no_function(&self, scope: Scope<'_>, object: Value<'_>, name: &str) -> Result<Error> {
+    fn no_function(
+        &self,
+        scope: Scope<'_>,
+        object: Value<'_>,
+        (name, found): (&str, &str),
+    ) -> Result<Error> {
         if scope.is_nullish(object)? || scope.describe(object, true)? == "a Promise" {
             return Ok(scope.must_be_some(self.option, "an adapter", object));
         }
-        let found = scope.get(object, name)?;
-        Ok(scope.must_be_some(&self.method(name), "a function", found))
+        Ok(unfit(&self.method(name), "a function", found))
     }
 
     /// Calls the method, whatever it answers.
@@ -135,7 +139,7 @@ async fn await_call<R>(
         match begin(scope).map_err(|error| Thrown::rename(error, &operation))? {
             Called::Answered(answer) => read(scope, answer).map(Begun::Done),
             Called::Waiting(waiting) => Ok(Begun::Pending(waiting, read)),
-            Called::NoFunction => read(scope, scope.undefined()?).map(Begun::Done),
+            Called::NoFunction(_) => read(scope, scope.undefined()?).map(Begun::Done),
         }
     })?;
     match state {

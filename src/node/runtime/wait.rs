@@ -75,7 +75,7 @@ impl Waits {
         }
         self.open.borrow_mut().remove(&id);
         Ok(match kind? {
-            (Kind::Boolean, _) => Called::NoFunction,
+            (Kind::String, found) => Called::NoFunction(scope.as_string(found).unwrap_or_default()),
             (_, answer) => Called::Answered(scope.element(answer, 0)?),
         })
     }
@@ -136,8 +136,8 @@ pub(super) enum Called<'s> {
     Waiting(Waiting),
     /// It answered something else.
     Answered(Value<'s>),
-    /// There is no such function.
-    NoFunction,
+    /// There is no such function, but this.
+    NoFunction(String),
 }
 
 /// How a promise settled.

@@ -20,7 +20,7 @@ intrinsics! {
     StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
     StampOf = "stampOf", "See `js/bridge/make.js`.";
     SetStamp = "setStamp", "See `js/bridge/make.js`.";
-    EntriesOf = "entriesOf", "See `js/bridge/items.js`.";
+    EntriesOf = "entriesOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
