@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::adapters::{AnyBlobs, NodeSide, find_state, holders_of_state, state};
 use super::convert::Body;
 use super::error::invalid;
-use super::events::{JsEvents, NodeEngine, Reconciling, Stop};
+use super::events::{JsEvents, NodeEngine, Reconciling};
 use super::inside::{Holders, refuse_any_inside};
 use super::native_round::{Memory, NativeRound};
 use super::options::Options;
@@ -19,6 +19,7 @@ use crate::engine::reconcile_all::Reconciled;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::watch::Watch;
 use crate::error::Result;
+use crate::joint::asking::Stop;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::ObjectStore;
 

@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use tokio::sync::watch::Sender;
-
 use super::adapters::{AnyBlobs, AnyState, NodeSide};
 use super::error::warn;
 use super::runtime::{JsObject, kept, watch};
@@ -14,32 +12,11 @@ use crate::engine::ports::Events;
 use crate::engine::progress::{Phase, Progress};
 use crate::engine::round::Engine;
 use crate::error::Result;
+use crate::joint::asking::Stop;
 use crate::protocol::text::Text;
 
 /// An engine over whatever adapters the app passed in.
 pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
-
-/// How an app calls a reconciliation off, whichever thread that runs on.
-#[derive(Debug, Default)]
-pub struct Stop(Sender<bool>);
-
-impl Stop {
-    /// Whether it was called off.
-    pub fn is_stopped(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until it is.
-    pub async fn stopped(self: Arc<Self>) {
-        // The sender lives as long as this does.
-        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
-    }
-
-    /// Calls it off.
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-}
 
 /// What a reconciliation was called with.
 #[derive(Default)]

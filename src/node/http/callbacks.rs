@@ -72,7 +72,7 @@ impl PeerOptions {
 
     /// The headers of a request. The app is asked at every one.
     pub async fn headers(&self, head: &Head) -> Result<Headers> {
-        let mut headers = plain_headers(head);
+        let mut headers = head.headers();
         if let Some(function) = &self.auth_header
             && let Some(value) = self.auth_header(function).await?
         {
@@ -138,15 +138,6 @@ impl PeerOptions {
 
 fn utf8(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
     scope.as_text(value).and_then(|text| text.to_utf8())
-}
-
-/// The headers of a request about which the app is not asked.
-pub fn plain_headers(head: &Head) -> Headers {
-    let mut headers = Headers::default();
-    if let Some(content_type) = &head.content_type {
-        headers.set("Content-Type", content_type.as_str());
-    }
-    headers
 }
 
 /// Requests of a round on the JS thread.

@@ -5,7 +5,7 @@ mod client;
 mod fetching;
 mod storage;
 
-pub use callbacks::{NativePeer, PeerOptions, plain_headers};
+pub use callbacks::{NativePeer, PeerOptions};
 pub use client::{HttpTransport, create_http_sync_transport};
 pub use fetching::FetchPeer;
 pub use storage::create_http_object_storage;

@@ -15,7 +15,6 @@
 mod executor;
 mod js_object;
 mod offload;
-mod task_queue;
 mod wait;
 
 use std::any::Any;
@@ -31,6 +30,7 @@ use napi::sys;
 use super::error::{panicked, to_js, to_js_of_call};
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, function, list};
 use crate::error::Result;
+use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 
@@ -38,7 +38,6 @@ pub use js_object::{JsObject, await_js, kept};
 pub use offload::{
     FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
-pub use task_queue::{EndOfTasks, TaskQueue, Tasks};
 
 use executor::{Executor, Task};
 use wait::Waiter;
@@ -133,6 +132,35 @@ pub fn spawn_traced<T: IntoJs>(
 ) -> Result<Value<'_>> {
     let called = scope.keep(scope.error("")?)?;
     begin(scope, Some(called), work)
+}
+
+/// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS thread, in a task.
+/// Keeps the process alive meanwhile.
+pub async fn run_tasks<C: 'static>(
+    env: &Rc<Env>,
+    mut tasks: Tasks<C>,
+    context: Rc<C>,
+) -> Result<()> {
+    let _offload = Offload::new(env);
+    loop {
+        let (rest, mut next) = watch(env, tasks.next())?.await;
+        tasks = rest;
+        loop {
+            let Some(task) = next else { return Ok(()) };
+            let work = task(Rc::clone(&context));
+            env.scope(|scope| {
+                let work = async move {
+                    work.await;
+                    Ok(())
+                };
+                spawn(scope, work).map(drop)
+            })?;
+            match tasks.at_hand() {
+                Some(task) => next = task,
+                None => break,
+            }
+        }
+    }
 }
 
 fn begin<T: IntoJs>(

@@ -26,9 +26,10 @@ use tokio::sync::mpsc;
 use super::channel::{Context, JsChannel, across};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
+use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{EndOfTasks, IntoJs, TaskQueue, on_threads, spawn, threads};
+use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{
     Call, Env, Kind, Method as Step, Persistent, Scope, Value, add_bound, enter,
 };
@@ -250,7 +251,7 @@ async fn respond(
         let _end = end;
         Ok(serve(&channel, found, head, body.boxed(), Why::default()).await)
     });
-    let (response, ()) = try_join(answer, tasks.run(env, Rc::clone(context))).await?;
+    let (response, ()) = try_join(answer, run_tasks(env, tasks, Rc::clone(context))).await?;
     Ok(response)
 }
 

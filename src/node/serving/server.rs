@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
+use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::node::options::Options;
-use crate::node::runtime::{EndOfTasks, IntoJs, TaskQueue, Tasks, on_threads, spawn, threads};
+use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
-use crate::transport::server::listen::{Channels, Limits, run};
+use crate::transport::server::listen::{Limits, Listening, bind};
 
 /// What is behind a server object.
 struct Server {
@@ -30,12 +29,7 @@ struct Server {
 enum ServerState {
     Closed,
     Starting,
-    Listening {
-        address: SocketAddr,
-        closing: watch::Sender<bool>,
-        /// True once nothing of the server is left.
-        over: watch::Receiver<bool>,
-    },
+    Listening(Listening),
 }
 
 /// `createHttpSyncServer(options)`
@@ -125,7 +119,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
                 let _entered = entered;
                 // Where the environment ends, this is dropped, and with it the server.
                 let _closes = ClosesWith(server);
-                tasks.run(&serving, context).await
+                run_tasks(&serving, tasks, context).await
             })
             .map(|_| ())
         })?;
@@ -153,37 +147,11 @@ async fn start(
         }
         channels.push((prefix.clone(), channel));
     }
-    let (closing, close) = watch::channel(false);
-    let (ended, over) = watch::channel(false);
-    let limits = server.limits;
     let end = EndOfTasks(queue);
-    threads()?.spawn(async move {
-        run(listener, Channels::new(channels), limits, close).await;
-        drop(end);
-        ended.send_replace(true);
-    });
-    server.state.replace(ServerState::Listening {
-        address,
-        closing,
-        over,
-    });
+    let bound = (listener, address);
+    let listening = Listening::begin(threads()?, bound, (channels, server.limits), end);
+    server.state.replace(ServerState::Listening(listening));
     Ok((address, tasks))
-}
-
-async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((host.as_str(), port)).await;
-    let bound = listener.and_then(|listener| {
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    bound.map_err(|error| {
-        Error::new(
-            ErrorKind::Io,
-            "listen",
-            format!("cannot listen on {host}, port {port}: {error}"),
-        )
-        .caused_by(error)
-    })
 }
 
 fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
@@ -204,7 +172,7 @@ fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
 
 fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let address = match &*server.state.borrow() {
-        ServerState::Listening { address, .. } => Some(*address),
+        ServerState::Listening(listening) => Some(listening.address()),
         ServerState::Closed | ServerState::Starting => None,
     };
     address.into_js(call.scope)
@@ -213,18 +181,16 @@ fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     spawn(call.scope, async move {
-        let Some(mut over) = server.begin_to_close() else {
+        let Some(over) = server.begin_to_close() else {
             return Ok(());
         };
         on_threads(&env, async move {
-            // An error is the end as well: nothing else would say that it is over.
-            let _ = over.wait_for(|over| *over).await;
+            over.await;
             Ok(())
         })
         .await?;
         // Only the first of several that waited finds it listening still.
-        if matches!(&*server.state.borrow(), ServerState::Listening { over, .. } if *over.borrow())
-        {
+        if matches!(&*server.state.borrow(), ServerState::Listening(it) if it.is_over()) {
             server.state.replace(ServerState::Closed);
         }
         Ok(())
@@ -232,12 +198,10 @@ fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
 }
 
 impl Server {
-    fn begin_to_close(&self) -> Option<watch::Receiver<bool>> {
+    /// Closes it, if it listens, and answers what waits until it is closed.
+    fn begin_to_close(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
         match &*self.state.borrow() {
-            ServerState::Listening { closing, over, .. } => {
-                closing.send_replace(true);
-                Some(over.clone())
-            }
+            ServerState::Listening(listening) => Some(listening.close()),
             ServerState::Closed | ServerState::Starting => None,
         }
     }
@@ -247,7 +211,7 @@ struct ClosesWith(Rc<Server>);
 
 impl Drop for ClosesWith {
     fn drop(&mut self) {
-        self.0.begin_to_close();
+        drop(self.0.begin_to_close());
     }
 }
 

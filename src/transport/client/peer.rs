@@ -50,6 +50,15 @@ impl Head {
         }
     }
 
+    /// The headers of a request about which the app is not asked.
+    pub fn headers(&self) -> Headers {
+        let mut headers = Headers::default();
+        if let Some(content_type) = &self.content_type {
+            headers.set("Content-Type", content_type.as_str());
+        }
+        headers
+    }
+
     /// The posting of a message; `compares` says whether it only compares what both sides hold.
     pub fn post(text: &Bytes, compares: bool) -> Self {
         Self {

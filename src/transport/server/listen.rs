@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -29,7 +31,7 @@ use super::service::{healthy, serve};
 use super::upload::Why;
 use super::{AnswerBody, Channel};
 use crate::engine::object::Chunks;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
 
 /// What a server allows.
@@ -86,6 +88,78 @@ struct Server {
     channels: Channels,
     limits: Limits,
     requests: Arc<Semaphore>,
+}
+
+/// Binds a socket.
+///
+/// # Errors
+/// `Io` if it cannot be bound.
+pub async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((host.as_str(), port)).await;
+    let bound = listener.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|error| {
+        Error::new(
+            ErrorKind::Io,
+            "listen",
+            format!("cannot listen on {host}, port {port}: {error}"),
+        )
+        .caused_by(error)
+    })
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Listening {
+    address: SocketAddr,
+    closing: watch::Sender<bool>,
+    /// True once nothing of the server is left.
+    over: watch::Receiver<bool>,
+}
+
+impl Listening {
+    /// Begins to serve on these threads, as `limits` allow. `end` is dropped once it is closed.
+    pub fn begin(
+        threads: &Runtime,
+        (listener, address): (TcpListener, SocketAddr),
+        (channels, limits): (Vec<(String, Channel)>, Limits),
+        end: impl Send + 'static,
+    ) -> Self {
+        let (closing, close) = watch::channel(false);
+        let (ended, over) = watch::channel(false);
+        threads.spawn(async move {
+            run(listener, Channels::new(channels), limits, close).await;
+            drop(end);
+            ended.send_replace(true);
+        });
+        Self {
+            address,
+            closing,
+            over,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it is closed.
+    pub fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Closes it, and returns what waits until it is closed.
+    pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.closing.send_replace(true);
+        let mut over = self.over.clone();
+        async move {
+            // An error is the end as well: nothing else would say that it is over.
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
 }
 
 /// Serves until `closing` is true, then lets what is in work end.

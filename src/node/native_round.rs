@@ -4,41 +4,118 @@
 //! each a [task](TaskQueue) in the context that the round was begun in: its clock, headers for its peer,
 //! listeners, the console.
 
-mod context;
-mod ports;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::adapters::AnyState;
-use super::events::{NodeEngine, Stop};
-use super::http::HttpTransport;
-use super::runtime::{EndOfTasks, TaskQueue, Tasks, on_a_thread};
+use super::adapters::{AnyState, JsClock, NativeStorage};
+use super::events::{JsEvents, NodeEngine};
+use super::http::{HttpTransport, NativePeer, PeerOptions};
+use super::runtime::{on_a_thread, run_tasks};
 use super::transport::InProcess;
 use super::value::Env;
+use crate::engine::ports::{Clock, Log};
 use crate::engine::round::Engine;
 use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::joint::asking::{App, Asking, Console, Listeners, RoundClock, Stop};
 use crate::joint::round::{Answering, Storage};
+use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::store::Json;
 use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
+use crate::transport::client::{Caller, Head, Headers, Peer};
 
-use context::{Context, RoundClock};
-use ports::{Asking, Console, Listeners, asking, storage};
+/// What of a round stays on the JS thread.
+pub struct Context {
+    /// The engine whose round it is.
+    engine: Rc<NodeEngine>,
+    /// Its peer, where that is in this process.
+    peer: Option<Rc<InProcess>>,
+    /// The apps that are asked for headers, by number.
+    apps: Vec<Rc<PeerOptions>>,
+}
+
+impl App for Context {
+    type Clock = JsClock;
+    type Events = JsEvents;
+
+    fn clock(&self, of_peer: bool) -> Option<&JsClock> {
+        if of_peer {
+            return self.peer.as_ref().map(|peer| peer.clock());
+        }
+        Some(&self.engine.side.clock)
+    }
+
+    fn events(&self) -> &JsEvents {
+        &self.engine.events
+    }
+
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        self.engine.side.log.warn(message, error);
+    }
+
+    async fn headers(&self, peer: usize, head: &Head) -> Result<Headers> {
+        match self.apps.get(peer) {
+            Some(app) => app.headers(head).await,
+            None => Ok(head.headers()),
+        }
+    }
+}
+
+/// `peer` for another thread. Its app joins those that tasks find by their numbers.
+fn asking(
+    peer: &NativePeer,
+    tasks: &TaskQueue<Context>,
+    apps: &mut Vec<Rc<PeerOptions>>,
+) -> Peer<Asking<Context>> {
+    let app = peer.caller.is_asked().then(|| {
+        apps.push(Rc::clone(&peer.caller));
+        (tasks.clone(), apps.len() - 1)
+    });
+    Peer {
+        client: Arc::clone(&peer.client),
+        retries: peer.retries,
+        caller: Asking {
+            app,
+            signs: peer.caller.signs(),
+        },
+    }
+}
+
+/// The storage for another thread.
+fn storage(
+    found: NativeStorage,
+    tasks: &TaskQueue<Context>,
+    apps: &mut Vec<Rc<PeerOptions>>,
+) -> Storage<Asking<Context>> {
+    match found {
+        NativeStorage::Store(store) => Storage::Store(Port::here(store)),
+        NativeStorage::Peer(peer) => Storage::Peer(asking(&peer, tasks, apps)),
+    }
+}
+
+/// A clock for another thread, of this side or of the peer's.
+fn round_clock(
+    clock: &JsClock,
+    tasks: &TaskQueue<Context>,
+    of_peer: bool,
+) -> Result<RoundClock<Context>> {
+    let now = clock.app_ms();
+    Ok(RoundClock::new(clock.shared()?, tasks, of_peer, now))
+}
 
 /// An engine over stores, for any thread.
 pub type NativeEngine = Engine<
-    NativeSide<Console, RoundClock>,
-    Storage<Asking>,
-    Answering<Console, RoundClock, Asking>,
-    StatePort<Here, Console>,
-    Listeners,
+    NativeSide<Console<Context>, RoundClock<Context>>,
+    Storage<Asking<Context>>,
+    Answering<Console<Context>, RoundClock<Context>, Asking<Context>>,
+    StatePort<Here, Console<Context>>,
+    Listeners<Context>,
 >;
 
 /// What native rounds of one engine remember.
@@ -75,9 +152,7 @@ impl NativeRound {
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = RoundClock::new(peer.clock(), &queue, |context| {
-                context.peer.as_ref().map(|peer| peer.clock())
-            })?;
+            let clock = round_clock(peer.clock(), &queue, true)?;
             let responder = peer.natively(console.clone(), clock)?;
             responder.map(|responder| {
                 Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
@@ -90,9 +165,7 @@ impl NativeRound {
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = RoundClock::new(&engine.side.clock, &queue, |context| {
-            Some(&context.engine.side.clock)
-        })?;
+        let clock = round_clock(&engine.side.clock, &queue, false)?;
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),
@@ -143,7 +216,7 @@ impl NativeRound {
             let after = (engine.sweep.into_inner(), engine.session.into_inner());
             Ok((done, after))
         });
-        let ((done, after), ()) = try_join(work, self.tasks.run(env, self.context)).await?;
+        let ((done, after), ()) = try_join(work, run_tasks(env, self.tasks, self.context)).await?;
         memory.replace(after);
         done
     }

@@ -1,4 +1,4 @@
-//! The task queue: what a native thread wants done on the JS thread.
+//! The task queue: what native threads want done where that lives which only one thread may hold.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,11 +7,10 @@ use std::rc::Rc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::{Offload, spawn, watch};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::Env;
 
-type Task<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+/// Something to be done with a `C`, on its thread.
+pub type Task<C> = Box<dyn FnOnce(Rc<C>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// The way to where tasks are run with a `C`.
 pub struct TaskQueue<C>(UnboundedSender<Option<Task<C>>>);
@@ -29,7 +28,7 @@ impl<C: 'static> TaskQueue<C> {
         (Self(sender), Tasks(receiver))
     }
 
-    /// Has `work` done, from any thread. The outcome may hold nothing that only the JS thread may.
+    /// Has `work` done, from any thread. The outcome may hold nothing that only that thread may.
     pub async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -60,7 +59,7 @@ impl<C: 'static> TaskQueue<C> {
     }
 
     fn push(&self, task: Option<Task<C>>) {
-        // Nobody runs it where the environment has ended.
+        // Nobody runs it where the thread has ended.
         let _ = self.0.send(task);
     }
 }
@@ -69,34 +68,15 @@ impl<C: 'static> TaskQueue<C> {
 pub struct Tasks<C>(UnboundedReceiver<Option<Task<C>>>);
 
 impl<C: 'static> Tasks<C> {
-    /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS
-    /// thread, in a task. Keeps the process alive meanwhile.
-    pub async fn run(self, env: &Rc<Env>, context: Rc<C>) -> Result<()> {
-        let _offload = Offload::new(env);
-        let mut waiting = self.0;
-        loop {
-            let (rest, task) = watch(env, async move {
-                let task = waiting.recv().await;
-                (waiting, task)
-            })?
-            .await;
-            waiting = rest;
-            // Nothing follows where nobody is left to send it.
-            let mut next = task.flatten();
-            loop {
-                let Some(task) = next else { return Ok(()) };
-                let work = task(Rc::clone(&context));
-                let work = async move {
-                    work.await;
-                    Ok(())
-                };
-                env.scope(|scope| spawn(scope, work).map(drop))?;
-                match waiting.try_recv() {
-                    Ok(task) => next = task,
-                    Err(_) => break,
-                }
-            }
-        }
+    /// Waits for the next; nothing where none follows.
+    pub async fn next(mut self) -> (Self, Option<Task<C>>) {
+        let task = self.0.recv().await;
+        (self, task.flatten())
+    }
+
+    /// The next, if it is there; of that, nothing where none follows.
+    pub fn at_hand(&mut self) -> Option<Option<Task<C>>> {
+        self.0.try_recv().ok()
     }
 }
 
