@@ -6,6 +6,7 @@
 
 mod network;
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -249,6 +250,15 @@ impl Error {
         thrown: impl StdError + Send + Sync + 'static,
     ) -> Self {
         Self::new(ErrorKind::Foreign, operation, thrown.to_string()).caused_by(thrown)
+    }
+
+    /// A panic that was caught, by what it was caught with.
+    pub fn panicked(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let what = text.unwrap_or_default();
+        let message = format!("a fault of @starkeep/sync-engine, please report it: {what}");
+        Self::new(ErrorKind::Internal, "sync engine", message)
     }
 
     /// The same error as one of `kind`.

@@ -106,14 +106,13 @@ exports.createLog = function createLog(
     (...args) =>
       handle.during(OPERATION, () => work(...args));
 
+  /** What is data alone crosses to the native side as JSON. */
+  const data = { begin, end, run, rows, tables: ports.tables };
+
   const log = native.brandLog(
     {
-      begin: explained(begin),
-      end: explained(end),
-      run: explained(run),
-      rows: explained(rows),
-      tables: explained(ports.tables),
-      items: explained(ports.items),
+      ask: explained((name, args) => JSON.stringify(data[name](...JSON.parse(args)) ?? null)),
+      items: explained((wanted) => ports.items(JSON.parse(wanted))),
       settled: ports.settled,
       take: explained(ports.take),
       putAll: ports.put ?? null,

@@ -3,7 +3,6 @@
 //! What the app's code throws stays the same object. What this package reports becomes an error of the
 //! class that the app's entry knows, with `code`, `operation` and `cause`.
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::rc::Rc;
 
@@ -81,20 +80,6 @@ fn cause_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
         Some(error) => to_js(scope, error),
         None => scope.error(&cause.to_string()),
     }
-}
-
-/// A panic, caught at the bridge.
-pub fn panicked(payload: &(dyn Any + Send)) -> Error {
-    let what = payload
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    Error::new(
-        ErrorKind::Internal,
-        "sync engine",
-        format!("a fault of @starkeep/sync-engine, please report it: {what}"),
-    )
 }
 
 /// Says a warning through the `console` that the app's entry sees: a test runner may give each of its files

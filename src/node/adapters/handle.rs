@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use rusqlite::types::Value as Cell;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::batch::read_outcomes;
 use super::records::no_stamp;
@@ -15,9 +17,11 @@ use crate::node::value::{
     Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
 };
 use crate::protocol::hlc::{Hlc, safe_integer};
-use crate::protocol::item::{Item, Table};
+use crate::protocol::item::Item;
 use crate::protocol::log::{Stream, canonical_body};
-use crate::store::sqlite::handle::{Accepted, AppHandle, HandleLog, Logged, Wanted};
+use crate::store::sqlite::handle::{
+    self, Accepted, AppHandle, HandleLog, Logged, NamedTable, Wanted,
+};
 use crate::store::sqlite::log::{Plane, Sql, Tracked};
 
 const OPERATION: &str = "read the change log";
@@ -114,18 +118,29 @@ impl HandleSql {
             read(scope, answer)
         })
     }
+
+    /// Asks something of the log that is data alone, as JSON, and so is the answer.
+    fn ask<T: DeserializeOwned>(&self, what: &str, args: &impl Serialize) -> Result<T> {
+        let answer = self.call(
+            "ask",
+            |scope| Ok(vec![scope.text(what)?, scope.text(&written(args)?)?]),
+            |scope, answer| Ok(scope.as_string(answer).unwrap_or_default()),
+        )?;
+        serde_json::from_str(&answer).map_err(unwritable)
+    }
+}
+
+fn written(args: &impl Serialize) -> Result<String> {
+    serde_json::to_string(args).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, OPERATION, error.to_string()).caused_by(error)
 }
 
 impl Sql for HandleSql {
     fn run(&self, sql: &str, parameters: &[Cell]) -> Result<usize> {
-        self.call(
-            "run",
-            |scope| Ok(vec![scope.text(sql)?, list(scope, parameters, write_cell)?]),
-            |scope, changed| {
-                let changed = scope.as_number(changed).and_then(safe_integer);
-                Ok(changed.and_then(|n| usize::try_from(n).ok()).unwrap_or(0))
-            },
-        )
+        self.ask("run", &(sql, handle::parameters(parameters)))
     }
 
     fn each(
@@ -134,14 +149,9 @@ impl Sql for HandleSql {
         parameters: &[Cell],
         row: &mut dyn FnMut(&[Cell]) -> Result<()>,
     ) -> Result<()> {
-        self.call(
-            "rows",
-            |scope| Ok(vec![scope.text(sql)?, list(scope, parameters, write_cell)?]),
-            |scope, rows| {
-                let shown = scope.each(rows, |scope, found| row(&scope.each(found, read_cell)?));
-                shown.map(drop)
-            },
-        )
+        let rows: Vec<Vec<_>> = self.ask("rows", &(sql, handle::parameters(parameters)))?;
+        let mut rows = rows.into_iter();
+        rows.try_for_each(|found| row(&handle::cells(found)))
     }
 }
 
@@ -160,41 +170,21 @@ impl AppHandle for LogAt {
             env: Rc::clone(env),
             log: env.scope(|scope| scope.keep(self.found(scope)?))?,
         };
-        let own = sql.call(
-            "begin",
-            |scope| Ok(vec![scope.boolean(write)?]),
-            |scope, own| Ok(scope.as_boolean(own) == Some(true)),
-        )?;
+        let own: bool = sql.ask("begin", &[write])?;
         let done = work(&sql, !own);
-        let is_done = done.is_ok();
-        let ended = sql.call(
-            "end",
-            |scope| Ok(vec![scope.boolean(own)?, scope.boolean(is_done)?]),
-            |_, _| Ok(()),
-        );
+        let ended: Result<()> = sql.ask("end", &[own, done.is_ok()]);
         done.and_then(|done| ended.map(|()| done))
     }
 
     fn tables(&self, sql: &HandleSql) -> Result<Option<Vec<Tracked>>> {
-        sql.call(
-            "tables",
-            |_| Ok(vec![]),
-            |scope, found| {
-                if !scope.is_array(found)? {
-                    return Ok(None);
-                }
-                let tables = scope.each(found, read_table)?;
-                Ok(tables.into_iter().collect())
-            },
-        )
+        let tables: Option<Vec<NamedTable>> = sql.ask("tables", &[(); 0])?;
+        let all = |tables: Vec<_>| tables.into_iter().map(NamedTable::tracked).collect();
+        Ok(tables.and_then(all))
     }
 
     fn find(&self, sql: &HandleSql, wanted: &[Wanted]) -> Result<Persistent> {
-        sql.call(
-            "items",
-            |scope| Ok(vec![list(scope, wanted, write_wanted)?]),
-            kept,
-        )
+        let wanted = written(&wanted)?;
+        sql.call("items", |scope| Ok(vec![scope.text(&wanted)?]), kept)
     }
 
     async fn items(
@@ -275,35 +265,6 @@ impl AppHandle for LogAt {
     }
 }
 
-/// Reads `{ appId, table, name, key }` of a table; `None` if it has no name.
-fn read_table(scope: Scope<'_>, table: Value<'_>) -> Result<Option<Tracked>> {
-    let [app, stream, name, key] = scope.pick(table, ["appId", "table", "name", "key"])?;
-    let stream = match (scope.as_text(app), scope.as_text(stream)) {
-        (Some(app), Some(name)) => Stream::Rows(Table { app, name }),
-        _ => Stream::Records,
-    };
-    let key = scope.each(key, |scope, column| Ok(scope.as_string(column)))?;
-    Ok(scope.as_string(name).map(|table| Tracked {
-        stream: stream.name(),
-        table,
-        key: key.into_iter().flatten().collect(),
-    }))
-}
-
-fn write_wanted<'s>(scope: Scope<'s>, wanted: &Wanted) -> Result<Value<'s>> {
-    let one = scope.object()?;
-    if let Stream::Rows(table) = &wanted.stream {
-        scope.set(one, "appId", scope.string(&table.app)?)?;
-        scope.set(one, "table", scope.string(&table.name)?)?;
-    }
-    if let Some((test, values)) = &wanted.test {
-        scope.set(one, "test", scope.text(test)?)?;
-        let values = list(scope, values, |scope, value| scope.text(value))?;
-        scope.set(one, "values", values)?;
-    }
-    Ok(one)
-}
-
 /// Reads `{ items, counts, reasons }`: all items, how many lie under each key, and what is said of those that have
 /// no time.
 fn read_items(
@@ -358,32 +319,5 @@ fn read_accepted(scope: Scope<'_>, answer: Value<'_>, count: usize) -> Result<Ac
     Ok(Accepted {
         outcomes,
         equal: equal.filter_map(|(at, key)| Some((at, key?))).collect(),
-    })
-}
-
-fn write_cell<'s>(scope: Scope<'s>, cell: &Cell) -> Result<Value<'s>> {
-    match cell {
-        Cell::Text(text) => scope.text(text),
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "the numbers of a log are safe integers"
-        )]
-        Cell::Integer(number) => scope.number(*number as f64),
-        Cell::Real(number) => scope.number(*number),
-        Cell::Null | Cell::Blob(_) => scope.null(),
-    }
-}
-
-fn read_cell(scope: Scope<'_>, value: Value<'_>) -> Result<Cell> {
-    Ok(match scope.kind(value)? {
-        Kind::String => Cell::Text(scope.as_string(value).unwrap_or_default()),
-        Kind::Number => {
-            let number = scope.as_number(value).unwrap_or_default();
-            match safe_integer(number).and_then(|whole| i64::try_from(whole).ok()) {
-                Some(whole) => Cell::Integer(whole),
-                None => Cell::Real(number),
-            }
-        }
-        _ => Cell::Null,
     })
 }

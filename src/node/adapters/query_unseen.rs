@@ -61,34 +61,14 @@ impl JsRecords {
         }
         let stamps = read_hlcs(scope, records, Some("updatedAt"))?;
         let more = scope.is_truthy(has_more) || stamps.len() >= limit;
-        let mut complete = stamps.len();
-        if more {
-            match ask.complete_of(&stamps) {
-                Ok(shown) => complete = shown,
-                Err(unfit) => return Ok(Err(unfit)),
-            }
-        }
-        let mut page = Selection::new(ask.limit);
-        page.begin_read();
-        for (index, stamp) in (0u32..).zip(stamps.iter().take(complete)) {
+        ask.select_found(&stamps, more, |index, stamp| {
             scope.nested(|scope| {
-                let Some(hlc) = stamp else {
-                    let record = scope.element(records, index)?;
-                    let faulty = faulty_record(scope, record, (Hlc::zero(), no_stamp()))?;
-                    page.note_unorderable(faulty);
-                    return Ok(());
-                };
-                if page.meets(ask, hlc) {
-                    let record = scope.element(records, index)?;
-                    page.offer(hlc.clone(), read_stamped(scope, record, hlc.clone())?);
+                let record = scope.element(records, index)?;
+                match stamp {
+                    Some(hlc) => read_stamped(scope, record, hlc.clone()),
+                    None => faulty_record(scope, record, (Hlc::zero(), no_stamp())),
                 }
-                Ok(())
-            })?;
-        }
-        let last = stamps.iter().take(complete).flatten().last();
-        if let Some(last) = last.filter(|_| more) {
-            page.left_out_after(last.clone());
-        }
-        Ok(Ok(page))
+            })
+        })
     }
 }

@@ -1,18 +1,15 @@
 //! A `fetch` of the app's.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::callbacks::PeerOptions;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::node::options::Options;
 use crate::node::runtime::await_js;
 use crate::node::value::{Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
-    Answered, Asked, Content, Failure, FileHead, OverFetch, RetryPolicy, Sender, Sent, Wanted,
+    Asked, Content, Failure, OverFetch, RetryPolicy, Sender, Sent, Wanted, said_of,
 };
 
 /// A peer over a `fetch` of the app's.
@@ -103,14 +100,7 @@ impl Fetch {
             Some(Content::Bytes(bytes)) => scope.set(init, "body", bytes.value(scope)?)?,
             None => {}
         }
-        let wanted = match asked.wanted {
-            Wanted::Message => "message",
-            Wanted::File(_) => "file",
-            Wanted::Nothing | Wanted::FirstByte => "none",
-        };
-        // How far the bytes of a body got cannot be seen from here, so no limit can be kept.
-        let is_seen = !matches!(asked.body, Some(Content::Bytes(_)));
-        let limit = self.timeout.filter(|_| is_seen);
+        let limit = self.timeout.filter(|_| asked.is_seen());
         #[allow(clippy::cast_precision_loss, reason = "a bound")]
         let most = match asked.wanted {
             Wanted::File(most) => most.map_or(f64::INFINITY, |most| most as f64),
@@ -121,7 +111,7 @@ impl Fetch {
             self.function.value(scope)?,
             scope.text(&format!("{}{}", self.base_url, asked.path))?,
             init,
-            scope.text(wanted)?,
+            scope.text(asked.wanted.name())?,
             match limit {
                 Some(limit) => scope.number(limit.as_secs_f64() * 1000.0)?,
                 None => scope.undefined()?,
@@ -132,50 +122,12 @@ impl Fetch {
     }
 }
 
-/// What of an answer is data alone.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Said {
-    outcome: String,
-    ok: bool,
-    status: f64,
-    line: String,
-    explanation: String,
-    retry_after: Option<String>,
-    /// A double that has no headers at all is believed.
-    headers: Option<HashMap<String, String>>,
-}
-
 /// Reads what `fetchAnswer` answers, or what it says was thrown, and whether the request may be made again.
 fn read(
     scope: Scope<'_>,
     answer: Value<'_>,
 ) -> Result<std::result::Result<Sent<Persistent>, (Persistent, RetryPolicy)>> {
     let [said, data] = scope.pick(answer, ["said", "data"])?;
-    let said: Said = serde_json::from_str(&scope.as_string(said).unwrap_or_default())
-        .map_err(|error| Error::new(ErrorKind::Internal, "fetch", error.to_string()))?;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a status is a small number; another one is no status that is known"
-    )]
-    let status = said.status as u16;
-    let data = scope.keep(data)?;
-    Ok(match said.outcome.as_str() {
-        "aborted" => Err((data, RetryPolicy::Never)),
-        "threw" => Err((data, RetryPolicy::Later)),
-        "late" => Ok(Sent::Late),
-        "long" => Ok(Sent::Long(status)),
-        _ => Ok(Sent::Answered(Answered {
-            data,
-            head: match &said.headers {
-                Some(headers) => FileHead::new(status, |name| headers.get(name).cloned()),
-                None => FileHead::believed(status),
-            },
-            is_ok: said.ok,
-            line: said.line,
-            explanation: said.explanation,
-            retry_after: said.retry_after,
-        })),
-    })
+    let said = scope.as_string(said).unwrap_or_default();
+    said_of(&said, scope.keep(data)?)
 }

@@ -27,9 +27,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use napi::sys;
 
-use super::error::{panicked, to_js, to_js_of_call};
+use super::error::{to_js, to_js_of_call};
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, function, list};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
@@ -245,7 +245,8 @@ impl<T, F: Future<Output = Result<T>>> Future for CatchPanics<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         // SAFETY: the field is pinned with the struct and never moved out.
         let inner = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
-        catch_unwind(AssertUnwindSafe(|| inner.poll(context)))
-            .unwrap_or_else(|payload: Box<dyn Any + Send>| Poll::Ready(Err(panicked(&*payload))))
+        catch_unwind(AssertUnwindSafe(|| inner.poll(context))).unwrap_or_else(
+            |payload: Box<dyn Any + Send>| Poll::Ready(Err(Error::panicked(&*payload))),
+        )
     }
 }

@@ -9,7 +9,7 @@ use napi::{JsValue, sys};
 
 use super::env::{Env, Persistent, Scope, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::error::{panicked, to_js};
+use crate::node::error::to_js;
 
 /// A call from JavaScript.
 pub struct Call<'s> {
@@ -68,7 +68,7 @@ pub fn function<'s>(
         };
         // A panic must not unwind into Node.
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&call)));
-        let outcome = outcome.unwrap_or_else(|payload| Err(panicked(&*payload)));
+        let outcome = outcome.unwrap_or_else(|payload| Err(Error::panicked(&*payload)));
         Ok(Answer(match outcome {
             Ok(value) => value.raw(),
             Err(error) => {

@@ -4,6 +4,7 @@
 //! seen, and those at its end cannot have been parted from equal ones.
 
 use super::ask::{Ask, Standing};
+use super::selection::Selection;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::watermarks::Watermarks;
 
@@ -35,7 +36,7 @@ impl Ask {
     ///
     /// # Errors
     /// Why they cannot be used.
-    pub fn complete_of(&self, found: &[Option<Hlc>]) -> Result<usize, Unfit> {
+    fn complete_of(&self, found: &[Option<Hlc>]) -> Result<usize, Unfit> {
         let all: Option<Vec<&Hlc>> = found.iter().map(Option::as_ref).collect();
         let all = all.ok_or(Unfit::Unusable("a record without a timestamp"))?;
         let last = all.last();
@@ -53,5 +54,39 @@ impl Ask {
             0 => Err(Unfit::TooShort),
             complete => Ok(complete),
         }
+    }
+
+    /// What can be used of the items with these timestamps, which an index of the app's found, and whether there are
+    /// `more`. `read` gets the index of an item, and its timestamp if it has one.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    pub fn select_found<T, E>(
+        &self,
+        found: &[Option<Hlc>],
+        more: bool,
+        mut read: impl FnMut(u32, Option<&Hlc>) -> Result<T, E>,
+    ) -> Result<Result<Selection<T>, Unfit>, E> {
+        let complete = match more.then(|| self.complete_of(found)) {
+            Some(Err(unfit)) => return Ok(Err(unfit)),
+            Some(Ok(complete)) => complete,
+            None => found.len(),
+        };
+        let mut page = Selection::new(self.limit);
+        page.begin_read();
+        for (index, stamp) in (0u32..).zip(found.iter().take(complete)) {
+            let Some(hlc) = stamp else {
+                page.note_unorderable(read(index, None)?);
+                continue;
+            };
+            if page.meets(self, hlc) {
+                page.offer(hlc.clone(), read(index, Some(hlc))?);
+            }
+        }
+        let last = found.iter().take(complete).flatten().last();
+        if let Some(last) = last.filter(|_| more) {
+            page.left_out_after(last.clone());
+        }
+        Ok(Ok(page))
     }
 }

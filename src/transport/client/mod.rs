@@ -22,6 +22,7 @@ mod over_fetch;
 mod peer;
 mod retry;
 mod rewind;
+mod said;
 mod stale;
 mod timeout;
 
@@ -45,6 +46,7 @@ pub use over_fetch::{
 };
 pub use peer::{Caller, Head, Peer, confirmed, pause, text_of};
 pub use retry::{Over, repeat};
+pub use said::said_of;
 
 use crate::error::{Error, Result};
 use fault::{broken, unusable, without_secrets};

@@ -58,6 +58,13 @@ pub struct Asked<'a, D> {
     pub accepts: &'a [u16],
 }
 
+impl<D> Asked<'_, D> {
+    /// Whether it can be seen how far the request got, so that a limit can be kept: not of the bytes of a body.
+    pub fn is_seen(&self) -> bool {
+        !matches!(self.body, Some(Content::Bytes(_)))
+    }
+}
+
 /// The body of a request.
 #[derive(Debug)]
 pub enum Content<'a, D> {
@@ -78,6 +85,17 @@ pub enum Wanted {
     Nothing,
     /// Nothing but the head of an answer that has the first byte.
     FirstByte,
+}
+
+impl Wanted {
+    /// What `js/fetch.js` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::File(_) => "file",
+            Self::Nothing | Self::FirstByte => "none",
+        }
+    }
 }
 
 /// What became of a request.

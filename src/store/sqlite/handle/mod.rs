@@ -6,11 +6,13 @@
 
 mod app;
 mod choice;
+mod json;
 mod keys;
 mod known;
 mod logged;
 
 pub use self::app::{Accepted, AppHandle, Wanted};
 pub use self::choice::{Choice, rows_between};
+pub use self::json::{NamedTable, cells, parameters};
 pub use self::known::HandleLog;
 pub use self::logged::Logged;

@@ -1,0 +1,80 @@
+//! What the way to an app's handle says and hears, as JSON.
+
+use rusqlite::types::Value as Cell;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use super::app::Wanted;
+use crate::protocol::hlc::safe_integer;
+use crate::protocol::item::Table;
+use crate::protocol::log::Stream;
+use crate::protocol::text::Text;
+use crate::store::sqlite::log::Tracked;
+
+/// The parameters of a statement. Bytes are no part of a log.
+pub fn parameters(cells: &[Cell]) -> Vec<Value> {
+    let one = |cell: &Cell| match cell {
+        Cell::Text(text) => Value::from(text.as_str()),
+        Cell::Integer(number) => Value::from(*number),
+        Cell::Real(number) => Value::from(*number),
+        Cell::Null | Cell::Blob(_) => Value::Null,
+    };
+    cells.iter().map(one).collect()
+}
+
+/// A row that was found. A whole number is an integer, as numbers of JavaScript are both.
+pub fn cells(row: Vec<Value>) -> Vec<Cell> {
+    let one = |value| match value {
+        Value::String(text) => Cell::Text(text),
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap_or_default();
+            match safe_integer(number).and_then(|whole| i64::try_from(whole).ok()) {
+                Some(whole) => Cell::Integer(whole),
+                None => Cell::Real(number),
+            }
+        }
+        _ => Cell::Null,
+    };
+    row.into_iter().map(one).collect()
+}
+
+/// A table as `js/sqlite/` names it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedTable {
+    app_id: Option<Text>,
+    table: Option<Text>,
+    name: Option<String>,
+    key: Vec<String>,
+}
+
+impl NamedTable {
+    /// The table; `None` if it has no name.
+    pub fn tracked(self) -> Option<Tracked> {
+        let stream = match (self.app_id, self.table) {
+            (Some(app), Some(name)) => Stream::Rows(Table { app, name }),
+            _ => Stream::Records,
+        };
+        Some(Tracked {
+            stream: stream.name(),
+            table: self.name?,
+            key: self.key,
+        })
+    }
+}
+
+impl Serialize for Wanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut one = serializer.serialize_map(None)?;
+        if let Stream::Rows(table) = &self.stream {
+            one.serialize_entry("appId", &table.app)?;
+            one.serialize_entry("table", &table.name)?;
+        }
+        if let Some((test, values)) = &self.test {
+            one.serialize_entry("test", test)?;
+            one.serialize_entry("values", values)?;
+        }
+        one.end()
+    }
+}
