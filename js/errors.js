@@ -98,4 +98,4 @@ function isStarkeepError(value) {
   return value[BRAND] === true || isOfClass(value, "StarkeepError");
 }
 
-module.exports = { errorsWith, isStarkeepError, lateErrors, traced };
+module.exports = { errorsWith, hide, isStarkeepError, lateErrors, traced };

@@ -3,7 +3,7 @@
 const { createBrands } = require("./brands.js");
 const { bridge } = require("./bridge/index.js");
 const { createMustBe, describe } = require("./describe.js");
-const { errorsWith, isStarkeepError, traced } = require("./errors.js");
+const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
 const { fetching } = require("./fetch.js");
 const { createFileEngines } = require("./files.js");
 const { createHandlerFactory } = require("./http-handler.js");
@@ -11,6 +11,7 @@ const { binary } = require("./loader.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
 const { createReconcile } = require("./reconcile.js");
+const { setOwn } = require("./set-own.js");
 const { sqliteDelta } = require("./sqlite/index.js");
 const { logOf } = require("./sqlite/log.js");
 const { stateOver } = require("./sqlite/state.js");
@@ -44,6 +45,8 @@ exports.exportsWith = function exportsWith(peer) {
   const { factories, helpers, ...functions } = binary.makeExports({
     fault,
     traced,
+    hide,
+    setOwn,
     warn,
     warnOnce,
     describe,

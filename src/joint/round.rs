@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use crate::engine::object::Incoming;
@@ -12,15 +13,15 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::store::Json;
-use crate::store::ports::ObjectPort;
+use crate::store::ports::{Here, ObjectPort, Threading};
 use crate::store::side::NativeSide;
 use crate::transport::client::{Caller, Peer};
 
 /// A storage of objects.
 #[derive(Debug)]
-pub enum Storage<C> {
+pub enum Storage<C, P = Here> {
     /// A store.
-    Store(ObjectPort),
+    Store(ObjectPort<P>),
     /// A peer's files.
     Peer(Peer<C>),
 }
@@ -35,7 +36,17 @@ macro_rules! either {
     };
 }
 
-impl<C: Caller> Blobs for Storage<C> {
+impl<C: Caller, P: Threading> Storage<C, P> {
+    /// Stores an object whose bytes are there.
+    pub async fn put_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<()> {
+        match self {
+            Self::Store(store) => store.put_bytes(blob, bytes).await,
+            Self::Peer(peer) => peer.store_bytes(blob, bytes).await,
+        }
+    }
+}
+
+impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
     type Data = Incoming;
 
     async fn has(&self, key: &Text) -> Result<bool> {

@@ -1,16 +1,15 @@
 //! Requests and answers as JavaScript objects.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::convert::{Body, read_record, read_row, read_watermarks, write_watermarks};
+use super::convert::{Body, read_record, read_row, read_watermarks};
 use super::runtime::{IntoJs, parse_json, stringify};
 use super::value::{Kind, Scope, Value, list};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
-use crate::protocol::wire::{read_refusals, write_refusals};
+use crate::protocol::wire;
 
 /// A message of the app's that is read, and what errors call it.
 struct Message<'s> {
@@ -110,37 +109,27 @@ impl<'s> Message<'s> {
     fn refusals(&self, name: &str) -> Result<Vec<Refusal>> {
         let list = self.scope.get(self.value, name)?;
         let json = stringify(self.scope, list).unwrap_or_else(|_| "[]".into());
-        Ok(read_refusals(&json))
+        Ok(wire::read_refusals(&json))
     }
 }
 
 type Reader = fn(Scope<'_>, Value<'_>) -> Result<std::result::Result<Item<Body>, NoItem>>;
 
 /// A request as `SyncTransport.exchange` takes it. Lists without items are left `undefined`.
-pub fn write_request<'s>(scope: Scope<'s>, request: &Request<Body>) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    let watermarks = write_watermarks(scope, &request.watermarks)?;
-    scope.set(object, "watermarks", watermarks)?;
-    if !request.shipped_after.is_empty() {
-        let shipped_after = write_watermarks(scope, &request.shipped_after)?;
-        scope.set(object, "shippedAfter", shipped_after)?;
-    }
-    let [records, rows] = write_items(scope, &request.items)?;
-    for (name, mut list) in [("records", records), ("appSyncableRows", rows)] {
+pub fn write_request(scope: Scope<'_>, mut request: Request<Body>) -> Result<Value<'_>> {
+    let items = std::mem::take(&mut request.items);
+    let has_limit = request.limit != usize::MAX;
+    let head = request.with_bodies(|body| body.to_json(scope.env()))?;
+    let object = parse_json(scope, &wire::write_request(&head))?;
+    for (name, mut list) in write_items(scope, &items)? {
         if scope.length(list)? == 0 {
             list = scope.undefined()?;
         }
         scope.set(object, name, list)?;
     }
-    let limit = match request.limit {
-        usize::MAX => scope.number(f64::INFINITY)?,
-        limit => scope.count(limit as u64)?,
-    };
-    scope.set(object, "limit", limit)?;
-    if let Some(most) = request.max_answer_bytes {
-        scope.set(object, "maxAnswerBytes", scope.count(most as u64)?)?;
+    if !has_limit {
+        scope.set(object, "limit", scope.number(f64::INFINITY)?)?;
     }
-    write_log(scope, object, request.log.as_deref())?;
     Ok(object)
 }
 
@@ -164,23 +153,13 @@ pub fn read_request(scope: Scope<'_>, value: Value<'_>) -> Result<Request<Body>>
 
 /// An answer as `SyncTransport.exchange` gives it.
 impl IntoJs for Answer<Body> {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let [records, rows] = write_items(scope, &self.items)?;
-        let object = scope.object_of(&[
-            ("records", records),
-            ("appSyncableRows", rows),
-            ("hasMore", scope.boolean(self.has_more)?),
-        ])?;
-        if let Some(coverage) = &self.coverage {
-            let coverage = write_watermarks(scope, coverage)?;
-            scope.set(object, "responderWatermarks", coverage)?;
+    fn into_js(mut self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let items = std::mem::take(&mut self.items);
+        let head = self.with_bodies(|body| body.to_json(scope.env()))?;
+        let object = parse_json(scope, &wire::write_answer(&head))?;
+        for (name, list) in write_items(scope, &items)? {
+            scope.set(object, name, list)?;
         }
-        for (name, refusals) in [("refused", &self.refused), ("withheld", &self.withheld)] {
-            if !refusals.is_empty() {
-                scope.set(object, name, parse_json(scope, &write_refusals(refusals))?)?;
-            }
-        }
-        write_log(scope, object, self.log.as_deref())?;
         Ok(object)
     }
 }
@@ -206,21 +185,16 @@ pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
     })
 }
 
-fn write_log(scope: Scope<'_>, message: Value<'_>, log: Option<&impl Serialize>) -> Result<()> {
-    // A key that cannot be written as JSON leaves it out: the peer then answers by the older rules.
-    let Some(Ok(json)) = log.map(serde_json::to_string) else {
-        return Ok(());
-    };
-    scope.set(message, "log", parse_json(scope, &json)?)
-}
-
 /// The records and the rows, each in an array of their own.
-fn write_items<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<[Value<'s>; 2]> {
+fn write_items<'s>(
+    scope: Scope<'s>,
+    items: &[Item<Body>],
+) -> Result<[(&'static str, Value<'s>); 2]> {
     let of = |records: bool| {
         let is_one = move |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_)) == records;
         list(scope, items.iter().filter(is_one), |scope, item| {
             item.body.to_js(scope)
         })
     };
-    Ok([of(true)?, of(false)?])
+    Ok([("records", of(true)?), ("appSyncableRows", of(false)?)])
 }

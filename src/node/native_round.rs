@@ -89,13 +89,13 @@ fn asking(
 
 /// The storage for another thread.
 fn storage(
-    found: NativeStorage,
+    found: &NativeStorage,
     tasks: &TaskQueue<Context>,
     apps: &mut Vec<Rc<PeerOptions>>,
 ) -> Storage<Asking<Context>> {
     match found {
-        NativeStorage::Store(store) => Storage::Store(Port::here(store)),
-        NativeStorage::Peer(peer) => Storage::Peer(asking(&peer, tasks, apps)),
+        Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
+        Storage::Peer(peer) => Storage::Peer(asking(peer, tasks, apps)),
     }
 }
 
@@ -169,8 +169,8 @@ impl NativeRound {
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),
-                local: storage(local, &queue, &mut apps),
-                remote: storage(remote, &queue, &mut apps),
+                local: storage(&local, &queue, &mut apps),
+                remote: storage(&remote, &queue, &mut apps),
                 peer,
                 state,
                 events: Listeners {

@@ -178,7 +178,7 @@ impl Exchange<Body> for Peer {
         self.0
             .call(
                 "exchange",
-                |scope| Ok(vec![write_request(scope, &request)?]),
+                |scope| Ok(vec![write_request(scope, request)?]),
                 read_answer,
             )
             .await

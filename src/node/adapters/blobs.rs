@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,14 +9,15 @@ use super::off_thread::{OffThread, store_of};
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
+use crate::joint::round::Storage;
 use crate::node::convert::read_size;
-use crate::node::http::{FetchPeer, NativePeer};
+use crate::node::http::{FetchPeer, NativePeer, PeerOptions};
 use crate::node::runtime::{JsObject, on_threads};
 use crate::node::value::{Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
-use crate::store::ObjectStore;
-use crate::store::ports::{ObjectPort, Port};
+use crate::store::ports::Port;
+use crate::transport::client::Peer;
 
 /// An `ObjectStorageAdapter` object.
 pub struct JsBlobs(pub JsObject);
@@ -113,18 +113,12 @@ pub struct AnyBlobs {
     found: RefCell<Found>,
 }
 
-/// A storage of this package.
-pub enum NativeStorage {
-    /// A store.
-    Store(Arc<dyn ObjectStore>),
-    /// A peer's files.
-    Peer(Rc<NativePeer>),
-}
+/// A storage of this package, whose work is done off this thread.
+pub type NativeStorage = Storage<Rc<PeerOptions>, OffThread>;
 
 #[derive(Clone)]
 enum Found {
-    Store(Arc<dyn ObjectStore>),
-    Peer(Rc<NativePeer>),
+    Native(Rc<NativeStorage>),
     Fetch(Rc<FetchPeer>),
     App,
 }
@@ -150,9 +144,10 @@ impl AnyBlobs {
     pub fn find_store(&self) -> Result<()> {
         let storage = &self.js.0;
         let found = if let Some(store) = store_of(storage)? {
-            Found::Store(store)
-        } else if let Some(peer) = storage.native()? {
-            Found::Peer(peer)
+            let place = OffThread(Rc::clone(self.env()));
+            Found::Native(Rc::new(Storage::Store(Port { store, place })))
+        } else if let Some(peer) = storage.native::<NativePeer>()? {
+            Found::Native(Rc::new(Storage::Peer(Peer::clone(&peer))))
         } else {
             storage.native()?.map_or(Found::App, Found::Fetch)
         };
@@ -168,17 +163,10 @@ impl AnyBlobs {
         self.js.0.env()
     }
 
-    /// A store as a port, whose work is done off this thread.
-    fn port(&self, store: Arc<dyn ObjectStore>) -> ObjectPort<OffThread> {
-        let place = OffThread(Rc::clone(self.env()));
-        Port { store, place }
-    }
-
-    /// What is behind it, if it is this package's own.
-    pub fn native(&self) -> Option<NativeStorage> {
+    /// The storage itself, if it is this package's own.
+    pub fn native(&self) -> Option<Rc<NativeStorage>> {
         match self.found() {
-            Found::Store(store) => Some(NativeStorage::Store(store)),
-            Found::Peer(peer) => Some(NativeStorage::Peer(peer)),
+            Found::Native(storage) => Some(storage),
             Found::Fetch(_) | Found::App => None,
         }
     }
@@ -236,8 +224,7 @@ impl Blobs for AnyBlobs {
         match self.found() {
             Found::App => self.js.stat(key).await,
             Found::Fetch(fetch) => fetch.stat(key).await,
-            Found::Peer(peer) => peer.stat(key).await,
-            Found::Store(store) => self.port(store).stat(key).await,
+            Found::Native(storage) => storage.stat(key).await,
         }
     }
 
@@ -263,8 +250,7 @@ impl Blobs for AnyBlobs {
     async fn has(&self, key: &Text) -> Result<bool> {
         match self.found() {
             Found::App | Found::Fetch(_) => self.js.has(key).await,
-            Found::Peer(peer) => peer.has(key).await,
-            Found::Store(store) => self.port(store).has(key).await,
+            Found::Native(storage) => storage.has(key).await,
         }
     }
 
@@ -275,22 +261,16 @@ impl Blobs for AnyBlobs {
                     |scope: Scope<'_>, object: Value<'_>| scope.keep(scope.get(object, "data")?);
                 Ok(self.js.get(key, data).await?.map(Data::Js))
             }
-            Found::Peer(peer) => Ok(peer.get(key).await?.map(Data::Native)),
-            Found::Store(store) => Ok(self.port(store).get(key).await?.map(Data::Native)),
+            Found::Native(storage) => Ok(storage.get(key).await?.map(Data::Native)),
         }
     }
 
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         match (self.found(), data) {
-            (Found::Peer(peer), Data::Js(data)) => {
-                peer.store_bytes(blob, self.bytes_of(&data)?).await
+            (Found::Native(storage), Data::Js(data)) => {
+                storage.put_bytes(blob, self.bytes_of(&data)?).await
             }
-            (Found::Peer(peer), Data::Native(object)) => peer.put(blob, object).await,
-            (Found::Store(store), Data::Js(data)) => {
-                let bytes = self.bytes_of(&data)?;
-                self.port(store).put_bytes(blob, bytes).await
-            }
-            (Found::Store(store), Data::Native(object)) => self.port(store).put(blob, object).await,
+            (Found::Native(storage), Data::Native(object)) => storage.put(blob, object).await,
             (Found::Fetch(fetch), data) => fetch.store(blob, &self.js_data(data).await?).await,
             (Found::App, data) => {
                 let data = self.js_data(data).await?;

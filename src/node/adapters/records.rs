@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use futures_util::stream::{self, StreamExt};
-
 use super::batch::store_page;
 use super::page::{items_of, next_of, page_options};
 use crate::engine::change_log::ChangeLog;
-use crate::engine::pages::Pages;
+use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
-use crate::engine::scan::missing_of;
 use crate::error::{Error, Result};
 use crate::node::convert::{
     Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
@@ -22,9 +19,6 @@ use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-
-/// How many records of a backlog are asked for at one time.
-const FETCHES: usize = 32;
 
 /// A `DatabaseAdapter` object.
 pub struct JsRecords {
@@ -113,54 +107,6 @@ impl JsRecords {
         Ok((scanned, last.map(|last| (last, length as usize))))
     }
 
-    /// Reads pages of the last scan again where that is cheaper than asking for each record.
-    async fn reread(&self, wanted: &[(Hlc, Text)], fetched: &mut Fetched<Body>) -> Result<()> {
-        for page in self.pages.worth_reading(wanted) {
-            let mut wanted: HashMap<Hlc, Vec<Text>> = HashMap::new();
-            for (hlc, id) in page.wanted {
-                wanted.entry(hlc).or_default().push(id);
-            }
-            let before = fetched.len();
-            self.query(page.cursor.as_ref(), |scope, _, records| {
-                self.pick(scope, records, &wanted, fetched)
-            })
-            .await?;
-            if fetched.len() == before {
-                self.pages.forget();
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn pick(
-        &self,
-        scope: Scope<'_>,
-        records: Value<'_>,
-        wanted: &HashMap<Hlc, Vec<Text>>,
-        fetched: &mut Fetched<Body>,
-    ) -> Result<()> {
-        let env = self.adapter.env();
-        let stamps = wanted_hlcs(scope, (records, Some("updatedAt")), |hlc| {
-            wanted.contains_key(hlc)
-        })?;
-        for (index, hlc) in stamps {
-            let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
-                continue;
-            };
-            env.scope(|scope| {
-                let record = scope.element(records, index)?;
-                let item = read_stamped(scope, record, hlc.clone())?;
-                let id = item.kind.record_id();
-                if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
-                    fetched.insert((hlc.clone(), id), item);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
     /// Calls `get`. `read` gets the record, if there is one.
     async fn get<R>(
         &self,
@@ -179,6 +125,36 @@ impl JsRecords {
                 },
             )
             .await
+    }
+}
+
+impl Paged<Body> for JsRecords {
+    type Cursor = Persistent;
+
+    async fn pick(
+        &self,
+        cursor: Option<&Persistent>,
+        wanted: &HashMap<Hlc, Vec<Text>>,
+        fetched: &mut Fetched<Body>,
+    ) -> Result<()> {
+        self.query(cursor, |scope, _, records| {
+            let is_wanted = |hlc: &Hlc| wanted.contains_key(hlc);
+            for (index, hlc) in wanted_hlcs(scope, (records, Some("updatedAt")), is_wanted)? {
+                let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
+                    continue;
+                };
+                let record = |scope: Scope<'_>| {
+                    read_stamped(scope, scope.element(records, index)?, hlc.clone())
+                };
+                let item = self.adapter.env().scope(record)?;
+                let id = item.kind.record_id();
+                if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
+                    fetched.insert((hlc.clone(), id), item);
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn fetch_one(&self, id: &Text, hlc: &Hlc) -> Result<Option<Item<Body>>> {
@@ -302,17 +278,8 @@ impl Records<Body> for JsRecords {
         Ok(scanned)
     }
 
-    /// Whole pages where that is cheaper, then one by one, several at a time.
     async fn fetch(&self, wanted: &[(Hlc, Text)]) -> Result<Fetched<Body>> {
-        let mut fetched = Fetched::new();
-        self.reread(wanted, &mut fetched).await?;
-        let mut answers = stream::iter(missing_of(wanted, &fetched))
-            .map(|known| async move { (self.fetch_one(&known.1, &known.0).await, known) })
-            .buffered(FETCHES);
-        while let Some((answer, known)) = answers.next().await {
-            fetched.extend(answer?.map(|item| (known, item)));
-        }
-        Ok(fetched)
+        self.pages.fetch(self, wanted).await
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::callbacks::{NativePeer, PeerOptions};
-use super::fetching::{FetchPeer, over_fetch};
+use super::fetching::{Fetch, over_fetch};
 use crate::error::Result;
 use crate::node::convert::{Body, as_body, pack_as_json};
 use crate::node::messages::{read_answer, read_request};
@@ -15,7 +15,7 @@ use crate::node::value::{Call, Env, Persistent, Value, bound, brand, enter};
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
-    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, Sender, read, text_of,
+    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Either, Fetched, read, text_of,
 };
 
 /// What is behind a transport object.
@@ -24,10 +24,7 @@ pub struct HttpTransport {
     way: Way,
 }
 
-enum Way {
-    Native(NativePeer),
-    Fetch(FetchPeer),
-}
+type Way = Either<Rc<PeerOptions>, Fetch>;
 
 /// `createHttpSyncTransport(options)`
 pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
@@ -36,10 +33,10 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
     let way = if let Some(peer) = over_fetch(&options, &app, max_answer_bytes)? {
-        Way::Fetch(peer)
+        Way::Fetch(Rc::new(peer))
     } else {
         let timeout = options.time("timeoutMs", Some(DEFAULT_EXCHANGE_TIMEOUT))?;
-        Way::Native(app.peer(timeout, max_answer_bytes))
+        Way::Own(Rc::new(app.peer(timeout, max_answer_bytes)))
     };
     let native = Rc::new(HttpTransport { app, way });
     let transport = scope.object()?;
@@ -71,7 +68,7 @@ impl HttpTransport {
     /// The peer, where it is reached over connections of this package's own.
     pub fn native(&self) -> Option<&NativePeer> {
         match &self.way {
-            Way::Native(peer) => Some(peer),
+            Way::Own(peer) => Some(peer),
             Way::Fetch(_) => None,
         }
     }
@@ -79,7 +76,7 @@ impl HttpTransport {
     /// One request and its answer. The text is written, and the answer read, on the native threads.
     pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         let request = Request {
-            max_answer_bytes: Some(self.max_answer_bytes()),
+            max_answer_bytes: Some(self.way.max_answer_bytes()),
             ..request.with_bodies(|body| body.to_json(self.app.env()))?
         };
         let compares = request.compares();
@@ -92,17 +89,10 @@ impl HttpTransport {
         pack_as_json(self.app.env(), item)
     }
 
-    fn max_answer_bytes(&self) -> usize {
-        match &self.way {
-            Way::Native(peer) => peer.client.max_answer_bytes(),
-            Way::Fetch(peer) => peer.sender.max_answer_bytes(),
-        }
-    }
-
     async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
         let env = self.app.env();
         match &self.way {
-            Way::Native(peer) => peer.post(text, compares).await?.with_bodies(as_body),
+            Way::Own(peer) => peer.post(text, compares).await?.with_bodies(as_body),
             Way::Fetch(peer) => {
                 let read = async |fetched| Self::message_in(env, fetched).await;
                 peer.post((&text, compares), read).await

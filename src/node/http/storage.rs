@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use super::callbacks::{NativePeer, PeerOptions};
-use super::fetching::{FetchPeer, over_fetch};
-use crate::engine::ports::Blobs;
+use super::callbacks::PeerOptions;
+use super::fetching::{Fetch, over_fetch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
@@ -12,12 +11,9 @@ use crate::node::stores::key_arg;
 use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound, brand, enter};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
-use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Whole};
+use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Either, Whole};
 
-enum Files {
-    Native(Rc<NativePeer>),
-    Fetch(Rc<FetchPeer>),
-}
+type Files = Either<Rc<PeerOptions>, Fetch>;
 
 /// `createHttpObjectStorage(options)`
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
@@ -29,13 +25,13 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     } else {
         let timeout = options.time("timeoutMs", Some(DEFAULT_FILE_TIMEOUT))?;
         let peer = app.peer(timeout, DEFAULT_MAX_ANSWER_BYTES);
-        Files::Native(Rc::new(peer))
+        Files::Own(Rc::new(peer))
     };
     let files = Rc::new(files);
     let object = scope.object()?;
     add_bound(scope, (object, options.array()), METHODS, &files)?;
     match &*files {
-        Files::Native(native) => brand(scope, object, Rc::clone(native) as _)?,
+        Files::Own(native) => brand(scope, object, Rc::clone(native) as _)?,
         Files::Fetch(fetch) => brand(scope, object, Rc::clone(fetch) as _)?,
     }
     Ok(object)
@@ -51,7 +47,7 @@ const METHODS: &[(&str, Method<Rc<Files>>)] = &[
     ("put", put),
     ("get", |call, files| {
         let key = key_arg(call, "get(key)");
-        running(call, files, key, async |files, key| files.get(&key).await)
+        running(call, files, key, async |files, key| get(files, &key).await)
     }),
     ("has", |call, files| {
         let key = key_arg(call, "has(key)");
@@ -91,88 +87,45 @@ fn running<'s, A: 'static, T: IntoJs>(
 
 fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
     let arguments = || -> Result<_> {
-        let (scope, options) = (call.scope, call.arg(2));
+        let (scope, given, options) = (call.scope, call.arg(1), call.arg(2));
         let content_type = if scope.is_nullish(options)? {
             None
         } else {
             scope.as_string(scope.get(options, "contentType")?)
         };
-        let data = scope.keep(call.arg(1))?;
-        Ok((key_arg(call, "put(key)")?, data, content_type))
+        let key = key_arg(call, "put(key)")?;
+        let bytes = scope.as_bytes(given);
+        let bytes = bytes.ok_or_else(|| scope.must_be_some("put(data)", "a Uint8Array", given))?;
+        Ok((key, scope.keep(given)?, bytes, content_type))
     };
-    running(
-        call,
-        files,
-        arguments(),
-        async |files, (key, data, content_type)| {
-            files.put(&key, data, content_type.as_deref()).await
-        },
-    )
+    let put = async |files: &Files, (key, data, bytes, content_type): (Text, _, Vec<u8>, _)| {
+        let content_type: Option<String> = content_type;
+        let content_type = content_type.as_deref();
+        let put = match files {
+            Files::Own(files) => files.put_bytes(&key, bytes.into(), content_type).await,
+            Files::Fetch(files) => files.put(&key, &data, content_type).await,
+        };
+        put.map(drop)
+    };
+    running(call, files, arguments(), put)
 }
 
-impl Files {
-    /// A peer that cannot be reached is not well.
-    async fn is_healthy(&self) -> Result<bool> {
-        let (healthy, unreachable) = match self {
-            Self::Native(files) => (files.is_healthy().await, ErrorKind::Sync),
-            Self::Fetch(files) => (files.is_healthy().await, ErrorKind::Foreign),
-        };
-        healthy.or_else(|error| match error.kind() {
-            kind if kind == ErrorKind::Sync || kind == unreachable => Ok(false),
-            _ => Err(error),
-        })
-    }
-
-    async fn has(&self, key: &Text) -> Result<bool> {
-        match self {
-            Self::Native(files) => files.has(key).await,
-            Self::Fetch(files) => files.has(key).await,
-        }
-    }
-
-    async fn delete(&self, key: &Text) -> Result<()> {
-        match self {
-            Self::Native(files) => files.delete(key).await,
-            Self::Fetch(files) => files.delete(key).await,
-        }
-    }
-
-    async fn get(&self, key: &Text) -> Result<Option<Whole<Persistent>>> {
-        match self {
-            Self::Native(files) => {
-                let Some(object) = files.get_file(key).await? else {
-                    return Ok(None);
-                };
-                let content_type = object.content_type.clone();
-                let env = files.caller.env();
-                let bytes = on_threads(env, object.whole()).await?;
-                let data = env.scope(|scope| scope.keep(scope.bytes(&bytes)?))?;
-                let size = bytes.len() as u64;
-                Ok(Some(Whole {
-                    data,
-                    size,
-                    content_type,
-                }))
-            }
-            Self::Fetch(files) => files.get(&Blob::under(key.clone())).await,
-        }
-    }
-
-    async fn put(&self, key: &Text, data: Persistent, content_type: Option<&str>) -> Result<()> {
-        let env = data.env();
-        let bytes = env.scope(|scope| {
-            let data = data.value(scope)?;
-            let bytes = scope.as_bytes(data);
-            bytes.ok_or_else(|| scope.must_be_some("put(data)", "a Uint8Array", data))
-        })?;
-        match self {
-            Self::Native(files) => {
-                let put = files.put_bytes(key, bytes.into(), content_type).await;
-                put.map(drop)
-            }
-            Self::Fetch(files) => files.put(key, &data, content_type).await.map(drop),
-        }
-    }
+async fn get(files: &Files, key: &Text) -> Result<Option<Whole<Persistent>>> {
+    let files = match files {
+        Files::Own(files) => files,
+        Files::Fetch(files) => return files.get(&Blob::under(key.clone())).await,
+    };
+    let Some(object) = files.get_file(key).await? else {
+        return Ok(None);
+    };
+    let content_type = object.content_type.clone();
+    let env = files.caller.env();
+    let bytes = on_threads(env, object.whole()).await?;
+    Ok(Some(Whole {
+        data: env.scope(|scope| scope.keep(scope.bytes(&bytes)?))?,
+        size: bytes.len() as u64,
+        content_type,
+    }))
 }
 
 impl IntoJs for Whole<Persistent> {

@@ -63,10 +63,6 @@ impl Name {
     }
 }
 
-/// What has a place in an object that is made.
-const PLAIN: sys::napi_property_attributes =
-    sys::PropertyAttributes::writable | sys::PropertyAttributes::configurable;
-
 impl<'s> Scope<'s> {
     /// `undefined`.
     pub fn undefined(self) -> Result<Value<'s>> {
@@ -187,34 +183,13 @@ impl<'s> Scope<'s> {
     }
     /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.
     pub fn define(self, object: Value<'_>, name: Value<'_>, value: Value<'_>) -> Result<()> {
-        let attributes = PLAIN | sys::PropertyAttributes::enumerable;
-        self.define_with(object, name, value, attributes)
+        let args = [object, name, value].map(|one| self.value(one.raw()));
+        self.helper(Intrinsic::SetOwn, &args).map(drop)
     }
     /// Makes `name` an own property that loops over the object do not meet.
     pub fn define_hidden(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        self.define_with(object, self.text(name)?, value, PLAIN)
-    }
-    fn define_with(
-        self,
-        object: Value<'_>,
-        name: Value<'_>,
-        value: Value<'_>,
-        attributes: sys::napi_property_attributes,
-    ) -> Result<()> {
-        let descriptor = sys::napi_property_descriptor {
-            utf8name: ptr::null(),
-            name: name.raw(),
-            method: None,
-            getter: None,
-            setter: None,
-            value: value.raw(),
-            attributes,
-            data: ptr::null_mut(),
-        };
-        // SAFETY: one descriptor, whose values live in open scopes.
-        self.check(unsafe {
-            sys::napi_define_properties(self.raw_env(), object.raw(), 1, &raw const descriptor)
-        })
+        let args = [object, self.text(name)?, value].map(|one| self.value(one.raw()));
+        self.helper(Intrinsic::Hide, &args).map(drop)
     }
     /// `name in object`
     pub fn has(self, object: Value<'_>, name: &str) -> Result<bool> {

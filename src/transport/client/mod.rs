@@ -12,6 +12,7 @@
 
 mod again;
 mod connections;
+mod either;
 mod exchange;
 mod fault;
 mod files;
@@ -35,6 +36,7 @@ use reqwest::{RequestBuilder, Response};
 
 pub use again::RetryPolicy;
 pub use connections::Connections;
+pub use either::Either;
 pub use exchange::{read, too_long};
 pub use fault::{Failure, late, refused};
 pub use files::{FIRST_BYTE, HEALTH_PATH};

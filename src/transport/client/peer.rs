@@ -96,7 +96,7 @@ pub trait Caller {
 }
 
 /// A peer, as `C` speaks with it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Peer<C> {
     /// The way to it.
     pub client: Arc<Client>,
