@@ -10,6 +10,7 @@
 //! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
 //! | [`store`] | SQLite files, folders | who asks |
 //! | [`transport`] | HTTP: client and server | stores, JavaScript |
+//! | [`polling`] | work that is polled by what it waits for | what that is, JavaScript |
 //! | [`joint`] | how stores and transports meet | JavaScript |
 //! | `node` | JavaScript | any rule |
 //! | `testing` | the ports in memory, for tests: a feature, not in the product | SQLite, sockets, JavaScript |
@@ -23,6 +24,7 @@
 pub mod engine;
 pub mod error;
 pub mod joint;
+pub mod polling;
 pub mod protocol;
 pub mod store;
 #[cfg(feature = "testing")]

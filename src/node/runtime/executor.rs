@@ -1,21 +1,14 @@
-//! The tasks of an environment, and how they are polled.
+//! The tasks of an environment, and what they wait for.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
 
 use napi::sys;
 
-use super::wait::{Waiter, Waits};
-use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Env, Runtime};
-
-type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+use crate::error::Result;
+use crate::node::value::{Env, Persistent, Runtime, Scope, Value};
+use crate::polling::{Tasks, Waits};
 
 thread_local! {
     /// The executors of this thread. Each is held by its environment.
@@ -25,9 +18,8 @@ thread_local! {
 /// The tasks of one environment.
 pub(super) struct Executor {
     env: Weak<Env>,
-    current: RefCell<Option<Rc<Task>>>,
-    tasks: RefCell<Vec<Weak<Task>>>,
-    pub(super) waits: Rc<Waits>,
+    pub(super) tasks: Rc<Tasks>,
+    pub(super) waits: Waits<Settlement>,
     notifies: RefCell<HashMap<u64, sys::napi_deferred>>,
     next_notify: Cell<u64>,
     offloaded: Cell<usize>,
@@ -42,9 +34,8 @@ impl Executor {
             known.unwrap_or_else(|| {
                 let executor = Rc::new(Self {
                     env: Rc::downgrade(env),
-                    current: RefCell::default(),
-                    tasks: RefCell::default(),
-                    waits: Rc::default(),
+                    tasks: Rc::default(),
+                    waits: Waits::default(),
                     notifies: RefCell::default(),
                     next_notify: Cell::default(),
                     offloaded: Cell::default(),
@@ -55,19 +46,6 @@ impl Executor {
                 executor
             })
         })
-    }
-
-    /// The task that is being polled.
-    pub(super) fn current(&self) -> Result<Rc<Task>> {
-        self.current.borrow().clone().ok_or_else(|| {
-            let what = "nothing but a round may wait";
-            Error::new(ErrorKind::Internal, "call an adapter", what)
-        })
-    }
-
-    /// Whether a task is being polled.
-    pub(super) fn is_polling(&self) -> bool {
-        self.current.borrow().is_some()
     }
 
     /// A number under which `deferred` is settled once it is rung.
@@ -101,87 +79,29 @@ impl Runtime for Executor {
 
     /// Rounds are dropped where they stand.
     fn end(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
-        for task in tasks.iter().filter_map(Weak::upgrade) {
-            task.drop_future();
-        }
+        self.tasks.end();
         self.waits.end();
     }
 }
 
-/// A round, or part of one.
-pub(super) struct Task {
-    executor: Rc<Executor>,
-    future: RefCell<Option<LocalFuture>>,
-    polling: Cell<bool>,
-    woken: Arc<Woken>,
-    waker: Waker,
+/// How a promise settled.
+pub(super) struct Settlement {
+    pub(super) fulfilled: bool,
+    pub(super) value: SettledValue,
 }
 
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Release);
-    }
+/// What a promise settled with. A task that is polled in the reaction itself reads the reaction's own
+/// argument; only for one that is not is the value kept.
+pub(super) enum SettledValue {
+    OfReaction(sys::napi_value),
+    Persistent(Persistent),
 }
 
-impl Waiter for Task {
-    fn run(self: Rc<Self>) {
-        if self.polling.replace(true) {
-            return;
-        }
-        let before = self.executor.current.replace(Some(Rc::clone(&self)));
-        let mut context = Context::from_waker(&self.waker);
-        loop {
-            self.woken.0.store(false, Ordering::Release);
-            let mut slot = self.future.borrow_mut();
-            let Some(future) = slot.as_mut() else { break };
-            if future.as_mut().poll(&mut context).is_ready() {
-                let finished = slot.take();
-                drop(slot);
-                drop(finished);
-                break;
-            }
-            drop(slot);
-            if !self.woken.0.load(Ordering::Acquire) {
-                break;
-            }
-        }
-        self.executor.current.replace(before);
-        self.polling.set(false);
-    }
-
-    fn abandon(&self) {
-        self.drop_future();
-    }
-}
-
-impl Task {
-    /// A task that runs `future` in `executor`, and is not begun.
-    pub(super) fn new(
-        executor: &Rc<Executor>,
-        future: impl Future<Output = ()> + 'static,
-    ) -> Rc<Self> {
-        let woken = Arc::new(Woken(AtomicBool::new(false)));
-        let task = Rc::new(Self {
-            executor: Rc::clone(executor),
-            future: RefCell::new(Some(Box::pin(future))),
-            polling: Cell::new(false),
-            waker: Waker::from(Arc::clone(&woken)),
-            woken,
-        });
-        let mut tasks = executor.tasks.borrow_mut();
-        tasks.retain(|task| task.strong_count() > 0);
-        tasks.push(Rc::downgrade(&task));
-        task
-    }
-
-    fn drop_future(&self) {
-        if let Ok(mut future) = self.future.try_borrow_mut() {
-            let dropped = future.take();
-            drop(future);
-            drop(dropped);
+impl SettledValue {
+    pub(super) fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        match self {
+            Self::OfReaction(raw) => Ok(scope.value(*raw)),
+            Self::Persistent(kept) => kept.value(scope),
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::executor::Executor;
-use super::wait::{Called, Settlement, Waiting};
+use super::executor::{Executor, Settlement};
+use super::wait::Called;
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
 use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value, unfit};
+use crate::polling::Waiting;
 
 /// An object of the app's, or of this package, and the option that it came in.
 #[derive(Clone)]
@@ -73,9 +74,7 @@ impl JsObject {
 
     fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Called<'s>> {
         let object = self.value(scope)?;
-        let executor = Executor::of(scope.env());
-        let task = executor.current()?;
-        let called = executor.waits.call(scope, task, (object, name), args)?;
+        let called = Executor::of(scope.env()).call(scope, (object, name), args)?;
         match called {
             Called::NoFunction(found) => Err(self.no_function(scope, object, (name, &found))?),
             called => Ok(called),
@@ -133,7 +132,7 @@ async fn await_call<R>(
 ) -> Result<R> {
     enum Begun<R, F> {
         Done(R),
-        Pending(Waiting, F),
+        Pending(Waiting<Settlement>, F),
     }
     let state = env.scope(|scope| {
         match begin(scope).map_err(|error| Thrown::rename(error, &operation))? {
@@ -168,7 +167,6 @@ fn wait_for<'s>(scope: Scope<'s>, answer: Value<'s>) -> Result<Called<'s>> {
         return Ok(Called::Answered(answer));
     }
     let executor = Executor::of(scope.env());
-    let task = executor.current()?;
-    let waiting = executor.waits.wait_for(scope, task, answer)?;
+    let waiting = executor.wait_for(scope, executor.tasks.current()?, answer)?;
     Ok(waiting.map_or(Called::Answered(answer), Called::Waiting))
 }

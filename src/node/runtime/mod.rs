@@ -28,7 +28,7 @@ use bytes::Bytes;
 use napi::sys;
 
 use super::error::{to_js, to_js_of_call};
-use super::value::{Env, Intrinsic, Persistent, Scope, Value, function, list};
+use super::value::{Env, Intrinsic, Persistent, Scope, Value, list};
 use crate::error::{Error, Result};
 use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
@@ -39,25 +39,9 @@ pub use offload::{
     FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
 
-use executor::{Executor, Task};
-use wait::Waiter;
+pub use wait::set_up_waits;
 
-/// Sets up the waits of an environment: `create` is `createWaits` of `js/bridge/calls.js`.
-pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
-    let waits = Rc::clone(&Executor::of(scope.env()).waits);
-    let settling = Rc::clone(&waits);
-    let settle = function(scope, "settle", move |call| {
-        settling.settle(call)?;
-        Ok(call.scope.nothing())
-    })?;
-    let lost = function(scope, "lost", move |call| {
-        waits.lose(call);
-        call.scope.undefined()
-    })?;
-    let made = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
-    scope.set_intrinsic(Intrinsic::CallMethod, scope.get(made, "callMethod")?)
-}
+use executor::Executor;
 
 /// What can be handed to JavaScript.
 pub trait IntoJs: 'static {
@@ -181,15 +165,15 @@ fn begin<T: IntoJs>(
         promised.settle(outcome);
     };
     let executor = Executor::of(scope.env());
-    let task = Task::new(&executor, future);
-    if !executor.is_polling() {
+    let task = executor.tasks.add(future);
+    if !executor.tasks.is_polling() {
         task.run();
         return Ok(promise);
     }
     // In a reaction to a promise of its own, in the context of the caller.
     let (begin, now) = scope.promise()?;
     // The task is run by the reaction whatever it waits for.
-    drop(executor.waits.wait_for(scope, task, now)?);
+    drop(executor.wait_for(scope, task, now)?);
     scope.settle(begin, Ok(scope.undefined()?))?;
     Ok(promise)
 }

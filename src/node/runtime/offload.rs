@@ -11,26 +11,26 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::executor::Executor;
-use super::wait::Waiting;
+use super::executor::{Executor, Settlement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote, Runtime as _};
+use crate::polling::Waiting;
 use crate::store::blocking::{Threads, to_its_end};
 
 /// A promise of this package's own, made in the context of the current round.
 pub struct Notify {
     id: u64,
-    waiting: Option<Waiting>,
+    waiting: Option<Waiting<Settlement>>,
 }
 
 impl Notify {
     /// A notify for the current round.
     pub fn new(env: &Rc<Env>) -> Result<Self> {
         let executor = Executor::of(env);
-        let task = executor.current()?;
+        let task = executor.tasks.current()?;
         env.scope(|scope| {
             let (deferred, promise) = scope.promise()?;
-            let waiting = executor.waits.wait_for(scope, task, promise)?;
+            let waiting = executor.wait_for(scope, task, promise)?;
             let id = executor.notify_by(deferred);
             Ok(Self { id, waiting })
         })
