@@ -12,6 +12,7 @@ const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
 const { createReconcile } = require("./reconcile.js");
 const { setOwn } = require("./set-own.js");
+const { createServerFactory } = require("./server.js");
 const { sqliteDelta } = require("./sqlite/index.js");
 const { logOf } = require("./sqlite/log.js");
 const { stateOver } = require("./sqlite/state.js");
@@ -64,7 +65,8 @@ exports.exportsWith = function exportsWith(peer) {
   const factory = (name, create = factories[name]) => ({
     [name]: (given) => create(options.read(name, given), given),
   });
-  const { createHttpSyncHandler, createSqliteSyncStateStore, createSyncEngine } = factories;
+  const { createHttpSyncHandler, createHttpSyncServer } = factories;
+  const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const listenerThrew = (error) =>
     warn("onProgress of reconcile threw; the reconciliation goes on", error);
   const createFileSyncEngine = createFileEngines(js, fault);
@@ -84,6 +86,7 @@ exports.exportsWith = function exportsWith(peer) {
       return createFileSyncEngine();
     },
     ...factory("createHttpSyncHandler", createHandlerFactory(createHttpSyncHandler)),
+    ...factory("createHttpSyncServer", createServerFactory(createHttpSyncServer, js)),
     ...factory("createSqliteSyncStateStore", (read) =>
       read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),
     ),

@@ -31,6 +31,17 @@ function headersOf(req, parsed) {
   return isExact ? { ...headers, "content-length": length } : headers;
 }
 
+/** The headers that the rules look at. */
+const LOOKED_AT = [
+  "accept-encoding",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "if-none-match",
+  "if-range",
+  "range",
+];
+
 /** Whether a body was there, and nothing is to be had of it. */
 const isLost = ({ headers }) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
@@ -132,7 +143,7 @@ exports.createHandlerFactory = (createNative) =>
         id = native.begin(req, req.method, req.url);
         if (id === undefined) return false;
         const parsed = isConsumed(req) ? parsedBody(req) : undefined;
-        const answering = native.answer(id, headersOf(req, parsed));
+        const answering = native.answer(id, JSON.stringify(headersOf(req, parsed), LOOKED_AT));
         if (HAS_BODY.has(req.method)) void pump(native, id, req, parsed);
         await send(native, id, res, await answering);
       } catch {

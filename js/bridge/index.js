@@ -4,7 +4,7 @@
 
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
-const { abilitiesOf, aroundOf } = require("./items.js");
+const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
 const { setStamp, stampOf } = require("./make.js");
 const { entriesOf, stampsOf } = require("./stamps.js");
 
@@ -19,6 +19,8 @@ exports.bridge = {
   setStamp,
   abilitiesOf,
   aroundOf,
+  rowIdOf,
+  tablesOf,
   entriesOf,
   createWaits,
   newMap: () => new Map(),

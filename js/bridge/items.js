@@ -40,4 +40,34 @@ function abilitiesOf(adapter) {
   );
 }
 
-module.exports = { abilitiesOf, aroundOf };
+/** The apps and the names of the tables of these namespaces, one after the other; or what is wrong with them. */
+function tablesOf(namespaces) {
+  if (!Array.isArray(namespaces)) return "must answer an array of namespaces";
+  const found = [];
+  for (const namespace of namespaces) {
+    const appId = namespace?.appId;
+    if (typeof appId !== "string") return "a namespace's appId must be a string";
+    const { tables } = namespace;
+    const listed = Array.isArray(tables) ? tables : namespace.tableNames;
+    for (const table of Array.isArray(listed) ? listed : []) {
+      const name = typeof table === "object" && table !== null ? table.name : table;
+      if (typeof name === "string") found.push(appId, name);
+    }
+  }
+  return found;
+}
+
+/** What an app row has as `id`, if that can be read, else `null`. */
+function rowIdOf(entry) {
+  for (const name of ["row", "where"]) {
+    try {
+      const id = entry?.[name]?.id;
+      if (typeof id === "string") return id;
+    } catch {
+      // What an app's getter throws is no reason to fail the round that names the item.
+    }
+  }
+  return null;
+}
+
+module.exports = { abilitiesOf, aroundOf, rowIdOf, tablesOf };

@@ -1,5 +1,7 @@
 //! What is known of a request that failed.
 
+use serde_json::{Map, Value};
+
 /// How a request came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -59,6 +61,22 @@ pub struct Network {
 }
 
 impl Network {
+    /// What the JavaScript error says of it.
+    pub fn properties(&self) -> Map<String, Value> {
+        let mut properties = Map::new();
+        let mut say = |name: &str, value: Value| properties.insert(name.to_owned(), value);
+        say("reason", self.reason.name().into());
+        say("retryable", self.retryable.into());
+        say("url", self.url.as_str().into());
+        if let Some(status) = self.status {
+            say("status", status.into());
+        }
+        if let Some(code) = &self.peer_code {
+            say("peerCode", code.as_str().into());
+        }
+        properties
+    }
+
     /// A request without an answer.
     pub fn new(reason: Reason) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use std::rc::Rc;
 
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Network, Result};
 
 /// The error as JavaScript sees it.
 pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
@@ -24,34 +24,21 @@ pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
     let before_message = scope.text(before_message)?;
     let message = scope.text(error.message())?;
     let cause = cause_to_js(scope, error)?;
-    let more = more_to_js(scope, error)?;
-    scope.helper(
-        Intrinsic::Fault,
-        &[code, before_message, message, cause, more],
-    )
-}
-
-/// What an error says besides.
-fn more_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
-    if error.network().is_none() && !error.says_its_operation() {
-        return scope.undefined();
-    }
-    let more = scope.object()?;
+    // What it says besides.
+    let mut more = error.network().map(Network::properties);
     if error.says_its_operation() {
-        scope.set(more, "operation", scope.text(error.operation())?)?;
+        let more = more.get_or_insert_default();
+        more.insert("operation".to_owned(), error.operation().into());
     }
-    if let Some(network) = error.network() {
-        scope.set(more, "reason", scope.text(network.reason.name())?)?;
-        scope.set(more, "retryable", scope.boolean(network.retryable)?)?;
-        scope.set(more, "url", scope.text(&network.url)?)?;
-        if let Some(status) = network.status {
-            scope.set(more, "status", scope.number(status.into())?)?;
+    let more = match more {
+        Some(more) => {
+            let text = scope.text(&serde_json::Value::Object(more).to_string())?;
+            scope.helper(Intrinsic::Parse, &[text])?
         }
-        if let Some(code) = &network.peer_code {
-            scope.set(more, "peerCode", scope.text(code)?)?;
-        }
-    }
-    Ok(more)
+        None => scope.undefined()?,
+    };
+    let parts = [code, before_message, message, cause, more];
+    scope.helper(Intrinsic::Fault, &parts)
 }
 
 /// The error as JavaScript sees it, whose stack is that of the call that it ends. What the app's own code

@@ -1,9 +1,11 @@
 //! What a round or a reconciliation came to, as JavaScript sees it.
 
+use serde_json::json;
+
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
 use super::runtime::IntoJs;
-use super::value::{Kind, Scope, Value, list};
+use super::value::{Intrinsic, Scope, Value, list};
 use crate::engine::held::{Direction, Held, said_code};
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::reconcile_objects::Objects;
@@ -11,25 +13,22 @@ use crate::engine::round::Report;
 use crate::error::Result;
 use crate::protocol::item::ItemKind;
 
-/// An object of counts.
-fn counts<'s>(scope: Scope<'s>, counts: &[(&str, usize)]) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    for (name, count) in counts {
-        scope.set(object, name, scope.count(*count as u64)?)?;
+/// What of it is data alone, and whether both sides are proved to hold the same, if that is known.
+fn data(scope: Scope<'_>, mut data: serde_json::Value, in_sync: Option<bool>) -> Result<Value<'_>> {
+    if let Some(in_sync) = in_sync {
+        data["inSync"] = in_sync.into();
     }
-    Ok(object)
+    data.into_js(scope)
 }
 
 impl IntoJs for Report<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let result = counts(
-            scope,
-            &[("applied", self.applied), ("shipped", self.shipped)],
-        )?;
-        scope.set(result, "hasMore", scope.boolean(self.has_more)?)?;
-        if let Some(in_sync) = self.in_sync {
-            scope.set(result, "inSync", scope.boolean(in_sync)?)?;
-        }
+        let said = json!({
+            "applied": self.applied,
+            "shipped": self.shipped,
+            "hasMore": self.has_more,
+        });
+        let result = data(scope, said, self.in_sync)?;
         let held = list(scope, &self.held, write_held)?;
         // An app that compares a quiet round's result with the three fields of old finds them alone.
         if self.held.is_empty() {
@@ -47,18 +46,13 @@ impl IntoJs for Option<Reconciled<Body>> {
         let Some(done) = self else {
             return scope.undefined();
         };
-        let result = counts(
-            scope,
-            &[
-                ("differing", done.differing),
-                ("applied", done.applied),
-                ("shipped", done.shipped),
-                ("requests", done.requests),
-            ],
-        )?;
-        if let Some(in_sync) = done.in_sync {
-            scope.set(result, "inSync", scope.boolean(in_sync)?)?;
-        }
+        let said = json!({
+            "differing": done.differing,
+            "applied": done.applied,
+            "shipped": done.shipped,
+            "requests": done.requests,
+        });
+        let result = data(scope, said, done.in_sync)?;
         scope.set(result, "held", list(scope, &done.held, write_held)?)?;
         if let Some(objects) = &done.objects {
             scope.set(result, "objects", write_objects(scope, objects)?)?;
@@ -68,14 +62,12 @@ impl IntoJs for Option<Reconciled<Body>> {
 }
 
 fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
-    let result = counts(
-        scope,
-        &[
-            ("checked", objects.checked),
-            ("sent", objects.sent),
-            ("received", objects.received),
-        ],
-    )?;
+    let said = json!({
+        "checked": objects.checked,
+        "sent": objects.sent,
+        "received": objects.received,
+    });
+    let result = data(scope, said, None)?;
     let missing = list(scope, &objects.missing, |scope, key| scope.string(key))?;
     scope.set(result, "missing", missing)?;
     let failed = list(scope, &objects.failed, |scope, (key, error)| {
@@ -102,6 +94,10 @@ fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
         Some(body) => body.to_js(scope)?,
         None => scope.null()?,
     };
+    let id = match &held.kind {
+        ItemKind::Record(id) => scope.string(id)?,
+        ItemKind::Row(_) => scope.helper(Intrinsic::RowIdOf, &[item])?,
+    };
     let key = match &held.blob {
         Some(blob) => scope.string(&blob.key)?,
         None => scope.null()?,
@@ -110,7 +106,7 @@ fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
         ("nodeId", scope.string(&held.node_id)?),
         ("direction", scope.text(direction)?),
         ("kind", scope.text(kind)?),
-        ("id", id_of(scope, held, item)?),
+        ("id", id),
         ("timestamp", write_hlc(scope, &held.hlc)?),
         ("item", item),
         ("key", key),
@@ -118,27 +114,4 @@ fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
         ("reason", scope.text(&held.error.to_string())?),
         ("error", to_js(scope, &held.error)?),
     ])
-}
-
-/// The id of a record, or what an app row has as `id`, if that can be read.
-fn id_of<'s>(scope: Scope<'s>, held: &Held<Body>, entry: Value<'s>) -> Result<Value<'s>> {
-    if let ItemKind::Record(id) = &held.kind {
-        return scope.string(id);
-    }
-    let id = |name| -> Result<_> {
-        let columns = scope.get(entry, name)?;
-        match scope.kind(columns)? {
-            Kind::Object => Ok(scope.as_text(scope.get(columns, "id")?)),
-            _ => Ok(None),
-        }
-    };
-    if scope.kind(entry)? == Kind::Object {
-        for name in ["row", "where"] {
-            // What an app's getter throws is no reason to fail the round that names the item.
-            if let Ok(Some(id)) = id(name) {
-                return scope.string(&id);
-            }
-        }
-    }
-    scope.null()
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::future::ready;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as JsonValue};
+use serde_json::{Map, Value as JsonValue, json};
 
 use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
@@ -123,6 +123,18 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// What an app is told of it.
+    pub fn to_json(&self) -> JsonValue {
+        let table = |info: &TableInfo| json!({ "name": info.name, "pkColumns": info.pk_columns });
+        let names = self.tables.iter().map(|info| info.name.as_str());
+        json!({
+            "appId": self.app_id,
+            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+            "filesEnabled": self.files_enabled,
+            "tableNames": names.collect::<Vec<_>>(),
+        })
+    }
+
     /// The table with this bare name.
     pub fn table(&self, name: &str) -> Option<&TableInfo> {
         self.tables.iter().find(|table| table.name == name)

@@ -8,7 +8,7 @@ use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::{Body, faulty_row, malformed, read_hlcs, read_row, unreadable};
 use crate::node::runtime::JsObject;
-use crate::node::value::{Kind, Persistent, Scope, Value};
+use crate::node::value::{Intrinsic, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, NoItem, Table};
@@ -30,35 +30,15 @@ fn table_args<'s>(scope: Scope<'s>, table: &Table) -> Result<Vec<Value<'s>>> {
 
 impl JsRows {
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
-        let wrong = |what| self.namespaces.wrong("list", what);
-        let mut tables = Vec::new();
-        if !scope.is_array(namespaces)? {
-            return Err(wrong("must answer an array of namespaces"));
+        let found = scope.helper(Intrinsic::TablesOf, &[scope.value(namespaces.raw())])?;
+        if let Some(wrong) = scope.as_string(found) {
+            return Err(self.namespaces.wrong("list", &wrong));
         }
-        for index in 0..scope.length(namespaces)? {
-            let namespace = scope.element(namespaces, index)?;
-            let app = scope.as_text(scope.get(namespace, "appId")?);
-            let app = app.ok_or_else(|| wrong("a namespace's appId must be a string"))?;
-            let mut names = scope.get(namespace, "tables")?;
-            if !scope.is_array(names)? {
-                names = scope.get(namespace, "tableNames")?;
-            }
-            if !scope.is_array(names)? {
-                continue;
-            }
-            for index in 0..scope.length(names)? {
-                let table = scope.element(names, index)?;
-                let name = match scope.kind(table)? {
-                    Kind::Object => scope.as_text(scope.get(table, "name")?),
-                    _ => scope.as_text(table),
-                };
-                tables.extend(name.map(|name| Table {
-                    app: app.clone(),
-                    name,
-                }));
-            }
-        }
-        Ok(tables)
+        let found = scope.each(found, |scope, name| Ok(scope.as_text(name)))?;
+        let mut names = found.into_iter().flatten();
+        let table = || Some((names.next()?, names.next()?));
+        let tables = std::iter::from_fn(table).map(|(app, name)| Table { app, name });
+        Ok(tables.collect())
     }
 
     fn read_page(

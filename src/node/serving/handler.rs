@@ -6,13 +6,13 @@
 //! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours
 //! - `push(id, bytes)`: more of the body; false if no more is wanted, a promise if it has to wait
 //! - `end(id, broken)`: there is no more of it
-//! - `answer(id, headers)`: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
+//! - `answer(id, headers)`, the headers being JSON: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
 //!   in pieces
 //! - `pull(id)`: the promise of the next piece, or of null after the last
 //! - `done(id)`: forgets the request, whatever of it is still under way
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -30,9 +30,7 @@ use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
-use crate::node::value::{
-    Call, Env, Kind, Method as Step, Persistent, Scope, Value, add_bound, enter,
-};
+use crate::node::value::{Call, Env, Method as Step, Persistent, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::routes::{Found, Route, find};
 use crate::transport::server::{AnswerBody, Why, serve};
@@ -122,31 +120,16 @@ fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     scope.count(id)
 }
 
-/// The headers that the rules look at.
-fn read_headers(scope: Scope<'_>, given: Value<'_>) -> Result<HeaderMap> {
-    use http::header::{
-        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH, IF_RANGE,
-        RANGE,
+/// The headers of a request, as JSON by their names.
+fn read_headers(scope: Scope<'_>, given: Value<'_>) -> HeaderMap {
+    let given = scope.as_string(given).unwrap_or_default();
+    let given: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&given).unwrap_or_default();
+    let header = |(name, value): (String, serde_json::Value)| {
+        let value = HeaderValue::from_str(value.as_str()?).ok()?;
+        Some((HeaderName::try_from(name).ok()?, value))
     };
-    const LOOKED_AT: [HeaderName; 7] = [
-        ACCEPT_ENCODING,
-        CONTENT_ENCODING,
-        CONTENT_LENGTH,
-        CONTENT_TYPE,
-        IF_NONE_MATCH,
-        IF_RANGE,
-        RANGE,
-    ];
-    let mut headers = HeaderMap::new();
-    if scope.kind(given)? != Kind::Object {
-        return Ok(headers);
-    }
-    for name in LOOKED_AT {
-        let value = scope.as_string(scope.get(given, name.as_str())?);
-        let value = value.and_then(|text| HeaderValue::from_str(&text).ok());
-        headers.extend(value.map(|value| (name, value)));
-    }
-    Ok(headers)
+    given.into_iter().filter_map(header).collect()
 }
 
 fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
@@ -205,7 +188,7 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
             "must be the number of a request that is not answered yet",
         )
     })?;
-    head.headers = read_headers(call.scope, call.arg(1))?;
+    head.headers = read_headers(call.scope, call.arg(1));
     let context = Rc::new(Context {
         channels: vec![Rc::clone(&handler.channel)],
         request: Some(request),
@@ -286,14 +269,15 @@ struct Head {
 
 impl IntoJs for Head {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let headers = scope.object()?;
-        for (name, value) in &self.headers {
-            let text = String::from_utf8_lossy(value.as_bytes());
-            scope.set(headers, name.as_str(), scope.text(&text)?)?;
-        }
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), text(value).into()));
         scope.object_of(&[
             ("status", scope.count(u64::from(self.status))?),
-            ("headers", headers),
+            (
+                "headers",
+                serde_json::Value::Object(headers.collect()).into_js(scope)?,
+            ),
             ("body", self.whole.into_js(scope)?),
         ])
     }

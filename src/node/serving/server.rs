@@ -94,12 +94,14 @@ fn read_limits(options: &Options<'_>) -> Result<Limits> {
     })
 }
 
+/// `listen(port, host)`, which `js/server.js` has read.
 fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
-    let arguments = read_place(call);
+    let port = call.scope.as_number(call.arg(0)).and_then(safe_integer);
+    let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    let host = call.scope.as_string(call.arg(1)).unwrap_or_default();
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     let entered = enter(call)?;
     spawn(call.scope, async move {
-        let (host, port) = arguments?;
         if !matches!(*server.state.borrow(), ServerState::Closed) {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
@@ -152,22 +154,6 @@ async fn start(
     let listening = Listening::begin(threads()?, bound, (channels, server.limits), end);
     server.state.replace(ServerState::Listening(listening));
     Ok((address, tasks))
-}
-
-fn read_place(call: &Call<'_>) -> Result<(String, u16)> {
-    let (scope, port, host) = (call.scope, call.arg(0), call.arg(1));
-    let mut place = ("127.0.0.1".to_owned(), 0);
-    if !scope.is_nullish(host)? {
-        let given = scope.as_text(host).and_then(|host| host.to_utf8());
-        place.0 = given.ok_or_else(|| scope.must_be("listen(host)", "a string", host))?;
-    }
-    if !scope.is_nullish(port)? {
-        let number = scope.as_number(port).and_then(safe_integer);
-        let given = number.and_then(|number| u16::try_from(number).ok());
-        let what = "an integer from 0 to 65535";
-        place.1 = given.ok_or_else(|| scope.must_be("listen(port)", what, port))?;
-    }
-    Ok(place)
 }
 
 fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {

@@ -3,8 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::{
     Native, add_methods, json as json_arg, limit_in, methods, promise, text, text_arg, write_page,
 };
@@ -15,7 +13,7 @@ use crate::node::runtime::{IntoJs, parse_json};
 use crate::node::value::{Call, Method, Scope, Value, brand};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
-use crate::store::{AppRowStore, Json, Namespace, Registration, TableInfo};
+use crate::store::{AppRowStore, Json, Namespace, Registration};
 
 /// The source that stands for `store`.
 pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
@@ -144,14 +142,6 @@ impl IntoJs for ScanPage {
 
 impl IntoJs for Namespace {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let table = |info: &TableInfo| json!({ "name": info.name, "pkColumns": info.pk_columns });
-        let names = self.tables.iter().map(|info| info.name.as_str());
-        let namespace = json!({
-            "appId": self.app_id,
-            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
-            "filesEnabled": self.files_enabled,
-            "tableNames": names.collect::<Vec<_>>(),
-        });
-        namespace.into_js(scope)
+        self.to_json().into_js(scope)
     }
 }

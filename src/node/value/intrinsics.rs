@@ -25,6 +25,8 @@ intrinsics! {
     EntriesOf = "entriesOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
+    TablesOf = "tablesOf", "See `js/bridge/items.js`.";
+    RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
     CallMethod = "callMethod", "See `js/bridge/calls.js`.";
     NewMap = "newMap", "See `js/bridge/index.js`.";
