@@ -1,7 +1,5 @@
 "use strict";
 
-const { describe } = require("../describe.js");
-
 /** After this many later ones a wait counts as one that lasts. */
 const LASTING = 1024;
 
@@ -56,11 +54,9 @@ function createWaits(settle, lost) {
 
   /**
    * Calls a method. Answers nothing where the wait of this number is for what it answered, else the answer in an
-   * array; in words what is there where no such function is.
+   * array.
    */
-  function callMethod(id, object, name, ...args) {
-    const method = object?.[name];
-    if (typeof method !== "function") return describe(method, true);
+  function callMethod(id, object, method, ...args) {
     const answer = apply(method, object, args);
     return waitFor(id, answer) ? undefined : [answer];
   }

@@ -7,7 +7,7 @@ use super::executor::{Executor, Settlement};
 use super::wait::Called;
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
-use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value, unfit};
+use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
 use crate::polling::Waiting;
 
 /// An object of the app's, or of this package, and the option that it came in.
@@ -74,23 +74,17 @@ impl JsObject {
 
     fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Called<'s>> {
         let object = self.value(scope)?;
-        let called = Executor::of(scope.env()).call(scope, (object, name), args)?;
-        match called {
-            Called::NoFunction(found) => Err(self.no_function(scope, object, (name, &found))?),
-            called => Ok(called),
+        if scope.is_nullish(object)? {
+            return Err(scope.must_be_some(self.option, "an adapter", object));
         }
-    }
-
-    fn no_function(
-        &self,
-        scope: Scope<'_>,
-        object: Value<'_>,
-        (name, found): (&str, &str),
-    ) -> Result<Error> {
-        if scope.is_nullish(object)? || scope.describe(object, true)? == "a Promise" {
-            return Ok(scope.must_be_some(self.option, "an adapter", object));
+        let method = scope.get(object, name)?;
+        if scope.kind(method)? == Kind::Function {
+            return Executor::of(scope.env()).call(scope, (object, method), args);
         }
-        Ok(unfit(&self.method(name), "a function", found))
+        if scope.describe(object, true)? == "a Promise" {
+            return Err(scope.must_be_some(self.option, "an adapter", object));
+        }
+        Err(scope.must_be_some(&self.method(name), "a function", method))
     }
 
     /// Calls the method, whatever it answers.
@@ -138,7 +132,6 @@ async fn await_call<R>(
         match begin(scope).map_err(|error| Thrown::rename(error, &operation))? {
             Called::Answered(answer) => read(scope, answer).map(Begun::Done),
             Called::Waiting(waiting) => Ok(Begun::Pending(waiting, read)),
-            Called::NoFunction(_) => read(scope, scope.undefined()?).map(Begun::Done),
         }
     })?;
     match state {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::executor::{Executor, SettledValue, Settlement};
 use crate::error::Result;
-use crate::node::value::{Call, Intrinsic, Kind, Scope, Value, function};
+use crate::node::value::{Call, Intrinsic, Scope, Value, function};
 use crate::polling::{Task, Waiting};
 use crate::protocol::hlc::safe_integer;
 
@@ -66,21 +66,18 @@ impl Executor {
     pub(super) fn call<'s>(
         &self,
         scope: Scope<'s>,
-        (object, name): (Value<'s>, &str),
+        (object, method): (Value<'s>, Value<'s>),
         args: &[Value<'s>],
     ) -> Result<Called<'s>> {
         let (id, waiting) = self.waits.begin(self.tasks.current()?);
-        let call = [scope.count(id)?, object, scope.text(name)?];
+        let call = [scope.count(id)?, object, method];
         let answer = scope.helper(Intrinsic::CallMethod, &[&call[..], args].concat());
-        let kind = answer.and_then(|answer| Ok((scope.kind(answer)?, answer)));
-        if matches!(kind, Ok((Kind::Undefined, _))) {
+        let is_there = answer.and_then(|answer| Ok((scope.is_object(answer)?, answer)));
+        if matches!(is_there, Ok((false, _))) {
             return Ok(Called::Waiting(waiting));
         }
         self.waits.forget(id);
-        Ok(match kind? {
-            (Kind::String, found) => Called::NoFunction(scope.as_string(found).unwrap_or_default()),
-            (_, answer) => Called::Answered(scope.element(answer, 0)?),
-        })
+        is_there.and_then(|(_, answer)| scope.element(answer, 0).map(Called::Answered))
     }
 }
 
@@ -90,6 +87,4 @@ pub(super) enum Called<'s> {
     Waiting(Waiting<Settlement>),
     /// It answered something else.
     Answered(Value<'s>),
-    /// There is no such function, but this.
-    NoFunction(String),
 }

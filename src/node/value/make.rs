@@ -253,19 +253,18 @@ impl<'s> Scope<'s> {
 
     /// The error of an argument or option that is not `what` it must be; it shows the value, if that is short.
     pub fn must_be(self, option: &str, what: &str, value: Value<'_>) -> Error {
-        unfit(
-            option,
-            what,
-            &self.describe(value, false).unwrap_or_default(),
-        )
+        self.unfit(option, what, value, false)
     }
     /// The same, but of the value it shows only of what kind it is: it may be a secret.
     pub fn must_be_some(self, option: &str, what: &str, value: Value<'_>) -> Error {
-        unfit(
-            option,
-            what,
-            &self.describe(value, true).unwrap_or_default(),
-        )
+        self.unfit(option, what, value, true)
+    }
+    fn unfit(self, option: &str, what: &str, value: Value<'_>, hides: bool) -> Error {
+        let got = self.describe(value, hides).unwrap_or_default();
+        let is_promise = got == "a Promise";
+        let advice = if is_promise { ": await it first" } else { "" };
+        let what = format!("must be {what}, got {got}{advice}");
+        Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
     }
     /// What a value is, in a few words. Runs no code of the app's.
     pub fn describe(self, value: Value<'_>, hides: bool) -> Result<String> {
@@ -273,15 +272,4 @@ impl<'s> Scope<'s> {
         let got = self.helper(Intrinsic::Describe, &args)?;
         Ok(self.as_string(got).unwrap_or_default())
     }
-}
-
-/// The error of what is not `what` it must be, but `got`, as [described](Scope::describe).
-pub fn unfit(option: &str, what: &str, got: &str) -> Error {
-    let advice = if got == "a Promise" {
-        ": await it first"
-    } else {
-        ""
-    };
-    let what = format!("must be {what}, got {got}{advice}");
-    Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
 }
