@@ -20,6 +20,7 @@ const RULES = [
     "a store is known by its trait",
   ],
   [/^transport\//, /\bcrate::(store|node)\b/, "transport/ does not know stores"],
+  [/^polling\//, /\bcrate::(engine|store|transport|joint|node)\b/, "polling/ knows nothing of what is waited for"],
 ];
 
 function* filesBelow(folder, prefix = "") {

@@ -2,7 +2,7 @@
 
 /**
  * The change log of a database that the app opened: the way to its handle for the statements of the native side
- * (`src/node/adapters/handle_log.rs`), which decides all that is about logs. Here are the transactions, and the
+ * (`src/node/adapters/handle.rs`), which decides all that is about logs. Here are the transactions, and the
  * readers and writers of the tables.
  */
 

@@ -1,6 +1,6 @@
 //! The page that an adapter finds itself: `queryUnseen`.
 //!
-//! The answer is the app's own work and is taken for a hint ([`Ask::complete_of`]). Where it is of no use the store is
+//! The answer is the app's own work and is taken for a hint ([`Ask::select_found`]). Where it is of no use the store is
 //! scanned, which is slow and always right.
 
 use super::page::items_of;
