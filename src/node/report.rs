@@ -1,7 +1,5 @@
 //! What a round or a reconciliation came to, as JavaScript sees it.
 
-use serde_json::json;
-
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
 use super::runtime::IntoJs;
@@ -13,22 +11,30 @@ use crate::engine::round::Report;
 use crate::error::Result;
 use crate::protocol::item::ItemKind;
 
-/// What of it is data alone, and whether both sides are proved to hold the same, if that is known.
-fn data(scope: Scope<'_>, mut data: serde_json::Value, in_sync: Option<bool>) -> Result<Value<'_>> {
-    if let Some(in_sync) = in_sync {
-        data["inSync"] = in_sync.into();
+/// An object of counts, and of whether both sides are proved to hold the same, if that is known.
+fn counts<'s>(
+    scope: Scope<'s>,
+    counts: &[(&str, usize)],
+    in_sync: Option<bool>,
+) -> Result<Value<'s>> {
+    let object = scope.object()?;
+    for (name, count) in counts {
+        scope.set(object, name, scope.count(*count as u64)?)?;
     }
-    data.into_js(scope)
+    if let Some(in_sync) = in_sync {
+        scope.set(object, "inSync", scope.boolean(in_sync)?)?;
+    }
+    Ok(object)
 }
 
 impl IntoJs for Report<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let said = json!({
-            "applied": self.applied,
-            "shipped": self.shipped,
-            "hasMore": self.has_more,
-        });
-        let result = data(scope, said, self.in_sync)?;
+        let said = [("applied", self.applied), ("shipped", self.shipped)];
+        let result = counts(scope, &said, None)?;
+        scope.set(result, "hasMore", scope.boolean(self.has_more)?)?;
+        if let Some(in_sync) = self.in_sync {
+            scope.set(result, "inSync", scope.boolean(in_sync)?)?;
+        }
         let held = list(scope, &self.held, write_held)?;
         // An app that compares a quiet round's result with the three fields of old finds them alone.
         if self.held.is_empty() {
@@ -46,13 +52,13 @@ impl IntoJs for Option<Reconciled<Body>> {
         let Some(done) = self else {
             return scope.undefined();
         };
-        let said = json!({
-            "differing": done.differing,
-            "applied": done.applied,
-            "shipped": done.shipped,
-            "requests": done.requests,
-        });
-        let result = data(scope, said, done.in_sync)?;
+        let said = [
+            ("differing", done.differing),
+            ("applied", done.applied),
+            ("shipped", done.shipped),
+            ("requests", done.requests),
+        ];
+        let result = counts(scope, &said, done.in_sync)?;
         scope.set(result, "held", list(scope, &done.held, write_held)?)?;
         if let Some(objects) = &done.objects {
             scope.set(result, "objects", write_objects(scope, objects)?)?;
@@ -62,12 +68,12 @@ impl IntoJs for Option<Reconciled<Body>> {
 }
 
 fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
-    let said = json!({
-        "checked": objects.checked,
-        "sent": objects.sent,
-        "received": objects.received,
-    });
-    let result = data(scope, said, None)?;
+    let said = [
+        ("checked", objects.checked),
+        ("sent", objects.sent),
+        ("received", objects.received),
+    ];
+    let result = counts(scope, &said, None)?;
     let missing = list(scope, &objects.missing, |scope, key| scope.string(key))?;
     scope.set(result, "missing", missing)?;
     let failed = list(scope, &objects.failed, |scope, (key, error)| {

@@ -269,15 +269,14 @@ struct Head {
 
 impl IntoJs for Head {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), text(value).into()));
+        let headers = scope.object()?;
+        for (name, value) in &self.headers {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            scope.set(headers, name.as_str(), scope.text(&text)?)?;
+        }
         scope.object_of(&[
             ("status", scope.count(u64::from(self.status))?),
-            (
-                "headers",
-                serde_json::Value::Object(headers.collect()).into_js(scope)?,
-            ),
+            ("headers", headers),
             ("body", self.whole.into_js(scope)?),
         ])
     }
