@@ -5,7 +5,6 @@
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
 const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
-const { setStamp, stampOf } = require("./make.js");
 const { entriesOf, stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
@@ -15,8 +14,8 @@ exports.bridge = {
   parse,
   textOf: (value) => stringify(asRead(value)),
   stampsOf,
-  stampOf,
-  setStamp,
+  /** A timestamp, made in one call: to set its properties from the native side takes one for each. */
+  stampOf: (wallTime, counter, nodeId) => ({ wallTime, counter, nodeId }),
   abilitiesOf,
   aroundOf,
   rowIdOf,

@@ -1,11 +1,12 @@
 //! Timestamps and version vectors across the bridge.
 
 use crate::error::Result;
-use crate::node::runtime::IntoJs;
+use crate::node::runtime::{IntoJs, parse_json};
 use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::protocol::wire;
 
 /// The numbers of a timestamp in what `js/bridge/stamps.js` answers.
 const STRIDE: usize = 3;
@@ -37,15 +38,12 @@ pub fn read_hlc_of(scope: Scope<'_>, value: Value<'_>, key: &str) -> Result<Opti
 
 /// A timestamp as an object.
 pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
-    scope.helper(Intrinsic::StampOf, &parts_of(scope, hlc)?)
-}
-
-fn parts_of<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<[Value<'s>; 3]> {
-    Ok([
+    let parts = [
         scope.count(hlc.wall_time)?,
         scope.count(hlc.counter)?,
         scope.string(&hlc.node_id)?,
-    ])
+    ];
+    scope.helper(Intrinsic::StampOf, &parts)
 }
 
 /// Of the timestamps that the items of an array have under `field`, or that they are, those that are `wanted`, with
@@ -137,16 +135,7 @@ pub fn read_watermarks(
 
 /// A version vector as an object.
 pub fn write_watermarks<'s>(scope: Scope<'s>, watermarks: &Watermarks) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    for (node, hlc) in watermarks.iter() {
-        scope.nested(|scope| {
-            let [wall_time, counter, node_id] = parts_of(scope, hlc)?;
-            let object = scope.value(object.raw());
-            let args = [object, scope.string(node)?, wall_time, counter, node_id];
-            scope.helper(Intrinsic::SetStamp, &args).map(drop)
-        })?;
-    }
-    Ok(object)
+    parse_json(scope, &wire::write_watermarks(watermarks))
 }
 
 impl IntoJs for Hlc {

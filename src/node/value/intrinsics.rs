@@ -18,10 +18,9 @@ intrinsics! {
     Parse = "parse", "`JSON.parse`";
     TextOf = "textOf", "See `js/bridge/as-read.js`.";
     StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
-    StampOf = "stampOf", "See `js/bridge/make.js`.";
+    StampOf = "stampOf", "See `js/bridge/index.js`.";
     SetOwn = "setOwn", "See `js/set-own.js`.";
     Hide = "hide", "See `js/errors.js`.";
-    SetStamp = "setStamp", "See `js/bridge/make.js`.";
     EntriesOf = "entriesOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
