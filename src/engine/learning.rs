@@ -315,7 +315,7 @@ fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>, stuck: &S
 }
 
 /// Whether the peer's log is not the one that the page was made for: what was left out of it because it had come from
-/// there may not be there any more, and the peer took the page for whole.
+/// there may not be there any more. The peer has not noted that page.
 fn is_another_log(pair: &Pair, told: &PlaneAnswer) -> bool {
     let head = pair.history.head();
     head.is_some_and(|head| !told.history.has(head))
@@ -361,9 +361,6 @@ fn update<B>(
             sent.upto.max(told.have)
         };
         pair.confirmed = told.have;
-        if !is_lost && is_another_log(pair, &told) {
-            pair.have = 0;
-        }
         if let Some(upto) = still.out {
             pair.have = pair.have.min(upto);
             pair.confirmed = pair.confirmed.min(upto);

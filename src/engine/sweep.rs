@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::Seen;
 use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -30,6 +31,8 @@ pub struct Sweep<B> {
     pub(super) known_at_peer: Option<Watermarks>,
     /// Per node the first item that is held on its way out. Nothing of the node follows it.
     pub(super) stopped: HashMap<NodeId, Hlc>,
+    /// The timestamps of what the peer refused, and said so.
+    pub(super) refused: HashSet<Hlc>,
     /// Nodes of which an item was not taken in: what follows it moves no watermark.
     pub(super) broken: HashSet<NodeId>,
     /// Nodes that the strict order stops on their way in.
@@ -58,6 +61,11 @@ pub struct Sweep<B> {
     pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
+    /// Everything is offered, whatever the peer says that it holds: it has another history than it had, and may have
+    /// lost what was before what it holds.
+    pub(super) offers_all: bool,
+    /// How far the peer's logs were seen, while everything is offered: only then is it persisted.
+    pub(super) seen: Option<Seen>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -73,6 +81,7 @@ impl<B> Default for Sweep<B> {
             shipped: Watermarks::default(),
             known_at_peer: None,
             stopped: HashMap::new(),
+            refused: HashSet::new(),
             broken: HashSet::new(),
             gapped: HashSet::new(),
             superseded: HashMap::new(),
@@ -85,6 +94,8 @@ impl<B> Default for Sweep<B> {
             oversized: HashSet::new(),
             unordered: Unordered::default(),
             begun: false,
+            offers_all: false,
+            seen: None,
             held: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),
@@ -189,6 +200,13 @@ impl<B> Sweep<B> {
                 .and_then(|known| known.get(&held.node_id));
             let reached = self.shipped.get(&held.node_id).min(at_peer).cloned();
             self.shipped.set(held.node_id.clone(), reached);
+            if self.refused.remove(&held.hlc) {
+                // Another item of that timestamp may be there, for which the peer answers.
+                self.shipped.lower_below(&held.hlc);
+                if let Some(known) = &mut self.known_at_peer {
+                    known.lower_below(&held.hlc);
+                }
+            }
             self.stopped.remove(&held.node_id);
             self.oversized.remove(&held.hlc);
         }
@@ -323,7 +341,9 @@ impl<B> Sweep<B> {
             let all = round.received.iter();
             all.filter(|hlc| round.is_before_what_was_left_out(hlc))
         };
-        let mut known = round.coverage.clone().unwrap_or_else(|| {
+        let counts = !self.offers_all || !round.more;
+        let coverage = round.coverage.clone().filter(|_| counts);
+        let mut known = coverage.unwrap_or_else(|| {
             let mut known = before.clone();
             known.merge(&shipped);
             received().for_each(|hlc| known.advance(hlc));

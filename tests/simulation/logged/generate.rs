@@ -46,7 +46,42 @@ pub fn scenario(seed: u64) -> Scenario {
             scenario.lasting.push(fault);
         }
     }
+    let mut plain = Rng::new(seed ^ 0x706C_6169_6E00);
+    if plain.percent(30) {
+        some_keep_no_log(&mut plain, &mut scenario);
+    }
     scenario
+}
+
+/// Places that only call may keep no log, as adapters of an app do not. What a log alone survives does not happen to
+/// them then: it happens to the others.
+fn some_keep_no_log(rng: &mut Rng, scenario: &mut Scenario) {
+    for place in 1..scenario.places.len() {
+        let shares_its_node = |other: &Place| other.node == Some(place);
+        let is_alone =
+            scenario.places[place].node.is_none() && !scenario.places.iter().any(shares_its_node);
+        if is_alone && !scenario.is_parent(place) && rng.percent(60) {
+            scenario.places[place].keeps_log = false;
+            // A store with a log knows what it holds.
+            let parent = scenario.places[place].parent;
+            let parent = &mut scenario.places[parent];
+            (parent.access, parent.rows_know_coverage) = (Access::Indexed, true);
+        }
+    }
+    let places = scenario.places.clone();
+    if places.iter().any(|place| !place.keeps_log) {
+        // Versions of one timestamp travel to them in one message, or not at all.
+        scenario.answer_room = None;
+    }
+    for deed in &mut scenario.deeds {
+        if deed
+            .needs_a_log_at()
+            .iter()
+            .any(|place| !places[*place].keeps_log)
+        {
+            *deed = Deed::Wait(1);
+        }
+    }
 }
 
 /// Every place has every table.
