@@ -28,8 +28,9 @@ where
     T: State,
     E: Events,
 {
-    /// What was asked for by its key is in no page that would come again. So an object that is still to be fetched is
-    /// noted to be missing before its item is stored. Returns what finds no room to wait.
+    /// An object that is still to be fetched is noted to be missing before its item is stored: a page may not come again,
+    /// because the peer is put back to before it had it, and what was asked for by its key is in none. Returns what was
+    /// asked for and finds no room to wait. A page has to come again then: it is not passed before its objects are here.
     async fn expect_objects(
         &self,
         session: &mut Session<S::Body>,
@@ -40,14 +41,15 @@ where
         let (mut news, mut left) = (Vec::new(), HashSet::new());
         for Keyed { key, item } in items {
             let waits = session.held.contains_key(&(true, key.clone()));
-            if item.blob.is_some() && !waits && wanted.contains(key) {
+            if item.blob.is_some() && !waits {
                 let message = "its object was not fetched yet";
                 let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
                 let held = Held::new(item, Direction::Inbound, error);
                 match session.hold(key, held, self.options.most_waiting) {
                     Wait::News(waits) => news.push(waits),
                     Wait::Known => {}
-                    Wait::NoRoom => left.extend([key.clone()]),
+                    Wait::NoRoom if wanted.contains(key) => left.extend([key.clone()]),
+                    Wait::NoRoom => {}
                 }
             }
         }

@@ -132,7 +132,10 @@ impl<S: Side> Responder<S> {
         )
         .await;
         let coverage = match coverage(&self.side).await {
-            Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
+            Ok(coverage) => {
+                let before = &request.shipped_after;
+                coverage.map(|held| without_failed(held, before, &arrivals))
+            }
             Err(error) => {
                 self.side.log().warn(
                     "getNodeWatermarks failed; the answer reports no coverage",
@@ -349,8 +352,12 @@ fn not_taken_in() -> Error {
 }
 
 /// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,
-/// and the one that is here must not answer for the other.
-fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermarks {
+/// and the one that is here must not answer for the other. What was there `before` the request still is.
+fn without_failed<B>(
+    mut held: Watermarks,
+    before: &Watermarks,
+    arrivals: &[Arrival<B>],
+) -> Watermarks {
     let mut runs = ContiguousPrefix::default();
     for arrival in arrivals
         .iter()
@@ -361,7 +368,8 @@ fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermark
     let reached = runs.unbroken();
     for (node, gap) in runs.gaps() {
         if held.get(node).is_some_and(|hlc| hlc >= gap) {
-            held.set(node.clone(), reached.get(node).cloned());
+            let before = before.get(node).filter(|before| *before < gap);
+            held.set(node.clone(), reached.get(node).max(before).cloned());
         }
     }
     held

@@ -321,6 +321,11 @@ impl<B> Sweep<B> {
         let mut any = false;
         for (node, floor) in round.shipped_after.iter() {
             let was_earlier = |before: &Hlc| before <= floor;
+            // A peer that refuses something may say of its node no more than that.
+            let gap = round.shipped.gaps().get(node);
+            if gap.is_some_and(|gap| self.refused.contains(gap)) {
+                continue;
+            }
             if coverage.covers(floor) || self.rewound.get(node).is_some_and(was_earlier) {
                 continue;
             }

@@ -74,11 +74,11 @@ fn some_keep_no_log(rng: &mut Rng, scenario: &mut Scenario) {
         scenario.answer_room = None;
     }
     for deed in &mut scenario.deeds {
-        if deed
-            .needs_a_log_at()
-            .iter()
-            .any(|place| !places[*place].keeps_log)
-        {
+        let keeps_none = |place: &usize| !places[*place].keeps_log;
+        let is_plain = places.iter().any(|place| !place.keeps_log);
+        // What is gone without a tombstone is missed by those that keep logs alone.
+        let is_missed = matches!(deed, Deed::Remove { .. }) && is_plain;
+        if is_missed || deed.needs_a_log_at().iter().any(keeps_none) {
             *deed = Deed::Wait(1);
         }
     }
