@@ -1,5 +1,5 @@
-// A laptop over adapters of an app, which keep no log, beside a laptop and a cloud that keep them: it goes by
-// watermarks, and what comes into the cloud's log in another order than it was stamped reaches it all the same.
+// Sides that keep logs beside one that keeps none, over adapters of an app: they go by watermarks, and what comes into
+// a log in another order than it was stamped reaches the other side all the same.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { faulty, throwingFor } from "./support/faulty.mjs";
@@ -45,6 +45,14 @@ async function putWithObject(place, objects, id, stamp) {
   await place.put(id, stamp, id, blobFields(key, id.length));
 }
 
+async function assertQuiet(engine) {
+  const { applied, shipped, hasMore, held } = await engine.exchange();
+  assert.deepEqual(
+    { applied, shipped, hasMore, held },
+    { applied: 0, shipped: 0, hasMore: false, held: [] },
+  );
+}
+
 for (const restarts of [false, true]) {
   const when = restarts ? "that begins again before every round" : "that stays";
   test(`what waited for its object comes to a laptop without a log ${when}`, async (t) => {
@@ -72,11 +80,7 @@ for (const restarts of [false, true]) {
     assert.deepEqual(await holding(logged), await holding(cloud));
     assert.equal(Object.keys(await plain.labels()).length, 8);
     assert.deepEqual(Buffer.from((await objects.plain.get("files/r2")).data).toString(), "r2");
-    const { applied, shipped, hasMore, held } = await engine.exchange();
-    assert.deepEqual(
-      { applied, shipped, hasMore, held },
-      { applied: 0, shipped: 0, hasMore: false, held: [] },
-    );
+    await assertQuiet(engine);
   });
 }
 
@@ -129,6 +133,82 @@ test("a cloud that is put back, and writes on, gets all from a laptop without a 
   const { records } = await holding(cloud);
   assert.equal(Object.keys(records).length, 22);
   assert.deepEqual(await holding(plain), { records, rows: {} });
-  const { applied, shipped, hasMore } = await engine().exchange();
-  assert.deepEqual({ applied, shipped, hasMore }, { applied: 0, shipped: 0, hasMore: false });
+  await assertQuiet(engine());
+});
+
+/** A cloud without a log, a laptop with one, and an engine of the laptop that can begin again. */
+async function besidePlainCloud(t) {
+  const folder = folderFor(t);
+  const cloud = plainPlace("cloud");
+  const { baseUrl } = await serve(t, cloud);
+  const state = memoryState();
+  const open = async () => {
+    const laptop = await nativePlace(folder, "laptop");
+    t.after(() => laptop.close());
+    const engine = engineAt(laptop, baseUrl, { syncState: state, pageLimit: 3 });
+    return { ...laptop, engine };
+  };
+  return { cloud, open };
+}
+
+test("what is stored late, by whichever program, comes to a cloud without a log", async (t) => {
+  const { cloud, open } = await besidePlainCloud(t);
+  let laptop = await open();
+  await laptop.put("on time", at(100, "laptop"));
+  await laptop.line("page", 0, at(101, "laptop"), "on time");
+  await drain(laptop.engine);
+  await laptop.close();
+  // Another program has stamped earlier, stores now, and ends without an exchange.
+  const other = await open();
+  for (let n = 0; n < 10; n += 1) {
+    await other.put(`late-${n}`, at(10 + n, "laptop"));
+    await other.line("late", n, at(30 + n, "laptop"), `${n}`);
+  }
+  await other.close();
+  laptop = await open();
+  await drain(laptop.engine);
+  assert.deepEqual(await holding(cloud), await holding(laptop));
+  assert.equal(Object.keys(await cloud.labels()).length, 11);
+  assert.equal(Object.keys(await cloud.lines()).length, 11);
+  await assertQuiet(laptop.engine);
+});
+
+test("what a laptop had from another one in another order comes to a cloud without a log", async (t) => {
+  const { cloud, open } = await besidePlainCloud(t);
+  const laptop = await open();
+  const phone = await openFor(t, nativePlace, "phone");
+  const { baseUrl } = await serve(t, laptop);
+  const byCable = engineAt(phone, baseUrl);
+  for (const [n, stamp] of [50, 20, 70, 10, 60, 40, 30].entries()) {
+    await phone.put(`r${n}`, at(stamp, "phone"));
+    await phone.line("page", n, at(100 - stamp, "phone"), `${stamp}`);
+    await drain(byCable);
+    await drain(laptop.engine);
+  }
+  assert.deepEqual(await holding(cloud), await holding(phone));
+  await assertQuiet(laptop.engine);
+});
+
+test("a laptop whose file is put back, and its state is not, gets all again from a cloud without a log", async (t) => {
+  const { cloud, open } = await besidePlainCloud(t);
+  let laptop = await open();
+  await laptop.put("early", at(5, "laptop"));
+  await drain(laptop.engine);
+  await laptop.close();
+  const copy = copyOf(laptop);
+  laptop = await open();
+  for (let n = 0; n < 8; n += 1) {
+    await laptop.put(`r${n}`, at(10 + n, "laptop"));
+    await cloud.put(`c${n}`, at(10 + n, "cloud"));
+  }
+  await drain(laptop.engine);
+  await laptop.close();
+  copy.putBack();
+  laptop = await open();
+  await laptop.put("after", at(100, "laptop"));
+  await cloud.put("after too", at(100, "cloud"));
+  await warningsOf(t, () => drain(laptop.engine));
+  assert.deepEqual(await holding(laptop), await holding(cloud));
+  assert.equal(Object.keys(await laptop.labels()).length, 19);
+  await assertQuiet(laptop.engine);
 });

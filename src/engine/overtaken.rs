@@ -5,6 +5,10 @@
 //! sent side by side. So the peer tells the caller how far it has seen the logs, and which nodes' timestamps came into
 //! them since then behind later ones that the caller had seen already. From there on the caller asks again. How far it
 //! has seen the logs is persisted with its watermarks, as entries of nodes that cannot be any.
+//!
+//! The twin: a caller with logs, and a peer that keeps none. What comes into the own logs behind what that peer was
+//! offered, it is offered again from there on. How far the own logs were looked at for it is persisted with the peer's
+//! watermarks.
 
 use std::collections::HashSet;
 
@@ -15,9 +19,10 @@ use crate::protocol::log::{Cursor, Generation, LogAnswer, Overtaken, Seen};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::planes::{keeps_logs, look};
-use super::ports::Side;
+use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::session::Planes;
 use super::sweep::Sweep;
 
@@ -33,9 +38,9 @@ const ROWS: &str = "rows";
 /// The versions that came with a request.
 pub(super) type Brought = HashSet<(ItemKind, Hlc)>;
 
-pub(super) fn brought<B>(items: &[Item<B>]) -> Brought {
+pub(super) fn brought<'a, B: 'a>(items: impl IntoIterator<Item = &'a Item<B>>) -> Brought {
     items
-        .iter()
+        .into_iter()
         .map(|item| (item.kind.clone(), item.hlc.clone()))
         .collect()
 }
@@ -110,10 +115,10 @@ pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
 impl<B> Sweep<B> {
     /// Takes in what the peer `told` a caller that had `seen` so much of its logs, and had `advertised` these watermarks.
     /// What has to be asked for, or offered, again is taken from the watermarks that are to be persisted: the `own` ones,
-    /// and those of the `peer`. Whether `more` is to be offered says when all was. Returns what is seen now.
+    /// and those of the `peer`. Returns what is seen now.
     pub(super) fn hear_of_overtaken(
         &mut self,
-        (seen, advertised, more): (&Seen, &Watermarks, bool),
+        (seen, advertised): (&Seen, &Watermarks),
         told: Option<Overtaken>,
         (own, peer): (&mut Watermarks, &mut Watermarks),
     ) -> Seen {
@@ -133,12 +138,7 @@ impl<B> Sweep<B> {
         }
         if told.is_other {
             *peer = Watermarks::default();
-            self.known_at_peer = None;
-            self.shipped = Watermarks::default();
-            self.backlog.forget();
-            self.offers_all = true;
-        } else if !more {
-            self.offers_all = false;
+            self.offer_all();
         }
         for (_, hlc) in told.again.iter() {
             own.lower_below(hlc);
@@ -153,6 +153,63 @@ impl<B> Sweep<B> {
         }
         self.seen = None;
         told.seen
+    }
+}
+
+impl<S, O, X, T, E> Engine<S, O, X, T, E>
+where
+    S: Side,
+    O: Blobs,
+    X: Exchange<S::Body>,
+    T: State,
+    E: Events,
+{
+    /// Looks for what came into the own logs behind what the `peer` is known to hold and was `offered`, but for what it
+    /// has just `brought`. It is offered again, and taken from the peer's watermarks; if the logs are not those that were
+    /// looked at before, everything is offered and asked for again. Returns up to where the logs were
+    /// looked at, and whether anything was found.
+    pub(super) async fn offer_late(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        (own, peer, offered): (&mut Watermarks, &mut Watermarks, &Seen),
+        brought: &Brought,
+    ) -> Result<(Seen, bool)> {
+        // What is not persisted is offered from nothing by every sweep.
+        if self.state.is_none() {
+            return Ok((Seen::default(), false));
+        }
+        let known = sweep.offered.clone().unwrap_or_else(|| offered.clone());
+        let mut marks = peer.clone();
+        marks.merge(&sweep.shipped);
+        if let Some(at_peer) = &sweep.known_at_peer {
+            marks.merge(at_peer);
+        }
+        let Some(late) = overtaken(&self.side, (&marks, &known), brought).await? else {
+            return Ok((offered.clone(), false));
+        };
+        if late.is_other {
+            // The stores were put back, or are others: what the peer had from them and what they had from it are not known.
+            *own = Watermarks::default();
+            *peer = Watermarks::default();
+            sweep.received = Watermarks::default();
+            sweep.offer_all();
+        }
+        for (_, hlc) in late.again.iter() {
+            peer.lower_below(hlc);
+            sweep.offer_again(hlc);
+            sweep.guards.reached.lower_below(hlc);
+        }
+        if late.more {
+            sweep.guards.ask_again();
+        }
+        let found = late.is_other || !late.again.is_empty();
+        sweep.offers_all |= found;
+        if sweep.offers_all {
+            sweep.offered = Some(late.seen);
+            return Ok((offered.clone(), found));
+        }
+        sweep.offered = None;
+        Ok((late.seen, found))
     }
 }
 

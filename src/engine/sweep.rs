@@ -61,11 +61,13 @@ pub struct Sweep<B> {
     pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
-    /// Everything is offered, whatever the peer says that it holds: it has another history than it had, and may have
-    /// lost what was before what it holds.
+    /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
+    /// may lack what is before that.
     pub(super) offers_all: bool,
-    /// How far the peer's logs were seen, while everything is offered: only then is it persisted.
+    /// How far the peer's logs were seen, while everything is offered: only after that is it persisted.
     pub(super) seen: Option<Seen>,
+    /// The same of the own logs.
+    pub(super) offered: Option<Seen>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -96,6 +98,7 @@ impl<B> Default for Sweep<B> {
             begun: false,
             offers_all: false,
             seen: None,
+            offered: None,
             held: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),
@@ -183,6 +186,20 @@ impl<B> Sweep<B> {
         }
         self.shipped.lower_below(hlc);
         self.backlog.forget();
+    }
+
+    /// Everything is offered, whatever the peer was sent and says that it holds.
+    pub(super) fn offer_all(&mut self) {
+        self.known_at_peer = None;
+        self.shipped = Watermarks::default();
+        self.backlog.forget();
+        self.offers_all = true;
+    }
+
+    /// How far the own logs were looked at for what is offered now as a whole, if that was not persisted before.
+    pub(super) fn offered_whole(&mut self) -> Option<Seen> {
+        let is_whole = !self.offers_all;
+        self.offered.take_if(|_| is_whole)
     }
 
     /// Forgets what stopped nodes on their way out, so that the next round tries it again. Returns whether
@@ -305,6 +322,7 @@ impl<B> Sweep<B> {
         let peer_after = self.bound_peer(peer, &known);
         self.guards.note_reached(&peer_after);
         self.known_at_peer = Some(known);
+        self.offers_all &= round.more;
         Known {
             own: own_after,
             peer: peer_after,

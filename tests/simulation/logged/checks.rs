@@ -41,7 +41,7 @@ impl World {
         let parent = self.nodes[place].place.parent;
         let blind = self.blind.borrow();
         let Ok(round) = done else { return };
-        if blind.contains(&place) || blind.contains(&parent) || !self.nodes[place].place.keeps_log {
+        if blind.contains(&place) || blind.contains(&parent) || !self.exchanges_by_logs(place) {
             return;
         }
         self.count("checks of a proof");
@@ -109,7 +109,7 @@ impl World {
             let blind = self.blind.borrow();
             // What found no room to wait is behind what waits.
             let is_bounded = node.place.most_waiting < MOST_WAITING;
-            let is_by_watermarks = !node.place.keeps_log;
+            let is_by_watermarks = !self.exchanges_by_logs(place);
             if blind.contains(&place) || blind.contains(&node.place.parent) {
                 continue;
             }
@@ -225,7 +225,7 @@ impl World {
                 applied: 0,
                 shipped: 0,
                 has_more: false,
-                in_sync: self.nodes[place].place.keeps_log.then_some(true),
+                in_sync: self.exchanges_by_logs(place).then_some(true),
                 held: Vec::new(),
             };
             let lost_objects = self.lost_objects();
@@ -239,6 +239,12 @@ impl World {
                 self.violation(format!("n{place} is not quiet: {done:?}"));
             }
         }
+    }
+
+    /// Whether a place and its parent both keep logs.
+    fn exchanges_by_logs(&self, place: usize) -> bool {
+        let parent = self.nodes[place].place.parent;
+        self.nodes[place].place.keeps_log && self.nodes[parent].place.keeps_log
     }
 
     /// Whether an item's object was removed by hand somewhere, or is nowhere any more: the item waits then.
