@@ -47,7 +47,11 @@ for (const { front, kind, title } of SIDES) {
       }
       const body = await response.text();
       if (wanted.body.startsWith("{")) {
-        assert.deepEqual(JSON.parse(body), JSON.parse(wanted.body), what);
+        const { log, ...answer } = JSON.parse(body);
+        assert.deepEqual(answer, JSON.parse(wanted.body), what);
+        // What a side with logs says beside it is shown below.
+        const isExchange = kind === "native" && "records" in answer;
+        assert.equal(log !== undefined, isExchange, what);
       } else if (wanted.body !== "") assert.equal(body, wanted.body, what);
     }
   });
@@ -137,7 +141,7 @@ test("hashes are made as the page says", () => {
     const bytes = createHash("sha256").update(`${stream}\0${key}\0${time}`).digest();
     return Number(bytes.readBigUInt64BE() & ((1n << 52n) - 1n));
   };
-  const digests = logDialogue.flatMap(({ body }) => JSON.parse(body).log.digest ?? []);
+  const digests = logDialogue.flatMap(({ body }) => JSON.parse(body).log?.digest ?? []);
   const sums = digests.filter(({ count }) => count === 1).map(({ sum }) => sum);
   assert.ok(sums.length > 0);
   for (const sum of sums) {

@@ -5,11 +5,19 @@ import { dirname, join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
 import { text } from "./hlc.mjs";
 import { appSide } from "./logged-app.mjs";
-import { memoryObjects, memoryState, record } from "./memory.mjs";
+import { memoryAppRows, memoryDatabase, memoryObjects, memoryState, record } from "./memory.mjs";
 import { DatabaseSync, folderFor } from "./native.mjs";
 
 const APP = "notes";
 const LINES = [{ name: "lines", pkColumns: ["page", "line"] }];
+
+const lineOf = (page, line, stamp, words) => ({
+  timestamp: stamp,
+  appId: APP,
+  table: "lines",
+  op: "insert",
+  row: { page, line: String(line), words, updated_at: text(stamp), deleted_at: null },
+});
 
 /** A place over this package's own stores in `folder`. */
 export async function nativePlace(folder, nodeId, { apart = false } = {}) {
@@ -25,15 +33,9 @@ export async function nativePlace(folder, nodeId, { apart = false } = {}) {
     paths,
     records,
     rows,
-    put: (id, stamp, label = id) => records.put(record(id, stamp, { label })),
-    line: (page, line, stamp, words) =>
-      rows.applier.apply({
-        timestamp: stamp,
-        appId: APP,
-        table: "lines",
-        op: "insert",
-        row: { page, line: String(line), words, updated_at: text(stamp), deleted_at: null },
-      }),
+    put: (id, stamp, label = id, fields = {}) =>
+      records.put(record(id, stamp, { label, ...fields })),
+    line: (page, line, stamp, words) => rows.applier.apply(lineOf(page, line, stamp, words)),
     async labels() {
       const labels = {};
       for (let cursor; ;) {
@@ -61,6 +63,32 @@ export async function nativePlace(folder, nodeId, { apart = false } = {}) {
 async function appPlace(folder, nodeId) {
   const path = join(folder, "app.db");
   return { ...appSide(path), nodeId, folder, paths: { records: path, rows: path } };
+}
+
+/** A place over adapters of an app, which keep no log. */
+export function plainPlace(nodeId) {
+  const records = memoryDatabase({ nodeWatermarks: true });
+  const rows = memoryAppRows({ nodeWatermarks: true });
+  rows.register(APP, LINES);
+  const { applier } = rows;
+  const live = async () => (await applier.scanSince(APP, "lines", "", {})).rows;
+  return {
+    nodeId,
+    records,
+    rows,
+    put: (id, stamp, label = id, fields = {}) =>
+      records.put(record(id, stamp, { label, ...fields })),
+    line: (page, line, stamp, words) => applier.apply(lineOf(page, line, stamp, words)),
+    async labels() {
+      const { records: found } = await records.query({});
+      return Object.fromEntries(found.map(({ id, label }) => [id, label]).sort());
+    },
+    async lines() {
+      const found = (await live()).map(({ row }) => [`${row.page}/${row.line}`, row.words]);
+      return Object.fromEntries(found.sort());
+    },
+    close() {},
+  };
 }
 
 /** The kinds of places: how each is opened, and why it cannot be. */

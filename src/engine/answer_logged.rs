@@ -115,6 +115,7 @@ impl<S: Side> Responder<S> {
                 stream_names,
                 compared: Vec::new(),
                 refuses_more,
+                overtaken: None,
             })),
         })
     }
@@ -133,6 +134,7 @@ impl<S: Side> Responder<S> {
                 .map(|(follows, upto)| Advance {
                     history: plane.history.clone(),
                     follows,
+                    presumes: plane.presumes.clone(),
                     upto,
                     only_whole: true,
                 }),

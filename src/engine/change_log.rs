@@ -131,6 +131,8 @@ pub struct Advance {
     pub history: History,
     /// What the items follow on.
     pub follows: u64,
+    /// What the own log must have: what came from there was left out.
+    pub presumes: Option<Cursor>,
     /// Where it stands behind them.
     pub upto: Cursor,
     /// Only if every one of the items is here now.

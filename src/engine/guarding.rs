@@ -35,6 +35,7 @@ where
         let is_own = |hlc: &Hlc| guards.node.as_ref().is_none_or(|node| hlc.node_id == *node);
         for hlc in late.into_iter().filter(is_own).collect::<Vec<_>>() {
             sweep.offer_again(&hlc);
+            sweep.offers_all = true;
             guards.offered_again.push(hlc);
         }
         for hlc in &guards.offered_again {

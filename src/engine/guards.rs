@@ -41,7 +41,7 @@ pub struct Guards {
     pub(super) offered_again: Vec<Hlc>,
     /// Nodes of which the own stores hold less than was taken in, with what they hold.
     pub(super) doubted: Vec<(NodeId, Option<Hlc>)>,
-    /// Whether the peer holds something of such a node.
+    /// Whether the peer holds something that was taken for seen.
     asks_again: bool,
 }
 
@@ -87,6 +87,11 @@ impl Guards {
     /// Whether the clock has to hear of what the first page met, in stores that cannot say what they hold. Says so once.
     pub(super) fn hears_of_the_page(&mut self) -> bool {
         std::mem::take(&mut self.hears)
+    }
+
+    /// Something has to be asked for again.
+    pub(super) fn ask_again(&mut self) {
+        self.asks_again = true;
     }
 
     /// Whether something has to be asked for again. Says so once.

@@ -101,6 +101,7 @@ where
                 continue;
             };
             runs.gap(&item.hlc);
+            sweep.refused.insert(item.hlc.clone());
             let first = sweep
                 .stopped
                 .entry(item.hlc.node_id.clone())

@@ -28,8 +28,9 @@ where
     T: State,
     E: Events,
 {
-    /// What was asked for by its key is in no page that would come again. So an object that is still to be fetched is
-    /// noted to be missing before its item is stored. Returns what finds no room to wait.
+    /// An object that is still to be fetched is noted to be missing before its item is stored: a page may not come again,
+    /// because the peer is put back to before it had it, and what was asked for by its key is in none. Returns what was
+    /// asked for and finds no room to wait. A page has to come again then: it is not passed before its objects are here.
     async fn expect_objects(
         &self,
         session: &mut Session<S::Body>,
@@ -40,14 +41,15 @@ where
         let (mut news, mut left) = (Vec::new(), HashSet::new());
         for Keyed { key, item } in items {
             let waits = session.held.contains_key(&(true, key.clone()));
-            if item.blob.is_some() && !waits && wanted.contains(key) {
+            if item.blob.is_some() && !waits {
                 let message = "its object was not fetched yet";
                 let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
                 let held = Held::new(item, Direction::Inbound, error);
                 match session.hold(key, held, self.options.most_waiting) {
                     Wait::News(waits) => news.push(waits),
                     Wait::Known => {}
-                    Wait::NoRoom => left.extend([key.clone()]),
+                    Wait::NoRoom if wanted.contains(key) => left.extend([key.clone()]),
+                    Wait::NoRoom => {}
                 }
             }
         }
@@ -315,7 +317,7 @@ fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>, stuck: &S
 }
 
 /// Whether the peer's log is not the one that the page was made for: what was left out of it because it had come from
-/// there may not be there any more, and the peer took the page for whole.
+/// there may not be there any more. The peer has not noted that page.
 fn is_another_log(pair: &Pair, told: &PlaneAnswer) -> bool {
     let head = pair.history.head();
     head.is_some_and(|head| !told.history.has(head))
@@ -361,9 +363,6 @@ fn update<B>(
             sent.upto.max(told.have)
         };
         pair.confirmed = told.have;
-        if !is_lost && is_another_log(pair, &told) {
-            pair.have = 0;
-        }
         if let Some(upto) = still.out {
             pair.have = pair.have.min(upto);
             pair.confirmed = pair.confirmed.min(upto);

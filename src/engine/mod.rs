@@ -12,6 +12,8 @@
 //! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
 //! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store.
 //!
+//! A caller without logs is told by a peer that keeps them what its watermarks have passed over: `overtaken`.
+//!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
 //!
 //! Invariants of rounds by logs:
@@ -47,6 +49,7 @@ pub mod object;
 pub mod outbound;
 pub mod outcome;
 mod outgoing;
+mod overtaken;
 pub mod pages;
 mod planes;
 pub mod ports;

@@ -14,6 +14,7 @@ use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
+use super::overtaken::without_seen;
 use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
@@ -158,6 +159,7 @@ where
         let told = |(view, head): (&View<S::Body>, u64)| PlaneRequest {
             id: view.id.clone(),
             history: view.history.clone(),
+            presumes: None,
             follows: Some(0),
             upto: view.history.at(head).filter(|_| head > 0),
             since: Vec::new(),
@@ -180,6 +182,7 @@ where
             advance: pair.history.head().map(|upto| Advance {
                 history: pair.history.clone(),
                 follows: 0,
+                presumes: None,
                 upto: upto.clone(),
                 only_whole: false,
             }),
@@ -251,7 +254,7 @@ where
     /// that are passed by watermarks are whole. They are not counted any further once they are more than `room`.
     async fn without_objects(&self, room: usize) -> Result<Vec<Waits<S::Body>>> {
         let whole = match &self.state {
-            Some(state) => state.watermarks().await?,
+            Some(state) => without_seen(state.watermarks().await?).0,
             None => Watermarks::default(),
         };
         let (mut at, mut found) = (Planes::<u64>::default(), Vec::new());

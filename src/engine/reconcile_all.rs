@@ -172,6 +172,7 @@ where
     /// persisted begins at nothing as well, so that an item which this sweep has to hold is tried again later.
     async fn sweep_all(&self) -> Result<Reconciled<S::Body>> {
         self.sweep.take();
+        self.sweep.borrow_mut().offers_all = true;
         if let Some(state) = &self.state {
             state.set_watermarks(&Watermarks::default()).await?;
             state.set_peer_watermarks(&Watermarks::default()).await?;

@@ -17,6 +17,7 @@ use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::guards::{hear, late_of};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
+use super::overtaken::{answer_of, brought, overtaken};
 use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
@@ -112,10 +113,14 @@ impl<S: Side> Responder<S> {
         mut request: Request<S::Body>,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
-        if let Some(asked) = request.log.take().filter(|_| keeps_logs(&self.side)) {
-            self.clock_hears().await;
-            return self.answer_logged(request, *asked, packed).await;
-        }
+        let seen = match request.log.take().filter(|_| keeps_logs(&self.side)) {
+            Some(asked) if asked.seen.is_none() => {
+                self.clock_hears().await;
+                return self.answer_logged(request, *asked, packed).await;
+            }
+            asked => asked.and_then(|asked| asked.seen).unwrap_or_default(),
+        };
+        let brought = brought(&request.items);
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
@@ -127,7 +132,10 @@ impl<S: Side> Responder<S> {
         )
         .await;
         let coverage = match coverage(&self.side).await {
-            Ok(coverage) => coverage.map(|held| without_failed(held, &arrivals)),
+            Ok(coverage) => {
+                let before = &request.shipped_after;
+                coverage.map(|held| without_failed(held, before, &arrivals))
+            }
             Err(error) => {
                 self.side.log().warn(
                     "getNodeWatermarks failed; the answer reports no coverage",
@@ -154,13 +162,15 @@ impl<S: Side> Responder<S> {
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }
+        let told = overtaken(&self.side, (&request.watermarks, &seen), &brought).await?;
         let ask = Ask {
             seen: request.watermarks,
             limit: request.limit,
             ..Ask::default()
         };
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
-            let watermarks = size_of_watermarks(coverage.as_ref());
+            let again = told.as_ref().map(|told| &told.again);
+            let watermarks = size_of_watermarks(coverage.as_ref()) + size_of_watermarks(again);
             most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
         let (page, withheld) = self.page(&ask, packed, most).await?;
@@ -171,7 +181,7 @@ impl<S: Side> Responder<S> {
             coverage,
             refused,
             withheld,
-            log: None,
+            log: told.map(answer_of),
         })
     }
 
@@ -342,8 +352,12 @@ fn not_taken_in() -> Error {
 }
 
 /// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,
-/// and the one that is here must not answer for the other.
-fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermarks {
+/// and the one that is here must not answer for the other. What was there `before` the request still is.
+fn without_failed<B>(
+    mut held: Watermarks,
+    before: &Watermarks,
+    arrivals: &[Arrival<B>],
+) -> Watermarks {
     let mut runs = ContiguousPrefix::default();
     for arrival in arrivals
         .iter()
@@ -354,7 +368,8 @@ fn without_failed<B>(mut held: Watermarks, arrivals: &[Arrival<B>]) -> Watermark
     let reached = runs.unbroken();
     for (node, gap) in runs.gaps() {
         if held.get(node).is_some_and(|hlc| hlc >= gap) {
-            held.set(node.clone(), reached.get(node).cloned());
+            let before = before.get(node).filter(|before| *before < gap);
+            held.set(node.clone(), reached.get(node).max(before).cloned());
         }
     }
     held

@@ -16,6 +16,7 @@ use super::guards::hear;
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
+use super::overtaken::{Brought, brought, with_seen, without_seen};
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
@@ -150,7 +151,11 @@ where
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let began_ms = self.side.clock().app_ms();
-        let (own, persisted) = self.read_state().await?;
+        let (stored, stored_peer) = self.read_state().await?;
+        let (mut own, seen) = without_seen(stored.clone());
+        let (mut persisted, offered) = without_seen(stored_peer.clone());
+        let marks = (&mut own, &mut persisted, &offered);
+        let (offered, _) = self.offer_late(sweep, marks, &Brought::new()).await?;
         let peer = self.guarded(sweep, &own, persisted.clone()).await;
         self.note_unorderable(sweep).await;
         let Sent {
@@ -162,7 +167,7 @@ where
             advertised,
             shipped_after,
             answer,
-        } = self.send(sweep, &own, &peer, replaces).await?;
+        } = self.send(sweep, (&own, &seen), &peer, replaces).await?;
         sweep.begun = true;
         if sweep.guards.hears_of_the_page() {
             let skew = self.options.max_clock_skew_ms;
@@ -186,6 +191,7 @@ where
         let not_taken = self.note_refused(sweep, shipped, &answer.refused);
         self.note_withheld(sweep, answer.withheld);
         inbound.note_held(sweep, self.side.log());
+        let leaves_out = page.more || only_hears;
         let learned = Learned {
             shipped: outbound.runs,
             received: inbound
@@ -199,17 +205,34 @@ where
             shipped_after,
             began_ms,
             horizon,
-            more: page.more || only_hears,
+            more: leaves_out,
             blind: page.blind.is_some(),
         };
+        let told = answer.log.and_then(|log| log.overtaken);
         let Known {
-            own: own_after,
-            peer: peer_after,
+            own: mut own_after,
+            peer: mut peer_after,
             peer_lost,
         } = sweep.learn(&own, &peer, learned);
+        // What is not persisted is asked for from nothing by every sweep.
+        let told = told.filter(|_| self.state.is_some());
+        let after = (&mut own_after, &mut peer_after);
+        let seen = sweep.hear_of_overtaken((&seen, &advertised), told, after);
+        let mut offered = sweep.offered_whole().unwrap_or(offered);
+        if !inbound.arrivals.is_empty() {
+            let came = brought(inbound.arrivals.iter().map(|arrival| &arrival.item));
+            let marks = (&mut own_after, &mut peer_after, &offered);
+            let (looked_at, found) = self.offer_late(sweep, marks, &came).await?;
+            if found {
+                sweep.guards.ask_again();
+            }
+            offered = looked_at;
+        }
+        let own_after = with_seen(own_after, &seen);
+        let peer_after = with_seen(peer_after, &offered);
         let asks_again = sweep.guards.asks_again();
         if let Err(error) = self
-            .write_state((&own, &own_after), (&persisted, &peer_after))
+            .write_state((&stored, &own_after), (&stored_peer, &peer_after))
             .await
         {
             sweep.end();

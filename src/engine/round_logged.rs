@@ -265,6 +265,7 @@ where
             history: sent.history.since(pair.confirmed, LEAST_HISTORY),
             follows: (!out.stays).then_some(pair.confirmed),
             upto: sent.history.at(sent.upto).filter(|_| !out.stays),
+            presumes: pair.history.head().filter(|_| !out.stays).cloned(),
             since: if out.only_retries {
                 pair.history.head().cloned().into_iter().collect()
             } else {

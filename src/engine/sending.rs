@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::error::{ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
+use crate::protocol::log::{LogRequest, Seen};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::watermarks::Watermarks;
 
@@ -41,7 +42,7 @@ where
     pub(super) async fn send(
         &self,
         sweep: &mut Sweep<S::Body>,
-        own: &Watermarks,
+        (own, seen): (&Watermarks, &Seen),
         peer: &Watermarks,
         replaces: bool,
     ) -> Result<Sent<S::Body>> {
@@ -71,7 +72,7 @@ where
                 items: outbound.shipped.clone(),
                 limit,
                 max_answer_bytes: None,
-                log: None,
+                log: told_of(sweep.seen.as_ref().unwrap_or(seen)),
             };
             let answer = match self.ask(request).await {
                 Err(error) => {
@@ -170,4 +171,15 @@ where
             refused.extend(again);
         }
     }
+}
+
+/// How far the peer's logs were seen. A peer that has told of none hears nothing of it.
+fn told_of(seen: &Seen) -> Option<Box<LogRequest>> {
+    let knows_any = seen.records.is_some() || seen.rows.is_some();
+    knows_any.then(|| {
+        Box::new(LogRequest {
+            seen: Some(seen.clone()),
+            ..LogRequest::default()
+        })
+    })
 }

@@ -92,10 +92,11 @@ pub async fn gather_sendable<S: Side>(
         let faults = faults_of(&mut page.items, &weights, most);
         if !faults.gaps().is_empty() {
             let stopped: HashSet<NodeId> = faults.gaps().keys().cloned().collect();
-            for item in page.items {
+            for (item, weight) in page.items.into_iter().zip(weights) {
                 if faults.is_before_gap(&item.hlc) {
-                    before_stops
-                        .extend(Some(item).filter(|item| stopped.contains(&item.hlc.node_id)));
+                    if stopped.contains(&item.hlc.node_id) {
+                        before_stops.push((item, weight));
+                    }
                 } else if faults.gaps().get(&item.hlc.node_id) == Some(&item.hlc)
                     && let Some(error) = &item.fault
                 {
@@ -112,13 +113,13 @@ pub async fn gather_sendable<S: Side>(
             ask.skip.extend(stopped);
             continue;
         }
+        let mut weights = weights;
         if !before_stops.is_empty() {
-            let rest = std::mem::take(&mut page.items);
-            let (items, left_out) = joined(ask.limit, before_stops, rest);
-            page.items = items;
+            let rest = std::mem::take(&mut page.items).into_iter().zip(weights);
+            let (items, left_out) = joined(ask.limit, before_stops.into_iter().chain(rest));
+            (page.items, weights) = items.into_iter().unzip();
             page.more |= left_out;
         }
-        let weights = pack(&mut page.items, packed);
         let fits = fitting(&page.items, &weights, most);
         page.more |= fits < page.items.len();
         page.items.truncate(fits);
@@ -149,11 +150,14 @@ fn faults_of<B>(items: &mut [Item<B>], weights: &[usize], most: usize) -> Contig
     faults
 }
 
-/// The `limit` smallest of both, and whether any were left out.
-fn joined<B>(limit: usize, a: Vec<Item<B>>, b: Vec<Item<B>>) -> (Vec<Item<B>>, bool) {
+/// The `limit` smallest of these items, each with its weight, and whether any were left out.
+fn joined<B>(
+    limit: usize,
+    items: impl Iterator<Item = (Item<B>, usize)>,
+) -> (Vec<(Item<B>, usize)>, bool) {
     let mut page = Selection::new(limit);
-    for item in a.into_iter().chain(b) {
-        page.offer(item.hlc.clone(), item);
+    for (item, weight) in items {
+        page.offer(item.hlc.clone(), (item, weight));
     }
     let (items, left_out) = page.finish().into_items();
     (items.into_iter().map(|(_, item)| item).collect(), left_out)

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::Seen;
 use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -30,6 +31,8 @@ pub struct Sweep<B> {
     pub(super) known_at_peer: Option<Watermarks>,
     /// Per node the first item that is held on its way out. Nothing of the node follows it.
     pub(super) stopped: HashMap<NodeId, Hlc>,
+    /// The timestamps of what the peer refused, and said so.
+    pub(super) refused: HashSet<Hlc>,
     /// Nodes of which an item was not taken in: what follows it moves no watermark.
     pub(super) broken: HashSet<NodeId>,
     /// Nodes that the strict order stops on their way in.
@@ -58,6 +61,13 @@ pub struct Sweep<B> {
     pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
+    /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
+    /// may lack what is before that.
+    pub(super) offers_all: bool,
+    /// How far the peer's logs were seen, while everything is offered: only after that is it persisted.
+    pub(super) seen: Option<Seen>,
+    /// The same of the own logs.
+    pub(super) offered: Option<Seen>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -73,6 +83,7 @@ impl<B> Default for Sweep<B> {
             shipped: Watermarks::default(),
             known_at_peer: None,
             stopped: HashMap::new(),
+            refused: HashSet::new(),
             broken: HashSet::new(),
             gapped: HashSet::new(),
             superseded: HashMap::new(),
@@ -85,6 +96,9 @@ impl<B> Default for Sweep<B> {
             oversized: HashSet::new(),
             unordered: Unordered::default(),
             begun: false,
+            offers_all: false,
+            seen: None,
+            offered: None,
             held: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),
@@ -174,6 +188,20 @@ impl<B> Sweep<B> {
         self.backlog.forget();
     }
 
+    /// Everything is offered, whatever the peer was sent and says that it holds.
+    pub(super) fn offer_all(&mut self) {
+        self.known_at_peer = None;
+        self.shipped = Watermarks::default();
+        self.backlog.forget();
+        self.offers_all = true;
+    }
+
+    /// How far the own logs were looked at for what is offered now as a whole, if that was not persisted before.
+    pub(super) fn offered_whole(&mut self) -> Option<Seen> {
+        let is_whole = !self.offers_all;
+        self.offered.take_if(|_| is_whole)
+    }
+
     /// Forgets what stopped nodes on their way out, so that the next round tries it again. Returns whether
     /// anything did.
     pub(super) fn try_outbound_again(&mut self) -> bool {
@@ -189,6 +217,13 @@ impl<B> Sweep<B> {
                 .and_then(|known| known.get(&held.node_id));
             let reached = self.shipped.get(&held.node_id).min(at_peer).cloned();
             self.shipped.set(held.node_id.clone(), reached);
+            if self.refused.remove(&held.hlc) {
+                // Another item of that timestamp may be there, for which the peer answers.
+                self.shipped.lower_below(&held.hlc);
+                if let Some(known) = &mut self.known_at_peer {
+                    known.lower_below(&held.hlc);
+                }
+            }
             self.stopped.remove(&held.node_id);
             self.oversized.remove(&held.hlc);
         }
@@ -287,6 +322,7 @@ impl<B> Sweep<B> {
         let peer_after = self.bound_peer(peer, &known);
         self.guards.note_reached(&peer_after);
         self.known_at_peer = Some(known);
+        self.offers_all &= round.more;
         Known {
             own: own_after,
             peer: peer_after,
@@ -303,6 +339,11 @@ impl<B> Sweep<B> {
         let mut any = false;
         for (node, floor) in round.shipped_after.iter() {
             let was_earlier = |before: &Hlc| before <= floor;
+            // A peer that refuses something may say of its node no more than that.
+            let gap = round.shipped.gaps().get(node);
+            if gap.is_some_and(|gap| self.refused.contains(gap)) {
+                continue;
+            }
             if coverage.covers(floor) || self.rewound.get(node).is_some_and(was_earlier) {
                 continue;
             }
@@ -323,7 +364,9 @@ impl<B> Sweep<B> {
             let all = round.received.iter();
             all.filter(|hlc| round.is_before_what_was_left_out(hlc))
         };
-        let mut known = round.coverage.clone().unwrap_or_else(|| {
+        let counts = !self.offers_all || !round.more;
+        let coverage = round.coverage.clone().filter(|_| counts);
+        let mut known = coverage.unwrap_or_else(|| {
             let mut known = before.clone();
             known.merge(&shipped);
             received().for_each(|hlc| known.advance(hlc));

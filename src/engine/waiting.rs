@@ -148,6 +148,7 @@ fn advances(pairs: &Planes<Pair>, told: &LogAnswer) -> Planes<Option<Advance>> {
         is_news.then(|| Advance {
             history: told.history.clone(),
             follows: 0,
+            presumes: None,
             upto,
             only_whole: true,
         })

@@ -208,6 +208,10 @@ impl Journal {
         if advance.history.common(&known).unwrap_or_default() < advance.follows {
             return;
         }
+        let presumed = advance.presumes.as_ref();
+        if presumed.is_some_and(|presumed| !self.history().has(presumed)) {
+            return;
+        }
         self.noted += 1;
         let (upto, moved) = (&advance.upto, self.noted);
         let other = self.others.entry(upto.generation.clone());

@@ -8,6 +8,7 @@ use super::digest::Digest;
 use super::{Key, Stream};
 use crate::protocol::item::Table;
 use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
 
 /// What a request says of logs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,7 @@ pub struct LogRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub want: Vec<WireKey>,
     /// The sum of the hashes of the names of the caller's streams.
+    #[serde(skip_serializing_if = "is_zero")]
     pub streams: u64,
     /// The names themselves, where the peer's are others.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +38,40 @@ pub struct LogRequest {
     /// Ranges to be compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compare: Vec<Span>,
+    /// From a caller without logs, and then nothing else: how far it has seen the peer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// How far a caller without logs has seen those of its peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Seen {
+    /// The log of the shared records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<Cursor>,
+    /// The log of the app rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Cursor>,
+}
+
+/// What a caller without logs is told of those of its peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Overtaken {
+    /// How far it has seen them now.
+    #[serde(flatten)]
+    pub seen: Seen,
+    /// Per node the smallest timestamp that came into them behind a later one which the caller had seen already: from
+    /// there on it asks again.
+    #[serde(skip_serializing_if = "Watermarks::is_empty")]
+    pub again: Watermarks,
+    /// Whether they go on, so that more of this may follow.
+    #[serde(skip_serializing_if = "is_false")]
+    pub more: bool,
+    /// One of the logs has not what the caller has seen: it was lost, put back or copied.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_other: bool,
 }
 
 impl LogRequest {
@@ -59,6 +95,10 @@ pub struct PlaneRequest {
     /// Where it stands behind them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upto: Option<Cursor>,
+    /// Where the peer's log ended when the caller last heard of it: what is left out because it came from there counts on
+    /// that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presumes: Option<Cursor>,
     /// What the caller has taken in of the peer's log; after a restart, of any log.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub since: Vec<Cursor>,
@@ -78,6 +118,7 @@ pub struct LogAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// The sum of the hashes of the names of its streams.
+    #[serde(skip_serializing_if = "is_zero")]
     pub streams: u64,
     /// Those of the caller's streams that it has, where the names were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +129,9 @@ pub struct LogAnswer {
     /// Whether more of the request was refused than the answer names.
     #[serde(skip_serializing_if = "is_false")]
     pub refuses_more: bool,
+    /// To a caller without logs, and then nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<Overtaken>,
 }
 
 /// Of one plane.
@@ -120,6 +164,11 @@ pub struct PlaneAnswer {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A key as it travels: the id of a record, or an app, a table and the key of a row.

@@ -46,7 +46,63 @@ pub fn scenario(seed: u64) -> Scenario {
             scenario.lasting.push(fault);
         }
     }
+    let mut plain = Rng::new(seed ^ 0x706C_6169_6E00);
+    if plain.percent(30) {
+        if plain.percent(65) {
+            some_keep_no_log(&mut plain, &mut scenario);
+        } else {
+            the_hub_keeps_no_log(&mut scenario);
+        }
+        nothing_needs_a_log(&mut scenario);
+    }
     scenario
+}
+
+/// Places that only call may keep no log, as adapters of an app do not.
+fn some_keep_no_log(rng: &mut Rng, scenario: &mut Scenario) {
+    for place in 1..scenario.places.len() {
+        let shares_its_node = |other: &Place| other.node == Some(place);
+        let is_alone =
+            scenario.places[place].node.is_none() && !scenario.places.iter().any(shares_its_node);
+        if is_alone && !scenario.is_parent(place) && rng.percent(60) {
+            scenario.places[place].keeps_log = false;
+            // A store with a log knows what it holds.
+            let parent = scenario.places[place].parent;
+            let parent = &mut scenario.places[parent];
+            (parent.access, parent.rows_know_coverage) = (Access::Indexed, true);
+        }
+    }
+}
+
+/// The hub keeps no log, and one place alone calls it: what that place's log had from elsewhere, and in another order
+/// than it was stamped, comes to the hub all the same.
+fn the_hub_keeps_no_log(scenario: &mut Scenario) {
+    let shares_its_node = |other: &Place| other.node == Some(0);
+    if scenario.places.iter().any(shares_its_node) {
+        return;
+    }
+    scenario.places[0].keeps_log = false;
+    for place in scenario.places.iter_mut().skip(2) {
+        place.parent = place.parent.max(1);
+    }
+}
+
+/// What a log alone survives happens to no place without one.
+fn nothing_needs_a_log(scenario: &mut Scenario) {
+    let places = scenario.places.clone();
+    if places.iter().any(|place| !place.keeps_log) {
+        // Versions of one timestamp travel to them in one message, or not at all.
+        scenario.answer_room = None;
+    }
+    for deed in &mut scenario.deeds {
+        let keeps_none = |place: &usize| !places[*place].keeps_log;
+        let is_plain = places.iter().any(|place| !place.keeps_log);
+        // What is gone without a tombstone is missed by those that keep logs alone.
+        let is_missed = matches!(deed, Deed::Remove { .. }) && is_plain;
+        if is_missed || deed.needs_a_log_at().iter().any(keeps_none) {
+            *deed = Deed::Wait(1);
+        }
+    }
 }
 
 /// Every place has every table.

@@ -85,6 +85,32 @@ impl Deed {
         }
     }
 
+    /// The places to which it does what only a log survives.
+    pub fn needs_a_log_at(&self) -> Vec<usize> {
+        match self {
+            Self::Forge { write, node, .. } => vec![write.place, *node],
+            Self::PutLate(write) | Self::WriteBehind(write) => vec![write.place],
+            Self::TakeStamp(place)
+            | Self::Jump { place, .. }
+            | Self::Restart(place)
+            | Self::Snapshot(place)
+            | Self::Restore(place)
+            | Self::RestoreData(place)
+            | Self::Wipe(place)
+            | Self::Remove { place, .. }
+            | Self::RemoveObject { place, .. } => vec![*place],
+            Self::Clone { from, to } => vec![*from, *to],
+            Self::Write(_)
+            | Self::Rounds(_)
+            | Self::Fault(_)
+            | Self::Heal(_)
+            | Self::Wait(_)
+            | Self::Reconcile(_)
+            | Self::Sync(_)
+            | Self::RegisterLateApp(_) => Vec::new(),
+        }
+    }
+
     /// Whether two places, or one and its past, have a history in common afterwards.
     pub fn copies(&self) -> bool {
         matches!(self, Self::Restore(_) | Self::Clone { .. })
@@ -174,6 +200,9 @@ impl Scenario {
         for (at, place) in self.places.iter().enumerate() {
             if place.most_waiting < MOST_WAITING {
                 without(&|s| s.places[at].most_waiting = MOST_WAITING);
+            }
+            if !place.keeps_log {
+                without(&|s| s.places[at].keeps_log = true);
             }
         }
         for (at, deed) in self.deeds.iter().enumerate() {

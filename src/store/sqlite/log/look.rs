@@ -81,7 +81,7 @@ pub fn look<B>(
 }
 
 /// The stretches of the history in which something was written, newest first.
-fn history(sql: &dyn Sql, plane: Plane, head: u64) -> Result<History> {
+pub(super) fn history(sql: &dyn Sql, plane: Plane, head: u64) -> Result<History> {
     let mut stretches = Vec::new();
     let mut last = head;
     let query = "SELECT first, generation FROM @_generations ORDER BY first DESC, rowid DESC";

@@ -2,6 +2,8 @@
 
 use rusqlite::types::Value;
 
+use super::entries::head;
+use super::look::history;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
@@ -30,10 +32,16 @@ pub fn origin_of(sql: &dyn Sql, plane: Plane, origin: &Cursor) -> Result<(u64, u
 }
 
 /// Notes how far another log was taken in, within the caller's transaction. It does not move if something is missing
-/// between what was noted before and what the items follow on.
+/// between what was noted before and what the items follow on, or if what came from here was left out by somebody who
+/// knows of more than this log has.
 pub fn advance(sql: &dyn Sql, plane: Plane, advance: &Advance) -> Result<()> {
     let known = known_of(sql, plane, advance)?;
     if known < advance.follows {
+        return Ok(());
+    }
+    if let Some(presumed) = &advance.presumes
+        && !history(sql, plane, head(sql, plane)?)?.has(presumed)
+    {
         return Ok(());
     }
     let note = format!(

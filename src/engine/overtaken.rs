@@ -1,0 +1,256 @@
+//! A caller without change logs, and a peer that keeps them.
+//!
+//! Such a caller goes by watermarks, which stand for all that a node wrote up to them. In a log versions may come in
+//! another order: an item that waited for its object comes behind what its node wrote later, and records and rows are
+//! sent side by side. So the peer tells the caller how far it has seen the logs, and which nodes' timestamps came into
+//! them since then behind later ones that the caller had seen already. From there on the caller asks again. How far it
+//! has seen the logs is persisted with its watermarks, as entries of nodes that cannot be any.
+//!
+//! The twin: a caller with logs, and a peer that keeps none. What comes into the own logs behind what that peer was
+//! offered, it is offered again from there on. How far the own logs were looked at for it is persisted with the peer's
+//! watermarks.
+
+use std::collections::HashSet;
+
+use crate::error::Result;
+use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
+use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::{Cursor, Generation, LogAnswer, Overtaken, Seen};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+use super::caller::Engine;
+use super::change_log::{After, Look, View};
+use super::planes::{keeps_logs, look};
+use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::session::Planes;
+use super::sweep::Sweep;
+
+/// At most so many entries of a log are looked at for one answer.
+const MOST_LOOKED_AT: usize = 10_000;
+
+/// What stands before the plane and the generation in the name of an entry that no node has.
+const MARK: &str = "\u{1f}log";
+
+const RECORDS: &str = "records";
+const ROWS: &str = "rows";
+
+/// The versions that came with a request.
+pub(super) type Brought = HashSet<(ItemKind, Hlc)>;
+
+pub(super) fn brought<'a, B: 'a>(items: impl IntoIterator<Item = &'a Item<B>>) -> Brought {
+    items
+        .into_iter()
+        .map(|item| (item.kind.clone(), item.hlc.clone()))
+        .collect()
+}
+
+/// What a caller without logs is told of those of `side`, if that keeps any. It must be asked after what the request
+/// `brought` was taken in, and before the page of the answer is gathered: what comes in between is told once more then,
+/// and not passed over.
+pub(super) async fn overtaken<S: Side>(
+    side: &S,
+    (marks, seen): (&Watermarks, &Seen),
+    brought: &Brought,
+) -> Result<Option<Overtaken>> {
+    if !keeps_logs(side) {
+        return Ok(None);
+    }
+    let question = |seen: &Option<Cursor>| Look {
+        after: match seen {
+            Some(cursor) => After::Common(vec![cursor.clone()]),
+            None => After::Seq(u64::MAX),
+        },
+        limit: MOST_LOOKED_AT,
+        history: usize::MAX,
+        ..Look::default()
+    };
+    let looks = Planes {
+        records: Some(question(&seen.records)),
+        rows: Some(question(&seen.rows)),
+    };
+    let views = look(side, looks).await?;
+    let mut told = Overtaken {
+        more: views.iter().any(|view| view.more),
+        ..Overtaken::default()
+    };
+    for item in views
+        .iter()
+        .flat_map(|view| view.items.iter().map(|(_, keyed)| &keyed.item))
+        .filter(|item| marks.covers(&item.hlc))
+        .filter(|item| !brought.contains(&(item.kind.clone(), item.hlc.clone())))
+    {
+        let node = &item.hlc.node_id;
+        if told.again.get(node).is_none_or(|least| item.hlc < *least) {
+            told.again.set(node.clone(), Some(item.hlc.clone()));
+        }
+    }
+    let lacks = |view: &Option<View<S::Body>>, seen: &Option<Cursor>| {
+        let both = view.as_ref().zip(seen.as_ref());
+        both.is_some_and(|(view, seen)| seen.seq > 0 && !view.history.has(seen))
+    };
+    told.is_other = lacks(&views.records, &seen.records) || lacks(&views.rows, &seen.rows);
+    told.seen = Seen {
+        records: views.records.as_ref().and_then(end_of),
+        rows: views.rows.as_ref().and_then(end_of),
+    };
+    Ok(Some(told))
+}
+
+/// Up to where a log was looked at. One in which nothing was written yet has a beginning too: what comes next has then
+/// been seen from there on.
+fn end_of<B>(view: &View<B>) -> Option<Cursor> {
+    const NO_GENERATION: &str = "0";
+    let begin = || Generation::new(NO_GENERATION).map(|generation| Cursor { generation, seq: 0 });
+    view.history.at(view.upto).or_else(begin)
+}
+
+pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
+    Box::new(LogAnswer {
+        overtaken: Some(told),
+        ..LogAnswer::default()
+    })
+}
+
+impl<B> Sweep<B> {
+    /// Takes in what the peer `told` a caller that had `seen` so much of its logs, and had `advertised` these watermarks.
+    /// What has to be asked for, or offered, again is taken from the watermarks that are to be persisted: the `own` ones,
+    /// and those of the `peer`. Returns what is seen now.
+    pub(super) fn hear_of_overtaken(
+        &mut self,
+        (seen, advertised): (&Seen, &Watermarks),
+        told: Option<Overtaken>,
+        (own, peer): (&mut Watermarks, &mut Watermarks),
+    ) -> Seen {
+        let Some(told) = told else {
+            return seen.clone();
+        };
+        let known = self.seen.as_ref().unwrap_or(seen);
+        let is_new =
+            |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
+        let is_first =
+            is_new(&known.records, &told.seen.records) || is_new(&known.rows, &told.seen.rows);
+        // What came in late before the peer told of its logs is not known: everything is asked for once more.
+        let begins_anew = told.is_other || (is_first && !advertised.is_empty());
+        if begins_anew {
+            *own = Watermarks::default();
+            self.received = Watermarks::default();
+        }
+        if told.is_other {
+            *peer = Watermarks::default();
+            self.offer_all();
+        }
+        for (_, hlc) in told.again.iter() {
+            own.lower_below(hlc);
+            self.received.lower_below(hlc);
+        }
+        if begins_anew || told.more || !told.again.is_empty() {
+            self.guards.ask_again();
+        }
+        if self.offers_all {
+            self.seen = Some(told.seen);
+            return seen.clone();
+        }
+        self.seen = None;
+        told.seen
+    }
+}
+
+impl<S, O, X, T, E> Engine<S, O, X, T, E>
+where
+    S: Side,
+    O: Blobs,
+    X: Exchange<S::Body>,
+    T: State,
+    E: Events,
+{
+    /// Looks for what came into the own logs behind what the `peer` is known to hold and was `offered`, but for what it
+    /// has just `brought`. It is offered again, and taken from the peer's watermarks; if the logs are not those that were
+    /// looked at before, everything is offered and asked for again. Returns up to where the logs were
+    /// looked at, and whether anything was found.
+    pub(super) async fn offer_late(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        (own, peer, offered): (&mut Watermarks, &mut Watermarks, &Seen),
+        brought: &Brought,
+    ) -> Result<(Seen, bool)> {
+        // What is not persisted is offered from nothing by every sweep.
+        if self.state.is_none() {
+            return Ok((Seen::default(), false));
+        }
+        let known = sweep.offered.clone().unwrap_or_else(|| offered.clone());
+        let mut marks = peer.clone();
+        marks.merge(&sweep.shipped);
+        if let Some(at_peer) = &sweep.known_at_peer {
+            marks.merge(at_peer);
+        }
+        let Some(late) = overtaken(&self.side, (&marks, &known), brought).await? else {
+            return Ok((offered.clone(), false));
+        };
+        if late.is_other {
+            // The stores were put back, or are others: what the peer had from them and what they had from it are not known.
+            *own = Watermarks::default();
+            *peer = Watermarks::default();
+            sweep.received = Watermarks::default();
+            sweep.offer_all();
+        }
+        for (_, hlc) in late.again.iter() {
+            peer.lower_below(hlc);
+            sweep.offer_again(hlc);
+            sweep.guards.reached.lower_below(hlc);
+        }
+        if late.more {
+            sweep.guards.ask_again();
+        }
+        let found = late.is_other || !late.again.is_empty();
+        sweep.offers_all |= found;
+        if sweep.offers_all {
+            sweep.offered = Some(late.seen);
+            return Ok((offered.clone(), found));
+        }
+        sweep.offered = None;
+        Ok((late.seen, found))
+    }
+}
+
+/// The entry under which it is persisted how far a log was seen.
+fn entry(plane: &str, cursor: &Cursor) -> (Text, Hlc) {
+    let name = format!("{MARK}\u{1f}{plane}\u{1f}{}", cursor.generation.name());
+    let node = Text::from(name.as_str());
+    (node.clone(), Hlc::new(cursor.seq, 0, node))
+}
+
+/// Watermarks as they are persisted, with how far the peer's logs were seen.
+pub(super) fn with_seen(mut marks: Watermarks, seen: &Seen) -> Watermarks {
+    for (plane, cursor) in [(RECORDS, &seen.records), (ROWS, &seen.rows)] {
+        if let Some((node, hlc)) = cursor.as_ref().map(|cursor| entry(plane, cursor)) {
+            marks.set(node, Some(hlc));
+        }
+    }
+    marks
+}
+
+/// Persisted watermarks without what they say of logs, and that.
+pub(super) fn without_seen(mut marks: Watermarks) -> (Watermarks, Seen) {
+    let mut seen = Seen::default();
+    let entries: Vec<(Text, u64)> = marks
+        .iter()
+        .filter_map(|(node, hlc)| {
+            let is_entry = node.to_utf8().is_some_and(|name| name.starts_with(MARK));
+            is_entry.then(|| (node.clone(), hlc.wall_time.min(MAX_SAFE_INTEGER)))
+        })
+        .collect();
+    for (node, seq) in entries {
+        marks.set(node.clone(), None);
+        let name = node.to_utf8().unwrap_or_default();
+        let mut parts = name.split('\u{1f}').skip(2);
+        let (plane, generation) = (parts.next(), parts.next().and_then(Generation::new));
+        let cursor = generation.map(|generation| Cursor { generation, seq });
+        match plane {
+            Some(RECORDS) => seen.records = cursor,
+            Some(ROWS) => seen.rows = cursor,
+            _ => {}
+        }
+    }
+    (marks, seen)
+}
