@@ -96,6 +96,10 @@ where
         }
         let mut sweep = self.sweep.take();
         let result = self.round_in(&mut sweep).await;
+        if result.is_err() {
+            // What was found to be late was not offered, perhaps: it is looked for again.
+            sweep.offered = None;
+        }
         self.sweep.replace(sweep);
         result
     }
