@@ -47,9 +47,8 @@ where
                 let held = Held::new(item, Direction::Inbound, error);
                 match session.hold(key, held, self.options.most_waiting) {
                     Wait::News(waits) => news.push(waits),
-                    Wait::Known => {}
                     Wait::NoRoom if wanted.contains(key) => left.extend([key.clone()]),
-                    Wait::NoRoom => {}
+                    Wait::NoRoom | Wait::Known => {}
                 }
             }
         }

@@ -21,6 +21,7 @@ use crate::protocol::watermarks::Watermarks;
 
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
+use super::inbound::Inbound;
 use super::planes::{keeps_logs, look};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::session::Planes;
@@ -112,20 +113,24 @@ pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
     })
 }
 
+/// What is persisted of an exchange by watermarks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// The own watermarks.
+    pub(super) own: Watermarks,
+    /// How far the peer's logs were seen, if it keeps any.
+    pub(super) seen: Seen,
+    /// The peer's watermarks.
+    pub(super) peer: Watermarks,
+    /// How far the own logs were looked at for what is offered, if there are any.
+    pub(super) offered: Seen,
+}
+
 impl<B> Sweep<B> {
-    /// Takes in what the peer `told` a caller that had `seen` so much of its logs, and had `advertised` these watermarks.
-    /// What has to be asked for, or offered, again is taken from the watermarks that are to be persisted: the `own` ones,
-    /// and those of the `peer`. Returns what is seen now.
-    pub(super) fn hear_of_overtaken(
-        &mut self,
-        (seen, advertised): (&Seen, &Watermarks),
-        told: Option<Overtaken>,
-        (own, peer): (&mut Watermarks, &mut Watermarks),
-    ) -> Seen {
-        let Some(told) = told else {
-            return seen.clone();
-        };
-        let known = self.seen.as_ref().unwrap_or(seen);
+    /// Takes in what the peer `told` a caller that had `advertised` these watermarks. What has to be asked for, or
+    /// offered, again is taken from those that are to be persisted.
+    fn hear_of_overtaken(&mut self, now: &mut Standing, advertised: &Watermarks, told: Overtaken) {
+        let known = self.seen.as_ref().unwrap_or(&now.seen);
         let is_new =
             |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
         let is_first =
@@ -133,15 +138,15 @@ impl<B> Sweep<B> {
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
         let begins_anew = told.is_other || (is_first && !advertised.is_empty());
         if begins_anew {
-            *own = Watermarks::default();
+            now.own = Watermarks::default();
             self.received = Watermarks::default();
         }
         if told.is_other {
-            *peer = Watermarks::default();
+            now.peer = Watermarks::default();
             self.offer_all();
         }
         for (_, hlc) in told.again.iter() {
-            own.lower_below(hlc);
+            now.own.lower_below(hlc);
             self.received.lower_below(hlc);
         }
         if begins_anew || told.more || !told.again.is_empty() {
@@ -149,10 +154,10 @@ impl<B> Sweep<B> {
         }
         if self.offers_all {
             self.seen = Some(told.seen);
-            return seen.clone();
+        } else {
+            self.seen = None;
+            now.seen = told.seen;
         }
-        self.seen = None;
-        told.seen
     }
 }
 
@@ -164,38 +169,63 @@ where
     T: State,
     E: Events,
 {
-    /// Looks for what came into the own logs behind what the `peer` is known to hold and was `offered`, but for what it
-    /// has just `brought`. It is offered again, and taken from the peer's watermarks; if the logs are not those that were
-    /// looked at before, everything is offered and asked for again. Returns up to where the logs were
-    /// looked at, and whether anything was found.
+    /// Takes in what the peer `told` of its logs, and looks once more at the own ones, if the answer brought anything.
+    pub(super) async fn learn_of_late(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        now: &mut Standing,
+        (advertised, told): (&Watermarks, Option<Overtaken>),
+        inbound: &Inbound<S::Body>,
+    ) -> Result<()> {
+        // What is not persisted is asked for from nothing by every sweep.
+        if let Some(told) = told.filter(|_| self.state.is_some()) {
+            sweep.hear_of_overtaken(now, advertised, told);
+        }
+        if !sweep.offers_all
+            && let Some(offered) = sweep.offered.take()
+        {
+            now.offered = offered;
+        }
+        if !inbound.arrivals.is_empty() {
+            let came = brought(inbound.arrivals.iter().map(|arrival| &arrival.item));
+            if self.offer_late(sweep, now, &came).await? {
+                sweep.guards.ask_again();
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for what came into the own logs behind what the peer is known to hold and was offered, but for what it has
+    /// just `brought`. It is offered again, and taken from the peer's watermarks; if the logs are not those that were
+    /// looked at before, everything is offered and asked for again. Returns whether anything was found.
     pub(super) async fn offer_late(
         &self,
         sweep: &mut Sweep<S::Body>,
-        (own, peer, offered): (&mut Watermarks, &mut Watermarks, &Seen),
+        now: &mut Standing,
         brought: &Brought,
-    ) -> Result<(Seen, bool)> {
+    ) -> Result<bool> {
         // What is not persisted is offered from nothing by every sweep.
         if self.state.is_none() {
-            return Ok((Seen::default(), false));
+            return Ok(false);
         }
-        let known = sweep.offered.clone().unwrap_or_else(|| offered.clone());
-        let mut marks = peer.clone();
+        let known = sweep.offered.as_ref().unwrap_or(&now.offered);
+        let mut marks = now.peer.clone();
         marks.merge(&sweep.shipped);
         if let Some(at_peer) = &sweep.known_at_peer {
             marks.merge(at_peer);
         }
-        let Some(late) = overtaken(&self.side, (&marks, &known), brought).await? else {
-            return Ok((offered.clone(), false));
+        let Some(late) = overtaken(&self.side, (&marks, known), brought).await? else {
+            return Ok(false);
         };
         if late.is_other {
-            // The stores were put back, or are others: what the peer had from them and what they had from it are not known.
-            *own = Watermarks::default();
-            *peer = Watermarks::default();
+            // The stores were put back, or are others: what the peer had from them, and they from it, is not known.
+            now.own = Watermarks::default();
+            now.peer = Watermarks::default();
             sweep.received = Watermarks::default();
             sweep.offer_all();
         }
         for (_, hlc) in late.again.iter() {
-            peer.lower_below(hlc);
+            now.peer.lower_below(hlc);
             sweep.offer_again(hlc);
             sweep.guards.reached.lower_below(hlc);
         }
@@ -206,10 +236,11 @@ where
         sweep.offers_all |= found;
         if sweep.offers_all {
             sweep.offered = Some(late.seen);
-            return Ok((offered.clone(), found));
+        } else {
+            sweep.offered = None;
+            now.offered = late.seen;
         }
-        sweep.offered = None;
-        Ok((late.seen, found))
+        Ok(found)
     }
 }
 

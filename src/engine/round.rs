@@ -16,7 +16,7 @@ use super::guards::hear;
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
-use super::overtaken::{Brought, brought, with_seen, without_seen};
+use super::overtaken::{Brought, Standing, with_seen, without_seen};
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
@@ -155,12 +155,10 @@ where
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let began_ms = self.side.clock().app_ms();
-        let (stored, stored_peer) = self.read_state().await?;
-        let (mut own, seen) = without_seen(stored.clone());
-        let (mut persisted, offered) = without_seen(stored_peer.clone());
-        let marks = (&mut own, &mut persisted, &offered);
-        let (offered, _) = self.offer_late(sweep, marks, &Brought::new()).await?;
-        let peer = self.guarded(sweep, &own, persisted.clone()).await;
+        let stored = self.read_state().await?;
+        let mut now = stored.clone();
+        self.offer_late(sweep, &mut now, &Brought::new()).await?;
+        let peer = self.guarded(sweep, &now.own, now.peer.clone()).await;
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
@@ -171,7 +169,9 @@ where
             advertised,
             shipped_after,
             answer,
-        } = self.send(sweep, (&own, &seen), &peer, replaces).await?;
+        } = self
+            .send(sweep, (&now.own, &now.seen), &peer, replaces)
+            .await?;
         sweep.begun = true;
         if sweep.guards.hears_of_the_page() {
             let skew = self.options.max_clock_skew_ms;
@@ -214,31 +214,15 @@ where
         };
         let told = answer.log.and_then(|log| log.overtaken);
         let Known {
-            own: mut own_after,
-            peer: mut peer_after,
+            own,
+            peer,
             peer_lost,
-        } = sweep.learn(&own, &peer, learned);
-        // What is not persisted is asked for from nothing by every sweep.
-        let told = told.filter(|_| self.state.is_some());
-        let after = (&mut own_after, &mut peer_after);
-        let seen = sweep.hear_of_overtaken((&seen, &advertised), told, after);
-        let mut offered = sweep.offered_whole().unwrap_or(offered);
-        if !inbound.arrivals.is_empty() {
-            let came = brought(inbound.arrivals.iter().map(|arrival| &arrival.item));
-            let marks = (&mut own_after, &mut peer_after, &offered);
-            let (looked_at, found) = self.offer_late(sweep, marks, &came).await?;
-            if found {
-                sweep.guards.ask_again();
-            }
-            offered = looked_at;
-        }
-        let own_after = with_seen(own_after, &seen);
-        let peer_after = with_seen(peer_after, &offered);
+        } = sweep.learn(&now.own, &peer, learned);
+        now = Standing { own, peer, ..now };
+        self.learn_of_late(sweep, &mut now, (&advertised, told), &inbound)
+            .await?;
         let asks_again = sweep.guards.asks_again();
-        if let Err(error) = self
-            .write_state((&stored, &own_after), (&stored_peer, &peer_after))
-            .await
-        {
+        if let Err(error) = self.write_state(stored, now).await {
             sweep.end();
             return Err(error);
         }
@@ -270,27 +254,31 @@ where
         Ok(Pass::Whole(report, inbound.fatal()))
     }
 
-    async fn read_state(&self) -> Result<(Watermarks, Watermarks)> {
-        match &self.state {
-            Some(state) => Ok((state.watermarks().await?, state.peer_watermarks().await?)),
-            None => Ok((Watermarks::default(), Watermarks::default())),
-        }
+    async fn read_state(&self) -> Result<Standing> {
+        let Some(state) = &self.state else {
+            return Ok(Standing::default());
+        };
+        let (own, seen) = without_seen(state.watermarks().await?);
+        let (peer, offered) = without_seen(state.peer_watermarks().await?);
+        Ok(Standing {
+            own,
+            seen,
+            peer,
+            offered,
+        })
     }
 
     /// Writes what changed: a quiet round leaves the disk alone.
-    async fn write_state(
-        &self,
-        own: (&Watermarks, &Watermarks),
-        peer: (&Watermarks, &Watermarks),
-    ) -> Result<()> {
+    async fn write_state(&self, before: Standing, now: Standing) -> Result<()> {
         let Some(state) = &self.state else {
             return Ok(());
         };
-        if own.0 != own.1 {
-            state.set_watermarks(own.1).await?;
+        if (&before.own, &before.seen) != (&now.own, &now.seen) {
+            state.set_watermarks(&with_seen(now.own, &now.seen)).await?;
         }
-        if peer.0 != peer.1 {
-            state.set_peer_watermarks(peer.1).await?;
+        if (&before.peer, &before.offered) != (&now.peer, &now.offered) {
+            let peer = with_seen(now.peer, &now.offered);
+            state.set_peer_watermarks(&peer).await?;
         }
         Ok(())
     }

@@ -196,12 +196,6 @@ impl<B> Sweep<B> {
         self.offers_all = true;
     }
 
-    /// How far the own logs were looked at for what is offered now as a whole, if that was not persisted before.
-    pub(super) fn offered_whole(&mut self) -> Option<Seen> {
-        let is_whole = !self.offers_all;
-        self.offered.take_if(|_| is_whole)
-    }
-
     /// Forgets what stopped nodes on their way out, so that the next round tries it again. Returns whether
     /// anything did.
     pub(super) fn try_outbound_again(&mut self) -> bool {
