@@ -10,7 +10,7 @@
 //! offered, it is offered again from there on. How far the own logs were looked at for it is persisted with the peer's
 //! watermarks.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
@@ -19,11 +19,12 @@ use crate::protocol::log::{Cursor, Generation, LogAnswer, Overtaken, Seen};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::apply::{Arrival, Fate};
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::inbound::Inbound;
 use super::planes::{keeps_logs, look};
-use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
 use super::session::Planes;
 use super::sweep::Sweep;
 
@@ -36,14 +37,20 @@ const MARK: &str = "\u{1f}log";
 const RECORDS: &str = "records";
 const ROWS: &str = "rows";
 
-/// The versions that came with a request.
-pub(super) type Brought = HashSet<(ItemKind, Hlc)>;
+/// The versions that came with a message and are new here, as far as they can be told apart without their keys: how many
+/// of each. What was `sent` there is not new.
+pub(super) type Brought = HashMap<(ItemKind, Hlc), usize>;
 
-pub(super) fn brought<'a, B: 'a>(items: impl IntoIterator<Item = &'a Item<B>>) -> Brought {
-    items
-        .into_iter()
-        .map(|item| (item.kind.clone(), item.hlc.clone()))
-        .collect()
+pub(super) fn brought<B>(arrivals: &[Arrival<B>], sent: &Watermarks) -> Brought {
+    let mut brought = Brought::new();
+    let is_new = |arrival: &&Arrival<B>| {
+        matches!(arrival.fate, Fate::Settled(Outcome::Applied)) && !sent.covers(&arrival.item.hlc)
+    };
+    for Arrival { item, .. } in arrivals.iter().filter(is_new) {
+        let version = (item.kind.clone(), item.hlc.clone());
+        *brought.entry(version).or_default() += 1;
+    }
+    brought
 }
 
 /// What a caller without logs is told of those of `side`, if that keeps any. It must be asked after what the request
@@ -52,7 +59,7 @@ pub(super) fn brought<'a, B: 'a>(items: impl IntoIterator<Item = &'a Item<B>>) -
 pub(super) async fn overtaken<S: Side>(
     side: &S,
     (marks, seen): (&Watermarks, &Seen),
-    brought: &Brought,
+    mut brought: Brought,
 ) -> Result<Option<Overtaken>> {
     if !keeps_logs(side) {
         return Ok(None);
@@ -79,8 +86,12 @@ pub(super) async fn overtaken<S: Side>(
         .iter()
         .flat_map(|view| view.items.iter().map(|(_, keyed)| &keyed.item))
         .filter(|item| marks.covers(&item.hlc))
-        .filter(|item| !brought.contains(&(item.kind.clone(), item.hlc.clone())))
     {
+        let version = (item.kind.clone(), item.hlc.clone());
+        if let Some(count) = brought.get_mut(&version).filter(|count| **count > 0) {
+            *count -= 1;
+            continue;
+        }
         let node = &item.hlc.node_id;
         if told.again.get(node).is_none_or(|least| item.hlc < *least) {
             told.again.set(node.clone(), Some(item.hlc.clone()));
@@ -187,8 +198,10 @@ where
             now.offered = offered;
         }
         if !inbound.arrivals.is_empty() {
-            let came = brought(inbound.arrivals.iter().map(|arrival| &arrival.item));
-            if self.offer_late(sweep, now, &came).await? {
+            if self
+                .offer_late(sweep, now, brought(&inbound.arrivals, &sweep.shipped))
+                .await?
+            {
                 sweep.guards.ask_again();
             }
         }
@@ -202,7 +215,7 @@ where
         &self,
         sweep: &mut Sweep<S::Body>,
         now: &mut Standing,
-        brought: &Brought,
+        brought: Brought,
     ) -> Result<bool> {
         // What is not persisted is offered from nothing by every sweep.
         if self.state.is_none() {

@@ -120,7 +120,6 @@ impl<S: Side> Responder<S> {
             }
             asked => asked.and_then(|asked| asked.seen).unwrap_or_default(),
         };
-        let brought = brought(&request.items);
         let lost = self.nodes_behind(&request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
@@ -155,6 +154,7 @@ impl<S: Side> Responder<S> {
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
         let refused = within(budget, self.refused(&arrivals));
+        let brought = brought(&arrivals, &Watermarks::default());
         let failed: Option<Error> = arrivals
             .into_iter()
             .find_map(|arrival| arrival.failure().cloned())
@@ -162,7 +162,7 @@ impl<S: Side> Responder<S> {
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }
-        let told = overtaken(&self.side, (&request.watermarks, &seen), &brought).await?;
+        let told = overtaken(&self.side, (&request.watermarks, &seen), brought).await?;
         let ask = Ask {
             seen: request.watermarks,
             limit: request.limit,

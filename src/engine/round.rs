@@ -157,7 +157,7 @@ where
         let began_ms = self.side.clock().app_ms();
         let stored = self.read_state().await?;
         let mut now = stored.clone();
-        self.offer_late(sweep, &mut now, &Brought::new()).await?;
+        self.offer_late(sweep, &mut now, Brought::new()).await?;
         let peer = self.guarded(sweep, &now.own, now.peer.clone()).await;
         self.note_unorderable(sweep).await;
         let Sent {

@@ -153,10 +153,13 @@ impl<B> Sweep<B> {
         let unordered = std::mem::take(&mut self.unordered);
         let superseded_before = std::mem::take(&mut self.superseded);
         let guards = std::mem::take(&mut self.guards);
+        // What the peer refused is offered again, whatever else of that time it has.
+        let offers_all = !self.refused.is_empty();
         *self = Self {
             superseded_before,
             unordered,
             guards,
+            offers_all,
             ..Self::default()
         };
     }
@@ -213,6 +216,7 @@ impl<B> Sweep<B> {
             self.shipped.set(held.node_id.clone(), reached);
             if self.refused.remove(&held.hlc) {
                 // Another item of that timestamp may be there, for which the peer answers.
+                self.offers_all = true;
                 self.shipped.lower_below(&held.hlc);
                 if let Some(known) = &mut self.known_at_peer {
                     known.lower_below(&held.hlc);
@@ -358,14 +362,21 @@ impl<B> Sweep<B> {
             let all = round.received.iter();
             all.filter(|hlc| round.is_before_what_was_left_out(hlc))
         };
-        let counts = !self.offers_all || !round.more;
-        let coverage = round.coverage.clone().filter(|_| counts);
-        let mut known = coverage.unwrap_or_else(|| {
+        let by_own_account = || {
             let mut known = before.clone();
             known.merge(&shipped);
             received().for_each(|hlc| known.advance(hlc));
             known
-        });
+        };
+        let mut known = match round.coverage.clone() {
+            None => by_own_account(),
+            Some(coverage) if self.offers_all && round.more => {
+                let mut known = by_own_account();
+                known.lower_to(&coverage);
+                known
+            }
+            Some(coverage) => coverage,
+        };
         let guards = &self.guards;
         guards.bound(&mut known, [before, &shipped], received(), round.began_ms);
         known

@@ -76,6 +76,15 @@ impl Watermarks {
         }
     }
 
+    /// Moves each entry down to that of `other`, never up.
+    pub fn lower_to(&mut self, other: &Self) {
+        let lower = |(node, hlc): (&NodeId, &Hlc)| {
+            let least = other.get(node).min(Some(hlc))?;
+            Some((node.clone(), least.clone()))
+        };
+        *self = self.iter().filter_map(lower).collect();
+    }
+
     /// The entries, in the order of nodes.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Hlc)> {
         self.entries().iter()
