@@ -242,7 +242,7 @@ impl World {
     }
 
     /// Whether a place and its parent both keep logs.
-    fn exchanges_by_logs(&self, place: usize) -> bool {
+    pub fn exchanges_by_logs(&self, place: usize) -> bool {
         let parent = self.nodes[place].place.parent;
         self.nodes[place].place.keeps_log && self.nodes[parent].place.keeps_log
     }

@@ -74,8 +74,8 @@ impl World {
     /// After the places were equal and quiet: a quiet round is one request, and nothing travels again because a program
     /// began again.
     pub fn check_nothing_travels_again(&self) {
-        let keeps_log = |place: &usize| self.nodes[*place].place.keeps_log;
-        let places: Vec<usize> = (1..self.nodes.len()).filter(keeps_log).collect();
+        let by_logs = |place: &usize| self.exchanges_by_logs(*place);
+        let places: Vec<usize> = (1..self.nodes.len()).filter(by_logs).collect();
         let said = &self.said;
         for place in &places {
             if self.failed() || self.may_be_stuck() || self.lost_objects() {
