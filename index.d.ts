@@ -303,7 +303,11 @@ interface HeldAppRow extends HeldItemBase {
  */
 type HeldItem = HeldRecord | HeldAppRow;
 
-/** What an engine, and its app's clock, remember between rounds and restarts. */
+/**
+ * What an engine, and its app's clock, remember between rounds and restarts. Where one of the two sides keeps a change log
+ * and the other does not, the watermarks that are stored have an entry more for each log, of a node whose id begins with
+ * U+001F: how far that log was looked at. Keep it like the others; it is sent to nobody.
+ */
 interface SyncStateStore {
   /** What this side has fully taken in. `{}` at first. */
   getWatermarks(): Promise<Watermarks>;

@@ -113,7 +113,10 @@ async fn an_app_that_stops_at_a_round_without_work_has_stopped_after_all_that_wa
 async fn a_first_contact_that_was_interrupted_fetches_the_object_of_what_is_here_already() {
     let (node, hub) = setup(Setup::logged(1000));
     hub.write_record("a", Some("object"));
-    node.local.fail(Operation::NoteInLog, None, When::First(9));
+    let local = node.local.clone();
+    node.network.meanwhile(Operation::GetBlob, 1, move || {
+        local.fail(Operation::NoteInLog, None, When::Always);
+    });
     node.network.fail(Operation::GetBlob, None, When::First(1));
     assert!(node.round().await.is_err());
     assert_eq!(ids(&node), ["a"]);

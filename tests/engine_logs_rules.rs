@@ -34,6 +34,24 @@ async fn what_waits_is_remembered_beyond_the_end_of_the_program() {
 }
 
 #[tokio::test]
+async fn what_waits_is_remembered_although_it_could_not_be_read_at_first() {
+    for nth in 1..8 {
+        let (node, hub) = setup(Setup::logged(1000));
+        node.sync().await;
+        hub.write_record("a", None);
+        node.local.fail(Operation::PutRecord, None, When::Always);
+        node.sync().await;
+        node.restart();
+        node.local.heal();
+        node.local.fail(Operation::LookAtLog, None, When::Nth(nth));
+        let _ = node.round().await;
+        node.local.heal();
+        node.sync().await;
+        assert_logs_sufficed(&node, &hub, &["a"]);
+    }
+}
+
+#[tokio::test]
 async fn a_record_and_a_row_of_one_time_are_told_apart_when_one_is_refused() {
     let (node, hub) = setup(Setup::logged(1000));
     node.sync().await;
@@ -68,20 +86,22 @@ async fn a_file_that_is_put_back_under_a_running_program_is_noticed() {
 
 #[tokio::test]
 async fn what_is_refused_for_good_does_not_have_its_page_sent_again() {
-    let (node, hub) = setup(Setup::logged(2));
-    for id in ["a", "b", "c", "d"] {
-        node.write_record(id, None);
+    for page_limit in [2, 1000] {
+        let (node, hub) = setup(Setup::logged(page_limit));
+        for id in ["a", "b", "c", "d"] {
+            node.write_record(id, None);
+        }
+        hub.local
+            .fail(Operation::PutRecord, Some("b"), When::Always);
+        node.sync().await;
+        node.restart();
+        let mut sent = 0;
+        for _ in 0..10 {
+            sent += node.round().await.unwrap().shipped;
+        }
+        assert_eq!(sent, 0, "pages of {page_limit}");
+        assert_eq!(ids(&hub), ["a", "c", "d"]);
     }
-    hub.local
-        .fail(Operation::PutRecord, Some("b"), When::Always);
-    node.sync().await;
-    node.restart();
-    let mut sent = 0;
-    for _ in 0..10 {
-        sent += node.round().await.unwrap().shipped;
-    }
-    assert_eq!(sent, 0);
-    assert_eq!(ids(&hub), ["a", "c", "d"]);
 }
 
 #[tokio::test]
@@ -236,15 +256,20 @@ async fn a_peer_with_another_log_is_asked_for_all_of_it() {
 
 #[tokio::test]
 async fn what_is_written_while_two_sides_meet_is_not_taken_for_known() {
-    for nth in 1..5 {
+    let moments = (1..5).map(|nth| (Operation::ReceiveAnswer, nth));
+    let moments = moments.chain((1..4).map(|nth| (Operation::NoteInLog, nth)));
+    for (operation, nth) in moments.chain((1..16).map(|nth| (Operation::LookAtLog, nth))) {
         let (node, hub) = setup(Setup::logged(1000));
         node.write_record("a", None);
         hub.write_record("b", None);
         let app = node.clone();
-        node.network
-            .meanwhile(Operation::ReceiveAnswer, nth, move || {
-                app.write_record("c", None);
-            });
+        let faults = match operation {
+            Operation::ReceiveAnswer => &node.network,
+            _ => &node.local,
+        };
+        faults.meanwhile(operation, nth, move || {
+            app.write_record("c", None);
+        });
         node.sync().await;
         node.sync().await;
         assert_logs_sufficed(&node, &hub, &["a", "b", "c"]);

@@ -190,3 +190,50 @@ async fn sides_that_get_logs_fetch_more_objects_than_may_wait() {
         assert!(node.blobs.holds(&id.into()), "{id}");
     }
 }
+
+#[tokio::test]
+async fn what_came_in_without_its_object_and_finds_no_room_to_wait_is_not_passed_by_meeting() {
+    let (node, hub) = setup(Setup {
+        most_waiting: 2,
+        ..Setup::default()
+    });
+    for id in IDS {
+        hub.write_record(id, Some(id));
+    }
+    node.sync().await;
+    // By its watermarks all of it was here once.
+    node.wipe();
+    for side in [&node, &hub] {
+        let _ = side.records.clone().keeping_a_log();
+        let _ = side.rows.clone().keeping_a_log();
+    }
+    node.network.fail(Operation::GetBlob, None, When::Always);
+    let _ = node.round().await;
+    assert_eq!(ids(&node), IDS);
+    node.restart();
+    node.network.heal();
+    node.sync().await;
+    for id in IDS {
+        assert!(node.blobs.holds(&id.into()), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_was_noted_to_wait_has_its_turn_after_a_restart() {
+    let (node, hub) = two_wait(1000);
+    // As many as a program may leave that ended in the middle.
+    let before = node.engine_over(&hub, hub.wire(), 1000);
+    for id in IDS {
+        node.write_record(id, None);
+    }
+    hub.local.fail(Operation::PutRecord, None, When::Always);
+    for _ in 0..2 {
+        let _ = before.round().await;
+    }
+    hub.local.heal();
+    node.sync().await;
+    assert_eq!(ids(&hub), IDS);
+    let lines = node.side.log.lines();
+    let compared = lines.iter().find(|line| line.contains("not the same ones"));
+    assert_eq!(compared, None);
+}

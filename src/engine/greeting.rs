@@ -1,6 +1,6 @@
 //! The first question to a peer: where its logs stand, and how much the two sides already have of each other.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::log::{LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
@@ -81,15 +81,15 @@ where
             rows: pairs.rows.map(|(_, pair)| pair),
         };
         session.peer = Peer::Logged(Box::new(pairs));
-        let has_met = self.remember_waiting(session).await?;
-        if is_first
-            && !has_met
-            && let Err(error) = self.meet(session, &heads).await
-        {
-            session.peer = Peer::Unknown;
-            return Err(error);
-        }
-        Ok(true)
+        let met = async {
+            let has_met = self.remember_waiting(session).await?;
+            if is_first && !has_met {
+                self.meet(session, &heads).await?;
+            }
+            Ok::<bool, Error>(true)
+        };
+        // A peer counts as asked only once it is known what waits for it.
+        met.await.inspect_err(|_| session.peer = Peer::Unknown)
     }
 
     fn warn_of_missing_planes(&self, own: &Planes<View<S::Body>>, records: bool, rows: bool) {
@@ -127,7 +127,7 @@ where
         let mut has_met = false;
         for view in [views.records, views.rows].into_iter().flatten() {
             has_met |= !view.others.is_empty();
-            session.remember(view.waiting, self.options.most_waiting);
+            session.remember(view.waiting);
         }
         Ok(has_met)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::{Cursor, Key, Keyed, LogAnswer, PlaneAnswer};
+use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
 
 use super::apply::Arrival;
@@ -78,7 +78,8 @@ where
         let not_taken = learn_of_sent(session, &out, (&answer, &told), &mut lesson);
         let came = !answer.items.is_empty();
         let learned = self.learn_of_received(session, &pairs, (answer, &told), (&out, &mut lesson));
-        let (inbound, has_blobs) = learned.await?;
+        // That what was sent does not wait any longer is not noted yet.
+        let (inbound, has_blobs) = learned.await.inspect_err(|_| session.forget())?;
         let noted = (came, came && !has_blobs && lesson.waits.is_empty());
         let stuck = self
             .note_lesson(session, &mut pairs, (&told, noted), (lesson, &out))
@@ -170,7 +171,8 @@ where
         let keys: Vec<Key> = incoming.iter().map(|keyed| keyed.key.clone()).collect();
         let items: Vec<_> = incoming.into_iter().map(|keyed| keyed.item).collect();
         let has_blobs = items.iter().any(|item| item.blob.is_some());
-        let sources = sources(pairs, told, !has_blobs && !out.only_retries);
+        let at_once = !items.is_empty() && !has_blobs && !out.only_retries;
+        let sources = sources(pairs, told, at_once);
         let rules = Rules {
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
@@ -371,10 +373,6 @@ fn update<B>(
         pair.own = sent.history.head().cloned();
         if still.inbound {
             continue;
-        }
-        let regressed = told.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq) < pair.taken();
-        if regressed {
-            pair.noted = 0;
         }
         pair.cursor = told.cursor;
     }

@@ -5,7 +5,7 @@
 //! travels like anything that waits.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::{Cursor, Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
+use crate::protocol::log::{Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
 use crate::protocol::watermarks::Watermarks;
 
@@ -198,7 +198,7 @@ where
                 pair.have = told.have;
                 pair.confirmed = told.have;
                 pair.cursor = pair.history.head().cloned();
-                pair.noted = pair.cursor.as_ref().map_or(0, |cursor: &Cursor| cursor.seq);
+                pair.noted.clone_from(&pair.cursor);
             }
         }
         session.peer = Peer::Logged(pairs);
@@ -246,7 +246,7 @@ where
         let offer = differing.offer.iter().map(waits(Direction::Outbound));
         let news: Vec<Waiting> = want.chain(offer).collect();
         note_waiting(&self.side, session, pairs, &news).await?;
-        session.remember(news, self.options.most_waiting);
+        session.remember(news);
         Ok(true)
     }
 
@@ -315,6 +315,7 @@ where
         };
         session.want.extend(differing.want);
         session.offer.extend(differing.offer);
+        session.heard_all = false;
         session.is_reconciling = true;
         let travelled = self.travel(session, &mut done).await;
         session.is_reconciling = false;

@@ -85,6 +85,8 @@ where
             mut shipped,
             ..
         } = std::mem::take(&mut session.untold);
+        // What the peer wrote since the last round may have brought newer objects there.
+        session.heard_all = false;
         for _ in 0..MOST_REWINDS {
             let Some(step) = self.step(session).await? else {
                 return Ok(Tried::Changed);
@@ -263,9 +265,10 @@ where
         let told = |(sent, pair): (&SentPlane, &Pair)| PlaneRequest {
             id: sent.id.clone(),
             history: sent.history.since(pair.confirmed, LEAST_HISTORY),
+            // Without this nothing of the request is noted.
             follows: (!out.stays).then_some(pair.confirmed),
-            upto: sent.history.at(sent.upto).filter(|_| !out.stays),
-            presumes: pair.history.head().filter(|_| !out.stays).cloned(),
+            upto: sent.history.at(sent.upto),
+            presumes: pair.history.head().cloned(),
             since: if out.only_retries {
                 pair.history.head().cloned().into_iter().collect()
             } else {

@@ -71,7 +71,7 @@ pub(super) struct Pair {
     /// How far this side has taken in the peer's log.
     pub(super) cursor: Option<Cursor>,
     /// How far that is noted in the store.
-    pub(super) noted: u64,
+    pub(super) noted: Option<Cursor>,
 }
 
 impl Pair {
@@ -79,7 +79,7 @@ impl Pair {
     pub(super) fn begin<B>(own: &View<B>, told: PlaneAnswer) -> Self {
         Self {
             own: own.history.head().cloned(),
-            noted: told.cursor.as_ref().map_or(0, |cursor| cursor.seq),
+            noted: told.cursor.clone(),
             id: told.id,
             history: told.history,
             have: told.have,
@@ -93,6 +93,14 @@ impl Pair {
         self.own
             .as_ref()
             .is_none_or(|before| own.history.has(before))
+    }
+
+    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted, or in another stretch of
+    /// its history: that of a log that was put back may know nothing of the one before.
+    pub(super) fn is_far_from_noted(&self, upto: &Cursor, far: u64) -> bool {
+        self.noted.as_ref().is_none_or(|noted| {
+            noted.generation != upto.generation || noted.seq.abs_diff(upto.seq) >= far
+        })
     }
 
     /// Up to which number this side has taken in the peer's log.
@@ -127,7 +135,7 @@ pub struct Session<B> {
     pub(super) explained: Option<(Digest, Digest)>,
     /// Keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
-    /// Whether the last answer held all that the peer had.
+    /// Whether the last answer of this round held all that the peer had.
     pub(super) heard_all: bool,
     /// When the two sides were last reconciled, in milliseconds since the epoch.
     pub(super) reconciled_ms: Option<u64>,
@@ -200,12 +208,10 @@ impl<B: Clone> Session<B> {
         self.held.len() >= most
     }
 
-    /// What a store remembers to wait, at most so much.
-    pub(super) fn remember(&mut self, waiting: Vec<Waiting>, most: usize) {
+    /// What a store remembers to wait. It may be a little more than may wait, if the program ended before it was noted
+    /// that something did not wait any longer: the logs passed all of it.
+    pub(super) fn remember(&mut self, waiting: Vec<Waiting>) {
         for waits in waiting {
-            if self.is_full(most) {
-                return;
-            }
             let at = (waits.direction == Direction::Inbound, waits.key.clone());
             self.held.entry(at).or_insert_with(|| held(waits));
         }

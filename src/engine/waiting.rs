@@ -16,7 +16,8 @@ use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{Pair, Planes, Session, Wait};
 use super::stuck::{Lesson, Stuck, Waits, is_record};
 
-/// What was taken in of the peer's log without bringing anything is noted in the store once it is this much.
+/// What was taken in of the peer's log without bringing anything is noted in the store once it is this much. What is
+/// not noted is looked at again after a restart, and brings nothing.
 const NOTED_AFTER: u64 = 256;
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
@@ -122,15 +123,15 @@ where
             if still.inbound {
                 continue;
             }
-            let upto = advance.upto.seq;
-            if !is_noted && (came || upto.saturating_sub(pair.noted) >= NOTED_AFTER) {
+            let upto = advance.upto.clone();
+            if !is_noted && (came || pair.is_far_from_noted(&upto, NOTED_AFTER)) {
                 note.advance = Some(Advance {
                     only_whole: false,
                     ..advance
                 });
             }
             if is_noted || note.advance.is_some() {
-                pair.noted = upto;
+                pair.noted = Some(upto);
             }
         }
         note(&self.side, notes)
@@ -144,7 +145,7 @@ where
 fn advances(pairs: &Planes<Pair>, told: &LogAnswer) -> Planes<Option<Advance>> {
     let of = |(pair, told): (&Pair, &PlaneAnswer)| {
         let upto = told.cursor.clone()?;
-        let is_news = upto.seq != pair.taken() || pair.noted != upto.seq;
+        let is_news = pair.noted.as_ref() != Some(&upto);
         is_news.then(|| Advance {
             history: told.history.clone(),
             follows: 0,

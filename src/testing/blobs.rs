@@ -59,6 +59,13 @@ impl MemoryBlobs {
         self.storage.objects.borrow().contains_key(key)
     }
 
+    /// Whether an object of so many bytes is there, without asking the plan.
+    pub fn is_of_size(&self, key: &str, bytes: usize) -> bool {
+        let objects = self.storage.objects.borrow();
+        let found = objects.get(&Text::from(key));
+        found.is_some_and(|data| data.len() == bytes)
+    }
+
     /// Loses everything.
     pub fn wipe(&self) {
         self.storage.objects.borrow_mut().clear();

@@ -51,6 +51,15 @@ impl MemoryRows {
         }
     }
 
+    /// Removes a table with its rows; the change log sees it.
+    pub fn unregister(&self, table: &Table) {
+        let of_table = |item: &Item<Body>| item.kind == ItemKind::Row(table.clone());
+        for row in self.all().into_iter().filter(of_table) {
+            self.remove(&row, true);
+        }
+        self.tables.borrow_mut().retain(|(known, _)| known != table);
+    }
+
     /// The same store with a change log, which begins with all that is there.
     #[must_use]
     pub fn keeping_a_log(self) -> Self {

@@ -99,4 +99,12 @@ mod tests {
         assert_ne!(entry_hash("a", "bc", "t"), entry_hash("ab", "c", "t"));
         assert!(entry_hash("", "x", "y") <= MASK);
     }
+
+    #[test]
+    fn the_stream_and_the_key_and_the_time_count_in_a_hash() {
+        let others = [("b", "a", "a"), ("a", "b", "a"), ("a", "a", "b")];
+        for (stream, id, time) in others {
+            assert_ne!(entry_hash("a", "a", "a"), entry_hash(stream, id, time));
+        }
+    }
 }

@@ -242,7 +242,7 @@ impl World {
     }
 
     /// Whether a place and its parent both keep logs.
-    fn exchanges_by_logs(&self, place: usize) -> bool {
+    pub fn exchanges_by_logs(&self, place: usize) -> bool {
         let parent = self.nodes[place].place.parent;
         self.nodes[place].place.keeps_log && self.nodes[parent].place.keeps_log
     }
@@ -256,12 +256,12 @@ impl World {
     }
 
     /// Whether objects that nobody has may fill a list of what waits.
-    fn may_be_stuck(&self) -> bool {
+    pub fn may_be_stuck(&self) -> bool {
         let mut places = self.nodes.iter().map(|node| &node.place);
         places.any(|place| place.most_waiting < MOST_WAITING) && self.lost_objects()
     }
 
-    fn lost_objects(&self) -> bool {
+    pub fn lost_objects(&self) -> bool {
         (0..self.nodes.len()).any(|place| {
             let held = self.holding(place);
             held.values().any(|item| self.has_lost_its_object(item))

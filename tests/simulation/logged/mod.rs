@@ -6,6 +6,7 @@ mod checks;
 mod deeds;
 mod dialogue;
 mod generate;
+mod said;
 mod scenario;
 mod world;
 
@@ -17,7 +18,9 @@ use scenario::Scenario;
 use world::World;
 
 /// Seeds that failed once.
-const KEPT_SEEDS: [u64; 0] = [];
+const KEPT_SEEDS: [u64; 7] = [
+    72_000_317, 72_000_406, 72_000_842, 72_000_874, 72_001_163, 72_001_816, 72_001_976,
+];
 
 fn play(scenario: &Scenario) -> (Option<String>, Vec<String>, Tally) {
     let world = World::new(scenario);

@@ -16,6 +16,7 @@ use super::super::rng::Rng;
 use super::super::scenario::{Caller, Rounds, Write};
 use super::super::world::Tally;
 use super::dialogue::told;
+use super::said::Said;
 use super::scenario::Scenario;
 
 /// More than any stamp is ahead.
@@ -63,6 +64,7 @@ pub struct World {
     /// An app put an older version in the place of a newer one.
     pub older_stands: Cell<bool>,
     pub now_ms: Cell<u64>,
+    pub said: Said,
     pub skews: RefCell<Vec<i64>>,
 }
 
@@ -95,6 +97,7 @@ impl World {
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
+            said: Said::default(),
         }
     }
 
@@ -119,6 +122,7 @@ impl World {
         self.see_what_logs_did_not();
         self.check_equal();
         self.check_quiet();
+        self.check_nothing_travels_again();
     }
 
     pub fn failed(&self) -> bool {
@@ -226,6 +230,7 @@ impl World {
     pub fn one_round(&self, place: usize) -> Done {
         self.wait(1);
         let said = self.nodes[place].side.log.lines().len();
+        self.said.is_undisturbed.set(true);
         let done = self.rounds(&Rounds {
             interleaving: self.now_ms.get(),
             callers: vec![Caller {
@@ -236,6 +241,7 @@ impl World {
             meanwhile: Vec::new(),
             crash: None,
         });
+        self.said.is_undisturbed.set(false);
         let done = done.into_iter().next();
         let done = done.unwrap_or_else(|| Err("the round did not end".to_owned()));
         self.check_proof(place, &done);
@@ -331,7 +337,11 @@ impl World {
                 continue;
             };
             self.check_request(node, *from, &request);
+            let before = self.hear(node, &request);
             let answer = answering.answer(request).await;
+            if let Ok(answer) = &answer {
+                self.check_answer(*from, &before, answer);
+            }
             self.note(|| told(node, *from, answer.as_ref().map_err(ToString::to_string)));
             *post.reply.borrow_mut() = Some(answer);
         }
