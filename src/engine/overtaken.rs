@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::ItemKind;
 use crate::protocol::log::{Cursor, Generation, LogAnswer, Overtaken, Seen};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -197,13 +197,9 @@ where
         {
             now.offered = offered;
         }
-        if !inbound.arrivals.is_empty() {
-            if self
-                .offer_late(sweep, now, brought(&inbound.arrivals, &sweep.shipped))
-                .await?
-            {
-                sweep.guards.ask_again();
-            }
+        let brought = brought(&inbound.arrivals, &sweep.shipped);
+        if !inbound.arrivals.is_empty() && self.offer_late(sweep, now, brought).await? {
+            sweep.guards.ask_again();
         }
         Ok(())
     }

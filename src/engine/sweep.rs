@@ -158,8 +158,8 @@ impl<B> Sweep<B> {
         *self = Self {
             superseded_before,
             unordered,
-            guards,
             offers_all,
+            guards,
             ..Self::default()
         };
     }
