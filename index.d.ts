@@ -303,11 +303,7 @@ interface HeldAppRow extends HeldItemBase {
  */
 type HeldItem = HeldRecord | HeldAppRow;
 
-/**
- * What an engine, and its app's clock, remember between rounds and restarts. Where one of the two sides keeps a change log
- * and the other does not, the watermarks that are stored have an entry more for each log, of a node whose id begins with
- * U+001F: how far that log was looked at. Keep it like the others; it is sent to nobody.
- */
+/** What an engine, and its app's clock, remember between rounds and restarts. */
 interface SyncStateStore {
   /** What this side has fully taken in. `{}` at first. */
   getWatermarks(): Promise<Watermarks>;
@@ -317,6 +313,13 @@ interface SyncStateStore {
   getPeerWatermarks(): Promise<Watermarks>;
   /** Stores them, whatever stood there. */
   setPeerWatermarks(watermarks: Watermarks): Promise<void>;
+  /**
+   * How far change logs were looked at, where one of the two sides keeps one and the other does not, or `null` at first.
+   * Opaque. Without the two functions what came late into a log while no engine ran is not looked for.
+   */
+  getLogPositions?(): Promise<unknown>;
+  /** Stores it, whatever stood there. */
+  setLogPositions?(positions: unknown): Promise<void>;
   /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
   getHlcClockState(): Promise<{
     wallTime: number;

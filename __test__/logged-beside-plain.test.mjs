@@ -1,7 +1,9 @@
 // Sides that keep logs beside one that keeps none, over adapters of an app: they go by watermarks, and what comes into
 // a log in another order than it was stamped reaches the other side all the same.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import * as sync from "@starkeep/sync-engine";
 import { faulty, throwingFor } from "./support/faulty.mjs";
 import { at } from "./support/hlc.mjs";
 import { drain } from "./support/logged-app.mjs";
@@ -14,8 +16,15 @@ import {
   plainPlace,
   serve,
 } from "./support/logged-places.mjs";
-import { blobFields, bytes, memoryObjects, memoryState } from "./support/memory.mjs";
+import { blobFields, bytes, memoryObjects } from "./support/memory.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
+
+/** A state of this package's own, which keeps how far logs were looked at. */
+function stateFor(t) {
+  const state = sync.createSqliteSyncStateStore({ path: join(folderFor(t), "state.db") });
+  t.after(() => state.close());
+  return state;
+}
 
 /** A cloud and a laptop with logs, a laptop without, and an engine for each of the two; they can begin again. */
 async function three(t, { pageLimit = 3 } = {}) {
@@ -24,7 +33,7 @@ async function three(t, { pageLimit = 3 } = {}) {
   const remote = faulty(memoryObjects());
   const { baseUrl } = await serve(t, cloud);
   const [mine, theirs] = [memoryObjects(), memoryObjects()];
-  const state = memoryState();
+  const state = stateFor(t);
   const common = { remoteObjectStorage: remote, pageLimit };
   return {
     cloud,
@@ -107,7 +116,7 @@ test("a cloud that is put back, and writes on, gets all from a laptop without a 
   const plain = plainPlace("plain");
   let cloud = await nativePlace(folder, "cloud");
   let server = await serve(t, cloud);
-  const state = memoryState();
+  const state = stateFor(t);
   const engine = () => engineAt(plain, server.baseUrl, { syncState: state, pageLimit: 3 });
   await cloud.put("before", at(1, "cloud"));
   await drain(engine());
@@ -141,7 +150,7 @@ async function besidePlainCloud(t) {
   const folder = folderFor(t);
   const cloud = plainPlace("cloud");
   const { baseUrl } = await serve(t, cloud);
-  const state = memoryState();
+  const state = stateFor(t);
   const open = async () => {
     const laptop = await nativePlace(folder, "laptop");
     t.after(() => laptop.close());

@@ -23,6 +23,7 @@ const UPSERT_VALUE = `INSERT INTO sync_state (key, value_json) VALUES (?1, ?2)
 const VALUES = {
   Watermarks: { key: "watermarks", missing: "{}" },
   PeerWatermarks: { key: "peer_watermarks", missing: "{}" },
+  LogPositions: { key: "log_positions", missing: "null" },
   HlcClockState: { key: "hlc_clock", missing: "null" },
 };
 

@@ -20,6 +20,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::{Hlc, NodeId, too_far_ahead};
+use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 
 use super::ports::{AppRows, Clock, Late, Log, Records, Side};
@@ -41,6 +42,8 @@ pub struct Guards {
     pub(super) offered_again: Vec<Hlc>,
     /// Nodes of which the own stores hold less than was taken in, with what they hold.
     pub(super) doubted: Vec<(NodeId, Option<Hlc>)>,
+    /// How far logs were looked at, and whether the state keeps that, once it was asked.
+    pub(super) logs: Option<(LogPositions, bool)>,
     /// Whether the peer holds something that was taken for seen.
     asks_again: bool,
 }

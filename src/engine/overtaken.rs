@@ -4,19 +4,17 @@
 //! another order: an item that waited for its object comes behind what its node wrote later, and records and rows are
 //! sent side by side. So the peer tells the caller how far it has seen the logs, and which nodes' timestamps came into
 //! them since then behind later ones that the caller had seen already. From there on the caller asks again. How far it
-//! has seen the logs is persisted with its watermarks, as entries of nodes that cannot be any.
+//! has seen the logs is persisted beside its watermarks, by states that keep it.
 //!
 //! The twin: a caller with logs, and a peer that keeps none. What comes into the own logs behind what that peer was
-//! offered, it is offered again from there on. How far the own logs were looked at for it is persisted with the peer's
-//! watermarks.
+//! offered, it is offered again from there on. How far the own logs were looked at for it is persisted likewise.
 
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::protocol::hlc::{Hlc, MAX_SAFE_INTEGER};
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::ItemKind;
-use crate::protocol::log::{Cursor, Generation, LogAnswer, Overtaken, Seen};
-use crate::protocol::text::Text;
+use crate::protocol::log::{Cursor, Generation, LogAnswer, LogPositions, Overtaken, Seen};
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate};
@@ -30,12 +28,6 @@ use super::sweep::Sweep;
 
 /// At most so many entries of a log are looked at for one answer.
 const MOST_LOOKED_AT: usize = 10_000;
-
-/// What stands before the plane and the generation in the name of an entry that no node has.
-const MARK: &str = "\u{1f}log";
-
-const RECORDS: &str = "records";
-const ROWS: &str = "rows";
 
 /// The versions that came with a message and are new here, as far as they can be told apart without their keys: how many
 /// of each. What was `sent` there is not new.
@@ -129,25 +121,25 @@ pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
 pub(super) struct Standing {
     /// The own watermarks.
     pub(super) own: Watermarks,
-    /// How far the peer's logs were seen, if it keeps any.
-    pub(super) seen: Seen,
-    /// The peer's watermarks.
+    /// The peer's.
     pub(super) peer: Watermarks,
-    /// How far the own logs were looked at for what is offered, if there are any.
-    pub(super) offered: Seen,
+    /// How far logs were looked at.
+    pub(super) logs: LogPositions,
+    /// Whether that outlasts the engine. If not, what came late before its first round is not known, and is not asked for.
+    pub(super) keeps_logs: bool,
 }
 
 impl<B> Sweep<B> {
     /// Takes in what the peer `told` a caller that had `advertised` these watermarks. What has to be asked for, or
     /// offered, again is taken from those that are to be persisted.
     fn hear_of_overtaken(&mut self, now: &mut Standing, advertised: &Watermarks, told: Overtaken) {
-        let known = self.seen.as_ref().unwrap_or(&now.seen);
+        let known = self.seen.as_ref().unwrap_or(&now.logs.seen);
         let is_new =
             |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
         let is_first =
             is_new(&known.records, &told.seen.records) || is_new(&known.rows, &told.seen.rows);
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
-        let begins_anew = told.is_other || (is_first && !advertised.is_empty());
+        let begins_anew = told.is_other || (is_first && now.keeps_logs && !advertised.is_empty());
         if begins_anew {
             now.own = Watermarks::default();
             self.received = Watermarks::default();
@@ -167,7 +159,7 @@ impl<B> Sweep<B> {
             self.seen = Some(told.seen);
         } else {
             self.seen = None;
-            now.seen = told.seen;
+            now.logs.seen = told.seen;
         }
     }
 }
@@ -195,7 +187,7 @@ where
         if !sweep.offers_all
             && let Some(offered) = sweep.offered.take()
         {
-            now.offered = offered;
+            now.logs.offered = offered;
         }
         let brought = brought(&inbound.arrivals, &sweep.shipped);
         if !inbound.arrivals.is_empty() && self.offer_late(sweep, now, brought).await? {
@@ -217,7 +209,7 @@ where
         if self.state.is_none() {
             return Ok(false);
         }
-        let known = sweep.offered.as_ref().unwrap_or(&now.offered);
+        let known = sweep.offered.as_ref().unwrap_or(&now.logs.offered);
         let mut marks = now.peer.clone();
         marks.merge(&sweep.shipped);
         if let Some(at_peer) = &sweep.known_at_peer {
@@ -247,50 +239,8 @@ where
             sweep.offered = Some(late.seen);
         } else {
             sweep.offered = None;
-            now.offered = late.seen;
+            now.logs.offered = late.seen;
         }
         Ok(found)
     }
-}
-
-/// The entry under which it is persisted how far a log was seen.
-fn entry(plane: &str, cursor: &Cursor) -> (Text, Hlc) {
-    let name = format!("{MARK}\u{1f}{plane}\u{1f}{}", cursor.generation.name());
-    let node = Text::from(name.as_str());
-    (node.clone(), Hlc::new(cursor.seq, 0, node))
-}
-
-/// Watermarks as they are persisted, with how far the peer's logs were seen.
-pub(super) fn with_seen(mut marks: Watermarks, seen: &Seen) -> Watermarks {
-    for (plane, cursor) in [(RECORDS, &seen.records), (ROWS, &seen.rows)] {
-        if let Some((node, hlc)) = cursor.as_ref().map(|cursor| entry(plane, cursor)) {
-            marks.set(node, Some(hlc));
-        }
-    }
-    marks
-}
-
-/// Persisted watermarks without what they say of logs, and that.
-pub(super) fn without_seen(mut marks: Watermarks) -> (Watermarks, Seen) {
-    let mut seen = Seen::default();
-    let entries: Vec<(Text, u64)> = marks
-        .iter()
-        .filter_map(|(node, hlc)| {
-            let is_entry = node.to_utf8().is_some_and(|name| name.starts_with(MARK));
-            is_entry.then(|| (node.clone(), hlc.wall_time.min(MAX_SAFE_INTEGER)))
-        })
-        .collect();
-    for (node, seq) in entries {
-        marks.set(node.clone(), None);
-        let name = node.to_utf8().unwrap_or_default();
-        let mut parts = name.split('\u{1f}').skip(2);
-        let (plane, generation) = (parts.next(), parts.next().and_then(Generation::new));
-        let cursor = generation.map(|generation| Cursor { generation, seq });
-        match plane {
-            Some(RECORDS) => seen.records = cursor,
-            Some(ROWS) => seen.rows = cursor,
-            _ => {}
-        }
-    }
-    (marks, seen)
 }

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Digest, Item, Table};
+use crate::protocol::log::LogPositions;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -280,6 +281,14 @@ pub trait State {
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
     /// Persists the second.
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
+    /// How far logs were looked at; `None` if the store does not keep that.
+    async fn log_positions(&self) -> Result<Option<LogPositions>> {
+        Ok(None)
+    }
+    /// Persists it, if the store keeps that.
+    async fn set_log_positions(&self, _positions: &LogPositions) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Timestamps of the own node that a store was given although it held a later one: a pass that goes by

@@ -14,7 +14,6 @@ use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
-use super::overtaken::without_seen;
 use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
@@ -254,7 +253,7 @@ where
     /// that are passed by watermarks are whole. They are not counted any further once they are more than `room`.
     async fn without_objects(&self, room: usize) -> Result<Vec<Waits<S::Body>>> {
         let whole = match &self.state {
-            Some(state) => without_seen(state.watermarks().await?).0,
+            Some(state) => state.watermarks().await?,
             None => Watermarks::default(),
         };
         let (mut at, mut found) = (Planes::<u64>::default(), Vec::new());

@@ -1,6 +1,7 @@
 //! A reconciliation that an app asks for: all that both sides hold, whatever their logs and watermarks say.
 
 use crate::error::{Error, Result};
+use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 
 use super::caller::Engine;
@@ -176,6 +177,7 @@ where
         if let Some(state) = &self.state {
             state.set_watermarks(&Watermarks::default()).await?;
             state.set_peer_watermarks(&Watermarks::default()).await?;
+            state.set_log_positions(&LogPositions::default()).await?;
         }
         let mut done = Reconciled::default();
         loop {

@@ -12,11 +12,11 @@ use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
-use super::guards::hear;
+use super::guards::{Guards, hear};
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
-use super::overtaken::{Brought, Standing, with_seen, without_seen};
+use super::overtaken::{Brought, Standing};
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
@@ -155,7 +155,7 @@ where
 
     async fn pass(&self, sweep: &mut Sweep<S::Body>, replaces: bool) -> Result<Pass<S::Body>> {
         let began_ms = self.side.clock().app_ms();
-        let stored = self.read_state().await?;
+        let stored = self.read_state(&mut sweep.guards).await?;
         let mut now = stored.clone();
         self.offer_late(sweep, &mut now, Brought::new()).await?;
         let peer = self.guarded(sweep, &now.own, now.peer.clone()).await;
@@ -170,7 +170,7 @@ where
             shipped_after,
             answer,
         } = self
-            .send(sweep, (&now.own, &now.seen), &peer, replaces)
+            .send(sweep, (&now.own, &now.logs.seen), &peer, replaces)
             .await?;
         sweep.begun = true;
         if sweep.guards.hears_of_the_page() {
@@ -222,11 +222,12 @@ where
         self.learn_of_late(sweep, &mut now, (&advertised, told), &inbound)
             .await?;
         let asks_again = sweep.guards.asks_again();
-        if let Err(error) = self.write_state(stored, now).await {
+        if let Err(error) = self.write_state(stored, &now).await {
             sweep.end();
             return Err(error);
         }
         sweep.guards.persisted();
+        sweep.guards.logs = Some((now.logs, now.keeps_logs));
         self.announce(&inbound).await?;
 
         if only_hears {
@@ -254,31 +255,38 @@ where
         Ok(Pass::Whole(report, inbound.fatal()))
     }
 
-    async fn read_state(&self) -> Result<Standing> {
+    async fn read_state(&self, guards: &mut Guards) -> Result<Standing> {
         let Some(state) = &self.state else {
             return Ok(Standing::default());
         };
-        let (own, seen) = without_seen(state.watermarks().await?);
-        let (peer, offered) = without_seen(state.peer_watermarks().await?);
+        if guards.logs.is_none() {
+            let kept = state.log_positions().await?;
+            let keeps_logs = kept.is_some();
+            guards.logs = Some((kept.unwrap_or_default(), keeps_logs));
+        }
+        let (logs, keeps_logs) = guards.logs.clone().unwrap_or_default();
         Ok(Standing {
-            own,
-            seen,
-            peer,
-            offered,
+            own: state.watermarks().await?,
+            peer: state.peer_watermarks().await?,
+            logs,
+            keeps_logs,
         })
     }
 
-    /// Writes what changed: a quiet round leaves the disk alone.
-    async fn write_state(&self, before: Standing, now: Standing) -> Result<()> {
+    /// Writes what changed: a quiet round leaves the disk alone. How far logs were looked at comes last: what came late
+    /// is looked for again if that is not written.
+    async fn write_state(&self, before: Standing, now: &Standing) -> Result<()> {
         let Some(state) = &self.state else {
             return Ok(());
         };
-        if (&before.own, &before.seen) != (&now.own, &now.seen) {
-            state.set_watermarks(&with_seen(now.own, &now.seen)).await?;
+        if before.own != now.own {
+            state.set_watermarks(&now.own).await?;
         }
-        if (&before.peer, &before.offered) != (&now.peer, &now.offered) {
-            let peer = with_seen(now.peer, &now.offered);
-            state.set_peer_watermarks(&peer).await?;
+        if before.peer != now.peer {
+            state.set_peer_watermarks(&now.peer).await?;
+        }
+        if before.logs != now.logs && now.keeps_logs {
+            state.set_log_positions(&now.logs).await?;
         }
         Ok(())
     }

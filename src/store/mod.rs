@@ -44,7 +44,7 @@ pub use self::log::LogStore;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
 pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
-pub use self::state::{HLC_CLOCK, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+pub use self::state::{HLC_CLOCK, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 pub use self::taken::Taken;
 pub use crate::protocol::wire::Json;
 

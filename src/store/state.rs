@@ -8,6 +8,8 @@ use super::{Holder, Json, Later};
 pub const OWN_WATERMARKS: &str = "watermarks";
 /// Where an engine keeps those of its peer.
 pub const PEER_WATERMARKS: &str = "peer_watermarks";
+/// Where an engine keeps how far logs were looked at.
+pub const LOG_POSITIONS: &str = "log_positions";
 /// Where the state of a clock is kept.
 pub const HLC_CLOCK: &str = "hlc_clock";
 

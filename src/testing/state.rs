@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::faults::{Faults, Operation, pause};
 use crate::engine::ports::State;
 use crate::error::Result;
+use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 
 /// Watermarks. All clones are one store; each map is written on its own, as apps' stores do.
@@ -13,6 +14,7 @@ use crate::protocol::watermarks::Watermarks;
 pub struct MemoryState {
     own: Rc<RefCell<Watermarks>>,
     peer: Rc<RefCell<Watermarks>>,
+    logs: Rc<RefCell<LogPositions>>,
     faults: Faults,
 }
 
@@ -34,6 +36,7 @@ impl MemoryState {
     pub fn replace(&self, (own, peer): (Watermarks, Watermarks)) {
         *self.own.borrow_mut() = own;
         *self.peer.borrow_mut() = peer;
+        self.logs.take();
     }
 }
 
@@ -58,6 +61,18 @@ impl State for MemoryState {
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
         self.faults.meet(Operation::WriteState, None).await?;
         *self.peer.borrow_mut() = watermarks.clone();
+        pause().await;
+        Ok(())
+    }
+
+    async fn log_positions(&self) -> Result<Option<LogPositions>> {
+        self.faults.meet(Operation::ReadState, None).await?;
+        Ok(Some(self.logs.borrow().clone()))
+    }
+
+    async fn set_log_positions(&self, positions: &LogPositions) -> Result<()> {
+        self.faults.meet(Operation::WriteState, None).await?;
+        *self.logs.borrow_mut() = positions.clone();
         pause().await;
         Ok(())
     }

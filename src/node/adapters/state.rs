@@ -1,13 +1,18 @@
 //! What the app persists for an engine.
 
 use crate::engine::ports::State;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::node::convert::{read_watermarks, write_watermarks};
-use crate::node::runtime::JsObject;
+use crate::node::runtime::{JsObject, parse_json, stringify};
+use crate::node::value::{Scope, Value};
+use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::ports::start_over;
 
 use super::Console;
+
+const GET_POSITIONS: &str = "getLogPositions";
+const SET_POSITIONS: &str = "setLogPositions";
 
 /// A `SyncStateStore` object, and where warnings about it go.
 pub struct JsState(pub JsObject, pub Console);
@@ -53,5 +58,30 @@ impl State for JsState {
 
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
         self.write("setPeerWatermarks", watermarks).await
+    }
+
+    async fn log_positions(&self) -> Result<Option<LogPositions>> {
+        if !self.0.has(GET_POSITIONS)? || !self.0.has(SET_POSITIONS)? {
+            return Ok(None);
+        }
+        let read = |scope: Scope<'_>, value: Value<'_>| {
+            if scope.is_nullish(value)? {
+                return Ok(None);
+            }
+            // What cannot be read is none: what came late is then asked for, and offered, once more.
+            Ok(serde_json::from_str(&stringify(scope, value)?).ok())
+        };
+        let positions = self.0.call(GET_POSITIONS, |_| Ok(vec![]), read).await?;
+        Ok(Some(positions.unwrap_or_default()))
+    }
+
+    async fn set_log_positions(&self, positions: &LogPositions) -> Result<()> {
+        let json = serde_json::to_string(positions).map_err(|error| {
+            Error::sync("exchange", "how far logs were looked at cannot be written")
+                .caused_by(error)
+        })?;
+        self.0
+            .tell(SET_POSITIONS, |scope| Ok(vec![parse_json(scope, &json)?]))
+            .await
     }
 }

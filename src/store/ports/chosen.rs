@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
-use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, LogPositions, Range, Reply, Span};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::{AppRowStore, LogStore, RecordStore, StateStore};
@@ -268,5 +268,13 @@ impl<P: Threading + Clone, O: State, L: Log + Clone> State for Chosen<dyn StateS
 
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
         ask!(self.remembering, other.set_peer_watermarks(watermarks))
+    }
+
+    async fn log_positions(&self) -> Result<Option<LogPositions>> {
+        ask!(self.remembering, other.log_positions())
+    }
+
+    async fn set_log_positions(&self, positions: &LogPositions) -> Result<()> {
+        ask!(self.remembering, other.set_log_positions(positions))
     }
 }

@@ -2,10 +2,11 @@
 
 use super::port::{Port, Threading};
 use crate::engine::ports::{Log, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 use crate::protocol::wire::write_watermarks;
-use crate::store::{OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+use crate::store::{Json, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 
 /// What an engine remembers, in a store. What cannot be read of it is said in `log`.
 #[derive(Debug)]
@@ -56,4 +57,29 @@ impl<P: Threading, L: Log> State for StatePort<P, L> {
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
         self.write(PEER_WATERMARKS, watermarks).await
     }
+
+    async fn log_positions(&self) -> Result<Option<LogPositions>> {
+        let json = self.port.ask(|store| store.get(LOG_POSITIONS)).await?;
+        // What cannot be read is none: what came late is then asked for, and offered, once more.
+        let positions = json.and_then(|json| serde_json::from_str(&json).ok());
+        Ok(Some(positions.unwrap_or_default()))
+    }
+
+    async fn set_log_positions(&self, positions: &LogPositions) -> Result<()> {
+        let value = as_json(positions)?;
+        self.port
+            .ask(move |store| store.set(LOG_POSITIONS, value))
+            .await
+    }
+}
+
+fn as_json(positions: &LogPositions) -> Result<Json> {
+    let json = serde_json::to_string(positions);
+    json.map(Json::from).map_err(|error| {
+        Error::sync(
+            "write the sync state",
+            "how far logs were looked at cannot be written",
+        )
+        .caused_by(error)
+    })
 }
