@@ -138,6 +138,20 @@ async fn a_quiet_round_is_one_request_and_nothing_travels_again_after_a_restart(
 }
 
 #[tokio::test]
+async fn a_quiet_round_writes_nothing_down() {
+    let (node, hub) = setup(Setup::logged(1000));
+    for id in ["a", "b", "c"] {
+        node.write_record(id, None);
+        node.sync().await;
+    }
+    for side in [&node, &hub] {
+        side.local.fail(Operation::TakeIn, None, When::Always);
+    }
+    node.local.fail(Operation::NoteInLog, None, When::Always);
+    assert_eq!(node.round().await.unwrap().in_sync, Some(true));
+}
+
+#[tokio::test]
 async fn what_came_with_its_object_does_not_wait() {
     let (node, hub) = setup(Setup::logged(1000));
     node.sync().await;
