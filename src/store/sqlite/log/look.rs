@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::types::Value;
 
 use super::entries::head;
+use super::history::history;
 use super::notes::{others, waiting};
-use super::sql::{Plane, Sql, altered, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Generation, History, Key, Keyed, Stream, Streams};
+use crate::protocol::log::{Digest, History, Key, Keyed, Stream, Streams};
 use crate::protocol::text::Text;
 
 /// Reads the items that lie under a key.
@@ -78,26 +79,6 @@ pub fn look<B>(
         },
         streams: known.streams(sql, plane)?,
     })
-}
-
-/// The stretches of the history in which something was written, newest first.
-pub(super) fn history(sql: &dyn Sql, plane: Plane, head: u64) -> Result<History> {
-    let mut stretches = Vec::new();
-    let mut last = head;
-    let query = "SELECT first, generation FROM @_generations ORDER BY first DESC, rowid DESC";
-    sql.each(&plane.sql(query), &[], &mut |row| {
-        let first = number(row.first())?;
-        if first <= last {
-            let generation = Generation::new(text(row.get(1))?).ok_or_else(altered)?;
-            stretches.push(Cursor {
-                generation,
-                seq: last,
-            });
-            last = first.saturating_sub(1);
-        }
-        Ok(())
-    })?;
-    Ok(History(stretches))
 }
 
 struct Found {

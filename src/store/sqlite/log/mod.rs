@@ -9,6 +9,7 @@
 
 mod compare;
 mod entries;
+mod history;
 mod look;
 mod notes;
 mod schema;

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::entries::head;
-use super::look::history;
+use super::history::history;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
