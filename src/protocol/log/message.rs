@@ -55,16 +55,6 @@ pub struct Seen {
     pub rows: Option<Cursor>,
 }
 
-/// How far logs were looked at by a caller where one side keeps some and the other none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct LogPositions {
-    /// The peer's, for what came late into them.
-    pub seen: Seen,
-    /// The own ones, for what is to be offered.
-    pub offered: Seen,
-}
-
 /// What a caller without logs is told of those of its peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

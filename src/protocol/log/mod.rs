@@ -22,15 +22,15 @@ mod compare;
 mod cursor;
 mod digest;
 mod message;
+mod positions;
 mod streams;
 
 pub use canonical::canonical_body;
 pub use compare::{FANOUT, Found, LEAF, Range, Reply, Span, split};
 pub use cursor::{Cursor, Generation, History};
 pub use digest::{Digest, entry_hash};
-pub use message::{
-    LogAnswer, LogPositions, LogRequest, Overtaken, PlaneAnswer, PlaneRequest, Seen, WireKey,
-};
+pub use message::{LogAnswer, LogRequest, Overtaken, PlaneAnswer, PlaneRequest, Seen, WireKey};
+pub use positions::LogPositions;
 pub use streams::Streams;
 
 use super::item::{Item, ItemKind, Table};
