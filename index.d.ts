@@ -313,13 +313,6 @@ interface SyncStateStore {
   getPeerWatermarks(): Promise<Watermarks>;
   /** Stores them, whatever stood there. */
   setPeerWatermarks(watermarks: Watermarks): Promise<void>;
-  /**
-   * How far change logs were looked at, where one of the two sides keeps one and the other does not, or `null` at first.
-   * Opaque. Without the two functions what came late into a log while no engine ran is not looked for.
-   */
-  getLogPositions?(): Promise<unknown>;
-  /** Stores it, whatever stood there. */
-  setLogPositions?(positions: unknown): Promise<void>;
   /** The state of the app's clock, or `null` at first. An engine neither reads nor writes it. */
   getHlcClockState(): Promise<{
     wallTime: number;
@@ -327,6 +320,17 @@ interface SyncStateStore {
   } | null>;
   /** Stores it, whatever stood there. */
   setHlcClockState(state: { wallTime: number; counter: number }): Promise<void>;
+}
+
+/**
+ * A {@link SyncStateStore} that also keeps how far change logs were looked at, where one of the two sides keeps one and the
+ * other does not. With another one what came late into a log while no engine ran is not looked for.
+ */
+interface LogKeepingSyncStateStore extends SyncStateStore {
+  /** What was stored last, or `null` at first. Opaque. */
+  getLogPositions(): Promise<unknown>;
+  /** Stores it, whatever stood there. */
+  setLogPositions(positions: unknown): Promise<void>;
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -2078,6 +2082,7 @@ export {
   type HttpSyncServerLimits,
   type HttpSyncServerOptions,
   type InProcessTransportOptions,
+  type LogKeepingSyncStateStore,
   type MalformedItem,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
