@@ -221,3 +221,49 @@ test("a laptop whose file is put back, and its state is not, gets all again from
   assert.equal(Object.keys(await laptop.labels()).length, 19);
   await assertQuiet(laptop.engine);
 });
+
+test("two laptops with logs and a cloud of an older package between them lose nothing, also once it is a new one", async (t) => {
+  const cloud = plainPlace("cloud");
+  const today = sync.createInProcessSyncTransport({
+    databaseAdapter: cloud.records,
+    objectStorage: memoryObjects(),
+    appSyncableSource: cloud.rows,
+    clock: sync.createHLCClock({ nodeId: "cloud" }),
+  });
+  let isOlder = true;
+  const transport = {
+    // Neither of the two messages of an older package has more than this.
+    async exchange(request) {
+      if (!isOlder) return today.exchange(request);
+      const { watermarks, records, appSyncableRows, limit } = request;
+      const answer = await today.exchange({ watermarks, records, appSyncableRows, limit });
+      const { hasMore } = answer;
+      return { records: answer.records, appSyncableRows: answer.appSyncableRows, hasMore };
+    },
+  };
+  const laptops = [
+    await openFor(t, nativePlace, "one"),
+    await openFor(t, nativePlace, "two", { apart: true }),
+  ];
+  const engines = laptops.map((laptop) =>
+    engineAt(laptop, "", { transport, syncState: stateFor(t), pageLimit: 3 }),
+  );
+  const rounds = async () => {
+    for (let n = 0; n < 2; n += 1) for (const engine of engines) await drain(engine);
+  };
+  for (const [stage, older] of [true, true, false].entries()) {
+    isOlder = older;
+    for (const laptop of laptops) {
+      for (let n = 0; n < 10; n += 1) {
+        const stamp = at(stage * 100 + n, laptop.nodeId);
+        await laptop.put(`${laptop.nodeId}-${stage}-${n}`, stamp);
+        await laptop.line(laptop.nodeId, stage * 100 + n, stamp, `${n}`);
+      }
+    }
+    await rounds();
+    for (const laptop of laptops) assert.deepEqual(await holding(laptop), await holding(cloud));
+    assert.equal(Object.keys(await cloud.labels()).length, (stage + 1) * 20);
+    assert.equal(Object.keys(await cloud.lines()).length, (stage + 1) * 20);
+    for (const engine of engines) await assertQuiet(engine);
+  }
+});

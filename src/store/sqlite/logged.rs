@@ -115,7 +115,7 @@ impl Log {
     }
 
     fn is_ready(&self, connection: &Connection) -> Result<bool> {
-        Ok(self.has_seen(connection)? && !log::has_noted(connection, self.plane)?)
+        Ok(self.has_seen(connection)? && log::is_up_to_date(connection, self.plane)?)
     }
 }
 

@@ -166,15 +166,14 @@ impl HandleLog {
         };
         let is_ready = known.version == version(sql)?
             && tables_of(at, sql)?[..] == known.tables[..]
-            && log::has_generation(sql, self.plane)?
-            && !log::has_noted(sql, self.plane)?;
+            && log::is_up_to_date(sql, self.plane)?;
         Ok(is_ready.then(|| Rc::clone(&known.tables)))
     }
 
     /// A stretch of the history begins with each wrapping, and with each transaction of the app's that is looked into.
     fn begin_stretch(&self, sql: &dyn Sql, is_the_apps: bool) -> Result<()> {
         if !is_the_apps {
-            if self.known.borrow().is_none() || !log::has_generation(sql, self.plane)? {
+            if self.known.borrow().is_none() {
                 log::begin_generation(sql, self.plane)?;
             }
             return Ok(());

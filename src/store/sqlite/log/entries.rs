@@ -10,7 +10,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Digest, entry_hash};
 
 /// Whether versions were noted that have no number yet.
-pub fn has_noted(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+pub(super) fn has_noted(sql: &dyn Sql, plane: Plane) -> Result<bool> {
     let found = one(sql, &plane.sql("SELECT 1 FROM @_noted LIMIT 1"), &[])?;
     Ok(found.is_some())
 }

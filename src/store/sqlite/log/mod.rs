@@ -19,10 +19,10 @@ mod unsettled;
 mod verify;
 
 pub use self::compare::{compare, digests, versions};
-pub use self::entries::{fold, fold_where, has_noted, head, renew};
+pub use self::entries::{fold, fold_where, head, renew};
 pub use self::look::{KnownStreams, look};
 pub use self::notes::{advance, note, origin_of};
-pub use self::schema::{begin_generation, has_generation, is_in_place, prepare};
+pub use self::schema::{begin_generation, is_in_place, is_up_to_date, prepare};
 pub(super) use self::sql::OPERATION;
 pub use self::sql::{Plane, Sql, at_once};
 pub use self::tracked::Tracked;

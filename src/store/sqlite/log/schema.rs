@@ -1,7 +1,7 @@
 //! The tables and triggers of a log.
 
 use super::super::columns::quote;
-use super::entries::changed;
+use super::entries::{changed, has_noted, head};
 use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
 use super::verify;
@@ -47,7 +47,7 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
         }
     }
     forget_others(sql, plane, tables)?;
-    if has_generation(sql, plane)? {
+    if is_begun(sql, plane)? {
         return Ok(());
     }
     begin_generation(sql, plane)
@@ -63,7 +63,7 @@ pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bo
             return Ok(false);
         }
     }
-    Ok(true)
+    is_begun(sql, plane)
 }
 
 fn has_all_tables(sql: &dyn Sql, plane: Plane) -> Result<bool> {
@@ -225,16 +225,21 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
 pub(super) const BEGIN_AFTER: &str = "INSERT INTO @_generations (first, generation)
   SELECT CASE WHEN EXISTS (SELECT 1 FROM @_generations) THEN ?1 + 1 ELSE 1 END, lower(hex(randomblob(8)))";
 
-/// Whether any stretch has begun.
-pub fn has_generation(sql: &dyn Sql, plane: Plane) -> Result<bool> {
-    let found = one(sql, &plane.sql("SELECT 1 FROM @_generations LIMIT 1"), &[])?;
-    Ok(found.is_some())
+/// Whether the log has its name, and a stretch of its history has begun.
+pub(super) fn is_begun(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    let query = "SELECT 1 FROM @_generations JOIN @_meta ON key = 'id' LIMIT 1";
+    Ok(one(sql, &plane.sql(query), &[])?.is_some())
+}
+
+/// Whether a log whose tables and triggers are in place says all that it has to: nothing was noted since.
+pub fn is_up_to_date(sql: &dyn Sql, plane: Plane) -> Result<bool> {
+    Ok(is_begun(sql, plane)? && !has_noted(sql, plane)?)
 }
 
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
 /// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
-    let head = [integer(super::entries::head(sql, plane)?)];
+    let head = [integer(head(sql, plane)?)];
     for statement in [
         // Numbers that were given are gone: what was said of them holds no more.
         "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > ?1 + 1",
