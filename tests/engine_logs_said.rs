@@ -30,6 +30,8 @@ struct Way {
     most_items: usize,
     /// How large an answer may be.
     room: Rc<Cell<Option<usize>>>,
+    /// What is done before the first comparison.
+    before_comparison: Rc<RefCell<Option<Box<dyn FnOnce()>>>>,
 }
 
 impl Way {
@@ -48,6 +50,13 @@ impl Exchange<Body> for Way {
         self.requests.set(self.requests.get() + 1);
         self.went.borrow_mut().extend(ids_at(&request.items));
         request.max_answer_bytes = self.room.get();
+        let compares = request
+            .log
+            .as_ref()
+            .is_some_and(|log| !log.compare.is_empty());
+        if compares && let Some(first) = self.before_comparison.take() {
+            first();
+        }
         let answer = self.wire.exchange(request).await?;
         self.came.borrow_mut().extend(ids_at(&answer.items));
         if let Some(log) = &answer.log {
@@ -70,6 +79,7 @@ fn caller(node: &Node, hub: &Node, page_limit: usize, most_items: usize) -> (Cal
         requests: Rc::default(),
         most_items,
         room: Rc::default(),
+        before_comparison: Rc::default(),
     };
     let engine = node.engine_over(hub, way.clone(), page_limit);
     (engine, way)
@@ -274,6 +284,27 @@ async fn an_object_of_a_newer_version_that_the_peer_has_is_not_replaced_by_an_ol
 }
 
 #[tokio::test]
+async fn an_object_that_the_peer_gets_while_both_are_compared_is_not_replaced_by_an_older_one() {
+    let (node, hub) = setup(Setup::logged(1000));
+    let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
+    node.put_record(sized(&node, "a", b"old"));
+    node.put_record(sized(&node, "b", b"old"));
+    until_there_is_no_more(&engine).await;
+    hub.records.remove(&Text::from("b"), true);
+    node.side.clock.set_physical(NOW_MS + 700_000);
+    hub.side.clock.set_physical(NOW_MS + 700_000);
+    let peer = hub.clone();
+    way.before_comparison.replace(Some(Box::new(move || {
+        peer.put_record(sized(&peer, "c", b"newer"));
+    })));
+    until_there_is_no_more(&engine).await;
+    assert_eq!(ids(&hub), ["a", "b", "c"]);
+    for side in [&node, &hub] {
+        assert!(side.blobs.is_of_size("object", 5));
+    }
+}
+
+#[tokio::test]
 async fn what_the_peer_took_in_waits_no_longer_although_its_answer_could_not_be_taken_in() {
     let (node, hub) = setup(Setup::logged(1000));
     node.write_record("a", Some("object"));
@@ -288,4 +319,28 @@ async fn what_the_peer_took_in_waits_no_longer_although_its_answer_could_not_be_
     let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
     until_there_is_no_more(&engine).await;
     assert_eq!(*way.went.borrow(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_caller_without_a_log_has_just_sent_does_not_come_back_to_it_as_late() {
+    let (node, hub) = setup(Setup::default());
+    let _ = hub.records.clone().keeping_a_log();
+    let (engine, _) = caller(&node, &hub, 1000, usize::MAX);
+    for id in ["a", "b", "c"] {
+        node.write_record(id, None);
+    }
+    until_there_is_no_more(&engine).await;
+    // It is lost and comes back: what the own node wrote counts as seen now.
+    node.wipe();
+    let (engine, _) = caller(&node, &hub, 1000, usize::MAX);
+    until_there_is_no_more(&engine).await;
+    assert_eq!(ids(&node), ["a", "b", "c"]);
+    // Its clock goes back with a restart.
+    node.side.clock.forget();
+    node.side.clock.set_physical(NOW_MS - 5000);
+    node.write_record("early", None);
+    let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
+    until_there_is_no_more(&engine).await;
+    assert_eq!(ids(&hub), ["a", "b", "c", "early"]);
+    assert_eq!(*way.came.borrow(), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 
 mod engine_support;
 
-use engine_support::{Node, Setup, ids, setup};
+use engine_support::{NOW_MS, Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::engine::round::Report;
 use starkeep_sync_engine::testing::{Body, Operation, When};
@@ -236,4 +236,28 @@ async fn all_that_was_noted_to_wait_has_its_turn_after_a_restart() {
     let lines = node.side.log.lines();
     let compared = lines.iter().find(|line| line.contains("not the same ones"));
     assert_eq!(compared, None);
+}
+
+#[tokio::test]
+async fn what_was_found_to_differ_comes_with_its_object_or_not_at_all_if_no_more_may_wait() {
+    let (node, hub) = setup(Setup {
+        most_waiting: 1,
+        ..Setup::logged(1000)
+    });
+    for id in ["differs", "waits"] {
+        hub.write_record(id, Some(id));
+    }
+    hub.blobs.remove("waits");
+    node.sync().await;
+    node.records.remove(&"differs".into(), true);
+    node.blobs.wipe();
+    node.side.clock.set_physical(NOW_MS + 700_000);
+    node.network.fail(Operation::GetBlob, None, When::Always);
+    node.sync().await;
+    assert_eq!(ids(&node), ["waits"]);
+    node.restart();
+    node.network.heal();
+    node.sync().await;
+    assert_eq!(ids(&node), ["differs", "waits"]);
+    assert!(node.blobs.holds(&"differs".into()));
 }

@@ -4,9 +4,12 @@
 
 mod engine_support;
 
-use engine_support::{Node, Setup, body, ids, setup, usual_table};
+use engine_support::{NOW_MS, Node, Setup, body, ids, marks, setup, usual_table};
+use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::Item;
+use starkeep_sync_engine::protocol::message::Request;
+use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::testing::{Body, Journal, Operation, When, record, row};
 
 fn keep_a_log(side: &Node) {
@@ -38,7 +41,7 @@ async fn what_comes_into_a_log_behind_what_its_node_wrote_later_is_asked_for_aga
         for (at, id) in [(1, "b"), (0, "a")] {
             hub.put_record(record(early[at].clone(), body(id), None));
         }
-        node.sync().await;
+        node.drain().await;
         assert_eq!(ids(&node), ["a", "b", "later"]);
         for (at, id) in [(2, "c"), (3, "d")] {
             assert!(hub.rows.write(&row_at(early[at].clone(), id)));
@@ -65,28 +68,33 @@ async fn what_came_late_before_the_peer_kept_a_log_is_asked_for_once_it_does() {
 
 #[tokio::test]
 async fn a_peer_with_another_log_gets_again_what_it_lost_before_what_it_has() {
-    for page_limit in [1, 2, 1000] {
-        for rounds in 0..6 {
-            let (node, hub) = without_a_log(page_limit);
-            for id in ["a", "b", "c", "d"] {
+    let cases = [1, 2, 1000].into_iter().flat_map(|page_limit| {
+        (0..6).flat_map(move |rounds| [(page_limit, rounds, false), (page_limit, rounds, true)])
+    });
+    for (page_limit, rounds, of_another_node) in cases {
+        let (node, hub) = without_a_log(page_limit);
+        for id in ["a", "b", "c", "d"] {
+            if of_another_node {
+                node.write_foreign("phone", id, None);
+            } else {
                 node.write_record(id, None);
             }
-            node.sync().await;
-            let mut left = hub.records.all();
-            left.retain(|item| item.body.id == body("d").id);
-            hub.records.replace(left);
-            hub.records.put_journal(Some(Journal::default()));
-            // The program ends in the middle.
-            for _ in 0..rounds {
-                let _ = node.round().await;
-            }
-            node.restart();
-            node.sync().await;
-            let what = format!("pages of {page_limit}, after {rounds} rounds");
-            assert_eq!(ids(&hub), ["a", "b", "c", "d"], "{what}");
-            let quiet = node.round().await.unwrap();
-            assert_eq!((quiet.shipped, quiet.has_more), (0, false), "{what}");
         }
+        node.sync().await;
+        let mut left = hub.records.all();
+        left.retain(|item| item.body.id == body("d").id);
+        hub.records.replace(left);
+        hub.records.put_journal(Some(Journal::default()));
+        // The program ends in the middle.
+        for _ in 0..rounds {
+            let _ = node.round().await;
+        }
+        node.restart();
+        node.sync().await;
+        let what = format!("pages of {page_limit}, after {rounds} rounds");
+        assert_eq!(ids(&hub), ["a", "b", "c", "d"], "{what}");
+        let quiet = node.round().await.unwrap();
+        assert_eq!((quiet.shipped, quiet.has_more), (0, false), "{what}");
     }
 }
 
@@ -152,4 +160,48 @@ async fn what_has_one_time_with_what_was_refused_does_not_pass_for_it() {
         node.sync().await;
         assert_eq!(ids(&hub), ["a", "b", "before"]);
     }
+}
+
+#[tokio::test]
+async fn what_was_refused_once_goes_again_in_the_same_sweep_whatever_else_has_its_time() {
+    let (node, hub) = without_a_log(2);
+    let hlc = node.side.clock.now();
+    node.put_record(record(hlc.clone(), body("a"), None));
+    assert!(node.rows.write(&row_at(hlc, "b")));
+    node.write_record("c", None);
+    hub.write_record("theirs", None);
+    hub.local
+        .fail(Operation::ApplyRow, Some("b"), When::First(1));
+    node.drain().await;
+    assert_eq!(ids(&hub), ["a", "b", "c", "theirs"]);
+}
+
+/// What `hub` says that it holds of the node "phone", after it was sent these, of which it cannot take in "refused".
+async fn held_after(hub: &Node, items: Vec<Item<Body>>, after: &[Hlc]) -> Option<Hlc> {
+    hub.local
+        .fail(Operation::ApplyRow, Some("refused"), When::Always);
+    let request = Request {
+        items,
+        limit: 1000,
+        shipped_after: marks(after),
+        ..Request::default()
+    };
+    let answer = hub.wire().exchange(request).await.unwrap();
+    answer.coverage.unwrap().get(&Text::from("phone")).cloned()
+}
+
+#[tokio::test]
+async fn what_a_side_says_that_it_holds_ends_before_what_it_refused_and_not_before_what_it_had() {
+    let at = |counter| Hlc::new(NOW_MS - 50, counter, Text::from("phone"));
+    let twins = [
+        record(at(2), body("taken in"), None),
+        row_at(at(2), "refused"),
+    ];
+    let one = record(at(1), body("one"), None);
+    let (_, hub) = without_a_log(1000);
+    let items: Vec<_> = [one.clone()].into_iter().chain(twins.clone()).collect();
+    assert_eq!(held_after(&hub, items, &[]).await, Some(at(1)));
+    let (_, hub) = without_a_log(1000);
+    hub.put_record(one);
+    assert_eq!(held_after(&hub, twins.into(), &[at(1)]).await, Some(at(1)));
 }

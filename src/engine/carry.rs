@@ -129,6 +129,18 @@ where
         Inbound { arrivals, fetched }
     }
 
+    /// Fetches the objects of items that are not stored yet, where no other object is in the way.
+    pub(super) async fn fetch_ahead<'a>(
+        &self,
+        items: impl Iterator<Item = &'a Item<S::Body>>,
+    ) -> Transfers
+    where
+        S::Body: 'a,
+    {
+        let how = self.how(Direction::Inbound, None);
+        transfer_all(&self.remote, &self.local, items.filter_map(blob_of), how).await
+    }
+
     /// If an object is not what its item says, the newest item here that names the key decides.
     async fn settle(
         &self,

@@ -29,8 +29,9 @@ where
     E: Events,
 {
     /// An object that is still to be fetched is noted to be missing before its item is stored: a page may not come again,
-    /// because the peer is put back to before it had it, and what was asked for by its key is in none. Returns what was
-    /// asked for and finds no room to wait. A page has to come again then: it is not passed before its objects are here.
+    /// because the peer is put back to before it had it, and what was asked for by its key is in none. If as many items
+    /// wait as may, a page is not passed before its objects are here, and of what was asked for the objects are fetched
+    /// at once: returns what they could not be fetched for, which may not be stored yet.
     async fn expect_objects(
         &self,
         session: &mut Session<S::Body>,
@@ -38,7 +39,7 @@ where
         items: &[Keyed<S::Body>],
         wanted: &[Key],
     ) -> Result<HashSet<Key>> {
-        let (mut news, mut left) = (Vec::new(), HashSet::new());
+        let (mut news, mut no_room) = (Vec::new(), Vec::new());
         for Keyed { key, item } in items {
             let waits = session.held.contains_key(&(true, key.clone()));
             if item.blob.is_some() && !waits {
@@ -47,13 +48,17 @@ where
                 let held = Held::new(item, Direction::Inbound, error);
                 match session.hold(key, held, self.options.most_waiting) {
                     Wait::News(waits) => news.push(waits),
-                    Wait::NoRoom if wanted.contains(key) => left.extend([key.clone()]),
+                    Wait::NoRoom if wanted.contains(key) => no_room.push((key, item)),
                     Wait::NoRoom | Wait::Known => {}
                 }
             }
         }
         note_waiting(&self.side, session, pairs, &news).await?;
-        Ok(left)
+        let fetched = self
+            .fetch_ahead(no_room.iter().map(|(_, item)| *item))
+            .await;
+        no_room.retain(|(_, item)| !matches!(fetched.of(item), Some(Ok(()))));
+        Ok(no_room.into_iter().map(|(key, _)| key.clone()).collect())
     }
 
     /// Takes in the answer, and what it says of the request.

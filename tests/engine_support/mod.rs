@@ -261,14 +261,19 @@ impl Node {
         self.engine.as_ref().unwrap().round().await
     }
 
+    /// Rounds until there is no more, or one fails.
+    pub async fn drain(&self) {
+        for _ in 0..60 {
+            if !self.round().await.is_ok_and(|report| report.has_more) {
+                return;
+            }
+        }
+    }
+
     /// Rounds as an app makes them: two sweeps, whatever fails.
     pub async fn sync(&self) {
         for _ in 0..2 {
-            for _ in 0..60 {
-                if !self.round().await.is_ok_and(|report| report.has_more) {
-                    break;
-                }
-            }
+            self.drain().await;
         }
     }
 
