@@ -95,12 +95,10 @@ impl Pair {
             .is_none_or(|before| own.history.has(before))
     }
 
-    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted, or in another stretch of
-    /// its history: that of a log that was put back may know nothing of the one before.
+    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted.
     pub(super) fn is_far_from_noted(&self, upto: &Cursor, far: u64) -> bool {
-        self.noted.as_ref().is_none_or(|noted| {
-            noted.generation != upto.generation || noted.seq.abs_diff(upto.seq) >= far
-        })
+        let is_far = |noted: &Cursor| noted.seq.abs_diff(upto.seq) >= far;
+        self.noted.as_ref().is_none_or(is_far)
     }
 
     /// Up to which number this side has taken in the peer's log.
