@@ -27,6 +27,13 @@ fn without_a_log(page_limit: usize) -> (Node, Node) {
     (node, hub)
 }
 
+/// Limits of pages, after how many rounds the program ends, and whether another node wrote what is exchanged.
+fn cases() -> impl Iterator<Item = (usize, usize, bool)> {
+    [1, 2, 1000].into_iter().flat_map(|page_limit| {
+        (0..6).flat_map(move |rounds| [false, true].map(|other| (page_limit, rounds, other)))
+    })
+}
+
 fn row_at(hlc: Hlc, id: &str) -> Item<Body> {
     row(&usual_table(0), hlc, body(id), None)
 }
@@ -68,10 +75,7 @@ async fn what_came_late_before_the_peer_kept_a_log_is_asked_for_once_it_does() {
 
 #[tokio::test]
 async fn a_peer_with_another_log_gets_again_what_it_lost_before_what_it_has() {
-    let cases = [1, 2, 1000].into_iter().flat_map(|page_limit| {
-        (0..6).flat_map(move |rounds| [(page_limit, rounds, false), (page_limit, rounds, true)])
-    });
-    for (page_limit, rounds, of_another_node) in cases {
+    for (page_limit, rounds, of_another_node) in cases() {
         let (node, hub) = without_a_log(page_limit);
         for id in ["a", "b", "c", "d"] {
             if of_another_node {
@@ -93,6 +97,34 @@ async fn a_peer_with_another_log_gets_again_what_it_lost_before_what_it_has() {
         node.sync().await;
         let what = format!("pages of {page_limit}, after {rounds} rounds");
         assert_eq!(ids(&hub), ["a", "b", "c", "d"], "{what}");
+        let quiet = node.round().await.unwrap();
+        assert_eq!((quiet.shipped, quiet.has_more), (0, false), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_late_into_the_own_log_is_offered_to_a_peer_without_one() {
+    for (page_limit, rounds, of_another_node) in cases() {
+        let (node, hub) = setup(Setup {
+            page_limit,
+            ..Setup::default()
+        });
+        keep_a_log(&node);
+        let writer = if of_another_node { "phone" } else { "node" };
+        let at = |counter| Hlc::new(NOW_MS - 100, counter, Text::from(writer));
+        node.put_record(record(at(9), body("later"), None));
+        node.sync().await;
+        for (counter, id) in [(1, "a"), (2, "b"), (3, "c")] {
+            node.put_record(record(at(counter), body(id), None));
+        }
+        // The program ends in the middle.
+        for _ in 0..rounds {
+            let _ = node.round().await;
+        }
+        node.restart();
+        node.sync().await;
+        let what = format!("pages of {page_limit}, after {rounds} rounds, of {writer}");
+        assert_eq!(ids(&hub), ["a", "b", "c", "later"], "{what}");
         let quiet = node.round().await.unwrap();
         assert_eq!((quiet.shipped, quiet.has_more), (0, false), "{what}");
     }

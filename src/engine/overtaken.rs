@@ -133,11 +133,11 @@ impl<B> Sweep<B> {
     /// Takes in what the peer `told` a caller that had `advertised` these watermarks. What has to be asked for, or
     /// offered, again is taken from those that are to be persisted.
     fn hear_of_overtaken(&mut self, now: &mut Standing, advertised: &Watermarks, told: Overtaken) {
-        let known = self.seen.as_ref().unwrap_or(&now.logs.seen);
+        let mut looked = self.looked(now);
         let is_new =
             |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
-        let is_first =
-            is_new(&known.records, &told.seen.records) || is_new(&known.rows, &told.seen.rows);
+        let is_first = is_new(&looked.seen.records, &told.seen.records)
+            || is_new(&looked.seen.rows, &told.seen.rows);
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
         let begins_anew = told.is_other || (is_first && now.keeps_logs && !advertised.is_empty());
         if begins_anew {
@@ -155,11 +155,23 @@ impl<B> Sweep<B> {
         if begins_anew || told.more || !told.again.is_empty() {
             self.guards.ask_again();
         }
+        looked.seen = told.seen;
+        self.keep(now, looked);
+    }
+
+    /// How far logs were looked at, in this sweep or before it.
+    fn looked(&self, now: &Standing) -> LogPositions {
+        self.looked.as_ref().unwrap_or(&now.logs).clone()
+    }
+
+    /// Keeps how far logs were `looked` at. As long as everything is offered it is not to be persisted: a program that
+    /// ends would not find out again what has to be offered.
+    fn keep(&mut self, now: &mut Standing, looked: LogPositions) {
         if self.offers_all {
-            self.seen = Some(told.seen);
+            self.looked = Some(looked);
         } else {
-            self.seen = None;
-            now.logs.seen = told.seen;
+            self.looked = None;
+            now.logs = looked;
         }
     }
 }
@@ -184,11 +196,8 @@ where
         if let Some(told) = told.filter(|_| self.state.is_some()) {
             sweep.hear_of_overtaken(now, advertised, told);
         }
-        if !sweep.offers_all
-            && let Some(offered) = sweep.offered.take()
-        {
-            now.logs.offered = offered;
-        }
+        let looked = sweep.looked(now);
+        sweep.keep(now, looked);
         let brought = brought(&inbound.arrivals, &sweep.shipped);
         if !inbound.arrivals.is_empty() && self.offer_late(sweep, now, brought).await? {
             sweep.guards.ask_again();
@@ -209,21 +218,20 @@ where
         if self.state.is_none() {
             return Ok(false);
         }
-        let known = sweep.offered.as_ref().unwrap_or(&now.logs.offered);
+        let mut looked = sweep.looked(now);
         let mut marks = now.peer.clone();
         marks.merge(&sweep.shipped);
         if let Some(at_peer) = &sweep.known_at_peer {
             marks.merge(at_peer);
         }
-        let Some(late) = overtaken(&self.side, (&marks, known), brought).await? else {
+        let Some(late) = overtaken(&self.side, (&marks, &looked.offered), brought).await? else {
             return Ok(false);
         };
         if late.is_other {
-            // The stores were put back, or are others: what the peer had from them, and they from it, is not known.
+            // The stores were put back, or are others: what they had from the peer is not known. All that they have
+            // that the other logs did not is among what came late.
             now.own = Watermarks::default();
-            now.peer = Watermarks::default();
             sweep.received = Watermarks::default();
-            sweep.offer_all();
         }
         for (_, hlc) in late.again.iter() {
             now.peer.lower_below(hlc);
@@ -235,12 +243,8 @@ where
         }
         let found = late.is_other || !late.again.is_empty();
         sweep.offers_all |= found;
-        if sweep.offers_all {
-            sweep.offered = Some(late.seen);
-        } else {
-            sweep.offered = None;
-            now.logs.offered = late.seen;
-        }
+        looked.offered = late.seen;
+        sweep.keep(now, looked);
         Ok(found)
     }
 }

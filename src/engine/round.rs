@@ -98,7 +98,7 @@ where
         let result = self.round_in(&mut sweep).await;
         if result.is_err() {
             // What was found to be late was not offered, perhaps: it is looked for again.
-            sweep.offered = None;
+            sweep.looked = None;
         }
         self.sweep.replace(sweep);
         result

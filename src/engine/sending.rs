@@ -72,7 +72,7 @@ where
                 items: outbound.shipped.clone(),
                 limit,
                 max_answer_bytes: None,
-                log: told_of(sweep.seen.as_ref().unwrap_or(seen)),
+                log: told_of(sweep.looked.as_ref().map_or(seen, |looked| &looked.seen)),
             };
             let answer = match self.ask(request).await {
                 Err(error) => {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::Seen;
+use crate::protocol::log::LogPositions;
 use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -64,10 +64,8 @@ pub struct Sweep<B> {
     /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
     /// may lack what is before that.
     pub(super) offers_all: bool,
-    /// How far the peer's logs were seen, while everything is offered: only after that is it persisted.
-    pub(super) seen: Option<Seen>,
-    /// The same of the own logs.
-    pub(super) offered: Option<Seen>,
+    /// How far logs were looked at, while everything is offered: only after that is it persisted.
+    pub(super) looked: Option<LogPositions>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -97,8 +95,7 @@ impl<B> Default for Sweep<B> {
             unordered: Unordered::default(),
             begun: false,
             offers_all: false,
-            seen: None,
-            offered: None,
+            looked: None,
             held: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),
