@@ -325,6 +325,7 @@ async fn what_the_peer_took_in_waits_no_longer_although_its_answer_could_not_be_
 async fn what_a_caller_without_a_log_has_just_sent_does_not_come_back_to_it_as_late() {
     let (node, hub) = setup(Setup::default());
     let _ = hub.records.clone().keeping_a_log();
+    let _ = hub.rows.clone().keeping_a_log();
     let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
     for id in ["a", "b"] {
         hub.write_foreign("phone", id, None);

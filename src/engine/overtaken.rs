@@ -109,6 +109,12 @@ fn end_of<B>(view: &View<B>) -> Option<Cursor> {
     view.history.at(view.upto).or_else(begin)
 }
 
+/// Whether a log is looked at that was not looked at before.
+fn is_first_look(before: &Seen, now: &Seen) -> bool {
+    let is_new = |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
+    is_new(&before.records, &now.records) || is_new(&before.rows, &now.rows)
+}
+
 pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
     Box::new(LogAnswer {
         overtaken: Some(told),
@@ -134,10 +140,7 @@ impl<B> Sweep<B> {
     /// offered, again is taken from those that are to be persisted.
     fn hear_of_overtaken(&mut self, now: &mut Standing, advertised: &Watermarks, told: Overtaken) {
         let mut looked = self.looked(now);
-        let is_new =
-            |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
-        let is_first = is_new(&looked.seen.records, &told.seen.records)
-            || is_new(&looked.seen.rows, &told.seen.rows);
+        let is_first = is_first_look(&looked.seen, &told.seen);
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
         let begins_anew = told.is_other || (is_first && now.keeps_logs && !advertised.is_empty());
         if begins_anew {
@@ -228,10 +231,16 @@ where
             return Ok(false);
         };
         if late.is_other {
-            // The stores were put back, or are others: what they had from the peer is not known. All that they have
-            // that the other logs did not is among what came late.
+            // The stores were put back, or are others: what they had from the peer is not known.
             now.own = Watermarks::default();
             sweep.received = Watermarks::default();
+        }
+        // What came in late before that was looked for is not known either: everything is offered once more.
+        let begins_anew =
+            late.is_other || (now.keeps_logs && is_first_look(&looked.offered, &late.seen));
+        if begins_anew {
+            now.peer = Watermarks::default();
+            sweep.offer_all();
         }
         for (_, hlc) in late.again.iter() {
             now.peer.lower_below(hlc);
@@ -241,7 +250,7 @@ where
         if late.more {
             sweep.guards.ask_again();
         }
-        let found = late.is_other || !late.again.is_empty();
+        let found = begins_anew || !late.again.is_empty();
         sweep.offers_all |= found;
         looked.offered = late.seen;
         sweep.keep(now, looked);

@@ -72,6 +72,8 @@ pub(super) struct Pair {
     pub(super) cursor: Option<Cursor>,
     /// How far that is noted in the store.
     pub(super) noted: Option<Cursor>,
+    /// Whether anything came in since then: what is not noted would come again after a restart.
+    pub(super) has_unnoted: bool,
 }
 
 impl Pair {
@@ -80,6 +82,7 @@ impl Pair {
         Self {
             own: own.history.head().cloned(),
             noted: told.cursor.clone(),
+            has_unnoted: false,
             id: told.id,
             history: told.history,
             have: told.have,
@@ -95,10 +98,12 @@ impl Pair {
             .is_none_or(|before| own.history.has(before))
     }
 
-    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted.
+    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted, or in another stretch of
+    /// its history: that of a log that was put back may know nothing of the one before.
     pub(super) fn is_far_from_noted(&self, upto: &Cursor, far: u64) -> bool {
-        let is_far = |noted: &Cursor| noted.seq.abs_diff(upto.seq) >= far;
-        self.noted.as_ref().is_none_or(is_far)
+        self.noted.as_ref().is_none_or(|noted| {
+            noted.generation != upto.generation || noted.seq.abs_diff(upto.seq) >= far
+        })
     }
 
     /// Up to which number this side has taken in the peer's log.

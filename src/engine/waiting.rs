@@ -120,11 +120,12 @@ where
             else {
                 continue;
             };
+            pair.has_unnoted |= came;
             if still.inbound {
                 continue;
             }
             let upto = advance.upto.clone();
-            if !is_noted && (came || pair.is_far_from_noted(&upto, NOTED_AFTER)) {
+            if !is_noted && (pair.has_unnoted || pair.is_far_from_noted(&upto, NOTED_AFTER)) {
                 note.advance = Some(Advance {
                     only_whole: false,
                     ..advance
@@ -132,6 +133,7 @@ where
             }
             if is_noted || note.advance.is_some() {
                 pair.noted = Some(upto);
+                pair.has_unnoted = false;
             }
         }
         note(&self.side, notes)
