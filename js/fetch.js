@@ -1,5 +1,7 @@
 "use strict";
 
+const { isWellFormed } = require("./well-formed.js");
+
 /**
  * Requests over a `fetch` that the app passed in. It may be the real one, or a double that knows no more
  * of a response than its status and one way to read it. Nothing is decided here.
@@ -161,4 +163,26 @@ function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
   });
 }
 
-exports.fetching = { headersOf, fetchAnswer };
+/** The functions of an app that are asked at each request; what they throw is thrown. */
+function createAskedHeaders({ describe }, fault) {
+  const invalid = (name, what) => fault("INVALID_ARGUMENT", name, `must answer ${what}`);
+
+  /** The names and values of the headers that they add, one after the other. */
+  return async function askedHeaders(owner, getAuthHeader, signRequest, method, path, body) {
+    const asked = [];
+    const value = getAuthHeader && (await Reflect.apply(getAuthHeader, owner, []));
+    if (typeof value === "string" && isWellFormed(value)) {
+      if (value !== "") asked.push("Authorization", value);
+    } else if (value !== undefined && value !== null) {
+      const got = describe(value, true);
+      throw invalid("getAuthHeader", `a string, undefined or null, got ${got}`);
+    }
+    const signed =
+      signRequest && headersOf(await Reflect.apply(signRequest, owner, [method, path, body]));
+    if (signed?.some((text) => typeof text !== "string" || !isWellFormed(text)))
+      throw invalid("signRequest", "headers that are strings");
+    return asked.concat(signed ?? []);
+  };
+}
+
+module.exports = { createAskedHeaders, fetchAnswer };

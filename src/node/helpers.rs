@@ -16,7 +16,7 @@ use crate::protocol::text::Text;
 pub fn is_later<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let stamp = |first: usize| {
         let integer = |index| call.scope.as_number(call.arg(index)).and_then(safe_integer);
-        let node_id = call.scope.interned(call.arg(first + 2))?;
+        let node_id = call.scope.as_text(call.arg(first + 2))?;
         Some(Hlc::new(integer(first)?, integer(first + 1)?, node_id))
     };
     let is_later = stamp(0).map(|incoming| wins(&incoming, stamp(3).as_ref()));

@@ -6,7 +6,7 @@ use rusqlite::types::Value as Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::batch::read_outcomes;
+use super::pages::read_outcomes;
 use super::records::no_stamp;
 use super::rows::row_at;
 use crate::error::{Error, ErrorKind, Result};

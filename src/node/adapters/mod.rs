@@ -1,14 +1,12 @@
 //! The app's adapters as ports of the engine. Where one is a store of this package, that is reached without
 //! JavaScript between ([`Chosen`](crate::store::ports::Chosen)).
 
-mod batch;
 mod blobs;
 mod clock;
 mod console;
 mod handle;
 mod off_thread;
-mod page;
-mod query_unseen;
+mod pages;
 mod records;
 mod rows;
 mod side;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::batch::store_page;
-use super::page::{items_of, next_of, page_options};
+use super::pages::{items_of, next_of, page_options, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};

@@ -1,7 +1,6 @@
 //! The app rows of a channel.
 
-use super::batch::store_page;
-use super::page::{items_of, next_of, page_options};
+use super::pages::{items_of, next_of, page_options, store_page};
 use super::records::{node_watermarks, query_malformed};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};

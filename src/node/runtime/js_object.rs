@@ -3,8 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::executor::{Executor, Settlement};
-use super::wait::Called;
+use super::executor::{Called, Executor, Settlement};
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
 use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
@@ -137,14 +136,10 @@ async fn await_call<R>(
     match state {
         Begun::Done(result) => Ok(result),
         Begun::Pending(waiting, read) => {
-            let Settlement { fulfilled, value } = waiting.await;
-            // A round goes on within a call from JavaScript, whose handles end with it.
-            let scope = Scope::of(env);
-            let value = value.value(scope)?;
-            if fulfilled {
-                return read(scope, value);
-            }
-            Err(Thrown::kept(scope.keep(value)?, &operation.to_string()))
+            let settled = waiting.await;
+            let thrown = |value| Thrown::kept(value, &operation.to_string());
+            let value = settled.map_err(thrown)?;
+            env.scope(|scope| read(scope, value.value(scope)?))
         }
     }
 }

@@ -15,7 +15,6 @@
 mod executor;
 mod js_object;
 mod offload;
-mod wait;
 
 use std::any::Any;
 use std::future::Future;
@@ -39,7 +38,7 @@ pub use offload::{
     FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
 
-pub use wait::set_up_waits;
+pub use executor::set_up_waits;
 
 use executor::Executor;
 
@@ -77,6 +76,15 @@ into_js! {
 impl<T: IntoJs> IntoJs for Option<T> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         self.map_or_else(|| scope.null(), |value| value.into_js(scope))
+    }
+}
+
+impl<A: IntoJs, B: IntoJs> IntoJs for (A, B) {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let pair = scope.array()?;
+        scope.set_element(pair, 0, self.0.into_js(scope)?)?;
+        scope.set_element(pair, 1, self.1.into_js(scope)?)?;
+        Ok(pair)
     }
 }
 

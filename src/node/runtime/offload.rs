@@ -44,7 +44,8 @@ impl Notify {
     /// Waits until it is rung.
     pub async fn rung(self) {
         if let Some(waiting) = self.waiting {
-            waiting.await;
+            // It is never rejected.
+            let _ = waiting.await;
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One JavaScript environment, the scopes that its values live in, and values that are kept for longer.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashSet;
+use std::cell::{Cell, OnceCell};
 use std::error::Error as StdError;
 use std::ffi::c_void;
 use std::fmt;
@@ -16,7 +15,6 @@ use send_wrapper::SendWrapper;
 use super::intrinsics::Intrinsic;
 use super::remote::Remote;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::text::Text;
 
 /// Who runs the rounds of an environment.
 pub trait Runtime {
@@ -35,11 +33,7 @@ pub struct Env {
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
     intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
-    nodes: RefCell<HashSet<Text>>,
 }
-
-/// How many node ids are remembered; a hostile peer's are not remembered for ever.
-const INTERNED_NODES: usize = 1024;
 
 impl Env {
     /// Sets up the environment. Must be called on its thread, inside a call from JavaScript.
@@ -50,7 +44,6 @@ impl Env {
             runtime: OnceCell::new(),
             remote: Arc::default(),
             intrinsics: std::array::from_fn(|_| Cell::default()),
-            nodes: RefCell::default(),
         });
         let hearing = Rc::clone(&env);
         env.remote.attach(raw, move |rung| {
@@ -231,9 +224,7 @@ impl<'s> Scope<'s> {
             return self.keep(self.undefined()?);
         }
         self.set_element(array, index, value)?;
-        let is_ours = self.helper(Intrinsic::IsOurs, &[self.value(value.0)])?;
-        let is_ours = self.is_truthy(is_ours);
-        self.kept(value, 0, Form::Hung { is_ours })
+        self.kept(value, 0, Form::Hung)
     }
 
     fn kept(self, value: Value<'_>, count: u32, form: Form) -> Result<Persistent> {
@@ -242,22 +233,6 @@ impl<'s> Scope<'s> {
             form,
             env: Rc::clone(self.env),
         })))
-    }
-
-    /// A string as text that is shared with every equal one.
-    pub fn interned(self, value: Value<'_>) -> Option<Text> {
-        self.with_units(value, |units| {
-            let mut nodes = self.env.nodes.borrow_mut();
-            if let Some(known) = nodes.get(units) {
-                return known.clone();
-            }
-            if nodes.len() >= INTERNED_NODES {
-                nodes.clear();
-            }
-            let text = Text::from_units(units);
-            nodes.insert(text.clone());
-            text
-        })
     }
 
     /// Keeps a class, function or object of the environment.
@@ -291,16 +266,14 @@ struct Kept {
 enum Form {
     Itself,
     InArray,
-    /// Weakly; and whether this package made it. It cannot become so later.
-    Hung {
-        is_ours: bool,
-    },
+    /// Weakly.
+    Hung,
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         // A weak one is held by what ends with the environment, or by finalizers that run after its hooks.
-        if self.env.is_alive() || matches!(self.form, Form::Hung { .. }) {
+        if self.env.is_alive() || matches!(self.form, Form::Hung) {
             // SAFETY: this is the environment's thread, and nobody else has the reference.
             unsafe { sys::napi_delete_reference(self.env.raw, self.reference) };
         }
@@ -317,23 +290,19 @@ impl Persistent {
         let referred = scope.dereference(self.0.reference)?;
         match self.0.form {
             Form::InArray => scope.element(referred, 0),
-            Form::Hung { .. } if referred.0.is_null() => Err(Error::new(
+            Form::Hung if referred.0.is_null() => Err(Error::new(
                 ErrorKind::Internal,
                 "reach an adapter",
                 "no call of its owner is running",
             )),
-            Form::Itself | Form::Hung { .. } => Ok(referred),
+            Form::Itself | Form::Hung => Ok(referred),
         }
     }
 
     /// The native half of the object; see [`Scope::native_of`].
     pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
-        match self.0.form {
-            Form::InArray | Form::Hung { is_ours: false } => Ok(None),
-            _ => self
-                .env()
-                .scope(|scope| scope.native_of(self.value(scope)?)),
-        }
+        let env = self.env();
+        env.scope(|scope| scope.native_of(self.value(scope)?))
     }
 
     /// The environment it lives in.
