@@ -121,9 +121,15 @@ async function message(response) {
  * One request. `kind` says what is wanted of the answer: the `message`, a `file`, or `none`. With `idle`
  * the time is that in which nothing moves, else that of the whole request.
  */
-async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most) {
+async function fetchAnswer(owner, fetch, text, body) {
+  const { url, method, headers, ...asked } = JSON.parse(text);
+  const init = { method, headers: Object.fromEntries(headers) };
+  if (body !== undefined) init.body = body;
   try {
-    return await answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most);
+    return await answerOf((signal) => {
+      const given = signal === undefined ? init : { ...init, signal };
+      return Reflect.apply(fetch, owner, [url, given]);
+    }, asked);
   } catch (error) {
     return told({ outcome: isAbort(error) ? "aborted" : "threw" }, error);
   }
@@ -141,11 +147,10 @@ function isAbort(error) {
 const textOf = (data) =>
   data instanceof Uint8Array ? new TextDecoder().decode(data) : String(data ?? "");
 
-function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
-  return inTime(timeoutMs, async (signal, refresh) => {
+function answerOf(send, { kind, timeoutMs, idle, most }) {
+  return inTime(timeoutMs ?? Infinity, async (signal, refresh) => {
     const moved = idle ? refresh : () => {};
-    const asked = signal === undefined ? init : { ...init, signal };
-    const response = await Reflect.apply(fetch, owner, [url, asked]);
+    const response = await send(signal);
     moved();
     const { status, statusText } = response;
     const ok = typeof status === "number" ? status >= 200 && status < 300 : Boolean(response.ok);
@@ -153,7 +158,7 @@ function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
     const headers = typeof response.headers?.get === "function" ? {} : undefined;
     if (headers) for (const name of LOOKED_AT) headers[name] = header(name);
     const data = ok
-      ? await content(response, kind, most, moved)
+      ? await content(response, kind, most ?? Infinity, moved)
       : await explanation(response, moved);
     const known = typeof status === "number" ? status : 0;
     if (data === LONG) return told({ outcome: "long", status: known });

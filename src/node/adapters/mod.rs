@@ -17,4 +17,4 @@ pub use clock::JsClock;
 pub use console::Console;
 pub use handle::{brand_log, compare_bodies};
 pub use off_thread::store_of;
-pub use side::{AnyState, NodeSide, find_state, holders_of_state, state};
+pub use side::{AnyState, NodeSide, find_state, state};

@@ -4,9 +4,9 @@
 use super::records::{JsRecords, no_stamp};
 use crate::engine::ports::{Order, Outcome};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped, write_watermarks};
+use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped};
 use crate::node::error::{invalid, warn};
-use crate::node::runtime::JsObject;
+use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::Hlc;
@@ -76,16 +76,12 @@ impl JsRecords {
         // One more than has a place shows whether the last that has one shares its timestamp.
         let mut limit = ask.limit.saturating_add(1);
         for _ in 0..TRIES {
-            let found = self.adapter.call(
-                QUERY_UNSEEN,
-                |scope| {
-                    let limit = scope.count(limit as u64)?;
-                    let watermarks = write_watermarks(scope, &ask.seen_or_skipped())?;
-                    Ok(vec![watermarks, scope.object_of(&[("limit", limit)])?])
-                },
-                |scope, answer| self.read_found(scope, answer, (ask, limit)),
-            );
-            match found.await? {
+            let seen = ask.seen_or_skipped();
+            let options = Made(|scope| scope.object_of(&[("limit", scope.count(limit as u64)?)]));
+            let read =
+                |scope: Scope<'_>, answer: Value<'_>| self.read_found(scope, answer, (ask, limit));
+            let args: [&dyn Argument; 2] = [&seen, &options];
+            match self.adapter.call(QUERY_UNSEEN, &args, read).await? {
                 Ok(found) => return Ok(Some(found.finish())),
                 Err(Unfit::TooShort) => limit = limit.saturating_mul(8),
                 Err(Unfit::Unusable(why)) => {
@@ -133,17 +129,15 @@ pub async fn store_page(
     page: &[Item<Body>],
     order: Order,
 ) -> Result<Vec<Outcome>> {
-    adapter
-        .call(
-            method,
-            |scope| {
-                let items = list(scope, page, |scope, item| item.body.to_js(scope))?;
-                let strict = scope.boolean(order == Order::Strict)?;
-                Ok(vec![items, scope.object_of(&[("strictOrder", strict)])?])
-            },
-            |scope, answer| read_outcomes(scope, &adapter.method(method), answer, page.len()),
-        )
-        .await
+    let items = Made(|scope| list(scope, page, |scope, item| item.body.to_js(scope)));
+    let options = Made(|scope| {
+        let strict = scope.boolean(order == Order::Strict)?;
+        scope.object_of(&[("strictOrder", strict)])
+    });
+    let read = |scope: Scope<'_>, answer: Value<'_>| {
+        read_outcomes(scope, &adapter.method(method), answer, page.len())
+    };
+    adapter.call(method, &[&items, &options], read).await
 }
 
 pub(super) fn read_outcomes(

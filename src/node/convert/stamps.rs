@@ -1,7 +1,7 @@
 //! Timestamps and version vectors across the bridge.
 
 use crate::error::Result;
-use crate::node::runtime::{IntoJs, parse_json};
+use crate::node::runtime::{Argument, IntoJs, parse_json};
 use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
@@ -147,5 +147,17 @@ impl IntoJs for Hlc {
 impl IntoJs for Watermarks {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         write_watermarks(scope, &self)
+    }
+}
+
+impl Argument for Hlc {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        write_hlc(scope, self)
+    }
+}
+
+impl Argument for Watermarks {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        write_watermarks(scope, self)
     }
 }

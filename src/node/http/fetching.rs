@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::callbacks::PeerOptions;
 use crate::error::Result;
 use crate::node::options::Options;
@@ -83,42 +85,33 @@ impl Sender for Fetch {
 }
 
 impl Fetch {
-    /// The arguments of `fetchAnswer` of `js/fetch.js`.
+    /// The arguments of `fetchAnswer` of `js/fetch.js`: what is data alone is JSON.
     fn arguments<'s>(
         &self,
         scope: Scope<'s>,
         asked: &Asked<'_, Persistent>,
-    ) -> Result<[Value<'s>; 8]> {
-        let headers = scope.object()?;
-        for (name, value) in asked.headers.iter() {
-            scope.set(headers, name, scope.text(value)?)?;
-        }
-        let init =
-            scope.object_of(&[("method", scope.text(asked.method)?), ("headers", headers)])?;
-        match &asked.body {
-            Some(Content::Text(text)) => scope.set(init, "body", scope.text(text)?)?,
-            Some(Content::Bytes(bytes)) => scope.set(init, "body", bytes.value(scope)?)?,
-            None => {}
-        }
-        let limit = self.timeout.filter(|_| asked.is_seen());
-        #[allow(clippy::cast_precision_loss, reason = "a bound")]
-        let most = match asked.wanted {
-            Wanted::File(most) => most.map_or(f64::INFINITY, |most| most as f64),
-            _ => self.max_answer_bytes as f64,
+    ) -> Result<[Value<'s>; 4]> {
+        let body = match &asked.body {
+            Some(Content::Text(text)) => scope.text(text)?,
+            Some(Content::Bytes(bytes)) => bytes.value(scope)?,
+            None => scope.undefined()?,
         };
-        Ok([
-            self.owner.value(scope)?,
-            self.function.value(scope)?,
-            scope.text(&format!("{}{}", self.base_url, asked.path))?,
-            init,
-            scope.text(asked.wanted.name())?,
-            match limit {
-                Some(limit) => scope.number(limit.as_secs_f64() * 1000.0)?,
-                None => scope.undefined()?,
-            },
-            scope.boolean(matches!(asked.wanted, Wanted::File(_)))?,
-            scope.number(most)?,
-        ])
+        let limit = self.timeout.filter(|_| asked.is_seen());
+        let most = match asked.wanted {
+            Wanted::File(most) => most,
+            _ => Some(self.max_answer_bytes as u64),
+        };
+        let wanted = json!({
+            "url": format!("{}{}", self.base_url, asked.path),
+            "method": asked.method,
+            "headers": asked.headers.iter().collect::<Vec<_>>(),
+            "kind": asked.wanted.name(),
+            "timeoutMs": limit.map(|limit| limit.as_secs_f64() * 1000.0),
+            "idle": matches!(asked.wanted, Wanted::File(_)),
+            "most": most,
+        });
+        let (owner, fetch) = (self.owner.value(scope)?, self.function.value(scope)?);
+        Ok([owner, fetch, scope.text(&wanted.to_string())?, body])
     }
 }
 

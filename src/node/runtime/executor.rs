@@ -112,8 +112,7 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
         call.scope.undefined()
     })?;
     let made = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
-    scope.set_intrinsic(Intrinsic::CallMethod, scope.get(made, "callMethod")?)
+    scope.set_intrinsic(Intrinsic::WaitFor, made)
 }
 
 /// The number of a wait, the first argument.
@@ -138,30 +137,4 @@ impl Executor {
         self.waits.forget(id);
         waits.map(|_| None)
     }
-
-    /// Calls a method of an object in the name of the current task.
-    pub(super) fn call<'s>(
-        &self,
-        scope: Scope<'s>,
-        (object, method): (Value<'s>, Value<'s>),
-        args: &[Value<'s>],
-    ) -> Result<Called<'s>> {
-        let (id, waiting) = self.waits.begin(self.tasks.current()?);
-        let call = [scope.count(id)?, object, method];
-        let answer = scope.helper(Intrinsic::CallMethod, &[&call[..], args].concat());
-        let is_there = answer.and_then(|answer| Ok((scope.is_object(answer)?, answer)));
-        if matches!(is_there, Ok((false, _))) {
-            return Ok(Called::Waiting(waiting));
-        }
-        self.waits.forget(id);
-        is_there.and_then(|(_, answer)| scope.element(answer, 0).map(Called::Answered))
-    }
-}
-
-/// What became of a call.
-pub(super) enum Called<'s> {
-    /// It answered a promise, or what is like one.
-    Waiting(Waiting<Settlement>),
-    /// It answered something else.
-    Answered(Value<'s>),
 }

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, OnceCell};
 use std::error::Error as StdError;
-use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
@@ -51,7 +50,11 @@ impl Env {
                 runtime.hear(&hearing, rung);
             }
         })?;
-        env.end_with_environment();
+        let ending =
+            napi::Env::from_raw(raw).add_env_cleanup_hook(Rc::clone(&env), |env| env.ended());
+        ending.map_err(|error| {
+            Error::new(ErrorKind::Internal, "set up the bridge", error.to_string())
+        })?;
         Ok(env)
     }
 
@@ -85,23 +88,16 @@ impl Env {
         result.and_then(|value| closed.map(|()| value))
     }
 
-    fn end_with_environment(self: &Rc<Self>) {
-        unsafe extern "C" fn ended(data: *mut c_void) {
-            // SAFETY: `data` came from `Rc::into_raw` below, and a hook runs once.
-            let env = unsafe { Rc::from_raw(data.cast::<Env>().cast_const()) };
-            env.alive.set(false);
-            env.remote.detach();
-            if let Some(runtime) = env.runtime.get() {
-                runtime.end();
-            }
-            for reference in env.intrinsics.iter().filter_map(Cell::take) {
-                // SAFETY: the environment is there while its hooks run, and the reference was taken out.
-                unsafe { sys::napi_delete_reference(env.raw, reference) };
-            }
+    fn ended(&self) {
+        self.alive.set(false);
+        self.remote.detach();
+        if let Some(runtime) = self.runtime.get() {
+            runtime.end();
         }
-        let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
-        // SAFETY: the environment is alive, and `ended` takes back what it is given.
-        unsafe { sys::napi_add_env_cleanup_hook(self.raw, Some(ended), data) };
+        for reference in self.intrinsics.iter().filter_map(Cell::take) {
+            // SAFETY: the environment is there while its hooks run, and the reference was taken out.
+            unsafe { sys::napi_delete_reference(self.raw, reference) };
+        }
     }
 }
 

@@ -29,7 +29,6 @@ intrinsics! {
     NextOf = "nextOf", "See `js/bridge/pages.js`.";
     RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
-    CallMethod = "callMethod", "See `js/bridge/calls.js`.";
     StandFor = "standFor", "See `js/stores.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";
