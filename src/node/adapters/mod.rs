@@ -3,7 +3,6 @@
 
 mod blobs;
 mod clock;
-mod console;
 mod handle;
 mod off_thread;
 mod pages;
@@ -14,7 +13,6 @@ mod state;
 
 pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
-pub use console::Console;
 pub use handle::{brand_log, compare_bodies};
 pub use off_thread::store_of;
 pub use side::{AnyState, NodeSide, find_state, state};

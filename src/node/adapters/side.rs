@@ -3,15 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::JsClock;
 use super::handle::{AppLog, LogAt};
 use super::off_thread::{OffThread, store_of};
 use super::records::JsRecords;
 use super::rows::JsRows;
 use super::state::JsState;
-use super::{Console, JsClock};
 use crate::engine::ports::Side;
 use crate::error::Result;
 use crate::node::convert::Body;
+use crate::node::error::Console;
 use crate::node::options::Options;
 use crate::node::value::Env;
 use crate::store::ports::{Chosen, Port};

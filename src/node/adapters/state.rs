@@ -3,13 +3,12 @@
 use crate::engine::ports::State;
 use crate::error::{Error, Result};
 use crate::node::convert::read_watermarks;
+use crate::node::error::Console;
 use crate::node::runtime::{JsObject, Made, parse_json, stringify};
 use crate::node::value::{Scope, Value};
 use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::ports::start_over;
-
-use super::Console;
 
 const GET_POSITIONS: &str = "getLogPositions";
 const SET_POSITIONS: &str = "setLogPositions";

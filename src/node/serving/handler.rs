@@ -11,7 +11,6 @@
 //! - `done()`: lets go of the request, whatever of it is still under way
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::try_join;
 use futures_util::stream;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, Response};
 use tokio::sync::mpsc;
 
 use super::channel::{Context, JsChannel, across};
@@ -30,8 +29,8 @@ use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method as Step, Scope, Value, add_bound, bound, enter};
-use crate::transport::routes::{Found, Route, find};
-use crate::transport::server::{AnswerBody, Why, serve};
+use crate::transport::routes::Found;
+use crate::transport::server::{AnswerBody, Why, handed, headers_of, serve};
 
 /// How many pieces of a body wait between the socket and the storage.
 const PIECES_UNDER_WAY: usize = 4;
@@ -87,17 +86,9 @@ fn begin<'s>(call: &Call<'s>, channel: &Rc<JsChannel>) -> Result<Value<'s>> {
     let (Some(method), Some(url)) = (text(1), text(2)) else {
         return scope.undefined();
     };
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
+    let Some((found, head)) = handed(&method, &url) else {
         return scope.undefined();
     };
-    let found = find(&method, &url);
-    // What is not of 0.1 stays the app's: its own health route, and its answer to other methods.
-    match found {
-        Found::Route(Route::Exchange | Route::Reconcile | Route::File(..)) | Found::BadKey(_) => {}
-        _ => return scope.undefined(),
-    }
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.method = method;
     let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
     let context = Context {
         channels: vec![Rc::clone(channel)],
@@ -112,18 +103,6 @@ fn begin<'s>(call: &Call<'s>, channel: &Rc<JsChannel>) -> Result<Value<'s>> {
     let request = scope.object()?;
     add_bound(scope, (request, call.this), METHODS, &live)?;
     Ok(request)
-}
-
-/// The headers of a request, as JSON by their names.
-fn read_headers(scope: Scope<'_>, given: Value<'_>) -> HeaderMap {
-    let given = scope.as_string(given).unwrap_or_default();
-    let given: BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(&given).unwrap_or_default();
-    let header = |(name, value): (String, serde_json::Value)| {
-        let value = HeaderValue::from_str(value.as_str()?).ok()?;
-        Some((HeaderName::try_from(name).ok()?, value))
-    };
-    given.into_iter().filter_map(header).collect()
 }
 
 fn push<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
@@ -167,7 +146,7 @@ fn answer<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
     let Some(((context, found, mut head), receiver)) = asked.zip(receiver) else {
         return Err(invalid("answer", "must be called once"));
     };
-    head.headers = read_headers(call.scope, call.arg(0));
+    head.headers = headers_of(&call.scope.as_string(call.arg(0)).unwrap_or_default());
     let (env, live) = (Rc::clone(call.env), Rc::clone(live));
     let entered = enter(call)?;
     spawn(call.scope, async move {

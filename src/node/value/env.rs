@@ -52,9 +52,7 @@ impl Env {
         })?;
         let ending =
             napi::Env::from_raw(raw).add_env_cleanup_hook(Rc::clone(&env), |env| env.ended());
-        ending.map_err(|error| {
-            Error::new(ErrorKind::Internal, "set up the bridge", error.to_string())
-        })?;
+        ending.map_err(failed)?;
         Ok(env)
     }
 
@@ -99,6 +97,16 @@ impl Env {
             unsafe { sys::napi_delete_reference(self.raw, reference) };
         }
     }
+}
+
+/// What napi could not do.
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
+pub(super) fn failed(error: napi::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "a call into JavaScript",
+        error.to_string(),
+    )
 }
 
 /// A JavaScript value, valid in its scope.

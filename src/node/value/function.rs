@@ -7,8 +7,8 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{Function as Made, FunctionCallContext, Unknown};
 use napi::{JsValue, sys};
 
-use super::env::{Env, Persistent, Scope, Value};
-use crate::error::{Error, ErrorKind, Result};
+use super::env::{Env, Persistent, Scope, Value, failed};
+use crate::error::{Error, Result};
 use crate::node::error::to_js;
 
 /// A call from JavaScript.
@@ -69,8 +69,7 @@ pub fn function<'s>(
             }
         })
     });
-    let made: Made<'_, (), sys::napi_value> = made
-        .map_err(|error| Error::new(ErrorKind::Internal, "make a function", error.to_string()))?;
+    let made: Made<'_, (), sys::napi_value> = made.map_err(failed)?;
     Ok(scope.value(made.raw()))
 }
 

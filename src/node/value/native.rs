@@ -9,10 +9,10 @@ use std::rc::Rc;
 
 use napi::bindgen_prelude::{External, FromNapiRef, ToNapiValue};
 
-use super::env::{Scope, Value};
+use super::env::{Scope, Value, failed};
 use super::intrinsics::Intrinsic;
 use super::read::Kind;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 type Half = External<Rc<dyn Any>>;
 
@@ -26,9 +26,7 @@ pub fn brand<'s>(scope: Scope<'s>, object: Value<'s>, native: Rc<dyn Any>) -> Re
 pub fn half(scope: Scope<'_>, native: Rc<dyn Any>) -> Result<Value<'_>> {
     // SAFETY: this is the thread of the environment, in an open scope.
     let half = unsafe { ToNapiValue::to_napi_value(scope.raw_env(), Half::new(native)) };
-    let half =
-        half.map_err(|error| Error::new(ErrorKind::Internal, "make an object", error.to_string()))?;
-    Ok(scope.value(half))
+    half.map(|half| scope.value(half)).map_err(failed)
 }
 
 impl Scope<'_> {

@@ -7,7 +7,8 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Status, sys};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::env::failed;
+use crate::error::Result;
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.
 ///
@@ -69,10 +70,7 @@ impl Remote {
             let build = woken.build_threadsafe_function::<()>();
             build.callee_handled::<false>().weak::<true>().build()
         });
-        let function = function.map_err(|error| {
-            Error::new(ErrorKind::Internal, "set up the bridge", error.to_string())
-        })?;
-        self.lock().function = Some(function);
+        self.lock().function = Some(function.map_err(failed)?);
         Ok(())
     }
 
