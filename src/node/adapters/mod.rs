@@ -6,6 +6,7 @@ mod clock;
 mod handle;
 mod off_thread;
 mod pages;
+mod query_unseen;
 mod records;
 mod rows;
 mod side;

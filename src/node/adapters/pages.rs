@@ -1,21 +1,13 @@
-//! Pages of an adapter of the app's: those that it answers, those that it finds itself (`queryUnseen`), and those that it
-//! takes in as a whole (`applyRecords`, `applyRows`).
+//! Pages of an adapter of the app's: those that it answers, and those that it takes in as a whole (`applyRecords`,
+//! `applyRows`).
 
-use super::records::{JsRecords, no_stamp};
 use crate::engine::ports::{Order, Outcome};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped};
-use crate::node::error::{invalid, warn};
+use crate::node::convert::Body;
+use crate::node::error::invalid;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
-use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
-use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
-
-const QUERY_UNSEEN: &str = "queryUnseen";
-
-/// How often a larger page is asked for, if one holds a single timestamp only.
-const TRIES: u32 = 4;
 
 /// What a page is asked for with.
 pub fn page_options<'s>(
@@ -66,59 +58,6 @@ pub fn next_of<'s>(
     (!is_last)
         .then(|| scope.keep(scope.element(next, 0)?))
         .transpose()
-}
-
-// What an adapter finds is its own work and is taken for a hint ([`Ask::select_found`]). Where it is of no use the store
-// is scanned, which is slow and always right.
-impl JsRecords {
-    /// What `ask` wants, if what the adapter found can be used; else the store has to be scanned.
-    pub(super) async fn ask_adapter(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
-        // One more than has a place shows whether the last that has one shares its timestamp.
-        let mut limit = ask.limit.saturating_add(1);
-        for _ in 0..TRIES {
-            let seen = ask.seen_or_skipped();
-            let options = Made(|scope| scope.object_of(&[("limit", scope.count(limit as u64)?)]));
-            let read =
-                |scope: Scope<'_>, answer: Value<'_>| self.read_found(scope, answer, (ask, limit));
-            let args: [&dyn Argument; 2] = [&seen, &options];
-            match self.adapter.call(QUERY_UNSEEN, &args, read).await? {
-                Ok(found) => return Ok(Some(found.finish())),
-                Err(Unfit::TooShort) => limit = limit.saturating_mul(8),
-                Err(Unfit::Unusable(why)) => {
-                    let method = self.adapter.method(QUERY_UNSEEN);
-                    let message =
-                        format!("{method} answered {why}; the records are scanned instead");
-                    warn(self.adapter.env(), &message, None);
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn read_found(
-        &self,
-        scope: Scope<'_>,
-        answer: Value<'_>,
-        (ask, limit): (&Ask, usize),
-    ) -> Result<std::result::Result<Selection<Item<Body>>, Unfit>> {
-        let records = items_of(scope, (&self.adapter, QUERY_UNSEEN), (answer, "records"))?;
-        let has_more = scope.get(answer, "hasMore")?;
-        if scope.is_nullish(has_more)? {
-            return Ok(Err(Unfit::Unusable("a page without `hasMore`")));
-        }
-        let stamps = read_hlcs(scope, records, Some("updatedAt"))?;
-        let more = scope.is_truthy(has_more) || stamps.len() >= limit;
-        ask.select_found(&stamps, more, |index, stamp| {
-            scope.nested(|scope| {
-                let record = scope.element(records, index)?;
-                match stamp {
-                    Some(hlc) => read_stamped(scope, record, hlc.clone()),
-                    None => faulty_record(scope, record, (Hlc::zero(), no_stamp())),
-                }
-            })
-        })
-    }
 }
 
 /// Stores a page by the method. Where the call fails or answers what it must not, no item counts as stored:

@@ -129,15 +129,15 @@ pub async fn await_js<R>(
     begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
-    let begun = env.scope(|scope| {
-        let begun = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
-        let (answer, waiting) = begun.map_err(|error| Thrown::rename(error, &operation))?;
+    let state = env.scope(|scope| {
+        let called = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
+        let (answer, waiting) = called.map_err(|error| Thrown::rename(error, &operation))?;
         match waiting {
             Some(waiting) => Ok(Err((waiting, read))),
             None => read(scope, answer).map(Ok),
         }
     })?;
-    let (waiting, read) = match begun {
+    let (waiting, read) = match state {
         Ok(result) => return Ok(result),
         Err(pending) => pending,
     };

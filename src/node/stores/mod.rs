@@ -44,13 +44,16 @@ pub fn stand_for<'s>(
     scope.helper(Intrinsic::StandFor, &args)
 }
 
+/// Which transaction has the turn of a store, if one has.
+type HeldBy<S> = fn(&S) -> Option<Holder>;
+
 /// Gives `object` these methods of `store`. Where `held_by` says which transaction has the turn of the store, calls from
 /// inside that transaction are refused.
 fn add_methods<'s, S: ?Sized + 'static>(
     scope: Scope<'s>,
     object: Value<'s>,
     methods: Methods<S>,
-    (store, held_by): (&Arc<S>, fn(&S) -> Option<Holder>),
+    (store, held_by): (&Arc<S>, HeldBy<S>),
 ) -> Result<()> {
     for (name, body) in methods {
         let (store, body) = (Arc::clone(store), *body);

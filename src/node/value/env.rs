@@ -12,7 +12,7 @@ use napi::sys;
 use send_wrapper::SendWrapper;
 
 use super::intrinsics::Intrinsic;
-use super::remote::Remote;
+use super::remote::{Remote, failed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Who runs the rounds of an environment.
@@ -97,16 +97,6 @@ impl Env {
             unsafe { sys::napi_delete_reference(self.raw, reference) };
         }
     }
-}
-
-/// What napi could not do.
-#[allow(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
-pub(super) fn failed(error: napi::Error) -> Error {
-    Error::new(
-        ErrorKind::Internal,
-        "a call into JavaScript",
-        error.to_string(),
-    )
 }
 
 /// A JavaScript value, valid in its scope.

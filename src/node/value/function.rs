@@ -7,7 +7,8 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{Function as Made, FunctionCallContext, Unknown};
 use napi::{JsValue, sys};
 
-use super::env::{Env, Persistent, Scope, Value, failed};
+use super::env::{Env, Persistent, Scope, Value};
+use super::remote::failed;
 use crate::error::{Error, Result};
 use crate::node::error::to_js;
 

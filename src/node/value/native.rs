@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use napi::bindgen_prelude::{External, FromNapiRef, ToNapiValue};
 
-use super::env::{Scope, Value, failed};
+use super::env::{Scope, Value};
 use super::intrinsics::Intrinsic;
 use super::read::Kind;
+use super::remote::failed;
 use crate::error::Result;
 
 type Half = External<Rc<dyn Any>>;

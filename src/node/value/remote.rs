@@ -7,8 +7,17 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Status, sys};
 
-use super::env::failed;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What napi could not do.
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
+pub(super) fn failed(error: napi::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "a call into JavaScript",
+        error.to_string(),
+    )
+}
 
 /// The way to an environment from other threads: a notify that is rung there is heard here.
 ///
