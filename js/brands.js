@@ -11,6 +11,7 @@ exports.createBrands = function createBrands() {
       const functions = Object.entries(object).filter(([, made]) => typeof made === "function");
       brands.set(object, { native, functions });
     },
+    isOurs: (object) => brands.has(object),
     nativeOf(object) {
       const brand = brands.get(object);
       return brand?.functions.every(([name, made]) => object[name] === made)

@@ -11,7 +11,7 @@ use crate::node::options::Options;
 use crate::node::runtime::await_js;
 use crate::node::value::{Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
-    Asked, Content, Failure, OverFetch, RetryPolicy, Sender, Sent, Wanted, said_of,
+    Asked, Content, Either, Failure, OverFetch, RetryPolicy, Sender, Sent, Wanted, said_of,
 };
 
 /// A peer over a `fetch` of the app's.
@@ -27,16 +27,21 @@ pub struct Fetch {
     max_answer_bytes: usize,
 }
 
-/// The peer over the `fetch` of the options, if there is one.
-pub fn over_fetch(
+/// The way to a peer.
+pub type Way = Either<Rc<PeerOptions>, Fetch>;
+
+/// The way to the peer of the options: over the `fetch` among them, if there is one, which may take as long as it likes
+/// unless they say how long.
+pub fn way_to(
     options: &Options<'_>,
     app: &Rc<PeerOptions>,
-    max_answer_bytes: usize,
-) -> Result<Option<FetchPeer>> {
+    (default_timeout, max_answer_bytes): (Duration, usize),
+) -> Result<Way> {
     let Some(function) = options.function("fetch")? else {
-        return Ok(None);
+        let timeout = options.time("timeoutMs", Some(default_timeout))?;
+        return Ok(Way::Own(Rc::new(app.peer(timeout, max_answer_bytes))));
     };
-    Ok(Some(OverFetch {
+    Ok(Way::Fetch(Rc::new(OverFetch {
         sender: Fetch {
             function,
             owner: app.owner.clone(),
@@ -48,7 +53,7 @@ pub fn over_fetch(
         retries: app.retries,
         forbidden_is_absent: app.forbidden_is_absent,
         caller: Rc::clone(app),
-    }))
+    })))
 }
 
 impl Sender for Fetch {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde::de::DeserializeOwned;
 
 use super::callbacks::PeerOptions;
-use super::fetching::{Fetch, over_fetch};
+use super::fetching::{Way as Files, way_to};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
@@ -15,23 +15,15 @@ use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound, ente
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::store::PutOptions;
-use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Either, Whole};
-
-type Files = Either<Rc<PeerOptions>, Fetch>;
+use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Whole};
 
 /// `createHttpObjectStorage(options)`
 pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let options = Options::new(scope, call.arg(0))?;
     let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
-    let files = if let Some(peer) = over_fetch(&options, &app, DEFAULT_MAX_ANSWER_BYTES)? {
-        Files::Fetch(Rc::new(peer))
-    } else {
-        let timeout = options.time("timeoutMs", Some(DEFAULT_FILE_TIMEOUT))?;
-        let peer = app.peer(timeout, DEFAULT_MAX_ANSWER_BYTES);
-        Files::Own(Rc::new(peer))
-    };
-    let files = Rc::new(files);
+    let limits = (DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES);
+    let files = Rc::new(way_to(&options, &app, limits)?);
     let object = scope.object()?;
     add_bound(scope, (object, options.array()), METHODS, &files)?;
     let native: Rc<dyn Any> = match &*files {

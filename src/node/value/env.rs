@@ -218,7 +218,9 @@ impl<'s> Scope<'s> {
             return self.keep(self.undefined()?);
         }
         self.set_element(array, index, value)?;
-        self.kept(value, 0, Form::Hung)
+        let is_ours = self.helper(Intrinsic::IsOurs, &[self.value(value.0)])?;
+        let is_ours = self.is_truthy(is_ours);
+        self.kept(value, 0, Form::Hung { is_ours })
     }
 
     fn kept(self, value: Value<'_>, count: u32, form: Form) -> Result<Persistent> {
@@ -260,14 +262,16 @@ struct Kept {
 enum Form {
     Itself,
     InArray,
-    /// Weakly.
-    Hung,
+    /// Weakly; and whether this package made it. It cannot become so later.
+    Hung {
+        is_ours: bool,
+    },
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         // A weak one is held by what ends with the environment, or by finalizers that run after its hooks.
-        if self.env.is_alive() || matches!(self.form, Form::Hung) {
+        if self.env.is_alive() || matches!(self.form, Form::Hung { .. }) {
             // SAFETY: this is the environment's thread, and nobody else has the reference.
             unsafe { sys::napi_delete_reference(self.env.raw, self.reference) };
         }
@@ -284,19 +288,23 @@ impl Persistent {
         let referred = scope.dereference(self.0.reference)?;
         match self.0.form {
             Form::InArray => scope.element(referred, 0),
-            Form::Hung if referred.0.is_null() => Err(Error::new(
+            Form::Hung { .. } if referred.0.is_null() => Err(Error::new(
                 ErrorKind::Internal,
                 "reach an adapter",
                 "no call of its owner is running",
             )),
-            Form::Itself | Form::Hung => Ok(referred),
+            Form::Itself | Form::Hung { .. } => Ok(referred),
         }
     }
 
     /// The native half of the object; see [`Scope::native_of`].
     pub fn native<T: 'static>(&self) -> Result<Option<Rc<T>>> {
-        let env = self.env();
-        env.scope(|scope| scope.native_of(self.value(scope)?))
+        match self.0.form {
+            Form::InArray | Form::Hung { is_ours: false } => Ok(None),
+            _ => self
+                .env()
+                .scope(|scope| scope.native_of(self.value(scope)?)),
+        }
     }
 
     /// The environment it lives in.

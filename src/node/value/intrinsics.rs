@@ -34,6 +34,7 @@ intrinsics! {
     Never = "never", "A thenable that never settles.";
     Describe = "describe", "See `js/describe.js`.";
     Brand = "brand", "See `js/brands.js`.";
+    IsOurs = "isOurs", "See `js/brands.js`.";
     NativeOf = "nativeOf", "See `js/brands.js`.";
     Fault = "fault", "See `js/errors.js`.";
     Traced = "traced", "See `js/errors.js`.";
