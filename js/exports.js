@@ -4,7 +4,7 @@ const { createBrands } = require("./brands.js");
 const { bridge } = require("./bridge/index.js");
 const { createMustBe, describe } = require("./describe.js");
 const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
-const { fetching } = require("./fetch.js");
+const { createAskedHeaders, fetchAnswer } = require("./fetch.js");
 const { createFileEngines } = require("./files.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
@@ -16,6 +16,7 @@ const { createServerFactory } = require("./server.js");
 const { sqliteDelta } = require("./sqlite/index.js");
 const { logOf } = require("./sqlite/log.js");
 const { stateOver } = require("./sqlite/state.js");
+const { createStores } = require("./stores.js");
 const { createTransactions } = require("./transactions.js");
 const { createWatermarks } = require("./watermarks.js");
 
@@ -40,6 +41,7 @@ exports.exportsWith = function exportsWith(peer) {
   const { StarkeepError, SyncError, fault } = errorsWith(peer);
   const mustBe = createMustBe(fault);
   const warnOnce = createWarnOnce();
+  const brands = createBrands();
   const notFunction = (listener) => mustBe("subscribe(listener)", "a function", listener, true);
   const notifier = () =>
     createNotifier((error) => warn("a change listener threw", error), notFunction);
@@ -52,8 +54,10 @@ exports.exportsWith = function exportsWith(peer) {
     warnOnce,
     describe,
     logOf,
-    ...createBrands(),
-    ...fetching,
+    ...brands,
+    standFor: createStores({ mustBe, describe, ...brands }, fault),
+    fetchAnswer,
+    askedHeaders: createAskedHeaders({ describe }, fault),
     ...transactions,
     ...bridge,
     createNotifier: notifier,

@@ -1,5 +1,7 @@
 "use strict";
 
+const { isWellFormed } = require("./well-formed.js");
+
 /**
  * Requests over a `fetch` that the app passed in. It may be the real one, or a double that knows no more
  * of a response than its status and one way to read it. Nothing is decided here.
@@ -119,9 +121,15 @@ async function message(response) {
  * One request. `kind` says what is wanted of the answer: the `message`, a `file`, or `none`. With `idle`
  * the time is that in which nothing moves, else that of the whole request.
  */
-async function fetchAnswer(owner, fetch, url, init, kind, timeoutMs, idle, most) {
+async function fetchAnswer(owner, fetch, text, body) {
+  const { url, method, headers, ...asked } = JSON.parse(text);
+  const init = { method, headers: Object.fromEntries(headers) };
+  if (body !== undefined) init.body = body;
   try {
-    return await answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most);
+    return await answerOf((signal) => {
+      const given = signal === undefined ? init : { ...init, signal };
+      return Reflect.apply(fetch, owner, [url, given]);
+    }, asked);
   } catch (error) {
     return told({ outcome: isAbort(error) ? "aborted" : "threw" }, error);
   }
@@ -139,11 +147,10 @@ function isAbort(error) {
 const textOf = (data) =>
   data instanceof Uint8Array ? new TextDecoder().decode(data) : String(data ?? "");
 
-function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
-  return inTime(timeoutMs, async (signal, refresh) => {
+function answerOf(send, { kind, timeoutMs, idle, most }) {
+  return inTime(timeoutMs ?? Infinity, async (signal, refresh) => {
     const moved = idle ? refresh : () => {};
-    const asked = signal === undefined ? init : { ...init, signal };
-    const response = await Reflect.apply(fetch, owner, [url, asked]);
+    const response = await send(signal);
     moved();
     const { status, statusText } = response;
     const ok = typeof status === "number" ? status >= 200 && status < 300 : Boolean(response.ok);
@@ -151,7 +158,7 @@ function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
     const headers = typeof response.headers?.get === "function" ? {} : undefined;
     if (headers) for (const name of LOOKED_AT) headers[name] = header(name);
     const data = ok
-      ? await content(response, kind, most, moved)
+      ? await content(response, kind, most ?? Infinity, moved)
       : await explanation(response, moved);
     const known = typeof status === "number" ? status : 0;
     if (data === LONG) return told({ outcome: "long", status: known });
@@ -161,4 +168,26 @@ function answerOf(owner, fetch, url, init, kind, timeoutMs, idle, most) {
   });
 }
 
-exports.fetching = { headersOf, fetchAnswer };
+/** The functions of an app that are asked at each request; what they throw is thrown. */
+function createAskedHeaders({ describe }, fault) {
+  const invalid = (name, what) => fault("INVALID_ARGUMENT", name, `must answer ${what}`);
+
+  /** The names and values of the headers that they add, one after the other. */
+  return async function askedHeaders(owner, getAuthHeader, signRequest, method, path, body) {
+    const asked = [];
+    const value = getAuthHeader && (await Reflect.apply(getAuthHeader, owner, []));
+    if (typeof value === "string" && isWellFormed(value)) {
+      if (value !== "") asked.push("Authorization", value);
+    } else if (value !== undefined && value !== null) {
+      const got = describe(value, true);
+      throw invalid("getAuthHeader", `a string, undefined or null, got ${got}`);
+    }
+    const signed =
+      signRequest && headersOf(await Reflect.apply(signRequest, owner, [method, path, body]));
+    if (signed?.some((text) => typeof text !== "string" || !isWellFormed(text)))
+      throw invalid("signRequest", "headers that are strings");
+    return asked.concat(signed ?? []);
+  };
+}
+
+module.exports = { createAskedHeaders, fetchAnswer };

@@ -55,17 +55,17 @@ function piecesOf(req) {
 }
 
 /** Brings the body over, until no more of it is wanted. Never rejects. */
-async function pump(native, id, req, parsed) {
+async function pump(live, req, parsed) {
   try {
     if (parsed !== undefined) {
-      await native.push(id, parsed);
+      await live.push(parsed);
     } else if (isConsumed(req)) {
-      if (isLost(req)) return native.end(id, true);
+      if (isLost(req)) return live.end(true);
     } else {
       const pieces = piecesOf(req);
       for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
         const piece = typeof next.value === "string" ? Buffer.from(next.value) : next.value;
-        const pushed = native.push(id, piece);
+        const pushed = live.push(piece);
         const wanted = typeof pushed === "boolean" ? pushed : await pushed;
         if (!wanted) {
           await pieces.return?.();
@@ -75,9 +75,9 @@ async function pump(native, id, req, parsed) {
         }
       }
     }
-    return native.end(id, false);
+    return live.end(false);
   } catch {
-    return native.end(id, true);
+    return live.end(true);
   }
 }
 
@@ -103,13 +103,13 @@ function withVary(res, headers) {
   return { ...headers, vary: [theirs, headers.vary].flat().join(", ") };
 }
 
-async function send(native, id, res, { status, headers, body }) {
+async function send(live, res, { status, headers, body }) {
   res.writeHead(status, withVary(res, headers));
   if (body !== null) {
     res.end(body);
     return;
   }
-  for (let piece = await native.pull(id); piece !== null; piece = await native.pull(id)) {
+  for (let piece = await live.pull(); piece !== null; piece = await live.pull()) {
     if (res.destroyed) return;
     if (res.write(piece) === false && !res.destroyed) await drained(res);
   }
@@ -135,21 +135,21 @@ const HAS_BODY = new Set(["POST", "PUT"]);
 /** `createHttpSyncHandler` around the native half. */
 exports.createHandlerFactory = (createNative) =>
   function createHttpSyncHandler(options) {
-    const native = createNative(options);
+    const begin = createNative(options);
 
     return async function handle(req, res) {
-      let id;
+      let live;
       try {
-        id = native.begin(req, req.method, req.url);
-        if (id === undefined) return false;
+        live = begin(req, req.method, req.url);
+        if (live === undefined) return false;
         const parsed = isConsumed(req) ? parsedBody(req) : undefined;
-        const answering = native.answer(id, JSON.stringify(headersOf(req, parsed), LOOKED_AT));
-        if (HAS_BODY.has(req.method)) void pump(native, id, req, parsed);
-        await send(native, id, res, await answering);
+        const answering = live.answer(JSON.stringify(headersOf(req, parsed), LOOKED_AT));
+        if (HAS_BODY.has(req.method)) void pump(live, req, parsed);
+        await send(live, res, await answering);
       } catch {
         giveUp(res);
       } finally {
-        if (id !== undefined) native.done(id);
+        live?.done();
       }
       return true;
     };

@@ -11,11 +11,11 @@
 const { isPromise } = require("./describe.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
+const { isWellFormed } = require("./well-formed.js");
 
 const isNullish = (value) => value === undefined || value === null;
 const isObject = (value) =>
   (typeof value === "object" && value !== null) || typeof value === "function";
-const isWellFormed = (string) => !/\p{Surrogate}/u.test(string);
 const isFrom = (least, value, most = Number.MAX_SAFE_INTEGER) =>
   Number.isSafeInteger(value) && value >= least && value <= most;
 

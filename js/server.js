@@ -1,6 +1,7 @@
 "use strict";
 
-const isWellFormed = (string) => !/\p{Surrogate}/u.test(string);
+const { isWellFormed } = require("./well-formed.js");
+
 const isHost = (value) => typeof value === "string" && isWellFormed(value);
 const isPort = (value) => Number.isInteger(value) && value >= 0 && value <= 65535;
 

@@ -15,7 +15,7 @@ const RULES = [
   [/^testing\//, /\bcrate::(store|transport|node)\b/, "testing/ stands on the ports alone"],
   [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
   [
-    /^node\/(?!stores\/|delta\.rs|adapters\/handle)|^store\/(?!sqlite\/|fs\/)/,
+    /^node\/(?!stores\/|timestamps\.rs|adapters\/handle)|^store\/(?!sqlite\/|fs\/)/,
     /\b(store|super)::(sqlite|fs)\b|\bSqlite(Records|AppRows|State)\b|\bFsObjects\b/,
     "a store is known by its trait",
   ],

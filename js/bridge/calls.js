@@ -4,7 +4,7 @@
 const LASTING = 1024;
 
 /**
- * Calls adapters, and waits for their answers. Where one is a promise, `settle(id, fulfilled, value)` is called when it
+ * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
  * settles, from a reaction that was attached here, in the asynchronous context of the call. Of a wait that lasts the
  * promise alone holds the reactions: one that nothing holds never settles, and `lost(id)` is called.
  *
@@ -31,10 +31,8 @@ function createWaits(settle, lost) {
     if (latest[place] === wait) latest[place] = undefined;
   }
 
-  /** Whether the answer is a promise, or like one: then the wait of this number is for it. */
-  function waitFor(id, answer) {
-    if ((typeof answer !== "object" || answer === null) && typeof answer !== "function")
-      return false;
+  /** Whether the answer, an object, is a promise, or like one: then the wait of this number is for it. */
+  return function waitFor(id, answer) {
     const isPromise = answer instanceof Promise;
     if (!isPromise && typeof answer.then !== "function") return false;
     const wait = { id, reaction: undefined };
@@ -50,18 +48,7 @@ function createWaits(settle, lost) {
     wait.reaction = fulfilled;
     hold(wait);
     return true;
-  }
-
-  /**
-   * Calls a method. Answers nothing where the wait of this number is for what it answered, else the answer in an
-   * array.
-   */
-  function callMethod(id, object, method, ...args) {
-    const answer = apply(method, object, args);
-    return waitFor(id, answer) ? undefined : [answer];
-  }
-
-  return { waitFor, callMethod };
+  };
 }
 
 exports.createWaits = createWaits;

@@ -5,6 +5,7 @@
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
 const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
+const { itemsOf, nextOf } = require("./pages.js");
 const { entriesOf, stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
@@ -18,11 +19,12 @@ exports.bridge = {
   stampOf: (wallTime, counter, nodeId) => ({ wallTime, counter, nodeId }),
   abilitiesOf,
   aroundOf,
+  itemsOf,
+  nextOf,
   rowIdOf,
   tablesOf,
   entriesOf,
   createWaits,
-  newMap: () => new Map(),
   /** The app's clock of the system, also where the app has replaced it. */
   now: () => Date.now(),
   /** What follows it never settles, and holds nothing. */

@@ -2,12 +2,13 @@
 
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 
-function isStampOrMissing(value) {
-  if (value === undefined || value === null) return true;
+function isStamp(value) {
   if (typeof value !== "object" && typeof value !== "function") return false;
   const { wallTime, counter, nodeId } = value;
   return isCount(wallTime) && isCount(counter) && typeof nodeId === "string";
 }
+
+const isStampOrMissing = (value) => value === undefined || value === null || isStamp(value);
 
 /**
  * What stands around the body of a record: its id, whether it is deleted, which other timestamp of it is none, and what
@@ -70,4 +71,4 @@ function rowIdOf(entry) {
   return null;
 }
 
-module.exports = { abilitiesOf, aroundOf, rowIdOf, tablesOf };
+module.exports = { abilitiesOf, aroundOf, isStamp, rowIdOf, tablesOf };

@@ -7,7 +7,7 @@
  * of them crosses the bridge. What is decided where:
  *
  * - Which timestamp is greater, which rows make a page, what an error code means and which field lies in
- *   which column: on the native side (`src/node/delta.rs`), asked once for a page.
+ *   which column: on the native side (`src/node/timestamps.rs`), asked once for a page.
  * - Which rows are looked at: in SQL, by index (`timeline.js`).
  * - Here: the statements, the savepoints, and the way between columns and values.
  */

@@ -3,14 +3,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::convert::{TIMESTAMP, read_hlc, read_watermarks, write_hlc};
+use serde::Deserialize;
+
+use super::convert::{TIMESTAMP, read_hlc, write_hlc};
 use super::error::invalid;
 use super::options::Options;
+use super::runtime::stringify;
 use super::stores::Native;
 use super::value::{Call, Persistent, Scope, Value, bound, brand};
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, safe_integer};
 use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
 use crate::store::clock::{SharedClock, system_ms};
 use crate::store::known::{behind, behind_records, behind_rows, behind_state, later};
 use crate::store::{AppRowStore, RecordStore, StateStore};
@@ -97,7 +101,11 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// A clock that begins behind what the app persisted and what the stores know. The first state store of this package
 /// among them keeps it.
 fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<SharedClock> {
-    let mut state = read_state(scope, options.get("initialState")?)?;
+    let initial = stringify(scope, options.get("initialState")?)?;
+    let initial = serde_json::from_str::<Option<ClockState>>(&initial)
+        .ok()
+        .flatten();
+    let mut state = initial.unwrap_or_default();
     let mut keeper = None;
     let stores = match options.given("state")? {
         Some(stores) => scope.elements(stores)?,
@@ -111,7 +119,7 @@ fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<Share
                 keeper.get_or_insert_with(|| Arc::clone(&state));
                 behind_state(state)?
             }
-            None => told(scope, store)?,
+            None => behind_told(scope, store)?,
         };
         state = later(state, known);
     }
@@ -150,25 +158,20 @@ pub fn is_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     call.scope.boolean(store.is_some())
 }
 
-/// Behind `{ clock, watermarks }`, which another store answered to `js/known.js`. What cannot be read of watermarks is
-/// passed over, as an engine does.
-fn told(scope: Scope<'_>, known: Value<'_>) -> Result<ClockState> {
-    let mut state = read_state(scope, scope.get(known, "clock")?)?;
-    for marks in scope.elements(scope.get(known, "watermarks")?)? {
-        if !scope.is_nullish(marks)? {
-            let marks = read_watermarks(scope, marks)?;
-            state = later(state, behind(&marks.unwrap_or_default()));
-        }
-    }
-    Ok(state)
+/// What another store answered to `js/known.js`.
+#[derive(Deserialize)]
+struct Told {
+    clock: Option<ClockState>,
+    watermarks: Vec<serde_json::Value>,
 }
 
-fn read_state(scope: Scope<'_>, state: Value<'_>) -> Result<ClockState> {
-    if scope.is_nullish(state)? {
-        return Ok(ClockState::default());
-    }
-    let parts = scope.pick(state, ["wallTime", "counter"])?;
-    let integer = |part| scope.as_number(part).and_then(safe_integer);
-    let [wall_time, counter] = parts.map(|part| integer(part).unwrap_or_default());
-    Ok(ClockState { wall_time, counter })
+/// Behind what another store told. What cannot be read of watermarks is passed over, as an engine does.
+fn behind_told(scope: Scope<'_>, known: Value<'_>) -> Result<ClockState> {
+    let told = serde_json::from_str::<Told>(&stringify(scope, known)?);
+    let Told { clock, watermarks } = told.map_err(|error| invalid("state", &error.to_string()))?;
+    let marks = watermarks
+        .into_iter()
+        .filter_map(|marks| Watermarks::deserialize(marks).ok());
+    let begun = clock.unwrap_or_default();
+    Ok(marks.fold(begun, |state, marks| later(state, behind(&marks))))
 }

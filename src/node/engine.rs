@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::adapters::{AnyBlobs, NodeSide, find_state, holders_of_state, state};
+use super::adapters::{AnyBlobs, NodeSide, find_state, state, store_of};
 use super::convert::Body;
 use super::error::invalid;
 use super::events::{JsEvents, NodeEngine, Reconciling};
-use super::inside::{Holders, refuse_any_inside};
+use super::inside::refuse_any_inside;
 use super::native_round::{Memory, NativeRound};
 use super::options::Options;
 use super::runtime::{FairLock, spawn_traced};
@@ -21,7 +21,7 @@ use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::joint::asking::Stop;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
-use crate::store::ObjectStore;
+use crate::store::{Holder, ObjectStore, StateStore};
 
 /// `createSyncEngine(options)`, whose `reconcile` is the native half of the one that `js/reconcile.js` makes.
 pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
@@ -37,7 +37,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let exchange = bound(scope, "exchange", options.array(), move |call| {
         let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
         let entered = enter(call)?;
-        let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
+        let allowed = refuse_any_inside(call, || caller.holders());
         spawn_traced(call.scope, async move {
             let _entered = entered;
             allowed?;
@@ -73,7 +73,7 @@ fn reconcile<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
         },
     };
     let entered = enter(call)?;
-    let allowed = refuse_any_inside(call, |holders| caller.holders(holders));
+    let allowed = refuse_any_inside(call, || caller.holders());
     let (caller, env) = (Rc::clone(caller), Rc::clone(call.env));
     let beginning = Rc::clone(&began);
     let promise = spawn_traced(scope, async move {
@@ -103,15 +103,16 @@ struct Caller {
 
 impl Caller {
     /// The transactions that a round would wait for.
-    fn holders(&self, holders: &mut Holders) -> Result<()> {
-        self.engine.side.holders(holders)?;
+    fn holders(&self) -> Result<Vec<Holder>> {
+        let mut holders = self.engine.side.holders()?;
         if let Some(state) = &self.engine.state {
-            holders_of_state(state, holders)?;
+            let store = store_of::<dyn StateStore>(&state.other.0)?;
+            holders.extend(store.and_then(|store| store.held_by()));
         }
-        match self.engine.peer.0.native::<InProcess>()? {
-            Some(peer) => peer.holders(holders),
-            None => Ok(()),
+        if let Some(peer) = self.engine.peer.0.native::<InProcess>()? {
+            holders.extend(peer.holders()?);
         }
+        Ok(holders)
     }
 
     /// The way to do it on another thread, where every store is this package's own. What was begun the one way is begun

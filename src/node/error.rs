@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::rc::Rc;
 
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
+use crate::engine::ports::Log;
 use crate::error::{Error, ErrorKind, Network, Result};
 
 /// The error as JavaScript sees it.
@@ -84,6 +85,16 @@ pub fn warn(env: &Rc<Env>, message: &str, error: Option<&Error>) {
         };
         Ok(())
     });
+}
+
+/// Warnings go to the app's `console`.
+#[derive(Clone)]
+pub struct Console(pub Rc<Env>);
+
+impl Log for Console {
+    fn warn(&self, message: &str, error: Option<&Error>) {
+        warn(&self.0, message, error);
+    }
 }
 
 /// An argument or option that cannot be used.

@@ -40,7 +40,7 @@ pub struct JsEvents {
 impl Events for JsEvents {
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
         let env = self.clock.env();
-        let stamp = self.clock.call("now", |_| Ok(vec![]), kept).await?;
+        let stamp = self.clock.call("now", &[], kept).await?;
         let told = env.scope(|scope| {
             let event = scope.object_of(&[
                 ("eventType", scope.text("local-data-synced")?),

@@ -16,16 +16,16 @@ use super::options::Options;
 use super::runtime::set_up_waits;
 use super::serving::{create_http_sync_handler, create_http_sync_server};
 use super::stores::STORES;
+use super::timestamps;
 use super::transport::create_in_process;
 use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, add_functions, function};
-use super::{delta, helpers};
 use crate::error::{Error, Result};
 
 /// The functions of the package, by name, that are not made in `js/`.
 const FUNCTIONS: &[(&str, Function)] = &[
-    ("compareHLC", helpers::compare_hlc),
-    ("serializeHLC", helpers::serialize_hlc),
-    ("deserializeHLC", helpers::deserialize_hlc),
+    ("compareHLC", timestamps::compare_hlc),
+    ("serializeHLC", timestamps::serialize_hlc),
+    ("deserializeHLC", timestamps::deserialize_hlc),
     ("residencyOf", residency_of),
 ];
 
@@ -40,14 +40,8 @@ const FACTORIES: &[(&str, Function)] = &[
     ("createHttpObjectStorage", create_http_object_storage),
 ];
 
-/// What the functions in `js/` ask, besides what `js/sqlite/` asks about [timestamps](delta).
-const HELPERS: &[(&str, Function)] = &[
-    ("isLater", helpers::is_later),
-    ("selectUnseen", helpers::select_unseen),
-    ("newestOf", helpers::newest_of),
-    ("isStore", is_store),
-    ("copyObject", copy_object),
-];
+/// What the functions in `js/` ask, besides what they ask about [timestamps].
+const HELPERS: &[(&str, Function)] = &[("isStore", is_store), ("copyObject", copy_object)];
 
 /// Adds `makeExports` to the addon's exports: given what `js/exports.js` hands in, it answers the package.
 #[napi_derive::napi(module_exports)]
@@ -92,7 +86,7 @@ fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
     scope.set(exports, "factories", factories)?;
     let helpers = scope.object()?;
     add_functions(scope, helpers, HELPERS)?;
-    add_functions(scope, helpers, delta::HELPERS)?;
+    add_functions(scope, helpers, timestamps::HELPERS)?;
     scope.set(exports, "helpers", helpers)?;
     Ok(exports)
 }

@@ -27,25 +27,13 @@ pub fn refuse_inside(call: &Call<'_>, held_by: Option<Holder>) -> Result<()> {
 /// The same for all stores that a round or an answer asks. They are looked for only inside a callback.
 pub fn refuse_any_inside(
     call: &Call<'_>,
-    holders: impl FnOnce(&mut Holders) -> Result<()>,
+    holders: impl FnOnce() -> Result<Vec<Holder>>,
 ) -> Result<()> {
     if !is_inside(call.env, None)? {
         return Ok(());
     }
-    let mut found = Holders(Vec::new());
-    holders(&mut found)?;
-    let mut found = found.0.into_iter();
-    found.try_for_each(|holder| refuse_inside(call, Some(holder)))
-}
-
-/// Transactions that have the turns of stores.
-pub struct Holders(Vec<Holder>);
-
-impl Holders {
-    /// That of a store, if one has its turn.
-    pub fn add(&mut self, holder: Option<Holder>) {
-        self.0.extend(holder);
-    }
+    let mut holders = holders()?.into_iter();
+    holders.try_for_each(|holder| refuse_inside(call, Some(holder)))
 }
 
 fn is_inside(env: &Rc<Env>, holder: Option<Holder>) -> Result<bool> {

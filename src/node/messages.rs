@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::convert::{Body, read_record, read_row, read_watermarks};
-use super::runtime::{IntoJs, parse_json, stringify};
+use super::runtime::{Argument, IntoJs, parse_json, stringify};
 use super::value::{Kind, Scope, Value, list};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind, NoItem};

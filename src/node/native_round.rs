@@ -67,46 +67,42 @@ impl App for Context {
     }
 }
 
-/// `peer` for another thread. Its app joins those that tasks find by their numbers.
-fn asking(
-    peer: &NativePeer,
-    tasks: &TaskQueue<Context>,
-    apps: &mut Vec<Rc<PeerOptions>>,
-) -> Peer<Asking<Context>> {
-    let app = peer.caller.is_asked().then(|| {
-        apps.push(Rc::clone(&peer.caller));
-        (tasks.clone(), apps.len() - 1)
-    });
-    Peer {
-        client: Arc::clone(&peer.client),
-        retries: peer.retries,
-        caller: Asking {
-            app,
-            signs: peer.caller.signs(),
-        },
-    }
+/// The way back from another thread, and the apps that tasks find by their numbers.
+struct WayBack {
+    queue: TaskQueue<Context>,
+    apps: Vec<Rc<PeerOptions>>,
 }
 
-/// The storage for another thread.
-fn storage(
-    found: &NativeStorage,
-    tasks: &TaskQueue<Context>,
-    apps: &mut Vec<Rc<PeerOptions>>,
-) -> Storage<Asking<Context>> {
-    match found {
-        Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
-        Storage::Peer(peer) => Storage::Peer(asking(peer, tasks, apps)),
+impl WayBack {
+    /// The peer for another thread.
+    fn peer(&mut self, peer: &NativePeer) -> Peer<Asking<Context>> {
+        let app = peer.caller.is_asked().then(|| {
+            self.apps.push(Rc::clone(&peer.caller));
+            (self.queue.clone(), self.apps.len() - 1)
+        });
+        Peer {
+            client: Arc::clone(&peer.client),
+            retries: peer.retries,
+            caller: Asking {
+                app,
+                signs: peer.caller.signs(),
+            },
+        }
     }
-}
 
-/// A clock for another thread, of this side or of the peer's.
-fn round_clock(
-    clock: &JsClock,
-    tasks: &TaskQueue<Context>,
-    of_peer: bool,
-) -> Result<RoundClock<Context>> {
-    let now = clock.app_ms();
-    Ok(RoundClock::new(clock.shared()?, tasks, of_peer, now))
+    /// The storage for another thread.
+    fn storage(&mut self, found: &NativeStorage) -> Storage<Asking<Context>> {
+        match found {
+            Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
+            Storage::Peer(peer) => Storage::Peer(self.peer(peer)),
+        }
+    }
+
+    /// A clock for another thread, of this side or of the peer's.
+    fn clock(&self, clock: &JsClock, of_peer: bool) -> Result<RoundClock<Context>> {
+        let now = clock.app_ms();
+        Ok(RoundClock::new(clock.shared()?, &self.queue, of_peer, now))
+    }
 }
 
 /// An engine over stores, for any thread.
@@ -141,7 +137,10 @@ impl NativeRound {
         };
         let (queue, tasks) = TaskQueue::new();
         let console = Console(queue.clone());
-        let mut apps = Vec::new();
+        let mut back = WayBack {
+            queue: queue.clone(),
+            apps: Vec::new(),
+        };
         let state = match engine.state.as_ref().map(AnyState::store) {
             None => None,
             Some(None) => return Ok(None),
@@ -152,7 +151,7 @@ impl NativeRound {
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = round_clock(peer.clock(), &queue, true)?;
+            let clock = back.clock(peer.clock(), true)?;
             let responder = peer.natively(console.clone(), clock)?;
             responder.map(|responder| {
                 Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
@@ -160,17 +159,17 @@ impl NativeRound {
         } else {
             let http = engine.peer.0.native::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());
-            peer.map(|peer| Answering::Http(asking(peer, &queue, &mut apps)))
+            peer.map(|peer| Answering::Http(back.peer(peer)))
         };
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = round_clock(&engine.side.clock, &queue, false)?;
+        let clock = back.clock(&engine.side.clock, false)?;
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),
-                local: storage(&local, &queue, &mut apps),
-                remote: storage(&remote, &queue, &mut apps),
+                local: back.storage(&local),
+                remote: back.storage(&remote),
                 peer,
                 state,
                 events: Listeners {
@@ -185,7 +184,7 @@ impl NativeRound {
             context: Rc::new(Context {
                 engine: Rc::clone(engine),
                 peer: in_process,
-                apps,
+                apps: back.apps,
             }),
             queue,
             tasks,

@@ -2,7 +2,7 @@
 
 use super::convert::{Body, write_hlc};
 use super::error::to_js;
-use super::runtime::IntoJs;
+use super::runtime::{Argument, IntoJs};
 use super::value::{Intrinsic, Scope, Value, list};
 use crate::engine::held::{Direction, Held, said_code};
 use crate::engine::reconcile_all::Reconciled;

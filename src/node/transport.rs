@@ -8,17 +8,18 @@ use tokio::sync::Mutex;
 use super::adapters::{JsClock, NodeSide};
 use super::convert::{Body, pack_as_json};
 use super::http::HttpTransport;
-use super::inside::{Holders, refuse_any_inside};
+use super::inside::refuse_any_inside;
 use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
-use super::runtime::{JsObject, on_threads, parse_json, spawn_traced, stringify};
-use super::value::{Call, Env, Value, bound, brand, enter};
+use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_traced, stringify};
+use super::value::{Call, Env, Scope, Value, bound, brand, enter};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
+use crate::store::Holder;
 use crate::store::side::NativeSide;
 
 /// How many records a scan asks for at one time by default.
@@ -43,8 +44,8 @@ impl InProcess {
     }
 
     /// The transactions that an answer would wait for.
-    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
-        self.responder.side.holders(holders)
+    pub fn holders(&self) -> Result<Vec<Holder>> {
+        self.responder.side.holders()
     }
 
     /// The clock of the answering side.
@@ -114,7 +115,7 @@ pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         let request = read_request(call.scope, call.arg(0));
         let answering = Rc::clone(&answering);
         let entered = enter(call)?;
-        let allowed = refuse_any_inside(call, |holders| answering.holders(holders));
+        let allowed = refuse_any_inside(call, || answering.holders());
         spawn_traced(call.scope, async move {
             let _entered = entered;
             allowed?;
@@ -138,15 +139,12 @@ impl Peer {
 
     /// Its answer to a request, both as the text that they are: nothing of them is written anew.
     pub async fn relay(&self, request: &str) -> Result<Json> {
+        let request = Made(|scope| parse_json(scope, request));
         self.0
-            .call(
-                "exchange",
-                |scope| Ok(vec![parse_json(scope, request)?]),
-                |scope, answer| {
-                    read_answer(scope, answer)?;
-                    stringify(scope, answer)
-                },
-            )
+            .call("exchange", &[&request], |scope, answer| {
+                read_answer(scope, answer)?;
+                stringify(scope, answer)
+            })
             .await
     }
 
@@ -175,12 +173,8 @@ impl Exchange<Body> for Peer {
         if let Some(http) = self.0.native::<HttpTransport>()? {
             return Box::pin(http.exchange(request)).await;
         }
-        self.0
-            .call(
-                "exchange",
-                |scope| Ok(vec![write_request(scope, request)?]),
-                read_answer,
-            )
-            .await
+        let write = |scope: Scope<'_>| scope.keep(write_request(scope, request)?);
+        let request = self.0.env().scope(write)?;
+        self.0.call("exchange", &[&request], read_answer).await
     }
 }

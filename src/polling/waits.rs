@@ -58,27 +58,17 @@ impl<V> Waits<V> {
         }
     }
 
-    /// What was waited for has happened: the task goes on. What it does not read of `outcome` right now is what
-    /// `later` makes of it.
-    pub fn settle<E>(
-        &self,
-        id: u64,
-        outcome: V,
-        later: impl FnOnce(V) -> Result<V, E>,
-    ) -> Result<(), E> {
+    /// What was waited for has happened: the task goes on.
+    pub fn settle(&self, id: u64, outcome: V) {
         let settled = self.open.borrow_mut().remove(&id);
         let Some(wait) = settled else {
-            return Ok(());
+            return;
         };
         wait.settled.replace(Some(outcome));
         if let Some(waker) = wait.waker.replace(None) {
             waker.wake();
         }
         wait.task.run();
-        if let Some(unread) = wait.settled.replace(None) {
-            wait.settled.replace(Some(later(unread)?));
-        }
-        Ok(())
     }
 
     /// Nothing will happen any more.
@@ -117,12 +107,6 @@ impl<V> fmt::Debug for Waiting<V> {
 mod tests {
     use super::super::Tasks;
     use super::*;
-    use std::convert::Infallible;
-
-    fn settle(waits: &Waits<u32>, id: u64, outcome: u32) {
-        let kept: Result<(), Infallible> = waits.settle(id, outcome, |late| Ok(late + 100));
-        assert!(kept.is_ok());
-    }
 
     #[test]
     fn a_task_goes_on_where_it_is_said_that_it_may() {
@@ -134,7 +118,7 @@ mod tests {
             let (Ok(first), Ok(second)) = (begin(), begin()) else {
                 return;
             };
-            // The second is settled before it is asked for, so it is told what was made of it then.
+            // The second is settled before it is asked for.
             for wait in [first, second] {
                 let outcome = wait.await;
                 noted.borrow_mut().push(outcome);
@@ -142,10 +126,10 @@ mod tests {
         });
         assert!(!tasks.is_polling() && tasks.current().is_err());
         task.run();
-        settle(&waits, 1, 2);
+        waits.settle(1, 2);
         assert!(seen.borrow().is_empty());
-        settle(&waits, 0, 1);
-        assert_eq!(*seen.borrow(), [1, 102]);
+        waits.settle(0, 1);
+        assert_eq!(*seen.borrow(), [1, 2]);
     }
 
     #[test]

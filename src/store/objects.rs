@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use super::Later;
 use crate::engine::object::{Chunks, Incoming};
@@ -60,7 +61,8 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 }
 
 /// What is kept about an object beside its bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PutOptions {
     /// The content type.
     pub content_type: Option<String>,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::query::{Query, QueryResult};
 use super::taken::Taken;
@@ -126,10 +128,11 @@ pub trait RecordTransaction: Debug + Send + Sync + 'static {
 }
 
 /// One step of a batch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Operation {
     /// Stores a record, whatever stood there.
-    Put(Json),
+    Put(#[serde(deserialize_with = "as_it_stands")] Json),
     /// Marks a record as deleted.
     Delete {
         /// Its id.
@@ -137,4 +140,8 @@ pub enum Operation {
         /// When it was deleted.
         hlc: Hlc,
     },
+}
+
+fn as_it_stands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(|json| json.get().into())
 }

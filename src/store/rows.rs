@@ -9,7 +9,7 @@ use serde_json::{Map, Value as JsonValue, json};
 use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
 use crate::engine::ports::Late;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
@@ -151,6 +151,19 @@ pub struct Registration {
     /// Whether its rows may have files: then it has the table of files as well.
     #[serde(default)]
     pub files_enabled: bool,
+}
+
+impl Registration {
+    /// Reads what an app wants from JSON.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it has another form.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|error| {
+            let shape = "must be { tables: [{ name, pkColumns, columns }], filesEnabled }";
+            Error::new(ErrorKind::InvalidArgument, "register(options)", shape).caused_by(error)
+        })
+    }
 }
 
 /// A table as an app declares it.

@@ -6,7 +6,28 @@ use super::ports::{RecordPort, RowPort};
 use crate::engine::ports::{Clock, Log, Side};
 use crate::error::Error;
 
-/// The native stores of a channel. All clones are one side.
+/// The native stores of a channel.
+#[derive(Debug, Default)]
+pub struct NativeStores {
+    /// Shared records, unless the channel carries none.
+    pub records: Option<RecordPort>,
+    /// App rows, if the channel has any.
+    pub rows: Option<RowPort>,
+}
+
+impl NativeStores {
+    /// The side that they are with `clock`. Its warnings go to `log`.
+    pub fn with<L, C>(self, log: L, clock: C) -> NativeSide<L, C> {
+        NativeSide {
+            records: self.records,
+            rows: self.rows,
+            clock,
+            log,
+        }
+    }
+}
+
+/// The native stores of a channel, and what an exchange needs besides. All clones are one side.
 #[derive(Debug, Clone)]
 pub struct NativeSide<L = Traced, C = SharedClock> {
     /// Shared records, unless the channel carries none.

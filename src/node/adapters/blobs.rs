@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::joint::round::Storage;
 use crate::node::convert::read_size;
 use crate::node::http::{FetchPeer, NativePeer, PeerOptions};
-use crate::node::runtime::{JsObject, on_threads};
+use crate::node::runtime::{JsObject, Made, on_threads};
 use crate::node::value::{Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
@@ -26,9 +26,7 @@ impl JsBlobs {
     /// Whether there is an object.
     pub async fn has(&self, key: &Text) -> Result<bool> {
         let read = |scope: Scope<'_>, answer: Value<'_>| Ok(scope.is_truthy(answer));
-        self.0
-            .call("has", |scope| Ok(vec![scope.string(key)?]), read)
-            .await
+        self.0.call("has", &[key], read).await
     }
 
     /// What the method answers for the key: an object that `read` reads, or nothing.
@@ -39,15 +37,13 @@ impl JsBlobs {
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.0
-            .call(
-                method,
-                |scope| Ok(vec![scope.string(key)?]),
-                |scope, answer| match scope.kind(answer)? {
+            .call(method, &[key], |scope, answer| {
+                match scope.kind(answer)? {
                     Kind::Undefined | Kind::Null => Ok(None),
                     Kind::Object => read(scope, answer).map(Some),
                     _ => Err(self.0.wrong(method, wrong)),
-                },
-            )
+                }
+            })
             .await
     }
 
@@ -85,25 +81,21 @@ impl JsBlobs {
         &self,
         key: &Text,
         content_type: Option<&Text>,
-        data: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
+        data: impl for<'s> Fn(Scope<'s>) -> Result<Value<'s>>,
     ) -> Result<()> {
-        self.0
-            .tell("put", |scope| {
-                let content_type = match content_type {
-                    Some(content_type) => scope.string(content_type)?,
-                    None => scope.undefined()?,
-                };
-                let options = scope.object_of(&[("contentType", content_type)])?;
-                Ok(vec![scope.string(key)?, data(scope)?, options])
-            })
-            .await
+        let options = Made(|scope| {
+            let content_type = match content_type {
+                Some(content_type) => scope.string(content_type)?,
+                None => scope.undefined()?,
+            };
+            scope.object_of(&[("contentType", content_type)])
+        });
+        self.0.tell("put", &[key, &Made(data), &options]).await
     }
 
     /// Deletes an object.
     pub async fn delete(&self, key: &Text) -> Result<()> {
-        self.0
-            .tell("delete", |scope| Ok(vec![scope.string(key)?]))
-            .await
+        self.0.tell("delete", &[key]).await
     }
 }
 

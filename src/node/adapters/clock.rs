@@ -3,7 +3,7 @@
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::node::clock::NativeClock;
-use crate::node::convert::{read_hlc, write_hlc};
+use crate::node::convert::read_hlc;
 use crate::node::runtime::JsObject;
 use crate::node::value::Intrinsic;
 use crate::protocol::hlc::{Hlc, safe_integer};
@@ -26,9 +26,7 @@ impl Clock for JsClock {
         if let Some(clock) = self.shared()? {
             return clock.receive(remote).await;
         }
-        self.0
-            .tell("receive", |scope| Ok(vec![write_hlc(scope, remote)?]))
-            .await
+        self.0.tell("receive", &[remote]).await
     }
 
     /// A clock of the app's gives the timestamp: it has no other way to say for whom it stamps.
@@ -36,7 +34,7 @@ impl Clock for JsClock {
         if let Some(clock) = self.0.native::<NativeClock>()? {
             return self.0.env().scope(|scope| clock.next(scope).map(Some));
         }
-        self.0.call("now", |_| Ok(vec![]), read_hlc).await
+        self.0.call("now", &[], read_hlc).await
     }
 
     /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.

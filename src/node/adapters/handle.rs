@@ -6,13 +6,13 @@ use rusqlite::types::Value as Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::batch::read_outcomes;
+use super::pages::read_outcomes;
 use super::records::no_stamp;
 use super::rows::row_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::{Body, faulty_record, faulty_row, malformed, read_hlcs, read_stamped};
 use crate::node::error::warn_once;
-use crate::node::runtime::{JsObject, await_js, kept};
+use crate::node::runtime::{Argument, JsObject, await_js, kept};
 use crate::node::value::{
     Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
 };

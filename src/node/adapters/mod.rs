@@ -1,13 +1,11 @@
 //! The app's adapters as ports of the engine. Where one is a store of this package, that is reached without
 //! JavaScript between ([`Chosen`](crate::store::ports::Chosen)).
 
-mod batch;
 mod blobs;
 mod clock;
-mod console;
 mod handle;
 mod off_thread;
-mod page;
+mod pages;
 mod query_unseen;
 mod records;
 mod rows;
@@ -16,7 +14,6 @@ mod state;
 
 pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
 pub use clock::JsClock;
-pub use console::Console;
 pub use handle::{brand_log, compare_bodies};
 pub use off_thread::store_of;
-pub use side::{AnyState, NodeSide, find_state, holders_of_state, state};
+pub use side::{AnyState, NodeSide, find_state, state};

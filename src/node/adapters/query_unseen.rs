@@ -3,11 +3,12 @@
 //! The answer is the app's own work and is taken for a hint ([`Ask::select_found`]). Where it is of no use the store is
 //! scanned, which is slow and always right.
 
-use super::page::items_of;
+use super::pages::items_of;
 use super::records::{JsRecords, no_stamp};
 use crate::error::Result;
-use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped, write_watermarks};
+use crate::node::convert::{Body, faulty_record, read_hlcs, read_stamped};
 use crate::node::error::warn;
+use crate::node::runtime::{Argument, Made};
 use crate::node::value::{Scope, Value};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::Hlc;
@@ -24,16 +25,12 @@ impl JsRecords {
         // One more than has a place shows whether the last that has one shares its timestamp.
         let mut limit = ask.limit.saturating_add(1);
         for _ in 0..TRIES {
-            let found = self.adapter.call(
-                METHOD,
-                |scope| {
-                    let limit = scope.count(limit as u64)?;
-                    let watermarks = write_watermarks(scope, &ask.seen_or_skipped())?;
-                    Ok(vec![watermarks, scope.object_of(&[("limit", limit)])?])
-                },
-                |scope, answer| self.read_found(scope, answer, (ask, limit)),
-            );
-            match found.await? {
+            let seen = ask.seen_or_skipped();
+            let options = Made(|scope| scope.object_of(&[("limit", scope.count(limit as u64)?)]));
+            let read =
+                |scope: Scope<'_>, answer: Value<'_>| self.read_found(scope, answer, (ask, limit));
+            let args: [&dyn Argument; 2] = [&seen, &options];
+            match self.adapter.call(METHOD, &args, read).await? {
                 Ok(found) => return Ok(Some(found.finish())),
                 Err(Unfit::TooShort) => limit = limit.saturating_mul(8),
                 Err(Unfit::Unusable(why)) => {

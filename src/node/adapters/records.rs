@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::batch::store_page;
-use super::page::{items_of, next_of, page_options};
+use super::pages::{items_of, next_of, page_options, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
@@ -12,7 +11,7 @@ use crate::node::convert::{
     Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
     unreadable, wanted_hlcs,
 };
-use crate::node::runtime::JsObject;
+use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Standing, Stretch};
 use crate::protocol::hlc::{Hlc, safe_integer};
@@ -46,16 +45,13 @@ impl JsRecords {
         cursor: Option<&Persistent>,
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
+        let options = Made(|scope| page_options(scope, self.scan_page_size, cursor));
         self.adapter
-            .call(
-                "query",
-                |scope| Ok(vec![page_options(scope, self.scan_page_size, cursor)?]),
-                |scope, answer| {
-                    let page = (answer, "records");
-                    let records = items_of(scope, (&self.adapter, "query"), page)?;
-                    read(scope, answer, records)
-                },
-            )
+            .call("query", &[&options], |scope, answer| {
+                let page = (answer, "records");
+                let records = items_of(scope, (&self.adapter, "query"), page)?;
+                read(scope, answer, records)
+            })
             .await
     }
 
@@ -114,16 +110,12 @@ impl JsRecords {
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<Option<R>>,
     ) -> Result<Option<R>> {
         self.adapter
-            .call(
-                "get",
-                |scope| Ok(vec![scope.string(id)?]),
-                |scope, record| {
-                    if scope.is_nullish(record)? {
-                        return Ok(None);
-                    }
-                    read(scope, record)
-                },
-            )
+            .call("get", &[id], |scope, record| {
+                if scope.is_nullish(record)? {
+                    return Ok(None);
+                }
+                read(scope, record)
+            })
             .await
     }
 }
@@ -183,7 +175,7 @@ fn id_of(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Text>> {
 /// Asks the adapter's `queryMalformed`, if it has one, for `{ id, reason }` of each item.
 pub(super) async fn query_malformed(
     adapter: &JsObject,
-    args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+    args: &[&dyn Argument],
     limit: usize,
     item: impl Fn(Scope<'_>, Value<'_>, Error) -> Result<Item<Body>>,
 ) -> Result<Vec<Item<Body>>> {
@@ -211,7 +203,7 @@ pub(super) async fn query_malformed(
 /// Asks the adapter's `getNodeWatermarks`.
 pub(super) async fn node_watermarks(
     adapter: &JsObject,
-    args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+    args: &[&dyn Argument],
 ) -> Result<Watermarks> {
     const METHOD: &str = "getNodeWatermarks";
     adapter
@@ -248,7 +240,7 @@ impl Records<Body> for JsRecords {
     }
 
     async fn coverage(&self) -> Result<Watermarks> {
-        node_watermarks(&self.adapter, |_| Ok(vec![])).await
+        node_watermarks(&self.adapter, &[]).await
     }
 
     async fn changes(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
@@ -283,12 +275,9 @@ impl Records<Body> for JsRecords {
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        query_malformed(
-            &self.adapter,
-            |_| Ok(vec![]),
-            limit,
-            |scope, entry, fault| faulty_record(scope, entry, (Hlc::zero(), fault)),
-        )
+        query_malformed(&self.adapter, &[], limit, |scope, entry, fault| {
+            faulty_record(scope, entry, (Hlc::zero(), fault))
+        })
         .await
     }
 
@@ -298,9 +287,7 @@ impl Records<Body> for JsRecords {
     }
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
-        self.adapter
-            .tell("put", |scope| Ok(vec![item.body.to_js(scope)?]))
-            .await
+        self.adapter.tell("put", &[&item.body]).await
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {

@@ -1,13 +1,12 @@
 //! The app rows of a channel.
 
-use super::batch::store_page;
-use super::page::{items_of, next_of, page_options};
+use super::pages::{items_of, next_of, page_options, store_page};
 use super::records::{node_watermarks, query_malformed};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
 use crate::node::convert::{Body, faulty_row, malformed, read_hlcs, read_row, unreadable};
-use crate::node::runtime::JsObject;
+use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
@@ -21,11 +20,6 @@ pub struct JsRows {
     pub(super) applier: JsObject,
     /// How many rows a scan asks for at one time.
     pub(super) scan_page_size: f64,
-}
-
-/// The two arguments that name a table.
-fn table_args<'s>(scope: Scope<'s>, table: &Table) -> Result<Vec<Value<'s>>> {
-    Ok(vec![scope.string(&table.app)?, scope.string(&table.name)?])
 }
 
 impl JsRows {
@@ -106,27 +100,17 @@ impl AppRows<Body> for JsRows {
     }
 
     async fn tables(&self) -> Result<Vec<Table>> {
-        self.namespaces
-            .call(
-                "list",
-                |_| Ok(vec![]),
-                |scope, answer| self.read_tables(scope, answer),
-            )
-            .await
+        let read = |scope: Scope<'_>, answer: Value<'_>| self.read_tables(scope, answer);
+        self.namespaces.call("list", &[], read).await
     }
 
     async fn knows(&self, app: &Text) -> Result<bool> {
-        self.namespaces
-            .call(
-                "get",
-                |scope| Ok(vec![scope.string(app)?]),
-                |scope, answer| Ok(!scope.is_nullish(answer)?),
-            )
-            .await
+        let is_there = |scope: Scope<'_>, answer: Value<'_>| Ok(!scope.is_nullish(answer)?);
+        self.namespaces.call("get", &[app], is_there).await
     }
 
     async fn coverage(&self, table: &Table) -> Result<Watermarks> {
-        node_watermarks(&self.applier, |scope| table_args(scope, table)).await
+        node_watermarks(&self.applier, &[&table.app, &table.name]).await
     }
 
     async fn changes(&self, _table: &Table, _ask: &Ask) -> Result<Stretch<Item<Body>>> {
@@ -144,34 +128,25 @@ impl AppRows<Body> for JsRows {
         if !self.applier.has("scanSince")? {
             return Ok(Scanned::default());
         }
-        let asked = after.as_ref();
+        let (asked, floor) = (after.as_ref(), floor.to_text());
+        let options = Made(|scope| page_options(scope, self.scan_page_size, asked));
+        let args: [&dyn Argument; 4] = [&table.app, &table.name, &floor, &options];
         self.applier
-            .call(
-                "scanSince",
-                |scope| {
-                    let options = page_options(scope, self.scan_page_size, asked)?;
-                    let mut args = table_args(scope, table)?;
-                    args.extend([scope.string(&floor.to_text())?, options]);
-                    Ok(args)
-                },
-                |scope, answer| {
-                    let method = (&self.applier, "scanSince");
-                    let rows = items_of(scope, method, (answer, "rows"))?;
-                    let next = next_of(scope, method, (answer, rows), asked)?;
-                    let scanned = self.read_page(scope, rows, (table, ask, horizon))?;
-                    Ok(Scanned { next, ..scanned })
-                },
-            )
+            .call("scanSince", &args, |scope, answer| {
+                let method = (&self.applier, "scanSince");
+                let rows = items_of(scope, method, (answer, "rows"))?;
+                let next = next_of(scope, method, (answer, rows), asked)?;
+                let scanned = self.read_page(scope, rows, (table, ask, horizon))?;
+                Ok(Scanned { next, ..scanned })
+            })
             .await
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
-        query_malformed(
-            &self.applier,
-            |scope| table_args(scope, table),
-            limit,
-            |scope, entry, fault| faulty_row(scope, entry, (table, Hlc::zero(), fault)),
-        )
+        let args: [&dyn Argument; 2] = [&table.app, &table.name];
+        query_malformed(&self.applier, &args, limit, |scope, entry, fault| {
+            faulty_row(scope, entry, (table, Hlc::zero(), fault))
+        })
         .await
     }
 
@@ -180,8 +155,6 @@ impl AppRows<Body> for JsRows {
     }
 
     async fn apply_one(&self, item: &Item<Body>) -> Result<()> {
-        self.applier
-            .tell("apply", |scope| Ok(vec![item.body.to_js(scope)?]))
-            .await
+        self.applier.tell("apply", &[&item.body]).await
     }
 }

@@ -3,21 +3,21 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::JsClock;
 use super::handle::{AppLog, LogAt};
 use super::off_thread::{OffThread, store_of};
 use super::records::JsRecords;
 use super::rows::JsRows;
 use super::state::JsState;
-use super::{Console, JsClock};
 use crate::engine::ports::Side;
 use crate::error::Result;
 use crate::node::convert::Body;
-use crate::node::inside::Holders;
+use crate::node::error::Console;
 use crate::node::options::Options;
 use crate::node::value::Env;
-use crate::store::ports::{Chosen, Port, RecordPort, RowPort};
-use crate::store::side::NativeSide;
-use crate::store::{AppRowStore, RecordStore, StateStore};
+use crate::store::ports::{Chosen, Port};
+use crate::store::side::NativeStores;
+use crate::store::{AppRowStore, Holder, RecordStore, StateStore};
 
 /// A store of shared records, of the app's or of this package.
 pub type AnyRecords = Chosen<dyn RecordStore, OffThread, JsRecords, AppLog>;
@@ -90,29 +90,29 @@ impl NodeSide {
     }
 
     /// The transactions that have the turns of the stores, as the adapters are now.
-    pub fn holders(&self, holders: &mut Holders) -> Result<()> {
+    pub fn holders(&self) -> Result<Vec<Holder>> {
+        let mut holders = Vec::new();
         if let Some(records) = &self.records {
             let store = store_of::<dyn RecordStore>(&records.other.adapter)?;
-            holders.add(store.and_then(|store| store.held_by()));
+            holders.extend(store.and_then(|store| store.held_by()));
         }
         if let Some(rows) = &self.rows {
             let store = store_of::<dyn AppRowStore>(&rows.other.applier)?;
-            holders.add(store.and_then(|store| store.held_by()));
+            holders.extend(store.and_then(|store| store.held_by()));
         }
-        Ok(())
+        Ok(holders)
     }
 
     /// The stores themselves, where all of them are this package's own.
     pub fn native(&self) -> Option<NativeStores> {
-        let records = match &self.records {
-            Some(records) => Some(Port::here(records.store()?)),
-            None => None,
-        };
-        let rows = match &self.rows {
-            Some(rows) => Some(Port::here(rows.store()?)),
-            None => None,
-        };
-        Some(NativeStores { records, rows })
+        let mut stores = NativeStores::default();
+        if let Some(records) = &self.records {
+            stores.records = Some(Port::here(records.store()?));
+        }
+        if let Some(rows) = &self.rows {
+            stores.rows = Some(Port::here(rows.store()?));
+        }
+        Some(stores)
     }
 }
 
@@ -138,31 +138,6 @@ pub fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
 pub fn find_state(state: &AnyState) -> Result<()> {
     state.choose(store_of(&state.other.0)?);
     Ok(())
-}
-
-/// The transaction that has the turn of the store, as the option is now.
-pub fn holders_of_state(state: &AnyState, holders: &mut Holders) -> Result<()> {
-    let store = store_of::<dyn StateStore>(&state.other.0)?;
-    holders.add(store.and_then(|store| store.held_by()));
-    Ok(())
-}
-
-/// The stores of a side, for any thread.
-pub struct NativeStores {
-    records: Option<RecordPort>,
-    rows: Option<RowPort>,
-}
-
-impl NativeStores {
-    /// The side that they are with `clock`. Its warnings go to `log`.
-    pub fn with<L, C>(self, log: L, clock: C) -> NativeSide<L, C> {
-        NativeSide {
-            records: self.records,
-            rows: self.rows,
-            clock,
-            log,
-        }
-    }
 }
 
 impl Side for NodeSide {

@@ -2,14 +2,13 @@
 
 use crate::engine::ports::State;
 use crate::error::{Error, Result};
-use crate::node::convert::{read_watermarks, write_watermarks};
-use crate::node::runtime::{JsObject, parse_json, stringify};
+use crate::node::convert::read_watermarks;
+use crate::node::error::Console;
+use crate::node::runtime::{JsObject, Made, parse_json, stringify};
 use crate::node::value::{Scope, Value};
 use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::ports::start_over;
-
-use super::Console;
 
 const GET_POSITIONS: &str = "getLogPositions";
 const SET_POSITIONS: &str = "setLogPositions";
@@ -19,27 +18,14 @@ pub struct JsState(pub JsObject, pub Console);
 
 impl JsState {
     async fn read(&self, method: &'static str) -> Result<Watermarks> {
-        self.0
-            .call(
-                method,
-                |_| Ok(vec![]),
-                |scope, value| {
-                    if scope.is_nullish(value)? {
-                        return Ok(Watermarks::default());
-                    }
-                    let read = read_watermarks(scope, value)?;
-                    Ok(read.unwrap_or_else(|what| start_over(&self.1, method, &what)))
-                },
-            )
-            .await
-    }
-
-    async fn write(&self, method: &'static str, watermarks: &Watermarks) -> Result<()> {
-        self.0
-            .tell(method, |scope| {
-                Ok(vec![write_watermarks(scope, watermarks)?])
-            })
-            .await
+        let read = |scope: Scope<'_>, value: Value<'_>| {
+            if scope.is_nullish(value)? {
+                return Ok(Watermarks::default());
+            }
+            let read = read_watermarks(scope, value)?;
+            Ok(read.unwrap_or_else(|what| start_over(&self.1, method, &what)))
+        };
+        self.0.call(method, &[], read).await
     }
 }
 
@@ -53,11 +39,11 @@ impl State for JsState {
     }
 
     async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write("setWatermarks", watermarks).await
+        self.0.tell("setWatermarks", &[watermarks]).await
     }
 
     async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()> {
-        self.write("setPeerWatermarks", watermarks).await
+        self.0.tell("setPeerWatermarks", &[watermarks]).await
     }
 
     async fn log_positions(&self) -> Result<Option<LogPositions>> {
@@ -71,7 +57,7 @@ impl State for JsState {
             // What cannot be read is none: what came late is then asked for, and offered, once more.
             Ok(serde_json::from_str(&stringify(scope, value)?).ok())
         };
-        let positions = self.0.call(GET_POSITIONS, |_| Ok(vec![]), read).await?;
+        let positions = self.0.call(GET_POSITIONS, &[], read).await?;
         Ok(Some(positions.unwrap_or_default()))
     }
 
@@ -83,8 +69,7 @@ impl State for JsState {
             Error::sync("exchange", "how far logs were looked at cannot be written")
                 .caused_by(error)
         })?;
-        self.0
-            .tell(SET_POSITIONS, |scope| Ok(vec![parse_json(scope, &json)?]))
-            .await
+        let positions = Made(|scope| parse_json(scope, &json));
+        self.0.tell(SET_POSITIONS, &[&positions]).await
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::runtime::{parse_json, stringify};
+use crate::node::runtime::{Argument, parse_json, stringify};
 use crate::node::value::{Env, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::item::Item;
 use crate::protocol::wire::weigh;
@@ -20,15 +20,16 @@ pub enum Body {
     Packed(Persistent, Json),
 }
 
-impl Body {
-    /// The body as a JavaScript value.
-    pub fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+impl Argument for Body {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         match self {
             Self::Js(kept) | Self::Packed(kept, _) => kept.value(scope),
             Self::Json(text) => parse_json(scope, text),
         }
     }
+}
 
+impl Body {
     /// The body as JSON text.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Timestamps and version vectors across the bridge.
 
 use crate::error::Result;
-use crate::node::runtime::{IntoJs, parse_json};
+use crate::node::runtime::{Argument, IntoJs, parse_json};
 use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
@@ -24,7 +24,7 @@ pub fn read_hlc(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Hlc>> {
     let [wall_time, counter, node_id] = scope.pick(value, parts)?;
     let integer = |part| scope.as_number(part).and_then(safe_integer);
     let parts = integer(wall_time).zip(integer(counter));
-    let parts = parts.zip(scope.interned(node_id));
+    let parts = parts.zip(scope.as_text(node_id));
     Ok(parts.map(|((wall_time, counter), node_id)| Hlc::new(wall_time, counter, node_id)))
 }
 
@@ -71,7 +71,7 @@ fn unpack(
 ) -> Result<Vec<(u32, Option<Hlc>)>> {
     let numbers = scope.doubles(scope.element(packed, 0)?, count as usize * STRIDE);
     let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {
-        let name = scope.interned(name).unwrap_or_else(|| Text::from(""));
+        let name = scope.as_text(name).unwrap_or_else(|| Text::from(""));
         Ok(Hlc::new(0, 0, name))
     })?;
     let mut found = Vec::new();
@@ -119,7 +119,7 @@ pub fn read_watermarks(
     );
     let stamps = unpack(scope, packed, |_| true)?;
     for (name, (_, hlc)) in names.into_iter().zip(stamps) {
-        let Some(node) = scope.interned(name) else {
+        let Some(node) = scope.as_text(name) else {
             continue;
         };
         if hlc.is_none() {
@@ -147,5 +147,17 @@ impl IntoJs for Hlc {
 impl IntoJs for Watermarks {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         write_watermarks(scope, &self)
+    }
+}
+
+impl Argument for Hlc {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        write_hlc(scope, self)
+    }
+}
+
+impl Argument for Watermarks {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        write_watermarks(scope, self)
     }
 }

@@ -6,10 +6,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{await_js, on_threads};
-use crate::node::value::{Env, Intrinsic, Persistent, Scope, Value};
+use crate::node::value::{Env, Intrinsic, Persistent, Value};
 use crate::transport::client::{self, Caller, Client, Connections, Head, Headers, Peer, text_in};
 
 /// A peer over connections of this package's own.
@@ -73,71 +72,38 @@ impl PeerOptions {
     /// The headers of a request. The app is asked at every one.
     pub async fn headers(&self, head: &Head) -> Result<Headers> {
         let mut headers = head.headers();
-        if let Some(function) = &self.auth_header
-            && let Some(value) = self.auth_header(function).await?
-        {
-            headers.set("Authorization", value);
+        if !self.is_asked() {
+            return Ok(headers);
         }
-        if let Some(function) = &self.sign_request {
-            for (name, value) in self.signature(function, head).await? {
-                headers.set(&name, value);
-            }
-        }
-        Ok(headers)
-    }
-
-    async fn auth_header(&self, function: &Persistent) -> Result<Option<String>> {
-        await_js(
+        let asked = await_js(
             self.env(),
-            "getAuthHeader",
+            "ask for headers",
             |scope| {
-                let owner = self.owner.value(scope)?;
-                scope.call(owner, function.value(scope)?, &[])
-            },
-            |scope, value| {
-                if scope.is_nullish(value)? {
-                    return Ok(None);
-                }
-                if let Some(text) = utf8(scope, value) {
-                    return Ok(Some(text).filter(|text| !text.is_empty()));
-                }
-                let got = scope.describe(value, true)?;
-                let what = format!("must answer a string, undefined or null, got {got}");
-                Err(invalid("getAuthHeader", &what))
-            },
-        )
-        .await
-    }
-
-    async fn signature(&self, function: &Persistent, head: &Head) -> Result<Vec<(String, String)>> {
-        await_js(
-            self.env(),
-            "signRequest",
-            |scope| {
+                let given = |function: &Option<Persistent>| match function {
+                    Some(function) => function.value(scope),
+                    None => scope.undefined(),
+                };
                 let body = match &head.body {
                     Some(body) => scope.text(text_in(body)?)?,
                     None => scope.undefined()?,
                 };
-                let args = [scope.text(head.method)?, scope.text(&head.path)?, body];
-                let owner = self.owner.value(scope)?;
-                scope.call(owner, function.value(scope)?, &args)
+                let (asks, signs) = (given(&self.auth_header)?, given(&self.sign_request)?);
+                let (method, path) = (scope.text(head.method)?, scope.text(&head.path)?);
+                let args = [self.owner.value(scope)?, asks, signs, method, path, body];
+                scope.helper(Intrinsic::AskedHeaders, &args)
             },
-            |scope, value| {
-                let flat = scope.helper(Intrinsic::HeadersOf, &[scope.value(value.raw())])?;
-                let texts = scope.each(flat, |scope, text| {
-                    let wrong = || invalid("signRequest", "must answer headers that are strings");
-                    utf8(scope, text).ok_or_else(wrong)
-                })?;
-                let mut texts = texts.into_iter();
-                Ok(std::iter::from_fn(|| texts.next().zip(texts.next())).collect())
+            |scope, flat| {
+                scope.each(flat, |scope, text| {
+                    Ok(scope.as_string(text).unwrap_or_default())
+                })
             },
-        )
-        .await
+        );
+        let mut asked = asked.await?.into_iter();
+        while let Some((name, value)) = asked.next().zip(asked.next()) {
+            headers.set(&name, value);
+        }
+        Ok(headers)
     }
-}
-
-fn utf8(scope: Scope<'_>, value: Value<'_>) -> Option<String> {
-    scope.as_text(value).and_then(|text| text.to_utf8())
 }
 
 /// Requests of a round on the JS thread.

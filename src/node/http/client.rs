@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::callbacks::{NativePeer, PeerOptions};
-use super::fetching::{Fetch, over_fetch};
+use super::fetching::{Way, way_to};
 use crate::error::Result;
 use crate::node::convert::{Body, as_body, pack_as_json};
 use crate::node::messages::{read_answer, read_request};
@@ -15,7 +15,7 @@ use crate::node::value::{Call, Env, Persistent, Value, bound, brand, enter};
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
-    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Either, Fetched, read, text_of,
+    DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, read, text_of,
 };
 
 /// What is behind a transport object.
@@ -24,20 +24,13 @@ pub struct HttpTransport {
     way: Way,
 }
 
-type Way = Either<Rc<PeerOptions>, Fetch>;
-
 /// `createHttpSyncTransport(options)`
 pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let options = Options::new(scope, call.arg(0))?;
     let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
-    let way = if let Some(peer) = over_fetch(&options, &app, max_answer_bytes)? {
-        Way::Fetch(Rc::new(peer))
-    } else {
-        let timeout = options.time("timeoutMs", Some(DEFAULT_EXCHANGE_TIMEOUT))?;
-        Way::Own(Rc::new(app.peer(timeout, max_answer_bytes)))
-    };
+    let way = way_to(&options, &app, (DEFAULT_EXCHANGE_TIMEOUT, max_answer_bytes))?;
     let native = Rc::new(HttpTransport { app, way });
     let transport = scope.object()?;
     let asking = Rc::clone(&native);

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::callbacks::PeerOptions;
 use crate::error::Result;
 use crate::node::options::Options;
 use crate::node::runtime::await_js;
 use crate::node::value::{Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
-    Asked, Content, Failure, OverFetch, RetryPolicy, Sender, Sent, Wanted, said_of,
+    Asked, Content, Either, Failure, OverFetch, RetryPolicy, Sender, Sent, Wanted, said_of,
 };
 
 /// A peer over a `fetch` of the app's.
@@ -25,16 +27,21 @@ pub struct Fetch {
     max_answer_bytes: usize,
 }
 
-/// The peer over the `fetch` of the options, if there is one.
-pub fn over_fetch(
+/// The way to a peer.
+pub type Way = Either<Rc<PeerOptions>, Fetch>;
+
+/// The way to the peer of the options: over the `fetch` among them, if there is one, which may take as long as it likes
+/// unless they say how long.
+pub fn way_to(
     options: &Options<'_>,
     app: &Rc<PeerOptions>,
-    max_answer_bytes: usize,
-) -> Result<Option<FetchPeer>> {
+    (default_timeout, max_answer_bytes): (Duration, usize),
+) -> Result<Way> {
     let Some(function) = options.function("fetch")? else {
-        return Ok(None);
+        let timeout = options.time("timeoutMs", Some(default_timeout))?;
+        return Ok(Way::Own(Rc::new(app.peer(timeout, max_answer_bytes))));
     };
-    Ok(Some(OverFetch {
+    Ok(Way::Fetch(Rc::new(OverFetch {
         sender: Fetch {
             function,
             owner: app.owner.clone(),
@@ -46,7 +53,7 @@ pub fn over_fetch(
         retries: app.retries,
         forbidden_is_absent: app.forbidden_is_absent,
         caller: Rc::clone(app),
-    }))
+    })))
 }
 
 impl Sender for Fetch {
@@ -83,42 +90,33 @@ impl Sender for Fetch {
 }
 
 impl Fetch {
-    /// The arguments of `fetchAnswer` of `js/fetch.js`.
+    /// The arguments of `fetchAnswer` of `js/fetch.js`: what is data alone is JSON.
     fn arguments<'s>(
         &self,
         scope: Scope<'s>,
         asked: &Asked<'_, Persistent>,
-    ) -> Result<[Value<'s>; 8]> {
-        let headers = scope.object()?;
-        for (name, value) in asked.headers.iter() {
-            scope.set(headers, name, scope.text(value)?)?;
-        }
-        let init =
-            scope.object_of(&[("method", scope.text(asked.method)?), ("headers", headers)])?;
-        match &asked.body {
-            Some(Content::Text(text)) => scope.set(init, "body", scope.text(text)?)?,
-            Some(Content::Bytes(bytes)) => scope.set(init, "body", bytes.value(scope)?)?,
-            None => {}
-        }
-        let limit = self.timeout.filter(|_| asked.is_seen());
-        #[allow(clippy::cast_precision_loss, reason = "a bound")]
-        let most = match asked.wanted {
-            Wanted::File(most) => most.map_or(f64::INFINITY, |most| most as f64),
-            _ => self.max_answer_bytes as f64,
+    ) -> Result<[Value<'s>; 4]> {
+        let body = match &asked.body {
+            Some(Content::Text(text)) => scope.text(text)?,
+            Some(Content::Bytes(bytes)) => bytes.value(scope)?,
+            None => scope.undefined()?,
         };
-        Ok([
-            self.owner.value(scope)?,
-            self.function.value(scope)?,
-            scope.text(&format!("{}{}", self.base_url, asked.path))?,
-            init,
-            scope.text(asked.wanted.name())?,
-            match limit {
-                Some(limit) => scope.number(limit.as_secs_f64() * 1000.0)?,
-                None => scope.undefined()?,
-            },
-            scope.boolean(matches!(asked.wanted, Wanted::File(_)))?,
-            scope.number(most)?,
-        ])
+        let limit = self.timeout.filter(|_| asked.is_seen());
+        let most = match asked.wanted {
+            Wanted::File(most) => most,
+            _ => Some(self.max_answer_bytes as u64),
+        };
+        let wanted = json!({
+            "url": format!("{}{}", self.base_url, asked.path),
+            "method": asked.method,
+            "headers": asked.headers.iter().collect::<Vec<_>>(),
+            "kind": asked.wanted.name(),
+            "timeoutMs": limit.map(|limit| limit.as_secs_f64() * 1000.0),
+            "idle": matches!(asked.wanted, Wanted::File(_)),
+            "most": most,
+        });
+        let (owner, fetch) = (self.owner.value(scope)?, self.function.value(scope)?);
+        Ok([owner, fetch, scope.text(&wanted.to_string())?, body])
     }
 }
 

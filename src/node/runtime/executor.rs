@@ -1,4 +1,7 @@
-//! The tasks of an environment, and what they wait for.
+//! The tasks of an environment, and the promises that they wait for.
+//!
+//! A wait that lasts goes when its promise is collected, which cannot be settled then. The round that waited is dropped
+//! with it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -7,8 +10,9 @@ use std::rc::{Rc, Weak};
 use napi::sys;
 
 use crate::error::Result;
-use crate::node::value::{Env, Persistent, Runtime, Scope, Value};
-use crate::polling::{Tasks, Waits};
+use crate::node::value::{Call, Env, Intrinsic, Persistent, Runtime, Scope, Value, function};
+use crate::polling::{Task, Tasks, Waiting, Waits};
+use crate::protocol::hlc::safe_integer;
 
 thread_local! {
     /// The executors of this thread. Each is held by its environment.
@@ -84,24 +88,53 @@ impl Runtime for Executor {
     }
 }
 
-/// How a promise settled.
-pub(super) struct Settlement {
-    pub(super) fulfilled: bool,
-    pub(super) value: SettledValue,
-}
+/// What a promise was fulfilled, or rejected, with.
+pub(super) type Settlement = std::result::Result<Persistent, Persistent>;
 
-/// What a promise settled with. A task that is polled in the reaction itself reads the reaction's own
-/// argument; only for one that is not is the value kept.
-pub(super) enum SettledValue {
-    OfReaction(sys::napi_value),
-    Persistent(Persistent),
-}
-
-impl SettledValue {
-    pub(super) fn value<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        match self {
-            Self::OfReaction(raw) => Ok(scope.value(*raw)),
-            Self::Persistent(kept) => kept.value(scope),
+/// Sets up the waits of an environment: `create` is `createWaits` of `js/bridge/calls.js`.
+pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
+    let executor = Executor::of(scope.env());
+    let settling = Rc::clone(&executor);
+    let settle = function(scope, "settle", move |call| {
+        if let Some(id) = number(call) {
+            let value = call.scope.keep(call.arg(2))?;
+            let is_fulfilled = call.scope.is_truthy(call.arg(1));
+            settling
+                .waits
+                .settle(id, if is_fulfilled { Ok(value) } else { Err(value) });
         }
+        Ok(call.scope.nothing())
+    })?;
+    let lost = function(scope, "lost", move |call| {
+        if let Some(id) = number(call) {
+            executor.waits.lose(id);
+        }
+        call.scope.undefined()
+    })?;
+    let made = scope.call(create, create, &[settle, lost])?;
+    scope.set_intrinsic(Intrinsic::WaitFor, made)
+}
+
+/// The number of a wait, the first argument.
+fn number(call: &Call<'_>) -> Option<u64> {
+    call.scope.as_number(call.arg(0)).and_then(safe_integer)
+}
+
+impl Executor {
+    /// Waits for an answer in the name of `task`, if it is a promise or like one.
+    pub(super) fn wait_for(
+        &self,
+        scope: Scope<'_>,
+        task: Rc<Task>,
+        answer: Value<'_>,
+    ) -> Result<Option<Waiting<Settlement>>> {
+        let (id, waiting) = self.waits.begin(task);
+        let args = [scope.count(id)?, scope.value(answer.raw())];
+        let waits = scope.helper(Intrinsic::WaitFor, &args);
+        if matches!(waits, Ok(waits) if scope.as_boolean(waits) == Some(true)) {
+            return Ok(Some(waiting));
+        }
+        self.waits.forget(id);
+        waits.map(|_| None)
     }
 }

@@ -4,11 +4,38 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::executor::{Executor, Settlement};
-use super::wait::Called;
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
 use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
 use crate::polling::Waiting;
+use crate::protocol::text::Text;
+
+/// What a method can be called with.
+pub trait Argument {
+    /// The value.
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>>;
+}
+
+/// What is made for the call.
+pub struct Made<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>>(pub F);
+
+impl<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>> Argument for Made<F> {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        (self.0)(scope)
+    }
+}
+
+impl Argument for Persistent {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        self.value(scope)
+    }
+}
+
+impl Argument for Text {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        scope.string(self)
+    }
+}
 
 /// An object of the app's, or of this package, and the option that it came in.
 #[derive(Clone)]
@@ -60,26 +87,27 @@ impl JsObject {
     pub async fn call<R>(
         &self,
         name: &'static str,
-        args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
+        args: &[&dyn Argument],
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
-        await_call(
+        await_js(
             self.env(),
-            Method(self.option, name),
-            |scope| self.begin(scope, name, &args(scope)?),
+            self.method(name),
+            |scope| self.begin(scope, name, args),
             read,
         )
         .await
     }
 
-    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[Value<'s>]) -> Result<Called<'s>> {
+    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[&dyn Argument]) -> Result<Value<'s>> {
         let object = self.value(scope)?;
         if scope.is_nullish(object)? {
             return Err(scope.must_be_some(self.option, "an adapter", object));
         }
         let method = scope.get(object, name)?;
         if scope.kind(method)? == Kind::Function {
-            return Executor::of(scope.env()).call(scope, (object, method), args);
+            let args = args.iter().map(|arg| arg.to_js(scope));
+            return scope.call(object, method, &args.collect::<Result<Vec<_>>>()?);
         }
         if scope.describe(object, true)? == "a Promise" {
             return Err(scope.must_be_some(self.option, "an adapter", object));
@@ -88,21 +116,8 @@ impl JsObject {
     }
 
     /// Calls the method, whatever it answers.
-    pub async fn tell(
-        &self,
-        name: &'static str,
-        args: impl for<'s> FnOnce(Scope<'s>) -> Result<Vec<Value<'s>>>,
-    ) -> Result<()> {
+    pub async fn tell(&self, name: &'static str, args: &[&dyn Argument]) -> Result<()> {
         self.call(name, args, |_, _| Ok(())).await
-    }
-}
-
-/// A method of an object, as errors name it.
-struct Method(&'static str, &'static str);
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
     }
 }
 
@@ -114,39 +129,21 @@ pub async fn await_js<R>(
     begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
-    await_call(env, operation, |scope| wait_for(scope, begin(scope)?), read).await
-}
-
-/// The same where `begin` has looked at what was answered.
-async fn await_call<R>(
-    env: &Rc<Env>,
-    operation: impl fmt::Display,
-    begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Called<'s>>,
-    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
-) -> Result<R> {
-    enum Begun<R, F> {
-        Done(R),
-        Pending(Waiting<Settlement>, F),
-    }
     let state = env.scope(|scope| {
-        match begin(scope).map_err(|error| Thrown::rename(error, &operation))? {
-            Called::Answered(answer) => read(scope, answer).map(Begun::Done),
-            Called::Waiting(waiting) => Ok(Begun::Pending(waiting, read)),
+        let called = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
+        let (answer, waiting) = called.map_err(|error| Thrown::rename(error, &operation))?;
+        match waiting {
+            Some(waiting) => Ok(Err((waiting, read))),
+            None => read(scope, answer).map(Ok),
         }
     })?;
-    match state {
-        Begun::Done(result) => Ok(result),
-        Begun::Pending(waiting, read) => {
-            let Settlement { fulfilled, value } = waiting.await;
-            // A round goes on within a call from JavaScript, whose handles end with it.
-            let scope = Scope::of(env);
-            let value = value.value(scope)?;
-            if fulfilled {
-                return read(scope, value);
-            }
-            Err(Thrown::kept(scope.keep(value)?, &operation.to_string()))
-        }
-    }
+    let (waiting, read) = match state {
+        Ok(result) => return Ok(result),
+        Err(pending) => pending,
+    };
+    let thrown = |value| Thrown::kept(value, &operation.to_string());
+    let value = waiting.await.map_err(thrown)?;
+    env.scope(|scope| read(scope, value.value(scope)?))
 }
 
 /// Reads an answer by keeping it.
@@ -155,11 +152,10 @@ pub fn kept(scope: Scope<'_>, answer: Value<'_>) -> Result<Persistent> {
 }
 
 /// Begins to wait for the answer in the name of the current round, if it is a promise or like one.
-fn wait_for<'s>(scope: Scope<'s>, answer: Value<'s>) -> Result<Called<'s>> {
+fn wait_for<'s>(scope: Scope<'s>, answer: Value<'s>) -> Result<Option<Waiting<Settlement>>> {
     if !scope.is_object(answer)? {
-        return Ok(Called::Answered(answer));
+        return Ok(None);
     }
     let executor = Executor::of(scope.env());
-    let waiting = executor.wait_for(scope, executor.tasks.current()?, answer)?;
-    Ok(waiting.map_or(Called::Answered(answer), Called::Waiting))
+    executor.wait_for(scope, executor.tasks.current()?, answer)
 }

@@ -15,16 +15,13 @@
 mod executor;
 mod js_object;
 mod offload;
-mod wait;
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use napi::sys;
 
 use super::error::{to_js, to_js_of_call};
@@ -34,12 +31,12 @@ use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 
-pub use js_object::{JsObject, await_js, kept};
+pub use js_object::{Argument, JsObject, Made, await_js, kept};
 pub use offload::{
     FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
 };
 
-pub use wait::set_up_waits;
+pub use executor::set_up_waits;
 
 use executor::Executor;
 
@@ -77,6 +74,15 @@ into_js! {
 impl<T: IntoJs> IntoJs for Option<T> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         self.map_or_else(|| scope.null(), |value| value.into_js(scope))
+    }
+}
+
+impl<A: IntoJs, B: IntoJs> IntoJs for (A, B) {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let pair = scope.array()?;
+        scope.set_element(pair, 0, self.0.into_js(scope)?)?;
+        scope.set_element(pair, 1, self.1.into_js(scope)?)?;
+        Ok(pair)
     }
 }
 
@@ -159,10 +165,10 @@ fn begin<T: IntoJs>(
         called,
     };
     // What is moved from here on is a pointer: a round is large.
-    let mut work = Box::pin(work);
+    let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
     let future = async move {
-        let outcome = CatchPanics(work.as_mut()).await;
-        promised.settle(outcome);
+        let outcome = work.await;
+        promised.settle(outcome.unwrap_or_else(|payload| Err(Error::panicked(&*payload))));
     };
     let executor = Executor::of(scope.env());
     let task = executor.tasks.add(future);
@@ -219,18 +225,5 @@ impl Drop for Promised {
                 scope.settle(deferred, Ok(never))
             });
         }
-    }
-}
-
-struct CatchPanics<F>(F);
-
-impl<T, F: Future<Output = Result<T>>> Future for CatchPanics<F> {
-    type Output = Result<T>;
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        // SAFETY: the field is pinned with the struct and never moved out.
-        let inner = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
-        catch_unwind(AssertUnwindSafe(|| inner.poll(context))).unwrap_or_else(
-            |payload: Box<dyn Any + Send>| Poll::Ready(Err(Error::panicked(&*payload))),
-        )
     }
 }

@@ -44,7 +44,8 @@ impl Notify {
     /// Waits until it is rung.
     pub async fn rung(self) {
         if let Some(waiting) = self.waiting {
-            waiting.await;
+            // It is never rejected.
+            let _ = waiting.await;
         }
     }
 }
@@ -137,14 +138,29 @@ struct Done<T> {
 }
 
 impl<T> Done<T> {
-    /// Does `work` and rings, unless its asker is gone.
-    async fn ring_after(mut self, work: impl Future<Output = Result<T>>) {
-        let outcome = tokio::select! {
-            biased;
-            outcome = work => outcome,
-            () = self.answer.closed() => return,
+    /// Whom to tell in the name of the current round, which waits for the outcome: `None` if there never is one.
+    fn new(env: &Rc<Env>) -> Result<(Self, impl Future<Output = Option<Result<T>>> + use<T>)> {
+        let (answer, mut outcome) = oneshot::channel();
+        let notify = Notify::new(env)?;
+        let done = Self {
+            answer,
+            env: Arc::clone(&env.remote),
+            notify: notify.id(),
         };
-        self.ring(outcome);
+        let waiting = async move {
+            notify.rung().await;
+            outcome.try_recv().ok()
+        };
+        Ok((done, waiting))
+    }
+
+    /// Does `work` and rings, also if its asker is gone: the promise behind the notify is let go of then.
+    async fn ring_after(mut self, work: impl Future<Output = Result<T>>) {
+        tokio::select! {
+            biased;
+            outcome = work => self.ring(outcome),
+            () = self.answer.closed() => self.env.ring(self.notify),
+        }
     }
 
     fn ring(self, outcome: Result<T>) {
@@ -160,40 +176,21 @@ pub fn watch<T: Send + 'static>(
     env: &Rc<Env>,
     event: impl Future<Output = T> + Send + 'static,
 ) -> Result<impl Future<Output = T>> {
-    let (happened, mut answer) = oneshot::channel();
-    let (notify, remote) = (Notify::new(env)?, Arc::clone(&env.remote));
-    let id = notify.id();
-    let task = threads()?.spawn(async move {
-        let mut happened = happened;
-        tokio::select! {
-            event = event => drop(happened.send(event)),
-            () = happened.closed() => {}
-        }
-        // Also if no one waits any more: the promise behind the notify is let go of.
-        remote.ring(id);
-    });
-    drop(task);
+    let (done, happened) = Done::new(env)?;
+    drop(threads()?.spawn(done.ring_after(async move { Ok(event.await) })));
     Ok(async move {
-        notify.rung().await;
-        match answer.try_recv() {
-            Ok(event) => event,
-            Err(_) => std::future::pending().await,
+        match happened.await {
+            Some(Ok(event)) => event,
+            _ => std::future::pending().await,
         }
     })
 }
 
 async fn elsewhere<T>(env: &Rc<Env>, start: impl FnOnce(&'static Runtime, Done<T>)) -> Result<T> {
-    let (done, mut answer) = oneshot::channel();
-    let notify = Notify::new(env)?;
+    let (done, outcome) = Done::new(env)?;
     let _offload = Offload::new(env);
-    let done = Done {
-        answer: done,
-        env: Arc::clone(&env.remote),
-        notify: notify.id(),
-    };
     start(threads()?, done);
-    notify.rung().await;
-    answer.try_recv().unwrap_or_else(|_| {
+    outcome.await.unwrap_or_else(|| {
         Err(Error::new(
             ErrorKind::Internal,
             "work on a thread",

@@ -1,18 +1,16 @@
 //! `createHttpSyncHandler(options)`, the native half.
 //!
 //! `js/http-handler.js` moves the bytes of `node:http` to here and back, and decides nothing. It is given
-//! functions that take the number of a request:
+//! `begin(req, method, url)`, which answers `undefined` where the request is not ours, else functions:
 //!
-//! - `begin(req, method, url)`: the number, or `undefined` where the request is not ours
-//! - `push(id, bytes)`: more of the body; false if no more is wanted, a promise if it has to wait
-//! - `end(id, broken)`: there is no more of it
-//! - `answer(id, headers)`, the headers being JSON: the promise of `{ status, headers, body }`; `body` is bytes, or null where they come
-//!   in pieces
-//! - `pull(id)`: the promise of the next piece, or of null after the last
-//! - `done(id)`: forgets the request, whatever of it is still under way
+//! - `push(bytes)`: more of the body; false if no more is wanted, a promise if it has to wait
+//! - `end(broken)`: there is no more of it
+//! - `answer(headers)`, the headers being JSON: the promise of `{ status, headers, body }`; `body` is bytes, or null
+//!   where they come in pieces
+//! - `pull()`: the promise of the next piece, or of null after the last
+//! - `done()`: lets go of the request, whatever of it is still under way
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -20,7 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::try_join;
 use futures_util::stream;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, Response};
 use tokio::sync::mpsc;
 
 use super::channel::{Context, JsChannel, across};
@@ -30,119 +28,90 @@ use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
-use crate::node::value::{Call, Env, Method as Step, Persistent, Scope, Value, add_bound, enter};
-use crate::protocol::hlc::safe_integer;
-use crate::transport::routes::{Found, Route, find};
-use crate::transport::server::{AnswerBody, Why, serve};
+use crate::node::value::{Call, Env, Method as Step, Scope, Value, add_bound, bound, enter};
+use crate::transport::routes::Found;
+use crate::transport::server::{AnswerBody, Why, handed, headers_of, serve};
 
 /// How many pieces of a body wait between the socket and the storage.
 const PIECES_UNDER_WAY: usize = 4;
 
-type Pieces = mpsc::Sender<Result<Bytes>>;
+type Piece = Result<Bytes>;
 
 /// A request that is being answered.
 #[derive(Default)]
 struct Live {
-    asked: Option<(Persistent, Found, Parts)>,
-    sender: Option<Pieces>,
-    receiver: Option<mpsc::Receiver<Result<Bytes>>>,
+    asked: Option<(Context, Found, Parts)>,
+    sender: Option<mpsc::Sender<Piece>>,
+    receiver: Option<mpsc::Receiver<Piece>>,
     answer: Option<Chunks>,
+    is_done: bool,
 }
 
-/// The requests of one handler.
-struct Handler {
-    channel: Rc<JsChannel>,
-    live: RefCell<HashMap<u64, Live>>,
-    next: Cell<u64>,
+impl Live {
+    /// Keeps the rest of the answer, unless nobody will ask for it.
+    fn go_on(&mut self, pieces: Chunks) {
+        self.answer = Some(pieces).filter(|_| !self.is_done);
+    }
 }
+
+type Request = Rc<RefCell<Live>>;
 
 /// The native half of `createHttpSyncHandler(options)`.
 pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let options = Options::new(scope, call.arg(0))?;
-    let handler = Rc::new(Handler {
-        channel: Rc::new(JsChannel::new(&options, scope.env())?),
-        live: RefCell::default(),
-        next: Cell::new(0),
-    });
-    let object = scope.object()?;
-    add_bound(scope, (object, options.array()), METHODS, &handler)?;
-    Ok(object)
+    let channel = Rc::new(JsChannel::new(&options, scope.env())?);
+    bound(scope, "begin", options.array(), move |call| {
+        begin(call, &channel)
+    })
 }
 
-const METHODS: &[(&str, Step<Rc<Handler>>)] = &[
-    ("begin", begin),
+const METHODS: &[(&str, Step<Request>)] = &[
     ("push", push),
     ("end", end),
     ("answer", answer),
     ("pull", pull),
-    ("done", |call, handler| {
-        let live = handler.live.borrow_mut().remove(&id(call)?);
-        drop(live);
+    ("done", |call, live| {
+        live.replace(Live {
+            is_done: true,
+            ..Live::default()
+        });
         call.scope.undefined()
     }),
 ];
 
-fn id(call: &Call<'_>) -> Result<u64> {
-    let id = call.scope.as_number(call.arg(0)).and_then(safe_integer);
-    id.ok_or_else(|| invalid("id", "must be the number of a request"))
-}
-
-fn begin<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+fn begin<'s>(call: &Call<'s>, channel: &Rc<JsChannel>) -> Result<Value<'s>> {
     let scope = call.scope;
     let text = |index| scope.as_string(call.arg(index));
     let (Some(method), Some(url)) = (text(1), text(2)) else {
         return scope.undefined();
     };
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
+    let Some((found, head)) = handed(&method, &url) else {
         return scope.undefined();
     };
-    let found = find(&method, &url);
-    // What is not of 0.1 stays the app's: its own health route, and its answer to other methods.
-    match found {
-        Found::Route(Route::Exchange | Route::Reconcile | Route::File(..)) | Found::BadKey(_) => {}
-        _ => return scope.undefined(),
-    }
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.method = method;
     let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
-    let id = handler.next.replace(handler.next.get() + 1);
-    let request = scope.keep(call.arg(0))?;
-    handler.live.borrow_mut().insert(
-        id,
-        Live {
-            asked: Some((request, found, head)),
-            sender: Some(sender),
-            receiver: Some(receiver),
-            answer: None,
-        },
-    );
-    scope.count(id)
-}
-
-/// The headers of a request, as JSON by their names.
-fn read_headers(scope: Scope<'_>, given: Value<'_>) -> HeaderMap {
-    let given = scope.as_string(given).unwrap_or_default();
-    let given: BTreeMap<String, serde_json::Value> =
-        serde_json::from_str(&given).unwrap_or_default();
-    let header = |(name, value): (String, serde_json::Value)| {
-        let value = HeaderValue::from_str(value.as_str()?).ok()?;
-        Some((HeaderName::try_from(name).ok()?, value))
+    let context = Context {
+        channels: vec![Rc::clone(channel)],
+        request: Some(scope.keep(call.arg(0))?),
     };
-    given.into_iter().filter_map(header).collect()
+    let live = Rc::new(RefCell::new(Live {
+        asked: Some((context, found, head)),
+        sender: Some(sender),
+        receiver: Some(receiver),
+        ..Live::default()
+    }));
+    let request = scope.object()?;
+    add_bound(scope, (request, call.this), METHODS, &live)?;
+    Ok(request)
 }
 
-fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
+fn push<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
     let scope = call.scope;
-    let sender = {
-        let live = handler.live.borrow();
-        live.get(&id(call)?).and_then(|live| live.sender.clone())
-    };
-    let Some(sender) = sender else {
+    let Some(sender) = live.borrow().sender.clone() else {
         return scope.boolean(false);
     };
     let bytes = scope
-        .as_bytes(call.arg(1))
+        .as_bytes(call.arg(0))
         .ok_or_else(|| invalid("the body of a request", "must come as bytes"))?;
     match sender.try_send(Ok(Bytes::from(bytes))) {
         Ok(()) => scope.boolean(true),
@@ -156,55 +125,38 @@ fn push<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
     }
 }
 
-fn end<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
-    let broken = call.scope.as_boolean(call.arg(1)).unwrap_or(false);
-    let sender = {
-        let mut live = handler.live.borrow_mut();
-        live.get_mut(&id(call)?).and_then(|live| live.sender.take())
-    };
+fn end<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
+    let broken = call.scope.is_truthy(call.arg(0));
+    let sender = live.borrow_mut().sender.take();
     if let Some(sender) = sender.filter(|_| broken) {
         threads()?.spawn(async move {
+            let broke_off = Error::new(ErrorKind::Io, "read a request", "the body broke off");
             // There is no listener if the answer did not wait for the body.
-            let _ = sender.send(Err(broke_off())).await;
+            let _ = sender.send(Err(broke_off)).await;
         });
     }
     call.scope.undefined()
 }
 
-fn broke_off() -> Error {
-    Error::new(ErrorKind::Io, "read a request", "the body broke off")
-}
-
-fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
-    let id = id(call)?;
-    let taken = {
-        let mut live = handler.live.borrow_mut();
-        let live = live.get_mut(&id);
-        live.and_then(|live| Some((live.asked.take()?, live.receiver.take()?)))
+fn answer<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
+    let (asked, receiver) = {
+        let mut live = live.borrow_mut();
+        (live.asked.take(), live.receiver.take())
     };
-    let ((request, found, mut head), receiver) = taken.ok_or_else(|| {
-        invalid(
-            "id",
-            "must be the number of a request that is not answered yet",
-        )
-    })?;
-    head.headers = read_headers(call.scope, call.arg(1));
-    let context = Rc::new(Context {
-        channels: vec![Rc::clone(&handler.channel)],
-        request: Some(request),
-    });
-    let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
+    let Some(((context, found, mut head), receiver)) = asked.zip(receiver) else {
+        return Err(invalid("answer", "must be called once"));
+    };
+    head.headers = headers_of(&call.scope.as_string(call.arg(0)).unwrap_or_default());
+    let (env, live) = (Rc::clone(call.env), Rc::clone(live));
     let entered = enter(call)?;
     spawn(call.scope, async move {
         let _entered = entered;
-        let response = respond(&env, &context, (found, head), receiver).await?;
+        let response = respond(&env, Rc::new(context), (found, head), receiver).await?;
         let (head, body) = response.into_parts();
         let whole = match body {
             AnswerBody::Whole(bytes) => Some(bytes),
             AnswerBody::Pieces(pieces) => {
-                if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
-                    live.answer = Some(pieces);
-                }
+                live.borrow_mut().go_on(pieces);
                 None
             }
         };
@@ -219,12 +171,12 @@ fn answer<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
 /// The answer, made on the native threads; their tasks are run meanwhile.
 async fn respond(
     env: &Rc<Env>,
-    context: &Rc<Context>,
+    context: Rc<Context>,
     (found, head): (Found, Parts),
-    receiver: mpsc::Receiver<Result<Bytes>>,
+    receiver: mpsc::Receiver<Piece>,
 ) -> Result<Response<AnswerBody>> {
     let (queue, tasks) = TaskQueue::new();
-    let channel = across(context, &queue, 0)?
+    let channel = across(&context, &queue, 0)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "answer a request", "has no channel"))?;
     let body = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (piece, receiver))
@@ -234,17 +186,13 @@ async fn respond(
         let _end = end;
         Ok(serve(&channel, found, head, body.boxed(), Why::default()).await)
     });
-    let (response, ()) = try_join(answer, run_tasks(env, tasks, Rc::clone(context))).await?;
+    let (response, ()) = try_join(answer, run_tasks(env, tasks, context)).await?;
     Ok(response)
 }
 
-fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
-    let id = id(call)?;
-    let pieces = {
-        let mut live = handler.live.borrow_mut();
-        live.get_mut(&id).and_then(|live| live.answer.take())
-    };
-    let (env, handler) = (Rc::clone(call.env), Rc::clone(handler));
+fn pull<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {
+    let pieces = live.borrow_mut().answer.take();
+    let (env, live) = (Rc::clone(call.env), Rc::clone(live));
     spawn(call.scope, async move {
         let Some(mut pieces) = pieces else {
             return Ok(None);
@@ -254,9 +202,7 @@ fn pull<'s>(call: &Call<'s>, handler: &Rc<Handler>) -> Result<Value<'s>> {
             Ok((piece, pieces))
         })
         .await?;
-        if let Some(live) = handler.live.borrow_mut().get_mut(&id) {
-            live.answer = Some(pieces);
-        }
+        live.borrow_mut().go_on(pieces);
         Ok(piece)
     })
 }

@@ -1,7 +1,8 @@
 //! This package's own stores as plain objects of the peers' interfaces.
 //!
 //! Which stores there are, and how each is opened by its options, is in [`registry`]. The object that stands for a store
-//! is made of its trait alone, once for each kind.
+//! is made by `js/stores.js`, which says what each method must be called with, around functions that are made here of
+//! the store's trait alone, once for each kind.
 
 mod objects;
 mod records;
@@ -10,38 +11,52 @@ mod rows;
 mod state;
 mod transaction;
 
+use std::any::Any;
 use std::future::{Future, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::convert::{TIMESTAMP, read_hlc};
-use super::error::invalid;
-use super::inside::refuse_inside;
-use super::runtime::{IntoJs, in_order_on_threads, spawn, stringify};
-use super::value::{Call, Method, Scope, Value, function, list};
-use crate::error::Result;
-use crate::protocol::hlc::Hlc;
-use crate::protocol::message::as_count;
-use crate::protocol::text::Text;
-use crate::store::query::Query;
-use crate::store::{Holder, Json};
+use serde::de::DeserializeOwned;
 
+use super::inside::refuse_inside;
+use super::runtime::{IntoJs, in_order_on_threads, spawn};
+use super::value::{Call, Intrinsic, Method, Scope, Value, function, half};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Holder;
+
+pub use objects::bytes_arg;
 pub use registry::STORES;
 
 /// What is behind an object of this package that stands for a store.
 pub struct Native<S: ?Sized>(pub Arc<S>);
 
+/// What is asked of a store, by name.
+type Methods<S> = &'static [(&'static str, Method<Arc<S>>)];
+
+/// The object that `js/stores.js` makes around `functions`, which stands for a store.
+pub fn stand_for<'s>(
+    scope: Scope<'s>,
+    kind: &str,
+    functions: Value<'s>,
+    native: Rc<dyn Any>,
+) -> Result<Value<'s>> {
+    let args = [scope.text(kind)?, functions, half(scope, native)?];
+    scope.helper(Intrinsic::StandFor, &args)
+}
+
+/// Which transaction has the turn of a store, if one has.
+type HeldBy<S> = fn(&S) -> Option<Holder>;
+
 /// Gives `object` these methods of `store`. Where `held_by` says which transaction has the turn of the store, calls from
 /// inside that transaction are refused.
-fn add_methods<'s, T: Clone + 'static>(
-    call: &Call<'s>,
+fn add_methods<'s, S: ?Sized + 'static>(
+    scope: Scope<'s>,
     object: Value<'s>,
-    methods: &[(&str, Method<T>)],
-    (store, held_by): (&T, fn(&T) -> Option<Holder>),
+    methods: Methods<S>,
+    (store, held_by): (&Arc<S>, HeldBy<S>),
 ) -> Result<()> {
-    let scope = call.scope;
     for (name, body) in methods {
-        let (store, body) = (store.clone(), *body);
+        let (store, body) = (Arc::clone(store), *body);
         let method = function(scope, name, move |call| {
             outside(call, held_by(&store), |call| body(call, &store))
         })?;
@@ -50,18 +65,26 @@ fn add_methods<'s, T: Clone + 'static>(
     Ok(())
 }
 
-/// Methods that answer a promise: their names, how each argument is read, and what is asked of `$store` with them.
+/// Methods that answer a promise: their names, what each argument is, and what is asked of `$store` with them.
 macro_rules! methods {
-    ($store:ident, $($name:literal($($argument:ident: $read:expr),*) => $ask:expr;)*) => {
+    ($store:ident, $($name:literal($($argument:ident: $type:ty),*) => $ask:expr;)*) => {
         &[$(($name, |call, $store| {
             let $store = Arc::clone($store);
-            let read = |_: &Call<'_>| -> Result<_> { Ok(($($read(call)?,)*)) };
-            promise(call, read(call).map(|($($argument,)*)| async move { $ask }))
+            let given = arguments(call);
+            promise(call, given.map(|($($argument,)*): ($($type,)*)| async move { $ask }))
         })),*]
     };
 }
 
 use methods;
+
+/// What `js/stores.js` found a method to be called with: JSON, the first argument.
+pub fn arguments<T: DeserializeOwned>(call: &Call<'_>) -> Result<T> {
+    let text = call.scope.as_string(call.arg(0)).unwrap_or_default();
+    serde_json::from_str(&text).map_err(|error| {
+        Error::new(ErrorKind::Internal, call.name.to_owned(), error.to_string()).caused_by(error)
+    })
+}
 
 /// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong
 /// with the arguments rejects the promise, as in an async function.
@@ -91,81 +114,16 @@ fn outside<'s>(
     }
 }
 
-/// A string as UTF-8.
-fn utf8(text: &Text, what: &str) -> Result<String> {
-    text.to_utf8()
-        .ok_or_else(|| invalid(what, "must be well-formed Unicode, got a lone surrogate"))
-}
+/// A page of a store: what its items are called, the items, the cursor of the next, and whether there is one.
+struct Page<T>(&'static str, Vec<T>, Option<String>, bool);
 
-/// A string, the argument at `index`, which `what` names.
-fn text_arg(call: &Call<'_>, index: usize, what: &str) -> Result<Text> {
-    let (scope, value) = (call.scope, call.arg(index));
-    let text = scope.as_text(value);
-    text.ok_or_else(|| scope.must_be_some(what, "a string", value))
-}
-
-/// Reads a string as UTF-8.
-fn text(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<String> {
-    move |call| utf8(&text_arg(call, index, what)?, what)
-}
-
-/// The key of an object, the first argument.
-pub fn key_arg(call: &Call<'_>, what: &str) -> Result<Text> {
-    text_arg(call, 0, what)
-}
-
-/// Reads anything, as the JSON that it is written as.
-fn json(index: usize) -> impl Fn(&Call<'_>) -> Result<Json> {
-    move |call| stringify(call.scope, call.arg(index))
-}
-
-/// A query, the first argument; nothing at all asks for everything.
-fn query(call: &Call<'_>) -> Result<Query> {
-    if call.scope.is_nullish(call.arg(0))? {
-        return Ok(Query::default());
+impl<T: IntoJs> IntoJs for Page<T> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let Self(name, items, next, has_more) = self;
+        scope.object_of(&[
+            (name, items.into_js(scope)?),
+            ("nextCursor", next.into_js(scope)?),
+            ("hasMore", scope.boolean(has_more)?),
+        ])
     }
-    Query::from_json(&json(0)(call)?)
-}
-
-/// Reads a timestamp, the argument at `index`, which `what` names.
-fn hlc(index: usize, what: &'static str) -> impl Fn(&Call<'_>) -> Result<Hlc> {
-    move |call| {
-        let (scope, value) = (call.scope, call.arg(index));
-        let hlc = read_hlc(scope, value)?;
-        hlc.ok_or_else(|| scope.must_be(what, TIMESTAMP, value))
-    }
-}
-
-/// The option `limit` of a method, if it is a number.
-fn limit_in(call: &Call<'_>, options: Value<'_>, what: &str) -> Result<Option<usize>> {
-    let scope = call.scope;
-    let limit = scope.get(options, "limit")?;
-    let Some(number) = scope.as_number(limit) else {
-        return Ok(None);
-    };
-    let count = as_count(number).map(Some);
-    count.ok_or_else(|| scope.must_be(what, "a positive integer", limit))
-}
-
-/// The elements of an array, the argument at `index`.
-fn elements<'s>(call: &Call<'s>, index: usize, what: &str) -> Result<Vec<Value<'s>>> {
-    let (scope, list) = (call.scope, call.arg(index));
-    if !scope.is_array(list)? {
-        return Err(scope.must_be_some(what, "an array", list));
-    }
-    scope.elements(list)
-}
-
-/// A page of a store: its items under `name`, and the cursor of the next.
-fn write_page<'s, T>(
-    scope: Scope<'s>,
-    (name, items): (&str, impl IntoIterator<Item = T>),
-    write: impl for<'i> Fn(Scope<'i>, T) -> Result<Value<'i>>,
-    (next, has_more): (Option<String>, bool),
-) -> Result<Value<'s>> {
-    scope.object_of(&[
-        (name, list(scope, items, write)?),
-        ("nextCursor", next.into_js(scope)?),
-        ("hasMore", scope.boolean(has_more)?),
-    ])
 }

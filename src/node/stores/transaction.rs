@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use serde_json::value::RawValue;
 
-use super::{hlc, json, methods, promise, query, text};
+use super::{Methods, add_methods, arguments, methods, promise};
 use crate::error::{Error, Result};
 use crate::node::inside::number_of;
 use crate::node::runtime::{Offload, await_js, in_order_on_threads, kept, spawn, watch};
-use crate::node::value::{Call, Env, Intrinsic, Kind, Method, Persistent, Scope, Value, function};
+use crate::node::value::{Call, Env, Intrinsic, Persistent, Value};
+use crate::protocol::hlc::Hlc;
+use crate::store::query::Query;
 use crate::store::{RecordStore, RecordTransaction};
 
-/// Calls the callback with a transaction, and commits what it did when its promise is fulfilled. What it
+/// Calls the callback with the functions of a transaction, and commits what it did when its promise is fulfilled. What it
 /// throws undoes everything and comes out as the same object. One that takes longer than `limit`, or goes
 /// on once the store was closed, is not waited for: its transaction is undone.
 pub fn transaction<'s>(
@@ -23,13 +26,8 @@ pub fn transaction<'s>(
     limit: Option<Duration>,
 ) -> Result<Value<'s>> {
     let (env, store) = (Rc::clone(call.env), Arc::clone(store));
-    let (scope, given) = (call.scope, call.arg(0));
-    let callback = match scope.kind(given)? {
-        Kind::Function => Ok(scope.keep(given)?),
-        _ => Err(scope.must_be_some("transaction(callback)", "a function", given)),
-    };
-    spawn(scope, async move {
-        let callback = callback?;
+    let callback = call.scope.keep(call.arg(0))?;
+    spawn(call.scope, async move {
         let begun = in_order_on_threads(&env, async move { store.transaction().await }).await;
         let transaction = begun.map_err(|error| error.or_in("transaction"))?;
         let result = run(&env, &callback, &transaction, limit).await;
@@ -73,7 +71,8 @@ async fn run(
         "transaction",
         |scope| {
             let number = scope.number(number_of(transaction.holder()))?;
-            let object = transaction_object(scope, transaction)?;
+            let object = scope.object()?;
+            add_methods(scope, object, METHODS, (transaction, |_| None))?;
             let args = [number, callback.value(scope)?, object];
             let answer = scope.helper(Intrinsic::RunInTransaction, &args)?;
             if limit.is_some() {
@@ -105,22 +104,9 @@ impl Drop for Inside<'_> {
     }
 }
 
-const METHODS: &[(&str, Method<Arc<dyn RecordTransaction>>)] = methods! { transaction,
-    "put"(record: json(0)) => transaction.put(record).await;
-    "get"(id: text(0, "get(id)")) => transaction.get(&id).await;
-    "delete"(id: text(0, "delete(id)"), hlc: hlc(1, "delete(hlc)")) => transaction.delete(&id, hlc).await;
-    "query"(query: query) => transaction.query(query).await;
+const METHODS: Methods<dyn RecordTransaction> = methods! { transaction,
+    "put"(record: Box<RawValue>) => transaction.put(record.get().into()).await;
+    "get"(id: String) => transaction.get(&id).await;
+    "delete"(id: String, hlc: Hlc) => transaction.delete(&id, hlc).await;
+    "query"(query: Box<RawValue>) => transaction.query(Query::from_json(query.get())?).await;
 };
-
-fn transaction_object<'s>(
-    scope: Scope<'s>,
-    transaction: &Arc<dyn RecordTransaction>,
-) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    for (name, body) in METHODS {
-        let transaction = Arc::clone(transaction);
-        let method = function(scope, name, move |call| body(call, &transaction))?;
-        scope.set(object, name, method)?;
-    }
-    Ok(object)
-}

@@ -1,9 +1,7 @@
 //! One JavaScript environment, the scopes that its values live in, and values that are kept for longer.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashSet;
+use std::cell::{Cell, OnceCell};
 use std::error::Error as StdError;
-use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
@@ -14,9 +12,8 @@ use napi::sys;
 use send_wrapper::SendWrapper;
 
 use super::intrinsics::Intrinsic;
-use super::remote::Remote;
+use super::remote::{Remote, failed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::text::Text;
 
 /// Who runs the rounds of an environment.
 pub trait Runtime {
@@ -35,11 +32,7 @@ pub struct Env {
     /// The way to this environment from other threads.
     pub remote: Arc<Remote>,
     intrinsics: [Cell<Option<sys::napi_ref>>; Intrinsic::COUNT],
-    nodes: RefCell<HashSet<Text>>,
 }
-
-/// How many node ids are remembered; a hostile peer's are not remembered for ever.
-const INTERNED_NODES: usize = 1024;
 
 impl Env {
     /// Sets up the environment. Must be called on its thread, inside a call from JavaScript.
@@ -50,7 +43,6 @@ impl Env {
             runtime: OnceCell::new(),
             remote: Arc::default(),
             intrinsics: std::array::from_fn(|_| Cell::default()),
-            nodes: RefCell::default(),
         });
         let hearing = Rc::clone(&env);
         env.remote.attach(raw, move |rung| {
@@ -58,7 +50,9 @@ impl Env {
                 runtime.hear(&hearing, rung);
             }
         })?;
-        env.end_with_environment();
+        let ending =
+            napi::Env::from_raw(raw).add_env_cleanup_hook(Rc::clone(&env), |env| env.ended());
+        ending.map_err(failed)?;
         Ok(env)
     }
 
@@ -92,23 +86,16 @@ impl Env {
         result.and_then(|value| closed.map(|()| value))
     }
 
-    fn end_with_environment(self: &Rc<Self>) {
-        unsafe extern "C" fn ended(data: *mut c_void) {
-            // SAFETY: `data` came from `Rc::into_raw` below, and a hook runs once.
-            let env = unsafe { Rc::from_raw(data.cast::<Env>().cast_const()) };
-            env.alive.set(false);
-            env.remote.detach();
-            if let Some(runtime) = env.runtime.get() {
-                runtime.end();
-            }
-            for reference in env.intrinsics.iter().filter_map(Cell::take) {
-                // SAFETY: the environment is there while its hooks run, and the reference was taken out.
-                unsafe { sys::napi_delete_reference(env.raw, reference) };
-            }
+    fn ended(&self) {
+        self.alive.set(false);
+        self.remote.detach();
+        if let Some(runtime) = self.runtime.get() {
+            runtime.end();
         }
-        let data = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
-        // SAFETY: the environment is alive, and `ended` takes back what it is given.
-        unsafe { sys::napi_add_env_cleanup_hook(self.raw, Some(ended), data) };
+        for reference in self.intrinsics.iter().filter_map(Cell::take) {
+            // SAFETY: the environment is there while its hooks run, and the reference was taken out.
+            unsafe { sys::napi_delete_reference(self.raw, reference) };
+        }
     }
 }
 
@@ -242,22 +229,6 @@ impl<'s> Scope<'s> {
             form,
             env: Rc::clone(self.env),
         })))
-    }
-
-    /// A string as text that is shared with every equal one.
-    pub fn interned(self, value: Value<'_>) -> Option<Text> {
-        self.with_units(value, |units| {
-            let mut nodes = self.env.nodes.borrow_mut();
-            if let Some(known) = nodes.get(units) {
-                return known.clone();
-            }
-            if nodes.len() >= INTERNED_NODES {
-                nodes.clear();
-            }
-            let text = Text::from_units(units);
-            nodes.insert(text.clone());
-            text
-        })
     }
 
     /// Keeps a class, function or object of the environment.

@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{Function as Made, FunctionCallContext, ToNapiValue, Unknown};
+use napi::bindgen_prelude::{Function as Made, FunctionCallContext, Unknown};
 use napi::{JsValue, sys};
 
 use super::env::{Env, Persistent, Scope, Value};
-use crate::error::{Error, ErrorKind, Result};
+use super::remote::failed;
+use crate::error::{Error, Result};
 use crate::node::error::to_js;
 
 /// A call from JavaScript.
@@ -30,15 +31,6 @@ impl<'s> Call<'s> {
         let given = self.args.get(index).copied();
         // That there is no `undefined` can only be while the environment ends.
         given.unwrap_or_else(|| self.scope.undefined().unwrap_or(self.scope.nothing()))
-    }
-}
-
-/// What a function answers, or throws.
-struct Answer(sys::napi_value);
-
-impl ToNapiValue for Answer {
-    unsafe fn to_napi_value(_: sys::napi_env, answer: Self) -> napi::Result<sys::napi_value> {
-        Ok(answer.0)
     }
 }
 
@@ -69,17 +61,16 @@ pub fn function<'s>(
         // A panic must not unwind into Node.
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&call)));
         let outcome = outcome.unwrap_or_else(|payload| Err(Error::panicked(&*payload)));
-        Ok(Answer(match outcome {
+        Ok(match outcome {
             Ok(value) => value.raw(),
             Err(error) => {
                 // Fails only where the environment is ending.
                 let _ = to_js(scope, &error).map(|error| scope.throw(error));
                 ptr::null_mut()
             }
-        }))
+        })
     });
-    let made: Made<'_, (), Answer> = made
-        .map_err(|error| Error::new(ErrorKind::Internal, "make a function", error.to_string()))?;
+    let made: Made<'_, (), sys::napi_value> = made.map_err(failed)?;
     Ok(scope.value(made.raw()))
 }
 

@@ -25,10 +25,11 @@ intrinsics! {
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     TablesOf = "tablesOf", "See `js/bridge/items.js`.";
+    ItemsOf = "itemsOf", "See `js/bridge/pages.js`.";
+    NextOf = "nextOf", "See `js/bridge/pages.js`.";
     RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
-    CallMethod = "callMethod", "See `js/bridge/calls.js`.";
-    NewMap = "newMap", "See `js/bridge/index.js`.";
+    StandFor = "standFor", "See `js/stores.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";
     Describe = "describe", "See `js/describe.js`.";
@@ -43,7 +44,7 @@ intrinsics! {
     RunInTransaction = "runInTransaction", "See `js/transactions.js`.";
     EndTransaction = "endTransaction", "See `js/transactions.js`.";
     IsInTransaction = "isInTransaction", "See `js/transactions.js`.";
-    HeadersOf = "headersOf", "See `js/fetch.js`.";
+    AskedHeaders = "askedHeaders", "See `js/fetch.js`.";
     FetchAnswer = "fetchAnswer", "See `js/fetch.js`.";
     LogOf = "logOf", "See `js/sqlite/log.js`.";
 }

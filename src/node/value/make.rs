@@ -191,23 +191,6 @@ impl<'s> Scope<'s> {
         let args = [object, self.text(name)?, value].map(|one| self.value(one.raw()));
         self.helper(Intrinsic::Hide, &args).map(drop)
     }
-    /// `name in object`
-    pub fn has(self, object: Value<'_>, name: &str) -> Result<bool> {
-        let name = self.text(name)?;
-        ask!(self, napi_has_property(object.raw(), name.raw()), false)
-    }
-    /// The own enumerable names of an object, as an array of strings.
-    pub fn own_names(self, object: Value<'_>) -> Result<Value<'s>> {
-        make!(
-            self,
-            napi_get_all_property_names(
-                object.raw(),
-                sys::KeyCollectionMode::own_only,
-                sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols,
-                sys::KeyConversion::numbers_to_strings
-            )
-        )
-    }
     /// Calls a function.
     pub fn call(
         self,

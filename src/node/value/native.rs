@@ -12,18 +12,22 @@ use napi::bindgen_prelude::{External, FromNapiRef, ToNapiValue};
 use super::env::{Scope, Value};
 use super::intrinsics::Intrinsic;
 use super::read::Kind;
-use crate::error::{Error, ErrorKind, Result};
+use super::remote::failed;
+use crate::error::Result;
 
 type Half = External<Rc<dyn Any>>;
 
 /// Brands `object`, whose functions stand as they are now, with its native half.
 pub fn brand<'s>(scope: Scope<'s>, object: Value<'s>, native: Rc<dyn Any>) -> Result<()> {
+    let brand = scope.helper(Intrinsic::Brand, &[object, half(scope, native)?]);
+    brand.map(drop)
+}
+
+/// The native half of an object, as JavaScript has it.
+pub fn half(scope: Scope<'_>, native: Rc<dyn Any>) -> Result<Value<'_>> {
     // SAFETY: this is the thread of the environment, in an open scope.
     let half = unsafe { ToNapiValue::to_napi_value(scope.raw_env(), Half::new(native)) };
-    let half =
-        half.map_err(|error| Error::new(ErrorKind::Internal, "make an object", error.to_string()))?;
-    scope.helper(Intrinsic::Brand, &[object, scope.value(half)])?;
-    Ok(())
+    half.map(|half| scope.value(half)).map_err(failed)
 }
 
 impl Scope<'_> {

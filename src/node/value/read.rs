@@ -93,40 +93,31 @@ impl<'s> Scope<'s> {
         probe!(self, napi_get_value_bool(value.raw()), false)
     }
 
-    /// Hands the code units of a string to `read`, if the value is a string.
-    pub fn with_units<R>(self, value: Value<'_>, read: impl FnOnce(&[u16]) -> R) -> Option<R> {
-        // napi writes at most as many units as there is room for, the last a terminating zero.
-        let mut short = [0u16; 64];
-        let (room, start) = (short.len(), short.as_mut_ptr());
-        let length = probe!(
-            self,
-            napi_get_value_string_utf16(value.raw(), start, room),
-            0
-        )?;
-        if length + 1 < room {
-            return Some(read(&short[..length]));
-        }
-        // Without room it answers the length.
+    /// The code units of a string, if the value is a string.
+    fn units(self, value: Value<'_>) -> Option<Vec<u16>> {
+        // Without room it answers the length; with room it writes no more than that, the last a terminating zero.
         let none = ptr::null_mut();
         let length = probe!(self, napi_get_value_string_utf16(value.raw(), none, 0), 0)?;
-        let mut long = vec![0u16; length + 1];
-        let (room, start) = (long.len(), long.as_mut_ptr());
+        let mut units = vec![0; length + 1];
+        let (start, room) = (units.as_mut_ptr(), units.len());
         let length = probe!(
             self,
             napi_get_value_string_utf16(value.raw(), start, room),
             0
         )?;
-        Some(read(&long[..length]))
+        units.truncate(length);
+        Some(units)
     }
 
     /// The string, if it is one.
     pub fn as_text(self, value: Value<'_>) -> Option<Text> {
-        self.with_units(value, Text::from_units)
+        self.units(value).map(|units| Text::from_units(&units))
     }
 
     /// The same as UTF-8; what that cannot express is replaced.
     pub fn as_string(self, value: Value<'_>) -> Option<String> {
-        self.with_units(value, String::from_utf16_lossy)
+        self.units(value)
+            .map(|units| String::from_utf16_lossy(&units))
     }
 
     /// The bytes of a `Uint8Array`, a `Buffer` or another view of bytes.

@@ -9,6 +9,16 @@ use napi::{Status, sys};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// What napi could not do.
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
+pub(super) fn failed(error: napi::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "a call into JavaScript",
+        error.to_string(),
+    )
+}
+
 /// The way to an environment from other threads: a notify that is rung there is heard here.
 ///
 /// The thread-safe function behind it is referenced only while a notify is waited for, so that
@@ -69,10 +79,7 @@ impl Remote {
             let build = woken.build_threadsafe_function::<()>();
             build.callee_handled::<false>().weak::<true>().build()
         });
-        let function = function.map_err(|error| {
-            Error::new(ErrorKind::Internal, "set up the bridge", error.to_string())
-        })?;
-        self.lock().function = Some(function);
+        self.lock().function = Some(function.map_err(failed)?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
 
+mod handed;
 mod idle_timeout;
 mod intake;
 pub mod listen;
@@ -26,6 +27,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 use crate::transport::routes::Route;
 
+pub use handed::{handed, headers_of};
 pub use service::serve;
 pub use upload::Why;
 

@@ -1,12 +1,64 @@
-//! Pages that an adapter of the app's takes in as a whole: `applyRecords` and `applyRows`.
+//! Pages of an adapter of the app's: those that it answers, and those that it takes in as a whole (`applyRecords`,
+//! `applyRows`).
 
 use crate::engine::ports::{Order, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::Body;
 use crate::node::error::invalid;
-use crate::node::runtime::JsObject;
-use crate::node::value::{Kind, Scope, Thrown, Value, list};
+use crate::node::runtime::{Argument, JsObject, Made};
+use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
 use crate::protocol::item::Item;
+
+/// What a page is asked for with.
+pub fn page_options<'s>(
+    scope: Scope<'s>,
+    page_size: f64,
+    cursor: Option<&Persistent>,
+) -> Result<Value<'s>> {
+    let cursor = given(scope, cursor)?;
+    scope.object_of(&[("limit", scope.number(page_size)?), ("cursor", cursor)])
+}
+
+fn given<'s>(scope: Scope<'s>, cursor: Option<&Persistent>) -> Result<Value<'s>> {
+    cursor.map_or_else(|| scope.undefined(), |cursor| cursor.value(scope))
+}
+
+/// What `js/bridge/pages.js` found in the answer of the method, unless it says what is wrong with it.
+fn fit<'s>(
+    scope: Scope<'s>,
+    (adapter, method): (&JsObject, &str),
+    found: Value<'s>,
+) -> Result<Value<'s>> {
+    match scope.as_string(found) {
+        Some(wrong) => Err(adapter.wrong(method, &wrong)),
+        None => Ok(found),
+    }
+}
+
+/// The items of the page that the method answered, an array under `list`.
+pub fn items_of<'s>(
+    scope: Scope<'s>,
+    method: (&JsObject, &str),
+    (answer, list): (Value<'s>, &str),
+) -> Result<Value<'s>> {
+    let items = scope.helper(Intrinsic::ItemsOf, &[answer, scope.text(list)?])?;
+    fit(scope, method, items)
+}
+
+/// What follows a page that was answered to the cursor `asked`: the cursor of the next, or nothing after the last.
+pub fn next_of<'s>(
+    scope: Scope<'s>,
+    method: (&JsObject, &str),
+    (answer, items): (Value<'s>, Value<'s>),
+    asked: Option<&Persistent>,
+) -> Result<Option<Persistent>> {
+    let next = scope.helper(Intrinsic::NextOf, &[answer, items, given(scope, asked)?])?;
+    let next = fit(scope, method, next)?;
+    let is_last = scope.length(next)? == 0;
+    (!is_last)
+        .then(|| scope.keep(scope.element(next, 0)?))
+        .transpose()
+}
 
 /// Stores a page by the method. Where the call fails or answers what it must not, no item counts as stored:
 /// what was stored all the same is found stale when it comes again.
@@ -16,17 +68,15 @@ pub async fn store_page(
     page: &[Item<Body>],
     order: Order,
 ) -> Result<Vec<Outcome>> {
-    adapter
-        .call(
-            method,
-            |scope| {
-                let items = list(scope, page, |scope, item| item.body.to_js(scope))?;
-                let strict = scope.boolean(order == Order::Strict)?;
-                Ok(vec![items, scope.object_of(&[("strictOrder", strict)])?])
-            },
-            |scope, answer| read_outcomes(scope, &adapter.method(method), answer, page.len()),
-        )
-        .await
+    let items = Made(|scope| list(scope, page, |scope, item| item.body.to_js(scope)));
+    let options = Made(|scope| {
+        let strict = scope.boolean(order == Order::Strict)?;
+        scope.object_of(&[("strictOrder", strict)])
+    });
+    let read = |scope: Scope<'_>, answer: Value<'_>| {
+        read_outcomes(scope, &adapter.method(method), answer, page.len())
+    };
+    adapter.call(method, &[&items, &options], read).await
 }
 
 pub(super) fn read_outcomes(
