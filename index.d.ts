@@ -1040,16 +1040,28 @@ interface HttpSyncServerLimits {
    */
   readonly bodyTimeoutMs?: number;
   /**
-   * A connection without a request, or whose answer is not read, is closed after this many milliseconds.
-   * 60 seconds by default.
+   * A connection without a request, or that takes nothing of an answer, is closed after this many milliseconds. 60
+   * seconds by default.
    */
   readonly idleTimeoutMs?: number;
   /** How many milliseconds `close()` lets running requests go on. 10 seconds by default. */
   readonly closeTimeoutMs?: number;
   /** How many connections are open at one time; others wait. 1024 by default. */
   readonly maxConnections?: number;
-  /** How many requests are in work at one time; others are answered 503 with `Retry-After`. 256 by default. */
+  /**
+   * How many connections of one address are open at one time; others of it are closed. Three quarters of
+   * `maxConnections` by default. Of IPv6 the first 64 bits are the address. Behind a proxy all callers have its address.
+   */
+  readonly maxConnectionsPerAddress?: number;
+  /**
+   * How many requests are in work at one time; others are answered 503 with `Retry-After`. 256 by default. `/health`,
+   * refusals, and answers of at most 64 KiB that wait to be taken do not count.
+   */
   readonly maxRequests?: number;
+  /** How many of them are of one address. Three quarters of `maxRequests` by default. */
+  readonly maxRequestsPerAddress?: number;
+  /** How many requests of one HTTP/2 connection are in work at one time; others of it wait. 64 by default. */
+  readonly maxRequestsPerConnection?: number;
 }
 
 /** Options of {@link createHttpSyncServer}: one channel at the root, or several by prefix. */

@@ -250,7 +250,10 @@ const OPTIONS = {
     idleTimeoutMs: count,
     closeTimeoutMs: count,
     maxConnections: count,
+    maxConnectionsPerAddress: count,
     maxRequests: count,
+    maxRequestsPerAddress: count,
+    maxRequestsPerConnection: count,
   }),
   createHttpSyncTransport: warning(PEER),
   createInProcessSyncTransport: warning({

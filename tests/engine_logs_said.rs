@@ -18,6 +18,8 @@ use starkeep_sync_engine::testing::{
     Body, MemoryBlobs, MemoryEvents, MemorySide, MemoryState, MemoryWire, Operation, When, record,
 };
 
+type Act = Box<dyn FnOnce()>;
+
 /// A way to a peer that remembers what was said. All clones are one way.
 #[derive(Clone)]
 struct Way {
@@ -31,7 +33,7 @@ struct Way {
     /// How large an answer may be.
     room: Rc<Cell<Option<usize>>>,
     /// What is done before the first comparison.
-    before_comparison: Rc<RefCell<Option<Box<dyn FnOnce()>>>>,
+    before_comparison: Rc<RefCell<Option<Act>>>,
 }
 
 impl Way {

@@ -84,13 +84,22 @@ fn read_limits(options: &Options<'_>) -> Result<Limits> {
         let given = options.count(name, ms)?;
         Ok::<_, Error>(Duration::from_millis((given as u64).min(LONGEST_MS)))
     };
+    let max_connections = options.count("maxConnections", default.max_connections)?;
+    let max_requests = options.count("maxRequests", default.max_requests)?;
+    let of_one = |name, of| options.count(name, Limits::share_of(of));
     Ok(Limits {
         header_timeout: time("headerTimeoutMs", default.header_timeout)?,
         body_timeout: time("bodyTimeoutMs", default.body_timeout)?,
         idle_timeout: time("idleTimeoutMs", default.idle_timeout)?,
         close_timeout: time("closeTimeoutMs", default.close_timeout)?,
-        max_connections: options.count("maxConnections", default.max_connections)?,
-        max_requests: options.count("maxRequests", default.max_requests)?,
+        max_connections,
+        max_connections_per_address: of_one("maxConnectionsPerAddress", max_connections)?,
+        max_requests,
+        max_requests_per_address: of_one("maxRequestsPerAddress", max_requests)?,
+        max_requests_per_connection: options.count(
+            "maxRequestsPerConnection",
+            default.max_requests_per_connection,
+        )?,
     })
 }
 

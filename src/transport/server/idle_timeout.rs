@@ -1,9 +1,11 @@
 //! How long a connection may keep a place.
 //!
 //! A connection that has nothing in work is let go of: after the header timeout where a request has begun
-//! to come, after the idle timeout otherwise. One that takes nothing of its answer fails after the idle
-//! timeout as well. How many bytes drip in meanwhile changes none of it.
+//! to come, after the idle timeout otherwise. One that takes nothing of an answer ends after the idle
+//! timeout as well: of HTTP/1, whose bytes the socket does not take; of HTTP/2, where each answer has a window of
+//! its own, any that waits for one. How many bytes drip in meanwhile changes none of it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,21 +24,54 @@ pub struct Pulse(Arc<Mutex<ConnectionState>>);
 struct ConnectionState {
     /// Requests in work.
     at_work: usize,
+    /// The number of the last of them.
+    last: u64,
+    /// Answers that wait to be taken, since when, by the numbers of their requests.
+    waiting: BTreeMap<u64, Instant>,
     /// When nothing was in work any more.
     resting: Instant,
     /// When the first bytes came after that.
     begun: Option<Instant>,
 }
 
+/// Why a connection is let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It has had nothing in work for too long, or its request does not come to an end.
+    Idle,
+    /// It does not take an answer.
+    Stuck,
+}
+
 /// A request in work.
 #[derive(Debug)]
-pub struct Beat(Pulse);
+pub struct Beat {
+    pulse: Pulse,
+    number: u64,
+}
+
+impl Beat {
+    /// From now on the answer waits to be taken.
+    pub fn waits(&self) {
+        self.pulse
+            .lock()
+            .waiting
+            .insert(self.number, Instant::now());
+    }
+
+    /// It is not there yet that the answer waits for its receiver: it waits for this side.
+    pub fn works(&self) {
+        self.pulse.lock().waiting.remove(&self.number);
+    }
+}
 
 impl Pulse {
     /// Of a connection that was just made.
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(ConnectionState {
             at_work: 0,
+            last: 0,
+            waiting: BTreeMap::new(),
             resting: Instant::now(),
             begun: None,
         })))
@@ -48,8 +83,13 @@ impl Pulse {
 
     /// A request is in work until the answer is dropped.
     pub fn beat(&self) -> Beat {
-        self.lock().at_work += 1;
-        Beat(self.clone())
+        let mut state = self.lock();
+        state.at_work += 1;
+        state.last += 1;
+        Beat {
+            pulse: self.clone(),
+            number: state.last,
+        }
     }
 
     fn bytes_came(&self) {
@@ -59,37 +99,41 @@ impl Pulse {
         }
     }
 
-    /// Returns when the connection has kept its place for too long without a request.
-    pub async fn stopped(&self, header: Duration, idle: Duration) {
+    /// Returns when the connection has kept its place for too long without a request, or does not take an answer.
+    pub async fn stopped(&self, header: Duration, idle: Duration) -> End {
         loop {
             let now = Instant::now();
-            let (at_work, deadline) = {
-                let state = self.lock();
-                let deadline = match state.begun {
-                    Some(begun) => begun + header,
-                    None => state.resting + idle,
-                };
-                (state.at_work > 0, deadline)
-            };
-            if !at_work && deadline <= now {
-                return;
+            let (end, deadline) = self.lock().deadline(header, idle);
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return end;
             }
-            // A request that begins to come meanwhile has its whole time from then on.
+            // What begins meanwhile has its whole time from then on.
             let latest = now + header.min(idle);
-            sleep_until(if at_work {
-                latest
-            } else {
-                deadline.min(latest)
-            })
-            .await;
+            sleep_until(deadline.map_or(latest, |deadline| deadline.min(latest))).await;
         }
+    }
+}
+
+impl ConnectionState {
+    /// When the connection is let go of as things stand, and why.
+    fn deadline(&self, header: Duration, idle: Duration) -> (End, Option<Instant>) {
+        if self.at_work > 0 {
+            let oldest = self.waiting.values().min();
+            return (End::Stuck, oldest.map(|since| *since + idle));
+        }
+        let deadline = match self.begun {
+            Some(begun) => begun + header,
+            None => self.resting + idle,
+        };
+        (End::Idle, Some(deadline))
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.pulse.lock();
         state.at_work -= 1;
+        state.waiting.remove(&self.number);
         state.resting = Instant::now();
         state.begun = None;
     }

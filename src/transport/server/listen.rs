@@ -5,18 +5,15 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::EXPECT;
-use http::{Request, Response, Uri};
-use http_body_util::{Either, Full, StreamBody};
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -25,12 +22,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::idle_timeout::{Beat, Pulse, Watched};
+use super::idle_timeout::{End, Pulse, Watched};
 use super::intake::Intake;
-use super::service::{healthy, serve};
+use super::outgoing::Outgoing;
+use super::service::{admit, answer, healthy, refused};
+use super::shares::{Share, Shares};
 use super::upload::Why;
 use super::{AnswerBody, Channel};
-use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
 
@@ -47,8 +45,22 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// More connections wait until one ends.
     pub max_connections: usize,
+    /// Further connections of one address are closed.
+    pub max_connections_per_address: usize,
     /// Requests past this are answered 503.
     pub max_requests: usize,
+    /// Requests of one address past this are answered 503.
+    pub max_requests_per_address: usize,
+    /// Further requests of one connection wait.
+    pub max_requests_per_connection: usize,
+}
+
+impl Limits {
+    /// What one address gets of something of which there is so much: never all, if there is more than a little.
+    #[must_use]
+    pub fn share_of(most: usize) -> usize {
+        most - most / 4
+    }
 }
 
 impl Default for Limits {
@@ -59,7 +71,10 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(60),
             close_timeout: Duration::from_secs(10),
             max_connections: 1024,
+            max_connections_per_address: Self::share_of(1024),
             max_requests: 256,
+            max_requests_per_address: Self::share_of(256),
+            max_requests_per_connection: 64,
         }
     }
 }
@@ -88,7 +103,14 @@ struct Server {
     channels: Channels,
     limits: Limits,
     requests: Arc<Semaphore>,
+    shares: Shares,
 }
+
+/// Of an answer over HTTP/2, at most so many bytes lie between this side and a caller's window.
+const MOST_UNSENT: usize = 64 * 1024;
+
+/// So long a connection that is let go of has to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Binds a socket.
 ///
@@ -179,10 +201,12 @@ pub async fn run(
         channels,
         limits,
         requests,
+        shares: Shares::new(limits.max_requests_per_address),
     });
     let mut connections = JoinSet::new();
     let end = closing.clone();
     let mut closed = pin!(closing.wait_for(|closing| *closing));
+    let callers = Shares::new(limits.max_connections_per_address);
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -190,12 +214,14 @@ pub async fn run(
         };
         tokio::select! {
             _ = &mut closed => break,
-            (stream, place) = next => {
+            ((stream, caller), place) = next => {
+                // One that has its share is cut off, so that it keeps nobody else waiting.
+                let Some(share) = callers.take(caller) else { continue };
                 let server = Arc::clone(&server);
                 let end = end.clone();
                 connections.spawn(async move {
-                    let _place = place;
-                    connection(server, stream, end).await;
+                    let _place = (place, share);
+                    connection(server, (stream, caller), end).await;
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -208,11 +234,11 @@ pub async fn run(
 }
 
 /// The next connection. Where there are no descriptors left, this waits for some.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     const PAUSE: Duration = Duration::from_millis(100);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, caller)) => return (stream, caller.ip()),
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "connections cannot be accepted for now");
@@ -230,7 +256,11 @@ fn is_of_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(server: Arc<Server>, stream: TcpStream, mut closing: watch::Receiver<bool>) {
+async fn connection(
+    server: Arc<Server>,
+    (stream, caller): (TcpStream, IpAddr),
+    mut closing: watch::Receiver<bool>,
+) {
     // Answers are written in few pieces; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let pulse = Pulse::new();
@@ -246,70 +276,102 @@ async fn connection(server: Arc<Server>, stream: TcpStream, mut closing: watch::
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None);
-    builder.http2().timer(TokioTimer::new());
+    let streams = u32::try_from(server.limits.max_requests_per_connection).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(streams)
+        .max_send_buf_size(MOST_UNSENT);
     let watched = pulse.clone();
     let service = service_fn(move |request| {
         let (server, pulse) = (Arc::clone(&server), pulse.clone());
-        async move { Ok::<_, Infallible>(server.answer(request, &pulse).await) }
+        async move { Ok::<_, Infallible>(server.answer(request, (&pulse, caller)).await) }
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut stopped = pin!(watched.stopped(header_timeout, idle_timeout));
     let mut closed = pin!(closing.wait_for(|closing| *closing));
     let mut is_closing = false;
-    loop {
+    let end = loop {
         tokio::select! {
             // What ends a connection is the other end's business, or was answered already.
             _ = &mut connection => return,
-            () = &mut stopped => return,
+            end = &mut stopped => break end,
             _ = &mut closed, if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
+    };
+    if end == End::Idle {
+        // Says goodbye: a caller of HTTP/2 that is about to ask asks elsewhere then.
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(GOODBYE, connection).await;
     }
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Incoming>, pulse: &Pulse) -> Response<Answer> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        (pulse, caller): (&Pulse, IpAddr),
+    ) -> Response<Outgoing<Work>> {
         let beat = pulse.beat();
+        let has_windows = request.version() == Version::HTTP_2;
         let (head, body) = request.into_parts();
         let expects = head.headers.contains_key(EXPECT);
         let intake = Intake::new(body);
-        let (response, permit) = match Arc::clone(&self.requests).try_acquire_owned() {
-            Ok(permit) => (self.serve(head, &intake).await, Some(permit)),
-            Err(_) => (Refusal::busy().into_response().map(AnswerBody::Whole), None),
-        };
+        let (response, work) = self.serve(head, &intake, caller).await;
         // Ends at once where the body was read. Who waits to be asked for it sends none.
         if !expects {
             tokio::spawn(intake.pass_by());
         }
-        response.map(|body| Answer {
-            body: match body {
-                AnswerBody::Whole(bytes) => Either::Left(Full::new(bytes)),
-                AnswerBody::Pieces(pieces) => Either::Right(StreamBody::new(Frames(pieces))),
-            },
-            _work: (beat, permit),
-        })
+        response.map(|body| Outgoing::new(body, (beat, has_windows), work))
     }
 
-    async fn serve(&self, mut head: http::request::Parts, intake: &Intake) -> Response<AnswerBody> {
+    /// What is answered, and what is in work for it. Neither that the server is there nor a refusal counts among the
+    /// requests in work: they are answered also where there are as many as may be.
+    async fn serve(
+        &self,
+        mut head: http::request::Parts,
+        intake: &Intake,
+        caller: IpAddr,
+    ) -> (Response<AnswerBody>, Option<Work>) {
         let path = head.uri.path().to_owned();
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
             if find(&head.method, &path) == Found::Route(Route::Health) {
-                return healthy();
+                return (healthy(), None);
             }
             let refusal = Refusal::not_found("there is no such channel here");
-            return refusal.into_response().map(AnswerBody::Whole);
+            return (refused(refusal), None);
         };
-        let why = Why::default();
-        let body = intake.steadily(self.limits.body_timeout, why.clone());
         let found = find(&head.method, rest);
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
-        serve(channel, found, head, body.boxed(), why).await
+        let route = match admit(channel, found, &head).await {
+            Ok(Route::Health) => return (healthy(), None),
+            Ok(route) => route,
+            Err(refusal) => return (refused(refusal), None),
+        };
+        let Some(work) = self.take_up(caller) else {
+            return (refused(Refusal::busy()), None);
+        };
+        let why = Why::default();
+        let body = intake.steadily(self.limits.body_timeout, why.clone());
+        let response = answer(channel, route, &head, (body.boxed(), why)).await;
+        (response, Some(work))
+    }
+
+    /// One more request of this caller, if there may be one.
+    fn take_up(&self, caller: IpAddr) -> Option<Work> {
+        let share = self.shares.take(caller)?;
+        let permit = Arc::clone(&self.requests).try_acquire_owned().ok()?;
+        Some((permit, share))
     }
 }
+
+/// What a request takes up of the requests that may be in work.
+type Work = (OwnedSemaphorePermit, Share);
 
 /// The target as a client of this package spells it: a rule on it cannot be passed by with another spelling.
 fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {
@@ -320,40 +382,4 @@ fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {
     let query = target.query().map(|query| format!("?{query}"));
     let spelt = format!("{path}{}", query.unwrap_or_default());
     spelt.parse().unwrap_or_else(|_| target.clone())
-}
-
-/// The body of an answer; its request is in work until it is dropped.
-struct Answer {
-    body: Either<Full<Bytes>, StreamBody<Frames>>,
-    _work: (Beat, Option<OwnedSemaphorePermit>),
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-struct Frames(Chunks);
-
-impl futures_util::Stream for Frames {
-    type Item = Result<Frame<Bytes>, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context).map_ok(Frame::data)
-    }
 }

@@ -9,7 +9,9 @@ mod handed;
 mod idle_timeout;
 mod intake;
 pub mod listen;
+mod outgoing;
 mod service;
+mod shares;
 mod upload;
 
 use std::fmt;

@@ -42,30 +42,58 @@ pub async fn serve(
     body: Chunks,
     why: Why,
 ) -> Response<AnswerBody> {
-    let mut response = respond(channel, found, head, body, why).await;
+    match admit(channel, found, &head).await {
+        Ok(route) => answer(channel, route, &head, (body, why)).await,
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// The route of a request that is let in. What is refused costs no more than this, and its body is not read.
+pub(super) async fn admit(channel: &Channel, found: Found, head: &Parts) -> Result<Route, Refusal> {
+    let route = match found {
+        Found::Route(route) => route,
+        Found::BadKey(what) => return Err(Refusal::bad_key(what)),
+        Found::OtherMethods(allowed) => return Err(Refusal::other_methods(allowed)),
+        Found::Nothing => return Err(Refusal::not_found("there is no such path here")),
+    };
+    if let Some(authorizer) = &channel.authorizer
+        && route != Route::Health
+    {
+        let opens = caught(channel, async {
+            let opens = authorizer.opens(head, &route).await;
+            // An authorizer that fails lets nobody in.
+            opens.map_err(|error| explained(channel, "authorize", &error, None))
+        });
+        if !opens.await? {
+            return Err(Refusal::unauthorized());
+        }
+    }
+    Ok(route)
+}
+
+/// Answers a request that was let in, as [`serve`] says.
+pub(super) async fn answer(
+    channel: &Channel,
+    route: Route,
+    head: &Parts,
+    (body, why): (Chunks, Why),
+) -> Response<AnswerBody> {
+    let answered = caught(channel, follow(channel, route, head, (body, &why))).await;
+    let mut response = answered.unwrap_or_else(refused);
     add_marker(response.headers_mut());
     response
 }
 
-async fn respond(
+/// What `work` comes to. A panic is a fault like any other.
+async fn caught<T>(
     channel: &Channel,
-    found: Found,
-    head: Parts,
-    body: Chunks,
-    why: Why,
-) -> Response<AnswerBody> {
-    let route = match found {
-        Found::Route(route) => route,
-        Found::BadKey(what) => return refused(Refusal::bad_key(what)),
-        Found::OtherMethods(allowed) => return refused(Refusal::other_methods(allowed)),
-        Found::Nothing => return refused(Refusal::not_found("there is no such path here")),
-    };
-    let at_work = AssertUnwindSafe(answer(channel, route, &head, body, &why)).catch_unwind();
-    let outcome = at_work.await.unwrap_or_else(|payload| {
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|payload| {
         channel.log.fault("answer a request", &panicked(&*payload));
         Err(Refusal::fault())
-    });
-    outcome.unwrap_or_else(refused)
+    })
 }
 
 /// The server is there.
@@ -75,7 +103,8 @@ pub fn healthy() -> Response<AnswerBody> {
     response
 }
 
-fn refused(refusal: Refusal) -> Response<AnswerBody> {
+/// The answer that says why there is no other.
+pub(super) fn refused(refusal: Refusal) -> Response<AnswerBody> {
     refusal.into_response().map(AnswerBody::Whole)
 }
 
@@ -94,27 +123,15 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
     )
 }
 
-async fn answer(
+async fn follow(
     channel: &Channel,
     route: Route,
     head: &Parts,
-    body: Chunks,
-    why: &Why,
+    (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
-    if route == Route::Health {
-        return Ok(healthy());
-    }
-    if let Some(authorizer) = &channel.authorizer {
-        let opens = authorizer.opens(head, &route).await;
-        // An authorizer that fails lets nobody in.
-        if !opens.map_err(|error| explained(channel, "authorize", &error, None))? {
-            return Err(Refusal::unauthorized());
-        }
-    }
     match route {
-        Route::Health | Route::Exchange | Route::Reconcile => {
-            exchange(channel, head, body, why).await
-        }
+        Route::Health => Ok(healthy()),
+        Route::Exchange | Route::Reconcile => exchange(channel, head, body, why).await,
         Route::File(action, key) => {
             let explain = |error| explained(channel, "serve a file", &error, Some(why));
             match action {

@@ -1,0 +1,82 @@
+//! The body of an answer on its way out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hyper::body::{Body, Frame, SizeHint};
+
+use super::AnswerBody;
+use super::idle_timeout::Beat;
+use crate::error::Error;
+
+/// An answer goes out in pieces of at most so many bytes, so that it is known to be taken.
+const PIECE: usize = 16 * 1024;
+
+/// A smaller answer is not in work any more once it is handed over: it lies in memory until it is taken, and no more.
+const SMALL: usize = 64 * 1024;
+
+/// The body of an answer; its request is in work until it is dropped.
+pub struct Outgoing<W> {
+    body: AnswerBody,
+    beat: Beat,
+    /// Whether the caller says with a window of its own how much of this answer it takes. How much of an answer of
+    /// HTTP/1 is taken, the socket sees.
+    has_window: bool,
+    _work: Option<W>,
+}
+
+impl<W> Outgoing<W> {
+    /// The body of the answer to the request `beat`, of which `work` is in work.
+    pub fn new(body: AnswerBody, (beat, has_window): (Beat, bool), work: Option<W>) -> Self {
+        if has_window {
+            beat.waits();
+        }
+        let is_small = matches!(&body, AnswerBody::Whole(bytes) if bytes.len() <= SMALL);
+        Self {
+            body,
+            beat,
+            has_window,
+            _work: work.filter(|_| !is_small),
+        }
+    }
+}
+
+impl<W: Unpin> Body for Outgoing<W> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let next = match &mut self.body {
+            AnswerBody::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            AnswerBody::Whole(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                Poll::Ready(Some(Ok(piece)))
+            }
+            AnswerBody::Pieces(pieces) => pieces.poll_next_unpin(context),
+        };
+        if self.has_window {
+            if next.is_ready() {
+                self.beat.waits();
+            } else {
+                self.beat.works();
+            }
+        }
+        next.map_ok(Frame::data)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.body, AnswerBody::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            AnswerBody::Pieces(_) => SizeHint::default(),
+        }
+    }
+}
