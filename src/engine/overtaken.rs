@@ -230,16 +230,14 @@ where
         let Some(late) = overtaken(&self.side, (&marks, &looked.offered), brought).await? else {
             return Ok(false);
         };
-        if late.is_other {
-            // The stores were put back, or are others: what they had from the peer is not known.
-            now.own = Watermarks::default();
-            sweep.received = Watermarks::default();
-        }
-        // What came in late before that was looked for is not known either: everything is offered once more.
+        // The stores were put back, or are others, or it is not known whether they are those that the watermarks speak
+        // of: what the peer had from them, and they from it, is not known. All of it is offered, and asked for, once.
         let begins_anew =
             late.is_other || (now.keeps_logs && is_first_look(&looked.offered, &late.seen));
         if begins_anew {
+            now.own = Watermarks::default();
             now.peer = Watermarks::default();
+            sweep.received = Watermarks::default();
             sweep.offer_all();
         }
         for (_, hlc) in late.again.iter() {
