@@ -103,6 +103,26 @@ for (const { front, kind, title } of SIDES) {
       assert.equal((await side.objectStorageAdapter.get("none")).data.length, 0);
     });
 
+    test("a page that somebody stored runs nothing in a browser", async (t) => {
+      const side = await open(t);
+      const active = [
+        "text/html; charset=utf-8",
+        "image/svg+xml",
+        "TEXT/XML",
+        "application/xhtml+xml",
+      ];
+      for (const type of [...active, "text/javascript", "image/png", "text/plain"]) {
+        await side.objectStorageAdapter.put("page", Buffer.from("<script>1</script>"), {
+          contentType: type,
+        });
+        const shown = ["image/png", "text/plain"].includes(type);
+        const { headers } = await file(side, "page");
+        assert.equal(headers.get("content-security-policy"), "sandbox", type);
+        assert.equal(headers.get("x-content-type-options"), "nosniff", type);
+        assert.equal(headers.get("content-disposition"), shown ? null : "attachment", type);
+      }
+    });
+
     test("a part of a file is sent where a part is asked for", async (t) => {
       const side = await open(t);
       const data = randomBytes(600_000);

@@ -95,8 +95,15 @@ pub struct File {
     /// How many bytes there are.
     pub size: u64,
     /// Its bytes, or some of them.
-    pub read: Box<dyn FnOnce(Range<u64>) -> Chunks + Send>,
+    pub read: ReadFile,
 }
+
+/// Reads some bytes of a file.
+pub type ReadFile = Box<dyn FnOnce(Range<u64>) -> Chunks + Send>;
+
+/// An answer of at most so many bytes is not in work any more once it is handed over: it lies in memory until it is
+/// taken, and nothing else does.
+const SMALL_ANSWER: u64 = 64 * 1024;
 
 /// What is behind the routes.
 #[derive(Clone)]

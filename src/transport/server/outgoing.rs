@@ -7,15 +7,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::AnswerBody;
 use super::idle_timeout::Beat;
+use super::{AnswerBody, SMALL_ANSWER};
 use crate::error::Error;
 
 /// An answer goes out in pieces of at most so many bytes, so that it is known to be taken.
 const PIECE: usize = 16 * 1024;
-
-/// A smaller answer is not in work any more once it is handed over: it lies in memory until it is taken, and no more.
-const SMALL: usize = 64 * 1024;
 
 /// The body of an answer; its request is in work until it is dropped.
 pub struct Outgoing<W> {
@@ -33,7 +30,8 @@ impl<W> Outgoing<W> {
         if has_window {
             beat.waits();
         }
-        let is_small = matches!(&body, AnswerBody::Whole(bytes) if bytes.len() <= SMALL);
+        let is_small =
+            matches!(&body, AnswerBody::Whole(bytes) if bytes.len() as u64 <= SMALL_ANSWER);
         Self {
             body,
             beat,

@@ -1,19 +1,21 @@
 //! From a request to its answer.
 
 use std::any::Any;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 
-use bytes::Bytes;
-use futures_util::FutureExt;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, StreamExt};
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::upload::{Upload, Why};
-use super::{About, AnswerBody, Channel};
+use super::{About, AnswerBody, Channel, ReadFile, SMALL_ANSWER};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;
@@ -277,18 +279,12 @@ async fn get(
     let size = file.size;
     let tag = file.about.version.as_deref().map(entity_tag);
     let mut response = match select(&head.headers, size, tag.as_deref()) {
-        Selection::Whole => {
-            let mut response = Response::new(AnswerBody::Pieces((file.read)(0..size)));
-            response.headers_mut().insert(CONTENT_LENGTH, size.into());
-            response
-        }
+        Selection::Whole => sent(0..size, file.read).await?,
         Selection::Part(part) => {
             let said = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-            let length = part.end - part.start;
-            let mut response = Response::new(AnswerBody::Pieces((file.read)(part)));
+            let mut response = sent(part, file.read).await?;
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             insert_text(response.headers_mut(), CONTENT_RANGE, &said);
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
             response
         }
         Selection::Unchanged => {
@@ -308,6 +304,25 @@ async fn get(
     };
     describe(response.headers_mut(), &file.about);
     Ok(Ok(response))
+}
+
+/// These bytes of a file. A few are read at once: then nothing of the storage is in use any more while a caller takes
+/// its time to read them.
+async fn sent(range: Range<u64>, read: ReadFile) -> Result<Response<AnswerBody>> {
+    let length = range.end - range.start;
+    let mut pieces = read(range);
+    let body = if length <= SMALL_ANSWER {
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = pieces.next().await {
+            bytes.extend_from_slice(&piece?);
+        }
+        AnswerBody::Whole(bytes.freeze())
+    } else {
+        AnswerBody::Pieces(pieces)
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    Ok(response)
 }
 
 async fn put(
@@ -332,11 +347,17 @@ async fn put(
 fn describe(headers: &mut HeaderMap, about: &About) {
     let known = about.content_type.as_deref();
     let known = known.and_then(|text| HeaderValue::from_str(text).ok());
-    headers.insert(CONTENT_TYPE, known.unwrap_or(UNKNOWN_TYPE));
+    headers.insert(CONTENT_TYPE, known.clone().unwrap_or(UNKNOWN_TYPE));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // What is under a key may change: who keeps a copy asks whether it has.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A page that somebody stored is not one of this server's: opened in a browser it may do nothing here.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    if known.as_ref().is_some_and(is_active) {
+        let attachment = HeaderValue::from_static("attachment");
+        headers.insert(CONTENT_DISPOSITION, attachment);
+    }
     if let Some(digest) = about.digest {
         let name = HeaderName::from_static(REPR_DIGEST);
         insert_text(headers, name, &write_repr_digest(digest));
@@ -344,6 +365,16 @@ fn describe(headers: &mut HeaderMap, about: &About) {
     if let Some(version) = &about.version {
         insert_text(headers, ETAG, &entity_tag(version));
     }
+}
+
+/// Whether a browser may run something in a file of this type.
+fn is_active(content_type: &HeaderValue) -> bool {
+    let text = content_type.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    let (kind, subtype) = essence.split_once('/').unwrap_or_default();
+    let is_xml = subtype == "xml" || subtype.ends_with("+xml");
+    is_xml || subtype.contains("html") || subtype.contains("script") || kind == "multipart"
 }
 
 /// Text that cannot stand in a header is left out.
