@@ -96,13 +96,6 @@ async fn until_there_is_no_more(engine: &Caller) {
     panic!("it has no end");
 }
 
-/// No round had to compare what both sides hold.
-fn assert_logs_sufficed(node: &Node) {
-    let lines = node.side.log.lines();
-    let compared = lines.iter().find(|line| line.contains("not the same ones"));
-    assert_eq!(compared, None);
-}
-
 /// A record whose object has this many bytes.
 fn sized(node: &Node, id: &str, bytes: &[u8]) -> Item<Body> {
     let mut item = record(node.side.clock.now(), body(id), Some("object"));
@@ -182,7 +175,7 @@ async fn what_is_too_much_for_one_message_follows_without_a_comparison() {
     }
     until_there_is_no_more(&engine).await;
     assert_eq!(ids(&hub), ["a", "b", "c", "d", "e"]);
-    assert_logs_sufficed(&node);
+    node.assert_logs_sufficed();
 }
 
 #[tokio::test]
@@ -199,7 +192,7 @@ async fn what_is_refused_and_not_named_is_sent_again_as_well() {
     hub.local.heal();
     node.sync().await;
     assert_eq!(ids(&hub).len(), all);
-    assert_logs_sufficed(&node);
+    node.assert_logs_sufficed();
 }
 
 #[tokio::test]
@@ -220,7 +213,7 @@ async fn what_was_asked_for_and_had_no_room_is_asked_for_again() {
     way.room.set(Some(ROOM_FOR_ONE));
     until_there_is_no_more(&engine).await;
     assert_eq!(ids(&node), ids(&hub));
-    assert_logs_sufficed(&node);
+    node.assert_logs_sufficed();
 }
 
 #[tokio::test]
@@ -262,7 +255,7 @@ async fn a_page_that_has_to_wait_for_its_objects_is_not_passed_meanwhile() {
     let report = node.round().await.unwrap();
     assert_eq!((report.shipped, report.in_sync), (1, Some(true)));
     assert_eq!(ids(&hub), ["a"]);
-    assert_logs_sufficed(&node);
+    node.assert_logs_sufficed();
 }
 
 #[tokio::test]
