@@ -59,7 +59,7 @@ impl Beat {
             .insert(self.number, Instant::now());
     }
 
-    /// It is not there yet that the answer waits for its receiver: it waits for this side.
+    /// The rest of the answer is still being made: it is not the caller that is late.
     pub fn works(&self) {
         self.pulse.lock().waiting.remove(&self.number);
     }

@@ -56,7 +56,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What one address gets of something of which there is so much: never all, if there is more than a little.
+    /// The default for one address, of `most` for all: three quarters, rounded up.
     #[must_use]
     pub fn share_of(most: usize) -> usize {
         most - most / 4
@@ -106,7 +106,7 @@ struct Server {
     shares: Shares,
 }
 
-/// Of an answer over HTTP/2, at most so many bytes lie between this side and a caller's window.
+/// The most bytes of an HTTP/2 answer that wait in memory for the caller's window.
 const MOST_UNSENT: usize = 64 * 1024;
 
 /// So long a connection that is let go of has to say goodbye.
@@ -215,7 +215,7 @@ pub async fn run(
         tokio::select! {
             _ = &mut closed => break,
             ((stream, caller), place) = next => {
-                // One that has its share is cut off, so that it keeps nobody else waiting.
+                // An address beyond its share is cut off, so that others do not wait for it.
                 let Some(share) = callers.take(caller) else { continue };
                 let server = Arc::clone(&server);
                 let end = end.clone();

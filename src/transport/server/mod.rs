@@ -101,8 +101,8 @@ pub struct File {
 /// Reads some bytes of a file.
 pub type ReadFile = Box<dyn FnOnce(Range<u64>) -> Chunks + Send>;
 
-/// An answer of at most so many bytes is not in work any more once it is handed over: it lies in memory until it is
-/// taken, and nothing else does.
+/// The greatest answer, in bytes, whose request is not in work any more once the answer is handed over: until it is taken
+/// it only lies in memory.
 const SMALL_ANSWER: u64 = 64 * 1024;
 
 /// What is behind the routes.

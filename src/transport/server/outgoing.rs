@@ -11,7 +11,7 @@ use super::idle_timeout::Beat;
 use super::{AnswerBody, SMALL_ANSWER};
 use crate::error::Error;
 
-/// An answer goes out in pieces of at most so many bytes, so that it is known to be taken.
+/// The greatest piece in which an answer goes out, in bytes: with each the caller shows that it takes the answer.
 const PIECE: usize = 16 * 1024;
 
 /// The body of an answer; its request is in work until it is dropped.

@@ -63,7 +63,7 @@ pub(super) async fn admit(channel: &Channel, found: Found, head: &Parts) -> Resu
     {
         let opens = caught(channel, async {
             let opens = authorizer.opens(head, &route).await;
-            // An authorizer that fails lets nobody in.
+            // If the authorizer fails, the caller is not let in.
             opens.map_err(|error| explained(channel, "authorize", &error, None))
         });
         if !opens.await? {
@@ -316,6 +316,10 @@ async fn sent(range: Range<u64>, read: ReadFile) -> Result<Response<AnswerBody>>
         while let Some(piece) = pieces.next().await {
             bytes.extend_from_slice(&piece?);
         }
+        if bytes.len() as u64 != length {
+            let message = "the file has another size than when it was opened";
+            return Err(Error::new(ErrorKind::Io, "serve a file", message));
+        }
         AnswerBody::Whole(bytes.freeze())
     } else {
         AnswerBody::Pieces(pieces)
@@ -352,7 +356,7 @@ fn describe(headers: &mut HeaderMap, about: &About) {
     // What is under a key may change: who keeps a copy asks whether it has.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // A page that somebody stored is not one of this server's: opened in a browser it may do nothing here.
+    // A stored page is not one of this server's: opened in a browser it must not act in the server's name.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     if known.as_ref().is_some_and(is_active) {
         let attachment = HeaderValue::from_static("attachment");
