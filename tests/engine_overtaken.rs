@@ -208,6 +208,27 @@ async fn what_was_refused_once_goes_again_in_the_same_sweep_whatever_else_has_it
     assert_eq!(ids(&hub), ["a", "b", "c", "theirs"]);
 }
 
+#[tokio::test]
+async fn what_was_refused_is_offered_by_the_next_engine_too_whatever_else_has_its_time() {
+    for has_been_here in [false, true] {
+        let (node, hub) = without_a_log(1);
+        if has_been_here {
+            node.write_record("before", None);
+            node.sync().await;
+        }
+        let hlc = node.side.clock.now();
+        node.put_record(record(hlc.clone(), body("a"), None));
+        assert!(node.rows.write(&row_at(hlc, "b")));
+        hub.local.fail(Operation::ApplyRow, Some("b"), When::Always);
+        node.round().await.unwrap();
+        node.write_foreign("another", "c", None);
+        hub.local.heal();
+        node.restart();
+        node.sync().await;
+        assert!(ids(&hub).contains(&"b".to_owned()));
+    }
+}
+
 /// What `hub` says that it holds of the node "phone", after it was sent these, of which it cannot take in "refused".
 async fn held_after(hub: &Node, items: Vec<Item<Body>>, after: &[Hlc]) -> Option<Hlc> {
     hub.local

@@ -172,7 +172,7 @@ where
         } = self
             .send(sweep, (&now.own, &now.logs.seen), &peer, replaces)
             .await?;
-        sweep.begun = true;
+        sweep.begin(self.state.is_some());
         if sweep.guards.hears_of_the_page() {
             let skew = self.options.max_clock_skew_ms;
             hear(&self.side, [&page.met].into_iter(), skew).await;

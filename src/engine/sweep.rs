@@ -61,6 +61,8 @@ pub struct Sweep<B> {
     pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
+    /// Whether a sweep ended before this one. What is persisted is then what that one left, and the engine knows why.
+    pub(super) follows: bool,
     /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
     /// may lack what is before that.
     pub(super) offers_all: bool,
@@ -94,6 +96,7 @@ impl<B> Default for Sweep<B> {
             oversized: HashSet::new(),
             unordered: Unordered::default(),
             begun: false,
+            follows: false,
             offers_all: false,
             looked: None,
             held: Vec::new(),
@@ -157,8 +160,19 @@ impl<B> Sweep<B> {
             unordered,
             offers_all,
             guards,
+            follows: true,
             ..Self::default()
         };
+    }
+
+    /// A round of it has begun. The engine before this one may have ended before something that the peer refused, while
+    /// the peer says that it holds what shares its timestamp: so the first sweep of an engine offers everything beyond
+    /// what was persisted, if anything is.
+    pub(super) fn begin(&mut self, keeps_state: bool) {
+        if !self.begun {
+            self.offers_all |= keeps_state && !self.follows;
+            self.begun = true;
+        }
     }
 
     /// Notes that an item is held, unless it is known already.

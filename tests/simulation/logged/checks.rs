@@ -247,6 +247,13 @@ impl World {
         self.nodes[place].place.keeps_log && self.nodes[parent].place.keeps_log
     }
 
+    /// Whether a place, its parent and its children all keep logs.
+    pub fn every_neighbour_exchanges_by_logs(&self, place: usize) -> bool {
+        let is_edge = |child: &usize| *child == place || self.nodes[*child].place.parent == place;
+        let mut edges = (1..self.nodes.len()).filter(is_edge);
+        edges.all(|child| self.exchanges_by_logs(child))
+    }
+
     /// Whether an item's object was removed by hand somewhere, or is nowhere any more: the item waits then.
     fn has_lost_its_object(&self, item: &Item<Body>) -> bool {
         let Some(blob) = &item.blob else { return false };

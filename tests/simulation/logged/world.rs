@@ -365,6 +365,10 @@ impl World {
             let known = before.get(&key_of(&item));
             if known.is_some_and(|known| known.hlc > *hlc) {
                 self.older_stands.set(true);
+                // Watermarks do not tell that the newer version is gone here.
+                if !self.every_neighbour_exchanges_by_logs(write.place) {
+                    self.blind.borrow_mut().insert(write.place);
+                }
             }
             self.note(|| {
                 let item = list(std::slice::from_ref(&item));
