@@ -970,13 +970,36 @@ interface HttpSyncChannelOptions<Request> {
    */
   readonly maxClockSkewMs?: number | null;
   /**
-   * Whether a request is let in. `false` is answered 401; whatever it throws, and an answer that is no
-   * boolean, 500. Called before the body is read. Without it everybody comes in.
+   * Whether a request is let in, and what its caller may do: `true` for everything. `false` is answered 401; whatever
+   * it throws, and any other answer, 500. It is asked for every route but `/health`, before the body is read, and
+   * before anything is told of channels and keys. Without it everybody comes in.
    *
-   * A rule about files belongs on `wanted.key`: the `url` of a request of `node:http` is what its caller
-   * wrote, and a key has more than one spelling there (`/files/%70rivate`).
+   * Both arguments say what is wanted, in one form whatever the protocol and the spelling. Behind `node:http` the first
+   * is the request as well, on which an app may have noted who the caller is; its `url` is what the caller wrote, and a
+   * key has more than one spelling there (`/files/%70rivate`): a rule about files belongs on `key`.
+   *
+   * @example
+   * ```ts
+   * const phones = new Map([["phone-1", createHash("sha256").update(process.env.PHONE_1).digest()]]);
+   * const authorize = ({ headers, route, key }) => {
+   *   const [, node, token] = /^Bearer ([^.]+)\.(.+)$/.exec(headers.authorization ?? "") ?? [];
+   *   const known = phones.get(node);
+   *   // Hashes have one length, and are compared in a time that tells nothing of them.
+   *   if (!known || !timingSafeEqual(known, createHash("sha256").update(token).digest())) return false;
+   *   if (route === "file" && key?.startsWith("private/")) return false;
+   *   return { nodeIds: [node] };
+   * };
+   * ```
    */
-  readonly authorize?: (request: Request, wanted: HttpSyncWanted) => boolean | Promise<boolean>;
+  readonly authorize?: (
+    request: Request & HttpSyncWanted,
+    wanted: HttpSyncWanted,
+  ) => boolean | HttpSyncGrant | Promise<boolean | HttpSyncGrant>;
+  /**
+   * Only rows of these apps are taken in and go out, whoever the caller is. Those of every registered app by default.
+   * It says nothing of shared records and files.
+   */
+  readonly apps?: readonly string[];
   /** The greatest body of an exchange, in bytes, unpacked. 64 MiB by default. A greater one is answered 413. */
   readonly maxBodyBytes?: number;
   /** The greatest file that may be put, in bytes, unpacked. No limit by default. */
@@ -1008,23 +1031,42 @@ declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSync
 
 /** What a request asks for, as `authorize` sees it. */
 interface HttpSyncWanted {
-  /** Which of the routes it is. */
-  readonly route: "exchange" | "reconcile" | "file";
-  /** The key of the file, decoded; `null` for an exchange and a reconciliation. */
+  /** In capitals. */
+  readonly method: string;
+  /**
+   * The prefix of the channel, `"/"` for one at the root. Of a handler it is where its router has mounted it, if the
+   * router says so as Express does (`req.baseUrl`).
+   */
+  readonly channel: string;
+  /** Which of the routes it is. A server also asks for paths and methods that it does not have: they are `"unknown"`. */
+  readonly route: "exchange" | "reconcile" | "file" | "unknown";
+  /** The key of the file, decoded; `null` where it is none, and where no file is asked for. */
   readonly key: string | null;
+  /** The app whose rows the channel carries, if its `apps` names one alone; else `null`. */
+  readonly appId: string | null;
+  /** By name in lower case; the values of several headers of one name are joined by `", "`. */
+  readonly headers: { readonly [name: string]: string | undefined };
+  /** The address of the caller, or of the proxy before it; `null` where it is not known. */
+  readonly remoteAddress: string | null;
+}
+
+/** What a caller may do that `authorize` lets in. What is not named is not limited. */
+interface HttpSyncGrant {
+  /** Items of other nodes are not taken in from it; each is refused with `FORBIDDEN`. */
+  readonly nodeIds?: readonly string[];
+  /** Nothing is taken in from it: items are refused with `FORBIDDEN`, and putting or deleting a file with 403. */
+  readonly readOnly?: boolean;
+  /** Rows of other apps are not taken in from it, and do not go to it. They are refused with `FORBIDDEN`. */
+  readonly apps?: readonly string[];
 }
 
 /** A request as `authorize` of {@link createHttpSyncServer} sees it. */
 interface HttpSyncRequest {
-  /** In capitals. */
-  readonly method: string;
   /**
    * The path, with the prefix of the channel and the query. The key of a file is encoded as
    * `encodeURIComponent` does it, however the caller spelt it.
    */
   readonly url: string;
-  /** By name in lower case; the values of several headers of one name are joined by `", "`. */
-  readonly headers: Record<string, string>;
 }
 
 /** A channel of {@link createHttpSyncServer}. */
@@ -1697,6 +1739,7 @@ interface ErrorReport {
  * | `MALFORMED_ITEM` | An item that its store holds is not one that can be exchanged. |
  * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
+ * | `FORBIDDEN` | Whoever let the caller in did not allow it this item or file; see the answer of `authorize` there. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
@@ -1726,6 +1769,7 @@ type ErrorCode =
   | "MALFORMED_ITEM"
   | "ITEM_TOO_LARGE"
   | "UNKNOWN_APP"
+  | "FORBIDDEN"
   | "APP_ERROR"
   | "BINARY_NOT_FOUND"
   | "INTERNAL_ERROR"
@@ -2089,6 +2133,7 @@ export {
   type HttpSyncHandler,
   type HttpSyncListenerOptions,
   type HttpSyncRequest,
+  type HttpSyncGrant,
   type HttpSyncWanted,
   type HttpSyncServer,
   type HttpSyncServerLimits,

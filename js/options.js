@@ -8,6 +8,7 @@
  * the table against `index.d.ts`. Defaults are the native side's.
  */
 
+const { authorizer, isTexts } = require("./authorize.js");
 const { isPromise } = require("./describe.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
@@ -48,6 +49,7 @@ const text = optional(
   (value) => typeof value === "string" && isWellFormed(value),
   true,
 );
+const texts = optional("an array of strings", isTexts);
 const any = (must, option, value) => value;
 
 /** A text that must be given, and not be empty. */
@@ -139,7 +141,14 @@ const CHANNEL = {
     lists: isScanned,
   }),
   objectStorageAdapter: calledLater,
-  authorize: callback,
+  authorize: (must, option, value) => {
+    callback(must, option, value);
+    return isNullish(value) ? undefined : authorizer(must, value);
+  },
+  apps: (must, option, value) => {
+    texts(must, option, value);
+    return isNullish(value) ? undefined : JSON.stringify({ apps: value });
+  },
   maxBodyBytes: count,
   maxFileBytes: count,
 };

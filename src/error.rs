@@ -68,6 +68,8 @@ pub enum ErrorKind {
     ItemTooLarge,
     /// A row belongs to an app or a table that this side does not know.
     UnknownApp,
+    /// Whoever let the caller in did not allow it this.
+    Forbidden,
     /// Two machines write with one node id.
     DuplicateNodeId,
     /// The app's own code threw; the source is the thrown value.
@@ -103,6 +105,7 @@ impl ErrorKind {
             Self::MalformedItem => "MALFORMED_ITEM",
             Self::ItemTooLarge => "ITEM_TOO_LARGE",
             Self::UnknownApp => "UNKNOWN_APP",
+            Self::Forbidden => "FORBIDDEN",
             Self::DuplicateNodeId => "DUPLICATE_NODE_ID",
             Self::Foreign => "APP_ERROR",
             Self::Internal => "INTERNAL_ERROR",
@@ -129,12 +132,13 @@ impl ErrorKind {
                 | Self::MalformedItem
                 | Self::ItemTooLarge
                 | Self::UnknownApp
+                | Self::Forbidden
         )
     }
 }
 
 /// Every kind that a peer may name.
-const ALL_KINDS: [ErrorKind; 21] = [
+const ALL_KINDS: [ErrorKind; 22] = [
     ErrorKind::Sync,
     ErrorKind::InvalidArgument,
     ErrorKind::InvalidKey,
@@ -154,6 +158,7 @@ const ALL_KINDS: [ErrorKind; 21] = [
     ErrorKind::MalformedItem,
     ErrorKind::ItemTooLarge,
     ErrorKind::UnknownApp,
+    ErrorKind::Forbidden,
     ErrorKind::DuplicateNodeId,
     ErrorKind::Foreign,
 ];

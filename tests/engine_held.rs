@@ -234,6 +234,22 @@ async fn an_item_that_lost_does_not_stop_its_node_while_its_winner_is_held() {
 }
 
 #[tokio::test]
+async fn an_item_that_lost_is_offered_again_once_its_winner_is_gone() {
+    let (node, hub) = setup(Setup::default());
+    node.write_record("x", None);
+    hub.later();
+    hub.write_record("x", None);
+    node.local
+        .fail(Operation::PutRecord, Some("x"), When::Always);
+    let _ = node.round().await;
+    hub.wipe();
+    node.write_record("after", None);
+    node.sync().await;
+    node.sync().await;
+    assert_eq!(ids(&hub), ["after", "x"]);
+}
+
+#[tokio::test]
 async fn a_wiped_peer_is_noticed_and_served_again() {
     let (node, hub) = setup(one_by_one());
     node.write_record("a", Some("k"));

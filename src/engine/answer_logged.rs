@@ -9,6 +9,7 @@ use crate::protocol::message::{Answer, Refusal, Request};
 
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
+use super::granted::Granted;
 use super::held::refusal;
 use super::planes::{digest_of, hash_of, in_common, look, streams_of};
 use super::ports::Side;
@@ -33,15 +34,16 @@ impl<S: Side> Responder<S> {
     /// What the stores failed with.
     pub(super) async fn answer_logged(
         &self,
+        side: &Granted<'_, S>,
         mut request: Request<S::Body>,
         asked: LogRequest,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
         if asked.compares() {
-            return compare(self, &asked).await;
+            return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
-        let (refused, refusing) = self.take_in_logged(items, &asked).await?;
+        let (refused, refusing) = self.take_in_logged(side, items, &asked).await?;
         let budget = request
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
@@ -67,7 +69,7 @@ impl<S: Side> Responder<S> {
                 look.want.push(key);
             }
         }
-        let views = look(&self.side, looks).await?;
+        let views = look(side, looks).await?;
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
             most.saturating_sub(FRAME_BYTES + 2 * budget)
         });
@@ -123,6 +125,7 @@ impl<S: Side> Responder<S> {
     /// Also returns how many items were refused; perhaps not each is named.
     async fn take_in_logged(
         &self,
+        side: &Granted<'_, S>,
         items: Vec<Item<S::Body>>,
         asked: &LogRequest,
     ) -> Result<(Vec<Refusal>, usize)> {
@@ -147,7 +150,7 @@ impl<S: Side> Responder<S> {
             max_clock_skew_ms: self.max_clock_skew_ms,
             known_apps_only: true,
         };
-        let arrivals = apply_logged(&self.side, items, sources, rules).await?;
+        let arrivals = apply_logged(side, items, sources, rules).await?;
         self.note_taken_in(&arrivals);
         let refusing = arrivals
             .iter()

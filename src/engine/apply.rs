@@ -338,6 +338,7 @@ pub async fn apply_all<S: Side>(
     items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
+    refuse_what_is_barred(side, &mut arrivals);
     let mut refused = Vec::new();
     if max_clock_skew_ms.is_some() && arrivals.iter().any(Arrival::is_waiting) {
         refused = refuse_the_future(&mut arrivals, side.clock().app_ms(), max_clock_skew_ms);
@@ -374,6 +375,15 @@ pub(super) fn no_store() -> Outcome {
         "take in an app row",
         "this side has no app rows; give it an `appSyncableSource`",
     ))
+}
+
+/// What the side bars stands by itself: it is not for its node that it is refused, so nothing waits behind it.
+pub(super) fn refuse_what_is_barred<S: Side>(side: &S, arrivals: &mut [Arrival<S::Body>]) {
+    for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_waiting()) {
+        if let Some(error) = side.bars(&arrival.item) {
+            arrival.fate = Fate::Settled(Outcome::Failed(error));
+        }
+    }
 }
 
 /// A timestamp of the future is refused before anything is written or heard by the clock. It is never

@@ -8,6 +8,7 @@ use crate::protocol::log::Cursor;
 
 use super::apply::{
     Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, refuse_the_future,
+    refuse_what_is_barred,
 };
 use super::change_log::{Advance, ChangeLog, Note};
 use super::ports::{Clock, Outcome, Side};
@@ -41,6 +42,7 @@ pub(super) async fn apply_logged<S: Side>(
 ) -> Result<Vec<Arrival<S::Body>>> {
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
+    refuse_what_is_barred(side, &mut arrivals);
     if arrivals.iter().any(Arrival::is_waiting) {
         refuse_the_future(
             &mut arrivals,

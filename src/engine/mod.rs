@@ -38,6 +38,7 @@ mod carry;
 pub mod change_log;
 mod claims;
 mod differences;
+mod granted;
 mod greeting;
 mod guarding;
 mod guards;

@@ -45,6 +45,11 @@ pub trait Side {
     fn clock(&self) -> &Self::Clock;
     /// The log.
     fn log(&self) -> &Self::Log;
+
+    /// Why an item is not taken in, whatever the stores say of it.
+    fn bars(&self, _item: &Item<Self::Body>) -> Option<Error> {
+        None
+    }
 }
 
 /// What a store is able to do beside what every store does.

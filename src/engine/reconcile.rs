@@ -12,6 +12,7 @@ use crate::protocol::watermarks::Watermarks;
 use super::caller::Engine;
 use super::change_log::{Advance, After, ChangeLog, Look, Note, View, Waiting};
 use super::differences::{Differences, MOST_SPANS, Thoroughly};
+use super::granted::Granted;
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
 use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
@@ -57,9 +58,9 @@ impl<B> Default for Travelled<B> {
 /// Answers a request that compares.
 pub(super) async fn compare<S: Side>(
     responder: &Responder<S>,
+    side: &Granted<'_, S>,
     asked: &LogRequest,
 ) -> Result<Answer<S::Body>> {
-    let side = &responder.side;
     if asked.verify && responder.may_verify(side.clock().system_ms(), VERIFY_AFTER_MS) {
         verify(side).await?;
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
+use crate::protocol::grant::Grant;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request};
@@ -14,6 +15,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::granted::Granted;
 use super::guards::{hear, late_of};
 use super::held::refusal;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
@@ -113,24 +115,23 @@ impl<S: Side> Responder<S> {
         mut request: Request<S::Body>,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
+        let grant = Arc::clone(&request.grant);
+        let side = &Granted {
+            side: &self.side,
+            grant: &grant,
+        };
         let seen = match request.log.take().filter(|_| keeps_logs(&self.side)) {
             Some(asked) if asked.seen.is_none() => {
                 self.clock_hears().await;
-                return self.answer_logged(request, *asked, packed).await;
+                return self.answer_logged(side, request, *asked, packed).await;
             }
             asked => asked.and_then(|asked| asked.seen).unwrap_or_default(),
         };
-        let lost = self.nodes_behind(&request.shipped_after).await?;
+        let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
-        let arrivals = apply_all(
-            &self.side,
-            request.items,
-            self.max_clock_skew_ms,
-            &mut guard,
-        )
-        .await;
-        let coverage = match coverage(&self.side).await {
+        let arrivals = apply_all(side, request.items, self.max_clock_skew_ms, &mut guard).await;
+        let coverage = match coverage(side).await {
             Ok(coverage) => {
                 let before = &request.shipped_after;
                 coverage.map(|held| without_failed(held, before, &arrivals))
@@ -162,7 +163,7 @@ impl<S: Side> Responder<S> {
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }
-        let told = overtaken(&self.side, (&request.watermarks, &seen), brought).await?;
+        let told = overtaken(side, (&request.watermarks, &seen), brought).await?;
         let ask = Ask {
             seen: request.watermarks,
             limit: request.limit,
@@ -173,7 +174,7 @@ impl<S: Side> Responder<S> {
             let watermarks = size_of_watermarks(coverage.as_ref()) + size_of_watermarks(again);
             most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
-        let (page, withheld) = self.page(&ask, packed, most).await?;
+        let (page, withheld) = self.page(side, &ask, packed, most).await?;
         let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
@@ -205,13 +206,14 @@ impl<S: Side> Responder<S> {
 
     async fn page(
         &self,
+        side: &Granted<'_, S>,
         ask: &Ask,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
         most: usize,
     ) -> Result<(Gathered<S::Body>, Vec<Refusal>)> {
         let (mut backlog, known) = (self.backlog.take(), self.known.take());
         let writers = Writers::Anyone(Some(&known));
-        let found = gather_sendable(&self.side, ask, (&mut backlog, writers), (packed, most)).await;
+        let found = gather_sendable(side, ask, (&mut backlog, writers), (packed, most)).await;
         self.backlog.replace(backlog);
         self.known.replace(known);
         let Sendable { mut page, withheld } = found?;
@@ -224,12 +226,13 @@ impl<S: Side> Responder<S> {
             self.warn_once(&refusal, "cannot be sent to a caller", Some(&error));
             named.push(refusal);
         }
-        named.extend(self.unordered(std::mem::take(&mut page.unorderable)).await);
+        let met = std::mem::take(&mut page.unorderable);
+        named.extend(self.unordered(side.grant, met).await);
         Ok((page, named))
     }
 
     /// What has no valid timestamp: what the stores can name, and what their reading `met`.
-    async fn unordered(&self, met: Unorderable<Item<S::Body>>) -> Vec<Refusal> {
+    async fn unordered(&self, grant: &Grant, met: Unorderable<Item<S::Body>>) -> Vec<Refusal> {
         let now = self.side.clock().system_ms();
         let is_due = |at: u64| now < at || now - at >= LOOK_AGAIN_MS;
         let mut unordered = self.unordered.take();
@@ -239,7 +242,7 @@ impl<S: Side> Responder<S> {
         }
         unordered.met(met);
         let mut named = Vec::new();
-        for item in unordered.iter() {
+        for item in unordered.iter().filter(|item| grant.shows_item(item)) {
             if let Some(error) = &item.fault {
                 let refusal = refusal(item, error);
                 self.warn_once(&refusal, "cannot be exchanged", Some(error));
@@ -281,21 +284,6 @@ impl<S: Side> Responder<S> {
         self.side.log().warn(&message, error);
     }
 
-    /// The nodes of which this side holds less than the caller was told before. Something was lost here
-    /// then, or a newer version of another node has taken the place of what was held; the caller finds
-    /// out by the answer's coverage, and sends again what follows on that. A side whose stores know no
-    /// coverage cannot check anything.
-    async fn nodes_behind(&self, shipped_after: &Watermarks) -> Result<HashSet<NodeId>> {
-        if shipped_after.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let Some(held) = coverage(&self.side).await? else {
-            return Ok(HashSet::new());
-        };
-        let behind = shipped_after.iter().filter(|(_, hlc)| !held.covers(hlc));
-        Ok(behind.map(|(node, _)| node.clone()).collect())
-    }
-
     /// What was taken in is there before anything is gathered. A record that is new belongs among those
     /// that a backlog remembers.
     pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
@@ -310,6 +298,21 @@ impl<S: Side> Responder<S> {
             }
         }
     }
+}
+
+/// The nodes of which this side holds less than the caller was told before. Something was lost here
+/// then, or a newer version of another node has taken the place of what was held; the caller finds
+/// out by the answer's coverage, and sends again what follows on that. A side whose stores know no
+/// coverage cannot check anything.
+async fn nodes_behind<S: Side>(side: &S, shipped_after: &Watermarks) -> Result<HashSet<NodeId>> {
+    if shipped_after.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let Some(held) = coverage(side).await? else {
+        return Ok(HashSet::new());
+    };
+    let behind = shipped_after.iter().filter(|(_, hlc)| !held.covers(hlc));
+    Ok(behind.map(|(node, _)| node.clone()).collect())
 }
 
 /// As many of the refusals as have at most `budget` bytes as text.

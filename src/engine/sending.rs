@@ -62,6 +62,9 @@ where
             let mut outbound = brought.unwrap_or_default();
             for item in lost.iter().filter(|_| !only_hears) {
                 outbound.runs.note(&item.hlc, true);
+                if let Some(id) = item.kind.record_id() {
+                    sweep.left_out.insert(id.clone(), item.hlc.clone());
+                }
             }
             let advertised = sweep.advertised(own);
             let shipped_after = sweep.floor_of(&outbound.shipped, peer);
@@ -71,8 +74,8 @@ where
                 shipped_after: shipped_after.clone(),
                 items: outbound.shipped.clone(),
                 limit,
-                max_answer_bytes: None,
                 log: told_of(sweep.looked.as_ref().map_or(seen, |looked| &looked.seen)),
+                ..Request::default()
             };
             let answer = match self.ask(request).await {
                 Err(error) => {

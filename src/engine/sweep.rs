@@ -43,9 +43,11 @@ pub struct Sweep<B> {
     /// The keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
     /// The same as the sweep before found it out. Such a version is not sent again: it would lose again, and each
-    /// round would count it as work. If the peer has lost the newer version meanwhile, this sweep does not find it
-    /// superseded, and the next one sends it.
+    /// round would count it as work.
     pub(super) superseded_before: HashMap<Text, Hlc>,
+    /// The versions that were left out for that. If the peer has lost the newer version meanwhile, this sweep does not
+    /// find them superseded, and the next one sends them.
+    pub(super) left_out: HashMap<Text, Hlc>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
@@ -88,6 +90,7 @@ impl<B> Default for Sweep<B> {
             gapped: HashSet::new(),
             superseded: HashMap::new(),
             superseded_before: HashMap::new(),
+            left_out: HashMap::new(),
             not_stored: HashSet::new(),
             blind: false,
             rewound: HashMap::new(),
@@ -150,11 +153,11 @@ pub(super) struct Known {
 impl<B> Sweep<B> {
     /// Ends this sweep: the next one begins at what is persisted.
     pub(super) fn end(&mut self) {
+        // What the peer refused is offered again, whatever else of that time it has, and so is what it may lack.
+        let offers_all = !self.refused.is_empty() || self.perhaps_lacking().next().is_some();
         let unordered = std::mem::take(&mut self.unordered);
         let superseded_before = std::mem::take(&mut self.superseded);
         let guards = std::mem::take(&mut self.guards);
-        // What the peer refused is offered again, whatever else of that time it has.
-        let offers_all = !self.refused.is_empty();
         *self = Self {
             superseded_before,
             unordered,
@@ -268,6 +271,14 @@ impl<B> Sweep<B> {
         if let (ItemKind::Record(id), Some(hlc)) = (&refusal.kind, &refusal.hlc) {
             self.superseded.insert(id.clone(), hlc.clone());
         }
+    }
+
+    /// What was left out, and was not found to be superseded in this sweep too.
+    fn perhaps_lacking(&self) -> impl Iterator<Item = &Hlc> {
+        let newer = |id: &Text| self.superseded.get(id);
+        let left_out = self.left_out.iter();
+        left_out
+            .filter_map(move |(id, hlc)| newer(id).is_none_or(|newer| newer <= hlc).then_some(hlc))
     }
 
     /// What the request says was seen.
@@ -393,13 +404,15 @@ impl<B> Sweep<B> {
         known
     }
 
-    /// The peer watermarks to persist: never past an item that is held on its way out, and not up at all
-    /// if a table could not be scanned.
+    /// The peer watermarks to persist: never past an item that is held on its way out or that the peer may lack, and
+    /// not up at all if a table could not be scanned.
     fn bound_peer(&self, persisted: &Watermarks, known: &Watermarks) -> Watermarks {
         let bound = |(node, hlc): (&NodeId, &Hlc)| {
             let before = persisted.get(node);
             let mut reached = Some(hlc);
-            if let Some(stop) = self.stopped.get(node).filter(|stop| hlc >= *stop) {
+            let lacking = self.perhaps_lacking().filter(|hlc| hlc.node_id == *node);
+            let stop = self.stopped.get(node).into_iter().chain(lacking).min();
+            if let Some(stop) = stop.filter(|stop| hlc >= *stop) {
                 let known_before_stop = [before, self.shipped.get(node)].into_iter().flatten();
                 reached = known_before_stop.filter(|hlc| *hlc < stop).max();
             }

@@ -7,19 +7,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 
 use super::serving::StoreFiles;
 use super::tasks::TaskQueue;
 use crate::engine::object::{Incoming, pieces_of};
 use crate::engine::ports::{Log as EngineLog, Stat};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::grant::Grant;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
-use crate::transport::routes::{Refusal, Route};
-use crate::transport::server::{About, Answers, Authorizer, Channel, File, Files, Later, Log};
+use crate::transport::routes::Refusal;
+use crate::transport::server::{
+    About, Answers, Authorizer, Channel, File, Files, Later, Log, Wanted,
+};
 
 /// What of a channel lives on the thread of its adapters.
 #[allow(
@@ -34,13 +36,12 @@ pub trait LocalChannel: 'static {
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>>;
     /// What the app's transport answers to the text of a request.
     async fn relay(&self, request: &str) -> Result<Json>;
-    /// Whether a caller comes in.
-    async fn opens(
+    /// What a caller may do, if it comes in.
+    async fn admits(
         &self,
         request: Option<&Self::Request>,
-        head: &Parts,
-        route: &Route,
-    ) -> Result<bool>;
+        wanted: &Wanted,
+    ) -> Result<Option<Grant>>;
     /// What is known of an object, if it is there.
     async fn stat(&self, key: &Text) -> Result<Option<Stat>>;
     /// An object and its content type, if it is there.
@@ -75,6 +76,8 @@ pub struct Around {
     pub store: Option<Arc<dyn ObjectStore>>,
     /// Whether somebody decides about callers.
     pub is_guarded: bool,
+    /// What every caller may do at most.
+    pub grant: Arc<Grant>,
     /// The most bytes of an exchange's body, unpacked.
     pub max_body: u64,
     /// The most bytes of a file.
@@ -103,6 +106,7 @@ impl<K: LocalChannel> Across<K> {
             answers: Arc::clone(&way) as _,
             files,
             authorizer: around.is_guarded.then(guard),
+            grant: around.grant,
             log: way,
             max_body: around.max_body,
             max_file: around.max_file,
@@ -181,12 +185,11 @@ impl<K: LocalChannel> Answers for Across<K> {
 }
 
 impl<K: LocalChannel> Authorizer for Across<K> {
-    fn opens(&self, request: &Parts, route: &Route) -> Later<'_, bool> {
-        let (head, route) = (request.clone(), route.clone());
+    fn admits(&self, wanted: Wanted) -> Later<'_, Option<Grant>> {
         self.run(
             "authorize",
             async move |channel: &K, context: &Context<K>| {
-                channel.opens(context.request.as_ref(), &head, &route).await
+                channel.admits(context.request.as_ref(), &wanted).await
             },
         )
     }

@@ -148,6 +148,7 @@ pub fn read_request(scope: Scope<'_>, value: Value<'_>) -> Result<Request<Body>>
         items: request.items()?,
         max_answer_bytes: request.count("maxAnswerBytes")?,
         log: request.log()?,
+        ..Request::default()
     })
 }
 

@@ -152,8 +152,21 @@ impl Peer {
     pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
         match self.0.native::<InProcess>()? {
             Some(in_process) => in_process.answer_json(request).await,
-            None => self.exchange(request).await,
+            None => self.answer_within_grant(request).await,
         }
+    }
+}
+
+impl Peer {
+    /// The answer of a transport of the app's, which knows nothing of grants: it is not shown what it may not take in,
+    /// and nothing is passed on that the caller may not see.
+    async fn answer_within_grant(&self, mut request: Request<Body>) -> Result<Answer<Body>> {
+        let refused = request.take_out_barred();
+        let grant = Arc::clone(&request.grant);
+        let mut answer = self.exchange(request).await?;
+        answer.items.retain(|item| grant.shows_item(item));
+        answer.refused.extend(refused);
+        Ok(answer)
     }
 }
 

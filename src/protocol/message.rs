@@ -1,5 +1,8 @@
 //! The two messages of an exchange.
 
+use std::sync::Arc;
+
+use super::grant::Grant;
 use super::hlc::{Hlc, safe_integer};
 use super::item::{Item, ItemKind};
 use super::log::{LogAnswer, LogRequest};
@@ -35,12 +38,38 @@ pub struct Request<B> {
     pub max_answer_bytes: Option<usize>,
     /// What sides with change logs say beside it.
     pub log: Option<Box<LogRequest>>,
+    /// What the caller may do. It is not in the message: whoever let the caller in says it.
+    pub grant: Arc<Grant>,
 }
 
 impl<B> Request<B> {
     /// Whether it compares what both sides hold, and moves nothing.
     pub fn compares(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.compares())
+    }
+
+    /// Takes out what the caller may not write, and says so. What is left does not count as all that was sent.
+    pub fn take_out_barred(&mut self) -> Vec<Refusal> {
+        let grant = Arc::clone(&self.grant);
+        let mut refused = Vec::new();
+        self.items.retain(|item| match grant.bars(item) {
+            None => true,
+            Some(error) => {
+                refused.push(Refusal::new(
+                    item.kind.clone(),
+                    Some(item.hlc.clone()),
+                    error.kind().code().to_owned(),
+                    error.to_string(),
+                ));
+                false
+            }
+        });
+        if let Some(log) = self.log.as_mut().filter(|_| !refused.is_empty()) {
+            for plane in [&mut log.records, &mut log.rows].into_iter().flatten() {
+                plane.follows = None;
+            }
+        }
+        refused
     }
 }
 
@@ -53,6 +82,7 @@ impl<B> Default for Request<B> {
             limit: DEFAULT_PAGE_LIMIT,
             max_answer_bytes: None,
             log: None,
+            grant: Arc::default(),
         }
     }
 }
@@ -142,6 +172,7 @@ impl<B> Request<B> {
             limit: self.limit,
             max_answer_bytes: self.max_answer_bytes,
             log: self.log,
+            grant: self.grant,
         })
     }
 }

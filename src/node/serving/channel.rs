@@ -1,9 +1,9 @@
 //! A channel: what the options of a handler, or of one channel of a server, describe.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 
 use crate::engine::ports::Stat;
 use crate::error::{Error, Result};
@@ -17,18 +17,19 @@ use crate::node::options::Options;
 use crate::node::runtime::await_js;
 use crate::node::transport::{InProcess, Peer};
 use crate::node::value::{Env, Persistent, Scope, Value};
+use crate::protocol::grant::Grant;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
-use crate::transport::routes::Route;
-use crate::transport::server::{Channel, DEFAULT_MAX_BODY};
+use crate::transport::server::{Channel, DEFAULT_MAX_BODY, Wanted};
 
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
     answering: Answering,
     storage: JsBlobs,
     authorize: Option<Persistent>,
+    grant: Arc<Grant>,
     max_body: u64,
     max_file: u64,
     env: Rc<Env>,
@@ -59,6 +60,10 @@ impl JsChannel {
             answering,
             storage: JsBlobs(options.object("objectStorageAdapter")?),
             authorize: options.function("authorize")?,
+            grant: match options.string("apps")? {
+                Some(json) => Arc::new(grant("apps", &json)?),
+                None => Arc::default(),
+            },
             max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
             max_file: bytes("maxFileBytes", u64::MAX)?,
             env: Rc::clone(env),
@@ -101,34 +106,24 @@ impl LocalChannel for JsChannel {
         peer.relay(request).await
     }
 
-    /// Only `true` lets a caller in.
-    async fn opens(
-        &self,
-        request: Option<&Persistent>,
-        head: &Parts,
-        route: &Route,
-    ) -> Result<bool> {
+    async fn admits(&self, request: Option<&Persistent>, wanted: &Wanted) -> Result<Option<Grant>> {
         let Some(authorize) = &self.authorize else {
-            return Ok(true);
+            return Ok(Some(Grant::default()));
         };
         await_js(
             &self.env,
             "authorize",
             |scope| {
-                let visitor = match request {
+                let request = match request {
                     Some(request) => request.value(scope)?,
-                    None => write_head(scope, head)?,
+                    None => scope.undefined()?,
                 };
-                let args = [visitor, wanted(scope, route)?];
+                let args = [request, scope.text(&wanted.to_json().to_string())?];
                 scope.call(scope.undefined()?, authorize.value(scope)?, &args)
             },
             |scope, answer| {
-                if let Some(opens) = scope.as_boolean(answer) {
-                    return Ok(opens);
-                }
-                let got = scope.describe(answer, true)?;
-                let what = format!("must answer true or false, got {got}");
-                Err(invalid("authorize", &what))
+                let granted = scope.as_string(answer);
+                granted.map(|json| grant("authorize", &json)).transpose()
             },
         )
         .await
@@ -167,30 +162,9 @@ impl LocalChannel for JsChannel {
     }
 }
 
-/// What a request asks for, whatever its spelling.
-fn wanted<'s>(scope: Scope<'s>, route: &Route) -> Result<Value<'s>> {
-    let key = match route.key() {
-        Some(key) => scope.text(key)?,
-        None => scope.null()?,
-    };
-    scope.object_of(&[("route", scope.text(route.name())?), ("key", key)])
-}
-
-/// A request that never was in JavaScript.
-fn write_head<'s>(scope: Scope<'s>, head: &Parts) -> Result<Value<'s>> {
-    let headers = scope.object()?;
-    for name in head.headers.keys() {
-        let values = head.headers.get_all(name).iter();
-        let values: Vec<_> = values
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
-    }
-    scope.object_of(&[
-        ("method", scope.text(head.method.as_str())?),
-        ("url", scope.text(&head.uri.to_string())?),
-        ("headers", headers),
-    ])
+/// A grant, as `js/authorize.js` writes it.
+fn grant(operation: &'static str, json: &str) -> Result<Grant> {
+    serde_json::from_str(json).map_err(|error| invalid(operation, &error.to_string()))
 }
 
 /// What tasks of a server or a handler are run with.
@@ -212,6 +186,7 @@ pub fn across(
     Ok(Some(Across::new(tasks, number, relays).channel(Around {
         store: store_of::<dyn ObjectStore>(&channel.storage.0)?,
         is_guarded: channel.authorize.is_some(),
+        grant: Arc::clone(&channel.grant),
         max_body: channel.max_body,
         max_file: channel.max_file,
     })))

@@ -44,6 +44,7 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
             })?),
         },
         log: malformed.log(fields.log)?,
+        ..Request::default()
     })
 }
 

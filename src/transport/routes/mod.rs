@@ -40,26 +40,6 @@ pub enum Route {
     File(Action, String),
 }
 
-impl Route {
-    /// The name of the route, as apps read it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Exchange => "exchange",
-            Self::Reconcile => "reconcile",
-            Self::Health => "health",
-            Self::File(..) => "file",
-        }
-    }
-
-    /// The key of the file that is asked for, if one is.
-    pub fn key(&self) -> Option<&str> {
-        match self {
-            Self::File(_, key) => Some(key),
-            Self::Exchange | Self::Reconcile | Self::Health => None,
-        }
-    }
-}
-
 /// What is to be done with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -73,6 +53,13 @@ pub enum Action {
     Delete,
 }
 
+impl Action {
+    /// Whether the storage is another one after it.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Put | Self::Delete)
+    }
+}
+
 /// A method and a target, looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -84,6 +71,27 @@ pub enum Found {
     OtherMethods(&'static str),
     /// Not ours.
     Nothing,
+}
+
+impl Found {
+    /// The name of what is asked for, as apps read it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Route(Route::Exchange) => "exchange",
+            Self::Route(Route::Reconcile) => "reconcile",
+            Self::Route(Route::Health) => "health",
+            Self::Route(Route::File(..)) | Self::BadKey(_) => "file",
+            Self::OtherMethods(_) | Self::Nothing => "unknown",
+        }
+    }
+
+    /// The key of the file that is asked for, if one is.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Route(Route::File(_, key)) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// Looks up a method and the target of a request line. The query does not count.

@@ -66,6 +66,11 @@ impl Refusal {
         .with(WWW_AUTHENTICATE, "Bearer")
     }
 
+    /// The app let the caller in, but not for this.
+    pub fn forbidden(message: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorKind::Forbidden.code(), message)
+    }
+
     /// There is nothing here.
     pub fn not_found(message: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
@@ -140,6 +145,9 @@ impl Refusal {
                 kind.code(),
                 error.to_string(),
             ),
+            ErrorKind::Forbidden => {
+                Self::new(StatusCode::FORBIDDEN, kind.code(), error.to_string())
+            }
             ErrorKind::Busy => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 kind.code(),

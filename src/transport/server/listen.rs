@@ -90,6 +90,18 @@ impl Channels {
         Self(channels)
     }
 
+    /// What is answered to a path of no channel. Where every channel is guarded, that there is none is not told either.
+    fn refusal(&self) -> Refusal {
+        if self
+            .0
+            .iter()
+            .all(|(_, channel)| channel.authorizer.is_some())
+        {
+            return Refusal::unauthorized();
+        }
+        Refusal::not_found("there is no such channel here")
+    }
+
     /// The channel of a path, and the rest of the path.
     fn of<'p>(&self, path: &'p str) -> Option<(&Channel, &'p str)> {
         self.0.iter().find_map(|(prefix, channel)| {
@@ -342,15 +354,14 @@ impl Server {
             if find(&head.method, &path) == Found::Route(Route::Health) {
                 return (healthy(), None);
             }
-            let refusal = Refusal::not_found("there is no such channel here");
-            return (refused(refusal), None);
+            return (refused(self.channels.refusal()), None);
         };
         let found = find(&head.method, rest);
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
-        let route = match admit(channel, found, &head).await {
-            Ok(Route::Health) => return (healthy(), None),
-            Ok(route) => route,
+        let admitted = match admit((channel, prefix), found, &head, Some(caller)).await {
+            Ok((Route::Health, _)) => return (healthy(), None),
+            Ok(admitted) => admitted,
             Err(refusal) => return (refused(refusal), None),
         };
         let Some(work) = self.take_up(caller) else {
@@ -358,7 +369,7 @@ impl Server {
         };
         let why = Why::default();
         let body = intake.steadily(self.limits.body_timeout, why.clone());
-        let response = answer(channel, route, &head, (body.boxed(), why)).await;
+        let response = answer(channel, admitted, &head, (body.boxed(), why)).await;
         (response, Some(work))
     }
 

@@ -13,6 +13,7 @@ mod outgoing;
 mod service;
 mod shares;
 mod upload;
+mod wanted;
 
 use std::fmt;
 use std::ops::Range;
@@ -20,18 +21,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::request::Parts;
 
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, Result};
+use crate::protocol::grant::Grant;
 use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
-use crate::transport::routes::Route;
 
 pub use handed::{handed, headers_of};
 pub use service::serve;
 pub use upload::Why;
+pub use wanted::Wanted;
 
 /// The most bytes of a body by default.
 pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
@@ -65,8 +66,8 @@ pub trait Files: Send + Sync {
 
 /// Who decides whether a caller comes in.
 pub trait Authorizer: Send + Sync {
-    /// Whether this request is let in, which asks for `route`.
-    fn opens(&self, request: &Parts, route: &Route) -> Later<'_, bool>;
+    /// What the caller may do, if it is let in.
+    fn admits(&self, wanted: Wanted) -> Later<'_, Option<Grant>>;
 }
 
 /// Where faults are written down.
@@ -114,6 +115,8 @@ pub struct Channel {
     pub files: Arc<dyn Files>,
     /// Who decides about callers; without it, all come in.
     pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// What every caller may do at most.
+    pub grant: Arc<Grant>,
     /// Where faults go.
     pub log: Arc<dyn Log>,
     /// The most bytes of an exchange's body, unpacked.

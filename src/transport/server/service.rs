@@ -1,8 +1,10 @@
 //! From a request to its answer.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
@@ -15,9 +17,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::upload::{Upload, Why};
-use super::{About, AnswerBody, Channel, ReadFile, SMALL_ANSWER};
+use super::{About, AnswerBody, Channel, ReadFile, SMALL_ANSWER, Wanted};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::grant::Grant;
 use crate::protocol::message::Answer;
 use crate::protocol::wire::{Json, read_request, write_answer};
 use crate::transport::gzip::{WORTH_PACKING, pack};
@@ -44,43 +47,59 @@ pub async fn serve(
     body: Chunks,
     why: Why,
 ) -> Response<AnswerBody> {
-    match admit(channel, found, &head).await {
-        Ok(route) => answer(channel, route, &head, (body, why)).await,
+    match admit((channel, ""), found, &head, None).await {
+        Ok(admitted) => answer(channel, admitted, &head, (body, why)).await,
         Err(refusal) => refused(refusal),
     }
 }
 
-/// The route of a request that is let in. What is refused costs no more than this, and its body is not read.
-pub(super) async fn admit(channel: &Channel, found: Found, head: &Parts) -> Result<Route, Refusal> {
-    let route = match found {
-        Found::Route(route) => route,
-        Found::BadKey(what) => return Err(Refusal::bad_key(what)),
-        Found::OtherMethods(allowed) => return Err(Refusal::other_methods(allowed)),
-        Found::Nothing => return Err(Refusal::not_found("there is no such path here")),
-    };
+/// What a caller that was let in asks for, and what it may do.
+pub(super) type Admitted = (Route, Arc<Grant>);
+
+/// Whether a request of the channel with this prefix is let in. What is refused costs no more than this, and its body
+/// is not read. Nothing is told of routes and keys before.
+pub(super) async fn admit(
+    (channel, prefix): (&Channel, &str),
+    found: Found,
+    head: &Parts,
+    caller: Option<IpAddr>,
+) -> Result<Admitted, Refusal> {
+    let mut grant = Arc::clone(&channel.grant);
     if let Some(authorizer) = &channel.authorizer
-        && route != Route::Health
+        && found != Found::Route(Route::Health)
     {
-        let opens = caught(channel, async {
-            let opens = authorizer.opens(head, &route).await;
+        let wanted = Wanted::new((channel, prefix), &found, head, caller);
+        let admitted = caught(channel, async {
+            let admitted = authorizer.admits(wanted).await;
             // If the authorizer fails, the caller is not let in.
-            opens.map_err(|error| explained(channel, "authorize", &error, None))
+            admitted.map_err(|error| explained(channel, "authorize", &error, None))
         });
-        if !opens.await? {
+        let Some(allowed) = admitted.await? else {
             return Err(Refusal::unauthorized());
+        };
+        if !allowed.is_whole() {
+            grant = Arc::new(grant.and(&allowed));
         }
     }
-    Ok(route)
+    match found {
+        Found::Route(Route::File(action, _)) if grant.read_only && action.writes() => {
+            Err(Refusal::forbidden("the caller may only read here"))
+        }
+        Found::Route(route) => Ok((route, grant)),
+        Found::BadKey(what) => Err(Refusal::bad_key(what)),
+        Found::OtherMethods(allowed) => Err(Refusal::other_methods(allowed)),
+        Found::Nothing => Err(Refusal::not_found("there is no such path here")),
+    }
 }
 
 /// Answers a request that was let in, as [`serve`] says.
 pub(super) async fn answer(
     channel: &Channel,
-    route: Route,
+    admitted: Admitted,
     head: &Parts,
     (body, why): (Chunks, Why),
 ) -> Response<AnswerBody> {
-    let answered = caught(channel, follow(channel, route, head, (body, &why))).await;
+    let answered = caught(channel, follow(channel, admitted, head, (body, &why))).await;
     let mut response = answered.unwrap_or_else(refused);
     add_marker(response.headers_mut());
     response
@@ -127,13 +146,13 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
 
 async fn follow(
     channel: &Channel,
-    route: Route,
+    (route, grant): Admitted,
     head: &Parts,
     (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
     match route {
         Route::Health => Ok(healthy()),
-        Route::Exchange | Route::Reconcile => exchange(channel, head, body, why).await,
+        Route::Exchange | Route::Reconcile => exchange(channel, grant, head, (body, why)).await,
         Route::File(action, key) => {
             let explain = |error| explained(channel, "serve a file", &error, Some(why));
             match action {
@@ -193,19 +212,22 @@ impl Outgoing {
 
 async fn exchange(
     channel: &Channel,
+    grant: Arc<Grant>,
     head: &Parts,
-    body: Chunks,
-    why: &Why,
+    (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
     let explain = |error: Error| explained(channel, "exchange", &error, Some(why));
     let upload = Upload::new(&head.headers, body, why.clone(), channel.max_body)?;
     let text = upload.whole().await.map_err(explain)?;
     let request = aside(text.len(), move || Ok((read_request(&text)?, text))).await;
-    let (request, text) = request.map_err(|error| match error.kind() {
+    let (mut request, text) = request.map_err(|error| match error.kind() {
         ErrorKind::Sync => Refusal::malformed(error.to_string()),
         _ => explain(error),
     })?;
-    let relayed = channel.answers.relay(&text);
+    // What a caller may not do is left out of what was read, not of its text.
+    let relays = grant.is_whole();
+    request.grant = grant;
+    let relayed = relays.then(|| channel.answers.relay(&text)).flatten();
     drop(text);
     let answer = match relayed {
         Some(text) => Outgoing::Text(text.await.map_err(explain)?),

@@ -1,0 +1,190 @@
+//! A side as a caller may see it: without the rows of other apps.
+//!
+//! What the stores say of those is left out here, once, whichever way the caller exchanges. An answering side looks at
+//! its stores through this alone.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::delta::{Ask, Stretch};
+use crate::protocol::grant::Grant;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, Table};
+use crate::protocol::log::{Cursor, Digest, Key, Keyed, Range, Reply, Span, Stream};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+
+use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::ports::{AppRows, Capabilities, Late, Order, Outcome, Scanned, Side};
+
+/// See the [module page](self).
+pub(super) struct Granted<'a, S> {
+    pub(super) side: &'a S,
+    pub(super) grant: &'a Grant,
+}
+
+impl<S: Side> Side for Granted<'_, S> {
+    type Body = S::Body;
+    type Records = S::Records;
+    type Rows = Self;
+    type Clock = S::Clock;
+    type Log = S::Log;
+
+    fn records(&self) -> Option<&S::Records> {
+        self.side.records()
+    }
+
+    fn rows(&self) -> Option<&Self> {
+        self.side.rows().map(|_| self)
+    }
+
+    fn clock(&self) -> &S::Clock {
+        self.side.clock()
+    }
+
+    fn log(&self) -> &S::Log {
+        self.side.log()
+    }
+
+    fn bars(&self, item: &Item<S::Body>) -> Option<Error> {
+        self.grant.bars(item)
+    }
+}
+
+impl<S: Side> Granted<'_, S> {
+    fn stores(&self) -> Result<&S::Rows> {
+        self.side.rows().ok_or_else(|| {
+            let what = "there are no app rows; this is a fault of this package, please report it";
+            Error::new(ErrorKind::Internal, "exchange", what)
+        })
+    }
+
+    fn shows(&self, stream: &Stream) -> bool {
+        match stream {
+            Stream::Records => true,
+            Stream::Rows(table) => self.grant.shows(&table.app),
+        }
+    }
+
+    fn shows_named(&self, stream: &str) -> bool {
+        self.shows(&Stream::named(stream))
+    }
+}
+
+impl<S: Side> AppRows<S::Body> for Granted<'_, S> {
+    type Cursor = <S::Rows as AppRows<S::Body>>::Cursor;
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.stores()?.capabilities()
+    }
+
+    async fn tables(&self) -> Result<Vec<Table>> {
+        let mut tables = self.stores()?.tables().await?;
+        tables.retain(|table| self.grant.shows(&table.app));
+        Ok(tables)
+    }
+
+    async fn knows(&self, app: &Text) -> Result<bool> {
+        self.stores()?.knows(app).await
+    }
+
+    async fn coverage(&self, table: &Table) -> Result<Watermarks> {
+        self.stores()?.coverage(table).await
+    }
+
+    async fn newest_upto(&self, table: &Table, marks: &Watermarks) -> Result<Option<Watermarks>> {
+        self.stores()?.newest_upto(table, marks).await
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.stores()
+            .map_or_else(|_| Late::default(), |rows| rows.late(known))
+    }
+
+    async fn changes(&self, table: &Table, ask: &Ask) -> Result<Stretch<Item<S::Body>>> {
+        self.stores()?.changes(table, ask).await
+    }
+
+    async fn scan(
+        &self,
+        table: &Table,
+        from: (&Hlc, Option<Self::Cursor>),
+        ask: &Ask,
+        horizon: Option<&Hlc>,
+    ) -> Result<Scanned<S::Body, Self::Cursor>> {
+        self.stores()?.scan(table, from, ask, horizon).await
+    }
+
+    async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<S::Body>>> {
+        self.stores()?.unorderable(table, limit).await
+    }
+
+    async fn apply_one(&self, item: &Item<S::Body>) -> Result<()> {
+        self.stores()?.apply_one(item).await
+    }
+
+    async fn apply(&self, items: Vec<Item<S::Body>>, order: Order) -> Result<Vec<Outcome>> {
+        self.stores()?.apply(items, order).await
+    }
+}
+
+impl<S: Side> ChangeLog<S::Body> for Granted<'_, S> {
+    fn has_log(&self) -> bool {
+        self.stores().is_ok_and(ChangeLog::has_log)
+    }
+
+    async fn look(&self, mut look: Look) -> Result<View<S::Body>> {
+        look.want.retain(|key| self.shows(&key.stream));
+        let mut view = self.stores()?.look(look).await?;
+        if self.grant.apps.is_some() {
+            view.items
+                .retain(|(_, Keyed { key, .. })| self.shows(&key.stream));
+            let streams = view.streams.iter();
+            let shown = streams.filter(|(name, _)| self.shows_named(name));
+            let shown = shown.map(|(name, digest)| (name.to_owned(), digest));
+            view.streams = Arc::new(shown.collect());
+        }
+        Ok(view)
+    }
+
+    async fn take_in(
+        &self,
+        items: Vec<Item<S::Body>>,
+        origin: Option<Cursor>,
+        advance: Option<Advance>,
+    ) -> Result<Vec<Outcome>> {
+        self.stores()?.take_in(items, origin, advance).await
+    }
+
+    async fn note(&self, note: Note) -> Result<()> {
+        self.stores()?.note(note).await
+    }
+
+    async fn verify(&self) -> Result<u64> {
+        self.stores()?.verify().await
+    }
+
+    /// Of what is not shown, nothing is said to differ.
+    async fn compare(&self, spans: Vec<Span>) -> Result<Vec<Reply>> {
+        let shown: Vec<bool> = spans
+            .iter()
+            .map(|span| self.shows_named(&span.range.stream))
+            .collect();
+        let asked = spans.into_iter().zip(&shown);
+        let asked = asked.filter_map(|(span, shown)| shown.then_some(span));
+        let mut replies = self.stores()?.compare(asked.collect()).await?.into_iter();
+        let reply = |shown: bool| match shown {
+            true => replies.next(),
+            false => Some(Reply::Same),
+        };
+        Ok(shown.into_iter().filter_map(reply).collect())
+    }
+
+    async fn digests(&self, ranges: Vec<Range>) -> Result<Vec<Digest>> {
+        self.stores()?.digests(ranges).await
+    }
+
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
+        self.stores()?.versions(ranges).await
+    }
+}

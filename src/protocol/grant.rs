@@ -1,0 +1,100 @@
+//! What a caller may do beside reading.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::hlc::NodeId;
+use super::item::{Item, ItemKind};
+use super::text::Text;
+use crate::error::{Error, ErrorKind};
+
+/// What a caller may do. By default everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grant {
+    /// Nothing is taken in from it.
+    pub read_only: bool,
+    /// Only items of these nodes are taken in from it.
+    #[serde(rename = "nodeIds")]
+    pub nodes: Option<HashSet<NodeId>>,
+    /// Only rows of these apps are taken in from it, and go to it.
+    pub apps: Option<HashSet<Text>>,
+}
+
+impl Grant {
+    /// Whether it leaves nothing out.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let both = |a: &Option<HashSet<Text>>, b: &Option<HashSet<Text>>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.intersection(b).cloned().collect()),
+            (a, b) => a.as_ref().or(b.as_ref()).cloned(),
+        };
+        Self {
+            read_only: self.read_only || other.read_only,
+            nodes: both(&self.nodes, &other.nodes),
+            apps: both(&self.apps, &other.apps),
+        }
+    }
+
+    /// Whether rows of the app go to the caller.
+    pub fn shows(&self, app: &Text) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.contains(app))
+    }
+
+    /// Whether the item may go to the caller.
+    pub fn shows_item<B>(&self, item: &Item<B>) -> bool {
+        match &item.kind {
+            ItemKind::Record(_) => true,
+            ItemKind::Row(table) => self.shows(&table.app),
+        }
+    }
+
+    /// Why the item is not taken in from the caller, if it is not.
+    pub fn bars<B>(&self, item: &Item<B>) -> Option<Error> {
+        let node = &item.hlc.node_id;
+        let what = if self.read_only {
+            "the caller may only read here".to_owned()
+        } else if self
+            .nodes
+            .as_ref()
+            .is_some_and(|nodes| !nodes.contains(node))
+        {
+            format!("the caller may not write for the node {node:?}")
+        } else if let ItemKind::Row(table) = &item.kind
+            && !self.shows(&table.app)
+        {
+            format!("the caller may not write rows of the app {:?}", table.app)
+        } else {
+            return None;
+        };
+        let error = Error::new(ErrorKind::Forbidden, "take in an item", what);
+        Some(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(apps: &[&str]) -> Grant {
+        Grant {
+            apps: Some(apps.iter().copied().map(Text::from).collect()),
+            ..Grant::default()
+        }
+    }
+
+    #[test]
+    fn two_grants_together_allow_what_both_allow() {
+        let both = of(&["notes", "photos"]).and(&of(&["photos", "tasks"]));
+        assert_eq!(both, of(&["photos"]));
+        assert_eq!(both.and(&Grant::default()), both);
+        assert!(Grant::default().is_whole());
+        assert!(!of(&[]).is_whole());
+    }
+}

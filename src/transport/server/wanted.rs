@@ -1,0 +1,68 @@
+//! What a caller asks for, in the one form in which it is decided about.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use http::request::Parts;
+use serde_json::{Map, Value, json};
+
+use super::Channel;
+use crate::transport::routes::Found;
+
+/// What a caller asks for, whatever the protocol and the spelling.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    method: String,
+    url: String,
+    channel: String,
+    route: &'static str,
+    key: Option<String>,
+    app_id: Option<String>,
+    headers: HeaderMap,
+    remote_address: Option<IpAddr>,
+}
+
+impl Wanted {
+    /// What this request of the `channel` with a prefix wants.
+    pub(super) fn new(
+        (channel, prefix): (&Channel, &str),
+        found: &Found,
+        head: &Parts,
+        caller: Option<IpAddr>,
+    ) -> Self {
+        let apps = channel.grant.apps.iter().flatten();
+        let mut apps = apps.map(ToString::to_string);
+        Self {
+            method: head.method.to_string(),
+            url: head.uri.to_string(),
+            channel: if prefix.is_empty() { "/" } else { prefix }.to_owned(),
+            route: found.name(),
+            key: found.key().map(str::to_owned),
+            app_id: apps.next().filter(|_| apps.next().is_none()),
+            headers: head.headers.clone(),
+            remote_address: caller,
+        }
+    }
+
+    /// As an app reads it. The values of several headers of one name are joined.
+    pub fn to_json(&self) -> Value {
+        let header = |name: &http::HeaderName| {
+            let values = self.headers.get_all(name).iter();
+            let values: Vec<_> = values
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
+            (name.to_string(), Value::from(values.join(", ")))
+        };
+        let headers: Map<_, _> = self.headers.keys().map(header).collect();
+        json!({
+            "method": self.method,
+            "url": self.url,
+            "channel": self.channel,
+            "route": self.route,
+            "key": self.key,
+            "appId": self.app_id,
+            "headers": headers,
+            "remoteAddress": self.remote_address.map(|address| address.to_canonical().to_string()),
+        })
+    }
+}
