@@ -211,12 +211,15 @@ async fn what_was_refused_once_goes_again_in_the_same_sweep_whatever_else_has_it
 #[tokio::test]
 async fn what_was_refused_is_offered_by_the_next_engine_too_whatever_else_has_its_time() {
     for has_been_here in [false, true] {
-        let (node, hub) = without_a_log(1);
+        let (node, hub) = setup(Setup {
+            page_limit: 1,
+            ..Setup::default()
+        });
         if has_been_here {
             node.write_record("before", None);
             node.sync().await;
         }
-        let hlc = node.side.clock.now();
+        let hlc = Hlc::new(NOW_MS - 50, 0, Text::from("phone"));
         node.put_record(record(hlc.clone(), body("a"), None));
         assert!(node.rows.write(&row_at(hlc, "b")));
         hub.local.fail(Operation::ApplyRow, Some("b"), When::Always);

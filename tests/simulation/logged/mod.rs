@@ -33,7 +33,8 @@ const KEPT_SEEDS: [u64; 16] = [
     72_001_816,
     72_001_976,
     100_062_594,
-    100_062_985, 200_053_787,
+    100_062_985,
+    200_053_787,
 ];
 
 fn play(scenario: &Scenario) -> (Option<String>, Vec<String>, Tally) {
