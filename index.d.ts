@@ -1074,6 +1074,14 @@ type HttpSyncChannel = HttpSyncChannelOptions<HttpSyncRequest>;
 
 /** What a server allows. */
 interface HttpSyncServerLimits {
+  /**
+   * The names by which a server is called, and the hosts of web pages that may use it, such as `"sync.home"` or
+   * `"app.home:8443"`. It counts for channels without `authorize`: there a browser must not be made to write by a page
+   * of elsewhere, so a `Host` that is neither loopback nor the address that was reached nor named here, and an `Origin`
+   * that is neither the server's own nor named here, are answered 403; an exchange as `text/plain` or as a form, 415.
+   * Empty by default.
+   */
+  readonly allowedHosts?: readonly string[];
   /** From the first byte of a request to the last of its headers, in milliseconds. 10 seconds by default. */
   readonly headerTimeoutMs?: number;
   /**

@@ -125,7 +125,7 @@ for (const { front, kind, title } of SIDES) {
       const side = await open(t);
       const body = JSON.stringify({ watermarks: {}, records: [recordOf("evil", at(5, "a"))] });
       const head = (length) =>
-        `POST /sync/exchange HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+        `POST /sync/exchange HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
       const hangUp = (socket) => socket.end();
       await raw(side.port, head(body.length + 10), body, hangUp);
       await raw(side.port, head(body.length), body.slice(0, -30), hangUp);

@@ -52,7 +52,7 @@ for (const { front, kind, title } of SIDES) {
       assert.equal((await side.databaseAdapter.query({})).records.length, 50);
 
       const ask = JSON.stringify({ watermarks: {} });
-      const head = `POST /sync/exchange HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${ask.length}\r\n`;
+      const head = `POST /sync/exchange HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${ask.length}\r\n`;
       const [plain, small] = [
         await raw(side.port, `${head}\r\n${ask}`),
         await raw(side.port, `${head}Accept-Encoding: gzip\r\n\r\n${ask}`),
@@ -184,7 +184,7 @@ for (const { front, kind, title } of SIDES) {
         "http://elsewhere/files/private/diary",
       ];
       for (const target of spellings) {
-        const head = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+        const head = `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
         const answer = await raw(side.port, head);
         assert.doesNotMatch(answer, /SECRET/, target);
         // Behind `node:http` a target with a host is the app's.
@@ -245,7 +245,7 @@ for (const { front, kind, title } of SIDES) {
     test("an upload that breaks off leaves what was there", async (t) => {
       const side = await open(t);
       await side.objectStorageAdapter.put("f", Buffer.from("before"));
-      const head = "PUT /files/f HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n";
+      const head = "PUT /files/f HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n";
       await raw(side.port, head, Buffer.alloc(300_000), (socket) => socket.end());
       await raw(side.port, head, Buffer.alloc(300_000), (socket) => {
         setTimeout(() => socket.destroy(), 20);
@@ -266,7 +266,7 @@ for (const { front, kind, title } of SIDES) {
         for (const method of ["PUT", "GET", "DELETE"]) {
           const said = await raw(
             side.port,
-            `${method} /files/${key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+            `${method} /files/${key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
           );
           assert.match(said, /^HTTP\/1\.1 400 /, `${method} ${key}`);
           assert.match(said, /"code":"INVALID_KEY"/);

@@ -103,7 +103,7 @@ test("a sender that drips is cut off, and nothing is left of what it sent", asyn
     socket.on("close", () => clearInterval(timer));
   };
   const head = (method, path) =>
-    `${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n`;
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n`;
   const [body, file, headers] = await Promise.all([
     raw(side.port, head("POST", "/sync/exchange"), drip(" ")),
     raw(side.port, head("PUT", "/files/f"), drip("x")),
@@ -119,7 +119,7 @@ test("a sender that drips is cut off, and nothing is left of what it sent", asyn
 test("a connection that does nothing is let go of, before and after a request", async (t) => {
   const side = await serverOf(t, { idleTimeoutMs: 200 });
   assert.equal(await raw(side.port), "");
-  const said = await raw(side.port, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+  const said = await raw(side.port, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   assert.match(said, /^HTTP\/1\.1 200 /);
 });
 
@@ -130,7 +130,7 @@ test("who does not take its answer is let go of", async (t) => {
   socket.on("error", () => {});
   await once(socket, "connect");
   socket.pause();
-  socket.write("GET /files/big HTTP/1.1\r\nHost: x\r\n\r\n");
+  socket.write("GET /files/big HTTP/1.1\r\nHost: localhost\r\n\r\n");
   let status = 503;
   for (let n = 0; n < 200 && status === 503; n += 1) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -157,7 +157,7 @@ test("past so many connections the next wait until one ends", async (t) => {
   const side = await serverOf(t, { maxConnections: 1 });
   const first = connect(side.port, "127.0.0.1");
   await once(first, "connect");
-  const request = "GET /health HTTP/1.1\r\nHost: x\r\n";
+  const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n";
   first.write(`${request}\r\n`);
   await once(first, "data");
   let over = false;

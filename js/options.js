@@ -254,6 +254,10 @@ const OPTIONS = {
     ...Object.fromEntries(
       Object.entries(CHANNEL).map(([name, kind]) => [name, ofChannelsOr(kind)]),
     ),
+    allowedHosts: (must, option, value) => {
+      texts(must, option, value);
+      return isNullish(value) ? undefined : JSON.stringify(value);
+    },
     headerTimeoutMs: count,
     bodyTimeoutMs: count,
     idleTimeoutMs: count,

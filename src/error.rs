@@ -298,7 +298,7 @@ impl Error {
         self.0.network.as_ref()
     }
 
-    /// The cause itself, for who wants to hand it on.
+    /// The cause itself, to be handed on.
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`protocol`] | timestamps, watermarks, pages: the rules | I/O, async, clocks |
 //! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
-//! | [`store`] | SQLite files, folders | who asks |
+//! | [`store`] | SQLite files, folders | its callers |
 //! | [`transport`] | HTTP: client and server | stores, JavaScript |
 //! | [`polling`] | work that is polled by what it waits for | what that is, JavaScript |
 //! | [`joint`] | how stores and transports meet | JavaScript |

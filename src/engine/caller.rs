@@ -59,7 +59,7 @@ pub struct Engine<S: Side, O, X, T, E> {
     pub peer: X,
     /// What is persisted; without it every sweep begins at nothing.
     pub state: Option<T>,
-    /// Who hears of what was applied.
+    /// The listeners, told of what was applied.
     pub events: E,
     /// See [`RoundOptions`].
     pub options: RoundOptions,

@@ -41,7 +41,7 @@ impl Default for Others {
 pub enum After {
     /// Behind this number.
     Seq(u64),
-    /// Behind what somebody has who has taken in as much as these cursors say.
+    /// Behind what a side has that has taken in as much as these cursors say.
     Common(Vec<Cursor>),
 }
 

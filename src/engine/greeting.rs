@@ -10,7 +10,7 @@ use super::planes::{hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{Pair, Peer, Planes, Session};
 
-/// So many logs of others are told of when it is not known which of them is the peer's.
+/// The most logs of others that are told of when it is not known which of them is the peer's.
 const LATEST_OTHERS: usize = 32;
 
 /// So much of the own history is told to a peer that was not asked before.

@@ -8,7 +8,7 @@
 //! in two places, or a store lost what it had.
 //!
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
-//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in what came and notes how far
+//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer and notes how far
 //! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
 //! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store.
 //!

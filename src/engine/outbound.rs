@@ -176,7 +176,7 @@ pub async fn gather<S: Side>(
     }
 }
 
-/// Who else writes to the stores while they are read.
+/// What else writes to the stores while they are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Writers<'a> {
     /// The app alone, with timestamps of one node and of now.

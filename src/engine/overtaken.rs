@@ -26,7 +26,7 @@ use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
 use super::session::Planes;
 use super::sweep::Sweep;
 
-/// At most so many entries of a log are looked at for one answer.
+/// The most entries of a log that are looked at for one answer.
 const MOST_LOOKED_AT: usize = 10_000;
 
 /// The versions that came with a message and are new here, as far as they can be told apart without their keys: how many

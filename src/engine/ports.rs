@@ -304,7 +304,7 @@ pub struct Late {
     pub count: u64,
     /// Those that are asked for.
     pub stamps: Vec<Hlc>,
-    /// The nodes of which nobody was told yet.
+    /// The nodes of which nothing was told yet.
     pub untold: Vec<NodeId>,
 }
 
@@ -337,7 +337,7 @@ pub trait Exchange<B> {
     }
 }
 
-/// Who wants to hear what a round did.
+/// The listeners of a round.
 pub trait Events {
     /// These shared records were newly applied.
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;

@@ -23,10 +23,10 @@ use super::session::{Pair, Peer, Planes, Session, Untold};
 use super::stuck::Waits;
 use super::waiting::note_waiting;
 
-/// A caller can have the log held against the tables once in so many milliseconds.
+/// The milliseconds between two times that a caller can have the log held against the tables.
 const VERIFY_AFTER_MS: u64 = 60_000;
 
-/// What is to travel may stand still for so many requests: the peer first passes what it was sent before, or forgets
+/// The most requests for which what is to travel may stand still: the peer first passes what it was sent before, or forgets
 /// some of it.
 const MOST_STALLS: usize = 3;
 

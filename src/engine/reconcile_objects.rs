@@ -19,17 +19,17 @@ use super::progress::Phase;
 /// At most this many keys are named in each list.
 const MOST_NAMED: usize = 1000;
 
-/// So many objects are looked for before those that were not found are brought over.
+/// The number of objects that are looked for before those that were not found are brought over.
 const AT_ONCE: usize = 256;
 
 /// What became of the objects.
 #[derive(Debug, Default)]
 pub struct Objects {
-    /// So many keys were looked for on both sides.
+    /// The keys that were looked for on both sides.
     pub checked: usize,
-    /// So many objects were brought to the peer.
+    /// The objects that were brought to the peer.
     pub sent: usize,
-    /// So many were fetched from it.
+    /// The objects that were fetched from it.
     pub received: usize,
     /// The first keys of which neither side has the object that its item means.
     pub missing: Vec<Text>,

@@ -25,12 +25,12 @@ use crate::transport::client::{Caller, Head, Headers};
 pub trait App: 'static {
     /// The app's clock, of this side or of the other.
     type Clock: Clock;
-    /// Who hears of the round.
+    /// The listeners of the round.
     type Events: Events;
 
     /// The clock of this side, or that of the peer's.
     fn clock(&self, of_peer: bool) -> Option<&Self::Clock>;
-    /// Who hears of the round.
+    /// The listeners of the round.
     fn events(&self) -> &Self::Events;
     /// Says a warning.
     fn warn(&self, message: &str, error: Option<&Error>);
@@ -167,7 +167,7 @@ impl<A: App> Events for Listeners<A> {
     }
 }
 
-/// Who speaks with a peer on a thread of its own. The app is asked for headers where it has a say in them.
+/// The caller of a peer, on a thread of its own. The app is asked for headers where it has a say in them.
 pub struct Asking<A> {
     /// The way to the app, and the number of the peer there.
     pub app: Option<(TaskQueue<A>, usize)>,

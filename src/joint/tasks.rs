@@ -59,7 +59,7 @@ impl<C: 'static> TaskQueue<C> {
     }
 
     fn push(&self, task: Option<Task<C>>) {
-        // Nobody runs it where the thread has ended.
+        // It is not run if the thread has ended.
         let _ = self.0.send(task);
     }
 }

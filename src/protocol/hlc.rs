@@ -22,7 +22,7 @@ pub struct Hlc {
     pub wall_time: u64,
     /// Counts what happened within one millisecond.
     pub counter: u64,
-    /// Who wrote it.
+    /// The node that wrote it.
     pub node_id: NodeId,
 }
 

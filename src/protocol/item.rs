@@ -208,7 +208,7 @@ pub fn row_blob(table: &Table, said: Said, deleted: bool) -> Option<Blob> {
     record_blob(said, deleted)
 }
 
-/// Why something is no item, in words for the one who is told.
+/// Why something is no item, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoItem {
     /// A record that is none.

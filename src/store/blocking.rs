@@ -106,7 +106,7 @@ where
     })
 }
 
-/// Lets a thread of the pool bring `work` to its end, which nobody waits for.
+/// Lets a thread of the pool bring `work` to its end without waiting for it.
 pub(super) fn detach<W>(operation: &'static str, work: W) -> Result<()>
 where
     W: Future<Output = ()> + Send + 'static,

@@ -2,7 +2,7 @@
 //! of an exchange that is made of them ([`side`]).
 //!
 //! What a store does is said once, in a trait for each kind: [`RecordStore`], [`AppRowStore`], [`StateStore`],
-//! [`ObjectStore`]. A store is a folder here that implements one of them. Who uses a store knows its trait
+//! [`ObjectStore`]. A store is a folder here that implements one of them. The users of a store know its trait
 //! alone; to an engine each is a port by [`ports`].
 //!
 //! What holds for all of them:

@@ -59,7 +59,7 @@ impl MemoryBlobs {
         self.storage.objects.borrow().contains_key(key)
     }
 
-    /// Whether an object of so many bytes is there, without asking the plan.
+    /// Whether an object of that many bytes is there, without asking the plan.
     pub fn is_of_size(&self, key: &str, bytes: usize) -> bool {
         let objects = self.storage.objects.borrow();
         let found = objects.get(&Text::from(key));

@@ -20,7 +20,7 @@ use crate::protocol::watermarks::Watermarks;
 /// How unseen records are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// By a pass over all of them; nobody can say what is held.
+    /// By a scan of all of them; it cannot say what is held.
     Scanned,
     /// By a pass over all of them, which what is held can spare.
     Covered,

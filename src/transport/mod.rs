@@ -1,7 +1,7 @@
 //! The exchange over HTTP.
 //!
 //! The messages are those of [`crate::protocol::wire`]; files lie beside them under `/files/`. What both
-//! ends have to agree on is here, and in `docs/protocol.md` for who writes a peer in another language.
+//! ends have to agree on is here, and in `docs/protocol.md` for peers in other languages.
 
 pub mod client;
 pub mod gzip;
@@ -22,7 +22,7 @@ pub const RECONCILE_PATH: &str = "/sync/reconcile";
 /// What the path of a file begins with; its key follows, percent-encoded.
 pub const FILES_PREFIX: &str = "/files/";
 
-/// The header that every answer of this protocol's routes has: he who answers speaks it.
+/// The header that every answer of this protocol's routes has: the peer speaks it.
 pub const MARKER: &str = "starkeep-sync";
 
 /// What stands in it: the version.

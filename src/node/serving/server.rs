@@ -11,17 +11,20 @@ use serde_json::json;
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
+use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::Channel;
 use crate::transport::server::listen::{Limits, Listening, bind};
+use crate::transport::server::origin::Hosts;
 
 /// What is behind a server object.
 struct Server {
     prefixes: Vec<String>,
     context: Rc<Context>,
+    hosts: Hosts,
     limits: Limits,
     state: RefCell<ServerState>,
 }
@@ -45,6 +48,7 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             channels,
             request: None,
         }),
+        hosts: read_hosts(&options)?,
         limits: read_limits(&options)?,
         state: RefCell::new(ServerState::Closed),
     });
@@ -73,6 +77,15 @@ fn read_channels<'s>(
             Ok((prefix.unwrap_or_default(), Rc::new(channel)))
         })
         .collect()
+}
+
+fn read_hosts(options: &Options<'_>) -> Result<Hosts> {
+    let given = options.string("allowedHosts")?;
+    let read = |error: serde_json::Error| invalid("allowedHosts", &error.to_string());
+    let allowed = given.map(|json| serde_json::from_str(&json).map_err(read));
+    Ok(Hosts {
+        allowed: allowed.transpose()?.unwrap_or_default(),
+    })
 }
 
 fn read_limits(options: &Options<'_>) -> Result<Limits> {
@@ -160,7 +173,12 @@ async fn start(
     }
     let end = EndOfTasks(queue);
     let bound = (listener, address);
-    let listening = Listening::begin(threads()?, bound, (channels, server.limits), end);
+    let listening = Listening::begin(
+        threads()?,
+        bound,
+        (channels, server.hosts.clone(), server.limits),
+        end,
+    );
     server.state.replace(ServerState::Listening(listening));
     Ok((address, tasks))
 }

@@ -106,7 +106,7 @@ impl History {
         })
     }
 
-    /// How far somebody has this log who has taken in what `cursors` say. A stretch that is not known here was
+    /// How far a side has this log that has taken in what `cursors` say. A stretch that is not known here was
     /// another file's; of a known one, what this log has of it is common to both.
     pub fn common(&self, cursors: &[Cursor]) -> Option<u64> {
         let of = |cursor: &Cursor| {

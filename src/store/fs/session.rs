@@ -5,7 +5,7 @@
 //! and what is in it is left over from a crash; it is removed when the next store opens. This needs no
 //! clocks and no process ids, which mean nothing between containers that share a folder.
 //!
-//! The file may be removed only by who holds its lock, and a lock counts only if the file is still there
+//! The file may be removed only by the holder of its lock, and a lock counts only if the file is still there
 //! once it is held. That closes the gap between creating the file and locking it.
 
 use std::fs::{File, TryLockError};

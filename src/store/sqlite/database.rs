@@ -1,4 +1,4 @@
-//! An open database: one connection that writes, several that read, and who may use them.
+//! An open database: one connection that writes, several that read, and the turns in which they are used.
 //!
 //! What holds:
 //!

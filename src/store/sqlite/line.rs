@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::store::Holder;
 
-/// The connection that writes, and who stands in line for it.
+/// The connection that writes, and those that wait for it.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) writer: Arc<Mutex<Connection>>,

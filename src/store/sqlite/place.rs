@@ -1,6 +1,6 @@
 //! Whether an open database is still the file at its path, and whether that file is sound.
 //!
-//! A file that was removed, or that another was put in the place of, goes on to work for who has it open:
+//! A file that was removed, or that another was put in the place of, goes on to work for all that have it open:
 //! what is written there is gone with the last handle. So the file at the path is compared with the one
 //! that was opened before each use. On Windows an open database can be neither removed nor replaced; there
 //! only a missing path is noticed.

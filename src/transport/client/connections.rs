@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// then is lost and sent again, so connections are not used again after less.
 const QUIET_AFTER: Duration = Duration::from_secs(4);
 
-/// However long a request may take: who has not accepted a connection by then will not.
+/// However long a request may take: a peer that has not accepted a connection by then will not.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connections that are used again, for any number of peers. Cheap to clone.
@@ -64,7 +64,7 @@ fn build(over: Over) -> Result<reqwest::Client> {
         Over::Any => builder(),
         Over::Fresh => builder().pool_max_idle_per_host(0),
     };
-    // Fails where the system trusts nobody; that others are trusted besides would hide it.
+    // Fails if the system trusts no one; that others are trusted besides would hide it.
     let client = match builder().build() {
         Ok(client) if more.is_empty() => Ok(client),
         Ok(_) => builder().tls_certs_merge(more).build(),

@@ -28,7 +28,7 @@ pub trait Sender {
     /// Bytes, or a message, wherever they are.
     type Data;
 
-    /// Sends a request of which no more than so many bytes are wanted.
+    /// Sends a request of which at most that many bytes are wanted.
     async fn send(&self, asked: &Asked<'_, Self::Data>) -> Result<Sent<Self::Data>, Failure>;
 
     /// How many bytes there are; `None` where it is no bytes.
@@ -193,7 +193,7 @@ fn found<S: Sender>(
 pub struct OverFetch<S, C> {
     /// How requests are sent.
     pub sender: S,
-    /// Who adds to them.
+    /// The caller, which adds to them.
     pub caller: C,
     /// What paths are appended to.
     pub base_url: String,

@@ -76,7 +76,7 @@ impl Head {
     }
 }
 
-/// Who speaks with a peer: what it adds to requests, and the threads that it has for them.
+/// The caller of a peer: what it adds to requests, and the threads that it has for them.
 #[allow(
     async_fn_in_trait,
     reason = "the crate's own callers name the concrete types"

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Response, StatusCode};
 
@@ -69,6 +69,20 @@ impl Refusal {
     /// The app let the caller in, but not for this.
     pub fn forbidden(message: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, ErrorKind::Forbidden.code(), message)
+    }
+
+    /// The request can be read in more than one way.
+    pub fn misframed(message: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message).with(CONNECTION, "close")
+    }
+
+    /// An exchange is JSON, which a page of elsewhere cannot send without asking first.
+    pub fn no_exchange() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_TYPE",
+            "an exchange has the Content-Type application/json",
+        )
     }
 
     /// There is nothing here.

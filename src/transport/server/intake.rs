@@ -18,8 +18,8 @@ use crate::transport::routes::Refusal;
 /// Less than this within the body timeout is too slow.
 const LEAST_PROGRESS: usize = 16 * 1024;
 
-/// How much of an unwanted body is read nevertheless, so that the answer is: who still sends does not
-/// listen, and who is cut off loses what was said.
+/// How much of an unwanted body is read nevertheless, so that the answer is: a caller that still sends does not
+/// listen, and one that is cut off loses what was said.
 const MOST_UNWANTED: usize = 64 * 1024 * 1024;
 const LONGEST_UNWANTED: Duration = Duration::from_secs(5);
 

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::idle_timeout::{End, Pulse, Watched};
 use super::intake::Intake;
+use super::origin::{Hosts, is_simple_body, misframed};
 use super::outgoing::Outgoing;
 use super::service::{admit, answer, healthy, refused};
 use super::shares::{Share, Shares};
@@ -113,9 +114,17 @@ impl Channels {
 
 struct Server {
     channels: Channels,
+    hosts: Hosts,
     limits: Limits,
     requests: Arc<Semaphore>,
     shares: Shares,
+}
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    caller: IpAddr,
+    own: Option<IpAddr>,
 }
 
 /// The most bytes of an HTTP/2 answer that wait in memory for the caller's window.
@@ -158,13 +167,13 @@ impl Listening {
     pub fn begin(
         threads: &Runtime,
         (listener, address): (TcpListener, SocketAddr),
-        (channels, limits): (Vec<(String, Channel)>, Limits),
+        (channels, hosts, limits): (Vec<(String, Channel)>, Hosts, Limits),
         end: impl Send + 'static,
     ) -> Self {
         let (closing, close) = watch::channel(false);
         let (ended, over) = watch::channel(false);
         threads.spawn(async move {
-            run(listener, Channels::new(channels), limits, close).await;
+            run(listener, (Channels::new(channels), hosts), limits, close).await;
             drop(end);
             ended.send_replace(true);
         });
@@ -199,7 +208,7 @@ impl Listening {
 /// Serves until `closing` is true, then lets what is in work end.
 pub async fn run(
     listener: TcpListener,
-    channels: Channels,
+    (channels, hosts): (Channels, Hosts),
     limits: Limits,
     mut closing: watch::Receiver<bool>,
 ) {
@@ -211,6 +220,7 @@ pub async fn run(
     ));
     let server = Arc::new(Server {
         channels,
+        hosts,
         limits,
         requests,
         shares: Shares::new(limits.max_requests_per_address),
@@ -275,6 +285,7 @@ async fn connection(
 ) {
     // Answers are written in few pieces; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
+    let own = stream.local_addr().ok().map(|own| own.ip().to_canonical());
     let pulse = Pulse::new();
     let Limits {
         header_timeout,
@@ -295,9 +306,10 @@ async fn connection(
         .max_concurrent_streams(streams)
         .max_send_buf_size(MOST_UNSENT);
     let watched = pulse.clone();
+    let ends = Ends { caller, own };
     let service = service_fn(move |request| {
         let (server, pulse) = (Arc::clone(&server), pulse.clone());
-        async move { Ok::<_, Infallible>(server.answer(request, (&pulse, caller)).await) }
+        async move { Ok::<_, Infallible>(server.answer(request, (&pulse, ends)).await) }
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut stopped = pin!(watched.stopped(header_timeout, idle_timeout));
@@ -325,15 +337,15 @@ impl Server {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        (pulse, caller): (&Pulse, IpAddr),
+        (pulse, ends): (&Pulse, Ends),
     ) -> Response<Outgoing<Work>> {
         let beat = pulse.beat();
         let has_windows = request.version() == Version::HTTP_2;
         let (head, body) = request.into_parts();
         let expects = head.headers.contains_key(EXPECT);
         let intake = Intake::new(body);
-        let (response, work) = self.serve(head, &intake, caller).await;
-        // Ends at once where the body was read. Who waits to be asked for it sends none.
+        let (response, work) = self.serve(head, &intake, ends).await;
+        // Ends at once where the body was read. A caller that waits to be asked for it sends none.
         if !expects {
             tokio::spawn(intake.pass_by());
         }
@@ -346,8 +358,11 @@ impl Server {
         &self,
         mut head: http::request::Parts,
         intake: &Intake,
-        caller: IpAddr,
+        Ends { caller, own }: Ends,
     ) -> (Response<AnswerBody>, Option<Work>) {
+        if let Some(refusal) = misframed(&head) {
+            return (refused(refusal), None);
+        }
         let path = head.uri.path().to_owned();
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
@@ -357,6 +372,14 @@ impl Server {
             return (refused(self.channels.refusal()), None);
         };
         let found = find(&head.method, rest);
+        if channel.authorizer.is_none() && found != Found::Route(Route::Health) {
+            let is_exchange = matches!(found, Found::Route(Route::Exchange | Route::Reconcile));
+            let is_simple = is_exchange && is_simple_body(&head.headers);
+            let refusal = self.hosts.refusal(&head, own);
+            if let Some(refusal) = refusal.or_else(|| is_simple.then(Refusal::no_exchange)) {
+                return (refused(refusal), None);
+            }
+        }
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
         let admitted = match admit((channel, prefix), found, &head, Some(caller)).await {

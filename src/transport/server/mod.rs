@@ -1,6 +1,6 @@
 //! The side that answers over HTTP, whatever holds the socket.
 //!
-//! A [`Channel`] is what is behind the routes: somebody who answers exchanges, a storage of files, and,
+//! A [`Channel`] is what is behind the routes: an answering side, a storage of files, and,
 //! where the app wants one, an [`Authorizer`]. [`serve`] takes a request to its answer. It runs on the native
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
@@ -9,6 +9,7 @@ mod handed;
 mod idle_timeout;
 mod intake;
 pub mod listen;
+pub mod origin;
 mod outgoing;
 mod service;
 mod shares;
@@ -40,13 +41,13 @@ pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
 /// The answer of a channel, in time.
 pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
 
-/// Who answers exchanges.
+/// The answering side of exchanges.
 pub trait Answers: Send + Sync {
-    /// One request and its answer. Requests may overlap; who answers takes them one by one.
+    /// One request and its answer. Requests may overlap; they are answered one by one.
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>>;
 
     /// The same from text to text, where somebody answers to whom a request goes as it came, and whose
-    /// answer goes out as it is: with fields that nobody here knows. The request is well-formed.
+    /// answer goes out as it is: with fields that are unknown here. The request is well-formed.
     fn relay(&self, _request: &[u8]) -> Option<Later<'_, Json>> {
         None
     }
@@ -64,7 +65,7 @@ pub trait Files: Send + Sync {
     fn delete(&self, key: String) -> Later<'_, ()>;
 }
 
-/// Who decides whether a caller comes in.
+/// Decides whether a caller comes in.
 pub trait Authorizer: Send + Sync {
     /// What the caller may do, if it is let in.
     fn admits(&self, wanted: Wanted) -> Later<'_, Option<Grant>>;
@@ -109,11 +110,11 @@ const SMALL_ANSWER: u64 = 64 * 1024;
 /// What is behind the routes.
 #[derive(Clone)]
 pub struct Channel {
-    /// Who answers exchanges.
+    /// The answering side of exchanges.
     pub answers: Arc<dyn Answers>,
     /// The files.
     pub files: Arc<dyn Files>,
-    /// Who decides about callers; without it, all come in.
+    /// Decides about callers; without it, all come in.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// What every caller may do at most.
     pub grant: Arc<Grant>,

@@ -375,7 +375,7 @@ fn describe(headers: &mut HeaderMap, about: &About) {
     let known = known.and_then(|text| HeaderValue::from_str(text).ok());
     headers.insert(CONTENT_TYPE, known.clone().unwrap_or(UNKNOWN_TYPE));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // What is under a key may change: who keeps a copy asks whether it has.
+    // What is under a key may change: a cache asks whether it has.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A stored page is not one of this server's: opened in a browser it must not act in the server's name.

@@ -67,6 +67,7 @@ impl World {
                 node.rows.put_journal(Some(Journal::default()));
                 self.start(*place);
                 self.forget_what_nobody_has();
+                self.loses_what_children_hold(*place);
             }
             Deed::Remove {
                 place,
@@ -135,6 +136,17 @@ impl World {
         }
         self.start(place);
         self.forget_what_nobody_has();
+        self.loses_what_children_hold(place);
+    }
+
+    /// What a side without a log stores from memory, after its peer has lost it, came late for that side: watermarks do
+    /// not tell if the peer holds later items of that node again.
+    fn loses_what_children_hold(&self, place: usize) {
+        let holding = self.holding_in_memory.borrow();
+        let children = holding
+            .iter()
+            .filter(|child| self.nodes[**child].place.parent == place);
+        self.blind.borrow_mut().extend(children);
     }
 
     fn clone_place(&self, from: usize, to: usize) {

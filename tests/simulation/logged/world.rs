@@ -59,6 +59,8 @@ pub struct World {
     pub stamps: RefCell<Vec<(usize, Hlc)>>,
     /// Places whose logs do not know what was done.
     pub blind: RefCell<BTreeSet<usize>>,
+    /// Places without logs at which something that came in is held, in memory alone.
+    pub holding_in_memory: RefCell<BTreeSet<usize>>,
     /// Objects that were removed by hand somewhere.
     pub removed_objects: RefCell<BTreeSet<String>>,
     /// An app put an older version in the place of a newer one.
@@ -94,6 +96,7 @@ impl World {
             snapshots: RefCell::default(),
             stamps: RefCell::default(),
             blind: RefCell::default(),
+            holding_in_memory: RefCell::default(),
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
@@ -324,6 +327,15 @@ impl World {
             } else {
                 "rounds that threw"
             });
+            if let Ok(round) = &outcome {
+                let mut holding = self.holding_in_memory.borrow_mut();
+                let holds = round.held.iter().any(|(inbound, ..)| *inbound);
+                if holds && !self.exchanges_by_logs(node.index) {
+                    holding.insert(node.index);
+                } else {
+                    holding.remove(&node.index);
+                }
+            }
             self.note(|| format!("n{} round: {outcome:?}", node.index));
             done.borrow_mut().push(outcome);
         }

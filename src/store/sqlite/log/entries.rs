@@ -103,7 +103,7 @@ fn remove_replaced(sql: &dyn Sql, plane: Plane) -> Result<HashMap<u64, Digest>> 
     Ok(removed)
 }
 
-/// So many entries are made by one statement.
+/// The number of entries made by one statement.
 const MADE_AT_ONCE: usize = 500;
 
 fn number_them(

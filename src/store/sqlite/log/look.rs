@@ -18,7 +18,7 @@ use crate::protocol::text::Text;
 /// Reads the items that lie under a key.
 pub type Fetch<'a, B> = &'a mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>;
 
-/// So many entries are read at one time.
+/// The number of entries read at one time.
 const BATCH: u64 = 1024;
 
 /// The streams of a log as they were read last, and the state of the log that they belong to.

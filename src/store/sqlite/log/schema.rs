@@ -221,7 +221,7 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     ]
 }
 
-/// Begins a stretch behind a number. The first of all has what was there before there was any: nobody has heard of it.
+/// Begins a stretch behind a number. The first of all has what was there before there was any: no peer has heard of it.
 pub(super) const BEGIN_AFTER: &str = "INSERT INTO @_generations (first, generation)
   SELECT CASE WHEN EXISTS (SELECT 1 FROM @_generations) THEN ?1 + 1 ELSE 1 END, lower(hex(randomblob(8)))";
 
@@ -237,7 +237,7 @@ pub fn is_up_to_date(sql: &dyn Sql, plane: Plane) -> Result<bool> {
 }
 
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
-/// writes. One that nothing was written in is forgotten, for nobody can have heard of it.
+/// writes. One that nothing was written in is forgotten, for no peer can have heard of it.
 pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
     let head = [integer(head(sql, plane)?)];
     for statement in [
