@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -22,8 +23,8 @@ const MOST_NAMED: usize = 1000;
 /// So many objects are looked for before those that were not found are brought over.
 const AT_ONCE: usize = 256;
 
-/// What became of the objects.
-#[derive(Debug, Default)]
+/// What became of the objects. Its counts can be written as JSON.
+#[derive(Debug, Default, Serialize)]
 pub struct Objects {
     /// So many keys were looked for on both sides.
     pub checked: usize,
@@ -32,8 +33,10 @@ pub struct Objects {
     /// So many were fetched from it.
     pub received: usize,
     /// The first keys of which neither side has the object that its item means.
+    #[serde(skip)]
     pub missing: Vec<Text>,
     /// The first keys whose objects could not be brought over, with the reasons.
+    #[serde(skip)]
     pub failed: Vec<(Text, Error)>,
 }
 

@@ -4,6 +4,8 @@
 //! the answer's page, fetch its objects, persist how far both sides got. How far that is, is decided in
 //! [`Sweep::learn`]; the round only does things.
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
@@ -22,8 +24,9 @@ use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
-/// What a round did.
-#[derive(Debug)]
+/// What a round did. What is data alone of it can be written as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report<B> {
     /// Shared records that are new here, with their objects.
     pub applied: usize,
@@ -32,10 +35,13 @@ pub struct Report<B> {
     /// Whether another round has something to do at once.
     pub has_more: bool,
     /// What is held in this sweep, the first item of each node and direction.
+    #[serde(skip)]
     pub held: Vec<Held<B>>,
     /// How many of the items sent the peer says that it holds now; all of them if it does not say.
+    #[serde(skip)]
     pub(crate) landed: usize,
     /// Whether both sides are proved to hold the same; `None` if they exchange by watermarks, which cannot prove it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_sync: Option<bool>,
 }
 

@@ -6,19 +6,15 @@ use rusqlite::types::Value as Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::pages::read_outcomes;
-use super::records::no_stamp;
-use super::rows::row_at;
+use super::pages::{no_stamp, page_of, read_outcomes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, faulty_record, faulty_row, malformed, read_hlcs, read_stamped};
+use crate::node::convert::{Body, malformed, read_hlcs, read_stored};
 use crate::node::error::warn_once;
-use crate::node::runtime::{Argument, JsObject, await_js, kept};
-use crate::node::value::{
-    Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
-};
-use crate::protocol::hlc::{Hlc, safe_integer};
+use crate::node::runtime::{JsObject, await_js, kept};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
+use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::log::canonical_body;
 use crate::store::sqlite::handle::{
     self, Accepted, AppHandle, HandleLog, Logged, NamedTable, Wanted,
 };
@@ -289,25 +285,16 @@ fn read_items(
                     let reason = scope.as_string(scope.element(reasons, at)?);
                     Ok(reason.map_or_else(no_stamp, |reason| malformed(&reason)))
                 };
-                let item = scope.element(found, at)?;
-                match (&wanted.stream, stamp) {
-                    (Stream::Records, Some(hlc)) => read_stamped(scope, item, hlc),
-                    (Stream::Records, None) => faulty_record(scope, item, (Hlc::zero(), fault()?)),
-                    (Stream::Rows(table), Some(hlc)) => row_at(scope, item, (table, &hlc)),
-                    (Stream::Rows(table), None) => {
-                        faulty_row(scope, item, (table, Hlc::zero(), fault()?))
-                    }
-                }
+                let stamp = match stamp {
+                    Some(hlc) => Ok(hlc),
+                    None => Err(fault()?),
+                };
+                read_stored(scope, &wanted.stream, scope.element(found, at)?, stamp)
             })
         });
         all.push(items.collect::<Result<Vec<_>>>()?);
     }
     Ok(all)
-}
-
-/// The items as an array of JavaScript.
-fn page_of<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<Value<'s>> {
-    list(scope, items, |scope, item| item.body.to_js(scope))
 }
 
 fn read_accepted(scope: Scope<'_>, answer: Value<'_>, count: usize) -> Result<Accepted> {

@@ -6,7 +6,6 @@ mod clock;
 mod handle;
 mod off_thread;
 mod pages;
-mod query_unseen;
 mod records;
 mod rows;
 mod side;

@@ -53,7 +53,7 @@ pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
 pub fn wanted_hlcs(
     scope: Scope<'_>,
     (items, field): (Value<'_>, Option<&str>),
-    wanted: impl Fn(&Hlc) -> bool,
+    wanted: impl FnMut(&Hlc) -> bool,
 ) -> Result<Vec<(u32, Option<Hlc>)>> {
     let field = match field {
         Some(field) => scope.text(field)?,
@@ -67,7 +67,7 @@ pub fn wanted_hlcs(
 fn unpack(
     scope: Scope<'_>,
     (packed, count): (Value<'_>, u32),
-    wanted: impl Fn(&Hlc) -> bool,
+    mut wanted: impl FnMut(&Hlc) -> bool,
 ) -> Result<Vec<(u32, Option<Hlc>)>> {
     let numbers = scope.doubles(scope.element(packed, 0)?, count as usize * STRIDE);
     let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {

@@ -23,10 +23,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use napi::sys;
+use serde::Serialize;
 
 use super::error::{to_js, to_js_of_call};
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, list};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
@@ -95,6 +96,14 @@ impl<T: IntoJs> IntoJs for Vec<T> {
 /// `JSON.parse`
 pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
     scope.helper(Intrinsic::Parse, &[scope.text(text)?])
+}
+
+/// What is data alone, as a value of its own.
+pub fn write_data<'s>(scope: Scope<'s>, data: &impl Serialize) -> Result<Value<'s>> {
+    let text = serde_json::to_string(data).map_err(|error| {
+        Error::new(ErrorKind::Internal, "write as JSON", error.to_string()).caused_by(error)
+    })?;
+    parse_json(scope, &text)
 }
 
 /// `JSON.stringify`, with what getters of a class answer.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use crate::engine::ports::Stat;
 use crate::error::{Error, Result};
@@ -178,19 +179,22 @@ fn wanted<'s>(scope: Scope<'s>, route: &Route) -> Result<Value<'s>> {
 
 /// A request that never was in JavaScript.
 fn write_head<'s>(scope: Scope<'s>, head: &Parts) -> Result<Value<'s>> {
-    let headers = scope.object()?;
-    for name in head.headers.keys() {
-        let values = head.headers.get_all(name).iter();
-        let values: Vec<_> = values
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
-    }
     scope.object_of(&[
         ("method", scope.text(head.method.as_str())?),
         ("url", scope.text(&head.uri.to_string())?),
-        ("headers", headers),
+        ("headers", write_headers(scope, &head.headers)?),
     ])
+}
+
+/// Headers by their names, each a text.
+pub fn write_headers<'s>(scope: Scope<'s>, given: &HeaderMap) -> Result<Value<'s>> {
+    let headers = scope.object()?;
+    for name in given.keys() {
+        let values = given.get_all(name).iter().map(HeaderValue::as_bytes);
+        let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
+        scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
+    }
+    Ok(headers)
 }
 
 /// What tasks of a server or a handler are run with.

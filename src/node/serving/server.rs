@@ -1,35 +1,29 @@
 //! `createHttpSyncServer(options)`
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::channel::{Context, JsChannel, across};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
-use crate::transport::server::Channel;
 use crate::transport::server::listen::{Limits, Listening, bind};
+use crate::transport::server::{Channel, Standing};
 
 /// What is behind a server object.
 struct Server {
     prefixes: Vec<String>,
     context: Rc<Context>,
     limits: Limits,
-    state: RefCell<ServerState>,
-}
-
-enum ServerState {
-    Closed,
-    Starting,
-    Listening(Listening),
+    standing: Standing,
 }
 
 /// `createHttpSyncServer(options)`
@@ -46,15 +40,20 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
             request: None,
         }),
         limits: read_limits(&options)?,
-        state: RefCell::new(ServerState::Closed),
+        standing: Standing::default(),
     });
     let object = scope.object()?;
     add_bound(scope, (object, array), METHODS, &server)?;
     Ok(object)
 }
 
-const METHODS: &[(&str, Method<Rc<Server>>)] =
-    &[("listen", listen), ("address", address), ("close", close)];
+const METHODS: &[(&str, Method<Rc<Server>>)] = &[
+    ("listen", listen),
+    ("close", close),
+    ("address", |call, server| {
+        server.standing.address().into_js(call.scope)
+    }),
+];
 
 fn read_channels<'s>(
     scope: Scope<'s>,
@@ -111,18 +110,8 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     let entered = enter(call)?;
     spawn(call.scope, async move {
-        if !matches!(*server.state.borrow(), ServerState::Closed) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "listen",
-                "the server listens already; close it first",
-            ));
-        }
-        server.state.replace(ServerState::Starting);
-        let started = start(&env, &server, (host, port)).await;
-        let (address, tasks) = started.inspect_err(|_| {
-            server.state.replace(ServerState::Closed);
-        })?;
+        let start = async || start(&env, &server, (host, port)).await;
+        let (address, tasks) = server.standing.listen(start).await?;
         let context = Rc::clone(&server.context);
         let serving = Rc::clone(&env);
         env.scope(|scope| {
@@ -143,7 +132,7 @@ async fn start(
     env: &Rc<Env>,
     server: &Rc<Server>,
     place: (String, u16),
-) -> Result<(SocketAddr, Tasks<Context>)> {
+) -> Result<(Listening, (SocketAddr, Tasks<Context>))> {
     let (listener, address) = on_threads(env, bind(place)).await?;
     let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
@@ -161,52 +150,25 @@ async fn start(
     let end = EndOfTasks(queue);
     let bound = (listener, address);
     let listening = Listening::begin(threads()?, bound, (channels, server.limits), end);
-    server.state.replace(ServerState::Listening(listening));
-    Ok((address, tasks))
-}
-
-fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
-    let address = match &*server.state.borrow() {
-        ServerState::Listening(listening) => Some(listening.address()),
-        ServerState::Closed | ServerState::Starting => None,
-    };
-    address.into_js(call.scope)
+    Ok((listening, (address, tasks)))
 }
 
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     spawn(call.scope, async move {
-        let Some(over) = server.begin_to_close() else {
-            return Ok(());
-        };
-        on_threads(&env, async move {
-            over.await;
-            Ok(())
-        })
-        .await?;
-        // Only the first of several that waited finds it listening still.
-        if matches!(&*server.state.borrow(), ServerState::Listening(it) if it.is_over()) {
-            server.state.replace(ServerState::Closed);
+        if let Some(over) = server.standing.begin_to_close() {
+            on_threads(&env, over.map(Ok)).await?;
+            server.standing.closed();
         }
         Ok(())
     })
-}
-
-impl Server {
-    /// Closes it, if it listens, and answers what waits until it is closed.
-    fn begin_to_close(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        match &*self.state.borrow() {
-            ServerState::Listening(listening) => Some(listening.close()),
-            ServerState::Closed | ServerState::Starting => None,
-        }
-    }
 }
 
 struct ClosesWith(Rc<Server>);
 
 impl Drop for ClosesWith {
     fn drop(&mut self) {
-        drop(self.0.begin_to_close());
+        drop(self.0.standing.begin_to_close());
     }
 }
 

@@ -4,11 +4,8 @@
 //! is made by `js/stores.js`, which says what each method must be called with, around functions that are made here of
 //! the store's trait alone, once for each kind.
 
-mod objects;
-mod records;
+mod kinds;
 mod registry;
-mod rows;
-mod state;
 mod transaction;
 
 use std::any::Any;
@@ -24,7 +21,7 @@ use super::value::{Call, Intrinsic, Method, Scope, Value, function, half};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Holder;
 
-pub use objects::bytes_arg;
+pub use kinds::bytes_arg;
 pub use registry::STORES;
 
 /// What is behind an object of this package that stands for a store.
@@ -65,13 +62,20 @@ fn add_methods<'s, S: ?Sized + 'static>(
     Ok(())
 }
 
-/// Methods that answer a promise: their names, what each argument is, and what is asked of `$store` with them.
+/// Methods that answer a promise: their names, what each argument is that comes as JSON, what is read besides of the call,
+/// and what is asked of `$store` with all that.
 macro_rules! methods {
-    ($store:ident, $($name:literal($($argument:ident: $type:ty),*) => $ask:expr;)*) => {
+    ($store:ident, $(
+        $name:literal($($argument:ident: $type:ty),*) $(, $besides:ident = $read:expr)? => $ask:expr;
+    )*) => {
         &[$(($name, |call, $store| {
             let $store = Arc::clone($store);
             let given = arguments(call);
-            promise(call, given.map(|($($argument,)*): ($($type,)*)| async move { $ask }))
+            $(let read: fn(&Call<'_>) -> Result<_> = $read; let $besides = read(call);)?
+            promise(call, given.map(|($($argument,)*): ($($type,)*)| async move {
+                $(let $besides = $besides?;)?
+                $ask
+            }))
         })),*]
     };
 }

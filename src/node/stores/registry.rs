@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::objects::objects;
-use super::records::records;
-use super::rows::rows;
-use super::state::state;
+use super::kinds::{objects, records, rows, state};
 use crate::error::Result;
 use crate::node::options::Options;
 use crate::node::value::{Call, Value};

@@ -12,6 +12,7 @@ pub mod listen;
 mod outgoing;
 mod service;
 mod shares;
+mod standing;
 mod upload;
 
 use std::fmt;
@@ -29,8 +30,9 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 use crate::transport::routes::Route;
 
-pub use handed::{handed, headers_of};
+pub use handed::{Handed, Wanted};
 pub use service::serve;
+pub use standing::Standing;
 pub use upload::Why;
 
 /// The most bytes of a body by default.
