@@ -65,13 +65,12 @@ impl NativeClock {
 }
 
 /// `createHLCClock(options)`
-pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_hlc_clock<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
     let node_id = scope.as_text(options.get("nodeId")?);
     let array = options.array();
     let clock = Rc::new(NativeClock {
-        clock: begun(scope, &options, node_id.unwrap_or_else(|| Text::from("")))?,
+        clock: begun(scope, options, node_id.unwrap_or_else(|| Text::from("")))?,
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
     });
@@ -94,8 +93,7 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         receiving.moved(scope, &receiving.clock.receive_at(&remote, physical))
     })?;
     scope.set(object, "receive", receive)?;
-    brand(scope, object, clock)?;
-    Ok(object)
+    brand(scope, object, clock)
 }
 
 /// A clock that begins behind what the app persisted and what the stores know. The first state store of this package

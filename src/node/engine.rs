@@ -11,10 +11,10 @@ use super::events::{JsEvents, NodeEngine, Reconciling};
 use super::inside::refuse_any_inside;
 use super::native_round::{Memory, NativeRound};
 use super::options::Options;
-use super::runtime::{FairLock, spawn_traced};
+use super::runtime::{FairLock, spawn_bound};
 use super::stores::Native;
 use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
-use super::value::{Call, Env, Intrinsic, Kind, Value, bound, enter, function};
+use super::value::{Call, Env, Intrinsic, Kind, Value, bound, function};
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::watch::Watch;
@@ -24,22 +24,19 @@ use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::{Holder, ObjectStore, StateStore};
 
 /// `createSyncEngine(options)`, whose `reconcile` is the native half of the one that `js/reconcile.js` makes.
-pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let notifier = scope.helper(Intrinsic::CreateNotifier, &[])?;
-    let options = Options::new(scope, call.arg(0))?;
     let caller = Rc::new(Caller {
-        engine: Rc::new(build(call, &options, notifier)?),
+        engine: Rc::new(build(call, options, notifier)?),
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
     let reconciling = Rc::clone(&caller);
     let exchange = bound(scope, "exchange", options.array(), move |call| {
         let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
-        let entered = enter(call)?;
         let allowed = refuse_any_inside(call, || caller.holders());
-        spawn_traced(call.scope, async move {
-            let _entered = entered;
+        spawn_bound(call, async move {
             allowed?;
             let _turn = caller.turns.take(&env).await?;
             let round = caller.round(&env).await;
@@ -72,12 +69,10 @@ fn reconcile<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
             _ => None,
         },
     };
-    let entered = enter(call)?;
     let allowed = refuse_any_inside(call, || caller.holders());
     let (caller, env) = (Rc::clone(caller), Rc::clone(call.env));
     let beginning = Rc::clone(&began);
-    let promise = spawn_traced(scope, async move {
-        let _entered = entered;
+    let promise = spawn_bound(call, async move {
         allowed?;
         let _turn = caller.turns.take(&env).await?;
         beginning.set(true);

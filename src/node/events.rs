@@ -9,7 +9,7 @@ use super::runtime::{JsObject, kept, watch};
 use super::transport::Peer;
 use super::value::{Persistent, list};
 use crate::engine::ports::Events;
-use crate::engine::progress::{Phase, Progress};
+use crate::engine::progress::Progress;
 use crate::engine::round::Engine;
 use crate::error::Result;
 use crate::joint::asking::Stop;
@@ -66,19 +66,17 @@ impl Events for JsEvents {
         let Some(listener) = self.reconciling.borrow().listener.clone() else {
             return;
         };
-        let phase = match progress.phase {
-            Phase::Verify => "verify",
-            Phase::Compare => "compare",
-            Phase::Items => "items",
-            Phase::Objects => "objects",
-        };
         // If this fails, the environment is ending, and there is no one left to tell.
         let _ = self.clock.env().scope(|scope| {
             let of = match progress.of {
                 Some(of) => scope.count(of as u64)?,
                 None => scope.undefined()?,
             };
-            let args = [scope.text(phase)?, scope.count(progress.done as u64)?, of];
+            let args = [
+                scope.text(progress.phase.name())?,
+                scope.count(progress.done as u64)?,
+                of,
+            ];
             scope.call(scope.undefined()?, listener.value(scope)?, &args)?;
             Ok(())
         });

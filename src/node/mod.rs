@@ -14,7 +14,6 @@ mod engine;
 mod error;
 mod events;
 mod exports;
-mod files;
 mod http;
 mod inside;
 mod messages;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::adapters::{AnyState, JsClock, NativeStorage};
+use super::adapters::{AnyState, JsClock};
 use super::events::{JsEvents, NodeEngine};
-use super::http::{HttpTransport, NativePeer, PeerOptions};
+use super::http::{HttpTransport, PeerOptions};
 use super::runtime::{on_a_thread, run_tasks};
 use super::transport::InProcess;
 use super::value::Env;
@@ -23,12 +23,12 @@ use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::joint::asking::{App, Asking, Console, Listeners, RoundClock, Stop};
-use crate::joint::round::{Answering, Storage};
+use crate::joint::round::{Answering, Storage, WayBack};
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::store::Json;
 use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
-use crate::transport::client::{Caller, Head, Headers, Peer};
+use crate::transport::client::{Caller, Head, Headers};
 
 /// What of a round stays on the JS thread.
 pub struct Context {
@@ -67,42 +67,14 @@ impl App for Context {
     }
 }
 
-/// The way back from another thread, and the apps that tasks find by their numbers.
-struct WayBack {
-    queue: TaskQueue<Context>,
-    apps: Vec<Rc<PeerOptions>>,
-}
-
-impl WayBack {
-    /// The peer for another thread.
-    fn peer(&mut self, peer: &NativePeer) -> Peer<Asking<Context>> {
-        let app = peer.caller.is_asked().then(|| {
-            self.apps.push(Rc::clone(&peer.caller));
-            (self.queue.clone(), self.apps.len() - 1)
-        });
-        Peer {
-            client: Arc::clone(&peer.client),
-            retries: peer.retries,
-            caller: Asking {
-                app,
-                signs: peer.caller.signs(),
-            },
-        }
-    }
-
-    /// The storage for another thread.
-    fn storage(&mut self, found: &NativeStorage) -> Storage<Asking<Context>> {
-        match found {
-            Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
-            Storage::Peer(peer) => Storage::Peer(self.peer(peer)),
-        }
-    }
-
-    /// A clock for another thread, of this side or of the peer's.
-    fn clock(&self, clock: &JsClock, of_peer: bool) -> Result<RoundClock<Context>> {
-        let now = clock.app_ms();
-        Ok(RoundClock::new(clock.shared()?, &self.queue, of_peer, now))
-    }
+/// A clock for another thread, of this side or of the peer's.
+fn clock_there(
+    queue: &TaskQueue<Context>,
+    clock: &JsClock,
+    of_peer: bool,
+) -> Result<RoundClock<Context>> {
+    let now = clock.app_ms();
+    Ok(RoundClock::new(clock.shared()?, queue, of_peer, now))
 }
 
 /// An engine over stores, for any thread.
@@ -137,10 +109,7 @@ impl NativeRound {
         };
         let (queue, tasks) = TaskQueue::new();
         let console = Console(queue.clone());
-        let mut back = WayBack {
-            queue: queue.clone(),
-            apps: Vec::new(),
-        };
+        let mut back = WayBack::new(&queue);
         let state = match engine.state.as_ref().map(AnyState::store) {
             None => None,
             Some(None) => return Ok(None),
@@ -151,7 +120,7 @@ impl NativeRound {
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = back.clock(peer.clock(), true)?;
+            let clock = clock_there(&queue, peer.clock(), true)?;
             let responder = peer.natively(console.clone(), clock)?;
             responder.map(|responder| {
                 Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
@@ -164,7 +133,7 @@ impl NativeRound {
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = back.clock(&engine.side.clock, false)?;
+        let clock = clock_there(&queue, &engine.side.clock, false)?;
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::runtime::JsObject;
-use super::value::{Kind, Persistent, Scope, Value};
+use super::value::{Call, Kind, Persistent, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::message::as_count;
+
+/// What a function does that takes options.
+pub type Factory = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
 
 /// Options that were read.
 pub struct Options<'s> {

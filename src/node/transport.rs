@@ -11,8 +11,8 @@ use super::http::HttpTransport;
 use super::inside::refuse_any_inside;
 use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
-use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_traced, stringify};
-use super::value::{Call, Env, Scope, Value, bound, brand, enter};
+use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_bound, stringify};
+use super::value::{Call, Env, Scope, Value, bound, brand};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -104,28 +104,25 @@ impl InProcess {
 }
 
 /// `createInProcessSyncTransport(options)`
-pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_in_process<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
-    let array = options.array();
-    let in_process = Rc::new(InProcess::new(&options, scope.env())?);
-    let transport = scope.object()?;
+    let in_process = Rc::new(InProcess::new(options, scope.env())?);
     let answering = Rc::clone(&in_process);
-    let exchange = bound(scope, "exchange", array, move |call| {
+    let exchange = bound(scope, "exchange", options.array(), move |call| {
         let request = read_request(call.scope, call.arg(0));
         let answering = Rc::clone(&answering);
-        let entered = enter(call)?;
         let allowed = refuse_any_inside(call, || answering.holders());
-        spawn_traced(call.scope, async move {
-            let _entered = entered;
+        spawn_bound(call, async move {
             allowed?;
             let answer = answering.answer(request?).await;
             answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    scope.set(transport, "exchange", exchange)?;
-    brand(scope, transport, in_process)?;
-    Ok(transport)
+    brand(
+        scope,
+        scope.object_of(&[("exchange", exchange)])?,
+        in_process,
+    )
 }
 
 /// Whichever transport the app passed in.

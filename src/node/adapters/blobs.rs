@@ -6,14 +6,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::off_thread::{OffThread, store_of};
+use crate::engine::blobs::copy;
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
 use crate::joint::round::Storage;
 use crate::node::convert::read_size;
 use crate::node::http::{FetchPeer, NativePeer, PeerOptions};
-use crate::node::runtime::{JsObject, Made, on_threads};
-use crate::node::value::{Env, Kind, Persistent, Scope, Value};
+use crate::node::runtime::{JsObject, Made, on_threads, spawn};
+use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::ports::Port;
@@ -183,6 +184,30 @@ impl AnyBlobs {
             bytes.ok_or_else(|| scope.must_be_some(what, "a Uint8Array", data))
         })
     }
+}
+
+/// A storage that is an argument.
+fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
+    let storage = call.scope.keep(call.arg(index))?;
+    let storage = AnyBlobs::new(JsObject::new(storage, option));
+    storage.find_store()?;
+    Ok(storage)
+}
+
+/// `copyObject(key, mimeType, source, destination)`: whether there was something to copy.
+pub fn copy_object<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let key = scope.as_text(call.arg(0));
+    let blob = Blob {
+        mime_type: scope.as_text(call.arg(1)),
+        ..Blob::under(key.unwrap_or_else(|| Text::from("")))
+    };
+    let source = storage(call, 2, "source")?;
+    let destination = storage(call, 3, "destination")?;
+    spawn(
+        scope,
+        async move { copy(&source, &destination, &blob).await },
+    )
 }
 
 impl Blobs for AnyBlobs {

@@ -2,23 +2,17 @@
 
 use std::rc::Rc;
 
-use rusqlite::types::Value as Cell;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::pages::{no_stamp, page_of, read_outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::{Body, malformed, read_hlcs, read_stored};
 use crate::node::error::warn_once;
-use crate::node::runtime::{JsObject, await_js, kept};
+use crate::node::runtime::{JsObject, await_js, kept, parse_json};
 use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Item;
 use crate::protocol::log::canonical_body;
-use crate::store::sqlite::handle::{
-    self, Accepted, AppHandle, HandleLog, Logged, NamedTable, Wanted,
-};
-use crate::store::sqlite::log::{Plane, Sql, Tracked};
+use crate::store::sqlite::handle::{Accepted, AppHandle, AskHandle, HandleLog, Logged, Wanted};
+use crate::store::sqlite::log::Plane;
 
 const OPERATION: &str = "read the change log";
 const TAKE_IN: &str = "take in a page";
@@ -30,8 +24,7 @@ pub fn brand_log<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     } else {
         Plane::Records
     };
-    brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))?;
-    Ok(call.arg(0))
+    brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))
 }
 
 /// `compareBodies(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
@@ -114,40 +107,15 @@ impl HandleSql {
             read(scope, answer)
         })
     }
+}
 
-    /// Asks something of the log that is data alone, as JSON, and so is the answer.
-    fn ask<T: DeserializeOwned>(&self, what: &str, args: &impl Serialize) -> Result<T> {
-        let answer = self.call(
+impl AskHandle for HandleSql {
+    fn ask_json(&self, what: &str, args: &str) -> Result<String> {
+        self.call(
             "ask",
-            |scope| Ok(vec![scope.text(what)?, scope.text(&written(args)?)?]),
+            |scope| Ok(vec![scope.text(what)?, scope.text(args)?]),
             |scope, answer| Ok(scope.as_string(answer).unwrap_or_default()),
-        )?;
-        serde_json::from_str(&answer).map_err(unwritable)
-    }
-}
-
-fn written(args: &impl Serialize) -> Result<String> {
-    serde_json::to_string(args).map_err(unwritable)
-}
-
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, OPERATION, error.to_string()).caused_by(error)
-}
-
-impl Sql for HandleSql {
-    fn run(&self, sql: &str, parameters: &[Cell]) -> Result<usize> {
-        self.ask("run", &(sql, handle::parameters(parameters)))
-    }
-
-    fn each(
-        &self,
-        sql: &str,
-        parameters: &[Cell],
-        row: &mut dyn FnMut(&[Cell]) -> Result<()>,
-    ) -> Result<()> {
-        let rows: Vec<Vec<_>> = self.ask("rows", &(sql, handle::parameters(parameters)))?;
-        let mut rows = rows.into_iter();
-        rows.try_for_each(|found| row(&handle::cells(found)))
+        )
     }
 }
 
@@ -156,31 +124,14 @@ impl AppHandle for LogAt {
     type Body = Body;
     type Found = Persistent;
 
-    fn within<T>(
-        &self,
-        write: bool,
-        work: impl FnOnce(&HandleSql, bool) -> Result<T>,
-    ) -> Result<T> {
-        let env = self.env();
-        let sql = HandleSql {
-            env: Rc::clone(env),
-            log: env.scope(|scope| scope.keep(self.found(scope)?))?,
-        };
-        let own: bool = sql.ask("begin", &[write])?;
-        let done = work(&sql, !own);
-        let ended: Result<()> = sql.ask("end", &[own, done.is_ok()]);
-        done.and_then(|done| ended.map(|()| done))
+    fn handle(&self) -> Result<HandleSql> {
+        let env = Rc::clone(self.env());
+        let log = env.scope(|scope| scope.keep(self.found(scope)?))?;
+        Ok(HandleSql { env, log })
     }
 
-    fn tables(&self, sql: &HandleSql) -> Result<Option<Vec<Tracked>>> {
-        let tables: Option<Vec<NamedTable>> = sql.ask("tables", &[(); 0])?;
-        let all = |tables: Vec<_>| tables.into_iter().map(NamedTable::tracked).collect();
-        Ok(tables.and_then(all))
-    }
-
-    fn find(&self, sql: &HandleSql, wanted: &[Wanted]) -> Result<Persistent> {
-        let wanted = written(&wanted)?;
-        sql.call("items", |scope| Ok(vec![scope.text(&wanted)?]), kept)
+    fn find(&self, sql: &HandleSql, wanted: &str) -> Result<Persistent> {
+        sql.call("items", |scope| Ok(vec![scope.text(wanted)?]), kept)
     }
 
     async fn items(
@@ -209,19 +160,12 @@ impl AppHandle for LogAt {
     fn take_now(
         &self,
         sql: &HandleSql,
-        tables: &[Tracked],
+        keys: &str,
         items: &[Item<Body>],
     ) -> Result<Option<Accepted>> {
         sql.call(
             "take",
-            |scope| {
-                // By the name of each table, how the key of a row is written in SQL.
-                let keys = scope.object()?;
-                for table in tables {
-                    scope.set(keys, &table.table, scope.text(&table.key_of(""))?)?;
-                }
-                Ok(vec![page_of(scope, items)?, keys])
-            },
+            |scope| Ok(vec![page_of(scope, items)?, parse_json(scope, keys)?]),
             |scope, answer| {
                 if scope.is_nullish(answer)? {
                     return Ok(None);

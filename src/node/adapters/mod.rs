@@ -11,7 +11,7 @@ mod rows;
 mod side;
 mod state;
 
-pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
+pub use blobs::{AnyBlobs, JsBlobs, copy_object};
 pub use clock::JsClock;
 pub use handle::{brand_log, compare_bodies};
 pub use off_thread::store_of;

@@ -25,7 +25,7 @@ pub struct JsRows {
 
 impl JsRows {
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
-        let found = scope.helper(Intrinsic::TablesOf, &[scope.value(namespaces.raw())])?;
+        let found = scope.helper(Intrinsic::TablesOf, &[namespaces])?;
         if let Some(wrong) = scope.as_string(found) {
             return Err(self.namespaces.wrong("list", &wrong));
         }

@@ -114,7 +114,7 @@ type Around = (Text, Option<Blob>, Option<Error>);
 
 /// What stands around the body of a record; `None` for one without an id.
 fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
-    let around = scope.helper(Intrinsic::AroundOf, &[scope.value(record.raw())])?;
+    let around = scope.helper(Intrinsic::AroundOf, &[record])?;
     if let Some(id) = scope.as_text(around) {
         return Ok(Some((id, record_blob(Said::default(), false), None)));
     }

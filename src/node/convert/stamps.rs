@@ -1,7 +1,7 @@
 //! Timestamps and version vectors across the bridge.
 
 use crate::error::Result;
-use crate::node::runtime::{Argument, IntoJs, parse_json};
+use crate::node::runtime::{Argument, parse_json};
 use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
@@ -59,7 +59,7 @@ pub fn wanted_hlcs(
         Some(field) => scope.text(field)?,
         None => scope.undefined()?,
     };
-    let packed = scope.helper(Intrinsic::StampsOf, &[scope.value(items.raw()), field])?;
+    let packed = scope.helper(Intrinsic::StampsOf, &[items, field])?;
     unpack(scope, (packed, scope.length(items)?), wanted)
 }
 
@@ -111,7 +111,7 @@ pub fn read_watermarks(
         return Ok(Err(what.to_owned()));
     }
     let mut watermarks = Watermarks::default();
-    let entries = scope.helper(Intrinsic::EntriesOf, &[scope.value(value.raw())])?;
+    let entries = scope.helper(Intrinsic::EntriesOf, &[value])?;
     let names = scope.elements(scope.element(entries, 0)?)?;
     let packed = (
         scope.element(entries, 1)?,
@@ -136,18 +136,6 @@ pub fn read_watermarks(
 /// A version vector as an object.
 pub fn write_watermarks<'s>(scope: Scope<'s>, watermarks: &Watermarks) -> Result<Value<'s>> {
     parse_json(scope, &wire::write_watermarks(watermarks))
-}
-
-impl IntoJs for Hlc {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        write_hlc(scope, &self)
-    }
-}
-
-impl IntoJs for Watermarks {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        write_watermarks(scope, &self)
-    }
 }
 
 impl Argument for Hlc {

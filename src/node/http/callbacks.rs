@@ -63,14 +63,12 @@ impl PeerOptions {
             caller: Rc::clone(self),
         }
     }
+}
 
-    /// Whether the app is asked about requests at all.
-    pub fn is_asked(&self) -> bool {
-        self.auth_header.is_some() || self.sign_request.is_some()
-    }
-
-    /// The headers of a request. The app is asked at every one.
-    pub async fn headers(&self, head: &Head) -> Result<Headers> {
+/// Requests of a round on the JS thread.
+impl Caller for Rc<PeerOptions> {
+    /// The app is asked at every one.
+    async fn headers(&self, head: &Head) -> Result<Headers> {
         let mut headers = head.headers();
         if !self.is_asked() {
             return Ok(headers);
@@ -104,12 +102,9 @@ impl PeerOptions {
         }
         Ok(headers)
     }
-}
 
-/// Requests of a round on the JS thread.
-impl Caller for Rc<PeerOptions> {
-    async fn headers(&self, head: &Head) -> Result<Headers> {
-        PeerOptions::headers(self, head).await
+    fn is_asked(&self) -> bool {
+        self.auth_header.is_some() || self.sign_request.is_some()
     }
 
     fn signs(&self) -> bool {

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use napi::sys;
 
@@ -14,14 +14,9 @@ use crate::node::value::{Call, Env, Intrinsic, Persistent, Runtime, Scope, Value
 use crate::polling::{Task, Tasks, Waiting, Waits};
 use crate::protocol::hlc::safe_integer;
 
-thread_local! {
-    /// The executors of this thread. Each is held by its environment.
-    static EXECUTORS: RefCell<Vec<Weak<Executor>>> = const { RefCell::new(Vec::new()) };
-}
-
 /// The tasks of one environment.
+#[derive(Default)]
 pub(super) struct Executor {
-    env: Weak<Env>,
     pub(super) tasks: Rc<Tasks>,
     pub(super) waits: Waits<Settlement>,
     notifies: RefCell<HashMap<u64, sys::napi_deferred>>,
@@ -32,24 +27,9 @@ pub(super) struct Executor {
 impl Executor {
     /// The executor of `env`.
     pub(super) fn of(env: &Rc<Env>) -> Rc<Self> {
-        EXECUTORS.with_borrow_mut(|executors| {
-            let mut alive = executors.iter().filter_map(Weak::upgrade);
-            let known = alive.find(|executor| executor.env.as_ptr() == Rc::as_ptr(env));
-            known.unwrap_or_else(|| {
-                let executor = Rc::new(Self {
-                    env: Rc::downgrade(env),
-                    tasks: Rc::default(),
-                    waits: Waits::default(),
-                    notifies: RefCell::default(),
-                    next_notify: Cell::default(),
-                    offloaded: Cell::default(),
-                });
-                env.run_by(Rc::clone(&executor) as _);
-                executors.retain(|executor| executor.strong_count() > 0);
-                executors.push(Rc::downgrade(&executor));
-                executor
-            })
-        })
+        let executor = env.run_by(|| Rc::<Self>::default());
+        // There is no other runtime.
+        executor.downcast().unwrap_or_default()
     }
 
     /// A number under which `deferred` is settled once it is rung.
@@ -129,7 +109,7 @@ impl Executor {
         answer: Value<'_>,
     ) -> Result<Option<Waiting<Settlement>>> {
         let (id, waiting) = self.waits.begin(task);
-        let args = [scope.count(id)?, scope.value(answer.raw())];
+        let args = [scope.count(id)?, answer];
         let waits = scope.helper(Intrinsic::WaitFor, &args);
         if matches!(waits, Ok(waits) if scope.as_boolean(waits) == Some(true)) {
             return Ok(Some(waiting));

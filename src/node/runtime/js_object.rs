@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::node::error::invalid;
 use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
 use crate::polling::Waiting;
-use crate::protocol::text::Text;
 
 /// What a method can be called with.
 pub trait Argument {
@@ -22,18 +21,6 @@ pub struct Made<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>>(pub F);
 impl<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>> Argument for Made<F> {
     fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         (self.0)(scope)
-    }
-}
-
-impl Argument for Persistent {
-    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        self.value(scope)
-    }
-}
-
-impl Argument for Text {
-    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        scope.string(self)
     }
 }
 

@@ -31,10 +31,9 @@ use crate::transport::server::{Handed, Wanted, Why, serve};
 type Request = Rc<RefCell<Handed<Context>>>;
 
 /// The native half of `createHttpSyncHandler(options)`.
-pub fn create_http_sync_handler<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_http_sync_handler<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
-    let channel = Rc::new(JsChannel::new(&options, scope.env())?);
+    let channel = Rc::new(JsChannel::new(options, scope.env())?);
     bound(scope, "begin", options.array(), move |call| {
         begin(call, &channel)
     })

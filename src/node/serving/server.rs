@@ -27,19 +27,18 @@ struct Server {
 }
 
 /// `createHttpSyncServer(options)`
-pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
     // What the channels refer to hangs on one array, however many there are.
     let array = options.array();
-    let (prefixes, channels) = read_channels(scope, &options)?.into_iter().unzip();
+    let (prefixes, channels) = read_channels(scope, options)?.into_iter().unzip();
     let server = Rc::new(Server {
         prefixes,
         context: Rc::new(Context {
             channels,
             request: None,
         }),
-        limits: read_limits(&options)?,
+        limits: read_limits(options)?,
         standing: Standing::default(),
     });
     let object = scope.object()?;

@@ -47,7 +47,7 @@ pub fn records<'s>(
     stand_for(scope, "records", object, Rc::new(Native(store)))
 }
 
-const RECORDS: Methods<dyn RecordStore> = methods! { store,
+const RECORDS: Methods<dyn RecordStore> = methods! { store, promise,
     "init"() => store.init();
     "close"() => store.close().await;
     "healthCheck"() => store.health_check().await;
@@ -82,14 +82,14 @@ pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s
     stand_for(scope, "state", object, Rc::new(Native(store)))
 }
 
-const STATE: Methods<dyn StateStore> = methods! { store,
+const STATE: Methods<dyn StateStore> = methods! { store, promise,
     "getWatermarks"() => Ok(store.get(OWN_WATERMARKS).await?.unwrap_or_else(|| "{}".into()));
     "getPeerWatermarks"() => Ok(store.get(PEER_WATERMARKS).await?.unwrap_or_else(|| "{}".into()));
     "getHlcClockState"() => store.get(HLC_CLOCK).await;
     "close"() => store.close().await;
 };
 
-const SETTING: Methods<dyn StateStore> = methods! { store,
+const SETTING: Methods<dyn StateStore> = methods! { store, promise,
     "setWatermarks"(value: Box<RawValue>) => store.set(OWN_WATERMARKS, value.get().into()).await;
     "setPeerWatermarks"(value: Box<RawValue>) => store.set(PEER_WATERMARKS, value.get().into()).await;
     "setHlcClockState"(value: Box<RawValue>) => store.set(HLC_CLOCK, value.get().into()).await;
@@ -103,7 +103,7 @@ pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value
     stand_for(scope, "objects", object, Rc::new(Native(store)))
 }
 
-const OBJECTS: Methods<dyn ObjectStore> = methods! { store,
+const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,
     "init"() => store.init();
     "close"() => store.close().await;
     "healthCheck"() => store.health_check().await;
@@ -127,18 +127,28 @@ pub fn bytes_arg(call: &Call<'_>) -> Result<Vec<u8>> {
 
 impl IntoJs for Object {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let object = scope.object()?;
-        scope.set(object, "data", scope.bytes(&self.data)?)?;
-        if let Some(content_type) = &self.content_type {
-            scope.set(object, "contentType", scope.text(content_type)?)?;
-        }
-        if let Some(metadata) = self.metadata {
-            let metadata = serde_json::json!(metadata).into_js(scope)?;
-            scope.set(object, "metadata", metadata)?;
-        }
-        scope.set(object, "size", scope.count(self.size)?)?;
-        Ok(object)
+        let data = scope.bytes(&self.data)?;
+        let metadata = self.metadata.map(|metadata| serde_json::json!(metadata));
+        write_file(scope, (data, self.size), self.content_type, metadata)
     }
+}
+
+/// A file as storages answer it.
+pub fn write_file<'s>(
+    scope: Scope<'s>,
+    (data, size): (Value<'s>, u64),
+    content_type: Option<String>,
+    metadata: Option<serde_json::Value>,
+) -> Result<Value<'s>> {
+    let object = scope.object_of(&[("data", data)])?;
+    if let Some(content_type) = content_type {
+        scope.set(object, "contentType", content_type.into_js(scope)?)?;
+    }
+    if let Some(metadata) = metadata {
+        scope.set(object, "metadata", metadata.into_js(scope)?)?;
+    }
+    scope.set(object, "size", scope.count(size)?)?;
+    Ok(object)
 }
 
 /// The source that stands for `store`: the two objects of an `appSyncableSource`.
@@ -161,7 +171,7 @@ const NAMESPACES: Methods<dyn AppRowStore> = &[
     }),
 ];
 
-const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store,
+const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "register"(app: String, tables: Box<RawValue>) =>
         store.register(&app, Registration::from_json(tables.get())?).await;
     // The entry is looked at as it is.
@@ -172,7 +182,7 @@ const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store,
     } => store.apply(item).await;
 };
 
-const ROWS: Methods<dyn AppRowStore> = methods! { store,
+const ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "healthCheck"() => store.health_check().await;
     "close"() => store.close().await;
     // What is later than all of these times.

@@ -21,7 +21,7 @@ use super::value::{Call, Intrinsic, Method, Scope, Value, function, half};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Holder;
 
-pub use kinds::bytes_arg;
+pub use kinds::{bytes_arg, write_file};
 pub use registry::STORES;
 
 /// What is behind an object of this package that stands for a store.
@@ -63,16 +63,18 @@ fn add_methods<'s, S: ?Sized + 'static>(
 }
 
 /// Methods that answer a promise: their names, what each argument is that comes as JSON, what is read besides of the call,
-/// and what is asked of `$store` with all that.
+/// and what is asked of `$store` with all that. `$run` makes
+/// a promise of it.
 macro_rules! methods {
-    ($store:ident, $(
+    ($store:ident, $run:ident, $(
         $name:literal($($argument:ident: $type:ty),*) $(, $besides:ident = $read:expr)? => $ask:expr;
     )*) => {
         &[$(($name, |call, $store| {
-            let $store = Arc::clone($store);
+            #[allow(unused_variables, reason = "some answer without asking anything")]
+            let $store = Clone::clone($store);
             let given = arguments(call);
             $(let read: fn(&Call<'_>) -> Result<_> = $read; let $besides = read(call);)?
-            promise(call, given.map(|($($argument,)*): ($($type,)*)| async move {
+            $run(call, given.map(|($($argument,)*): ($($type,)*)| async move {
                 $(let $besides = $besides?;)?
                 $ask
             }))
@@ -80,7 +82,7 @@ macro_rules! methods {
     };
 }
 
-use methods;
+pub(super) use methods;
 
 /// What `js/stores.js` found a method to be called with: JSON, the first argument.
 pub fn arguments<T: DeserializeOwned>(call: &Call<'_>) -> Result<T> {

@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use super::kinds::{objects, records, rows, state};
 use crate::error::Result;
-use crate::node::options::Options;
-use crate::node::value::{Call, Value};
+use crate::node::options::{Factory, Options};
 use crate::store::fs::FsObjects;
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
 
-/// Opens a store by its options, and answers the object that stands for it.
-type Open = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
-
-/// The stores of this package.
-pub const STORES: &[(&str, Open)] = &[
+/// The stores of this package: each is opened by its options, and answers the object that stands for it.
+pub const STORES: &[(&str, Factory)] = &[
     ("createSqliteDatabaseAdapter", |call, options| {
         let store = SqliteRecords::open(&path(options, "path")?, how(options)?)?;
         records(call, options, Arc::new(store))

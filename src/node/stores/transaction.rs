@@ -104,7 +104,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-const METHODS: Methods<dyn RecordTransaction> = methods! { transaction,
+const METHODS: Methods<dyn RecordTransaction> = methods! { transaction, promise,
     "put"(record: Box<RawValue>) => transaction.put(record.get().into()).await;
     "get"(id: String) => transaction.get(&id).await;
     "delete"(id: String, hlc: Hlc) => transaction.delete(&id, hlc).await;

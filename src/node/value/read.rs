@@ -3,33 +3,12 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use napi::sys;
+use napi::{ValueType as Kind, sys};
 
 use super::env::{Scope, Value};
 use super::make::ask;
 use crate::error::Result;
 use crate::protocol::text::Text;
-
-/// What `typeof` says, with `null` apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `undefined`
-    Undefined,
-    /// `null`
-    Null,
-    /// `true` and `false`
-    Boolean,
-    /// Numbers.
-    Number,
-    /// Strings.
-    String,
-    /// Objects and arrays.
-    Object,
-    /// Functions.
-    Function,
-    /// Symbols, bigints, externals.
-    Other,
-}
 
 /// Calls a function of Node-API that writes what it answers into its last argument, and fails without throwing for a
 /// value of another type.
@@ -43,18 +22,9 @@ macro_rules! probe {
 }
 
 impl<'s> Scope<'s> {
-    /// What the value is.
+    /// What `typeof` says, with `null` apart.
     pub fn kind(self, value: Value<'_>) -> Result<Kind> {
-        Ok(match ask!(self, napi_typeof(value.raw()), 0)? {
-            sys::ValueType::napi_undefined => Kind::Undefined,
-            sys::ValueType::napi_null => Kind::Null,
-            sys::ValueType::napi_boolean => Kind::Boolean,
-            sys::ValueType::napi_number => Kind::Number,
-            sys::ValueType::napi_string => Kind::String,
-            sys::ValueType::napi_object => Kind::Object,
-            sys::ValueType::napi_function => Kind::Function,
-            _ => Kind::Other,
-        })
+        ask!(self, napi_typeof(value.raw()), 0).map(Kind::from)
     }
 
     /// Whether the value is `undefined` or `null`.

@@ -13,6 +13,6 @@ mod logged;
 
 pub use self::app::{Accepted, AppHandle, Wanted};
 pub use self::choice::{Choice, rows_between};
-pub use self::json::{NamedTable, cells, parameters};
+pub use self::json::AskHandle;
 pub use self::known::HandleLog;
 pub use self::logged::Logged;
