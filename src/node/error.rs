@@ -67,17 +67,22 @@ fn cause_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
 /// Says a warning through the `console` that the app's entry sees: a test runner may give each of its files
 /// a global object of its own.
 pub fn warn(env: &Rc<Env>, message: &str, error: Option<&Error>) {
+    say(env, Intrinsic::Warn, message, error);
+}
+
+/// Says a warning the first time in this environment.
+pub fn warn_once(env: &Rc<Env>, message: &str) {
+    say(env, Intrinsic::WarnOnce, message, None);
+}
+
+fn say(env: &Rc<Env>, how: Intrinsic, message: &str, error: Option<&Error>) {
     // If not even the console works, there is no way to tell.
     let _ = env.scope(|scope| {
-        let text = scope.text(message)?;
-        match error {
-            Some(error) => {
-                let error = to_js(scope, error)?;
-                scope.helper(Intrinsic::Warn, &[text, error])?
-            }
-            None => scope.helper(Intrinsic::Warn, &[text])?,
-        };
-        Ok(())
+        let mut words = vec![scope.text(message)?];
+        if let Some(error) = error {
+            words.push(to_js(scope, error)?);
+        }
+        scope.helper(how, &words).map(drop)
     });
 }
 
@@ -94,14 +99,4 @@ impl Log for Console {
 /// An argument or option that cannot be used.
 pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
-}
-
-/// Says a warning the first time in this environment.
-pub fn warn_once(env: &Rc<Env>, message: &str) {
-    // As above.
-    let _ = env.scope(|scope| {
-        scope
-            .helper(Intrinsic::WarnOnce, &[scope.text(message)?])
-            .map(drop)
-    });
 }

@@ -12,7 +12,6 @@ mod clock;
 mod convert;
 mod engine;
 mod error;
-mod events;
 mod exports;
 mod http;
 mod inside;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::adapters::{AnyState, JsClock};
-use super::events::{JsEvents, NodeEngine};
+use super::adapters::AnyState;
+use super::clock::JsClock;
 use super::http::{HttpTransport, PeerOptions};
+use super::report::{JsEvents, NodeEngine};
 use super::runtime::{on_a_thread, run_tasks};
 use super::transport::InProcess;
 use super::value::Env;
@@ -67,16 +68,6 @@ impl App for Context {
     }
 }
 
-/// A clock for another thread, of this side or of the peer's.
-fn clock_there(
-    queue: &TaskQueue<Context>,
-    clock: &JsClock,
-    of_peer: bool,
-) -> Result<RoundClock<Context>> {
-    let now = clock.app_ms();
-    Ok(RoundClock::new(clock.shared()?, queue, of_peer, now))
-}
-
 /// An engine over stores, for any thread.
 pub type NativeEngine = Engine<
     NativeSide<Console<Context>, RoundClock<Context>>,
@@ -110,6 +101,10 @@ impl NativeRound {
         let (queue, tasks) = TaskQueue::new();
         let console = Console(queue.clone());
         let mut back = WayBack::new(&queue);
+        let clock_of = |clock: &JsClock, of_peer| -> Result<_> {
+            let (ours, now) = (clock.shared()?, clock.app_ms());
+            Ok(RoundClock::new(ours, &queue, of_peer, now))
+        };
         let state = match engine.state.as_ref().map(AnyState::store) {
             None => None,
             Some(None) => return Ok(None),
@@ -120,11 +115,10 @@ impl NativeRound {
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = clock_there(&queue, peer.clock(), true)?;
+            let clock = clock_of(peer.clock(), true)?;
             let responder = peer.natively(console.clone(), clock)?;
-            responder.map(|responder| {
-                Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
-            })
+            responder
+                .map(|responder| Answering::InProcess(Box::new(responder), Arc::clone(&peer.turns)))
         } else {
             let http = engine.peer.0.native::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());
@@ -133,7 +127,7 @@ impl NativeRound {
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = clock_there(&queue, &engine.side.clock, false)?;
+        let clock = clock_of(&engine.side.clock, false)?;
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),

@@ -90,7 +90,8 @@ impl<'s> Options<'s> {
         Ok(self.scope.as_boolean(self.get(name)?).unwrap_or(default))
     }
 
-    fn number(&self, name: &str) -> Result<Option<f64>> {
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
         Ok(self.scope.as_number(self.get(name)?))
     }
 
@@ -137,10 +138,10 @@ impl<'s> Options<'s> {
         let Some(source) = self.given("appSyncableSource")? else {
             return Ok(None);
         };
-        let part = |name| {
-            let part = self.hang(self.scope.get(source, name)?)?;
-            Ok::<_, crate::error::Error>(JsObject::new(part, name))
-        };
-        Ok(Some([part("namespaces")?, part("applier")?]))
+        let source = self.part(source);
+        Ok(Some([
+            source.object("namespaces")?,
+            source.object("applier")?,
+        ]))
     }
 }

@@ -17,6 +17,7 @@ use super::runtime::{IntoJs, write_data};
 use super::value::{Call, Function, Scope, Thrown, Value, function};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer, text_floor, wins};
+use crate::protocol::log::canonical_body;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::sqlite::handle::{Choice, rows_between};
@@ -28,17 +29,40 @@ pub const HELPERS: &[(&str, Function)] = &[
     ("selectUnseen", select_unseen),
     ("newestOf", newest_of),
     ("choosePage", choose_page),
-    ("newestTimes", newest_times),
+    // `(texts)`: per node the greatest of these timestamps. What is none belongs to no node.
+    ("newestTimes", |call| {
+        let mut marks = Watermarks::default();
+        for hlc in times(call.scope, call.arg(0))?.iter().flatten() {
+            marks.advance(hlc);
+        }
+        write_watermarks(call.scope, &marks)
+    }),
     ("winners", |call| compare(call, wins)),
     ("sameTimes", |call| {
         compare(call, |item, stored| Some(item) == stored)
     }),
-    ("textsOf", texts_of),
+    // `(items, field)`: the text forms, `null` where there is no timestamp.
+    ("textsOf", |call| {
+        let texts = incoming(call)?.into_iter();
+        let texts = texts.map(|hlc| hlc.map(|hlc| hlc.to_text()));
+        texts.collect::<Vec<_>>().into_js(call.scope)
+    }),
     ("timesOf", |call| {
         times(call.scope, call.arg(0))?.into_js(call.scope)
     }),
-    ("floorOf", floor_of),
-    ("rowsBetween", rows_between_of),
+    // `(text)`: where in text order the usual rows begin that may be later than this timestamp, `null` if none can be,
+    // `undefined` if it is no timestamp.
+    ("floorOf", |call| match time(call.scope, call.arg(0)) {
+        None => call.scope.undefined(),
+        Some(hlc) => text_floor(Some(&hlc)).into_js(call.scope),
+    }),
+    // `(texts, since, after, upto)`: see `rows_between`. What is `null` bounds nothing.
+    ("rowsBetween", |call| {
+        let [since, after, upto] = [1, 2, 3].map(|index| time(call.scope, call.arg(index)));
+        let times = times(call.scope, call.arg(0))?;
+        let rows = rows_between(times, since.as_ref(), after.as_ref(), upto.as_ref());
+        rows.into_js(call.scope)
+    }),
     ("columnsOf", columns_of),
     ("sqliteFault", sqlite_fault),
     ("sqliteIgnored", |call| {
@@ -46,7 +70,11 @@ pub const HELPERS: &[(&str, Function)] = &[
         to_js(call.scope, &fault)
     }),
     ("brandLog", super::adapters::brand_log),
-    ("compareBodies", super::adapters::compare_bodies),
+    // `(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
+    ("compareBodies", |call| {
+        let order = canonical_body(&text(call, 0)).cmp(&canonical_body(&text(call, 1)));
+        call.scope.number(f64::from(order as i8))
+    }),
 ];
 
 fn text(call: &Call<'_>, index: usize) -> String {
@@ -96,15 +124,6 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     scope.object_of(&[("floor", floor), ("offer", offer), ("finish", finish)])
 }
 
-/// `newestTimes(texts)`: per node the greatest of these timestamps. What is none belongs to no node.
-fn newest_times<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let mut marks = Watermarks::default();
-    for hlc in times(call.scope, call.arg(0))?.iter().flatten() {
-        marks.advance(hlc);
-    }
-    write_watermarks(call.scope, &marks)
-}
-
 /// `winners(incoming, field, stored)`: for each item whether it replaces what is stored, as a text or
 /// nothing; `null` where the item has no timestamp. `sameTimes(…)`: whether it has the timestamp of this text.
 fn compare<'s>(call: &Call<'s>, holds: impl Fn(&Hlc, Option<&Hlc>) -> bool) -> Result<Value<'s>> {
@@ -121,30 +140,6 @@ fn compare<'s>(call: &Call<'s>, holds: impl Fn(&Hlc, Option<&Hlc>) -> bool) -> R
 fn incoming(call: &Call<'_>) -> Result<Vec<Option<Hlc>>> {
     let field = call.scope.as_string(call.arg(1));
     read_hlcs(call.scope, call.arg(0), field.as_deref())
-}
-
-/// `textsOf(items, field)`: the text forms, `null` where there is no timestamp.
-fn texts_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let texts = incoming(call)?.into_iter();
-    let texts = texts.map(|hlc| hlc.map(|hlc| hlc.to_text()));
-    texts.collect::<Vec<_>>().into_js(call.scope)
-}
-
-/// `floorOf(text)`: where in text order the usual rows begin that may be later than this timestamp, `null`
-/// if none can be, `undefined` if it is no timestamp.
-fn floor_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    match time(call.scope, call.arg(0)) {
-        None => call.scope.undefined(),
-        Some(hlc) => text_floor(Some(&hlc)).into_js(call.scope),
-    }
-}
-
-/// `rowsBetween(texts, since, after, upto)`: see [`rows_between`]. What is `null` bounds nothing.
-fn rows_between_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let [since, after, upto] = [1, 2, 3].map(|index| time(call.scope, call.arg(index)));
-    let times = times(call.scope, call.arg(0))?;
-    let rows = rows_between(times, since.as_ref(), after.as_ref(), upto.as_ref());
-    rows.into_js(call.scope)
 }
 
 /// `columnsOf(names)`: for each column `{ field, kind }`, or `null` where it is not clear.

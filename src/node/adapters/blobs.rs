@@ -176,6 +176,12 @@ impl AnyBlobs {
         }
     }
 
+    /// What its bytes are, found out on another thread.
+    async fn measured(&self, data: &Persistent) -> Result<Stat> {
+        let bytes = self.bytes_of(data)?;
+        on_threads(self.env(), async move { Ok(measure(&bytes)) }).await
+    }
+
     fn bytes_of(&self, data: &Persistent) -> Result<Bytes> {
         self.env().scope(|scope| {
             let data = data.value(scope)?;
@@ -214,27 +220,20 @@ impl Blobs for AnyBlobs {
     type Data = Data;
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Data) -> Result<Data> {
-        let hashed = hashed && blob.digest.is_some();
-        match &data {
-            Data::Native(_) => {}
-            Data::Js(data) if hashed => {
-                let (bytes, blob) = (self.bytes_of(data)?, blob.clone());
-                let check = async move { compare(&blob, &measure(&bytes)) };
-                on_threads(self.env(), check).await?;
+        let data = match data {
+            Data::Native(object) => return object.checked(blob, hashed).map(Data::Native),
+            Data::Js(data) => data,
+        };
+        let stat = if hashed && blob.digest.is_some() {
+            self.measured(&data).await?
+        } else {
+            let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
+            Stat {
+                size: self.env().scope(size)?,
+                ..Stat::default()
             }
-            Data::Js(data) => {
-                let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
-                let stat = Stat {
-                    size: self.env().scope(size)?,
-                    ..Stat::default()
-                };
-                compare(blob, &stat)?;
-            }
-        }
-        match data {
-            Data::Native(object) => Ok(Data::Native(object.checked(blob, hashed)?)),
-            data @ Data::Js(_) => Ok(data),
-        }
+        };
+        compare(blob, &stat).map(|()| Data::Js(data))
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
@@ -256,11 +255,7 @@ impl Blobs for AnyBlobs {
         match self.get(key).await? {
             None => Ok(None),
             Some(Data::Native(object)) => on_threads(self.env(), object.measured()).await.map(Some),
-            Some(Data::Js(data)) => {
-                let bytes = self.bytes_of(&data)?;
-                let measuring = async move { Ok(Some(measure(&bytes))) };
-                on_threads(self.env(), measuring).await
-            }
+            Some(Data::Js(data)) => self.measured(&data).await.map(Some),
         }
     }
 

@@ -10,7 +10,6 @@ use crate::node::runtime::{JsObject, await_js, kept, parse_json};
 use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Item;
-use crate::protocol::log::canonical_body;
 use crate::store::sqlite::handle::{Accepted, AppHandle, AskHandle, HandleLog, Logged, Wanted};
 use crate::store::sqlite::log::Plane;
 
@@ -25,15 +24,6 @@ pub fn brand_log<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         Plane::Records
     };
     brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))
-}
-
-/// `compareBodies(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
-pub fn compare_bodies<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let form = |index| {
-        let text = call.scope.as_string(call.arg(index));
-        canonical_body(&text.unwrap_or_default())
-    };
-    call.scope.number(f64::from(form(0).cmp(&form(1)) as i8))
 }
 
 /// The log of an adapter over a database that the app opened.
@@ -103,7 +93,7 @@ impl HandleSql {
     ) -> Result<T> {
         self.env.scope(|scope| {
             let log = self.log.value(scope)?;
-            let answer = scope.call(log, scope.get(log, name)?, &args(scope)?)?;
+            let answer = scope.invoke(log, name, &args(scope)?)?;
             read(scope, answer)
         })
     }
@@ -145,7 +135,7 @@ impl AppHandle for LogAt {
             OPERATION,
             |scope| {
                 let log = self.found(scope)?;
-                scope.call(log, scope.get(log, "settled")?, &[found.value(scope)?])
+                scope.invoke(log, "settled", &[found.value(scope)?])
             },
             |scope, answer| {
                 if scope.is_nullish(answer)? {
@@ -181,7 +171,7 @@ impl AppHandle for LogAt {
             TAKE_IN,
             |scope| {
                 let log = self.found(scope)?;
-                scope.call(log, scope.get(log, "putAll")?, &[page_of(scope, items)?])
+                scope.invoke(log, "putAll", &[page_of(scope, items)?])
             },
             |scope, answer| read_accepted(scope, answer, items.len()),
         )

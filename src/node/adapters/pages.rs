@@ -19,49 +19,30 @@ pub fn page_options<'s>(
     page_size: f64,
     cursor: Option<&Persistent>,
 ) -> Result<Value<'s>> {
-    let cursor = given(scope, cursor)?;
+    let cursor = scope.if_kept(cursor)?;
     scope.object_of(&[("limit", scope.number(page_size)?), ("cursor", cursor)])
 }
 
-fn given<'s>(scope: Scope<'s>, cursor: Option<&Persistent>) -> Result<Value<'s>> {
-    cursor.map_or_else(|| scope.undefined(), |cursor| cursor.value(scope))
-}
-
-/// What `js/bridge/pages.js` found in the answer of the method, unless it says what is wrong with it.
-fn fit<'s>(
+/// The items of the page that the method answered, an array under `list`. Where it `goes_on`, also what follows a page
+/// that was answered to the cursor `asked`: the cursor of the next, or nothing after the last.
+pub fn page_in<'s>(
     scope: Scope<'s>,
     (adapter, method): (&JsObject, &str),
-    found: Value<'s>,
-) -> Result<Value<'s>> {
-    match scope.as_string(found) {
-        Some(wrong) => Err(adapter.wrong(method, &wrong)),
-        None => Ok(found),
-    }
-}
-
-/// The items of the page that the method answered, an array under `list`.
-pub fn items_of<'s>(
-    scope: Scope<'s>,
-    method: (&JsObject, &str),
     (answer, list): (Value<'s>, &str),
-) -> Result<Value<'s>> {
-    let items = scope.helper(Intrinsic::ItemsOf, &[answer, scope.text(list)?])?;
-    fit(scope, method, items)
-}
-
-/// What follows a page that was answered to the cursor `asked`: the cursor of the next, or nothing after the last.
-pub fn next_of<'s>(
-    scope: Scope<'s>,
-    method: (&JsObject, &str),
-    (answer, items): (Value<'s>, Value<'s>),
-    asked: Option<&Persistent>,
-) -> Result<Option<Persistent>> {
-    let next = scope.helper(Intrinsic::NextOf, &[answer, items, given(scope, asked)?])?;
-    let next = fit(scope, method, next)?;
-    let is_last = scope.length(next)? == 0;
-    (!is_last)
-        .then(|| scope.keep(scope.element(next, 0)?))
-        .transpose()
+    (asked, goes_on): (Option<&Persistent>, bool),
+) -> Result<(Value<'s>, Option<Persistent>)> {
+    let mut args = vec![answer, scope.text(list)?];
+    if goes_on {
+        args.push(scope.if_kept(asked)?);
+    }
+    let page = scope.helper(Intrinsic::PageOf, &args)?;
+    let items = scope.element(page, 0)?;
+    if let Some(wrong) = scope.as_string(items) {
+        return Err(adapter.wrong(method, &wrong));
+    }
+    let is_last = scope.length(page)? == 1;
+    let next = (!is_last).then(|| scope.keep(scope.element(page, 1)?));
+    Ok((items, next.transpose()?))
 }
 
 /// Reads a page of a scan: what `ask` wants of it, up to the `horizon`.
@@ -208,12 +189,7 @@ fn refusal(scope: Scope<'_>, operation: &str, error: Value<'_>) -> Result<Error>
         Kind::Object => scope.as_string(scope.get(error, "code")?),
         _ => None,
     };
-    let kind = code.and_then(|code| ErrorKind::of_code(&code));
-    let kind = match kind {
-        Some(ErrorKind::InvalidArgument) => Some(ErrorKind::MalformedItem),
-        kind => kind,
-    };
-    Ok(match kind.filter(|kind| kind.is_of_one_item()) {
+    Ok(match code.and_then(|code| ErrorKind::of_one_item(&code)) {
         Some(kind) => Error::new(kind, operation.to_owned(), thrown.to_string()).caused_by(thrown),
         None => Error::foreign(operation.to_owned(), thrown),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pages::{items_of, next_of, no_stamp, page_options, read_page, store_page};
+use super::pages::{no_stamp, page_in, page_options, read_page, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
@@ -42,18 +42,19 @@ impl JsRecords {
         }
     }
 
-    /// Calls `query` for the page at `cursor`. `read` gets its answer, and the array of records in it.
+    /// Calls `query` for the page at a cursor, and, if that is said beside it, for what follows it. `read` gets the array of
+    /// records in its answer, and what follows.
     async fn query<R>(
         &self,
-        cursor: Option<&Persistent>,
-        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Value<'s>) -> Result<R>,
+        asked: (Option<&Persistent>, bool),
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Option<Persistent>) -> Result<R>,
     ) -> Result<R> {
-        let options = Made(|scope| page_options(scope, self.scan_page_size, cursor));
+        let options = Made(|scope| page_options(scope, self.scan_page_size, asked.0));
         self.adapter
             .call("query", &[&options], |scope, answer| {
-                let page = (answer, "records");
-                let records = items_of(scope, (&self.adapter, "query"), page)?;
-                read(scope, answer, records)
+                let (method, page) = ((&self.adapter, "query"), (answer, "records"));
+                let (records, next) = page_in(scope, method, page, asked)?;
+                read(scope, records, next)
             })
             .await
     }
@@ -106,7 +107,8 @@ impl JsRecords {
         answer: Value<'_>,
         (ask, limit): (&Ask, usize),
     ) -> Result<std::result::Result<Selection<Item<Body>>, Unfit>> {
-        let records = items_of(scope, (&self.adapter, QUERY_UNSEEN), (answer, "records"))?;
+        let method = (&self.adapter, QUERY_UNSEEN);
+        let (records, _) = page_in(scope, method, (answer, "records"), (None, false))?;
         let has_more = scope.get(answer, "hasMore")?;
         if scope.is_nullish(has_more)? {
             return Ok(Err(Unfit::Unusable("a page without `hasMore`")));
@@ -132,7 +134,7 @@ impl Paged<Body> for JsRecords {
         wanted: &HashMap<Hlc, Vec<Text>>,
         fetched: &mut Fetched<Body>,
     ) -> Result<()> {
-        self.query(cursor, |scope, _, records| {
+        self.query((cursor, false), |scope, records, _| {
             let is_wanted = |hlc: &Hlc| wanted.contains_key(hlc);
             for (index, hlc) in wanted_hlcs(scope, (records, Some("updatedAt")), is_wanted)? {
                 let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
@@ -180,14 +182,16 @@ pub(super) async fn query_malformed(
             if !scope.is_array(answer)? {
                 return Err(adapter.wrong(METHOD, "must answer an array of { id, reason }"));
             }
-            scope.first_of(answer, limit, |scope, entry| {
+            let entries = scope.elements(answer)?.into_iter().take(limit);
+            let malformed = entries.map(|entry| {
                 let reason = match scope.kind(entry)? {
                     Kind::Object => scope.as_string(scope.get(entry, "reason")?),
                     _ => None,
                 };
                 let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason));
                 read_stored(scope, stream, entry, Err(fault))
-            })
+            });
+            malformed.collect()
         })
         .await
 }
@@ -243,11 +247,8 @@ impl Records<Body> for JsRecords {
         if after.is_none() {
             self.pages.forget();
         }
-        let asked = after.as_ref();
         let (scanned, end) = self
-            .query(asked, |scope, answer, records| {
-                let method = (&self.adapter, "query");
-                let next = next_of(scope, method, (answer, records), asked)?;
+            .query((after.as_ref(), true), |scope, records, next| {
                 let rows = scope.length(records)?;
                 let last = match rows.checked_sub(1) {
                     Some(last) => id_of(scope, scope.element(records, last)?),

@@ -1,6 +1,6 @@
 //! The app rows of a channel.
 
-use super::pages::{items_of, next_of, page_options, read_page, store_page};
+use super::pages::{page_in, page_options, read_page, store_page};
 use super::records::{node_watermarks, query_malformed};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
@@ -87,8 +87,8 @@ impl AppRows<Body> for JsRows {
         self.applier
             .call("scanSince", &args, |scope, answer| {
                 let method = (&self.applier, "scanSince");
-                let rows = items_of(scope, method, (answer, "rows"))?;
-                let next = next_of(scope, method, (answer, rows), asked)?;
+                let page = (answer, "rows");
+                let (rows, next) = page_in(scope, method, page, (asked, true))?;
                 read_page(scope, (&stream, rows), (ask, horizon), next)
             })
             .await

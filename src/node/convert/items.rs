@@ -1,15 +1,81 @@
-//! Records and app rows across the bridge.
+//! Records and app rows across the bridge: envelopes around bodies.
 
-use super::body::Body;
+use std::rc::Rc;
+
 use super::stamps::read_hlc_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Intrinsic, Kind, Scope, Thrown, Value, thrown_in};
+use crate::node::runtime::{Argument, parse_json, stringify};
+use crate::node::value::{Env, Intrinsic, Kind, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
 };
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
+use crate::protocol::wire::weigh;
+use crate::store::Json;
+
+/// The body of an item, on whichever side of the bridge it came from.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A JavaScript object, carried by reference.
+    Js(Persistent),
+    /// JSON text.
+    Json(Json),
+    /// A JavaScript object, and the JSON text that it was found to be.
+    Packed(Persistent, Json),
+}
+
+impl Argument for Body {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        match self {
+            Self::Js(kept) | Self::Packed(kept, _) => kept.value(scope),
+            Self::Json(text) => parse_json(scope, text),
+        }
+    }
+}
+
+impl Body {
+    /// A body that came as text.
+    pub fn of(json: &Json) -> Self {
+        Self::Json(Json::clone(json))
+    }
+
+    /// The body as JSON text.
+    ///
+    /// # Errors
+    /// `MalformedItem` if it cannot be written as JSON.
+    pub fn to_json(&self, env: &Rc<Env>) -> Result<Json> {
+        match self {
+            Self::Json(text) | Self::Packed(_, text) => Ok(Json::clone(text)),
+            Self::Js(kept) => env
+                .scope(|scope| stringify(scope, kept.value(scope)?))
+                .map_err(unwritable),
+        }
+    }
+}
+
+/// Brings the item's body into the form of JSON text, and returns how many bytes that has.
+///
+/// # Errors
+/// `MalformedItem` if it cannot be written as JSON, or nests too deep.
+pub fn pack_as_json(env: &Rc<Env>, item: &mut Item<Body>) -> Result<usize> {
+    let text = item.body.to_json(env)?;
+    let size = weigh(&text)?;
+    if let Body::Js(kept) = &item.body {
+        item.body = Body::Packed(Persistent::clone(kept), text);
+    }
+    Ok(size)
+}
+
+fn unwritable(error: Error) -> Error {
+    let message = format!("it must be writable as JSON, got: {}", error.message());
+    let malformed = Error::new(ErrorKind::MalformedItem, "write an item", message);
+    match thrown_in(&error) {
+        Some(thrown) => malformed.caused_by(Thrown::new(thrown)),
+        None => malformed.caused_by(error),
+    }
+}
 
 /// Reads a shared record around its body. `Err` says what it lacks.
 pub fn read_record(

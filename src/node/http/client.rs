@@ -4,15 +4,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::callbacks::{NativePeer, PeerOptions};
-use super::fetching::{Way, way_to};
+use super::peer::{NativePeer, PeerOptions, Way, way_to};
 use crate::error::Result;
-use crate::node::convert::{Body, as_body, pack_as_json};
+use crate::node::convert::Body;
 use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
 use crate::node::runtime::{on_threads, spawn_bound, stringify};
 use crate::node::value::{Call, Env, Persistent, Value, bound, brand};
-use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
     DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, read, text_of,
@@ -71,15 +69,13 @@ impl HttpTransport {
             .await
     }
 
-    /// See [`Exchange::pack`](crate::engine::ports::Exchange::pack).
-    pub fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
-        pack_as_json(self.app.env(), item)
-    }
-
     async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
         let env = self.app.env();
         match &self.way {
-            Way::Own(peer) => peer.post(text, compares).await?.with_bodies(as_body),
+            Way::Own(peer) => peer
+                .post(text, compares)
+                .await?
+                .with_bodies(|json| Ok(Body::of(json))),
             Way::Fetch(peer) => {
                 let read = async |fetched| Self::message_in(env, fetched).await;
                 peer.post((&text, compares), read).await
@@ -99,6 +95,6 @@ impl HttpTransport {
         };
         let content_type = fetched.head.content_type.unwrap_or_default();
         let answer = on_threads(env, async move { read(&bytes, &content_type) }).await?;
-        answer.with_bodies(as_body)
+        answer.with_bodies(|json| Ok(Body::of(json)))
     }
 }

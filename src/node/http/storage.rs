@@ -3,8 +3,7 @@
 use std::any::Any;
 use std::rc::Rc;
 
-use super::callbacks::PeerOptions;
-use super::fetching::{Way as Files, way_to};
+use super::peer::{PeerOptions, Way as Files, way_to};
 use crate::error::Result;
 use crate::node::error::invalid;
 use crate::node::options::Options;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use napi::sys;
 
 use crate::error::Result;
-use crate::node::value::{Call, Env, Intrinsic, Persistent, Runtime, Scope, Value, function};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Runtime, Scope, Value, function};
 use crate::polling::{Task, Tasks, Waiting, Waits};
 use crate::protocol::hlc::safe_integer;
 
@@ -92,7 +92,8 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
         call.scope.undefined()
     })?;
     let made = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, made)
+    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
+    scope.set_intrinsic(Intrinsic::Call, scope.get(made, "call")?)
 }
 
 /// The number of a wait, the first argument.
@@ -101,20 +102,32 @@ fn number(call: &Call<'_>) -> Option<u64> {
 }
 
 impl Executor {
-    /// Waits for an answer in the name of `task`, if it is a promise or like one.
-    pub(super) fn wait_for(
+    /// Begins a wait in the name of `task`. `begin` is given its number, and asks `js/bridge/calls.js` for an answer. Answers
+    /// that, and what it is waited for by where it is a promise.
+    pub(super) fn begin<'s>(
         &self,
-        scope: Scope<'_>,
+        scope: Scope<'s>,
         task: Rc<Task>,
-        answer: Value<'_>,
-    ) -> Result<Option<Waiting<Settlement>>> {
+        begin: impl FnOnce(Value<'s>) -> Result<Value<'s>>,
+    ) -> Result<(Value<'s>, Option<Waiting<Settlement>>)> {
         let (id, waiting) = self.waits.begin(task);
-        let args = [scope.count(id)?, answer];
-        let waits = scope.helper(Intrinsic::WaitFor, &args);
-        if matches!(waits, Ok(waits) if scope.as_boolean(waits) == Some(true)) {
-            return Ok(Some(waiting));
+        let answer = scope.count(id).and_then(begin);
+        let is_symbol = |answer: &Value<'s>| matches!(scope.kind(*answer), Ok(Kind::Symbol));
+        let waits = answer.as_ref().is_ok_and(is_symbol);
+        if !waits {
+            self.waits.forget(id);
         }
-        self.waits.forget(id);
-        waits.map(|_| None)
+        answer.map(|answer| (answer, waits.then_some(waiting)))
+    }
+
+    /// Waits for a promise in the name of `task`.
+    pub(super) fn wait_for<'s>(
+        &self,
+        scope: Scope<'s>,
+        task: Rc<Task>,
+        promise: Value<'s>,
+    ) -> Result<Option<Waiting<Settlement>>> {
+        let ask = |id| scope.helper(Intrinsic::WaitFor, &[id, promise]);
+        self.begin(scope, task, ask).map(|(_, waiting)| waiting)
     }
 }

@@ -7,7 +7,7 @@
 //! not promise that, which is why this one has none.
 //!
 //! What is not a promise is made one: work on another thread, and the turn in a queue, end by ringing a
-//! [`offload::Notify`], a promise that was made in the round's context.
+//! notify, a promise that was made in the round's context.
 //!
 //! A round that begins while another is being polled (an adapter that calls `exchange()` of another
 //! engine) begins in a reaction of its own; polls never nest.
@@ -34,7 +34,7 @@ use crate::protocol::wire::Json;
 
 pub use js_object::{Argument, JsObject, Made, await_js, kept};
 pub use offload::{
-    FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
+    Offload, in_order_on_threads, on_a_thread, on_threads, take_turn, threads, watch,
 };
 
 pub use executor::set_up_waits;

@@ -12,10 +12,10 @@ use crate::joint::across::{self, Across, Around, LocalChannel, Warnings};
 use crate::joint::serving::StoreAnswers;
 use crate::joint::tasks::TaskQueue;
 use crate::node::adapters::{JsBlobs, store_of};
-use crate::node::convert::as_body;
+use crate::node::convert::Body;
 use crate::node::error::{invalid, warn};
 use crate::node::options::Options;
-use crate::node::runtime::await_js;
+use crate::node::runtime::{IntoJs, await_js};
 use crate::node::transport::{InProcess, Peer};
 use crate::node::value::{Env, Persistent, Scope, Value};
 use crate::protocol::message::{Answer, Request};
@@ -87,7 +87,7 @@ impl LocalChannel for JsChannel {
     type Request = Persistent;
 
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
-        let request = request.with_bodies(as_body)?;
+        let request = request.with_bodies(|json| Ok(Body::of(json)))?;
         let answer = match &self.answering {
             Answering::Own(in_process) => in_process.answer_json(request).await?,
             Answering::Theirs(peer) => peer.answer_json(request).await?,
@@ -170,10 +170,7 @@ impl LocalChannel for JsChannel {
 
 /// What a request asks for, whatever its spelling.
 fn wanted<'s>(scope: Scope<'s>, route: &Route) -> Result<Value<'s>> {
-    let key = match route.key() {
-        Some(key) => scope.text(key)?,
-        None => scope.null()?,
-    };
+    let key = route.key().map(str::to_owned).into_js(scope)?;
     scope.object_of(&[("route", scope.text(route.name())?), ("key", key)])
 }
 
@@ -211,7 +208,7 @@ pub fn across(
     };
     let relays = match &channel.answering {
         Answering::Own(_) => false,
-        Answering::Theirs(peer) => !peer.is_in_process()?,
+        Answering::Theirs(peer) => peer.0.native::<InProcess>()?.is_none(),
     };
     Ok(Some(Across::new(tasks, number, relays).channel(Around {
         store: store_of::<dyn ObjectStore>(&channel.storage.0)?,

@@ -3,20 +3,19 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
 
 use super::channel::{Context, JsChannel, across};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
-use crate::transport::server::listen::{Limits, Listening, bind};
-use crate::transport::server::{Channel, Standing};
+use crate::transport::server::listen::{Listening, bind};
+use crate::transport::server::{Channel, Limits, Standing};
 
 /// What is behind a server object.
 struct Server {
@@ -38,7 +37,7 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Re
             channels,
             request: None,
         }),
-        limits: read_limits(options)?,
+        limits: Limits::read(|name, default| options.count(name, default))?,
         standing: Standing::default(),
     });
     let object = scope.object()?;
@@ -71,34 +70,6 @@ fn read_channels<'s>(
             Ok((prefix.unwrap_or_default(), Rc::new(channel)))
         })
         .collect()
-}
-
-fn read_limits(options: &Options<'_>) -> Result<Limits> {
-    // As good as for ever, and far enough from the end of time to be added to now.
-    const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
-    let default = Limits::default();
-    let time = |name, default: Duration| {
-        let ms = usize::try_from(default.as_millis()).unwrap_or(usize::MAX);
-        let given = options.count(name, ms)?;
-        Ok::<_, Error>(Duration::from_millis((given as u64).min(LONGEST_MS)))
-    };
-    let max_connections = options.count("maxConnections", default.max_connections)?;
-    let max_requests = options.count("maxRequests", default.max_requests)?;
-    let of_one = |name, of| options.count(name, Limits::share_of(of));
-    Ok(Limits {
-        header_timeout: time("headerTimeoutMs", default.header_timeout)?,
-        body_timeout: time("bodyTimeoutMs", default.body_timeout)?,
-        idle_timeout: time("idleTimeoutMs", default.idle_timeout)?,
-        close_timeout: time("closeTimeoutMs", default.close_timeout)?,
-        max_connections,
-        max_connections_per_address: of_one("maxConnectionsPerAddress", max_connections)?,
-        max_requests,
-        max_requests_per_address: of_one("maxRequestsPerAddress", max_requests)?,
-        max_requests_per_connection: options.count(
-            "maxRequestsPerConnection",
-            default.max_requests_per_connection,
-        )?,
-    })
 }
 
 /// `listen(port, host)`, which `js/server.js` has read.

@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::transaction::transaction;
-use super::{Methods, Native, Page, add_methods, arguments, methods, outside, promise, stand_for};
+use super::{
+    HeldBy, Methods, Native, Page, add_methods, arguments, methods, outside, promise, stand,
+    stand_for,
+};
 use crate::engine::object::key_text;
 use crate::error::Result;
 use crate::node::convert::read_row;
@@ -36,7 +39,7 @@ pub fn records<'s>(
     let scope = call.scope;
     let limit = options.time("transactionTimeoutMs", Some(TRANSACTION_TIMEOUT))?;
     let object = scope.object()?;
-    add_methods(scope, object, RECORDS, (&store, |store| store.held_by()))?;
+    add_methods(scope, object, &store, &[(RECORDS, |store| store.held_by())])?;
     let beginning = Arc::clone(&store);
     let begin = function(scope, "transaction", move |call| {
         outside(call, beginning.held_by(), |call| {
@@ -75,11 +78,9 @@ impl IntoJs for QueryResult {
 
 /// The `SyncStateStore` that stands for `store`.
 pub fn state<'s>(call: &Call<'s>, store: Arc<dyn StateStore>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let object = scope.object()?;
-    add_methods(scope, object, STATE, (&store, |_| None))?;
-    add_methods(scope, object, SETTING, (&store, |store| store.held_by()))?;
-    stand_for(scope, "state", object, Rc::new(Native(store)))
+    let groups: &[(_, HeldBy<dyn StateStore>)] =
+        &[(STATE, |_| None), (SETTING, |store| store.held_by())];
+    stand(call, "state", store, groups)
 }
 
 const STATE: Methods<dyn StateStore> = methods! { store, promise,
@@ -97,10 +98,7 @@ const SETTING: Methods<dyn StateStore> = methods! { store, promise,
 
 /// The `ObjectStorageAdapter` that stands for `store`.
 pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let object = scope.object()?;
-    add_methods(scope, object, OBJECTS, (&store, |_| None))?;
-    stand_for(scope, "objects", object, Rc::new(Native(store)))
+    stand(call, "objects", store, &[(OBJECTS, |_| None)])
 }
 
 const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,
@@ -152,14 +150,11 @@ pub fn write_file<'s>(
 }
 
 /// The source that stands for `store`: the two objects of an `appSyncableSource`.
-pub fn rows<'s>(call: &Call<'s>, store: &Arc<dyn AppRowStore>) -> Result<Value<'s>> {
-    let scope = call.scope;
-    let object = scope.object()?;
-    let held_by = |store: &dyn AppRowStore| store.held_by();
-    add_methods(scope, object, WRITING_ROWS, (store, held_by))?;
-    add_methods(scope, object, ROWS, (store, |_| None))?;
-    add_methods(scope, object, NAMESPACES, (store, |_| None))?;
-    stand_for(scope, "rows", object, Rc::new(Native(Arc::clone(store))))
+pub fn rows<'s>(call: &Call<'s>, store: Arc<dyn AppRowStore>) -> Result<Value<'s>> {
+    let free: HeldBy<_> = |_| None;
+    let writing: HeldBy<dyn AppRowStore> = |store| store.held_by();
+    let groups = [(WRITING_ROWS, writing), (ROWS, free), (NAMESPACES, free)];
+    stand(call, "rows", store, &groups)
 }
 
 const NAMESPACES: Methods<dyn AppRowStore> = &[

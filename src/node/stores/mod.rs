@@ -44,22 +44,36 @@ pub fn stand_for<'s>(
 /// Which transaction has the turn of a store, if one has.
 type HeldBy<S> = fn(&S) -> Option<Holder>;
 
-/// Gives `object` these methods of `store`. Where `held_by` says which transaction has the turn of the store, calls from
+/// Gives `object` methods of `store`. Where it is said beside them which transaction has the turn of the store, calls from
 /// inside that transaction are refused.
-fn add_methods<'s, S: ?Sized + 'static>(
-    scope: Scope<'s>,
-    object: Value<'s>,
-    methods: Methods<S>,
-    (store, held_by): (&Arc<S>, HeldBy<S>),
+fn add_methods<S: ?Sized + 'static>(
+    scope: Scope<'_>,
+    object: Value<'_>,
+    store: &Arc<S>,
+    groups: &[(Methods<S>, HeldBy<S>)],
 ) -> Result<()> {
-    for (name, body) in methods {
-        let (store, body) = (Arc::clone(store), *body);
-        let method = function(scope, name, move |call| {
-            outside(call, held_by(&store), |call| body(call, &store))
-        })?;
-        scope.set(object, name, method)?;
+    for (methods, held_by) in groups {
+        for (name, body) in *methods {
+            let (store, body, held_by) = (Arc::clone(store), *body, *held_by);
+            let method = function(scope, name, move |call| {
+                outside(call, held_by(&store), |call| body(call, &store))
+            })?;
+            scope.set(object, name, method)?;
+        }
     }
     Ok(())
+}
+
+/// The object of this kind that stands for `store`, around these methods of it.
+fn stand<'s, S: ?Sized + 'static>(
+    call: &Call<'s>,
+    kind: &str,
+    store: Arc<S>,
+    groups: &[(Methods<S>, HeldBy<S>)],
+) -> Result<Value<'s>> {
+    let functions = call.scope.object()?;
+    add_methods(call.scope, functions, &store, groups)?;
+    stand_for(call.scope, kind, functions, Rc::new(Native(store)))
 }
 
 /// Methods that answer a promise: their names, what each argument is that comes as JSON, what is read besides of the call,

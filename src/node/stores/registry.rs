@@ -18,7 +18,7 @@ pub const STORES: &[(&str, Factory)] = &[
     }),
     ("createSqliteAppRows", |call, options| {
         let store = SqliteAppRows::open(&path(options, "path")?, how(options)?)?;
-        rows(call, &(Arc::new(store) as _))
+        rows(call, Arc::new(store))
     }),
     ("createSqliteSyncStateStore", |call, options| {
         let store = SqliteState::open(&path(options, "path")?, how(options)?)?;

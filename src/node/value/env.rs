@@ -208,6 +208,11 @@ impl<'s> Scope<'s> {
         self.kept(holder, 1, Form::InArray)
     }
 
+    /// A value that is kept; `undefined` if there is none.
+    pub fn if_kept(self, kept: Option<&Persistent>) -> Result<Value<'s>> {
+        kept.map_or_else(|| self.undefined(), |kept| kept.value(self))
+    }
+
     /// Hangs a value on an array, at `index`, and refers to it weakly: it is reachable while the array is.
     ///
     /// An engine needs the app's adapters whenever it is called. Were they kept by a root, an adapter that refers back

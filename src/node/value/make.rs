@@ -1,6 +1,6 @@
 //! Values that this package makes, and what it does with objects.
 
-use std::ffi::c_char;
+use std::ffi::CString;
 use std::ptr;
 
 use napi::sys;
@@ -76,28 +76,6 @@ pub fn list<'s, T>(
     Ok(list)
 }
 
-/// A name of a property as Node-API takes names: it ends with a zero. V8 looks it up among the names that it knows,
-/// where a string that is made for it would be another one first.
-struct Name([u8; Self::ROOM]);
-
-impl Name {
-    const ROOM: usize = 48;
-
-    /// The name, if it is short and has no zero of its own.
-    fn of(name: &str) -> Option<Self> {
-        let mut bytes = [0; Self::ROOM];
-        if name.len() >= Self::ROOM || name.contains('\0') {
-            return None;
-        }
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Self(bytes))
-    }
-
-    fn start(&self) -> *const c_char {
-        self.0.as_ptr().cast()
-    }
-}
-
 impl<'s> Scope<'s> {
     /// A count.
     #[allow(
@@ -144,11 +122,12 @@ impl<'s> Scope<'s> {
             sys::napi_set_element(self.raw_env(), array.raw(), index, value.raw())
         })
     }
-    /// `object[name]`.
+    /// `object[name]`. V8 looks a name that ends with a zero up among those that it knows, where a string that is made for
+    /// it would be another one first.
     pub fn get(self, object: Value<'_>, name: &str) -> Result<Value<'s>> {
-        match Name::of(name) {
-            Some(name) => make!(self, napi_get_named_property(object.raw(), name.start())),
-            None => self.property(object, self.text(name)?),
+        match CString::new(name) {
+            Ok(name) => make!(self, napi_get_named_property(object.raw(), name.as_ptr())),
+            Err(_) => self.property(object, self.text(name)?),
         }
     }
     /// The same of several names, in their order.
@@ -166,18 +145,14 @@ impl<'s> Scope<'s> {
     /// Gives an object of our own a property. To define one takes several times as long as to set it, and only one
     /// name makes a difference.
     pub fn set(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        let Some(short) = Name::of(name).filter(|_| name != "__proto__") else {
-            return self.define(object, self.text(name)?, value);
+        let Some(short) = CString::new(name).ok().filter(|_| name != "__proto__") else {
+            let args = [object, self.text(name)?, value];
+            return self.helper(Intrinsic::SetOwn, &args).map(drop);
         };
         // SAFETY: the values live in open scopes, and the name is there until the call is over.
         self.check(unsafe {
-            sys::napi_set_named_property(self.raw_env(), object.raw(), short.start(), value.raw())
+            sys::napi_set_named_property(self.raw_env(), object.raw(), short.as_ptr(), value.raw())
         })
-    }
-    /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.
-    pub fn define(self, object: Value<'_>, name: Value<'_>, value: Value<'_>) -> Result<()> {
-        let args = [object, name, value];
-        self.helper(Intrinsic::SetOwn, &args).map(drop)
     }
     /// Makes `name` an own property that loops over the object do not meet.
     pub fn define_hidden(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
@@ -195,6 +170,10 @@ impl<'s> Scope<'s> {
         // `Value` is a `napi_value` and nothing else, so the slices are laid out alike.
         let (count, args) = (args.len(), args.as_ptr().cast());
         make!(self, napi_call_function(this, function, count, args))
+    }
+    /// `object[name](...args)`
+    pub fn invoke(self, object: Value<'_>, name: &str, args: &[Value<'_>]) -> Result<Value<'s>> {
+        self.call(object, self.get(object, name)?, args)
     }
     /// A new `Error`.
     pub fn error(self, message: &str) -> Result<Value<'s>> {

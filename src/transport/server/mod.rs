@@ -8,6 +8,7 @@
 mod handed;
 mod idle_timeout;
 mod intake;
+mod limits;
 pub mod listen;
 mod outgoing;
 mod service;
@@ -31,6 +32,7 @@ use crate::protocol::wire::Json;
 use crate::transport::routes::Route;
 
 pub use handed::{Handed, Wanted};
+pub use limits::Limits;
 pub use service::serve;
 pub use standing::Standing;
 pub use upload::Why;

@@ -1,5 +1,8 @@
 //! What is asked of an adapter over a database that the app opened.
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use super::super::log::{Plane, Tracked};
 use super::json::{AskHandle, NamedTable};
 use crate::engine::ports::Outcome;
@@ -84,6 +87,22 @@ pub struct Wanted {
     pub key: String,
     /// What holds for the rows there, as SQL with values; of a table that is not known, nothing.
     pub test: Option<(String, Vec<String>)>,
+}
+
+/// As `js/sqlite/` is told it.
+impl Serialize for Wanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut one = serializer.serialize_map(None)?;
+        if let Stream::Rows(table) = &self.stream {
+            one.serialize_entry("appId", &table.app)?;
+            one.serialize_entry("table", &table.name)?;
+        }
+        if let Some((test, values)) = &self.test {
+            one.serialize_entry("test", test)?;
+            one.serialize_entry("values", values)?;
+        }
+        one.end()
+    }
 }
 
 /// What became of a page.

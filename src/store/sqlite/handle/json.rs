@@ -2,11 +2,9 @@
 
 use rusqlite::types::Value as Cell;
 use serde::de::DeserializeOwned;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::app::Wanted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Table;
@@ -101,20 +99,5 @@ impl NamedTable {
             table: self.name?,
             key: self.key,
         })
-    }
-}
-
-impl Serialize for Wanted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut one = serializer.serialize_map(None)?;
-        if let Stream::Rows(table) = &self.stream {
-            one.serialize_entry("appId", &table.app)?;
-            one.serialize_entry("table", &table.name)?;
-        }
-        if let Some((test, values)) = &self.test {
-            one.serialize_entry("test", test)?;
-            one.serialize_entry("values", values)?;
-        }
-        one.end()
     }
 }
