@@ -150,13 +150,13 @@ mod tests {
     use super::*;
 
     fn put() -> Handed<()> {
-        let handed = Handed::new("PUT", "/sync/files/key", || Ok(()));
+        let handed = Handed::new("PUT", "/files/key", || Ok(()));
         handed.unwrap().unwrap()
     }
 
     #[test]
     fn what_is_no_request_of_the_exchange_stays_the_apps() {
-        for (method, url) in [("GET", "/sync/health"), ("GET", "/"), ("no method", "/")] {
+        for (method, url) in [("GET", "/health"), ("GET", "/"), ("no method", "/")] {
             let keeps = || -> Result<()> { unreachable!("nothing is kept of it") };
             assert!(Handed::new(method, url, keeps).unwrap().is_none());
         }
@@ -174,7 +174,12 @@ mod tests {
         let ((), _, _, body) = handed.take("{}").unwrap();
         assert!(handed.take("{}").is_none());
         let broke_off = handed.end(true).unwrap();
-        let (wanted, (), pieces) = tokio::join!(waits, broke_off, body.collect::<Vec<_>>());
+        let feeding = async {
+            let wanted = waits.await;
+            broke_off.await;
+            wanted
+        };
+        let (wanted, pieces) = tokio::join!(feeding, body.collect::<Vec<_>>());
         assert!(wanted);
         assert_eq!(pieces.len(), PIECES_UNDER_WAY + 2);
         assert!(pieces.last().unwrap().is_err());
