@@ -5,7 +5,7 @@ const { bridge } = require("./bridge/index.js");
 const { createMustBe, describe } = require("./describe.js");
 const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
 const { createAskedHeaders, fetchAnswer } = require("./fetch.js");
-const { createFileEngines } = require("./files.js");
+const { createFiles } = require("./files.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
 const { createNotifier } = require("./notifier.js");
@@ -46,7 +46,10 @@ exports.exportsWith = function exportsWith(peer) {
   const notifier = () =>
     createNotifier((error) => warn("a change listener threw", error), notFunction);
   const { factories, helpers, ...functions } = binary.makeExports({
-    fault,
+    fault(said, cause) {
+      const { code, operation, message, more } = JSON.parse(said);
+      return fault(code, operation, message, cause, more);
+    },
     traced,
     hide,
     setOwn,
@@ -73,12 +76,13 @@ exports.exportsWith = function exportsWith(peer) {
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const listenerThrew = (error) =>
     warn("onProgress of reconcile threw; the reconciliation goes on", error);
-  const createFileSyncEngine = createFileEngines(js, fault);
+  const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
   return {
     StarkeepError,
     SyncError,
     isStarkeepError,
     ...functions,
+    residencyOf,
     ...createWatermarks(js),
     ...Object.assign({}, ...Object.keys(factories).map((name) => factory(name))),
     createChangeNotifier(given) {

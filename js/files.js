@@ -1,16 +1,19 @@
 "use strict";
 
-/** `createFileSyncEngine()`: which files are missing where, and which are on their way. */
+/** Which files are missing where, and which are on their way: `createFileSyncEngine()`, and `residencyOf()`. */
 
+const { isPromise } = require("./describe.js");
+
+const isNullish = (value) => value === undefined || value === null;
 const isObject = (value) => typeof value === "object" && value !== null;
 
 /** `native` copies a file from one storage to another, and describes values in errors. */
-exports.createFileEngines = ({ mustBe, copyObject }, fault) => {
+exports.createFiles = ({ mustBe, copyObject }, fault) => {
   /** What the storage that came in as `name` answers. */
   async function ask(storage, name, method, key) {
     const asked = storage?.[method];
     if (typeof asked === "function") return Reflect.apply(asked, storage, [key]);
-    if (!isObject(storage) && typeof storage !== "function")
+    if ((!isObject(storage) && typeof storage !== "function") || isPromise(storage))
       throw mustBe(name, "an adapter", storage, true);
     throw mustBe(`${name}.${method}`, "a function", asked, true);
   }
@@ -38,7 +41,7 @@ exports.createFileEngines = ({ mustBe, copyObject }, fault) => {
     return manifests;
   }
 
-  return function createFileSyncEngine() {
+  function createFileSyncEngine() {
     const inFlight = new Set();
     return {
       isTransferInFlight: (key) => inFlight.has(key),
@@ -65,5 +68,17 @@ exports.createFileEngines = ({ mustBe, copyObject }, fault) => {
         }
       },
     };
-  };
+  }
+
+  /** Whether this side has the row, and what belongs to it. */
+  async function residencyOf(recordRow, localStorage) {
+    if (isNullish(recordRow)) return "absent";
+    const { deleted_at: deletedAt, object_storage_key: key } = recordRow;
+    if (!isNullish(deletedAt)) return "tombstoned";
+    if (typeof key === "string")
+      return (await ask(localStorage, "localStorage", "has", key)) ? "resident" : "staged";
+    throw mustBe("residencyOf(recordRow.object_storage_key)", "a string", key, true);
+  }
+
+  return { createFileSyncEngine, residencyOf };
 };

@@ -11,8 +11,8 @@ const isObject = (value) => typeof value === "object" && value !== null;
 
 /**
  * The helpers on watermarks, around the comparison, which is the native side's: `isLater` is given the parts of two
- * timestamps, and answers null where the first is none; `selectUnseen` and `newestOf` answer the index of an item
- * without a timestamp.
+ * timestamps, and answers null where the first is none; `selectUnseen` and `newestOf` answer the indexes of items, or the
+ * index of one without a timestamp.
  */
 exports.createWatermarks = function createWatermarks({
   isLater,
@@ -42,7 +42,10 @@ exports.createWatermarks = function createWatermarks({
       if (typeof items?.[Symbol.iterator] !== "function")
         throw mustBe(`${argument})`, `an iterable of ${what}`, items);
       const all = [...items];
-      return unlessFaulty(newestOf(all, field), argument, all, field);
+      const newest = {};
+      for (const index of unlessFaulty(newestOf(all, field), argument, all, field))
+        setOwn(newest, all[index][field].nodeId, all[index][field]);
+      return newest;
     };
 
   return {
@@ -77,7 +80,8 @@ exports.createWatermarks = function createWatermarks({
       const argument = "selectUnseen(records";
       if (!Array.isArray(records))
         throw mustBe(`${argument})`, "an array of records", records, true);
-      return unlessFaulty(selectUnseen(records, watermarks), argument, records, "updatedAt");
+      const unseen = selectUnseen(records, watermarks);
+      return unlessFaulty(unseen, argument, records, "updatedAt").map((index) => records[index]);
     },
     computeRecordWatermarks: compute("computeRecordWatermarks(records", "records", "updatedAt"),
     computeAppSyncableWatermarks: compute(

@@ -61,5 +61,17 @@ for (const { from, to } of back) {
   broken += 1;
   console.error(`an arrow back between folders of node/: src/${from} -> src/${to}`);
 }
+
+/** A type name that stands for more than two things has to be looked up each time that it is met. */
+const MOST_MEANINGS = 2;
+const meanings = new Map();
+for (const [name, text] of files)
+  for (const [, type] of text.matchAll(/^(?:pub(?:\([a-z ]+\))? )?(?:struct|enum|trait|type) (\w+)/gm))
+    meanings.set(type, [...(meanings.get(type) ?? []), `src/${name}`]);
+for (const [type, places] of meanings) {
+  if (places.length <= MOST_MEANINGS) continue;
+  broken += 1;
+  console.error(`a type name that stands for more than two things: ${type} in ${places.join(", ")}`);
+}
 console.log(`${circles.length} circles of files, ${back.length} arrows back between folders of node/`);
 process.exitCode = broken === 0 ? 0 : 1;

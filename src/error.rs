@@ -119,6 +119,16 @@ impl ErrorKind {
         ALL_KINDS.iter().copied().find(|kind| kind.code() == code)
     }
 
+    /// The kind of error that a store gives for an item with this code, if such a one is about one item alone. Of an
+    /// argument it is the item that is malformed.
+    pub fn of_one_item(code: &str) -> Option<Self> {
+        let kind = match Self::of_code(code)? {
+            Self::InvalidArgument => Self::MalformedItem,
+            kind => kind,
+        };
+        Some(kind).filter(|kind| kind.is_of_one_item())
+    }
+
     /// Whether such an error is about one item alone: another item, or a later try, may succeed.
     pub fn is_of_one_item(self) -> bool {
         matches!(

@@ -3,8 +3,11 @@
 /** After this many later ones a wait counts as one that lasts. */
 const LASTING = 1024;
 
+/** What a call answers instead of a promise that is waited for. A symbol of the app's own comes as an object. */
+const WAITS = Symbol("waits");
+
 /**
- * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
+ * Calls adapters, and waits for their answers. Where one is a promise, `settle(id, fulfilled, value)` is called when it
  * settles, from a reaction that was attached here, in the asynchronous context of the call. Of a wait that lasts the
  * promise alone holds the reactions: one that nothing holds never settles, and `lost(id)` is called.
  *
@@ -31,10 +34,13 @@ function createWaits(settle, lost) {
     if (latest[place] === wait) latest[place] = undefined;
   }
 
-  /** Whether the answer, an object, is a promise, or like one: then the wait of this number is for it. */
-  return function waitFor(id, answer) {
+  /** The answer; or, where it is a promise, or like one, that the wait of this number is for it. */
+  function waitFor(id, answer) {
+    if (typeof answer === "symbol") return Object(answer);
+    if ((typeof answer !== "object" && typeof answer !== "function") || answer === null)
+      return answer;
     const isPromise = answer instanceof Promise;
-    if (!isPromise && typeof answer.then !== "function") return false;
+    if (!isPromise && typeof answer.then !== "function") return answer;
     const wait = { id, reaction: undefined };
     const fulfilled = (value) => {
       letGo(wait);
@@ -47,8 +53,13 @@ function createWaits(settle, lost) {
     apply(then, isPromise ? answer : resolve(answer), [fulfilled, rejected]);
     wait.reaction = fulfilled;
     hold(wait);
-    return true;
-  };
+    return WAITS;
+  }
+
+  /** The same of the answer of a method. */
+  const call = (id, object, method, ...args) => waitFor(id, object[method](...args));
+
+  return { waitFor, call };
 }
 
 exports.createWaits = createWaits;

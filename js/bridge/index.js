@@ -5,7 +5,7 @@
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
 const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
-const { itemsOf, nextOf } = require("./pages.js");
+const { pageOf } = require("./pages.js");
 const { entriesOf, stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
@@ -19,8 +19,7 @@ exports.bridge = {
   stampOf: (wallTime, counter, nodeId) => ({ wallTime, counter, nodeId }),
   abilitiesOf,
   aroundOf,
-  itemsOf,
-  nextOf,
+  pageOf,
   rowIdOf,
   tablesOf,
   entriesOf,

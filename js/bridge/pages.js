@@ -1,10 +1,10 @@
 "use strict";
 
-/** The pages that adapters answer: what is wrong with one is told as a text. */
+/** The pages that adapters answer. */
 
 const isNullish = (value) => value === undefined || value === null;
 
-/** The items of a page, an array under `list`. */
+/** The items of a page, an array under `list`; or what is wrong with it. */
 function itemsOf(answer, list) {
   if (typeof answer !== "object" || answer === null)
     return "must answer a page, an object; got something else";
@@ -41,4 +41,15 @@ function nextOf(answer, items, asked) {
   );
 }
 
-module.exports = { itemsOf, nextOf };
+/**
+ * A page that a method answered: its items, and behind them what `nextOf` says. Without `asked` what follows is
+ * not looked at. What is wrong with the page stands in the place of the items, as a text.
+ */
+function pageOf(answer, list, ...asked) {
+  const items = itemsOf(answer, list);
+  if (typeof items === "string" || asked.length === 0) return [items];
+  const next = nextOf(answer, items, asked[0]);
+  return typeof next === "string" ? [next] : [items, ...next];
+}
+
+exports.pageOf = pageOf;

@@ -1,5 +1,10 @@
 "use strict";
 
+const { isStamp } = require("./items.js");
+
+/** As it was when the package was loaded. */
+const { stringify } = JSON;
+
 /** Numbers of a timestamp: wall time, counter, and the number of the node's name. */
 const STRIDE = 3;
 
@@ -69,13 +74,17 @@ function stampsOf(items, field) {
   return [stamps, names];
 }
 
-/** The names of an object, and the timestamps under them as of `stampsOf`. What a getter throws is thrown. */
+/**
+ * The names of an object and the timestamps under them, as JSON; or, in an array, the name of what is no timestamp. What a
+ * getter throws is thrown.
+ */
 function entriesOf(object) {
-  const keys = Object.keys(object);
-  const stamps = new Float64Array(keys.length * STRIDE);
-  const [names, numbers] = [[], new Map()];
-  for (const [i, key] of keys.entries()) write(stamps, i * STRIDE, object[key], names, numbers);
-  return [keys, [stamps, names]];
+  const entries = Object.keys(object).map((name) => {
+    const { wallTime, counter, nodeId } = object[name] ?? {};
+    return [name, { wallTime, counter, nodeId }];
+  });
+  const faulty = entries.find(([, stamp]) => !isStamp(stamp));
+  return faulty === undefined ? stringify(entries) : [faulty[0]];
 }
 
 module.exports = { entriesOf, stampsOf };

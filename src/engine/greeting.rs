@@ -8,7 +8,7 @@ use super::caller::Engine;
 use super::change_log::{Look, Others, View};
 use super::planes::{hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use super::session::{Pair, Peer, Planes, Session};
+use super::session::{KnownPeer, Pair, Planes, Session};
 
 /// The most logs of others that are told of when it is not known which of them is the peer's.
 const LATEST_OTHERS: usize = 32;
@@ -80,7 +80,7 @@ where
             records: pairs.records.map(|(_, pair)| pair),
             rows: pairs.rows.map(|(_, pair)| pair),
         };
-        session.peer = Peer::Logged(Box::new(pairs));
+        session.peer = KnownPeer::Logged(Box::new(pairs));
         let met = async {
             let has_met = self.remember_waiting(session).await?;
             if is_first && !has_met {
@@ -89,7 +89,7 @@ where
             Ok::<bool, Error>(true)
         };
         // A peer counts as asked only once it is known what waits for it.
-        met.await.inspect_err(|_| session.peer = Peer::Unknown)
+        met.await.inspect_err(|_| session.peer = KnownPeer::Unknown)
     }
 
     fn warn_of_missing_planes(&self, own: &Planes<View<S::Body>>, records: bool, rows: bool) {
@@ -107,7 +107,7 @@ where
     /// Remembers what waits. Returns whether anything of the peer's logs came in before, even if it was not noted how far:
     /// its objects may be missing.
     async fn remember_waiting(&self, session: &mut Session<S::Body>) -> Result<bool> {
-        let Peer::Logged(pairs) = &session.peer else {
+        let KnownPeer::Logged(pairs) = &session.peer else {
             return Ok(false);
         };
         let generations = |pair: &Pair| {

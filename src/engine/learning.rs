@@ -15,7 +15,7 @@ use super::outgoing::{Outgoing, SentPlane};
 use super::planes::{fetch, hash_of, keyed};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
-use super::session::{Pair, Peer, Planes, Session, Wait, kind_of};
+use super::session::{KnownPeer, Pair, Planes, Session, Wait, kind_of};
 use super::step::Step;
 use super::stuck::{Lesson, Still, Stuck, Waits};
 use super::waiting::{note_waiting, sources};
@@ -94,12 +94,13 @@ where
         let rewound = !only_heard && lost(&pairs, &told);
         let planes = [&told.records, &told.rows].into_iter().flatten();
         let told_more = planes.into_iter().any(|plane| plane.more);
+        session.caught_up |= !told_more;
         session.heard_all = !told_more && !stuck.is_inbound();
         let digest = told.digest;
         session.common = common(session.common.take(), &told, hash_of(&out.streams));
         update(&mut pairs, told, &out, (not_taken == 0, &stuck));
         let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
-        session.peer = Peer::Logged(Box::new(pairs));
+        session.peer = KnownPeer::Logged(Box::new(pairs));
         let is_heard = out.stays && session.heard_all;
         let mut has_more = (out.more() || told_more) && (was_moved || is_heard);
         let mut report = Report {

@@ -23,3 +23,13 @@ pub enum Direction {
     /// From the peer.
     Inbound,
 }
+
+impl Direction {
+    /// How it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::Inbound => "inbound",
+        }
+    }
+}

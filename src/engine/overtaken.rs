@@ -124,7 +124,7 @@ pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
 
 /// What is persisted of an exchange by watermarks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct Persisted {
     /// The own watermarks.
     pub(super) own: Watermarks,
     /// The peer's.
@@ -138,7 +138,7 @@ pub(super) struct Standing {
 impl<B> Sweep<B> {
     /// Takes in what the peer `told` a caller that had `advertised` these watermarks. What has to be asked for, or
     /// offered, again is taken from those that are to be persisted.
-    fn hear_of_overtaken(&mut self, now: &mut Standing, advertised: &Watermarks, told: Overtaken) {
+    fn hear_of_overtaken(&mut self, now: &mut Persisted, advertised: &Watermarks, told: Overtaken) {
         let mut looked = self.looked(now);
         let is_first = is_first_look(&looked.seen, &told.seen);
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
@@ -163,13 +163,13 @@ impl<B> Sweep<B> {
     }
 
     /// How far logs were looked at, in this sweep or before it.
-    fn looked(&self, now: &Standing) -> LogPositions {
+    fn looked(&self, now: &Persisted) -> LogPositions {
         self.looked.as_ref().unwrap_or(&now.logs).clone()
     }
 
     /// Keeps how far logs were `looked` at. As long as everything is offered it is not to be persisted: a program that
     /// ends would not find out again what has to be offered.
-    fn keep(&mut self, now: &mut Standing, looked: LogPositions) {
+    fn keep(&mut self, now: &mut Persisted, looked: LogPositions) {
         if self.offers_all {
             self.looked = Some(looked);
         } else {
@@ -191,7 +191,7 @@ where
     pub(super) async fn learn_of_late(
         &self,
         sweep: &mut Sweep<S::Body>,
-        now: &mut Standing,
+        now: &mut Persisted,
         (advertised, told): (&Watermarks, Option<Overtaken>),
         inbound: &Inbound<S::Body>,
     ) -> Result<()> {
@@ -214,7 +214,7 @@ where
     pub(super) async fn offer_late(
         &self,
         sweep: &mut Sweep<S::Body>,
-        now: &mut Standing,
+        now: &mut Persisted,
         brought: Brought,
     ) -> Result<bool> {
         // What is not persisted is offered from nothing by every sweep.

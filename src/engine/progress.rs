@@ -13,6 +13,18 @@ pub enum Phase {
     Objects,
 }
 
+impl Phase {
+    /// How it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Compare => "compare",
+            Self::Items => "items",
+            Self::Objects => "objects",
+        }
+    }
+}
+
 /// How far a reconciliation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {

@@ -13,7 +13,7 @@ use super::planes::{digest_of, look, streams_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
-use super::session::{Pair, Peer, Planes, RECONCILE_AFTER_MS, Session};
+use super::session::{KnownPeer, Pair, Planes, RECONCILE_AFTER_MS, Session};
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -118,7 +118,7 @@ where
         &self,
         session: &Session<S::Body>,
     ) -> Result<Option<Planes<View<S::Body>>>> {
-        let Peer::Logged(pairs) = &session.peer else {
+        let KnownPeer::Logged(pairs) = &session.peer else {
             return Ok(None);
         };
         let question = |pair: &Pair| Look {

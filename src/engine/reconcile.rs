@@ -19,7 +19,7 @@ use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify}
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
-use super::session::{Pair, Peer, Planes, Session, Untold};
+use super::session::{KnownPeer, Pair, Planes, Session, Untold};
 use super::stuck::Waits;
 use super::waiting::note_waiting;
 
@@ -126,7 +126,7 @@ where
         session: &mut Session<S::Body>,
         heads: &Planes<u64>,
     ) -> Result<()> {
-        let Peer::Logged(mut pairs) = session.peer.clone() else {
+        let KnownPeer::Logged(mut pairs) = session.peer.clone() else {
             return Ok(());
         };
         let differing = match self.differences(Thoroughly::WHOLE).await {
@@ -201,7 +201,7 @@ where
                 pair.noted.clone_from(&pair.cursor);
             }
         }
-        session.peer = Peer::Logged(pairs);
+        session.peer = KnownPeer::Logged(pairs);
         let found = self.bring_together(session, differing).await?;
         session.untold = Untold {
             differing: found.differing,

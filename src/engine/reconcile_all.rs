@@ -1,5 +1,7 @@
 //! A reconciliation that an app asks for: all that both sides hold, whatever their logs and watermarks say.
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
@@ -11,13 +13,14 @@ use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::progress::Phase;
 use super::reconcile::{lacks_route, other_log};
 use super::reconcile_objects::Objects;
-use super::session::{Peer, Session, Untold};
+use super::session::{KnownPeer, Session, Untold};
 
 /// At most this many pages of what both sides know of each other's logs are exchanged before they are compared.
 const MOST_PAGES: usize = 100_000;
 
-/// What a reconciliation came to.
-#[derive(Debug)]
+/// What a reconciliation came to. What is data alone of it can be written as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reconciled<B> {
     /// Items that the two sides held differently. Without logs on both sides, the records that came in.
     pub differing: usize,
@@ -25,13 +28,16 @@ pub struct Reconciled<B> {
     pub applied: usize,
     /// Items sent, without those that the peer refused.
     pub shipped: usize,
-    /// Whether both sides are proved to hold the same now; `None` if one of them keeps no log.
-    pub in_sync: Option<bool>,
     /// How often the peer was asked.
     pub requests: usize,
+    /// Whether both sides are proved to hold the same now; `None` if one of them keeps no log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_sync: Option<bool>,
     /// What is held.
+    #[serde(skip)]
     pub held: Vec<Held<B>>,
     /// What became of the objects, if they were to be compared.
+    #[serde(skip)]
     pub objects: Option<Objects>,
 }
 
@@ -110,10 +116,10 @@ where
         session: &mut Session<S::Body>,
     ) -> Result<Option<Reconciled<S::Body>>> {
         let mut done = Reconciled::default();
-        if !matches!(session.peer, Peer::Logged(_)) {
+        if !matches!(session.peer, KnownPeer::Logged(_)) {
             *session = Session::default();
             if !self.greet(session).await? {
-                session.peer = Peer::Older(self.side.clock().system_ms());
+                session.peer = KnownPeer::Older(self.side.clock().system_ms());
                 return Ok(None);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -22,8 +23,8 @@ const MOST_NAMED: usize = 1000;
 /// The number of objects that are looked for before those that were not found are brought over.
 const AT_ONCE: usize = 256;
 
-/// What became of the objects.
-#[derive(Debug, Default)]
+/// What became of the objects. Its counts can be written as JSON.
+#[derive(Debug, Default, Serialize)]
 pub struct Objects {
     /// The keys that were looked for on both sides.
     pub checked: usize,
@@ -32,8 +33,10 @@ pub struct Objects {
     /// The objects that were fetched from it.
     pub received: usize,
     /// The first keys of which neither side has the object that its item means.
+    #[serde(skip)]
     pub missing: Vec<Text>,
     /// The first keys whose objects could not be brought over, with the reasons.
+    #[serde(skip)]
     pub failed: Vec<(Text, Error)>,
 }
 
@@ -49,7 +52,7 @@ impl Objects {
 type Claim<'a> = (&'a Hlc, &'a Blob);
 
 /// Where an object is.
-enum Place {
+enum End {
     /// At both sides.
     Both,
     /// Here.
@@ -104,10 +107,10 @@ where
             let (claim, place) = looked?;
             done.checked += 1;
             match place {
-                Place::Both => {}
-                Place::Here => send.push(claim),
-                Place::There => receive.push(claim),
-                Place::Nowhere => done.miss(&claim.1.key),
+                End::Both => {}
+                End::Here => send.push(claim),
+                End::There => receive.push(claim),
+                End::Nowhere => done.miss(&claim.1.key),
             }
         }
         let all = HashSet::new();
@@ -129,7 +132,7 @@ where
         Ok(())
     }
 
-    async fn place_of(&self, blob: &Blob) -> Result<Place> {
+    async fn place_of(&self, blob: &Blob) -> Result<End> {
         let (here, there) =
             futures_util::future::try_join(self.local.stat(&blob.key), self.remote.stat(&blob.key))
                 .await?;
@@ -140,14 +143,12 @@ where
                 .is_some_and(|stat| compare(blob, stat).is_ok())
         };
         Ok(match (is_right(&here), is_right(&there)) {
-            (true, true) => Place::Both,
-            (true, false) => Place::Here,
-            (false, true) => Place::There,
+            (true, true) => End::Both,
+            (true, false) => End::Here,
+            (false, true) => End::There,
             // An item may say something that no object is. What both sides have in common stays.
-            (false, false) if here.is_some() && is_one(here.as_ref(), there.as_ref()) => {
-                Place::Both
-            }
-            (false, false) => Place::Nowhere,
+            (false, false) if here.is_some() && is_one(here.as_ref(), there.as_ref()) => End::Both,
+            (false, false) => End::Nowhere,
         })
     }
 

@@ -4,6 +4,8 @@
 //! the answer's page, fetch its objects, persist how far both sides got. How far that is, is decided in
 //! [`Sweep::learn`]; the round only does things.
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
@@ -16,14 +18,15 @@ use super::guards::{Guards, hear};
 use super::held::Held;
 use super::inbound::Inbound;
 use super::outbound::Writers;
-use super::overtaken::{Brought, Standing};
+use super::overtaken::{Brought, Persisted};
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 
-/// What a round did.
-#[derive(Debug)]
+/// What a round did. What is data alone of it can be written as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report<B> {
     /// Shared records that are new here, with their objects.
     pub applied: usize,
@@ -32,10 +35,13 @@ pub struct Report<B> {
     /// Whether another round has something to do at once.
     pub has_more: bool,
     /// What is held in this sweep, the first item of each node and direction.
+    #[serde(skip)]
     pub held: Vec<Held<B>>,
     /// How many of the items sent the peer says that it holds now; all of them if it does not say.
+    #[serde(skip)]
     pub(crate) landed: usize,
     /// Whether both sides are proved to hold the same; `None` if they exchange by watermarks, which cannot prove it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_sync: Option<bool>,
 }
 
@@ -218,7 +224,7 @@ where
             peer,
             peer_lost,
         } = sweep.learn(&now.own, &peer, learned);
-        now = Standing { own, peer, ..now };
+        now = Persisted { own, peer, ..now };
         self.learn_of_late(sweep, &mut now, (&advertised, told), &inbound)
             .await?;
         let asks_again = sweep.guards.asks_again();
@@ -255,9 +261,9 @@ where
         Ok(Pass::Whole(report, inbound.fatal()))
     }
 
-    async fn read_state(&self, guards: &mut Guards) -> Result<Standing> {
+    async fn read_state(&self, guards: &mut Guards) -> Result<Persisted> {
         let Some(state) = &self.state else {
-            return Ok(Standing::default());
+            return Ok(Persisted::default());
         };
         if guards.logs.is_none() {
             let kept = state.log_positions().await?;
@@ -265,7 +271,7 @@ where
             guards.logs = Some((kept.unwrap_or_default(), keeps_logs));
         }
         let (logs, keeps_logs) = guards.logs.clone().unwrap_or_default();
-        Ok(Standing {
+        Ok(Persisted {
             own: state.watermarks().await?,
             peer: state.peer_watermarks().await?,
             logs,
@@ -275,7 +281,7 @@ where
 
     /// Writes what changed: a quiet round leaves the disk alone. How far logs were looked at comes last: what came late
     /// is looked for again if that is not written.
-    async fn write_state(&self, before: Standing, now: &Standing) -> Result<()> {
+    async fn write_state(&self, before: Persisted, now: &Persisted) -> Result<()> {
         let Some(state) = &self.state else {
             return Ok(());
         };

@@ -21,10 +21,10 @@ use super::outgoing::{One, Outgoing, SentPlane};
 use super::planes::{fetch, hash_of, look, names_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
-use super::session::{ASK_AGAIN_MS, Pair, Peer, Planes, Session, Untold};
+use super::session::{ASK_AGAIN_MS, KnownPeer, Pair, Planes, Session, Untold};
 use super::step::Step;
 
-/// So much of it is told in any case to one that was.
+/// The number of stretches of the own history that are told in any case to a peer that has caught up.
 const LEAST_HISTORY: usize = 4;
 
 /// At most so often one round begins again because the peer has lost what it had.
@@ -61,7 +61,7 @@ where
                 Tried::Changed => *session = Session::default(),
             }
         }
-        session.peer = Peer::Older(self.side.clock().system_ms());
+        session.peer = KnownPeer::Older(self.side.clock().system_ms());
         Ok(None)
     }
 
@@ -69,13 +69,13 @@ where
         self.clock_hears(session).await;
         let now = self.side.clock().system_ms();
         match session.peer {
-            Peer::Older(asked) if asked <= now && now - asked < ASK_AGAIN_MS => {
+            KnownPeer::Older(asked) if asked <= now && now - asked < ASK_AGAIN_MS => {
                 return Ok(Tried::Done(None));
             }
-            Peer::Logged(_) => {}
+            KnownPeer::Logged(_) => {}
             _ => {
                 if !self.greet(session).await? {
-                    session.peer = Peer::Older(now);
+                    session.peer = KnownPeer::Older(now);
                     return Ok(Tried::Done(None));
                 }
             }
@@ -114,7 +114,7 @@ where
         &self,
         session: &mut Session<S::Body>,
     ) -> Result<Option<Step<S::Body>>> {
-        let Peer::Logged(pairs) = session.peer.clone() else {
+        let KnownPeer::Logged(pairs) = session.peer.clone() else {
             return Ok(None);
         };
         let question = |pair: &Pair| Look {
@@ -262,9 +262,14 @@ where
         pairs: &Planes<Pair>,
         out: &Outgoing<S::Body>,
     ) -> Request<S::Body> {
+        let least = if session.caught_up {
+            LEAST_HISTORY
+        } else {
+            WHOLE_HISTORY
+        };
         let told = |(sent, pair): (&SentPlane, &Pair)| PlaneRequest {
             id: sent.id.clone(),
-            history: sent.history.since(pair.confirmed, LEAST_HISTORY),
+            history: sent.history.since(pair.confirmed, least),
             // Without this nothing of the request is noted.
             follows: (!out.stays).then_some(pair.confirmed),
             upto: sent.history.at(sent.upto),

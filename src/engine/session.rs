@@ -23,7 +23,7 @@ pub(super) const RECONCILE_AFTER_MS: u64 = 600_000;
 
 /// How the peer exchanges.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Peer {
+pub(super) enum KnownPeer {
     /// It was not asked yet.
     #[default]
     Unknown,
@@ -127,7 +127,7 @@ pub(super) struct Untold {
     reason = "each says something else of the peer, and none excludes another"
 )]
 pub struct Session<B> {
-    pub(super) peer: Peer,
+    pub(super) peer: KnownPeer,
     /// What waits.
     pub(super) held: BTreeMap<(bool, Key), Held<B>>,
     /// What of it was tried since there was last nothing to do: each is tried once before that is said again.
@@ -140,6 +140,9 @@ pub struct Session<B> {
     pub(super) not_stored: HashSet<Text>,
     /// Whether the last answer of this round held all that the peer had.
     pub(super) heard_all: bool,
+    /// Whether an answer since the greeting held all that the peer had. Until then what follows there may have come from
+    /// here long ago, and the peer is told the whole history of the own log to know that.
+    pub(super) caught_up: bool,
     /// When the two sides were last reconciled, in milliseconds since the epoch.
     pub(super) reconciled_ms: Option<u64>,
     /// The names of the peer's streams that this side has, by the hashes of both sides' names.
@@ -181,13 +184,14 @@ pub(super) enum Wait {
 impl<B> Default for Session<B> {
     fn default() -> Self {
         Self {
-            peer: Peer::Unknown,
+            peer: KnownPeer::Unknown,
             held: BTreeMap::new(),
             tried: HashSet::new(),
             compared: None,
             explained: None,
             not_stored: HashSet::new(),
             heard_all: false,
+            caught_up: false,
             reconciled_ms: None,
             common: None,
             answer_limit: None,

@@ -20,7 +20,7 @@ use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
-    About, Answers, Authorizer, Channel, File, Files, Later, Log, Wanted,
+    About, AccessRequest, Answers, Authorizer, Channel, FaultLog, File, Files, Later,
 };
 
 /// What of a channel lives on the thread of its adapters.
@@ -40,7 +40,7 @@ pub trait LocalChannel: 'static {
     async fn admits(
         &self,
         request: Option<&Self::Request>,
-        wanted: &Wanted,
+        wanted: &AccessRequest,
     ) -> Result<Option<Grant>>;
     /// What is known of an object, if it is there.
     async fn stat(&self, key: &Text) -> Result<Option<Stat>>;
@@ -149,7 +149,7 @@ impl<K: LocalChannel> EngineLog for Warnings<K> {
 /// The mark of an error that was said already.
 #[derive(Debug, thiserror::Error)]
 #[error("see the warning of the JavaScript thread")]
-struct Said;
+struct AlreadySaid;
 
 /// The error without its cause, which may be a value that only the channel's thread may hold. A fault is said
 /// before, with the cause.
@@ -157,7 +157,7 @@ fn said(channel: &impl LocalChannel, operation: &str, error: &Error) -> Error {
     if Refusal::of(error).is_fault() {
         say(channel, operation, error);
     }
-    Error::new(error.kind(), "", error.to_string()).caused_by(Said)
+    Error::new(error.kind(), "", error.to_string()).caused_by(AlreadySaid)
 }
 
 fn say(channel: &impl LocalChannel, operation: &str, error: &Error) {
@@ -185,7 +185,7 @@ impl<K: LocalChannel> Answers for Across<K> {
 }
 
 impl<K: LocalChannel> Authorizer for Across<K> {
-    fn admits(&self, wanted: Wanted) -> Later<'_, Option<Grant>> {
+    fn admits(&self, wanted: AccessRequest) -> Later<'_, Option<Grant>> {
         self.run(
             "authorize",
             async move |channel: &K, context: &Context<K>| {
@@ -195,11 +195,11 @@ impl<K: LocalChannel> Authorizer for Across<K> {
     }
 }
 
-impl<K: LocalChannel> Log for Across<K> {
+impl<K: LocalChannel> FaultLog for Across<K> {
     fn fault(&self, operation: &'static str, error: &Error) {
         if error
             .cause()
-            .is_some_and(<dyn StdError + Send + Sync>::is::<Said>)
+            .is_some_and(<dyn StdError + Send + Sync>::is::<AlreadySaid>)
         {
             return;
         }

@@ -191,6 +191,10 @@ impl<A: App> Caller for Asking<A> {
         tasks.run("request headers", headers).await
     }
 
+    fn is_asked(&self) -> bool {
+        self.app.is_some()
+    }
+
     fn signs(&self) -> bool {
         self.signs
     }

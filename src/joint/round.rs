@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use super::asking::{App, Asking};
+use super::tasks::TaskQueue;
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Clock, Exchange, Log, Stat};
 use crate::engine::responder::Responder;
@@ -13,7 +15,7 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::store::Json;
-use crate::store::ports::{Here, ObjectPort, Threading};
+use crate::store::ports::{Here, ObjectPort, Port, Threading};
 use crate::store::side::NativeSide;
 use crate::transport::client::{Caller, Peer};
 
@@ -71,6 +73,47 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
         data.checked(blob, hashed)
+    }
+}
+
+/// The way back from another thread to where the app lives, and who is asked there for headers, found by numbers.
+pub struct WayBack<A, C> {
+    queue: TaskQueue<A>,
+    /// Who is asked.
+    pub apps: Vec<C>,
+}
+
+impl<A: App, C: Caller + Clone> WayBack<A, C> {
+    /// The way back by this queue.
+    pub fn new(queue: &TaskQueue<A>) -> Self {
+        Self {
+            queue: queue.clone(),
+            apps: Vec::new(),
+        }
+    }
+
+    /// The peer for another thread.
+    pub fn peer(&mut self, peer: &Peer<C>) -> Peer<Asking<A>> {
+        let app = peer.caller.is_asked().then(|| {
+            self.apps.push(peer.caller.clone());
+            (self.queue.clone(), self.apps.len() - 1)
+        });
+        Peer {
+            client: Arc::clone(&peer.client),
+            retries: peer.retries,
+            caller: Asking {
+                app,
+                signs: peer.caller.signs(),
+            },
+        }
+    }
+
+    /// The storage for another thread.
+    pub fn storage<P>(&mut self, found: &Storage<C, P>) -> Storage<Asking<A>> {
+        match found {
+            Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
+            Storage::Peer(peer) => Storage::Peer(self.peer(peer)),
+        }
     }
 }
 

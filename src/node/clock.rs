@@ -1,22 +1,20 @@
-//! `createHLCClock(options)`: a hybrid logical clock for apps without the Starkeep peers.
+//! Hybrid logical clocks: `createHLCClock(options)`, for apps without the Starkeep peers, and whichever clock an app has.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::convert::{TIMESTAMP, read_hlc, write_hlc};
 use super::error::invalid;
 use super::options::Options;
-use super::runtime::stringify;
+use super::runtime::{JsObject, stringify};
 use super::stores::Native;
-use super::value::{Call, Persistent, Scope, Value, bound, brand};
+use super::value::{Call, Intrinsic, Persistent, Scope, Value, bound, brand};
+use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, safe_integer};
 use crate::protocol::text::Text;
-use crate::protocol::watermarks::Watermarks;
 use crate::store::clock::{SharedClock, system_ms};
-use crate::store::known::{behind, behind_records, behind_rows, behind_state, later};
+use crate::store::known::{Known, behind_told, later};
 use crate::store::{AppRowStore, RecordStore, StateStore};
 
 /// What is behind a clock object.
@@ -65,13 +63,12 @@ impl NativeClock {
 }
 
 /// `createHLCClock(options)`
-pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_hlc_clock<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
     let node_id = scope.as_text(options.get("nodeId")?);
     let array = options.array();
     let clock = Rc::new(NativeClock {
-        clock: begun(scope, &options, node_id.unwrap_or_else(|| Text::from("")))?,
+        clock: begun(scope, options, node_id.unwrap_or_else(|| Text::from("")))?,
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
     });
@@ -94,8 +91,7 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         receiving.moved(scope, &receiving.clock.receive_at(&remote, physical))
     })?;
     scope.set(object, "receive", receive)?;
-    brand(scope, object, clock)?;
-    Ok(object)
+    brand(scope, object, clock)
 }
 
 /// A clock that begins behind what the app persisted and what the stores know. The first state store of this package
@@ -112,14 +108,14 @@ fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<Share
         None => Vec::new(),
     };
     for store in stores {
-        let known = match store_in(scope, store)? {
-            Some(Store::Records(records)) => behind_records(records)?,
-            Some(Store::Rows(rows)) => behind_rows(rows)?,
-            Some(Store::State(state)) => {
-                keeper.get_or_insert_with(|| Arc::clone(&state));
-                behind_state(state)?
-            }
-            None => behind_told(scope, store)?,
+        let known = store_in(scope, store)?;
+        if let Some(Known::State(state)) = &known {
+            keeper.get_or_insert_with(|| Arc::clone(state));
+        }
+        let known = match known {
+            Some(store) => store.behind()?,
+            None => behind_told(&stringify(scope, store)?)
+                .map_err(|error| invalid("state", &error.to_string()))?,
         };
         state = later(state, known);
     }
@@ -130,26 +126,19 @@ fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<Share
     })
 }
 
-/// A store of this package.
-enum Store {
-    Records(Arc<dyn RecordStore>),
-    State(Arc<dyn StateStore>),
-    Rows(Arc<dyn AppRowStore>),
-}
-
 /// The store that the value is, or that is behind its `applier`.
-fn store_in(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Store>> {
+fn store_in(scope: Scope<'_>, value: Value<'_>) -> Result<Option<Known>> {
     if let Some(records) = scope.native_of::<Native<dyn RecordStore>>(value)? {
-        return Ok(Some(Store::Records(Arc::clone(&records.0))));
+        return Ok(Some(Known::Records(Arc::clone(&records.0))));
     }
     if let Some(state) = scope.native_of::<Native<dyn StateStore>>(value)? {
-        return Ok(Some(Store::State(Arc::clone(&state.0))));
+        return Ok(Some(Known::State(Arc::clone(&state.0))));
     }
     let mut rows = scope.native_of::<Native<dyn AppRowStore>>(value)?;
     if rows.is_none() {
         rows = scope.native_of(scope.get(value, "applier")?)?;
     }
-    Ok(rows.map(|rows| Store::Rows(Arc::clone(&rows.0))))
+    Ok(rows.map(|rows| Known::Rows(Arc::clone(&rows.0))))
 }
 
 /// `isStore(object)`: whether a clock can begin behind it without asking its functions.
@@ -158,20 +147,43 @@ pub fn is_store<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     call.scope.boolean(store.is_some())
 }
 
-/// What another store answered to `js/known.js`.
-#[derive(Deserialize)]
-struct Told {
-    clock: Option<ClockState>,
-    watermarks: Vec<serde_json::Value>,
+/// A clock object: `{ now, send, receive }`.
+pub struct JsClock(pub JsObject);
+
+impl JsClock {
+    /// The clock itself, where it is this package's own and calls nothing of the app's.
+    pub fn shared(&self) -> Result<Option<SharedClock>> {
+        let native = self.0.native::<NativeClock>()?;
+        Ok(native.and_then(|clock| clock.shared().cloned()))
+    }
 }
 
-/// Behind what another store told. What cannot be read of watermarks is passed over, as an engine does.
-fn behind_told(scope: Scope<'_>, known: Value<'_>) -> Result<ClockState> {
-    let told = serde_json::from_str::<Told>(&stringify(scope, known)?);
-    let Told { clock, watermarks } = told.map_err(|error| invalid("state", &error.to_string()))?;
-    let marks = watermarks
-        .into_iter()
-        .filter_map(|marks| Watermarks::deserialize(marks).ok());
-    let begun = clock.unwrap_or_default();
-    Ok(marks.fold(begun, |state, marks| later(state, behind(&marks))))
+impl Clock for JsClock {
+    async fn receive(&self, remote: &Hlc) -> Result<()> {
+        if let Some(clock) = self.shared()? {
+            return clock.receive(remote).await;
+        }
+        self.0.tell("receive", &[remote]).await
+    }
+
+    /// A clock of the app's gives the timestamp: it has no other way to say for whom it stamps.
+    async fn next(&self) -> Result<Option<Hlc>> {
+        if let Some(clock) = self.0.native::<NativeClock>()? {
+            return self.0.env().scope(|scope| clock.next(scope).map(Some));
+        }
+        self.0.call("now", &[], read_hlc).await
+    }
+
+    /// `Date.now()`, so that an app which replaces the process's clock replaces it here too.
+    fn app_ms(&self) -> u64 {
+        let now = self.0.env().scope(|scope| {
+            let now = scope.helper(Intrinsic::Now, &[])?;
+            Ok(scope.as_number(now).map(f64::floor).and_then(safe_integer))
+        });
+        now.ok().flatten().unwrap_or_default()
+    }
+
+    fn system_ms(&self) -> u64 {
+        system_ms()
+    }
 }

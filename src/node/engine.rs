@@ -4,44 +4,42 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::adapters::{AnyBlobs, NodeSide, find_state, state, store_of};
+use super::adapters::{AnyBlobs, NodeSide, state, store_of};
 use super::convert::Body;
 use super::error::invalid;
-use super::events::{JsEvents, NodeEngine, Reconciling};
 use super::inside::refuse_any_inside;
 use super::native_round::{Memory, NativeRound};
 use super::options::Options;
-use super::runtime::{FairLock, spawn_traced};
+use super::report::{JsEvents, NodeEngine, Reconciling};
+use super::runtime::{spawn_bound, take_turn};
 use super::stores::Native;
-use super::transport::{DEFAULT_SCAN_PAGE_SIZE, InProcess, Peer};
-use super::value::{Call, Env, Intrinsic, Kind, Value, bound, enter, function};
+use super::transport::{InProcess, Peer};
+use super::value::{Call, Env, Intrinsic, Kind, Value, bound, function};
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
 use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::joint::asking::Stop;
+use crate::polling::Turns;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::{Holder, ObjectStore, StateStore};
 
 /// `createSyncEngine(options)`, whose `reconcile` is the native half of the one that `js/reconcile.js` makes.
-pub fn create_sync_engine<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let notifier = scope.helper(Intrinsic::CreateNotifier, &[])?;
-    let options = Options::new(scope, call.arg(0))?;
     let caller = Rc::new(Caller {
-        engine: Rc::new(build(call, &options, notifier)?),
+        engine: Rc::new(build(call, options, notifier)?),
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
     let reconciling = Rc::clone(&caller);
     let exchange = bound(scope, "exchange", options.array(), move |call| {
         let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
-        let entered = enter(call)?;
         let allowed = refuse_any_inside(call, || caller.holders());
-        spawn_traced(call.scope, async move {
-            let _entered = entered;
+        spawn_bound(call, async move {
             allowed?;
-            let _turn = caller.turns.take(&env).await?;
+            let _turn = take_turn(&env, &caller.turns).await?;
             let round = caller.round(&env).await;
             round.map_err(|error| error.or_in("exchange"))
         })
@@ -72,14 +70,12 @@ fn reconcile<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
             _ => None,
         },
     };
-    let entered = enter(call)?;
     let allowed = refuse_any_inside(call, || caller.holders());
     let (caller, env) = (Rc::clone(caller), Rc::clone(call.env));
     let beginning = Rc::clone(&began);
-    let promise = spawn_traced(scope, async move {
-        let _entered = entered;
+    let promise = spawn_bound(call, async move {
         allowed?;
-        let _turn = caller.turns.take(&env).await?;
+        let _turn = take_turn(&env, &caller.turns).await?;
         beginning.set(true);
         let done = caller.reconcile(&env, reconciling, objects).await;
         done.map_err(|error| error.or_in("reconcile"))
@@ -98,7 +94,7 @@ struct Caller {
     /// What native rounds remember.
     native_memory: RefCell<Memory>,
     /// One round, or reconciliation, at a time.
-    turns: Rc<FairLock>,
+    turns: Rc<Turns>,
 }
 
 impl Caller {
@@ -122,7 +118,9 @@ impl Caller {
         engine.side.find_stores()?;
         engine.local.find_store()?;
         engine.remote.find_store()?;
-        engine.state.as_ref().map_or(Ok(()), find_state)?;
+        if let Some(state) = &engine.state {
+            state.choose(store_of(&state.other.0)?);
+        }
         let native = NativeRound::of(engine)?;
         if native.is_some() {
             engine.sweep.take();
@@ -176,10 +174,10 @@ impl Caller {
 
 fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Result<NodeEngine> {
     let env = call.env;
-    let scan_page_size = options.count("scanPageSize", DEFAULT_SCAN_PAGE_SIZE)?;
+    let page_size = options.number("scanPageSize")?;
     refuse_one_storage(call, options)?;
     Ok(Engine {
-        side: NodeSide::new(options, env, ("localDatabaseAdapter", scan_page_size))?,
+        side: NodeSide::new(options, env, ("localDatabaseAdapter", page_size))?,
         local: AnyBlobs::new(options.object("localObjectStorage")?),
         remote: AnyBlobs::new(options.object("remoteObjectStorage")?),
         peer: Peer(options.object("transport")?),
@@ -206,9 +204,8 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
 /// Refuses one storage as both sides: every object would be there already, and none would ever move.
 fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> {
     let scope = call.scope;
-    let here = options.given("localObjectStorage")?;
-    let there = options.given("remoteObjectStorage")?;
-    let Some((here, there)) = here.zip(there) else {
+    let (here, there) = ("localObjectStorage", "remoteObjectStorage");
+    let (Some(here), Some(there)) = (options.given(here)?, options.given(there)?) else {
         return Ok(());
     };
     let folder = |storage| -> Result<_> {

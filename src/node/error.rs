@@ -6,6 +6,8 @@
 use std::error::Error as StdError;
 use std::rc::Rc;
 
+use serde_json::json;
+
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
 use crate::engine::ports::Log;
 use crate::error::{Error, ErrorKind, Network, Result};
@@ -17,28 +19,20 @@ pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
     {
         return thrown.value(scope);
     }
-    let code = scope.text(error.kind().code())?;
-    let before_message = match error.operation() {
-        _ if error.says_its_operation() => "",
-        operation => operation,
-    };
-    let before_message = scope.text(before_message)?;
-    let message = scope.text(error.message())?;
-    let cause = cause_to_js(scope, error)?;
     // What it says besides.
-    let mut more = error.network().map(Network::properties);
+    let mut more = error.network().map(Network::properties).unwrap_or_default();
+    let mut before_message = error.operation();
     if error.says_its_operation() {
-        let more = more.get_or_insert_default();
-        more.insert("operation".to_owned(), error.operation().into());
+        more.insert("operation".to_owned(), before_message.into());
+        before_message = "";
     }
-    let more = match more {
-        Some(more) => {
-            let text = scope.text(&serde_json::Value::Object(more).to_string())?;
-            scope.helper(Intrinsic::Parse, &[text])?
-        }
-        None => scope.undefined()?,
-    };
-    let parts = [code, before_message, message, cause, more];
+    let said = json!({
+        "code": error.kind().code(),
+        "operation": before_message,
+        "message": error.message(),
+        "more": more,
+    });
+    let parts = [scope.text(&said.to_string())?, cause_to_js(scope, error)?];
     scope.helper(Intrinsic::Fault, &parts)
 }
 
@@ -73,17 +67,22 @@ fn cause_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
 /// Says a warning through the `console` that the app's entry sees: a test runner may give each of its files
 /// a global object of its own.
 pub fn warn(env: &Rc<Env>, message: &str, error: Option<&Error>) {
+    say(env, Intrinsic::Warn, message, error);
+}
+
+/// Says a warning the first time in this environment.
+pub fn warn_once(env: &Rc<Env>, message: &str) {
+    say(env, Intrinsic::WarnOnce, message, None);
+}
+
+fn say(env: &Rc<Env>, how: Intrinsic, message: &str, error: Option<&Error>) {
     // If not even the console works, there is no way to tell.
     let _ = env.scope(|scope| {
-        let text = scope.text(message)?;
-        match error {
-            Some(error) => {
-                let error = to_js(scope, error)?;
-                scope.helper(Intrinsic::Warn, &[text, error])?
-            }
-            None => scope.helper(Intrinsic::Warn, &[text])?,
-        };
-        Ok(())
+        let mut words = vec![scope.text(message)?];
+        if let Some(error) = error {
+            words.push(to_js(scope, error)?);
+        }
+        scope.helper(how, &words).map(drop)
     });
 }
 
@@ -100,14 +99,4 @@ impl Log for Console {
 /// An argument or option that cannot be used.
 pub fn invalid(option: &str, what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, option.to_owned(), what)
-}
-
-/// Says a warning the first time in this environment.
-pub fn warn_once(env: &Rc<Env>, message: &str) {
-    // As above.
-    let _ = env.scope(|scope| {
-        scope
-            .helper(Intrinsic::WarnOnce, &[scope.text(message)?])
-            .map(drop)
-    });
 }

@@ -7,12 +7,12 @@
 use napi::JsValue;
 use napi::bindgen_prelude::Object;
 
+use super::adapters::copy_object;
 use super::clock::{create_hlc_clock, is_store};
 use super::engine::create_sync_engine;
 use super::error::invalid;
-use super::files::{copy_object, residency_of};
 use super::http::{create_http_object_storage, create_http_sync_transport};
-use super::options::Options;
+use super::options::{Factory, Options};
 use super::runtime::set_up_waits;
 use super::serving::{create_http_sync_handler, create_http_sync_server};
 use super::stores::STORES;
@@ -26,11 +26,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("compareHLC", timestamps::compare_hlc),
     ("serializeHLC", timestamps::serialize_hlc),
     ("deserializeHLC", timestamps::deserialize_hlc),
-    ("residencyOf", residency_of),
 ];
 
 /// Those that take options, which `js/options.js` reads, but for those that make [stores](STORES).
-const FACTORIES: &[(&str, Function)] = &[
+const FACTORIES: &[(&str, Factory)] = &[
     ("createHLCClock", create_hlc_clock),
     ("createSyncEngine", create_sync_engine),
     ("createInProcessSyncTransport", create_in_process),
@@ -76,12 +75,11 @@ fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
     let exports = scope.object()?;
     add_functions(scope, exports, FUNCTIONS)?;
     let factories = scope.object()?;
-    add_functions(scope, factories, FACTORIES)?;
-    for (name, open) in STORES {
-        let open_store = function(scope, name, |call| {
-            open(call, &Options::new(call.scope, call.arg(0))?)
+    for (name, create) in FACTORIES.iter().chain(STORES) {
+        let factory = function(scope, name, |call| {
+            create(call, &Options::new(call.scope, call.arg(0))?)
         })?;
-        scope.set(factories, name, open_store)?;
+        scope.set(factories, name, factory)?;
     }
     scope.set(exports, "factories", factories)?;
     let helpers = scope.object()?;

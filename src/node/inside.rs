@@ -19,7 +19,12 @@ pub fn number_of(holder: Holder) -> f64 {
 /// Fails where the call is made from inside the callback of the transaction that has the turn.
 pub fn refuse_inside(call: &Call<'_>, held_by: Option<Holder>) -> Result<()> {
     match held_by {
-        Some(holder) if is_inside(call.env, Some(holder))? => Err(inside(call.name)),
+        Some(holder) if is_inside(call.env, Some(holder))? => Err(Error::new(
+            ErrorKind::InTransaction,
+            call.name.to_owned(),
+            "was called inside the callback of a transaction of the same file, for whose end it would wait; \
+             use the transaction that was handed to the callback, or call it once the transaction has ended",
+        )),
         _ => Ok(()),
     }
 }
@@ -45,13 +50,4 @@ fn is_inside(env: &Rc<Env>, holder: Option<Holder>) -> Result<bool> {
         let answer = scope.helper(Intrinsic::IsInTransaction, &[number])?;
         Ok(scope.as_boolean(answer) == Some(true))
     })
-}
-
-fn inside(operation: &str) -> Error {
-    Error::new(
-        ErrorKind::InTransaction,
-        operation.to_owned(),
-        "was called inside the callback of a transaction of the same file, for whose end it would wait; \
-         use the transaction that was handed to the callback, or call it once the transaction has ended",
-    )
 }

@@ -19,12 +19,8 @@ struct Message<'s> {
 }
 
 impl<'s> Message<'s> {
-    fn new(
-        scope: Scope<'s>,
-        value: Value<'s>,
-        what: &str,
-        operation: &'static str,
-    ) -> Result<Self> {
+    fn new(scope: Scope<'s>, value: Value<'s>, kind: (&str, &'static str)) -> Result<Self> {
+        let (what, operation) = kind;
         if scope.kind(value)? != Kind::Object {
             return Err(Error::sync(operation, format!("{what} must be an object")));
         }
@@ -120,13 +116,7 @@ pub fn write_request(scope: Scope<'_>, mut request: Request<Body>) -> Result<Val
     let items = std::mem::take(&mut request.items);
     let has_limit = request.limit != usize::MAX;
     let head = request.with_bodies(|body| body.to_json(scope.env()))?;
-    let object = parse_json(scope, &wire::write_request(&head))?;
-    for (name, mut list) in write_items(scope, &items)? {
-        if scope.length(list)? == 0 {
-            list = scope.undefined()?;
-        }
-        scope.set(object, name, list)?;
-    }
+    let object = write_around(scope, &wire::write_request(&head), (&items, true))?;
     if !has_limit {
         scope.set(object, "limit", scope.number(f64::INFINITY)?)?;
     }
@@ -138,7 +128,7 @@ pub fn write_request(scope: Scope<'_>, mut request: Request<Body>) -> Result<Val
 /// # Errors
 /// `Sync` where it is malformed.
 pub fn read_request(scope: Scope<'_>, value: Value<'_>) -> Result<Request<Body>> {
-    let request = Message::new(scope, value, "a request", "malformed exchange request")?;
+    let request = Message::new(scope, value, ("a request", "malformed exchange request"))?;
     Ok(Request {
         limit: request.count("limit")?.unwrap_or(DEFAULT_PAGE_LIMIT),
         watermarks: request
@@ -157,11 +147,7 @@ impl IntoJs for Answer<Body> {
     fn into_js(mut self, scope: Scope<'_>) -> Result<Value<'_>> {
         let items = std::mem::take(&mut self.items);
         let head = self.with_bodies(|body| body.to_json(scope.env()))?;
-        let object = parse_json(scope, &wire::write_answer(&head))?;
-        for (name, list) in write_items(scope, &items)? {
-            scope.set(object, name, list)?;
-        }
-        Ok(object)
+        write_around(scope, &wire::write_answer(&head), (&items, false))
     }
 }
 
@@ -170,7 +156,7 @@ impl IntoJs for Answer<Body> {
 /// # Errors
 /// `Sync` where it is malformed.
 pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
-    let answer = Message::new(scope, value, "an answer", "malformed exchange answer")?;
+    let answer = Message::new(scope, value, ("an answer", "malformed exchange answer"))?;
     let [records, rows] = scope.pick(value, ["records", "appSyncableRows"])?;
     if !scope.is_array(records)? && !scope.is_array(rows)? {
         return Err(answer.wrong("an answer must have `records`, `appSyncableRows` or both"));
@@ -186,16 +172,22 @@ pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
     })
 }
 
-/// The records and the rows, each in an array of their own.
-fn write_items<'s>(
+/// The message, whose head is JSON: with the records and the rows, each in an array of their own.
+fn write_around<'s>(
     scope: Scope<'s>,
-    items: &[Item<Body>],
-) -> Result<[(&'static str, Value<'s>); 2]> {
-    let of = |records: bool| {
-        let is_one = move |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_)) == records;
-        list(scope, items.iter().filter(is_one), |scope, item| {
-            item.body.to_js(scope)
-        })
-    };
-    Ok([("records", of(true)?), ("appSyncableRows", of(false)?)])
+    head: &str,
+    (items, leaves_out): (&[Item<Body>], bool),
+) -> Result<Value<'s>> {
+    let message = parse_json(scope, head)?;
+    for (name, records) in [("records", true), ("appSyncableRows", false)] {
+        let is_one = |item: &&Item<Body>| matches!(item.kind, ItemKind::Record(_)) == records;
+        let items: Vec<_> = items.iter().filter(is_one).collect();
+        let list = if items.is_empty() && leaves_out {
+            scope.undefined()?
+        } else {
+            list(scope, items, |scope, item| item.body.to_js(scope))?
+        };
+        scope.set(message, name, list)?;
+    }
+    Ok(message)
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use super::adapters::{AnyState, JsClock, NativeStorage};
-use super::events::{JsEvents, NodeEngine};
-use super::http::{HttpTransport, NativePeer, PeerOptions};
+use super::adapters::AnyState;
+use super::clock::JsClock;
+use super::http::{HttpTransport, PeerOptions};
+use super::report::{JsEvents, NodeEngine};
 use super::runtime::{on_a_thread, run_tasks};
 use super::transport::InProcess;
 use super::value::Env;
@@ -23,15 +24,15 @@ use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::joint::asking::{App, Asking, Console, Listeners, RoundClock, Stop};
-use crate::joint::round::{Answering, Storage};
+use crate::joint::round::{Answering, Storage, WayBack};
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::store::Json;
 use crate::store::ports::{Here, Port, StatePort};
 use crate::store::side::NativeSide;
-use crate::transport::client::{Caller, Head, Headers, Peer};
+use crate::transport::client::{Caller, Head, Headers};
 
 /// What of a round stays on the JS thread.
-pub struct Context {
+pub struct RoundContext {
     /// The engine whose round it is.
     engine: Rc<NodeEngine>,
     /// Its peer, where that is in this process.
@@ -40,7 +41,7 @@ pub struct Context {
     apps: Vec<Rc<PeerOptions>>,
 }
 
-impl App for Context {
+impl App for RoundContext {
     type Clock = JsClock;
     type Events = JsEvents;
 
@@ -67,51 +68,13 @@ impl App for Context {
     }
 }
 
-/// The way back from another thread, and the apps that tasks find by their numbers.
-struct WayBack {
-    queue: TaskQueue<Context>,
-    apps: Vec<Rc<PeerOptions>>,
-}
-
-impl WayBack {
-    /// The peer for another thread.
-    fn peer(&mut self, peer: &NativePeer) -> Peer<Asking<Context>> {
-        let app = peer.caller.is_asked().then(|| {
-            self.apps.push(Rc::clone(&peer.caller));
-            (self.queue.clone(), self.apps.len() - 1)
-        });
-        Peer {
-            client: Arc::clone(&peer.client),
-            retries: peer.retries,
-            caller: Asking {
-                app,
-                signs: peer.caller.signs(),
-            },
-        }
-    }
-
-    /// The storage for another thread.
-    fn storage(&mut self, found: &NativeStorage) -> Storage<Asking<Context>> {
-        match found {
-            Storage::Store(port) => Storage::Store(Port::here(Arc::clone(&port.store))),
-            Storage::Peer(peer) => Storage::Peer(self.peer(peer)),
-        }
-    }
-
-    /// A clock for another thread, of this side or of the peer's.
-    fn clock(&self, clock: &JsClock, of_peer: bool) -> Result<RoundClock<Context>> {
-        let now = clock.app_ms();
-        Ok(RoundClock::new(clock.shared()?, &self.queue, of_peer, now))
-    }
-}
-
 /// An engine over stores, for any thread.
 pub type NativeEngine = Engine<
-    NativeSide<Console<Context>, RoundClock<Context>>,
-    Storage<Asking<Context>>,
-    Answering<Console<Context>, RoundClock<Context>, Asking<Context>>,
-    StatePort<Here, Console<Context>>,
-    Listeners<Context>,
+    NativeSide<Console<RoundContext>, RoundClock<RoundContext>>,
+    Storage<Asking<RoundContext>>,
+    Answering<Console<RoundContext>, RoundClock<RoundContext>, Asking<RoundContext>>,
+    StatePort<Here, Console<RoundContext>>,
+    Listeners<RoundContext>,
 >;
 
 /// What native rounds of one engine remember.
@@ -120,9 +83,9 @@ pub type Memory = (Sweep<Json>, Session<Json>);
 /// A round that is about to begin.
 pub struct NativeRound {
     engine: NativeEngine,
-    context: Rc<Context>,
-    queue: TaskQueue<Context>,
-    tasks: Tasks<Context>,
+    context: Rc<RoundContext>,
+    queue: TaskQueue<RoundContext>,
+    tasks: Tasks<RoundContext>,
 }
 
 impl NativeRound {
@@ -137,9 +100,10 @@ impl NativeRound {
         };
         let (queue, tasks) = TaskQueue::new();
         let console = Console(queue.clone());
-        let mut back = WayBack {
-            queue: queue.clone(),
-            apps: Vec::new(),
+        let mut back = WayBack::new(&queue);
+        let clock_of = |clock: &JsClock, of_peer| -> Result<_> {
+            let (ours, now) = (clock.shared()?, clock.app_ms());
+            Ok(RoundClock::new(ours, &queue, of_peer, now))
         };
         let state = match engine.state.as_ref().map(AnyState::store) {
             None => None,
@@ -151,11 +115,10 @@ impl NativeRound {
         };
         let in_process = engine.peer.0.native::<InProcess>()?;
         let answering = if let Some(peer) = &in_process {
-            let clock = back.clock(peer.clock(), true)?;
+            let clock = clock_of(peer.clock(), true)?;
             let responder = peer.natively(console.clone(), clock)?;
-            responder.map(|responder| {
-                Answering::InProcess(Box::new(responder), Arc::clone(peer.turns()))
-            })
+            responder
+                .map(|responder| Answering::InProcess(Box::new(responder), Arc::clone(&peer.turns)))
         } else {
             let http = engine.peer.0.native::<HttpTransport>()?;
             let peer = http.as_ref().and_then(|http| http.native());
@@ -164,7 +127,7 @@ impl NativeRound {
         let Some(peer) = answering else {
             return Ok(None);
         };
-        let clock = back.clock(&engine.side.clock, false)?;
+        let clock = clock_of(&engine.side.clock, false)?;
         Ok(Some(Self {
             engine: Engine {
                 side: stores.with(console, clock),
@@ -181,7 +144,7 @@ impl NativeRound {
                 session: RefCell::default(),
                 watch: Watch::default(),
             },
-            context: Rc::new(Context {
+            context: Rc::new(RoundContext {
                 engine: Rc::clone(engine),
                 peer: in_process,
                 apps: back.apps,

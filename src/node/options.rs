@@ -5,11 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::runtime::JsObject;
-use super::value::{Kind, Persistent, Scope, Value};
+use super::value::{Call, Kind, Persistent, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
 use crate::error::Result;
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::message::as_count;
+
+/// What a function does that takes options.
+pub type Factory = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
 
 /// Options that were read.
 pub struct Options<'s> {
@@ -87,7 +90,8 @@ impl<'s> Options<'s> {
         Ok(self.scope.as_boolean(self.get(name)?).unwrap_or(default))
     }
 
-    fn number(&self, name: &str) -> Result<Option<f64>> {
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
         Ok(self.scope.as_number(self.get(name)?))
     }
 
@@ -134,10 +138,10 @@ impl<'s> Options<'s> {
         let Some(source) = self.given("appSyncableSource")? else {
             return Ok(None);
         };
-        let part = |name| {
-            let part = self.hang(self.scope.get(source, name)?)?;
-            Ok::<_, crate::error::Error>(JsObject::new(part, name))
-        };
-        Ok(Some([part("namespaces")?, part("applier")?]))
+        let source = self.part(source);
+        Ok(Some([
+            source.object("namespaces")?,
+            source.object("applier")?,
+        ]))
     }
 }

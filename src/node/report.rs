@@ -1,40 +1,111 @@
-//! What a round or a reconciliation came to, as JavaScript sees it.
+//! What an app hears of a round or a reconciliation, from the engine that tells it: that records came in, how far it is,
+//! and what it came to.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::adapters::{AnyBlobs, AnyState, NodeSide};
 use super::convert::{Body, write_hlc};
-use super::error::to_js;
-use super::runtime::{Argument, IntoJs};
-use super::value::{Intrinsic, Scope, Value, list};
-use crate::engine::held::{Direction, Held, said_code};
+use super::error::{to_js, warn};
+use super::runtime::{IntoJs, JsObject, kept, watch, write_data};
+use super::transport::Peer;
+use super::value::{Intrinsic, Persistent, Scope, Value, list};
+use crate::engine::held::{Held, said_code};
+use crate::engine::ports::Events;
+use crate::engine::progress::Progress;
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::reconcile_objects::Objects;
-use crate::engine::round::Report;
+use crate::engine::round::{Engine, Report};
 use crate::error::Result;
+use crate::joint::asking::Stop;
 use crate::protocol::item::ItemKind;
+use crate::protocol::text::Text;
 
-/// An object of counts, and of whether both sides are proved to hold the same, if that is known.
-fn counts<'s>(
-    scope: Scope<'s>,
-    counts: &[(&str, usize)],
-    in_sync: Option<bool>,
-) -> Result<Value<'s>> {
-    let object = scope.object()?;
-    for (name, count) in counts {
-        scope.set(object, name, scope.count(*count as u64)?)?;
+/// An engine over whatever adapters the app passed in.
+pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
+
+/// What a reconciliation was called with.
+#[derive(Default)]
+pub struct Reconciling {
+    /// Only if it was called with a signal: waiting for it costs something at every request.
+    pub stop: Option<Arc<Stop>>,
+    /// The function that hears how far it is.
+    pub listener: Option<Persistent>,
+}
+
+/// The engine's change notifier, and the clock that stamps its events.
+pub struct JsEvents {
+    /// The clock.
+    pub clock: JsObject,
+    /// The notifier.
+    pub notifier: Persistent,
+    /// What the reconciliation that runs was called with.
+    pub reconciling: RefCell<Reconciling>,
+}
+
+impl Events for JsEvents {
+    async fn records_applied(&self, ids: Vec<Text>) -> Result<()> {
+        let env = self.clock.env();
+        let stamp = self.clock.call("now", &[], kept).await?;
+        let told = env.scope(|scope| {
+            let event = scope.object_of(&[
+                ("eventType", scope.text("local-data-synced")?),
+                ("recordIds", ids.into_js(scope)?),
+                ("timestamp", stamp.value(scope)?),
+            ])?;
+            // Through whatever the notifier's `emit` is now.
+            let notifier = self.notifier.value(scope)?;
+            scope.invoke(notifier, "emit", &[event])?;
+            Ok(())
+        });
+        if let Err(error) = told {
+            warn(env, "the change notifier threw", Some(&error));
+        }
+        Ok(())
     }
-    if let Some(in_sync) = in_sync {
-        scope.set(object, "inSync", scope.boolean(in_sync)?)?;
+
+    /// The function of `js/reconcile.js` catches what a listener throws.
+    fn progressed(&self, progress: Progress) {
+        let Some(listener) = self.reconciling.borrow().listener.clone() else {
+            return;
+        };
+        // If this fails, the environment is ending, and there is no one left to tell.
+        let _ = self.clock.env().scope(|scope| {
+            let of = match progress.of {
+                Some(of) => scope.count(of as u64)?,
+                None => scope.undefined()?,
+            };
+            let args = [
+                scope.text(progress.phase.name())?,
+                scope.count(progress.done as u64)?,
+                of,
+            ];
+            scope.call(scope.undefined()?, listener.value(scope)?, &args)?;
+            Ok(())
+        });
     }
-    Ok(object)
+
+    fn is_stopped(&self) -> bool {
+        let reconciling = self.reconciling.borrow();
+        reconciling
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.is_stopped())
+    }
+
+    async fn stopped(&self) {
+        let stop = self.reconciling.borrow().stop.clone();
+        match stop.map(|stop| watch(self.clock.env(), stop.stopped())) {
+            Some(Ok(stopped)) => stopped.await,
+            // Without a signal, and where nothing can be waited for any more, nobody calls it off.
+            Some(Err(_)) | None => std::future::pending().await,
+        }
+    }
 }
 
 impl IntoJs for Report<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let said = [("applied", self.applied), ("shipped", self.shipped)];
-        let result = counts(scope, &said, None)?;
-        scope.set(result, "hasMore", scope.boolean(self.has_more)?)?;
-        if let Some(in_sync) = self.in_sync {
-            scope.set(result, "inSync", scope.boolean(in_sync)?)?;
-        }
+        let result = write_data(scope, &self)?;
         let held = list(scope, &self.held, write_held)?;
         // An app that compares a quiet round's result with the three fields of old finds them alone.
         if self.held.is_empty() {
@@ -52,13 +123,7 @@ impl IntoJs for Option<Reconciled<Body>> {
         let Some(done) = self else {
             return scope.undefined();
         };
-        let said = [
-            ("differing", done.differing),
-            ("applied", done.applied),
-            ("shipped", done.shipped),
-            ("requests", done.requests),
-        ];
-        let result = counts(scope, &said, done.in_sync)?;
+        let result = write_data(scope, &done)?;
         scope.set(result, "held", list(scope, &done.held, write_held)?)?;
         if let Some(objects) = &done.objects {
             scope.set(result, "objects", write_objects(scope, objects)?)?;
@@ -68,12 +133,7 @@ impl IntoJs for Option<Reconciled<Body>> {
 }
 
 fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
-    let said = [
-        ("checked", objects.checked),
-        ("sent", objects.sent),
-        ("received", objects.received),
-    ];
-    let result = counts(scope, &said, None)?;
+    let result = write_data(scope, objects)?;
     let missing = list(scope, &objects.missing, |scope, key| scope.string(key))?;
     scope.set(result, "missing", missing)?;
     let failed = list(scope, &objects.failed, |scope, (key, error)| {
@@ -88,34 +148,20 @@ fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
 }
 
 fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
-    let direction = match held.direction {
-        Direction::Outbound => "outbound",
-        Direction::Inbound => "inbound",
+    let item = held.body.clone().into_js(scope)?;
+    let (kind, id) = match &held.kind {
+        ItemKind::Record(id) => ("record", scope.string(id)?),
+        ItemKind::Row(_) => ("appRow", scope.helper(Intrinsic::RowIdOf, &[item])?),
     };
-    let kind = match held.kind {
-        ItemKind::Record(_) => "record",
-        ItemKind::Row(_) => "appRow",
-    };
-    let item = match &held.body {
-        Some(body) => body.to_js(scope)?,
-        None => scope.null()?,
-    };
-    let id = match &held.kind {
-        ItemKind::Record(id) => scope.string(id)?,
-        ItemKind::Row(_) => scope.helper(Intrinsic::RowIdOf, &[item])?,
-    };
-    let key = match &held.blob {
-        Some(blob) => scope.string(&blob.key)?,
-        None => scope.null()?,
-    };
+    let key = held.blob.as_ref().map(|blob| blob.key.clone());
     scope.object_of(&[
         ("nodeId", scope.string(&held.node_id)?),
-        ("direction", scope.text(direction)?),
+        ("direction", scope.text(held.direction.name())?),
         ("kind", scope.text(kind)?),
         ("id", id),
         ("timestamp", write_hlc(scope, &held.hlc)?),
         ("item", item),
-        ("key", key),
+        ("key", key.into_js(scope)?),
         ("code", scope.text(&held.code)?),
         ("reason", scope.text(&held.error.to_string())?),
         ("error", to_js(scope, &held.error)?),

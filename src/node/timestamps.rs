@@ -13,14 +13,15 @@ use super::convert::{
     TIMESTAMP, read_hlc, read_hlcs, read_watermarks, wanted_hlcs, write_hlc, write_watermarks,
 };
 use super::error::{invalid, to_js};
-use super::runtime::IntoJs;
+use super::runtime::{IntoJs, write_data};
 use super::value::{Call, Function, Scope, Thrown, Value, function};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer, text_floor, wins};
+use crate::protocol::log::canonical_body;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::sqlite::handle::{Choice, rows_between};
-use crate::store::sqlite::{FieldKind, fault_of_code, fields_of_columns, ignored, is_of_one_row};
+use crate::store::sqlite::{fault_of_code, fields_of_columns, ignored, is_of_one_row};
 
 /// The helpers, by name.
 pub const HELPERS: &[(&str, Function)] = &[
@@ -28,17 +29,40 @@ pub const HELPERS: &[(&str, Function)] = &[
     ("selectUnseen", select_unseen),
     ("newestOf", newest_of),
     ("choosePage", choose_page),
-    ("newestTimes", newest_times),
+    // `(texts)`: per node the greatest of these timestamps. What is none belongs to no node.
+    ("newestTimes", |call| {
+        let mut marks = Watermarks::default();
+        for hlc in times(call.scope, call.arg(0))?.iter().flatten() {
+            marks.advance(hlc);
+        }
+        write_watermarks(call.scope, &marks)
+    }),
     ("winners", |call| compare(call, wins)),
     ("sameTimes", |call| {
         compare(call, |item, stored| Some(item) == stored)
     }),
-    ("textsOf", texts_of),
+    // `(items, field)`: the text forms, `null` where there is no timestamp.
+    ("textsOf", |call| {
+        let texts = incoming(call)?.into_iter();
+        let texts = texts.map(|hlc| hlc.map(|hlc| hlc.to_text()));
+        texts.collect::<Vec<_>>().into_js(call.scope)
+    }),
     ("timesOf", |call| {
         times(call.scope, call.arg(0))?.into_js(call.scope)
     }),
-    ("floorOf", floor_of),
-    ("rowsBetween", rows_between_of),
+    // `(text)`: where in text order the usual rows begin that may be later than this timestamp, `null` if none can be,
+    // `undefined` if it is no timestamp.
+    ("floorOf", |call| match time(call.scope, call.arg(0)) {
+        None => call.scope.undefined(),
+        Some(hlc) => text_floor(Some(&hlc)).into_js(call.scope),
+    }),
+    // `(texts, since, after, upto)`: see `rows_between`. What is `null` bounds nothing.
+    ("rowsBetween", |call| {
+        let [since, after, upto] = [1, 2, 3].map(|index| time(call.scope, call.arg(index)));
+        let times = times(call.scope, call.arg(0))?;
+        let rows = rows_between(times, since.as_ref(), after.as_ref(), upto.as_ref());
+        rows.into_js(call.scope)
+    }),
     ("columnsOf", columns_of),
     ("sqliteFault", sqlite_fault),
     ("sqliteIgnored", |call| {
@@ -46,7 +70,11 @@ pub const HELPERS: &[(&str, Function)] = &[
         to_js(call.scope, &fault)
     }),
     ("brandLog", super::adapters::brand_log),
-    ("compareBodies", super::adapters::compare_bodies),
+    // `(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
+    ("compareBodies", |call| {
+        let order = canonical_body(&text(call, 0)).cmp(&canonical_body(&text(call, 1)));
+        call.scope.number(f64::from(order as i8))
+    }),
 ];
 
 fn text(call: &Call<'_>, index: usize) -> String {
@@ -96,15 +124,6 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     scope.object_of(&[("floor", floor), ("offer", offer), ("finish", finish)])
 }
 
-/// `newestTimes(texts)`: per node the greatest of these timestamps. What is none belongs to no node.
-fn newest_times<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let mut marks = Watermarks::default();
-    for hlc in times(call.scope, call.arg(0))?.iter().flatten() {
-        marks.advance(hlc);
-    }
-    write_watermarks(call.scope, &marks)
-}
-
 /// `winners(incoming, field, stored)`: for each item whether it replaces what is stored, as a text or
 /// nothing; `null` where the item has no timestamp. `sameTimes(…)`: whether it has the timestamp of this text.
 fn compare<'s>(call: &Call<'s>, holds: impl Fn(&Hlc, Option<&Hlc>) -> bool) -> Result<Value<'s>> {
@@ -123,47 +142,13 @@ fn incoming(call: &Call<'_>) -> Result<Vec<Option<Hlc>>> {
     read_hlcs(call.scope, call.arg(0), field.as_deref())
 }
 
-/// `textsOf(items, field)`: the text forms, `null` where there is no timestamp.
-fn texts_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let texts = incoming(call)?.into_iter();
-    let texts = texts.map(|hlc| hlc.map(|hlc| hlc.to_text()));
-    texts.collect::<Vec<_>>().into_js(call.scope)
-}
-
-/// `floorOf(text)`: where in text order the usual rows begin that may be later than this timestamp, `null`
-/// if none can be, `undefined` if it is no timestamp.
-fn floor_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    match time(call.scope, call.arg(0)) {
-        None => call.scope.undefined(),
-        Some(hlc) => text_floor(Some(&hlc)).into_js(call.scope),
-    }
-}
-
-/// `rowsBetween(texts, since, after, upto)`: see [`rows_between`]. What is `null` bounds nothing.
-fn rows_between_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let [since, after, upto] = [1, 2, 3].map(|index| time(call.scope, call.arg(index)));
-    let times = times(call.scope, call.arg(0))?;
-    let rows = rows_between(times, since.as_ref(), after.as_ref(), upto.as_ref());
-    rows.into_js(call.scope)
-}
-
 /// `columnsOf(names)`: for each column `{ field, kind }`, or `null` where it is not clear.
 fn columns_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let names = scope.each(call.arg(0), |scope, name| {
         Ok(scope.as_string(name).unwrap_or_default())
     })?;
-    let described = fields_of_columns(&names).into_iter().map(|column| {
-        let (field, kind) = column?;
-        let kind = match kind {
-            FieldKind::Text => "text",
-            FieldKind::Integer => "integer",
-            FieldKind::Time => "time",
-            FieldKind::Foreign => "foreign",
-        };
-        Some(serde_json::json!({ "field": field, "kind": kind }))
-    });
-    described.collect::<Vec<_>>().into_js(scope)
+    write_data(scope, &fields_of_columns(&names))
 }
 
 /// `sqliteFault(operation, code, message, thrown, row)`: `{ error, ofOneRow }` for what `node:sqlite` threw;
@@ -196,45 +181,36 @@ fn is_later<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     is_later.into_js(call.scope)
 }
 
-/// `selectUnseen(records, watermarks)`: those that are unseen, or the index of one without a timestamp.
+/// `selectUnseen(records, watermarks)`: the indexes of those that are unseen, or that of one without a timestamp.
 fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, records) = (call.scope, call.arg(0));
     let watermarks = read_watermarks(scope, call.arg(1))?
         .map_err(|what| invalid("selectUnseen(watermarks)", &what))?;
     let zero = Hlc::zero();
     let is_unseen = |hlc: &Hlc| hlc > watermarks.get(&hlc.node_id).unwrap_or(&zero);
-    let unseen = scope.array()?;
     let wanted = wanted_hlcs(scope, (records, Some("updatedAt")), is_unseen)?;
-    for (at, (index, hlc)) in (0u32..).zip(wanted) {
-        if hlc.is_none() {
-            return index.into_js(scope);
-        }
-        scope.nested(|scope| scope.set_element(unseen, at, scope.element(records, index)?))?;
+    if let Some((faulty, _)) = wanted.iter().find(|(_, hlc)| hlc.is_none()) {
+        return faulty.into_js(scope);
     }
-    Ok(unseen)
+    let unseen = wanted.into_iter().map(|(index, _)| index);
+    unseen.collect::<Vec<_>>().into_js(scope)
 }
 
-/// `newestOf(items, field)`: per node the greatest timestamp that the items of an array have under `field`, the first of
-/// equal ones, and the object itself; or the index of an item without one.
+/// `newestOf(items, field)`: per node the index of the item that has the greatest timestamp under `field`, the first of
+/// equal ones; or the index of an item without one.
 fn newest_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let (scope, items) = (call.scope, call.arg(0));
-    let field = scope.as_string(call.arg(1)).unwrap_or_default();
     let mut newest: BTreeMap<Text, (u32, Hlc)> = BTreeMap::new();
-    for (index, stamp) in (0u32..).zip(read_hlcs(scope, items, Some(&field))?) {
+    for (index, stamp) in (0u32..).zip(incoming(call)?) {
         let Some(hlc) = stamp else {
-            return index.into_js(scope);
+            return index.into_js(call.scope);
         };
         let stands = newest.get(&hlc.node_id).map(|(_, stands)| stands);
         if wins(&hlc, stands) {
             newest.insert(hlc.node_id.clone(), (index, hlc));
         }
     }
-    let watermarks = scope.object()?;
-    for (node, (index, _)) in &newest {
-        let stamp = scope.get(scope.element(items, *index)?, &field)?;
-        scope.define(watermarks, scope.string(node)?, stamp)?;
-    }
-    Ok(watermarks)
+    let indexes = newest.into_values().map(|(index, _)| index);
+    indexes.collect::<Vec<_>>().into_js(call.scope)
 }
 
 fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::adapters::{JsClock, NodeSide};
+use super::adapters::NodeSide;
+use super::clock::JsClock;
 use super::convert::{Body, pack_as_json};
 use super::http::HttpTransport;
 use super::inside::refuse_any_inside;
 use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
-use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_traced, stringify};
-use super::value::{Call, Env, Scope, Value, bound, brand, enter};
+use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_bound, stringify};
+use super::value::{Call, Env, Scope, Value, bound, brand};
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -22,20 +23,18 @@ use crate::protocol::wire::Json;
 use crate::store::Holder;
 use crate::store::side::NativeSide;
 
-/// How many records a scan asks for at one time by default.
-pub const DEFAULT_SCAN_PAGE_SIZE: usize = 500;
-
 /// What is behind an in-process transport.
 pub struct InProcess {
     responder: Responder<NodeSide>,
-    turns: Arc<Mutex<()>>,
+    /// The holder answers; in the order of asking.
+    pub turns: Arc<Mutex<()>>,
     env: Rc<Env>,
 }
 
 impl InProcess {
     /// The answering side that the options of a transport or a server describe.
     pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
-        let side = NodeSide::new(options, env, ("databaseAdapter", DEFAULT_SCAN_PAGE_SIZE))?;
+        let side = NodeSide::new(options, env, ("databaseAdapter", None))?;
         Ok(Self {
             responder: Responder::new(side, options.max_clock_skew()?),
             turns: Arc::default(),
@@ -66,11 +65,6 @@ impl InProcess {
             Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
                 .with_clock_of(&self.responder)
         }))
-    }
-
-    /// The holder answers; in the order of asking.
-    pub fn turns(&self) -> &Arc<Mutex<()>> {
-        &self.turns
     }
 
     /// Answers one request of a caller in this process when its turn has come. A caller that says how many
@@ -104,39 +98,31 @@ impl InProcess {
 }
 
 /// `createInProcessSyncTransport(options)`
-pub fn create_in_process<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_in_process<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
-    let array = options.array();
-    let in_process = Rc::new(InProcess::new(&options, scope.env())?);
-    let transport = scope.object()?;
+    let in_process = Rc::new(InProcess::new(options, scope.env())?);
     let answering = Rc::clone(&in_process);
-    let exchange = bound(scope, "exchange", array, move |call| {
+    let exchange = bound(scope, "exchange", options.array(), move |call| {
         let request = read_request(call.scope, call.arg(0));
         let answering = Rc::clone(&answering);
-        let entered = enter(call)?;
         let allowed = refuse_any_inside(call, || answering.holders());
-        spawn_traced(call.scope, async move {
-            let _entered = entered;
+        spawn_bound(call, async move {
             allowed?;
             let answer = answering.answer(request?).await;
             answer.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    scope.set(transport, "exchange", exchange)?;
-    brand(scope, transport, in_process)?;
-    Ok(transport)
+    brand(
+        scope,
+        scope.object_of(&[("exchange", exchange)])?,
+        in_process,
+    )
 }
 
 /// Whichever transport the app passed in.
 pub struct Peer(pub JsObject);
 
 impl Peer {
-    /// Whether it is an answering side of this package in this process.
-    pub fn is_in_process(&self) -> Result<bool> {
-        Ok(self.0.native::<InProcess>()?.is_some())
-    }
-
     /// Its answer to a request, both as the text that they are: nothing of them is written anew.
     pub async fn relay(&self, request: &str) -> Result<Json> {
         let request = Made(|scope| parse_json(scope, request));
@@ -173,7 +159,7 @@ impl Peer {
 impl Exchange<Body> for Peer {
     fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
         match self.0.native::<HttpTransport>()? {
-            Some(http) => http.pack(item),
+            Some(_) => pack_as_json(self.0.env(), item),
             None => Ok(1),
         }
     }

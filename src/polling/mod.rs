@@ -5,7 +5,9 @@
 //! asynchronous context of JavaScript, surrounds what the task does next. Polls of one task never nest.
 
 mod task;
+mod turns;
 mod waits;
 
 pub use task::{Task, Tasks};
+pub use turns::{Turn, Turns};
 pub use waits::{Waiting, Waits};

@@ -255,37 +255,3 @@ pub fn deletes(op: Option<&Text>) -> Result<bool, NoItem> {
         _ => Err(NoItem::Op),
     }
 }
-
-/// Whether a side has a row and what belongs to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Residency {
-    /// No row.
-    Absent,
-    /// A row whose object is missing.
-    Staged,
-    /// A row and its object.
-    Resident,
-    /// A deleted row.
-    Tombstoned,
-}
-
-impl Residency {
-    /// The name in the public interface.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Staged => "staged",
-            Self::Resident => "resident",
-            Self::Tombstoned => "tombstoned",
-        }
-    }
-
-    /// A live row is resident if its object is there.
-    pub fn of_live_row(object_is_here: bool) -> Self {
-        if object_is_here {
-            Self::Resident
-        } else {
-            Self::Staged
-        }
-    }
-}

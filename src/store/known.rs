@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -24,7 +25,7 @@ pub fn later(a: ClockState, b: ClockState) -> ClockState {
 }
 
 /// A clock that has heard of these watermarks.
-pub fn behind(marks: &Watermarks) -> ClockState {
+fn behind(marks: &Watermarks) -> ClockState {
     let heard = marks.iter().map(|(_, hlc)| ClockState {
         wall_time: hlc.wall_time,
         counter: hlc.counter,
@@ -36,7 +37,7 @@ pub fn behind(marks: &Watermarks) -> ClockState {
 ///
 /// # Errors
 /// Those of the store.
-pub fn behind_records(store: Arc<dyn RecordStore>) -> Result<ClockState> {
+fn behind_records(store: Arc<dyn RecordStore>) -> Result<ClockState> {
     let marks = blocking::wait(READ, async move { store.node_watermarks().await })?;
     Ok(behind(&marks))
 }
@@ -45,7 +46,7 @@ pub fn behind_records(store: Arc<dyn RecordStore>) -> Result<ClockState> {
 ///
 /// # Errors
 /// Those of the store.
-pub fn behind_rows(store: Arc<dyn AppRowStore>) -> Result<ClockState> {
+fn behind_rows(store: Arc<dyn AppRowStore>) -> Result<ClockState> {
     blocking::wait(READ, async move {
         let mut state = ClockState::default();
         for table in store.tables().await? {
@@ -59,7 +60,7 @@ pub fn behind_rows(store: Arc<dyn AppRowStore>) -> Result<ClockState> {
 ///
 /// # Errors
 /// Those of the store. What cannot be read as what it should be is passed over, as an engine does.
-pub fn behind_state(store: Arc<dyn StateStore>) -> Result<ClockState> {
+fn behind_state(store: Arc<dyn StateStore>) -> Result<ClockState> {
     async fn read<T: DeserializeOwned>(
         store: &dyn StateStore,
         key: &'static str,
@@ -133,4 +134,49 @@ fn go_on(mut work: Pin<Box<dyn Future<Output = ()> + Send>>) {
     {
         tracing::warn!(%error, "the clock could not be kept");
     }
+}
+
+/// A store behind whose timestamps a clock can begin.
+#[derive(Debug)]
+pub enum Known {
+    /// Shared records.
+    Records(Arc<dyn RecordStore>),
+    /// What engines remember.
+    State(Arc<dyn StateStore>),
+    /// App rows.
+    Rows(Arc<dyn AppRowStore>),
+}
+
+impl Known {
+    /// Where a clock begins that is behind it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn behind(self) -> Result<ClockState> {
+        match self {
+            Self::Records(records) => behind_records(records),
+            Self::State(state) => behind_state(state),
+            Self::Rows(rows) => behind_rows(rows),
+        }
+    }
+}
+
+/// What another store told.
+#[derive(Deserialize)]
+struct Told {
+    clock: Option<ClockState>,
+    watermarks: Vec<serde_json::Value>,
+}
+
+/// Behind what another store told, as JSON. What cannot be read of watermarks is passed over, as an engine does.
+///
+/// # Errors
+/// What is wrong with the JSON.
+pub fn behind_told(told: &str) -> serde_json::Result<ClockState> {
+    let Told { clock, watermarks } = serde_json::from_str(told)?;
+    let marks = watermarks
+        .into_iter()
+        .filter_map(|marks| Watermarks::deserialize(marks).ok());
+    let begun = clock.unwrap_or_default();
+    Ok(marks.fold(begun, |state, marks| later(state, behind(&marks))))
 }

@@ -12,10 +12,10 @@ const REMEMBERED: usize = 1024;
 
 /// The late timestamps of a store since it was opened. All clones are one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LateStamps(Arc<Mutex<Known>>);
+pub(super) struct LateStamps(Arc<Mutex<KnownLate>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownLate {
     count: u64,
     /// Each with the count when it came.
     stamps: VecDeque<(u64, Hlc)>,
@@ -50,12 +50,12 @@ impl LateStamps {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownLate> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownLate {
     fn shorten(&mut self) {
         if self.stamps.len() <= REMEMBERED {
             return;

@@ -23,7 +23,7 @@ use crate::protocol::text::Text;
 const LEAF: u64 = 2;
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct JournalEntry {
     key: Key,
     hash: u64,
     origin: Option<Cursor>,
@@ -42,7 +42,7 @@ pub struct Journal {
     last: u64,
     /// Counts what is noted, as a clock would.
     noted: u64,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, JournalEntry>,
     numbers: HashMap<Key, u64>,
     others: HashMap<Generation, Other>,
     generations: Vec<(u64, Generation)>,
@@ -102,7 +102,8 @@ impl Journal {
         self.last += 1;
         let hash = hash_of(&key, hlc);
         self.numbers.insert(key.clone(), self.last);
-        self.entries.insert(self.last, Entry { key, hash, origin });
+        self.entries
+            .insert(self.last, JournalEntry { key, hash, origin });
     }
 
     /// What the app writes: a statement that leaves the time of an item as it was is not noted.

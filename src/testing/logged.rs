@@ -14,7 +14,7 @@ use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
 
 /// A store with the parts that its log needs.
-trait Logged {
+trait LoggedInMemory {
     /// The items.
     type Shelf: Shelf;
     /// Storing one item fails by this.
@@ -61,7 +61,7 @@ trait Logged {
     }
 }
 
-impl Logged for MemoryRecords {
+impl LoggedInMemory for MemoryRecords {
     type Shelf = super::records::Items;
     const PUT: Operation = Operation::PutRecord;
 
@@ -80,8 +80,8 @@ impl Logged for MemoryRecords {
     }
 }
 
-impl Logged for MemoryRows {
-    type Shelf = super::rows::Tables;
+impl LoggedInMemory for MemoryRows {
+    type Shelf = super::rows::TableRows;
     const PUT: Operation = Operation::ApplyRow;
 
     fn log(&self) -> &RefCell<Option<Journal>> {
@@ -98,7 +98,7 @@ impl Logged for MemoryRows {
     }
 }
 
-impl<S: Logged> ChangeLog<Body> for S {
+impl<S: LoggedInMemory> ChangeLog<Body> for S {
     fn has_log(&self) -> bool {
         self.log().borrow().is_some()
     }

@@ -18,13 +18,13 @@ use crate::protocol::watermarks::Watermarks;
 
 type Rows = BTreeMap<Text, Item<Body>>;
 
-/// Tables in the order in which they were registered.
-pub(super) type Tables = Vec<(Table, Rows)>;
+/// TableRows in the order in which they were registered.
+pub(super) type TableRows = Vec<(Table, Rows)>;
 
 /// The rows of a channel. All clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryRows {
-    pub(super) tables: Rc<RefCell<Tables>>,
+    pub(super) tables: Rc<RefCell<TableRows>>,
     pub(super) journal: Rc<RefCell<Option<Journal>>>,
     knows_coverage: bool,
     scan_page_size: usize,
@@ -163,7 +163,7 @@ impl MemoryRows {
     }
 }
 
-impl Shelf for Tables {
+impl Shelf for TableRows {
     fn streams(&self) -> Vec<Stream> {
         let tables = self.iter();
         let mut streams: Vec<_> = tables

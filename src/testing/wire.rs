@@ -40,9 +40,9 @@ impl MemoryWire {
     }
 }
 
-struct Turn<'a>(&'a Cell<bool>);
+struct WireTurn<'a>(&'a Cell<bool>);
 
-impl<'a> Turn<'a> {
+impl<'a> WireTurn<'a> {
     async fn take(busy: &'a Cell<bool>) -> Self {
         while busy.replace(true) {
             pause().await;
@@ -51,7 +51,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WireTurn<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
@@ -60,7 +60,7 @@ impl Drop for Turn<'_> {
 impl Exchange<Body> for MemoryWire {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
         self.faults.meet(Operation::SendRequest, None).await?;
-        let turn = Turn::take(&self.busy).await;
+        let turn = WireTurn::take(&self.busy).await;
         let packed = |item: &mut Item<Body>| self.responder.side.clock.faults().pack(&item.body.id);
         let answer = self.responder.answer_packed(request, &packed).await?;
         drop(turn);

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::off_thread::{OffThread, store_of};
+use crate::engine::blobs::copy;
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
 use crate::joint::round::Storage;
 use crate::node::convert::read_size;
 use crate::node::http::{FetchPeer, NativePeer, PeerOptions};
-use crate::node::runtime::{JsObject, Made, on_threads};
-use crate::node::value::{Env, Kind, Persistent, Scope, Value};
+use crate::node::runtime::{JsObject, Made, on_threads, spawn};
+use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::ports::Port;
@@ -102,14 +103,14 @@ impl JsBlobs {
 /// An object storage, of the app's or of this package.
 pub struct AnyBlobs {
     js: JsBlobs,
-    found: RefCell<Found>,
+    found: RefCell<FoundObject>,
 }
 
 /// A storage of this package, whose work is done off this thread.
 pub type NativeStorage = Storage<Rc<PeerOptions>, OffThread>;
 
 #[derive(Clone)]
-enum Found {
+enum FoundObject {
     Native(Rc<NativeStorage>),
     Fetch(Rc<FetchPeer>),
     App,
@@ -128,7 +129,7 @@ impl AnyBlobs {
     pub fn new(storage: JsObject) -> Self {
         Self {
             js: JsBlobs(storage),
-            found: RefCell::new(Found::App),
+            found: RefCell::new(FoundObject::App),
         }
     }
 
@@ -137,17 +138,19 @@ impl AnyBlobs {
         let storage = &self.js.0;
         let found = if let Some(store) = store_of(storage)? {
             let place = OffThread(Rc::clone(self.env()));
-            Found::Native(Rc::new(Storage::Store(Port { store, place })))
+            FoundObject::Native(Rc::new(Storage::Store(Port { store, place })))
         } else if let Some(peer) = storage.native::<NativePeer>()? {
-            Found::Native(Rc::new(Storage::Peer(Peer::clone(&peer))))
+            FoundObject::Native(Rc::new(Storage::Peer(Peer::clone(&peer))))
         } else {
-            storage.native()?.map_or(Found::App, Found::Fetch)
+            storage
+                .native()?
+                .map_or(FoundObject::App, FoundObject::Fetch)
         };
         self.found.replace(found);
         Ok(())
     }
 
-    fn found(&self) -> Found {
+    fn found(&self) -> FoundObject {
         self.found.borrow().clone()
     }
 
@@ -158,8 +161,8 @@ impl AnyBlobs {
     /// The storage itself, if it is this package's own.
     pub fn native(&self) -> Option<Rc<NativeStorage>> {
         match self.found() {
-            Found::Native(storage) => Some(storage),
-            Found::Fetch(_) | Found::App => None,
+            FoundObject::Native(storage) => Some(storage),
+            FoundObject::Fetch(_) | FoundObject::App => None,
         }
     }
 
@@ -175,6 +178,12 @@ impl AnyBlobs {
         }
     }
 
+    /// What its bytes are, found out on another thread.
+    async fn measured(&self, data: &Persistent) -> Result<Stat> {
+        let bytes = self.bytes_of(data)?;
+        on_threads(self.env(), async move { Ok(measure(&bytes)) }).await
+    }
+
     fn bytes_of(&self, data: &Persistent) -> Result<Bytes> {
         self.env().scope(|scope| {
             let data = data.value(scope)?;
@@ -185,44 +194,63 @@ impl AnyBlobs {
     }
 }
 
+/// A storage that is an argument.
+fn storage(call: &Call<'_>, index: usize, option: &'static str) -> Result<AnyBlobs> {
+    let storage = call.scope.keep(call.arg(index))?;
+    let storage = AnyBlobs::new(JsObject::new(storage, option));
+    storage.find_store()?;
+    Ok(storage)
+}
+
+/// `copyObject(key, mimeType, source, destination)`: whether there was something to copy.
+pub fn copy_object<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+    let scope = call.scope;
+    let key = scope.as_text(call.arg(0));
+    let blob = Blob {
+        mime_type: scope.as_text(call.arg(1)),
+        ..Blob::under(key.unwrap_or_else(|| Text::from("")))
+    };
+    let source = storage(call, 2, "source")?;
+    let destination = storage(call, 3, "destination")?;
+    spawn(
+        scope,
+        async move { copy(&source, &destination, &blob).await },
+    )
+}
+
 impl Blobs for AnyBlobs {
     type Data = Data;
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Data) -> Result<Data> {
-        let hashed = hashed && blob.digest.is_some();
-        match &data {
-            Data::Native(_) => {}
-            Data::Js(data) if hashed => {
-                let (bytes, blob) = (self.bytes_of(data)?, blob.clone());
-                let check = async move { compare(&blob, &measure(&bytes)) };
-                on_threads(self.env(), check).await?;
+        let data = match data {
+            Data::Native(object) => return object.checked(blob, hashed).map(Data::Native),
+            Data::Js(data) => data,
+        };
+        let stat = if hashed && blob.digest.is_some() {
+            self.measured(&data).await?
+        } else {
+            let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
+            Stat {
+                size: self.env().scope(size)?,
+                ..Stat::default()
             }
-            Data::Js(data) => {
-                let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
-                let stat = Stat {
-                    size: self.env().scope(size)?,
-                    ..Stat::default()
-                };
-                compare(blob, &stat)?;
-            }
-        }
-        match data {
-            Data::Native(object) => Ok(Data::Native(object.checked(blob, hashed)?)),
-            data @ Data::Js(_) => Ok(data),
-        }
+        };
+        compare(blob, &stat).map(|()| Data::Js(data))
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {
         match self.found() {
-            Found::App => self.js.stat(key).await,
-            Found::Fetch(fetch) => fetch.stat(key).await,
-            Found::Native(storage) => storage.stat(key).await,
+            FoundObject::App => self.js.stat(key).await,
+            FoundObject::Fetch(fetch) => fetch.stat(key).await,
+            FoundObject::Native(storage) => storage.stat(key).await,
         }
     }
 
     async fn fetch(&self, blob: &Blob) -> Result<Option<Data>> {
         match self.found() {
-            Found::Fetch(fetch) => Ok(fetch.get(blob).await?.map(|whole| Data::Js(whole.data))),
+            FoundObject::Fetch(fetch) => {
+                Ok(fetch.get(blob).await?.map(|whole| Data::Js(whole.data)))
+            }
             _ => self.get(&blob.key).await,
         }
     }
@@ -231,40 +259,38 @@ impl Blobs for AnyBlobs {
         match self.get(key).await? {
             None => Ok(None),
             Some(Data::Native(object)) => on_threads(self.env(), object.measured()).await.map(Some),
-            Some(Data::Js(data)) => {
-                let bytes = self.bytes_of(&data)?;
-                let measuring = async move { Ok(Some(measure(&bytes))) };
-                on_threads(self.env(), measuring).await
-            }
+            Some(Data::Js(data)) => self.measured(&data).await.map(Some),
         }
     }
 
     async fn has(&self, key: &Text) -> Result<bool> {
         match self.found() {
-            Found::App | Found::Fetch(_) => self.js.has(key).await,
-            Found::Native(storage) => storage.has(key).await,
+            FoundObject::App | FoundObject::Fetch(_) => self.js.has(key).await,
+            FoundObject::Native(storage) => storage.has(key).await,
         }
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Data>> {
         match self.found() {
-            Found::App | Found::Fetch(_) => {
+            FoundObject::App | FoundObject::Fetch(_) => {
                 let data =
                     |scope: Scope<'_>, object: Value<'_>| scope.keep(scope.get(object, "data")?);
                 Ok(self.js.get(key, data).await?.map(Data::Js))
             }
-            Found::Native(storage) => Ok(storage.get(key).await?.map(Data::Native)),
+            FoundObject::Native(storage) => Ok(storage.get(key).await?.map(Data::Native)),
         }
     }
 
     async fn put(&self, blob: &Blob, data: Data) -> Result<()> {
         match (self.found(), data) {
-            (Found::Native(storage), Data::Js(data)) => {
+            (FoundObject::Native(storage), Data::Js(data)) => {
                 storage.put_bytes(blob, self.bytes_of(&data)?).await
             }
-            (Found::Native(storage), Data::Native(object)) => storage.put(blob, object).await,
-            (Found::Fetch(fetch), data) => fetch.store(blob, &self.js_data(data).await?).await,
-            (Found::App, data) => {
+            (FoundObject::Native(storage), Data::Native(object)) => storage.put(blob, object).await,
+            (FoundObject::Fetch(fetch), data) => {
+                fetch.store(blob, &self.js_data(data).await?).await
+            }
+            (FoundObject::App, data) => {
                 let data = self.js_data(data).await?;
                 let put = self.js.put(&blob.key, blob.mime_type.as_ref(), |scope| {
                     data.value(scope)

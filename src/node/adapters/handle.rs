@@ -2,27 +2,16 @@
 
 use std::rc::Rc;
 
-use rusqlite::types::Value as Cell;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::pages::read_outcomes;
-use super::records::no_stamp;
-use super::rows::row_at;
+use super::pages::{no_stamp, page_of, read_outcomes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, faulty_record, faulty_row, malformed, read_hlcs, read_stamped};
+use crate::node::convert::{Body, malformed, read_hlcs, read_stored};
 use crate::node::error::warn_once;
-use crate::node::runtime::{Argument, JsObject, await_js, kept};
-use crate::node::value::{
-    Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, list, thrown_in,
-};
-use crate::protocol::hlc::{Hlc, safe_integer};
+use crate::node::runtime::{JsObject, await_js, kept, parse_json};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
+use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Stream, canonical_body};
-use crate::store::sqlite::handle::{
-    self, Accepted, AppHandle, HandleLog, Logged, NamedTable, Wanted,
-};
-use crate::store::sqlite::log::{Plane, Sql, Tracked};
+use crate::store::sqlite::handle::{Accepted, AppHandle, AskHandle, HandleLog, Logged, WantedKey};
+use crate::store::sqlite::log::Plane;
 
 const OPERATION: &str = "read the change log";
 const TAKE_IN: &str = "take in a page";
@@ -34,17 +23,7 @@ pub fn brand_log<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     } else {
         Plane::Records
     };
-    brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))?;
-    Ok(call.arg(0))
-}
-
-/// `compareBodies(a, b)`: which of two texts of JSON is greater in canonical form: 1, -1, or 0.
-pub fn compare_bodies<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let form = |index| {
-        let text = call.scope.as_string(call.arg(index));
-        canonical_body(&text.unwrap_or_default())
-    };
-    call.scope.number(f64::from(form(0).cmp(&form(1)) as i8))
+    brand(call.scope, call.arg(0), Rc::new(HandleLog::new(plane)))
 }
 
 /// The log of an adapter over a database that the app opened.
@@ -114,44 +93,19 @@ impl HandleSql {
     ) -> Result<T> {
         self.env.scope(|scope| {
             let log = self.log.value(scope)?;
-            let answer = scope.call(log, scope.get(log, name)?, &args(scope)?)?;
+            let answer = scope.invoke(log, name, &args(scope)?)?;
             read(scope, answer)
         })
     }
+}
 
-    /// Asks something of the log that is data alone, as JSON, and so is the answer.
-    fn ask<T: DeserializeOwned>(&self, what: &str, args: &impl Serialize) -> Result<T> {
-        let answer = self.call(
+impl AskHandle for HandleSql {
+    fn ask_json(&self, what: &str, args: &str) -> Result<String> {
+        self.call(
             "ask",
-            |scope| Ok(vec![scope.text(what)?, scope.text(&written(args)?)?]),
+            |scope| Ok(vec![scope.text(what)?, scope.text(args)?]),
             |scope, answer| Ok(scope.as_string(answer).unwrap_or_default()),
-        )?;
-        serde_json::from_str(&answer).map_err(unwritable)
-    }
-}
-
-fn written(args: &impl Serialize) -> Result<String> {
-    serde_json::to_string(args).map_err(unwritable)
-}
-
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, OPERATION, error.to_string()).caused_by(error)
-}
-
-impl Sql for HandleSql {
-    fn run(&self, sql: &str, parameters: &[Cell]) -> Result<usize> {
-        self.ask("run", &(sql, handle::parameters(parameters)))
-    }
-
-    fn each(
-        &self,
-        sql: &str,
-        parameters: &[Cell],
-        row: &mut dyn FnMut(&[Cell]) -> Result<()>,
-    ) -> Result<()> {
-        let rows: Vec<Vec<_>> = self.ask("rows", &(sql, handle::parameters(parameters)))?;
-        let mut rows = rows.into_iter();
-        rows.try_for_each(|found| row(&handle::cells(found)))
+        )
     }
 }
 
@@ -160,45 +114,28 @@ impl AppHandle for LogAt {
     type Body = Body;
     type Found = Persistent;
 
-    fn within<T>(
-        &self,
-        write: bool,
-        work: impl FnOnce(&HandleSql, bool) -> Result<T>,
-    ) -> Result<T> {
-        let env = self.env();
-        let sql = HandleSql {
-            env: Rc::clone(env),
-            log: env.scope(|scope| scope.keep(self.found(scope)?))?,
-        };
-        let own: bool = sql.ask("begin", &[write])?;
-        let done = work(&sql, !own);
-        let ended: Result<()> = sql.ask("end", &[own, done.is_ok()]);
-        done.and_then(|done| ended.map(|()| done))
+    fn handle(&self) -> Result<HandleSql> {
+        let env = Rc::clone(self.env());
+        let log = env.scope(|scope| scope.keep(self.found(scope)?))?;
+        Ok(HandleSql { env, log })
     }
 
-    fn tables(&self, sql: &HandleSql) -> Result<Option<Vec<Tracked>>> {
-        let tables: Option<Vec<NamedTable>> = sql.ask("tables", &[(); 0])?;
-        let all = |tables: Vec<_>| tables.into_iter().map(NamedTable::tracked).collect();
-        Ok(tables.and_then(all))
-    }
-
-    fn find(&self, sql: &HandleSql, wanted: &[Wanted]) -> Result<Persistent> {
-        let wanted = written(&wanted)?;
-        sql.call("items", |scope| Ok(vec![scope.text(&wanted)?]), kept)
+    fn find(&self, sql: &HandleSql, wanted: &str) -> Result<Persistent> {
+        sql.call("items", |scope| Ok(vec![scope.text(wanted)?]), kept)
     }
 
     async fn items(
         &self,
         found: Persistent,
         plane: Plane,
-        wanted: &[Wanted],
+        wanted: &[WantedKey],
     ) -> Result<Option<Vec<Vec<Item<Body>>>>> {
         await_js(
             self.env(),
             OPERATION,
             |scope| {
                 let log = self.found(scope)?;
-                scope.call(log, scope.get(log, "settled")?, &[found.value(scope)?])
+                scope.invoke(log, "settled", &[found.value(scope)?])
             },
             |scope, answer| {
                 if scope.is_nullish(answer)? {
@@ -213,19 +150,12 @@ impl AppHandle for LogAt {
     fn take_now(
         &self,
         sql: &HandleSql,
-        tables: &[Tracked],
+        keys: &str,
         items: &[Item<Body>],
     ) -> Result<Option<Accepted>> {
         sql.call(
             "take",
-            |scope| {
-                // By the name of each table, how the key of a row is written in SQL.
-                let keys = scope.object()?;
-                for table in tables {
-                    scope.set(keys, &table.table, scope.text(&table.key_of(""))?)?;
-                }
-                Ok(vec![page_of(scope, items)?, keys])
-            },
+            |scope| Ok(vec![page_of(scope, items)?, parse_json(scope, keys)?]),
             |scope, answer| {
                 if scope.is_nullish(answer)? {
                     return Ok(None);
@@ -241,7 +171,7 @@ impl AppHandle for LogAt {
             TAKE_IN,
             |scope| {
                 let log = self.found(scope)?;
-                scope.call(log, scope.get(log, "putAll")?, &[page_of(scope, items)?])
+                scope.invoke(log, "putAll", &[page_of(scope, items)?])
             },
             |scope, answer| read_accepted(scope, answer, items.len()),
         )
@@ -270,7 +200,7 @@ impl AppHandle for LogAt {
 fn read_items(
     scope: Scope<'_>,
     answer: Value<'_>,
-    (plane, wanted): (Plane, &[Wanted]),
+    (plane, wanted): (Plane, &[WantedKey]),
 ) -> Result<Vec<Vec<Item<Body>>>> {
     let [found, counts, reasons] = scope.pick(answer, ["items", "counts", "reasons"])?;
     let time = match plane {
@@ -289,25 +219,16 @@ fn read_items(
                     let reason = scope.as_string(scope.element(reasons, at)?);
                     Ok(reason.map_or_else(no_stamp, |reason| malformed(&reason)))
                 };
-                let item = scope.element(found, at)?;
-                match (&wanted.stream, stamp) {
-                    (Stream::Records, Some(hlc)) => read_stamped(scope, item, hlc),
-                    (Stream::Records, None) => faulty_record(scope, item, (Hlc::zero(), fault()?)),
-                    (Stream::Rows(table), Some(hlc)) => row_at(scope, item, (table, &hlc)),
-                    (Stream::Rows(table), None) => {
-                        faulty_row(scope, item, (table, Hlc::zero(), fault()?))
-                    }
-                }
+                let stamp = match stamp {
+                    Some(hlc) => Ok(hlc),
+                    None => Err(fault()?),
+                };
+                read_stored(scope, &wanted.stream, scope.element(found, at)?, stamp)
             })
         });
         all.push(items.collect::<Result<Vec<_>>>()?);
     }
     Ok(all)
-}
-
-/// The items as an array of JavaScript.
-fn page_of<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<Value<'s>> {
-    list(scope, items, |scope, item| item.body.to_js(scope))
 }
 
 fn read_accepted(scope: Scope<'_>, answer: Value<'_>, count: usize) -> Result<Accepted> {

@@ -2,18 +2,15 @@
 //! JavaScript between ([`Chosen`](crate::store::ports::Chosen)).
 
 mod blobs;
-mod clock;
 mod handle;
 mod off_thread;
 mod pages;
-mod query_unseen;
 mod records;
 mod rows;
 mod side;
 mod state;
 
-pub use blobs::{AnyBlobs, JsBlobs, NativeStorage};
-pub use clock::JsClock;
-pub use handle::{brand_log, compare_bodies};
+pub use blobs::{AnyBlobs, JsBlobs, copy_object};
+pub use handle::brand_log;
 pub use off_thread::store_of;
-pub use side::{AnyState, NodeSide, find_state, state};
+pub use side::{AnyState, NodeSide, state};

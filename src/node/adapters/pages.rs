@@ -1,13 +1,17 @@
 //! Pages of an adapter of the app's: those that it answers, and those that it takes in as a whole (`applyRecords`,
 //! `applyRows`).
 
-use crate::engine::ports::{Order, Outcome};
+use crate::engine::ports::{Order, Outcome, Scanned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::Body;
+use crate::node::convert::{Body, id_of, is_nameless, malformed, read_stored, wanted_hlcs};
 use crate::node::error::invalid;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
-use crate::protocol::item::Item;
+use crate::protocol::delta::{Ask, Standing};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, NoItem};
+use crate::protocol::log::Stream;
+use crate::protocol::text::Text;
 
 /// What a page is asked for with.
 pub fn page_options<'s>(
@@ -15,49 +19,104 @@ pub fn page_options<'s>(
     page_size: f64,
     cursor: Option<&Persistent>,
 ) -> Result<Value<'s>> {
-    let cursor = given(scope, cursor)?;
+    let cursor = scope.if_kept(cursor)?;
     scope.object_of(&[("limit", scope.number(page_size)?), ("cursor", cursor)])
 }
 
-fn given<'s>(scope: Scope<'s>, cursor: Option<&Persistent>) -> Result<Value<'s>> {
-    cursor.map_or_else(|| scope.undefined(), |cursor| cursor.value(scope))
-}
-
-/// What `js/bridge/pages.js` found in the answer of the method, unless it says what is wrong with it.
-fn fit<'s>(
+/// The items of the page that the method answered, an array under `list`. Where it `goes_on`, also what follows a page
+/// that was answered to the cursor `asked`: the cursor of the next, or nothing after the last.
+pub fn page_in<'s>(
     scope: Scope<'s>,
     (adapter, method): (&JsObject, &str),
-    found: Value<'s>,
-) -> Result<Value<'s>> {
-    match scope.as_string(found) {
-        Some(wrong) => Err(adapter.wrong(method, &wrong)),
-        None => Ok(found),
-    }
-}
-
-/// The items of the page that the method answered, an array under `list`.
-pub fn items_of<'s>(
-    scope: Scope<'s>,
-    method: (&JsObject, &str),
     (answer, list): (Value<'s>, &str),
-) -> Result<Value<'s>> {
-    let items = scope.helper(Intrinsic::ItemsOf, &[answer, scope.text(list)?])?;
-    fit(scope, method, items)
+    (asked, goes_on): (Option<&Persistent>, bool),
+) -> Result<(Value<'s>, Option<Persistent>)> {
+    let mut args = vec![answer, scope.text(list)?];
+    if goes_on {
+        args.push(scope.if_kept(asked)?);
+    }
+    let page = scope.helper(Intrinsic::PageOf, &args)?;
+    let items = scope.element(page, 0)?;
+    if let Some(wrong) = scope.as_string(items) {
+        return Err(adapter.wrong(method, &wrong));
+    }
+    let is_last = scope.length(page)? == 1;
+    let next = (!is_last).then(|| scope.keep(scope.element(page, 1)?));
+    Ok((items, next.transpose()?))
 }
 
-/// What follows a page that was answered to the cursor `asked`: the cursor of the next, or nothing after the last.
-pub fn next_of<'s>(
-    scope: Scope<'s>,
-    method: (&JsObject, &str),
-    (answer, items): (Value<'s>, Value<'s>),
-    asked: Option<&Persistent>,
-) -> Result<Option<Persistent>> {
-    let next = scope.helper(Intrinsic::NextOf, &[answer, items, given(scope, asked)?])?;
-    let next = fit(scope, method, next)?;
-    let is_last = scope.length(next)? == 0;
-    (!is_last)
-        .then(|| scope.keep(scope.element(next, 0)?))
-        .transpose()
+/// Reads a page of a scan: what `ask` wants of it, up to the `horizon`.
+pub fn read_page(
+    scope: Scope<'_>,
+    (stream, items): (&Stream, Value<'_>),
+    (ask, horizon): (&Ask, Option<&Hlc>),
+    next: Option<Persistent>,
+) -> Result<Scanned<Body, Persistent>> {
+    let is_of_records = *stream == Stream::Records;
+    let field = if is_of_records {
+        "updatedAt"
+    } else {
+        "timestamp"
+    };
+    let mut reached: Option<Hlc> = None;
+    let wanted = |hlc: &Hlc| {
+        let is_later = |reached: &Hlc| reached.wall_time < hlc.wall_time;
+        // Only rows are scanned in the order of timestamps.
+        if !is_of_records && hlc.wall_time_fits_text() && reached.as_ref().is_none_or(is_later) {
+            reached = Some(hlc.clone());
+        }
+        ask.standing(hlc) != Standing::Unwanted
+    };
+    let wanted = wanted_hlcs(scope, (items, Some(field)), wanted)?;
+    let mut scanned = Scanned {
+        reached,
+        next,
+        ..Scanned::default()
+    };
+    for (index, stamp) in wanted {
+        // A scope for each: a page may be the whole table.
+        scope.nested(|scope| {
+            let stored = scope.element(items, index)?;
+            let Some(hlc) = stamp else {
+                let fault = if is_of_records {
+                    no_stamp()
+                } else {
+                    malformed(&NoItem::Timestamp.to_string())
+                };
+                let item = read_stored(scope, stream, stored, Err(fault))?;
+                scanned.unorderable.push(item);
+                return Ok(());
+            };
+            match ask.place_of(&hlc, horizon) {
+                Some(true) => {
+                    let item = read_stored(scope, stream, stored, Ok(hlc))?;
+                    // What has no name cannot be asked for again by it: a further scan has to meet it.
+                    let id = item.kind.record_id();
+                    scanned.has_ids &= id.is_none_or(|id| !is_nameless(id));
+                    scanned.items.push(item);
+                }
+                Some(false) => {
+                    let id = is_of_records.then(|| id_of(scope, stored));
+                    scanned.has_ids &= id != Some(None);
+                    let id = id.flatten().unwrap_or_else(|| Text::from(""));
+                    scanned.others.push((hlc, id));
+                }
+                None => {}
+            }
+            Ok(())
+        })?;
+    }
+    Ok(scanned)
+}
+
+/// The fault of a record that has no place in the order.
+pub fn no_stamp() -> Error {
+    malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
+}
+
+/// The items as an array of JavaScript.
+pub fn page_of<'s>(scope: Scope<'s>, items: &[Item<Body>]) -> Result<Value<'s>> {
+    list(scope, items, |scope, item| item.body.to_js(scope))
 }
 
 /// Stores a page by the method. Where the call fails or answers what it must not, no item counts as stored:
@@ -68,7 +127,7 @@ pub async fn store_page(
     page: &[Item<Body>],
     order: Order,
 ) -> Result<Vec<Outcome>> {
-    let items = Made(|scope| list(scope, page, |scope, item| item.body.to_js(scope)));
+    let items = Made(|scope| page_of(scope, page));
     let options = Made(|scope| {
         let strict = scope.boolean(order == Order::Strict)?;
         scope.object_of(&[("strictOrder", strict)])
@@ -130,12 +189,7 @@ fn refusal(scope: Scope<'_>, operation: &str, error: Value<'_>) -> Result<Error>
         Kind::Object => scope.as_string(scope.get(error, "code")?),
         _ => None,
     };
-    let kind = code.and_then(|code| ErrorKind::of_code(&code));
-    let kind = match kind {
-        Some(ErrorKind::InvalidArgument) => Some(ErrorKind::MalformedItem),
-        kind => kind,
-    };
-    Ok(match kind.filter(|kind| kind.is_of_one_item()) {
+    Ok(match code.and_then(|code| ErrorKind::of_one_item(&code)) {
         Some(kind) => Error::new(kind, operation.to_owned(), thrown.to_string()).caused_by(thrown),
         None => Error::foreign(operation.to_owned(), thrown),
     })

@@ -2,22 +2,28 @@
 
 use std::collections::HashMap;
 
-use super::pages::{items_of, next_of, page_options, store_page};
+use super::pages::{no_stamp, page_in, page_options, read_page, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::convert::{
-    Body, faulty_record, is_nameless, malformed, read_hlc_of, read_stamped, read_watermarks,
-    unreadable, wanted_hlcs,
+    Body, id_of, malformed, read_hlc_of, read_hlcs, read_stored, read_watermarks, wanted_hlcs,
 };
+use crate::node::error::warn;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Value};
-use crate::protocol::delta::{Ask, Standing, Stretch};
+use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::Item;
+use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+
+const QUERY_UNSEEN: &str = "queryUnseen";
+
+/// How often a larger page is asked for, if one holds a single timestamp only.
+const TRIES: u32 = 4;
 
 /// A `DatabaseAdapter` object.
 pub struct JsRecords {
@@ -25,9 +31,6 @@ pub struct JsRecords {
     scan_page_size: f64,
     pages: Pages<Persistent>,
 }
-
-/// Where a page ends: the id of its last record, and how many there are.
-type End = Option<(Text, usize)>;
 
 impl JsRecords {
     /// The adapter, scanned in pages of `scan_page_size`.
@@ -39,68 +42,21 @@ impl JsRecords {
         }
     }
 
-    /// Calls `query` for the page at `cursor`. `read` gets its answer, and the array of records in it.
+    /// Calls `query` for the page at a cursor, and, if that is said beside it, for what follows it. `read` gets the array of
+    /// records in its answer, and what follows.
     async fn query<R>(
         &self,
-        cursor: Option<&Persistent>,
-        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Value<'s>) -> Result<R>,
+        asked: (Option<&Persistent>, bool),
+        read: impl for<'s> FnOnce(Scope<'s>, Value<'s>, Option<Persistent>) -> Result<R>,
     ) -> Result<R> {
-        let options = Made(|scope| page_options(scope, self.scan_page_size, cursor));
+        let options = Made(|scope| page_options(scope, self.scan_page_size, asked.0));
         self.adapter
             .call("query", &[&options], |scope, answer| {
-                let page = (answer, "records");
-                let records = items_of(scope, (&self.adapter, "query"), page)?;
-                read(scope, answer, records)
+                let (method, page) = ((&self.adapter, "query"), (answer, "records"));
+                let (records, next) = page_in(scope, method, page, asked)?;
+                read(scope, records, next)
             })
             .await
-    }
-
-    fn read_page(
-        &self,
-        scope: Scope<'_>,
-        (records, next): (Value<'_>, Option<Persistent>),
-        (ask, horizon): (&Ask, Option<&Hlc>),
-    ) -> Result<(Scanned<Body, Persistent>, End)> {
-        let env = self.adapter.env();
-        let length = scope.length(records)?;
-        let last = match length.checked_sub(1) {
-            Some(index) => id_of(scope, scope.element(records, index)?)?,
-            None => None,
-        };
-        let mut scanned = Scanned {
-            next,
-            ..Scanned::default()
-        };
-        let wanted = |hlc: &Hlc| ask.standing(hlc) != Standing::Unwanted;
-        for (index, stamp) in wanted_hlcs(scope, (records, Some("updatedAt")), wanted)? {
-            // A scope per record: a page may be the whole table.
-            env.scope(|scope| {
-                let record = scope.element(records, index)?;
-                let Some(hlc) = stamp else {
-                    let item = faulty_record(scope, record, (Hlc::zero(), no_stamp()))?;
-                    scanned.unorderable.push(item);
-                    return Ok(());
-                };
-                match ask.place_of(&hlc, horizon) {
-                    Some(true) => {
-                        let item = read_stamped(scope, record, hlc)?;
-                        let id = item.kind.record_id();
-                        // It cannot be asked for again by its id: a further scan has to meet it.
-                        scanned.has_ids &= id.is_some_and(|id| !is_nameless(id));
-                        scanned.items.push(item);
-                    }
-                    Some(false) => {
-                        let id = id_of(scope, record)?;
-                        scanned.has_ids &= id.is_some();
-                        let id = id.unwrap_or_else(|| Text::from(""));
-                        scanned.others.push((hlc, id));
-                    }
-                    None => {}
-                }
-                Ok(())
-            })?;
-        }
-        Ok((scanned, last.map(|last| (last, length as usize))))
     }
 
     /// Calls `get`. `read` gets the record, if there is one.
@@ -118,6 +74,55 @@ impl JsRecords {
             })
             .await
     }
+
+    /// What `ask` wants, of the page that the adapter finds itself: `queryUnseen`. The answer is the app's own work and is
+    /// taken for a hint ([`Ask::select_found`]). Where it is of no use the store is scanned, which is slow and always right.
+    async fn ask_adapter(&self, ask: &Ask) -> Result<Option<Stretch<Item<Body>>>> {
+        // One more than has a place shows whether the last that has one shares its timestamp.
+        let mut limit = ask.limit.saturating_add(1);
+        for _ in 0..TRIES {
+            let seen = ask.seen_or_skipped();
+            let options = Made(|scope| scope.object_of(&[("limit", scope.count(limit as u64)?)]));
+            let read =
+                |scope: Scope<'_>, answer: Value<'_>| self.read_found(scope, answer, (ask, limit));
+            let args: [&dyn Argument; 2] = [&seen, &options];
+            match self.adapter.call(QUERY_UNSEEN, &args, read).await? {
+                Ok(found) => return Ok(Some(found.finish())),
+                Err(Unfit::TooShort) => limit = limit.saturating_mul(8),
+                Err(Unfit::Unusable(why)) => {
+                    let method = self.adapter.method(QUERY_UNSEEN);
+                    let message =
+                        format!("{method} answered {why}; the records are scanned instead");
+                    warn(self.adapter.env(), &message, None);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_found(
+        &self,
+        scope: Scope<'_>,
+        answer: Value<'_>,
+        (ask, limit): (&Ask, usize),
+    ) -> Result<std::result::Result<Selection<Item<Body>>, Unfit>> {
+        let method = (&self.adapter, QUERY_UNSEEN);
+        let (records, _) = page_in(scope, method, (answer, "records"), (None, false))?;
+        let has_more = scope.get(answer, "hasMore")?;
+        if scope.is_nullish(has_more)? {
+            return Ok(Err(Unfit::Unusable("a page without `hasMore`")));
+        }
+        let stamps = read_hlcs(scope, records, Some("updatedAt"))?;
+        let more = scope.is_truthy(has_more) || stamps.len() >= limit;
+        ask.select_found(&stamps, more, |index, stamp| {
+            scope.nested(|scope| {
+                let record = scope.element(records, index)?;
+                let stamp = stamp.cloned().ok_or_else(no_stamp);
+                read_stored(scope, &Stream::Records, record, stamp)
+            })
+        })
+    }
 }
 
 impl Paged<Body> for JsRecords {
@@ -129,16 +134,16 @@ impl Paged<Body> for JsRecords {
         wanted: &HashMap<Hlc, Vec<Text>>,
         fetched: &mut Fetched<Body>,
     ) -> Result<()> {
-        self.query(cursor, |scope, _, records| {
+        self.query((cursor, false), |scope, records, _| {
             let is_wanted = |hlc: &Hlc| wanted.contains_key(hlc);
             for (index, hlc) in wanted_hlcs(scope, (records, Some("updatedAt")), is_wanted)? {
                 let Some((hlc, ids)) = hlc.and_then(|hlc| wanted.get_key_value(&hlc)) else {
                     continue;
                 };
-                let record = |scope: Scope<'_>| {
-                    read_stamped(scope, scope.element(records, index)?, hlc.clone())
-                };
-                let item = self.adapter.env().scope(record)?;
+                let item = scope.nested(|scope| {
+                    let record = scope.element(records, index)?;
+                    read_stored(scope, &Stream::Records, record, Ok(hlc.clone()))
+                })?;
                 let id = item.kind.record_id();
                 if let Some(id) = id.filter(|id| ids.contains(id)).cloned() {
                     fetched.insert((hlc.clone(), id), item);
@@ -155,20 +160,9 @@ impl Paged<Body> for JsRecords {
             if stands.as_ref() != Some(hlc) {
                 return Ok(None);
             }
-            read_stamped(scope, record, hlc.clone()).map(Some)
+            read_stored(scope, &Stream::Records, record, Ok(hlc.clone())).map(Some)
         })
         .await
-    }
-}
-
-/// The id of a record, unless it is none or cannot be read.
-fn id_of(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Text>> {
-    if scope.is_nullish(record)? {
-        return Ok(None);
-    }
-    match scope.get(record, "id") {
-        Ok(id) => Ok(scope.as_text(id)),
-        Err(error) => unreadable(error).map(|_| None),
     }
 }
 
@@ -177,7 +171,7 @@ pub(super) async fn query_malformed(
     adapter: &JsObject,
     args: &[&dyn Argument],
     limit: usize,
-    item: impl Fn(Scope<'_>, Value<'_>, Error) -> Result<Item<Body>>,
+    stream: &Stream,
 ) -> Result<Vec<Item<Body>>> {
     const METHOD: &str = "queryMalformed";
     if !adapter.has(METHOD)? {
@@ -188,14 +182,16 @@ pub(super) async fn query_malformed(
             if !scope.is_array(answer)? {
                 return Err(adapter.wrong(METHOD, "must answer an array of { id, reason }"));
             }
-            scope.first_of(answer, limit, |scope, entry| {
+            let entries = scope.elements(answer)?.into_iter().take(limit);
+            let malformed = entries.map(|entry| {
                 let reason = match scope.kind(entry)? {
                     Kind::Object => scope.as_string(scope.get(entry, "reason")?),
                     _ => None,
                 };
                 let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason));
-                item(scope, entry, fault)
-            })
+                read_stored(scope, stream, entry, Err(fault))
+            });
+            malformed.collect()
         })
         .await
 }
@@ -212,11 +208,6 @@ pub(super) async fn node_watermarks(
             read.map_err(|what| adapter.wrong(METHOD, &what))
         })
         .await
-}
-
-/// The fault of a record that has no place in the order.
-pub(super) fn no_stamp() -> Error {
-    malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
 }
 
 // What an app's adapter keeps of changes is behind its database, not in the adapter.
@@ -256,12 +247,16 @@ impl Records<Body> for JsRecords {
         if after.is_none() {
             self.pages.forget();
         }
-        let asked = after.as_ref();
         let (scanned, end) = self
-            .query(asked, |scope, answer, records| {
-                let method = (&self.adapter, "query");
-                let next = next_of(scope, method, (answer, records), asked)?;
-                self.read_page(scope, (records, next), (ask, horizon))
+            .query((after.as_ref(), true), |scope, records, next| {
+                let rows = scope.length(records)?;
+                let last = match rows.checked_sub(1) {
+                    Some(last) => id_of(scope, scope.element(records, last)?),
+                    None => None,
+                };
+                let page = (&Stream::Records, records);
+                let scanned = read_page(scope, page, (ask, horizon), next)?;
+                Ok((scanned, last.map(|last| (last, rows as usize))))
             })
             .await?;
         if let Some((last, rows)) = end {
@@ -275,10 +270,7 @@ impl Records<Body> for JsRecords {
     }
 
     async fn unorderable(&self, limit: usize) -> Result<Vec<Item<Body>>> {
-        query_malformed(&self.adapter, &[], limit, |scope, entry, fault| {
-            faulty_record(scope, entry, (Hlc::zero(), fault))
-        })
-        .await
+        query_malformed(&self.adapter, &[], limit, &Stream::Records).await
     }
 
     async fn stored(&self, id: &Text) -> Result<Option<Hlc>> {

@@ -1,16 +1,17 @@
 //! The app rows of a channel.
 
-use super::pages::{items_of, next_of, page_options, store_page};
+use super::pages::{page_in, page_options, read_page, store_page};
 use super::records::{node_watermarks, query_malformed};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
 use crate::error::Result;
-use crate::node::convert::{Body, faulty_row, malformed, read_hlcs, read_row, unreadable};
+use crate::node::convert::Body;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, NoItem, Table};
+use crate::protocol::item::{Item, Table};
+use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -24,7 +25,7 @@ pub struct JsRows {
 
 impl JsRows {
     fn read_tables(&self, scope: Scope<'_>, namespaces: Value<'_>) -> Result<Vec<Table>> {
-        let found = scope.helper(Intrinsic::TablesOf, &[scope.value(namespaces.raw())])?;
+        let found = scope.helper(Intrinsic::TablesOf, &[namespaces])?;
         if let Some(wrong) = scope.as_string(found) {
             return Err(self.namespaces.wrong("list", &wrong));
         }
@@ -34,55 +35,6 @@ impl JsRows {
         let tables = std::iter::from_fn(table).map(|(app, name)| Table { app, name });
         Ok(tables.collect())
     }
-
-    fn read_page(
-        &self,
-        scope: Scope<'_>,
-        rows: Value<'_>,
-        (table, ask, horizon): (&Table, &Ask, Option<&Hlc>),
-    ) -> Result<Scanned<Body, Persistent>> {
-        let env = self.applier.env();
-        let mut scanned = Scanned::default();
-        let stamps = read_hlcs(scope, rows, Some("timestamp"))?;
-        for (index, stamp) in (0u32..).zip(stamps) {
-            let Some(hlc) = stamp else {
-                let fault = malformed(&NoItem::Timestamp.to_string());
-                let fault = (table, Hlc::zero(), fault);
-                scanned.unorderable.push(
-                    env.scope(|scope| faulty_row(scope, scope.element(rows, index)?, fault))?,
-                );
-                continue;
-            };
-            match ask.place_of(&hlc, horizon) {
-                Some(true) => {
-                    let item = env
-                        .scope(|scope| row_at(scope, scope.element(rows, index)?, (table, &hlc)))?;
-                    scanned.items.push(item);
-                }
-                Some(false) => scanned.others.push((hlc.clone(), Text::from(""))),
-                None => {}
-            }
-            let is_later = |reached: &Hlc| reached.wall_time < hlc.wall_time;
-            if hlc.wall_time_fits_text() && scanned.reached.as_ref().is_none_or(is_later) {
-                scanned.reached = Some(hlc);
-            }
-        }
-        Ok(scanned)
-    }
-}
-
-/// The row that an entry is; what cannot be read of it is its fault.
-pub(super) fn row_at(
-    scope: Scope<'_>,
-    entry: Value<'_>,
-    (table, hlc): (&Table, &Hlc),
-) -> Result<Item<Body>> {
-    let fault = match read_row(scope, entry) {
-        Ok(Ok(item)) => return Ok(item),
-        Ok(Err(what)) => malformed(&what.to_string()),
-        Err(error) => unreadable(error)?,
-    };
-    faulty_row(scope, entry, (table, hlc.clone(), fault))
 }
 
 // As of records.
@@ -131,23 +83,20 @@ impl AppRows<Body> for JsRows {
         let (asked, floor) = (after.as_ref(), floor.to_text());
         let options = Made(|scope| page_options(scope, self.scan_page_size, asked));
         let args: [&dyn Argument; 4] = [&table.app, &table.name, &floor, &options];
+        let stream = Stream::Rows(table.clone());
         self.applier
             .call("scanSince", &args, |scope, answer| {
                 let method = (&self.applier, "scanSince");
-                let rows = items_of(scope, method, (answer, "rows"))?;
-                let next = next_of(scope, method, (answer, rows), asked)?;
-                let scanned = self.read_page(scope, rows, (table, ask, horizon))?;
-                Ok(Scanned { next, ..scanned })
+                let page = (answer, "rows");
+                let (rows, next) = page_in(scope, method, page, (asked, true))?;
+                read_page(scope, (&stream, rows), (ask, horizon), next)
             })
             .await
     }
 
     async fn unorderable(&self, table: &Table, limit: usize) -> Result<Vec<Item<Body>>> {
         let args: [&dyn Argument; 2] = [&table.app, &table.name];
-        query_malformed(&self.applier, &args, limit, |scope, entry, fault| {
-            faulty_row(scope, entry, (table, Hlc::zero(), fault))
-        })
-        .await
+        query_malformed(&self.applier, &args, limit, &Stream::Rows(table.clone())).await
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {

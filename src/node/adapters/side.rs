@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::JsClock;
 use super::handle::{AppLog, LogAt};
 use super::off_thread::{OffThread, store_of};
 use super::records::JsRecords;
@@ -11,6 +10,7 @@ use super::rows::JsRows;
 use super::state::JsState;
 use crate::engine::ports::Side;
 use crate::error::Result;
+use crate::node::clock::JsClock;
 use crate::node::convert::Body;
 use crate::node::error::Console;
 use crate::node::options::Options;
@@ -18,6 +18,9 @@ use crate::node::value::Env;
 use crate::store::ports::{Chosen, Port};
 use crate::store::side::NativeStores;
 use crate::store::{AppRowStore, Holder, RecordStore, StateStore};
+
+/// How many records a scan asks for at one time by default.
+const DEFAULT_SCAN_PAGE_SIZE: f64 = 500.0;
 
 /// A store of shared records, of the app's or of this package.
 pub type AnyRecords = Chosen<dyn RecordStore, OffThread, JsRecords, AppLog>;
@@ -43,13 +46,9 @@ impl NodeSide {
     pub fn new(
         options: &Options<'_>,
         env: &Rc<Env>,
-        (records, scan_page_size): (&'static str, usize),
+        (records, page_size): (&'static str, Option<f64>),
     ) -> Result<Self> {
-        #[allow(clippy::cast_precision_loss, reason = "a page size")]
-        let page_size = match scan_page_size {
-            usize::MAX => f64::INFINITY,
-            size => size as f64,
-        };
+        let page_size = page_size.unwrap_or(DEFAULT_SCAN_PAGE_SIZE);
         let place = OffThread(Rc::clone(env));
         let records = if options.flag("syncSharedRecords", true)? {
             let adapter = options.object(records)?;
@@ -132,12 +131,6 @@ pub fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
         let js = JsState(state, console.clone());
         Chosen::new(OffThread(Rc::clone(env)), js, console)
     }))
-}
-
-/// Finds out whose store it is. Once a round.
-pub fn find_state(state: &AnyState) -> Result<()> {
-    state.choose(store_of(&state.other.0)?);
-    Ok(())
 }
 
 impl Side for NodeSide {

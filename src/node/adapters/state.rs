@@ -1,10 +1,10 @@
 //! What the app persists for an engine.
 
 use crate::engine::ports::State;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::convert::read_watermarks;
 use crate::node::error::Console;
-use crate::node::runtime::{JsObject, Made, parse_json, stringify};
+use crate::node::runtime::{JsObject, Made, stringify, write_data};
 use crate::node::value::{Scope, Value};
 use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
@@ -65,11 +65,7 @@ impl State for JsState {
         if !self.0.has(SET_POSITIONS)? {
             return Ok(());
         }
-        let json = serde_json::to_string(positions).map_err(|error| {
-            Error::sync("exchange", "how far logs were looked at cannot be written")
-                .caused_by(error)
-        })?;
-        let positions = Made(|scope| parse_json(scope, &json));
+        let positions = Made(|scope| write_data(scope, positions));
         self.0.tell(SET_POSITIONS, &[&positions]).await
     }
 }

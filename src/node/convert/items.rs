@@ -1,14 +1,81 @@
-//! Records and app rows across the bridge.
+//! Records and app rows across the bridge: envelopes around bodies.
 
-use super::body::Body;
+use std::rc::Rc;
+
 use super::stamps::read_hlc_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::value::{Intrinsic, Kind, Scope, Thrown, Value, thrown_in};
+use crate::node::runtime::{Argument, parse_json, stringify};
+use crate::node::value::{Env, Intrinsic, Kind, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
     Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
 };
+use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
+use crate::protocol::wire::weigh;
+use crate::store::Json;
+
+/// The body of an item, on whichever side of the bridge it came from.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A JavaScript object, carried by reference.
+    Js(Persistent),
+    /// JSON text.
+    Json(Json),
+    /// A JavaScript object, and the JSON text that it was found to be.
+    Packed(Persistent, Json),
+}
+
+impl Argument for Body {
+    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
+        match self {
+            Self::Js(kept) | Self::Packed(kept, _) => kept.value(scope),
+            Self::Json(text) => parse_json(scope, text),
+        }
+    }
+}
+
+impl Body {
+    /// A body that came as text.
+    pub fn of(json: &Json) -> Self {
+        Self::Json(Json::clone(json))
+    }
+
+    /// The body as JSON text.
+    ///
+    /// # Errors
+    /// `MalformedItem` if it cannot be written as JSON.
+    pub fn to_json(&self, env: &Rc<Env>) -> Result<Json> {
+        match self {
+            Self::Json(text) | Self::Packed(_, text) => Ok(Json::clone(text)),
+            Self::Js(kept) => env
+                .scope(|scope| stringify(scope, kept.value(scope)?))
+                .map_err(unwritable),
+        }
+    }
+}
+
+/// Brings the item's body into the form of JSON text, and returns how many bytes that has.
+///
+/// # Errors
+/// `MalformedItem` if it cannot be written as JSON, or nests too deep.
+pub fn pack_as_json(env: &Rc<Env>, item: &mut Item<Body>) -> Result<usize> {
+    let text = item.body.to_json(env)?;
+    let size = weigh(&text)?;
+    if let Body::Js(kept) = &item.body {
+        item.body = Body::Packed(Persistent::clone(kept), text);
+    }
+    Ok(size)
+}
+
+fn unwritable(error: Error) -> Error {
+    let message = format!("it must be writable as JSON, got: {}", error.message());
+    let malformed = Error::new(ErrorKind::MalformedItem, "write an item", message);
+    match thrown_in(&error) {
+        Some(thrown) => malformed.caused_by(Thrown::new(thrown)),
+        None => malformed.caused_by(error),
+    }
+}
 
 /// Reads a shared record around its body. `Err` says what it lacks.
 pub fn read_record(
@@ -29,55 +96,48 @@ pub fn read_record(
     Ok(Ok(record_item(hlc, id, blob, body)))
 }
 
-/// A shared record of a store, whose timestamp was read already. What cannot be read of it is its fault.
-pub fn read_stamped(scope: Scope<'_>, record: Value<'_>, hlc: Hlc) -> Result<Item<Body>> {
-    let fault = match read_around(scope, record) {
-        Ok(Some((id, blob, fault))) => {
-            let body = Body::Js(scope.keep(record)?);
-            return Ok(Item {
-                fault,
-                ..record_item(hlc, id, blob, body)
-            });
-        }
-        Ok(None) => malformed(&NoItem::Id.to_string()),
-        Err(error) => unreadable(error)?,
-    };
-    faulty_record(scope, record, (hlc, fault))
-}
-
-/// A record that stands in a store without being one that can be exchanged.
-pub fn faulty_record(
+/// What a store holds in `stream`, whose timestamp, or why it has none, was read already. What cannot be read of it is
+/// its fault.
+pub fn read_stored(
     scope: Scope<'_>,
-    record: Value<'_>,
-    (hlc, fault): (Hlc, Error),
+    stream: &Stream,
+    stored: Value<'_>,
+    stamp: std::result::Result<Hlc, Error>,
 ) -> Result<Item<Body>> {
-    let id = match scope.kind(record)? {
-        // What a getter throws leaves the record without a name; its fault is known already.
-        Kind::Object => scope.get(record, "id").ok(),
-        _ => None,
+    let (hlc, fault) = match (stamp, stream) {
+        (Err(fault), _) => (Hlc::zero(), fault),
+        (Ok(hlc), Stream::Records) => match read_around(scope, stored) {
+            Ok(Some((id, blob, fault))) => {
+                let body = Body::Js(scope.keep(stored)?);
+                let item = record_item(hlc, id, blob, body);
+                return Ok(Item { fault, ..item });
+            }
+            Ok(None) => (hlc, malformed(&NoItem::Id.to_string())),
+            Err(error) => (hlc, unreadable(error)?),
+        },
+        (Ok(hlc), Stream::Rows(_)) => match read_row(scope, stored) {
+            Ok(Ok(item)) => return Ok(item),
+            Ok(Err(what)) => (hlc, malformed(&what.to_string())),
+            Err(error) => (hlc, unreadable(error)?),
+        },
     };
-    let id = id.and_then(|id| scope.as_text(id));
-    let id = id.unwrap_or_else(|| Text::from(NAMELESS));
-    let body = Body::Js(scope.keep(record)?);
-    Ok(Item {
-        fault: Some(fault),
-        ..record_item(hlc, id, None, body)
-    })
-}
-
-/// A row of a table that stands in a store without being one that can be exchanged.
-pub fn faulty_row(
-    scope: Scope<'_>,
-    entry: Value<'_>,
-    (table, hlc, fault): (&Table, Hlc, Error),
-) -> Result<Item<Body>> {
+    let kind = match stream {
+        Stream::Records => ItemKind::Record(id_of(scope, stored).unwrap_or(NAMELESS.into())),
+        Stream::Rows(table) => ItemKind::Row(table.clone()),
+    };
     Ok(Item {
         hlc,
-        kind: ItemKind::Row(table.clone()),
+        kind,
         blob: None,
-        body: Body::Js(scope.keep(entry)?),
+        body: Body::Js(scope.keep(stored)?),
         fault: Some(fault),
     })
+}
+
+/// The id of a record, unless it is none or cannot be read: what a getter throws leaves the record without a name.
+pub fn id_of(scope: Scope<'_>, record: Value<'_>) -> Option<Text> {
+    let id = scope.get(record, "id").ok()?;
+    scope.as_text(id)
 }
 
 /// How a record is called that has no id which can be read.
@@ -94,7 +154,7 @@ pub fn malformed(what: &str) -> Error {
 }
 
 /// The fault of an item that the app's own code threw at; any other error is no fault of the item.
-pub fn unreadable(error: Error) -> Result<Error> {
+fn unreadable(error: Error) -> Result<Error> {
     match thrown_in(&error) {
         Some(thrown) if error.kind() == ErrorKind::Foreign => Ok(malformed(&format!(
             "it must be readable, got: {}",
@@ -120,7 +180,7 @@ type Around = (Text, Option<Blob>, Option<Error>);
 
 /// What stands around the body of a record; `None` for one without an id.
 fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
-    let around = scope.helper(Intrinsic::AroundOf, &[scope.value(record.raw())])?;
+    let around = scope.helper(Intrinsic::AroundOf, &[record])?;
     if let Some(id) = scope.as_text(around) {
         return Ok(Some((id, record_blob(Said::default(), false), None)));
     }

@@ -1,7 +1,7 @@
 //! Timestamps and version vectors across the bridge.
 
 use crate::error::Result;
-use crate::node::runtime::{Argument, IntoJs, parse_json};
+use crate::node::runtime::{Argument, parse_json};
 use crate::node::value::{Intrinsic, Kind, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
@@ -53,22 +53,14 @@ pub fn write_hlc<'s>(scope: Scope<'s>, hlc: &Hlc) -> Result<Value<'s>> {
 pub fn wanted_hlcs(
     scope: Scope<'_>,
     (items, field): (Value<'_>, Option<&str>),
-    wanted: impl Fn(&Hlc) -> bool,
+    mut wanted: impl FnMut(&Hlc) -> bool,
 ) -> Result<Vec<(u32, Option<Hlc>)>> {
     let field = match field {
         Some(field) => scope.text(field)?,
         None => scope.undefined()?,
     };
-    let packed = scope.helper(Intrinsic::StampsOf, &[scope.value(items.raw()), field])?;
-    unpack(scope, (packed, scope.length(items)?), wanted)
-}
-
-/// Reads what `js/bridge/stamps.js` answers for this number of items.
-fn unpack(
-    scope: Scope<'_>,
-    (packed, count): (Value<'_>, u32),
-    wanted: impl Fn(&Hlc) -> bool,
-) -> Result<Vec<(u32, Option<Hlc>)>> {
+    let packed = scope.helper(Intrinsic::StampsOf, &[items, field])?;
+    let count = scope.length(items)?;
     let numbers = scope.doubles(scope.element(packed, 0)?, count as usize * STRIDE);
     let mut of_nodes = scope.each(scope.element(packed, 1)?, |scope, name| {
         let name = scope.as_text(name).unwrap_or_else(|| Text::from(""));
@@ -110,44 +102,21 @@ pub fn read_watermarks(
         let what = "watermarks must be an object of timestamps by nodeId";
         return Ok(Err(what.to_owned()));
     }
-    let mut watermarks = Watermarks::default();
-    let entries = scope.helper(Intrinsic::EntriesOf, &[scope.value(value.raw())])?;
-    let names = scope.elements(scope.element(entries, 0)?)?;
-    let packed = (
-        scope.element(entries, 1)?,
-        scope.length(scope.element(entries, 0)?)?,
-    );
-    let stamps = unpack(scope, packed, |_| true)?;
-    for (name, (_, hlc)) in names.into_iter().zip(stamps) {
-        let Some(node) = scope.as_text(name) else {
-            continue;
-        };
-        if hlc.is_none() {
-            let node = node.to_string();
-            return Ok(Err(format!(
-                "the watermark of {node:?} must be a timestamp"
-            )));
-        }
-        watermarks.set(node, hlc);
-    }
-    Ok(Ok(watermarks))
+    let entries = scope.helper(Intrinsic::EntriesOf, &[value])?;
+    let Some(entries) = scope.as_string(entries) else {
+        let faulty = scope.as_string(scope.element(entries, 0)?);
+        let node = faulty.unwrap_or_default();
+        let what = format!("the watermark of {node:?} must be a timestamp");
+        return Ok(Err(what));
+    };
+    let entries: std::result::Result<Vec<(Text, Hlc)>, _> = serde_json::from_str(&entries);
+    let watermarks = entries.map(Watermarks::from_iter);
+    Ok(watermarks.map_err(|error| error.to_string()))
 }
 
 /// A version vector as an object.
 pub fn write_watermarks<'s>(scope: Scope<'s>, watermarks: &Watermarks) -> Result<Value<'s>> {
     parse_json(scope, &wire::write_watermarks(watermarks))
-}
-
-impl IntoJs for Hlc {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        write_hlc(scope, &self)
-    }
-}
-
-impl IntoJs for Watermarks {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        write_watermarks(scope, &self)
-    }
 }
 
 impl Argument for Hlc {

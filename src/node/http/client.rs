@@ -4,15 +4,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::callbacks::{NativePeer, PeerOptions};
-use super::fetching::{Way, way_to};
+use super::peer::{NativePeer, PeerOptions, Way, way_to};
 use crate::error::Result;
-use crate::node::convert::{Body, as_body, pack_as_json};
+use crate::node::convert::Body;
 use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
-use crate::node::runtime::{on_threads, spawn_traced, stringify};
-use crate::node::value::{Call, Env, Persistent, Value, bound, brand, enter};
-use crate::protocol::item::Item;
+use crate::node::runtime::{on_threads, spawn_bound, stringify};
+use crate::node::value::{Call, Env, Persistent, Value, bound, brand};
 use crate::protocol::message::{Answer, Request};
 use crate::transport::client::{
     DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, read, text_of,
@@ -25,28 +23,22 @@ pub struct HttpTransport {
 }
 
 /// `createHttpSyncTransport(options)`
-pub fn create_http_sync_transport<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_http_sync_transport<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
-    let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
+    let app = Rc::new(PeerOptions::new(options, call.arg(1))?);
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
-    let way = way_to(&options, &app, (DEFAULT_EXCHANGE_TIMEOUT, max_answer_bytes))?;
+    let way = way_to(options, &app, (DEFAULT_EXCHANGE_TIMEOUT, max_answer_bytes))?;
     let native = Rc::new(HttpTransport { app, way });
-    let transport = scope.object()?;
     let asking = Rc::clone(&native);
     let exchange = bound(scope, "exchange", options.array(), move |call| {
         let request = request_text(call);
         let asking = Rc::clone(&asking);
-        let entered = enter(call)?;
-        spawn_traced(call.scope, async move {
-            let _entered = entered;
+        spawn_bound(call, async move {
             let (text, compares) = request?;
             asking.post(text, compares).await
         })
     })?;
-    scope.set(transport, "exchange", exchange)?;
-    brand(scope, transport, native)?;
-    Ok(transport)
+    brand(scope, scope.object_of(&[("exchange", exchange)])?, native)
 }
 
 /// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
@@ -77,15 +69,13 @@ impl HttpTransport {
             .await
     }
 
-    /// See [`Exchange::pack`](crate::engine::ports::Exchange::pack).
-    pub fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
-        pack_as_json(self.app.env(), item)
-    }
-
     async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
         let env = self.app.env();
         match &self.way {
-            Way::Own(peer) => peer.post(text, compares).await?.with_bodies(as_body),
+            Way::Own(peer) => peer
+                .post(text, compares)
+                .await?
+                .with_bodies(|json| Ok(Body::of(json))),
             Way::Fetch(peer) => {
                 let read = async |fetched| Self::message_in(env, fetched).await;
                 peer.post((&text, compares), read).await
@@ -105,6 +95,6 @@ impl HttpTransport {
         };
         let content_type = fetched.head.content_type.unwrap_or_default();
         let answer = on_threads(env, async move { read(&bytes, &content_type) }).await?;
-        answer.with_bodies(as_body)
+        answer.with_bodies(|json| Ok(Body::of(json)))
     }
 }

@@ -3,27 +3,24 @@
 use std::any::Any;
 use std::rc::Rc;
 
-use serde::de::DeserializeOwned;
-
-use super::callbacks::PeerOptions;
-use super::fetching::{Way as Files, way_to};
-use crate::error::{Error, ErrorKind, Result};
+use super::peer::{PeerOptions, Way as Files, way_to};
+use crate::error::Result;
+use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{IntoJs, on_threads, spawn, spawn_traced};
-use crate::node::stores::{arguments, bytes_arg, stand_for};
-use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound, enter};
+use crate::node::runtime::{IntoJs, on_threads, spawn_bound};
+use crate::node::stores::{arguments, bytes_arg, methods, stand_for, write_file};
+use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::store::PutOptions;
 use crate::transport::client::{DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Whole};
 
 /// `createHttpObjectStorage(options)`
-pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_http_object_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
-    let app = Rc::new(PeerOptions::new(&options, call.arg(1))?);
+    let app = Rc::new(PeerOptions::new(options, call.arg(1))?);
     let limits = (DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES);
-    let files = Rc::new(way_to(&options, &app, limits)?);
+    let files = Rc::new(way_to(options, &app, limits)?);
     let object = scope.object()?;
     add_bound(scope, (object, options.array()), METHODS, &files)?;
     let native: Rc<dyn Any> = match &*files {
@@ -33,65 +30,34 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     stand_for(scope, "files", object, native)
 }
 
-const METHODS: &[(&str, Method<Rc<Files>>)] = &[
-    ("init", |call, _| spawn(call.scope, async { Ok(()) })),
-    ("close", |call, _| spawn(call.scope, async { Ok(()) })),
-    ("healthCheck", |call, files| {
-        running(call, files, async |files, ()| files.is_healthy().await)
-    }),
-    ("put", put),
-    ("get", |call, files| {
-        running(call, files, async |files, (key,)| get(files, &key).await)
-    }),
-    ("has", |call, files| {
-        running(call, files, async |files, (key,): (Text,)| {
-            files.has(&key).await
-        })
-    }),
-    ("delete", |call, files| {
-        running(call, files, async |files, (key,): (Text,)| {
-            files.delete(&key).await
-        })
-    }),
-    ("list", |call, _| {
-        spawn(call.scope, async {
-            Err::<(), _>(Error::new(
-                ErrorKind::InvalidArgument,
-                "list",
-                "an object storage over HTTP cannot list its keys; keep the keys in records",
-            ))
-        })
-    }),
-];
+const METHODS: &[(&str, Method<Rc<Files>>)] = methods! { files, running,
+    "init"() => Ok(());
+    "close"() => Ok(());
+    "healthCheck"() => files.is_healthy().await;
+    "put"(key: Text, options: PutOptions), data = |call| {
+        Ok((bytes_arg(call)?, call.scope.keep(call.arg(2))?))
+    } => {
+        let ((bytes, data), content_type) = (data, options.content_type.as_deref());
+        let put = match &*files {
+            Files::Own(files) => files.put_bytes(&key, bytes.into(), content_type).await,
+            Files::Fetch(files) => files.put(&key, &data, content_type).await,
+        };
+        put.map(drop)
+    };
+    "get"(key: Text) => get(&files, &key).await;
+    "has"(key: Text) => files.has(&key).await;
+    "delete"(key: Text) => files.delete(&key).await;
+    "list"() => Err::<(), _>(invalid(
+        "list",
+        "an object storage over HTTP cannot list its keys; keep the keys in records",
+    ));
+};
 
-/// Does `work` with the arguments and answers the promise of it.
-fn running<'s, A: DeserializeOwned + 'static, T: IntoJs>(
+fn running<'s, T: IntoJs>(
     call: &Call<'s>,
-    files: &Rc<Files>,
-    work: impl AsyncFnOnce(&Files, A) -> Result<T> + 'static,
+    work: Result<impl Future<Output = Result<T>> + 'static>,
 ) -> Result<Value<'s>> {
-    let (files, given) = (Rc::clone(files), arguments(call));
-    let entered = enter(call)?;
-    spawn_traced(call.scope, async move {
-        let _entered = entered;
-        work(&files, given?).await
-    })
-}
-
-fn put<'s>(call: &Call<'s>, files: &Rc<Files>) -> Result<Value<'s>> {
-    let (bytes, data) = (bytes_arg(call), call.scope.keep(call.arg(2))?);
-    running(
-        call,
-        files,
-        async move |files, (key, options): (Text, PutOptions)| {
-            let (bytes, content_type) = (bytes?, options.content_type.as_deref());
-            let put = match files {
-                Files::Own(files) => files.put_bytes(&key, bytes.into(), content_type).await,
-                Files::Fetch(files) => files.put(&key, &data, content_type).await,
-            };
-            put.map(drop)
-        },
-    )
+    spawn_bound(call, async move { work?.await })
 }
 
 async fn get(files: &Files, key: &Text) -> Result<Option<Whole<Persistent>>> {
@@ -114,17 +80,7 @@ async fn get(files: &Files, key: &Text) -> Result<Option<Whole<Persistent>>> {
 
 impl IntoJs for Whole<Persistent> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let Self {
-            data,
-            size,
-            content_type,
-        } = self;
-        let object = scope.object()?;
-        scope.set(object, "data", data.value(scope)?)?;
-        if let Some(content_type) = &content_type {
-            scope.set(object, "contentType", scope.text(content_type)?)?;
-        }
-        scope.set(object, "size", scope.count(size)?)?;
-        Ok(object)
+        let data = self.data.value(scope)?;
+        write_file(scope, (data, self.size), self.content_type, None)
     }
 }

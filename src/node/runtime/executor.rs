@@ -5,23 +5,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use napi::sys;
 
 use crate::error::Result;
-use crate::node::value::{Call, Env, Intrinsic, Persistent, Runtime, Scope, Value, function};
+use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Runtime, Scope, Value, function};
 use crate::polling::{Task, Tasks, Waiting, Waits};
 use crate::protocol::hlc::safe_integer;
 
-thread_local! {
-    /// The executors of this thread. Each is held by its environment.
-    static EXECUTORS: RefCell<Vec<Weak<Executor>>> = const { RefCell::new(Vec::new()) };
-}
-
 /// The tasks of one environment.
+#[derive(Default)]
 pub(super) struct Executor {
-    env: Weak<Env>,
     pub(super) tasks: Rc<Tasks>,
     pub(super) waits: Waits<Settlement>,
     notifies: RefCell<HashMap<u64, sys::napi_deferred>>,
@@ -32,24 +27,9 @@ pub(super) struct Executor {
 impl Executor {
     /// The executor of `env`.
     pub(super) fn of(env: &Rc<Env>) -> Rc<Self> {
-        EXECUTORS.with_borrow_mut(|executors| {
-            let mut alive = executors.iter().filter_map(Weak::upgrade);
-            let known = alive.find(|executor| executor.env.as_ptr() == Rc::as_ptr(env));
-            known.unwrap_or_else(|| {
-                let executor = Rc::new(Self {
-                    env: Rc::downgrade(env),
-                    tasks: Rc::default(),
-                    waits: Waits::default(),
-                    notifies: RefCell::default(),
-                    next_notify: Cell::default(),
-                    offloaded: Cell::default(),
-                });
-                env.run_by(Rc::clone(&executor) as _);
-                executors.retain(|executor| executor.strong_count() > 0);
-                executors.push(Rc::downgrade(&executor));
-                executor
-            })
-        })
+        let executor = env.run_by(|| Rc::<Self>::default());
+        // There is no other runtime.
+        executor.downcast().unwrap_or_default()
     }
 
     /// A number under which `deferred` is settled once it is rung.
@@ -112,7 +92,8 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
         call.scope.undefined()
     })?;
     let made = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, made)
+    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
+    scope.set_intrinsic(Intrinsic::Call, scope.get(made, "call")?)
 }
 
 /// The number of a wait, the first argument.
@@ -121,20 +102,32 @@ fn number(call: &Call<'_>) -> Option<u64> {
 }
 
 impl Executor {
-    /// Waits for an answer in the name of `task`, if it is a promise or like one.
-    pub(super) fn wait_for(
+    /// Begins a wait in the name of `task`. `begin` is given its number, and asks `js/bridge/calls.js` for an answer. Answers
+    /// that, and what it is waited for by where it is a promise.
+    pub(super) fn begin<'s>(
         &self,
-        scope: Scope<'_>,
+        scope: Scope<'s>,
         task: Rc<Task>,
-        answer: Value<'_>,
-    ) -> Result<Option<Waiting<Settlement>>> {
+        begin: impl FnOnce(Value<'s>) -> Result<Value<'s>>,
+    ) -> Result<(Value<'s>, Option<Waiting<Settlement>>)> {
         let (id, waiting) = self.waits.begin(task);
-        let args = [scope.count(id)?, scope.value(answer.raw())];
-        let waits = scope.helper(Intrinsic::WaitFor, &args);
-        if matches!(waits, Ok(waits) if scope.as_boolean(waits) == Some(true)) {
-            return Ok(Some(waiting));
+        let answer = scope.count(id).and_then(begin);
+        let is_symbol = |answer: &Value<'s>| matches!(scope.kind(*answer), Ok(Kind::Symbol));
+        let waits = answer.as_ref().is_ok_and(is_symbol);
+        if !waits {
+            self.waits.forget(id);
         }
-        self.waits.forget(id);
-        waits.map(|_| None)
+        answer.map(|answer| (answer, waits.then_some(waiting)))
+    }
+
+    /// Waits for a promise in the name of `task`.
+    pub(super) fn wait_for<'s>(
+        &self,
+        scope: Scope<'s>,
+        task: Rc<Task>,
+        promise: Value<'s>,
+    ) -> Result<Option<Waiting<Settlement>>> {
+        let ask = |id| scope.helper(Intrinsic::WaitFor, &[id, promise]);
+        self.begin(scope, task, ask).map(|(_, waiting)| waiting)
     }
 }

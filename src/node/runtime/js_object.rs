@@ -3,12 +3,10 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::executor::{Executor, Settlement};
+use super::executor::Executor;
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
-use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
-use crate::polling::Waiting;
-use crate::protocol::text::Text;
+use crate::node::value::{Env, Intrinsic, Kind, Persistent, Scope, Thrown, Value};
 
 /// What a method can be called with.
 pub trait Argument {
@@ -22,18 +20,6 @@ pub struct Made<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>>(pub F);
 impl<F: for<'s> Fn(Scope<'s>) -> Result<Value<'s>>> Argument for Made<F> {
     fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
         (self.0)(scope)
-    }
-}
-
-impl Argument for Persistent {
-    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        self.value(scope)
-    }
-}
-
-impl Argument for Text {
-    fn to_js<'s>(&self, scope: Scope<'s>) -> Result<Value<'s>> {
-        scope.string(self)
     }
 }
 
@@ -90,29 +76,36 @@ impl JsObject {
         args: &[&dyn Argument],
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
-        await_js(
+        run(
             self.env(),
             self.method(name),
-            |scope| self.begin(scope, name, args),
+            |scope, id| {
+                let mut given = vec![id, self.value(scope)?, scope.text(name)?];
+                for arg in args {
+                    given.push(arg.to_js(scope)?);
+                }
+                let answer = scope.helper(Intrinsic::Call, &given);
+                answer.map_err(|error| self.not_callable(scope, name).unwrap_or(error))
+            },
             read,
         )
         .await
     }
 
-    fn begin<'s>(&self, scope: Scope<'s>, name: &str, args: &[&dyn Argument]) -> Result<Value<'s>> {
-        let object = self.value(scope)?;
-        if scope.is_nullish(object)? {
-            return Err(scope.must_be_some(self.option, "an adapter", object));
+    /// Why a call failed, where there is nothing to call.
+    fn not_callable(&self, scope: Scope<'_>, name: &str) -> Option<Error> {
+        let object = self.value(scope).ok()?;
+        if scope.is_nullish(object).ok()? {
+            return Some(scope.must_be_some(self.option, "an adapter", object));
         }
-        let method = scope.get(object, name)?;
-        if scope.kind(method)? == Kind::Function {
-            let args = args.iter().map(|arg| arg.to_js(scope));
-            return scope.call(object, method, &args.collect::<Result<Vec<_>>>()?);
+        let method = scope.get(object, name).ok()?;
+        if scope.kind(method).ok()? == Kind::Function {
+            return None;
         }
-        if scope.describe(object, true)? == "a Promise" {
-            return Err(scope.must_be_some(self.option, "an adapter", object));
-        }
-        Err(scope.must_be_some(&self.method(name), "a function", method))
+        Some(match scope.describe(object, true).ok()?.as_str() {
+            "a Promise" => scope.must_be_some(self.option, "an adapter", object),
+            _ => scope.must_be_some(&self.method(name), "a function", method),
+        })
     }
 
     /// Calls the method, whatever it answers.
@@ -129,12 +122,32 @@ pub async fn await_js<R>(
     begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
+    run(
+        env,
+        operation,
+        |scope, id| {
+            let answer = begin(scope)?;
+            scope.helper(Intrinsic::WaitFor, &[id, answer])
+        },
+        read,
+    )
+    .await
+}
+
+/// The same where `begin` is given the number of the wait, and asks `js/bridge/calls.js`.
+async fn run<R>(
+    env: &Rc<Env>,
+    operation: impl fmt::Display,
+    begin: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<Value<'s>>,
+    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
+) -> Result<R> {
+    let executor = Executor::of(env);
+    let task = executor.tasks.current()?;
     let state = env.scope(|scope| {
-        let called = begin(scope).and_then(|answer| Ok((answer, wait_for(scope, answer)?)));
-        let (answer, waiting) = called.map_err(|error| Thrown::rename(error, &operation))?;
-        match waiting {
-            Some(waiting) => Ok(Err((waiting, read))),
-            None => read(scope, answer).map(Ok),
+        let called = executor.begin(scope, task, |id| begin(scope, id));
+        match called.map_err(|error| Thrown::rename(error, &operation))? {
+            (answer, None) => read(scope, answer).map(Ok),
+            (_, Some(waiting)) => Ok(Err((waiting, read))),
         }
     })?;
     let (waiting, read) = match state {
@@ -149,13 +162,4 @@ pub async fn await_js<R>(
 /// Reads an answer by keeping it.
 pub fn kept(scope: Scope<'_>, answer: Value<'_>) -> Result<Persistent> {
     scope.keep(answer)
-}
-
-/// Begins to wait for the answer in the name of the current round, if it is a promise or like one.
-fn wait_for<'s>(scope: Scope<'s>, answer: Value<'s>) -> Result<Option<Waiting<Settlement>>> {
-    if !scope.is_object(answer)? {
-        return Ok(None);
-    }
-    let executor = Executor::of(scope.env());
-    executor.wait_for(scope, executor.tasks.current()?, answer)
 }

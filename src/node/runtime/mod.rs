@@ -7,7 +7,7 @@
 //! not promise that, which is why this one has none.
 //!
 //! What is not a promise is made one: work on another thread, and the turn in a queue, end by ringing a
-//! [`offload::Notify`], a promise that was made in the round's context.
+//! notify, a promise that was made in the round's context.
 //!
 //! A round that begins while another is being polled (an adapter that calls `exchange()` of another
 //! engine) begins in a reaction of its own; polls never nest.
@@ -23,17 +23,18 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use napi::sys;
+use serde::Serialize;
 
 use super::error::{to_js, to_js_of_call};
-use super::value::{Env, Intrinsic, Persistent, Scope, Value, list};
-use crate::error::{Error, Result};
+use super::value::{Call, Env, Intrinsic, Persistent, Scope, Value, enter, list};
+use crate::error::{Error, ErrorKind, Result};
 use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 
 pub use js_object::{Argument, JsObject, Made, await_js, kept};
 pub use offload::{
-    FairLock, Offload, in_order_on_threads, on_a_thread, on_threads, threads, watch,
+    Offload, in_order_on_threads, on_a_thread, on_threads, take_turn, threads, watch,
 };
 
 pub use executor::set_up_waits;
@@ -46,11 +47,17 @@ pub trait IntoJs: 'static {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>>;
 }
 
+impl<T: Argument + 'static> IntoJs for T {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        self.to_js(scope)
+    }
+}
+
 /// What each of these becomes.
-macro_rules! into_js {
+macro_rules! arguments {
     ($($type:ty: |$scope:ident, $value:ident| $made:expr;)*) => {
-        $(impl IntoJs for $type {
-            fn into_js(self, $scope: Scope<'_>) -> Result<Value<'_>> {
+        $(impl Argument for $type {
+            fn to_js<'s>(&self, $scope: Scope<'s>) -> Result<Value<'s>> {
                 let $value = self;
                 $made
             }
@@ -58,16 +65,16 @@ macro_rules! into_js {
     };
 }
 
-into_js! {
+arguments! {
     (): |scope, _unit| scope.undefined();
-    bool: |scope, value| scope.boolean(value);
-    u32: |scope, value| scope.number(f64::from(value));
-    String: |scope, text| scope.text(&text);
-    Text: |scope, text| scope.string(&text);
-    Bytes: |scope, bytes| scope.buffer(&bytes);
+    bool: |scope, value| scope.boolean(*value);
+    u32: |scope, value| scope.number(f64::from(*value));
+    String: |scope, text| scope.text(text);
+    Text: |scope, text| scope.string(text);
+    Bytes: |scope, bytes| scope.buffer(bytes);
     Persistent: |scope, kept| kept.value(scope);
     serde_json::Value: |scope, json| parse_json(scope, &json.to_string());
-    Json: |scope, json| parse_json(scope, &json);
+    Json: |scope, json| parse_json(scope, json);
 }
 
 /// Nothing becomes `null`.
@@ -97,9 +104,17 @@ pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
     scope.helper(Intrinsic::Parse, &[scope.text(text)?])
 }
 
+/// What is data alone, as a value of its own.
+pub fn write_data<'s>(scope: Scope<'s>, data: &impl Serialize) -> Result<Value<'s>> {
+    let text = serde_json::to_string(data).map_err(|error| {
+        Error::new(ErrorKind::Internal, "write as JSON", error.to_string()).caused_by(error)
+    })?;
+    parse_json(scope, &text)
+}
+
 /// `JSON.stringify`, with what getters of a class answer.
 pub fn stringify(scope: Scope<'_>, value: Value<'_>) -> Result<Json> {
-    let text = scope.helper(Intrinsic::TextOf, &[scope.value(value.raw())])?;
+    let text = scope.helper(Intrinsic::TextOf, &[value])?;
     Ok(scope
         .as_string(text)
         .unwrap_or_else(|| "null".to_owned())
@@ -114,14 +129,19 @@ pub fn spawn<T: IntoJs>(
     begin(scope, None, work)
 }
 
-/// As [`spawn`], for a call that may take long: the stack of the error that it ends in leads to the call. That
-/// costs some microseconds, which the call of a store would feel.
-pub fn spawn_traced<T: IntoJs>(
-    scope: Scope<'_>,
+/// As [`spawn`], for the call of a [bound](super::value::bound) function that may take long: what hangs on its array is
+/// kept meanwhile, and the stack of the error that it ends in leads to the call. That costs some microseconds, which the
+/// call of a store would feel.
+pub fn spawn_bound<'s, T: IntoJs>(
+    call: &Call<'s>,
     work: impl Future<Output = Result<T>> + 'static,
-) -> Result<Value<'_>> {
+) -> Result<Value<'s>> {
+    let (scope, entered) = (call.scope, enter(call)?);
     let called = scope.keep(scope.error("")?)?;
-    begin(scope, Some(called), work)
+    begin(scope, Some(called), async move {
+        let _entered = entered;
+        work.await
+    })
 }
 
 /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS thread, in a task.

@@ -1,7 +1,5 @@
 //! What rounds wait for that is no promise of the app's: other threads, and their turn.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,67 +9,44 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::executor::{Executor, Settlement};
+use super::executor::Executor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::value::{Env, Remote, Runtime as _};
-use crate::polling::Waiting;
+use crate::polling::{Turn, Turns};
 use crate::store::blocking::{Threads, to_its_end};
 
-/// A promise of this package's own, made in the context of the current round.
-pub struct Notify {
-    id: u64,
-    waiting: Option<Waiting<Settlement>>,
-}
-
-impl Notify {
-    /// A notify for the current round.
-    pub fn new(env: &Rc<Env>) -> Result<Self> {
-        let executor = Executor::of(env);
-        let task = executor.tasks.current()?;
-        env.scope(|scope| {
-            let (deferred, promise) = scope.promise()?;
-            let waiting = executor.wait_for(scope, task, promise)?;
-            let id = executor.notify_by(deferred);
-            Ok(Self { id, waiting })
-        })
-    }
-
-    /// What it is rung by.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Waits until it is rung.
-    pub async fn rung(self) {
-        if let Some(waiting) = self.waiting {
-            // It is never rejected.
-            let _ = waiting.await;
-        }
-    }
+/// A promise of this package's own, made in the context of the current round: what it is rung by, and the wait until that.
+fn notify(env: &Rc<Env>) -> Result<(u64, impl Future<Output = ()> + use<>)> {
+    let executor = Executor::of(env);
+    let task = executor.tasks.current()?;
+    env.scope(|scope| {
+        let (deferred, promise) = scope.promise()?;
+        let waiting = executor.wait_for(scope, task, promise)?;
+        let rung = async move {
+            if let Some(waiting) = waiting {
+                // It is never rejected.
+                let _ = waiting.await;
+            }
+        };
+        Ok((executor.notify_by(deferred), rung))
+    })
 }
 
 /// Keeps the process alive while it lives: something is under way on another thread.
-pub struct Offload {
-    env: Rc<Env>,
-    executor: Rc<Executor>,
-}
+pub struct Offload(Rc<Env>);
 
 impl Offload {
     /// Something is under way from now on.
     pub fn new(env: &Rc<Env>) -> Self {
-        let executor = Executor::of(env);
-        executor.offload(env, 1);
-        Self {
-            env: Rc::clone(env),
-            executor,
-        }
+        Executor::of(env).offload(env, 1);
+        Self(Rc::clone(env))
     }
 }
 
 impl Drop for Offload {
     fn drop(&mut self) {
-        if self.env.is_alive() {
-            self.executor.offload(&self.env, -1);
+        if self.0.is_alive() {
+            Executor::of(&self.0).offload(&self.0, -1);
         }
     }
 }
@@ -141,14 +116,14 @@ impl<T> Done<T> {
     /// Whom to tell in the name of the current round, which waits for the outcome: `None` if there never is one.
     fn new(env: &Rc<Env>) -> Result<(Self, impl Future<Output = Option<Result<T>>> + use<T>)> {
         let (answer, mut outcome) = oneshot::channel();
-        let notify = Notify::new(env)?;
+        let (notify, rung) = notify(env)?;
         let done = Self {
             answer,
             env: Arc::clone(&env.remote),
-            notify: notify.id(),
+            notify,
         };
         let waiting = async move {
-            notify.rung().await;
+            rung.await;
             outcome.try_recv().ok()
         };
         Ok((done, waiting))
@@ -211,44 +186,15 @@ pub fn threads() -> Result<&'static Runtime> {
     })
 }
 
-/// One at a time, in the order of asking.
-#[derive(Default)]
-pub struct FairLock {
-    taken: Cell<bool>,
-    waiting: RefCell<VecDeque<u64>>,
-}
-
-/// A turn; the next one begins when it is dropped.
-pub struct FairTurn {
-    env: Rc<Env>,
-    executor: Rc<Executor>,
-    turns: Rc<FairLock>,
-}
-
-impl FairLock {
-    /// Waits for a turn.
-    pub async fn take(self: &Rc<Self>, env: &Rc<Env>) -> Result<FairTurn> {
-        if self.taken.replace(true) {
-            let notify = Notify::new(env)?;
-            self.waiting.borrow_mut().push_back(notify.id());
-            notify.rung().await;
+/// Waits for a turn.
+pub async fn take_turn(env: &Rc<Env>, turns: &Rc<Turns>) -> Result<Turn<impl Fn(u64) -> bool>> {
+    let ringing = Rc::clone(env);
+    let ring = move |notify| {
+        let is_alive = ringing.is_alive();
+        if is_alive {
+            Executor::of(&ringing).hear(&ringing, vec![notify]);
         }
-        Ok(FairTurn {
-            env: Rc::clone(env),
-            executor: Executor::of(env),
-            turns: Rc::clone(self),
-        })
-    }
-}
-
-impl Drop for FairTurn {
-    fn drop(&mut self) {
-        let next = self.turns.waiting.borrow_mut().pop_front();
-        match next {
-            Some(notify) if self.env.is_alive() => {
-                self.executor.hear(&self.env, vec![notify]);
-            }
-            _ => self.turns.taken.set(false),
-        }
-    }
+        is_alive
+    };
+    turns.take(|| notify(env), ring).await
 }

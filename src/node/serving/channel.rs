@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 
 use crate::engine::ports::Stat;
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::joint::across::{self, Across, Around, LocalChannel, Warnings};
 use crate::joint::serving::StoreAnswers;
 use crate::joint::tasks::TaskQueue;
 use crate::node::adapters::{JsBlobs, store_of};
-use crate::node::convert::as_body;
+use crate::node::convert::Body;
 use crate::node::error::{invalid, warn};
 use crate::node::options::Options;
 use crate::node::runtime::await_js;
@@ -22,7 +23,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
-use crate::transport::server::{Channel, DEFAULT_MAX_BODY, Wanted};
+use crate::transport::server::{AccessRequest, Channel, DEFAULT_MAX_BODY};
 
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
@@ -91,7 +92,7 @@ impl LocalChannel for JsChannel {
     type Request = Persistent;
 
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
-        let request = request.with_bodies(as_body)?;
+        let request = request.with_bodies(|json| Ok(Body::of(json)))?;
         let answer = match &self.answering {
             Answering::Own(in_process) => in_process.answer_json(request).await?,
             Answering::Theirs(peer) => peer.answer_json(request).await?,
@@ -106,7 +107,11 @@ impl LocalChannel for JsChannel {
         peer.relay(request).await
     }
 
-    async fn admits(&self, request: Option<&Persistent>, wanted: &Wanted) -> Result<Option<Grant>> {
+    async fn admits(
+        &self,
+        request: Option<&Persistent>,
+        wanted: &AccessRequest,
+    ) -> Result<Option<Grant>> {
         let Some(authorize) = &self.authorize else {
             return Ok(Some(Grant::default()));
         };
@@ -167,6 +172,17 @@ fn grant(operation: &'static str, json: &str) -> Result<Grant> {
     serde_json::from_str(json).map_err(|error| invalid(operation, &error.to_string()))
 }
 
+/// Headers by their names, each a text.
+pub fn write_headers<'s>(scope: Scope<'s>, given: &HeaderMap) -> Result<Value<'s>> {
+    let headers = scope.object()?;
+    for name in given.keys() {
+        let values = given.get_all(name).iter().map(HeaderValue::as_bytes);
+        let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
+        scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
+    }
+    Ok(headers)
+}
+
 /// What tasks of a server or a handler are run with.
 pub type Context = across::Context<JsChannel>;
 
@@ -181,7 +197,7 @@ pub fn across(
     };
     let relays = match &channel.answering {
         Answering::Own(_) => false,
-        Answering::Theirs(peer) => !peer.is_in_process()?,
+        Answering::Theirs(peer) => peer.0.native::<InProcess>()?.is_none(),
     };
     Ok(Some(Across::new(tasks, number, relays).channel(Around {
         store: store_of::<dyn ObjectStore>(&channel.storage.0)?,

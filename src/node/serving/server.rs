@@ -1,24 +1,22 @@
 //! `createHttpSyncServer(options)`
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::channel::{Context, JsChannel, across};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
-use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
-use crate::transport::server::Channel;
-use crate::transport::server::listen::{Limits, Listening, bind};
+use crate::transport::server::listen::{Listening, bind};
 use crate::transport::server::origin::Hosts;
+use crate::transport::server::{Channel, Limits, Standing};
 
 /// What is behind a server object.
 struct Server {
@@ -26,39 +24,37 @@ struct Server {
     context: Rc<Context>,
     hosts: Hosts,
     limits: Limits,
-    state: RefCell<ServerState>,
-}
-
-enum ServerState {
-    Closed,
-    Starting,
-    Listening(Listening),
+    standing: Standing,
 }
 
 /// `createHttpSyncServer(options)`
-pub fn create_http_sync_server<'s>(call: &Call<'s>) -> Result<Value<'s>> {
+pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
     // What the channels refer to hangs on one array, however many there are.
     let array = options.array();
-    let (prefixes, channels) = read_channels(scope, &options)?.into_iter().unzip();
+    let (prefixes, channels) = read_channels(scope, options)?.into_iter().unzip();
     let server = Rc::new(Server {
         prefixes,
         context: Rc::new(Context {
             channels,
             request: None,
         }),
-        hosts: read_hosts(&options)?,
-        limits: read_limits(&options)?,
-        state: RefCell::new(ServerState::Closed),
+        hosts: Hosts::read(options.string("allowedHosts")?.as_deref())?,
+        limits: Limits::read(|name, default| options.count(name, default))?,
+        standing: Standing::default(),
     });
     let object = scope.object()?;
     add_bound(scope, (object, array), METHODS, &server)?;
     Ok(object)
 }
 
-const METHODS: &[(&str, Method<Rc<Server>>)] =
-    &[("listen", listen), ("address", address), ("close", close)];
+const METHODS: &[(&str, Method<Rc<Server>>)] = &[
+    ("listen", listen),
+    ("close", close),
+    ("address", |call, server| {
+        server.standing.address().into_js(call.scope)
+    }),
+];
 
 fn read_channels<'s>(
     scope: Scope<'s>,
@@ -79,43 +75,6 @@ fn read_channels<'s>(
         .collect()
 }
 
-fn read_hosts(options: &Options<'_>) -> Result<Hosts> {
-    let given = options.string("allowedHosts")?;
-    let read = |error: serde_json::Error| invalid("allowedHosts", &error.to_string());
-    let allowed = given.map(|json| serde_json::from_str(&json).map_err(read));
-    Ok(Hosts {
-        allowed: allowed.transpose()?.unwrap_or_default(),
-    })
-}
-
-fn read_limits(options: &Options<'_>) -> Result<Limits> {
-    // As good as for ever, and far enough from the end of time to be added to now.
-    const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
-    let default = Limits::default();
-    let time = |name, default: Duration| {
-        let ms = usize::try_from(default.as_millis()).unwrap_or(usize::MAX);
-        let given = options.count(name, ms)?;
-        Ok::<_, Error>(Duration::from_millis((given as u64).min(LONGEST_MS)))
-    };
-    let max_connections = options.count("maxConnections", default.max_connections)?;
-    let max_requests = options.count("maxRequests", default.max_requests)?;
-    let of_one = |name, of| options.count(name, Limits::share_of(of));
-    Ok(Limits {
-        header_timeout: time("headerTimeoutMs", default.header_timeout)?,
-        body_timeout: time("bodyTimeoutMs", default.body_timeout)?,
-        idle_timeout: time("idleTimeoutMs", default.idle_timeout)?,
-        close_timeout: time("closeTimeoutMs", default.close_timeout)?,
-        max_connections,
-        max_connections_per_address: of_one("maxConnectionsPerAddress", max_connections)?,
-        max_requests,
-        max_requests_per_address: of_one("maxRequestsPerAddress", max_requests)?,
-        max_requests_per_connection: options.count(
-            "maxRequestsPerConnection",
-            default.max_requests_per_connection,
-        )?,
-    })
-}
-
 /// `listen(port, host)`, which `js/server.js` has read.
 fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let port = call.scope.as_number(call.arg(0)).and_then(safe_integer);
@@ -124,18 +83,8 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     let entered = enter(call)?;
     spawn(call.scope, async move {
-        if !matches!(*server.state.borrow(), ServerState::Closed) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "listen",
-                "the server listens already; close it first",
-            ));
-        }
-        server.state.replace(ServerState::Starting);
-        let started = start(&env, &server, (host, port)).await;
-        let (address, tasks) = started.inspect_err(|_| {
-            server.state.replace(ServerState::Closed);
-        })?;
+        let start = async || start(&env, &server, (host, port)).await;
+        let (address, tasks) = server.standing.listen(start).await?;
         let context = Rc::clone(&server.context);
         let serving = Rc::clone(&env);
         env.scope(|scope| {
@@ -156,7 +105,7 @@ async fn start(
     env: &Rc<Env>,
     server: &Rc<Server>,
     place: (String, u16),
-) -> Result<(SocketAddr, Tasks<Context>)> {
+) -> Result<(Listening, (SocketAddr, Tasks<Context>))> {
     let (listener, address) = on_threads(env, bind(place)).await?;
     let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
@@ -173,58 +122,27 @@ async fn start(
     }
     let end = EndOfTasks(queue);
     let bound = (listener, address);
-    let listening = Listening::begin(
-        threads()?,
-        bound,
-        (channels, server.hosts.clone(), server.limits),
-        end,
-    );
-    server.state.replace(ServerState::Listening(listening));
-    Ok((address, tasks))
-}
-
-fn address<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
-    let address = match &*server.state.borrow() {
-        ServerState::Listening(listening) => Some(listening.address()),
-        ServerState::Closed | ServerState::Starting => None,
-    };
-    address.into_js(call.scope)
+    let allows = (channels, server.hosts.clone(), server.limits);
+    let listening = Listening::begin(threads()?, bound, allows, end);
+    Ok((listening, (address, tasks)))
 }
 
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let (server, env) = (Rc::clone(server), Rc::clone(call.env));
     spawn(call.scope, async move {
-        let Some(over) = server.begin_to_close() else {
-            return Ok(());
-        };
-        on_threads(&env, async move {
-            over.await;
-            Ok(())
-        })
-        .await?;
-        // Only the first of several that waited finds it listening still.
-        if matches!(&*server.state.borrow(), ServerState::Listening(it) if it.is_over()) {
-            server.state.replace(ServerState::Closed);
+        if let Some(over) = server.standing.begin_to_close() {
+            on_threads(&env, over.map(Ok)).await?;
+            server.standing.closed();
         }
         Ok(())
     })
-}
-
-impl Server {
-    /// Closes it, if it listens, and answers what waits until it is closed.
-    fn begin_to_close(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        match &*self.state.borrow() {
-            ServerState::Listening(listening) => Some(listening.close()),
-            ServerState::Closed | ServerState::Starting => None,
-        }
-    }
 }
 
 struct ClosesWith(Rc<Server>);
 
 impl Drop for ClosesWith {
     fn drop(&mut self) {
-        drop(self.0.begin_to_close());
+        drop(self.0.standing.begin_to_close());
     }
 }
 

@@ -4,11 +4,8 @@
 //! is made by `js/stores.js`, which says what each method must be called with, around functions that are made here of
 //! the store's trait alone, once for each kind.
 
-mod objects;
-mod records;
+mod kinds;
 mod registry;
-mod rows;
-mod state;
 mod transaction;
 
 use std::any::Any;
@@ -24,7 +21,7 @@ use super::value::{Call, Intrinsic, Method, Scope, Value, function, half};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Holder;
 
-pub use objects::bytes_arg;
+pub use kinds::{bytes_arg, write_file};
 pub use registry::STORES;
 
 /// What is behind an object of this package that stands for a store.
@@ -47,36 +44,59 @@ pub fn stand_for<'s>(
 /// Which transaction has the turn of a store, if one has.
 type HeldBy<S> = fn(&S) -> Option<Holder>;
 
-/// Gives `object` these methods of `store`. Where `held_by` says which transaction has the turn of the store, calls from
+/// Gives `object` methods of `store`. Where it is said beside them which transaction has the turn of the store, calls from
 /// inside that transaction are refused.
-fn add_methods<'s, S: ?Sized + 'static>(
-    scope: Scope<'s>,
-    object: Value<'s>,
-    methods: Methods<S>,
-    (store, held_by): (&Arc<S>, HeldBy<S>),
+fn add_methods<S: ?Sized + 'static>(
+    scope: Scope<'_>,
+    object: Value<'_>,
+    store: &Arc<S>,
+    groups: &[(Methods<S>, HeldBy<S>)],
 ) -> Result<()> {
-    for (name, body) in methods {
-        let (store, body) = (Arc::clone(store), *body);
-        let method = function(scope, name, move |call| {
-            outside(call, held_by(&store), |call| body(call, &store))
-        })?;
-        scope.set(object, name, method)?;
+    for (methods, held_by) in groups {
+        for (name, body) in *methods {
+            let (store, body, held_by) = (Arc::clone(store), *body, *held_by);
+            let method = function(scope, name, move |call| {
+                outside(call, held_by(&store), |call| body(call, &store))
+            })?;
+            scope.set(object, name, method)?;
+        }
     }
     Ok(())
 }
 
-/// Methods that answer a promise: their names, what each argument is, and what is asked of `$store` with them.
+/// The object of this kind that stands for `store`, around these methods of it.
+fn stand<'s, S: ?Sized + 'static>(
+    call: &Call<'s>,
+    kind: &str,
+    store: Arc<S>,
+    groups: &[(Methods<S>, HeldBy<S>)],
+) -> Result<Value<'s>> {
+    let functions = call.scope.object()?;
+    add_methods(call.scope, functions, &store, groups)?;
+    stand_for(call.scope, kind, functions, Rc::new(Native(store)))
+}
+
+/// Methods that answer a promise: their names, what each argument is that comes as JSON, what is read besides of the call,
+/// and what is asked of `$store` with all that. `$run` makes
+/// a promise of it.
 macro_rules! methods {
-    ($store:ident, $($name:literal($($argument:ident: $type:ty),*) => $ask:expr;)*) => {
+    ($store:ident, $run:ident, $(
+        $name:literal($($argument:ident: $type:ty),*) $(, $besides:ident = $read:expr)? => $ask:expr;
+    )*) => {
         &[$(($name, |call, $store| {
-            let $store = Arc::clone($store);
+            #[allow(unused_variables, reason = "some answer without asking anything")]
+            let $store = Clone::clone($store);
             let given = arguments(call);
-            promise(call, given.map(|($($argument,)*): ($($type,)*)| async move { $ask }))
+            $(let read: fn(&Call<'_>) -> Result<_> = $read; let $besides = read(call);)?
+            $run(call, given.map(|($($argument,)*): ($($type,)*)| async move {
+                $(let $besides = $besides?;)?
+                $ask
+            }))
         })),*]
     };
 }
 
-use methods;
+pub(super) use methods;
 
 /// What `js/stores.js` found a method to be called with: JSON, the first argument.
 pub fn arguments<T: DeserializeOwned>(call: &Call<'_>) -> Result<T> {
@@ -115,9 +135,9 @@ fn outside<'s>(
 }
 
 /// A page of a store: what its items are called, the items, the cursor of the next, and whether there is one.
-struct Page<T>(&'static str, Vec<T>, Option<String>, bool);
+struct QueryPage<T>(&'static str, Vec<T>, Option<String>, bool);
 
-impl<T: IntoJs> IntoJs for Page<T> {
+impl<T: IntoJs> IntoJs for QueryPage<T> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let Self(name, items, next, has_more) = self;
         scope.object_of(&[

@@ -4,28 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::objects::objects;
-use super::records::records;
-use super::rows::rows;
-use super::state::state;
+use super::kinds::{objects, records, rows, state};
 use crate::error::Result;
-use crate::node::options::Options;
-use crate::node::value::{Call, Value};
+use crate::node::options::{Factory, Options};
 use crate::store::fs::FsObjects;
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
 
-/// Opens a store by its options, and answers the object that stands for it.
-type Open = for<'s> fn(&Call<'s>, &Options<'s>) -> Result<Value<'s>>;
-
-/// The stores of this package.
-pub const STORES: &[(&str, Open)] = &[
+/// The stores of this package: each is opened by its options, and answers the object that stands for it.
+pub const STORES: &[(&str, Factory)] = &[
     ("createSqliteDatabaseAdapter", |call, options| {
         let store = SqliteRecords::open(&path(options, "path")?, how(options)?)?;
         records(call, options, Arc::new(store))
     }),
     ("createSqliteAppRows", |call, options| {
         let store = SqliteAppRows::open(&path(options, "path")?, how(options)?)?;
-        rows(call, &(Arc::new(store) as _))
+        rows(call, Arc::new(store))
     }),
     ("createSqliteSyncStateStore", |call, options| {
         let store = SqliteState::open(&path(options, "path")?, how(options)?)?;

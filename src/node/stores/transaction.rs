@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use serde_json::value::RawValue;
 
 use super::{Methods, add_methods, arguments, methods, promise};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::inside::number_of;
 use crate::node::runtime::{Offload, await_js, in_order_on_threads, kept, spawn, watch};
 use crate::node::value::{Call, Env, Intrinsic, Persistent, Value};
@@ -30,39 +30,33 @@ pub fn transaction<'s>(
     spawn(call.scope, async move {
         let begun = in_order_on_threads(&env, async move { store.transaction().await }).await;
         let transaction = begun.map_err(|error| error.or_in("transaction"))?;
-        let result = run(&env, &callback, &transaction, limit).await;
-        let ending = Arc::clone(&transaction);
-        match result {
-            Ok(result) => {
-                in_order_on_threads(&env, async move { ending.commit().await }).await?;
-                Ok(result)
+        let done = run(&env, &callback, &transaction, limit).await?;
+        let is_done = done.is_ok();
+        in_order_on_threads(&env, async move {
+            if is_done {
+                return transaction.commit().await;
             }
-            Err(Ending::Threw(error)) => {
-                in_order_on_threads(&env, async move { ending.rollback().await }).await?;
-                Err(error)
-            }
-            Err(Ending::Outlived(error)) => Err(error),
-        }
+            transaction.rollback().await
+        })
+        .await?;
+        done
     })
 }
 
-/// Why a callback did not come to its end.
-enum Ending {
-    Threw(Error),
-    Outlived(Error),
-}
-
+/// What came of the callback; an error where the transaction was undone meanwhile.
 async fn run(
     env: &Rc<Env>,
     callback: &Persistent,
     transaction: &Arc<dyn RecordTransaction>,
     limit: Option<Duration>,
-) -> Result<Persistent, Ending> {
+) -> Result<Result<Persistent>> {
     // A callback that waits for nothing which happens any more is told when its time is over.
     let _away = limit.map(|_| Offload::new(env));
     let watched = Arc::clone(transaction);
-    let outlived =
-        watch(env, async move { watched.outlived(limit).await }).map_err(Ending::Threw)?;
+    let outlived = match watch(env, async move { watched.outlived(limit).await }) {
+        Ok(outlived) => outlived,
+        Err(error) => return Ok(Err(error)),
+    };
     // A promise that nothing holds takes its waiters along, and nothing would say that the time is over.
     let mut held = None;
     let _inside = Inside(env, number_of(transaction.holder()));
@@ -72,7 +66,7 @@ async fn run(
         |scope| {
             let number = scope.number(number_of(transaction.holder()))?;
             let object = scope.object()?;
-            add_methods(scope, object, METHODS, (transaction, |_| None))?;
+            add_methods(scope, object, transaction, &[(METHODS, |_| None)])?;
             let args = [number, callback.value(scope)?, object];
             let answer = scope.helper(Intrinsic::RunInTransaction, &args)?;
             if limit.is_some() {
@@ -83,8 +77,8 @@ async fn run(
         kept,
     );
     match select(pin!(callback), pin!(outlived)).await {
-        Either::Left((result, _)) => result.map_err(Ending::Threw),
-        Either::Right((error, _)) => Err(Ending::Outlived(error)),
+        Either::Left((result, _)) => Ok(result),
+        Either::Right((error, _)) => Err(error),
     }
 }
 
@@ -104,7 +98,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-const METHODS: Methods<dyn RecordTransaction> = methods! { transaction,
+const METHODS: Methods<dyn RecordTransaction> = methods! { transaction, promise,
     "put"(record: Box<RawValue>) => transaction.put(record.get().into()).await;
     "get"(id: String) => transaction.get(&id).await;
     "delete"(id: String, hlc: Hlc) => transaction.delete(&id, hlc).await;

@@ -1,5 +1,6 @@
 //! One JavaScript environment, the scopes that its values live in, and values that are kept for longer.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,7 +17,7 @@ use super::remote::{Remote, failed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Who runs the rounds of an environment.
-pub trait Runtime {
+pub trait Runtime: Any {
     /// Tells rounds what was rung for them, on the JS thread.
     fn hear(&self, env: &Rc<Env>, rung: Vec<u64>);
 
@@ -56,9 +57,9 @@ impl Env {
         Ok(env)
     }
 
-    /// Its rounds are run by `runtime`, unless something runs them already.
-    pub fn run_by(&self, runtime: Rc<dyn Runtime>) {
-        self.runtime.get_or_init(|| runtime);
+    /// Who runs its rounds: what `begin` answers, unless something runs them already.
+    pub fn run_by(&self, begin: impl FnOnce() -> Rc<dyn Runtime>) -> Rc<dyn Any> {
+        Rc::clone(self.runtime.get_or_init(begin)) as _
     }
 
     /// For calls to napi.
@@ -207,6 +208,11 @@ impl<'s> Scope<'s> {
         self.kept(holder, 1, Form::InArray)
     }
 
+    /// A value that is kept; `undefined` if there is none.
+    pub fn if_kept(self, kept: Option<&Persistent>) -> Result<Value<'s>> {
+        kept.map_or_else(|| self.undefined(), |kept| kept.value(self))
+    }
+
     /// Hangs a value on an array, at `index`, and refers to it weakly: it is reachable while the array is.
     ///
     /// An engine needs the app's adapters whenever it is called. Were they kept by a root, an adapter that refers back
@@ -218,7 +224,7 @@ impl<'s> Scope<'s> {
             return self.keep(self.undefined()?);
         }
         self.set_element(array, index, value)?;
-        let is_ours = self.helper(Intrinsic::IsOurs, &[self.value(value.0)])?;
+        let is_ours = self.helper(Intrinsic::IsOurs, &[value])?;
         let is_ours = self.is_truthy(is_ours);
         self.kept(value, 0, Form::Hung { is_ours })
     }
@@ -246,7 +252,7 @@ impl<'s> Scope<'s> {
     }
 
     /// Calls one of the functions that the environment has once, which needs no `this`.
-    pub fn helper(self, which: Intrinsic, args: &[Value<'s>]) -> Result<Value<'s>> {
+    pub fn helper(self, which: Intrinsic, args: &[Value<'_>]) -> Result<Value<'s>> {
         let function = self.intrinsic(which)?;
         self.call(function, function, args)
     }

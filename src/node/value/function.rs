@@ -94,7 +94,7 @@ pub fn bound<'s>(
     body: impl for<'c> Fn(&Call<'c>) -> Result<Value<'c>> + 'static,
 ) -> Result<Value<'s>> {
     let function = function(scope, name, body)?;
-    let bound = scope.call(function, scope.get(function, "bind")?, &[this])?;
+    let bound = scope.invoke(function, "bind", &[this])?;
     scope.define_hidden(bound, "name", scope.text(name)?)?;
     Ok(bound)
 }

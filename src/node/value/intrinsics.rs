@@ -25,10 +25,10 @@ intrinsics! {
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     TablesOf = "tablesOf", "See `js/bridge/items.js`.";
-    ItemsOf = "itemsOf", "See `js/bridge/pages.js`.";
-    NextOf = "nextOf", "See `js/bridge/pages.js`.";
+    PageOf = "pageOf", "See `js/bridge/pages.js`.";
     RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
+    Call = "call", "See `js/bridge/calls.js`.";
     StandFor = "standFor", "See `js/stores.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";

@@ -1,6 +1,6 @@
 //! Values that this package makes, and what it does with objects.
 
-use std::ffi::c_char;
+use std::ffi::CString;
 use std::ptr;
 
 use napi::sys;
@@ -28,6 +28,41 @@ macro_rules! make {
 
 pub(super) use ask;
 
+/// Methods of a scope that answer the value which a function of Node-API makes of these arguments.
+macro_rules! makers {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $call:ident($($given:expr),*);)*) => {
+        impl<'s> Scope<'s> {
+            $($(#[$doc])* pub fn $name(self, $($arg: $type),*) -> Result<Value<'s>> {
+                make!(self, $call($($given),*))
+            })*
+        }
+    };
+}
+
+makers! {
+    /// `undefined`.
+    undefined() = napi_get_undefined();
+    /// `null`.
+    null() = napi_get_null();
+    /// A boolean.
+    boolean(value: bool) = napi_get_boolean(value);
+    /// A number.
+    number(value: f64) = napi_create_double(value);
+    /// A string.
+    text(text: &str) = napi_create_string_utf8(text.as_ptr().cast(), text.len().cast_signed());
+    /// A string of any code units.
+    string(text: &Text) =
+        napi_create_string_utf16(text.units().as_ptr(), text.units().len().cast_signed());
+    /// `{}`.
+    object() = napi_create_object();
+    /// `[]`.
+    array() = napi_create_array();
+    /// `array[index]`.
+    element(array: Value<'_>, index: u32) = napi_get_element(array.raw(), index);
+    /// `object[name]`.
+    property(object: Value<'_>, name: Value<'_>) = napi_get_property(object.raw(), name.raw());
+}
+
 /// An array of what `make` makes of each item, each in a scope of its own.
 pub fn list<'s, T>(
     scope: Scope<'s>,
@@ -41,45 +76,7 @@ pub fn list<'s, T>(
     Ok(list)
 }
 
-/// A name of a property as Node-API takes names: it ends with a zero. V8 looks it up among the names that it knows,
-/// where a string that is made for it would be another one first.
-struct Name([u8; Self::ROOM]);
-
-impl Name {
-    const ROOM: usize = 48;
-
-    /// The name, if it is short and has no zero of its own.
-    fn of(name: &str) -> Option<Self> {
-        let mut bytes = [0; Self::ROOM];
-        if name.len() >= Self::ROOM || name.contains('\0') {
-            return None;
-        }
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Self(bytes))
-    }
-
-    fn start(&self) -> *const c_char {
-        self.0.as_ptr().cast()
-    }
-}
-
 impl<'s> Scope<'s> {
-    /// `undefined`.
-    pub fn undefined(self) -> Result<Value<'s>> {
-        make!(self, napi_get_undefined())
-    }
-    /// `null`.
-    pub fn null(self) -> Result<Value<'s>> {
-        make!(self, napi_get_null())
-    }
-    /// A boolean.
-    pub fn boolean(self, value: bool) -> Result<Value<'s>> {
-        make!(self, napi_get_boolean(value))
-    }
-    /// A number.
-    pub fn number(self, value: f64) -> Result<Value<'s>> {
-        make!(self, napi_create_double(value))
-    }
     /// A count.
     #[allow(
         clippy::cast_precision_loss,
@@ -88,20 +85,6 @@ impl<'s> Scope<'s> {
     pub fn count(self, value: u64) -> Result<Value<'s>> {
         self.number(value as f64)
     }
-    /// A string.
-    pub fn text(self, text: &str) -> Result<Value<'s>> {
-        let (start, length) = (text.as_ptr().cast(), text.len().cast_signed());
-        make!(self, napi_create_string_utf8(start, length))
-    }
-    /// A string of any code units.
-    pub fn string(self, text: &Text) -> Result<Value<'s>> {
-        let (start, length) = (text.units().as_ptr(), text.units().len().cast_signed());
-        make!(self, napi_create_string_utf16(start, length))
-    }
-    /// `{}`.
-    pub fn object(self) -> Result<Value<'s>> {
-        make!(self, napi_create_object())
-    }
     /// An object with these properties.
     pub fn object_of(self, fields: &[(&str, Value<'_>)]) -> Result<Value<'s>> {
         let object = self.object()?;
@@ -109,10 +92,6 @@ impl<'s> Scope<'s> {
             self.set(object, name, *value)?;
         }
         Ok(object)
-    }
-    /// `[]`.
-    pub fn array(self) -> Result<Value<'s>> {
-        make!(self, napi_create_array())
     }
     /// A copy of bytes as a `Buffer`, which is a `Uint8Array` too.
     pub fn buffer(self, bytes: &[u8]) -> Result<Value<'s>> {
@@ -136,10 +115,6 @@ impl<'s> Scope<'s> {
         self.value(ptr::null_mut())
     }
 
-    /// `array[index]`.
-    pub fn element(self, array: Value<'_>, index: u32) -> Result<Value<'s>> {
-        make!(self, napi_get_element(array.raw(), index))
-    }
     /// `array[index] = value`.
     pub fn set_element(self, array: Value<'_>, index: u32, value: Value<'_>) -> Result<()> {
         // SAFETY: the values live in open scopes.
@@ -147,11 +122,12 @@ impl<'s> Scope<'s> {
             sys::napi_set_element(self.raw_env(), array.raw(), index, value.raw())
         })
     }
-    /// `object[name]`.
+    /// `object[name]`. V8 looks a name that ends with a zero up among those that it knows, where a string that is made for
+    /// it would be another one first.
     pub fn get(self, object: Value<'_>, name: &str) -> Result<Value<'s>> {
-        match Name::of(name) {
-            Some(name) => make!(self, napi_get_named_property(object.raw(), name.start())),
-            None => self.property(object, self.text(name)?),
+        match CString::new(name) {
+            Ok(name) => make!(self, napi_get_named_property(object.raw(), name.as_ptr())),
+            Err(_) => self.property(object, self.text(name)?),
         }
     }
     /// The same of several names, in their order.
@@ -166,29 +142,21 @@ impl<'s> Scope<'s> {
         }
         Ok(picked)
     }
-    /// `object[name]`.
-    pub fn property(self, object: Value<'_>, name: Value<'_>) -> Result<Value<'s>> {
-        make!(self, napi_get_property(object.raw(), name.raw()))
-    }
     /// Gives an object of our own a property. To define one takes several times as long as to set it, and only one
     /// name makes a difference.
     pub fn set(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        let Some(short) = Name::of(name).filter(|_| name != "__proto__") else {
-            return self.define(object, self.text(name)?, value);
+        let Some(short) = CString::new(name).ok().filter(|_| name != "__proto__") else {
+            let args = [object, self.text(name)?, value];
+            return self.helper(Intrinsic::SetOwn, &args).map(drop);
         };
         // SAFETY: the values live in open scopes, and the name is there until the call is over.
         self.check(unsafe {
-            sys::napi_set_named_property(self.raw_env(), object.raw(), short.start(), value.raw())
+            sys::napi_set_named_property(self.raw_env(), object.raw(), short.as_ptr(), value.raw())
         })
-    }
-    /// Makes `name` an own property, whatever name it is: `__proto__` is a name like any other.
-    pub fn define(self, object: Value<'_>, name: Value<'_>, value: Value<'_>) -> Result<()> {
-        let args = [object, name, value].map(|one| self.value(one.raw()));
-        self.helper(Intrinsic::SetOwn, &args).map(drop)
     }
     /// Makes `name` an own property that loops over the object do not meet.
     pub fn define_hidden(self, object: Value<'_>, name: &str, value: Value<'_>) -> Result<()> {
-        let args = [object, self.text(name)?, value].map(|one| self.value(one.raw()));
+        let args = [object, self.text(name)?, value];
         self.helper(Intrinsic::Hide, &args).map(drop)
     }
     /// Calls a function.
@@ -202,6 +170,10 @@ impl<'s> Scope<'s> {
         // `Value` is a `napi_value` and nothing else, so the slices are laid out alike.
         let (count, args) = (args.len(), args.as_ptr().cast());
         make!(self, napi_call_function(this, function, count, args))
+    }
+    /// `object[name](...args)`
+    pub fn invoke(self, object: Value<'_>, name: &str, args: &[Value<'_>]) -> Result<Value<'s>> {
+        self.call(object, self.get(object, name)?, args)
     }
     /// A new `Error`.
     pub fn error(self, message: &str) -> Result<Value<'s>> {
@@ -251,7 +223,7 @@ impl<'s> Scope<'s> {
     }
     /// What a value is, in a few words. Runs no code of the app's.
     pub fn describe(self, value: Value<'_>, hides: bool) -> Result<String> {
-        let args = [self.value(value.raw()), self.boolean(hides)?];
+        let args = [value, self.boolean(hides)?];
         let got = self.helper(Intrinsic::Describe, &args)?;
         Ok(self.as_string(got).unwrap_or_default())
     }

@@ -11,10 +11,11 @@ mod native;
 mod read;
 mod remote;
 
+pub use napi::ValueType as Kind;
+
 pub use env::{Env, Persistent, Runtime, Scope, Thrown, Value, thrown_in};
 pub use function::{Call, Function, Method, add_bound, add_functions, bound, enter, function};
 pub use intrinsics::Intrinsic;
 pub use make::list;
 pub use native::{brand, half};
-pub use read::Kind;
 pub use remote::Remote;

@@ -7,20 +7,20 @@
 use std::any::Any;
 use std::rc::Rc;
 
+use napi::ValueType;
 use napi::bindgen_prelude::{External, FromNapiRef, ToNapiValue};
 
 use super::env::{Scope, Value};
 use super::intrinsics::Intrinsic;
-use super::read::Kind;
 use super::remote::failed;
 use crate::error::Result;
 
 type Half = External<Rc<dyn Any>>;
 
 /// Brands `object`, whose functions stand as they are now, with its native half.
-pub fn brand<'s>(scope: Scope<'s>, object: Value<'s>, native: Rc<dyn Any>) -> Result<()> {
-    let brand = scope.helper(Intrinsic::Brand, &[object, half(scope, native)?]);
-    brand.map(drop)
+pub fn brand<'s>(scope: Scope<'s>, object: Value<'s>, native: Rc<dyn Any>) -> Result<Value<'s>> {
+    let branded = scope.helper(Intrinsic::Brand, &[object, half(scope, native)?]);
+    branded.map(|_| object)
 }
 
 /// The native half of an object, as JavaScript has it.
@@ -34,8 +34,8 @@ impl Scope<'_> {
     /// The native half of an object of this package, while its functions are its own. `None` also for an object
     /// of another entry of the package: its rounds are not of this env.
     pub fn native_of<T: 'static>(self, object: Value<'_>) -> Result<Option<Rc<T>>> {
-        let half = self.helper(Intrinsic::NativeOf, &[self.value(object.raw())])?;
-        if self.kind(half)? != Kind::Other {
+        let half = self.helper(Intrinsic::NativeOf, &[object])?;
+        if self.kind(half)? != ValueType::External {
             return Ok(None);
         }
         // SAFETY: the value lives in an open scope, and whose external it is is looked at.

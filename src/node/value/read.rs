@@ -3,33 +3,12 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use napi::sys;
+use napi::{ValueType as Kind, sys};
 
 use super::env::{Scope, Value};
 use super::make::ask;
 use crate::error::Result;
 use crate::protocol::text::Text;
-
-/// What `typeof` says, with `null` apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `undefined`
-    Undefined,
-    /// `null`
-    Null,
-    /// `true` and `false`
-    Boolean,
-    /// Numbers.
-    Number,
-    /// Strings.
-    String,
-    /// Objects and arrays.
-    Object,
-    /// Functions.
-    Function,
-    /// Symbols, bigints, externals.
-    Other,
-}
 
 /// Calls a function of Node-API that writes what it answers into its last argument, and fails without throwing for a
 /// value of another type.
@@ -43,18 +22,9 @@ macro_rules! probe {
 }
 
 impl<'s> Scope<'s> {
-    /// What the value is.
+    /// What `typeof` says, with `null` apart.
     pub fn kind(self, value: Value<'_>) -> Result<Kind> {
-        Ok(match ask!(self, napi_typeof(value.raw()), 0)? {
-            sys::ValueType::napi_undefined => Kind::Undefined,
-            sys::ValueType::napi_null => Kind::Null,
-            sys::ValueType::napi_boolean => Kind::Boolean,
-            sys::ValueType::napi_number => Kind::Number,
-            sys::ValueType::napi_string => Kind::String,
-            sys::ValueType::napi_object => Kind::Object,
-            sys::ValueType::napi_function => Kind::Function,
-            _ => Kind::Other,
-        })
+        ask!(self, napi_typeof(value.raw()), 0).map(Kind::from)
     }
 
     /// Whether the value is `undefined` or `null`.
@@ -93,31 +63,39 @@ impl<'s> Scope<'s> {
         probe!(self, napi_get_value_bool(value.raw()), false)
     }
 
-    /// The code units of a string, if the value is a string.
-    fn units(self, value: Value<'_>) -> Option<Vec<u16>> {
-        // Without room it answers the length; with room it writes no more than that, the last a terminating zero.
-        let none = ptr::null_mut();
-        let length = probe!(self, napi_get_value_string_utf16(value.raw(), none, 0), 0)?;
-        let mut units = vec![0; length + 1];
-        let (start, room) = (units.as_mut_ptr(), units.len());
-        let length = probe!(
-            self,
-            napi_get_value_string_utf16(value.raw(), start, room),
-            0
-        )?;
-        units.truncate(length);
-        Some(units)
+    /// What `read` makes of the code units of a string, if the value is a string. Most are short, and read by one call.
+    fn units<R>(self, value: Value<'_>, read: impl FnOnce(&[u16]) -> R) -> Option<R> {
+        let mut short = [0; 64];
+        let mut long = Vec::new();
+        let mut units = &mut short[..];
+        loop {
+            let (start, room) = (units.as_mut_ptr(), units.len());
+            // No more is written than there is room for, the last a terminating zero.
+            let length = probe!(
+                self,
+                napi_get_value_string_utf16(value.raw(), start, room),
+                0
+            )?;
+            if length + 1 < room {
+                return units.get(..length).map(read);
+            }
+            let (whole, none) = (value.raw(), ptr::null_mut());
+            long.resize(
+                probe!(self, napi_get_value_string_utf16(whole, none, 0), 0)? + 2,
+                0,
+            );
+            units = &mut long;
+        }
     }
 
     /// The string, if it is one.
     pub fn as_text(self, value: Value<'_>) -> Option<Text> {
-        self.units(value).map(|units| Text::from_units(&units))
+        self.units(value, Text::from_units)
     }
 
     /// The same as UTF-8; what that cannot express is replaced.
     pub fn as_string(self, value: Value<'_>) -> Option<String> {
-        self.units(value)
-            .map(|units| String::from_utf16_lossy(&units))
+        self.units(value, String::from_utf16_lossy)
     }
 
     /// The bytes of a `Uint8Array`, a `Buffer` or another view of bytes.
@@ -191,19 +169,9 @@ impl<'s> Scope<'s> {
     pub fn each<T>(
         self,
         array: Value<'_>,
-        read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        self.first_of(array, usize::MAX, read)
-    }
-
-    /// The same of the first elements, at most `most`.
-    pub fn first_of<T>(
-        self,
-        array: Value<'_>,
-        most: usize,
         mut read: impl for<'e> FnMut(Scope<'e>, Value<'e>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let elements = (0..self.length(array)?).take(most);
+        let elements = 0..self.length(array)?;
         elements
             .map(|index| self.nested(|scope| read(scope, scope.element(array, index)?)))
             .collect()

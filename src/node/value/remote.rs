@@ -119,14 +119,13 @@ impl Remote {
     /// Keeps the process alive, or no longer. Only on the JS thread.
     pub fn hold_process(&self, raw_env: sys::napi_env, hold: bool) {
         if let Some(function) = &self.lock().function {
-            // SAFETY: the function lives in the mutex; the environment's own thread calls it.
-            unsafe {
-                if hold {
-                    sys::napi_ref_threadsafe_function(raw_env, function.raw())
-                } else {
-                    sys::napi_unref_threadsafe_function(raw_env, function.raw())
-                }
+            let change = if hold {
+                sys::napi_ref_threadsafe_function
+            } else {
+                sys::napi_unref_threadsafe_function
             };
+            // SAFETY: the function lives in the mutex; the environment's own thread calls it.
+            unsafe { change(raw_env, function.raw()) };
         }
     }
 }

@@ -5,6 +5,7 @@
 //! column as it is. A column that the table computes is no field.
 
 use rusqlite::types::Value;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::malformed::{TIME, UTF_8};
@@ -12,7 +13,8 @@ use crate::protocol::hlc::Hlc;
 use crate::store::query::is_time;
 
 /// How a field lies in its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FieldKind {
     /// Text.
     Text,
@@ -22,6 +24,13 @@ pub enum FieldKind {
     Time,
     /// A field that only this table knows.
     Foreign,
+}
+
+/// Which field of a record lies in a column, and how.
+#[derive(Debug, Serialize)]
+pub struct Field {
+    field: String,
+    kind: FieldKind,
 }
 
 /// How an empty column reads.
@@ -74,15 +83,14 @@ pub(super) const NEEDED: [&str; 6] = [
 
 /// For the columns of a table in their order: which field of a record lies in each and how; `None` for a
 /// column that is not clear, because another is the same field.
-pub fn fields_of_columns(names: &[String]) -> Vec<Option<(String, FieldKind)>> {
+pub fn fields_of_columns(names: &[String]) -> Vec<Option<Field>> {
     let columns = names
         .iter()
         .map(|name| Column::new(name.clone(), false, None))
         .collect();
+    let field = |Column { field, kind, .. }| Field { field, kind };
     let clear = clear_columns(columns).into_iter();
-    clear
-        .map(|column| column.map(|column| (column.field, column.kind)))
-        .collect()
+    clear.map(|column| column.map(field)).collect()
 }
 
 /// The columns of a table, `None` in the place of one that is not the place of its field. Of two that would

@@ -20,7 +20,7 @@ use crate::store::log::LogStore;
 use crate::store::{Json, Later, Taken};
 
 /// Reads the items that lie under a key.
-pub(super) type Fetch<'a> = Box<dyn FnMut(&Stream, &str) -> Result<Vec<Item<Json>>> + 'a>;
+pub(super) type FetchItems<'a> = Box<dyn FnMut(&Stream, &str) -> Result<Vec<Item<Json>>> + 'a>;
 
 /// Takes in an item.
 pub(super) type TakeIn<'a> = Box<dyn Fn(&Connection, &Item<Json>) -> Result<bool> + 'a>;
@@ -34,7 +34,7 @@ pub(super) trait Tables: Clone + Send + Sync + 'static {
     fn tracked(&self, connection: &Connection) -> Result<Option<Vec<Tracked>>>;
 
     /// Reads the items that lie under keys.
-    fn fetch<'a>(&'a self, connection: &'a Connection) -> Fetch<'a>;
+    fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a>;
 
     /// What takes in the items of a page, one after the other, and says of each whether it is stored now and was not
     /// before. Of two versions with one timestamp the greater one is stored; if that is the stored one, it gets a new
@@ -142,7 +142,7 @@ pub(super) trait Logged: Send + Sync + 'static {
     /// Reads from the log once it is ready.
     fn read_log<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connection, &mut Fetch<'_>) -> Result<T> + Send + Clone + 'static,
+        work: impl Fn(&Connection, &mut FetchItems<'_>) -> Result<T> + Send + Clone + 'static,
     ) -> Later<'_, T> {
         let (database, tables, log) = self.parts();
         Box::pin(async move {

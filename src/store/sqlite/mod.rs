@@ -36,7 +36,7 @@ mod transaction;
 mod turn;
 
 pub use self::app_rows::SqliteAppRows;
-pub use self::columns::{FieldKind, fields_of_columns};
+pub use self::columns::fields_of_columns;
 pub use self::fault::{fault_of_code, ignored, is_of_one_row};
 pub use self::records::SqliteRecords;
 pub use self::shared::Options;

@@ -121,7 +121,7 @@ struct Step {
     direction: Direction,
 }
 
-struct Field {
+struct AskedField {
     sql: String,
     is_time: bool,
 }
@@ -241,7 +241,7 @@ impl<'a> Builder<'a> {
         (sql, self.parameters)
     }
 
-    fn field(&self, name: &str) -> Result<Field> {
+    fn field(&self, name: &str) -> Result<AskedField> {
         let (sql, is_time) = match self.shape.column_of(name) {
             _ if name == KIND => ("'data'".to_owned(), false),
             Some(column) if column.kind == FieldKind::Time => {
@@ -254,7 +254,7 @@ impl<'a> Builder<'a> {
             ),
             None => return Err(no_such_field(name)),
         };
-        Ok(Field { sql, is_time })
+        Ok(AskedField { sql, is_time })
     }
 }
 

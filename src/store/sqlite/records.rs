@@ -13,7 +13,7 @@ use super::fault::during;
 use super::intake::{self, begin};
 use super::late::{LateCheck, delete_own, put_own};
 use super::log::{self, Plane, Tracked};
-use super::logged::{Fetch, Log, Logged, Tables, TakeIn};
+use super::logged::{FetchItems, Log, Logged, Tables, TakeIn};
 use super::record::{decode, encode};
 use super::registry::Role;
 use super::rows::Stored;
@@ -283,7 +283,7 @@ impl Tables for RecordTables {
         }]))
     }
 
-    fn fetch<'a>(&'a self, connection: &'a Connection) -> Fetch<'a> {
+    fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {
         const OPERATION: &str = "read a record";
         Box::new(move |_, id| {
             let Some(stored) = rows::stored(OPERATION, connection, &self.0, id)? else {

@@ -85,6 +85,9 @@ pub trait Caller {
     /// The headers of a request. Asked before every try.
     async fn headers(&self, head: &Head) -> Result<Headers>;
 
+    /// Whether anybody is asked for them.
+    fn is_asked(&self) -> bool;
+
     /// Whether requests have to arrive as [`Caller::headers`] saw them.
     fn signs(&self) -> bool;
 

@@ -15,9 +15,9 @@ const KEPT: usize = 1024 * 1024;
 
 /// Bytes that come once. They can be had from their start again until more than [`KEPT`] were taken.
 #[derive(Clone)]
-pub(super) struct Rewind(Arc<Mutex<Source>>);
+pub(super) struct Rewind(Arc<Mutex<BodySource>>);
 
-struct Source {
+struct BodySource {
     rest: Chunks,
     taken: Vec<Bytes>,
     size: usize,
@@ -27,7 +27,7 @@ struct Source {
 
 impl Rewind {
     pub(super) fn new(chunks: Chunks) -> Self {
-        Self(Arc::new(Mutex::new(Source {
+        Self(Arc::new(Mutex::new(BodySource {
             rest: chunks,
             taken: Vec::new(),
             size: 0,
@@ -36,7 +36,7 @@ impl Rewind {
         })))
     }
 
-    fn source(&self) -> MutexGuard<'_, Source> {
+    fn source(&self) -> MutexGuard<'_, BodySource> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -79,7 +79,7 @@ impl Rewind {
     }
 }
 
-impl Source {
+impl BodySource {
     fn keep(&mut self, chunk: &Bytes) {
         if self.is_spent {
             return;

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::idle_timeout::{End, Pulse, Watched};
 use super::intake::Intake;
+use super::limits::Limits;
 use super::origin::{Hosts, is_simple_body, misframed};
 use super::outgoing::Outgoing;
 use super::service::{admit, answer, healthy, refused};
@@ -32,53 +33,6 @@ use super::upload::Why;
 use super::{AnswerBody, Channel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
-
-/// What a server allows.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// From the first byte of a request to the last of its headers.
-    pub header_timeout: Duration,
-    /// At least 16 KiB of a body come within this time, or its end.
-    pub body_timeout: Duration,
-    /// A connection without a request, or whose answer is not read, is closed after this time.
-    pub idle_timeout: Duration,
-    /// Requests in work have this time to end when the server closes.
-    pub close_timeout: Duration,
-    /// More connections wait until one ends.
-    pub max_connections: usize,
-    /// Further connections of one address are closed.
-    pub max_connections_per_address: usize,
-    /// Requests past this are answered 503.
-    pub max_requests: usize,
-    /// Requests of one address past this are answered 503.
-    pub max_requests_per_address: usize,
-    /// Further requests of one connection wait.
-    pub max_requests_per_connection: usize,
-}
-
-impl Limits {
-    /// The default for one address, of `most` for all: three quarters, rounded up.
-    #[must_use]
-    pub fn share_of(most: usize) -> usize {
-        most - most / 4
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
-            close_timeout: Duration::from_secs(10),
-            max_connections: 1024,
-            max_connections_per_address: Self::share_of(1024),
-            max_requests: 256,
-            max_requests_per_address: Self::share_of(256),
-            max_requests_per_connection: 64,
-        }
-    }
-}
 
 /// Channels by the prefix of their paths. The root's prefix is empty.
 #[derive(Debug)]

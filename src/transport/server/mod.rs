@@ -5,16 +5,18 @@
 //! threads and holds no file in memory that its storage can take in pieces. [`listen`] puts it behind a
 //! socket; a `node:http` server does the same through the addon.
 
+mod access;
 mod handed;
 mod idle_timeout;
 mod intake;
+mod limits;
 pub mod listen;
 pub mod origin;
 mod outgoing;
 mod service;
 mod shares;
+mod standing;
 mod upload;
-mod wanted;
 
 use std::fmt;
 use std::ops::Range;
@@ -30,10 +32,12 @@ use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 
-pub use handed::{handed, headers_of};
+pub use access::AccessRequest;
+pub use handed::{Handed, MoreBody};
+pub use limits::Limits;
 pub use service::serve;
+pub use standing::Standing;
 pub use upload::Why;
-pub use wanted::Wanted;
 
 /// The most bytes of a body by default.
 pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
@@ -68,11 +72,11 @@ pub trait Files: Send + Sync {
 /// Decides whether a caller comes in.
 pub trait Authorizer: Send + Sync {
     /// What the caller may do, if it is let in.
-    fn admits(&self, wanted: Wanted) -> Later<'_, Option<Grant>>;
+    fn admits(&self, wanted: AccessRequest) -> Later<'_, Option<Grant>>;
 }
 
 /// Where faults are written down.
-pub trait Log: Send + Sync {
+pub trait FaultLog: Send + Sync {
     /// A fault, and the operation it happened in.
     fn fault(&self, operation: &'static str, error: &Error);
 }
@@ -119,7 +123,7 @@ pub struct Channel {
     /// What every caller may do at most.
     pub grant: Arc<Grant>,
     /// Where faults go.
-    pub log: Arc<dyn Log>,
+    pub log: Arc<dyn FaultLog>,
     /// The most bytes of an exchange's body, unpacked.
     pub max_body: u64,
     /// The most bytes of a file.

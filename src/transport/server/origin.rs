@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{HeaderValue, Version};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::Refusal;
 
 /// The hosts by which a server without an authorizer may be called.
@@ -17,6 +18,21 @@ pub struct Hosts {
 }
 
 impl Hosts {
+    /// As they are given: an array of strings, as JSON.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is none.
+    pub fn read(given: Option<&str>) -> Result<Self> {
+        let invalid = |error: serde_json::Error| {
+            let what = format!("must be an array of strings: {error}");
+            Error::new(ErrorKind::InvalidArgument, "allowedHosts", what)
+        };
+        let allowed = given.map(|json| serde_json::from_str(json).map_err(invalid));
+        Ok(Self {
+            allowed: allowed.transpose()?.unwrap_or_default(),
+        })
+    }
+
     /// Why a request to a channel without an authorizer is refused. A web page of elsewhere can have a browser send requests here:
     /// under a name of its own, which it had the name service resolve to this machine, or with its origin named.
     pub fn refusal(&self, head: &Parts, own: Option<IpAddr>) -> Option<Refusal> {

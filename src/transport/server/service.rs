@@ -17,7 +17,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::upload::{Upload, Why};
-use super::{About, AnswerBody, Channel, ReadFile, SMALL_ANSWER, Wanted};
+use super::{About, AccessRequest, AnswerBody, Channel, ReadFile, SMALL_ANSWER};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::grant::Grant;
@@ -68,7 +68,7 @@ pub(super) async fn admit(
     if let Some(authorizer) = &channel.authorizer
         && found != Found::Route(Route::Health)
     {
-        let wanted = Wanted::new((channel, prefix), &found, head, caller);
+        let wanted = AccessRequest::new((prefix, &channel.grant), &found, head, caller);
         let admitted = caught(channel, async {
             let admitted = authorizer.admits(wanted).await;
             // If the authorizer fails, the caller is not let in.
@@ -188,12 +188,12 @@ fn explained(
 }
 
 /// What is to be sent.
-enum Outgoing {
+enum Reply {
     Answer(Answer<Json>),
     Text(Json),
 }
 
-impl Outgoing {
+impl Reply {
     /// About how many bytes it has.
     fn length(&self) -> usize {
         match self {
@@ -230,8 +230,8 @@ async fn exchange(
     let relayed = relays.then(|| channel.answers.relay(&text)).flatten();
     drop(text);
     let answer = match relayed {
-        Some(text) => Outgoing::Text(text.await.map_err(explain)?),
-        None => Outgoing::Answer(channel.answers.exchange(request).await.map_err(explain)?),
+        Some(text) => Reply::Text(text.await.map_err(explain)?),
+        None => Reply::Answer(channel.answers.exchange(request).await.map_err(explain)?),
     };
     let packs = packs_answers(&head.headers);
     let (text, packed) = aside(answer.length(), move || {

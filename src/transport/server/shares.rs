@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is given out. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Shares(Arc<State>);
+pub struct Shares(Arc<Taken>);
 
 #[derive(Debug)]
-struct State {
+struct Taken {
     most: usize,
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -25,7 +25,7 @@ impl Shares {
     /// Of which one address gets `most` at most.
     pub fn new(most: usize) -> Self {
         let taken = Mutex::default();
-        Self(Arc::new(State { most, taken }))
+        Self(Arc::new(Taken { most, taken }))
     }
 
     /// One more for this address; `None` if it has as many as it may.

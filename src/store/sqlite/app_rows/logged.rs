@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use super::super::fault::during;
 use super::super::log::{self, Plane, Tracked};
-use super::super::logged::{Fetch, Tables, TakeIn};
+use super::super::logged::{FetchItems, Tables, TakeIn};
 use super::apply;
 use super::entry::item;
 use super::namespaces;
@@ -58,7 +58,7 @@ impl Tables for RowTables {
         Ok(Some(all))
     }
 
-    fn fetch<'a>(&'a self, connection: &'a Connection) -> Fetch<'a> {
+    fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {
         let mut known: HashMap<Stream, Option<(AppTable, Tracked)>> = HashMap::new();
         Box::new(move |stream, key| {
             let Stream::Rows(name) = stream else {

@@ -1,19 +1,57 @@
 //! What the way to an app's handle says and hears, as JSON.
 
 use rusqlite::types::Value as Cell;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::app::Wanted;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Table;
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
-use crate::store::sqlite::log::Tracked;
+use crate::store::sqlite::log::{OPERATION, Sql, Tracked};
+
+/// The way to an app's handle while a transaction is open. What is data alone crosses as JSON.
+pub trait AskHandle {
+    /// Asks `what` with these arguments, and so is the answer: JSON.
+    fn ask_json(&self, what: &str, args: &str) -> Result<String>;
+
+    /// Asks `what`.
+    fn ask<T: DeserializeOwned>(&self, what: &str, args: &impl Serialize) -> Result<T> {
+        let answer = self.ask_json(what, &written(args)?)?;
+        serde_json::from_str(&answer).map_err(unreadable)
+    }
+}
+
+impl<A: AskHandle> Sql for A {
+    fn run(&self, sql: &str, parameters: &[Cell]) -> Result<usize> {
+        self.ask("run", &(sql, values(parameters)))
+    }
+
+    fn each(
+        &self,
+        sql: &str,
+        parameters: &[Cell],
+        row: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<()> {
+        let rows: Vec<Vec<_>> = self.ask("rows", &(sql, values(parameters)))?;
+        let mut rows = rows.into_iter();
+        rows.try_for_each(|found| row(&cells(found)))
+    }
+}
+
+/// The text of what is data alone.
+pub(super) fn written(data: &impl Serialize) -> Result<String> {
+    serde_json::to_string(data).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, OPERATION, error.to_string()).caused_by(error)
+}
 
 /// The parameters of a statement. Bytes are no part of a log.
-pub fn parameters(cells: &[Cell]) -> Vec<Value> {
+fn values(cells: &[Cell]) -> Vec<Value> {
     let one = |cell: &Cell| match cell {
         Cell::Text(text) => Value::from(text.as_str()),
         Cell::Integer(number) => Value::from(*number),
@@ -24,7 +62,7 @@ pub fn parameters(cells: &[Cell]) -> Vec<Value> {
 }
 
 /// A row that was found. A whole number is an integer, as numbers of JavaScript are both.
-pub fn cells(row: Vec<Value>) -> Vec<Cell> {
+fn cells(row: Vec<Value>) -> Vec<Cell> {
     let one = |value| match value {
         Value::String(text) => Cell::Text(text),
         Value::Number(number) => {
@@ -42,7 +80,7 @@ pub fn cells(row: Vec<Value>) -> Vec<Cell> {
 /// A table as `js/sqlite/` names it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NamedTable {
+pub(super) struct NamedTable {
     app_id: Option<Text>,
     table: Option<Text>,
     name: Option<String>,
@@ -51,7 +89,7 @@ pub struct NamedTable {
 
 impl NamedTable {
     /// The table; `None` if it has no name.
-    pub fn tracked(self) -> Option<Tracked> {
+    pub(super) fn tracked(self) -> Option<Tracked> {
         let stream = match (self.app_id, self.table) {
             (Some(app), Some(name)) => Stream::Rows(Table { app, name }),
             _ => Stream::Records,
@@ -61,20 +99,5 @@ impl NamedTable {
             table: self.name?,
             key: self.key,
         })
-    }
-}
-
-impl Serialize for Wanted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut one = serializer.serialize_map(None)?;
-        if let Stream::Rows(table) = &self.stream {
-            one.serialize_entry("appId", &table.app)?;
-            one.serialize_entry("table", &table.name)?;
-        }
-        if let Some((test, values)) = &self.test {
-            one.serialize_entry("test", test)?;
-            one.serialize_entry("values", values)?;
-        }
-        one.end()
     }
 }

@@ -19,7 +19,7 @@ pub struct HandleLog {
     /// The streams as they were last read.
     pub streams: KnownStreams,
     /// What was in place when it was last looked at outside of a transaction of the app's.
-    known: RefCell<Option<Known>>,
+    known: RefCell<Option<KnownApp>>,
     /// Where the log ended then.
     settled: Cell<Option<u64>>,
     /// The mark of the last look within a transaction of the app's.
@@ -27,7 +27,7 @@ pub struct HandleLog {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownApp {
     version: u64,
     tables: Rc<[Tracked]>,
 }
@@ -45,7 +45,7 @@ pub struct Came {
 struct Left<T> {
     done: T,
     head: u64,
-    known: Option<Known>,
+    known: Option<KnownApp>,
     mark: Option<String>,
 }
 
@@ -138,7 +138,7 @@ impl HandleLog {
                 known: if is_the_apps {
                     None
                 } else {
-                    Some(Known {
+                    Some(KnownApp {
                         version: version(sql)?,
                         tables,
                     })

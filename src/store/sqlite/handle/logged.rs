@@ -2,10 +2,12 @@
 //! they are, and what is noted of them, is decided by [`HandleLog`].
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::log::{self, Plane, Sql};
-use super::app::{Accepted, AppHandle, Wanted};
+use super::app::{Accepted, AppHandle, WantedKey};
+use super::json::written;
 use super::keys::{filled, place_of, test_of, times_of};
 use super::known::{Came, HandleLog};
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
@@ -88,7 +90,7 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
             let (view, found, wanted) = log.read(&self.at, |sql, tables| {
                 let mut wanted = Vec::new();
                 let view = log::look(sql, (log.plane, &log.streams), &look, &mut |stream, key| {
-                    wanted.push(Wanted {
+                    wanted.push(WantedKey {
                         stream: stream.clone(),
                         key: key.to_owned(),
                         test: test_of(tables, stream, key),
@@ -96,7 +98,8 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
                     Ok(vec![place_of(stream, key, wanted.len() - 1)])
                 })?;
                 let is_any = !wanted.is_empty();
-                let found = is_any.then(|| self.at.find(sql, &wanted)).transpose()?;
+                let found = is_any.then(|| self.at.find(sql, &written(&wanted)?));
+                let found = found.transpose()?;
                 Ok((view, found, wanted))
             })?;
             let Some(found) = found else {
@@ -123,7 +126,9 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
     ) -> Result<Vec<Outcome>> {
         let log = self.log()?;
         let accepted = log.write(&self.at, None, |sql, tables| {
-            let Some(accepted) = self.at.take_now(sql, tables, &items)? else {
+            let keys = tables.iter().map(|table| (&table.table, table.key_of("")));
+            let keys = written(&keys.collect::<BTreeMap<_, _>>())?;
+            let Some(accepted) = self.at.take_now(sql, &keys, &items)? else {
                 return Ok(None);
             };
             let hashes = hashes_of(&items, &accepted);

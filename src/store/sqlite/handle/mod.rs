@@ -11,8 +11,8 @@ mod keys;
 mod known;
 mod logged;
 
-pub use self::app::{Accepted, AppHandle, Wanted};
+pub use self::app::{Accepted, AppHandle, WantedKey};
 pub use self::choice::{Choice, rows_between};
-pub use self::json::{NamedTable, cells, parameters};
+pub use self::json::AskHandle;
 pub use self::known::HandleLog;
 pub use self::logged::Logged;

@@ -1,13 +1,10 @@
 //! Comparing ranges of keys with what another side holds of them.
 
+use super::look::Fetch;
 use super::sql::{Plane, Sql, number, string, text};
 use crate::error::Result;
-use crate::protocol::item::Item;
 use crate::protocol::log::{Digest, Found, Key, LEAF, Range, Reply, Span, Stream, split};
 use crate::protocol::text::Text;
-
-/// Reads the items that lie under a key.
-type Fetch<'a, B> = &'a mut dyn FnMut(&Stream, &str) -> Result<Vec<Item<B>>>;
 
 /// What this log holds of ranges.
 pub fn digests(sql: &dyn Sql, plane: Plane, ranges: &[Range]) -> Result<Vec<Digest>> {

@@ -81,14 +81,14 @@ pub fn look<B>(
     })
 }
 
-struct Found {
+struct FoundEntries {
     entries: Vec<(u64, Stream, String)>,
     upto: u64,
     more: bool,
 }
 
 /// At most as many entries as are wanted, without those that came from where they would go.
-fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<Found> {
+fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<FoundEntries> {
     let mut skipped: HashMap<u64, u64> = HashMap::new();
     for cursor in &look.skip.0 {
         let query = plane.sql("SELECT id FROM @_peers WHERE generation = ?1");
@@ -101,7 +101,7 @@ fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<Found
         "SELECT e.seq, s.name, e.key, e.origin, e.origin_seq FROM @ AS e JOIN @_streams AS s ON s.id = e.stream
           WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
     );
-    let mut found = Found {
+    let mut found = FoundEntries {
         entries: Vec::new(),
         upto: after,
         more: false,

@@ -6,12 +6,12 @@ use http::HeaderMap;
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
-use super::Channel;
+use crate::protocol::grant::Grant;
 use crate::transport::routes::Found;
 
 /// What a caller asks for, whatever the protocol and the spelling.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct AccessRequest {
     method: String,
     url: String,
     channel: String,
@@ -22,15 +22,15 @@ pub struct Wanted {
     remote_address: Option<IpAddr>,
 }
 
-impl Wanted {
-    /// What this request of the `channel` with a prefix wants.
+impl AccessRequest {
+    /// What this request of the channel with a prefix wants; `most` is what its callers may do at most.
     pub(super) fn new(
-        (channel, prefix): (&Channel, &str),
+        (prefix, most): (&str, &Grant),
         found: &Found,
         head: &Parts,
         caller: Option<IpAddr>,
     ) -> Self {
-        let apps = channel.grant.apps.iter().flatten();
+        let apps = most.apps.iter().flatten();
         let mut apps = apps.map(ToString::to_string);
         Self {
             method: head.method.to_string(),

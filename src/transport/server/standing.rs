@@ -1,0 +1,68 @@
+//! Whether a server listens, where it may be asked to listen and to close at any time.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use super::listen::Listening;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How it stands with a server.
+#[derive(Debug, Default)]
+pub struct Standing(RefCell<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Starting,
+    Listening(Listening),
+}
+
+impl Standing {
+    /// Listens, as `start` begins it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where it listens already; what `start` fails with.
+    pub async fn listen<T>(
+        &self,
+        start: impl AsyncFnOnce() -> Result<(Listening, T)>,
+    ) -> Result<T> {
+        if !matches!(*self.0.borrow(), State::Closed) {
+            let what = "the server listens already; close it first";
+            return Err(Error::new(ErrorKind::InvalidArgument, "listen", what));
+        }
+        self.0.replace(State::Starting);
+        let started = start().await;
+        let (state, started) = match started {
+            Ok((listening, started)) => (State::Listening(listening), Ok(started)),
+            Err(error) => (State::Closed, Err(error)),
+        };
+        self.0.replace(state);
+        started
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listening(Listening::address)
+    }
+
+    /// Closes it, if it listens, and answers what waits until it is closed.
+    pub fn begin_to_close(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.listening(Listening::close)
+    }
+
+    /// It may listen again, if it is closed.
+    pub fn closed(&self) {
+        // Only the first of several that waited finds it listening still.
+        if self.listening(Listening::is_over) == Some(true) {
+            self.0.replace(State::Closed);
+        }
+    }
+
+    fn listening<T>(&self, of: impl FnOnce(&Listening) -> T) -> Option<T> {
+        match &*self.0.borrow() {
+            State::Listening(listening) => Some(of(listening)),
+            State::Closed | State::Starting => None,
+        }
+    }
+}
