@@ -268,7 +268,7 @@ test("a place that is none is refused", async (t) => {
 test("over native stores alone the JavaScript thread has no part in an exchange", async (t) => {
   const side = await serverOf(t);
   const body = JSON.stringify({ watermarks: {}, records: [recordOf("r", at(1, "a"))] });
-  const script = `fetch(${JSON.stringify(`${side.url}/sync/exchange`)}, { method: "POST", body: ${JSON.stringify(body)} })
+  const script = `fetch(${JSON.stringify(`${side.url}/sync/exchange`)}, { method: "POST", headers: { "content-type": "application/json" }, body: ${JSON.stringify(body)} })
     .then((response) => response.json()).then((answer) => console.log(answer.records[0].id));`;
   // This thread waits for the caller, and does nothing else meanwhile.
   const said = execFileSync(process.execPath, ["-e", script], { timeout: 30_000 });

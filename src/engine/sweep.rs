@@ -203,6 +203,14 @@ impl<B> Sweep<B> {
         }
         self.shipped.lower_below(hlc);
         self.backlog.forget();
+        // What is held later does not keep its node from being offered from there on: it is tried again behind that.
+        if self
+            .stopped
+            .get(&hlc.node_id)
+            .is_some_and(|stop| stop > hlc)
+        {
+            self.stopped.remove(&hlc.node_id);
+        }
     }
 
     /// Everything is offered, whatever the peer was sent and says that it holds.

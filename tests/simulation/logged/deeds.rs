@@ -68,6 +68,7 @@ impl World {
                 self.start(*place);
                 self.forget_what_nobody_has();
                 self.loses_what_children_hold(*place);
+                self.wiped.borrow_mut().insert(*place);
             }
             Deed::Remove {
                 place,
@@ -126,7 +127,10 @@ impl World {
             }
         }
         if whole && !snapshot.blind {
-            self.blind.borrow_mut().remove(&place);
+            // What the state says beside a peer without a log stays as it was.
+            if self.every_neighbour_exchanges_by_logs(place) {
+                self.blind.borrow_mut().remove(&place);
+            }
         } else {
             self.blind.borrow_mut().insert(place);
         }

@@ -61,6 +61,8 @@ pub struct World {
     pub blind: RefCell<BTreeSet<usize>>,
     /// Places without logs at which something that came in is held, in memory alone.
     pub holding_in_memory: RefCell<BTreeSet<usize>>,
+    /// Places that lost everything.
+    pub wiped: RefCell<BTreeSet<usize>>,
     /// Objects that were removed by hand somewhere.
     pub removed_objects: RefCell<BTreeSet<String>>,
     /// An app put an older version in the place of a newer one.
@@ -97,6 +99,7 @@ impl World {
             stamps: RefCell::default(),
             blind: RefCell::default(),
             holding_in_memory: RefCell::default(),
+            wiped: RefCell::default(),
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
@@ -373,6 +376,12 @@ impl World {
     pub fn put(&self, write: &Write, hlc: &Hlc, behind: bool) {
         let node = &self.nodes[write.place];
         let before = self.holding(write.place);
+        // What a place stamps anew covers what its old self wrote, to those who go by watermarks.
+        if self.wiped.borrow().contains(&write.place)
+            && !self.every_neighbour_exchanges_by_logs(write.place)
+        {
+            self.blind.borrow_mut().insert(write.place);
+        }
         for item in node.put(write, hlc, behind) {
             let known = before.get(&key_of(&item));
             if known.is_some_and(|known| known.hlc > *hlc) {
