@@ -9,16 +9,17 @@ use crate::protocol::message::{Answer, Refusal};
 use super::apply::Arrival;
 use super::apply_logged::{Rules, apply_logged};
 use super::caller::Engine;
+use super::change_log::Waiting;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
 use super::outgoing::{Outgoing, SentPlane};
-use super::planes::{fetch, hash_of, keyed};
+use super::planes::{fetch, hash_of, keyed, note};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{KnownPeer, Pair, Planes, Session, Wait, kind_of};
 use super::step::Step;
-use super::stuck::{Lesson, Still, Stuck, Waits};
-use super::waiting::{note_waiting, sources};
+use super::stuck::{Lesson, Still, Stuck, Waits, is_record};
+use super::waiting::{note_waiting, notes_of, sources};
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -70,15 +71,8 @@ where
         (answer, told): (Answer<S::Body>, LogAnswer),
         only_heard: bool,
     ) -> Result<Step<S::Body>> {
-        // What waits now waits for the log that the peer has now.
-        for (pair, told) in [
-            (&mut pairs.records, &told.records),
-            (&mut pairs.rows, &told.rows),
-        ] {
-            if let (Some(pair), Some(told)) = (pair, told) {
-                pair.id.clone_from(&told.id);
-            }
-        }
+        self.wait_for_present_logs(session, &mut pairs, &told)
+            .await?;
         let mut lesson = Lesson::default();
         let not_taken = learn_of_sent(session, &out, (&answer, &told), &mut lesson);
         let came = !answer.items.is_empty();
@@ -138,6 +132,33 @@ where
             only_heard,
             rewound,
         })
+    }
+
+    /// What waits now waits for the logs that the peer has now: where one of them is another log than before, what waited
+    /// for that is noted again.
+    async fn wait_for_present_logs(
+        &self,
+        session: &Session<S::Body>,
+        pairs: &mut Planes<Pair>,
+        told: &LogAnswer,
+    ) -> Result<()> {
+        let is_other = |pair: &Option<Pair>, told: &Option<PlaneAnswer>| {
+            let both = pair.as_ref().zip(told.as_ref());
+            both.is_some_and(|(pair, told)| pair.id != told.id)
+        };
+        let records = is_other(&pairs.records, &told.records);
+        let rows = is_other(&pairs.rows, &told.rows);
+        for (pair, told) in [
+            (&mut pairs.records, &told.records),
+            (&mut pairs.rows, &told.rows),
+        ] {
+            if let (Some(pair), Some(told)) = (pair, told) {
+                pair.id.clone_from(&told.id);
+            }
+        }
+        let of_other = |waits: &Waiting| if is_record(&waits.key) { records } else { rows };
+        let again: Vec<_> = session.all_waiting().filter(of_other).collect();
+        note(&self.side, notes_of(pairs, &again, &[])).await
     }
 
     /// Takes in the items that came, and fetches their objects. Also returns whether any has one.

@@ -234,21 +234,19 @@ impl<B: Clone> Session<B> {
         let is_known = self.held.get(&at).is_some_and(|known| {
             known.code == held.code && (known.hlc == held.hlc || held.body.is_none())
         });
-        let waits = Waiting {
-            key: key.clone(),
-            direction: held.direction,
-            hlc: (held.hlc != Hlc::zero()).then(|| held.hlc.clone()),
-            code: held.code.clone(),
-            reason: held.error.to_string(),
-            since_ms: 0,
-            attempts: 0,
-        };
+        let waits = waiting(key, &held);
         self.held.insert(at, held);
         if is_known {
             Wait::Known
         } else {
             Wait::News(waits)
         }
+    }
+
+    /// What waits, as it is noted.
+    pub(super) fn all_waiting(&self) -> impl Iterator<Item = Waiting> {
+        let held = self.held.iter();
+        held.map(|((_, key), held)| waiting(key, held))
     }
 
     /// Begins anew where something could not be noted: what is known of the peer is what the stores say.
@@ -316,4 +314,17 @@ pub(super) fn kind_of(key: &Key) -> ItemKind {
 /// Whether two items are versions of one record, or rows that no more is known of than their tables and times.
 pub(super) fn is_same<B>(item: &Item<B>, kind: &ItemKind, hlc: Option<&Hlc>) -> bool {
     item.kind == *kind && hlc == Some(&item.hlc)
+}
+
+/// An item that begins to wait.
+fn waiting<B>(key: &Key, held: &Held<B>) -> Waiting {
+    Waiting {
+        key: key.clone(),
+        direction: held.direction,
+        hlc: (held.hlc != Hlc::zero()).then(|| held.hlc.clone()),
+        code: held.code.clone(),
+        reason: held.error.to_string(),
+        since_ms: 0,
+        attempts: 0,
+    }
 }

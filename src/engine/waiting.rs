@@ -182,7 +182,11 @@ pub(super) fn sources(
     }
 }
 
-fn notes_of(pairs: &Planes<Pair>, waits: &[Waiting], settled: &[(Direction, Key)]) -> Planes<Note> {
+pub(super) fn notes_of(
+    pairs: &Planes<Pair>,
+    waits: &[Waiting],
+    settled: &[(Direction, Key)],
+) -> Planes<Note> {
     let of = |pair: &Pair, is_records: bool| Note {
         peer: pair.id.clone(),
         waits: waits
