@@ -289,7 +289,9 @@ test("half an object that a killed process left is nobody's, and goes with the n
   const socket = connect(await place.says("port"), "127.0.0.1");
   socket.on("error", () => {});
   t.after(() => socket.destroy());
-  socket.write("PUT /files/photos%2Fhalf HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n");
+  socket.write(
+    "PUT /files/photos%2Fhalf HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n",
+  );
   socket.write(Buffer.alloc(1_000_000, "half "));
   const written = () =>
     leftIn(folder).reduce((sum, name) => sum + statSync(join(writing(folder), name)).size, 0);
