@@ -173,9 +173,12 @@ impl<S: Side> ChangeLog<S::Body> for Granted<'_, S> {
         let asked = spans.into_iter().zip(&shown);
         let asked = asked.filter_map(|(span, shown)| shown.then_some(span));
         let mut replies = self.stores()?.compare(asked.collect()).await?.into_iter();
-        let reply = |shown: bool| match shown {
-            true => replies.next(),
-            false => Some(Reply::Same),
+        let reply = |shown: bool| {
+            if shown {
+                replies.next()
+            } else {
+                Some(Reply::Same)
+            }
         };
         Ok(shown.into_iter().filter_map(reply).collect())
     }

@@ -22,6 +22,10 @@ use super::outbound::Unordered;
 
 /// See the [module page](self).
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and any of them may hold"
+)]
 pub struct Sweep<B> {
     /// What was received, taken in or held.
     pub(super) received: Watermarks,
@@ -154,7 +158,10 @@ impl<B> Sweep<B> {
     /// Ends this sweep: the next one begins at what is persisted.
     pub(super) fn end(&mut self) {
         // What the peer refused is offered again, whatever else of that time it has, and so is what it may lack.
-        let offers_all = !self.refused.is_empty() || self.perhaps_lacking().next().is_some();
+        let mut held = self.held.iter();
+        let offers_all = !self.refused.is_empty()
+            || self.perhaps_lacking().next().is_some()
+            || held.any(|held| self.is_hidden(held));
         let unordered = std::mem::take(&mut self.unordered);
         let superseded_before = std::mem::take(&mut self.superseded);
         let guards = std::mem::take(&mut self.guards);
@@ -236,8 +243,8 @@ impl<B> Sweep<B> {
                 .and_then(|known| known.get(&held.node_id));
             let reached = self.shipped.get(&held.node_id).min(at_peer).cloned();
             self.shipped.set(held.node_id.clone(), reached);
-            if self.refused.remove(&held.hlc) {
-                // Another item of that timestamp may be there, for which the peer answers.
+            if self.refused.remove(&held.hlc) | self.is_hidden(held) {
+                // Another item of that timestamp, or of a later one, is there, for which the peer answers.
                 self.offers_all = true;
                 self.shipped.lower_below(&held.hlc);
                 if let Some(known) = &mut self.known_at_peer {
@@ -251,6 +258,13 @@ impl<B> Sweep<B> {
         let superseded = superseded.map(|(id, hlc)| (id.clone(), hlc.clone()));
         self.superseded_before.extend(superseded);
         !again.is_empty()
+    }
+
+    /// Whether the item is held on its way out although the peer's watermark is past it: it came late here.
+    fn is_hidden(&self, held: &Held<B>) -> bool {
+        let at_peer = self.known_at_peer.as_ref();
+        held.direction == Direction::Outbound
+            && at_peer.is_some_and(|known| known.covers(&held.hlc))
     }
 
     /// Whether something is held that this round did not try.

@@ -18,7 +18,7 @@ use crate::protocol::watermarks::Watermarks;
 
 type Rows = BTreeMap<Text, Item<Body>>;
 
-/// TableRows in the order in which they were registered.
+/// Tables in the order in which they were registered.
 pub(super) type TableRows = Vec<(Table, Rows)>;
 
 /// The rows of a channel. All clones are one store.

@@ -92,7 +92,10 @@ impl World {
         }
         // Of what could not be noted to wait no longer, each is tried once more.
         let is_unnoted = |deed: &Deed| matches!(deed, Deed::Fault(fault) if fault.operation == Operation::NoteInLog);
-        if self.scenario.deeds.iter().any(is_unnoted) {
+        let has = |what: fn(&Deed) -> bool| self.scenario.deeds.iter().any(what);
+        // And so is what waited for a log that went and came back.
+        let refuses = !self.scenario.lasting.is_empty() || has(Deed::may_lead_to_a_refusal);
+        if has(is_unnoted) || (has(Deed::copies) && refuses) {
             return;
         }
         for place in 0..self.nodes.len() {
