@@ -91,7 +91,9 @@ pub(super) async fn overtaken<S: Side>(
     }
     let lacks = |view: &Option<View<S::Body>>, seen: &Option<Cursor>| {
         let both = view.as_ref().zip(seen.as_ref());
-        both.is_some_and(|(view, seen)| seen.seq > 0 && !view.history.has(seen))
+        both.is_some_and(|(view, seen)| {
+            seen.generation.name() != NO_GENERATION && !view.history.has(seen)
+        })
     };
     told.is_other = lacks(&views.records, &seen.records) || lacks(&views.rows, &seen.rows);
     told.seen = Seen {
@@ -101,10 +103,12 @@ pub(super) async fn overtaken<S: Side>(
     Ok(Some(told))
 }
 
+/// The stretch of a log in which nothing was written yet.
+const NO_GENERATION: &str = "0";
+
 /// Up to where a log was looked at. One in which nothing was written yet has a beginning too: what comes next has then
 /// been seen from there on.
 fn end_of<B>(view: &View<B>) -> Option<Cursor> {
-    const NO_GENERATION: &str = "0";
     let begin = || Generation::new(NO_GENERATION).map(|generation| Cursor { generation, seq: 0 });
     view.history.at(view.upto).or_else(begin)
 }
@@ -113,6 +117,21 @@ fn end_of<B>(view: &View<B>) -> Option<Cursor> {
 fn is_first_look(before: &Seen, now: &Seen) -> bool {
     let is_new = |before: &Option<Cursor>, now: &Option<Cursor>| before.is_none() && now.is_some();
     is_new(&before.records, &now.records) || is_new(&before.rows, &now.rows)
+}
+
+/// The positions `before`, in the stretches in which the logs are now.
+fn held_back(before: &Seen, now: &Seen) -> Seen {
+    let at = |before: &Option<Cursor>, now: &Option<Cursor>| match (before, now) {
+        (Some(before), Some(now)) => Some(Cursor {
+            generation: now.generation.clone(),
+            seq: before.seq.min(now.seq),
+        }),
+        _ => before.clone(),
+    };
+    Seen {
+        records: at(&before.records, &now.records),
+        rows: at(&before.rows, &now.rows),
+    }
 }
 
 pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
@@ -168,9 +187,12 @@ impl<B> Sweep<B> {
     }
 
     /// Keeps how far logs were `looked` at. As long as everything is offered it is not to be persisted: a program that
-    /// ends would not find out again what has to be offered.
+    /// ends would not find out again what has to be offered. Which logs they are is: watermarks are persisted meanwhile,
+    /// and mean nothing to logs that were put back.
     fn keep(&mut self, now: &mut Persisted, looked: LogPositions) {
         if self.offers_all {
+            now.logs.seen = held_back(&now.logs.seen, &looked.seen);
+            now.logs.offered = held_back(&now.logs.offered, &looked.offered);
             self.looked = Some(looked);
         } else {
             self.looked = None;
