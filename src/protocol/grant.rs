@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::hlc::NodeId;
 use super::item::{Item, ItemKind};
 use super::text::Text;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a caller may do. By default everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +23,15 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The grant that is written as JSON, for this operation: `{ nodeIds, readOnly, apps }`, each of them optional.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is none.
+    pub fn read(operation: &'static str, json: &str) -> Result<Self> {
+        let read = serde_json::from_str(json);
+        read.map_err(|error| Error::new(ErrorKind::InvalidArgument, operation, error.to_string()))
+    }
+
     /// Whether it leaves nothing out.
     pub fn is_whole(&self) -> bool {
         *self == Self::default()

@@ -62,7 +62,7 @@ impl JsChannel {
             storage: JsBlobs(options.object("objectStorageAdapter")?),
             authorize: options.function("authorize")?,
             grant: match options.string("apps")? {
-                Some(json) => Arc::new(grant("apps", &json)?),
+                Some(json) => Arc::new(Grant::read("apps", &json)?),
                 None => Arc::default(),
             },
             max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
@@ -119,16 +119,16 @@ impl LocalChannel for JsChannel {
             &self.env,
             "authorize",
             |scope| {
-                let request = match request {
-                    Some(request) => request.value(scope)?,
-                    None => scope.undefined()?,
-                };
-                let args = [request, scope.text(&wanted.to_json().to_string())?];
+                let given =
+                    request.map_or_else(|| scope.undefined(), |given| given.value(scope))?;
+                let args = [given, scope.text(&wanted.to_json().to_string())?];
                 scope.call(scope.undefined()?, authorize.value(scope)?, &args)
             },
             |scope, answer| {
                 let granted = scope.as_string(answer);
-                granted.map(|json| grant("authorize", &json)).transpose()
+                granted
+                    .map(|json| Grant::read("authorize", &json))
+                    .transpose()
             },
         )
         .await
@@ -165,11 +165,6 @@ impl LocalChannel for JsChannel {
     fn warn(&self, message: &str, error: Option<&Error>) {
         warn(&self.env, message, error);
     }
-}
-
-/// A grant, as `js/authorize.js` writes it.
-fn grant(operation: &'static str, json: &str) -> Result<Grant> {
-    serde_json::from_str(json).map_err(|error| invalid(operation, &error.to_string()))
 }
 
 /// Headers by their names, each a text.
