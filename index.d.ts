@@ -977,19 +977,6 @@ interface HttpSyncChannelOptions<Request> {
    * Both arguments say what is wanted, in one form whatever the protocol and the spelling. Behind `node:http` the first
    * is the request as well, on which an app may have noted who the caller is; its `url` is what the caller wrote, and a
    * key has more than one spelling there (`/files/%70rivate`): a rule about files belongs on `key`.
-   *
-   * @example
-   * ```ts
-   * const phones = new Map([["phone-1", createHash("sha256").update(process.env.PHONE_1).digest()]]);
-   * const authorize = ({ headers, route, key }) => {
-   *   const [, node, token] = /^Bearer ([^.]+)\.(.+)$/.exec(headers.authorization ?? "") ?? [];
-   *   const known = phones.get(node);
-   *   // Hashes have one length, and are compared in a time that tells nothing of them.
-   *   if (!known || !timingSafeEqual(known, createHash("sha256").update(token).digest())) return false;
-   *   if (route === "file" && key?.startsWith("private/")) return false;
-   *   return { nodeIds: [node] };
-   * };
-   * ```
    */
   readonly authorize?: (
     request: Request & HttpSyncWanted,
