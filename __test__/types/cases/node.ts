@@ -68,5 +68,21 @@ sync.createHttpSyncHandler({ ...stores, authorize: () => "yes" });
 sync.createHttpSyncHandler({ ...stores, authorize: (_request, { key }) => key !== "private" });
 // @ts-expect-error: an exchange has no key
 sync.createHttpSyncHandler({ ...stores, authorize: (_req, { key }) => key.startsWith("a") });
+const grant: sync.HttpSyncGrant = { nodeIds: ["phone"], readOnly: false, apps: ["notes"] };
+sync.createHttpSyncServer({
+  ...stores,
+  apps: ["notes"],
+  allowedHosts: ["sync.home"],
+  authorize: async ({ channel, route, appId, remoteAddress, headers }) =>
+    channel === "/" && route !== "unknown" && headers.cookie && remoteAddress && appId === "notes"
+      ? grant
+      : false,
+});
+sync.createHttpSyncHandler({
+  ...stores,
+  authorize: (req) => !req.socket.destroyed && req.channel === "/",
+});
+// @ts-expect-error: a grant names what it limits
+sync.createHttpSyncServer({ ...stores, authorize: () => ({ readonly: true }) });
 
 export { data, port, put, results, source, usable };
