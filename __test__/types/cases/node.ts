@@ -69,14 +69,13 @@ sync.createHttpSyncHandler({ ...stores, authorize: (_request, { key }) => key !=
 // @ts-expect-error: an exchange has no key
 sync.createHttpSyncHandler({ ...stores, authorize: (_req, { key }) => key.startsWith("a") });
 const grant: sync.HttpSyncGrant = { nodeIds: ["phone"], readOnly: false, apps: ["notes"] };
+const letIn = async ({ channel, route, appId, remoteAddress, headers }: sync.HttpSyncWanted) =>
+  channel === "/" && route !== "unknown" && headers.cookie && remoteAddress && appId === "notes"
+    ? grant
+    : false;
 sync.createHttpSyncServer({
-  ...stores,
-  apps: ["notes"],
+  channels: { "/": { ...stores, apps: ["notes"], authorize: letIn } },
   allowedHosts: ["sync.home"],
-  authorize: async ({ channel, route, appId, remoteAddress, headers }) =>
-    channel === "/" && route !== "unknown" && headers.cookie && remoteAddress && appId === "notes"
-      ? grant
-      : false,
 });
 sync.createHttpSyncHandler({
   ...stores,
