@@ -70,7 +70,7 @@ sync.createHttpSyncHandler({ ...stores, authorize: (_request, { key }) => key !=
 sync.createHttpSyncHandler({ ...stores, authorize: (_req, { key }) => key.startsWith("a") });
 const grant: sync.HttpSyncGrant = { nodeIds: ["phone"], readOnly: false, apps: ["notes"] };
 const letIn = async ({ channel, route, appId, remoteAddress, headers }: sync.HttpSyncWanted) =>
-  channel === "/" && route !== "unknown" && headers.cookie && remoteAddress && appId === "notes"
+  channel === "/" && route !== "unknown" && headers["cookie"] && remoteAddress && appId === "notes"
     ? grant
     : false;
 sync.createHttpSyncServer({
