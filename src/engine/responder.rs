@@ -144,7 +144,10 @@ impl<S: Side> Responder<S> {
                 None
             }
         };
-        if let Some(held) = &coverage
+        if grant.apps.is_some() {
+            // The clock hears of everything, whatever of it this caller is shown.
+            self.clock_hears().await;
+        } else if let Some(held) = &coverage
             && !self.clock_has_heard.swap(true, Ordering::Relaxed)
         {
             hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
