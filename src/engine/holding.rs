@@ -120,7 +120,7 @@ where
 
     pub(super) fn note_withheld(&self, sweep: &mut Sweep<S::Body>, withheld: Vec<Refusal>) {
         for refusal in withheld {
-            sweep.note_at_peer(&refusal);
+            sweep.superseded.note_at_peer(&refusal);
             let held = Held::withheld(refusal);
             if sweep.hold(held.clone()) {
                 held.warn(self.side.log());

@@ -68,6 +68,7 @@ pub mod session;
 pub mod shipment;
 mod step;
 mod stuck;
+mod superseded;
 pub mod sweep;
 mod waiting;
 pub mod watch;

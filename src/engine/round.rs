@@ -194,7 +194,7 @@ where
         warn_of_failed_rows(&self.side, &arrivals);
         let inbound = self.fetch(arrivals).await;
 
-        sweep.superseded.extend(inbound.not_stored());
+        sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
         let shipped = (&outbound.shipped[..], &mut outbound.runs);

@@ -54,7 +54,7 @@ where
             let end = items.last().map(|item| item.hlc.clone());
             let (lost, items): (Vec<_>, Vec<_>) = items
                 .into_iter()
-                .partition(|item| sweep.was_superseded(item));
+                .partition(|item| sweep.superseded.was_known(item));
             let replaces = replaces.then_some(&sweep.not_stored);
             let brought = self.bring_over(items, replaces).await;
             let only_hears = brought.is_none();
@@ -62,9 +62,7 @@ where
             let mut outbound = brought.unwrap_or_default();
             for item in lost.iter().filter(|_| !only_hears) {
                 outbound.runs.note(&item.hlc, true);
-                if let Some(id) = item.kind.record_id() {
-                    sweep.left_out.insert(id.clone(), item.hlc.clone());
-                }
+                sweep.superseded.note_left_out(item);
             }
             let advertised = sweep.advertised(own);
             let shipped_after = sweep.floor_of(&outbound.shipped, peer);
@@ -159,7 +157,7 @@ where
                 .iter()
                 .filter(|item| sweep.shipped.covers(&item.hlc));
             let (lost, again): (Vec<_>, Vec<_>) =
-                shipped.partition(|item| sweep.is_superseded(item));
+                shipped.partition(|item| sweep.superseded.is_known(item));
             if lost.is_empty() && again.is_empty() {
                 return Ok((page, refused));
             }

@@ -10,15 +10,15 @@ use std::collections::{HashMap, HashSet};
 
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::Item;
 use crate::protocol::log::LogPositions;
-use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::guards::Guards;
 use super::held::{Direction, Held};
 use super::outbound::Unordered;
+use super::superseded::Superseded;
 
 /// See the [module page](self).
 #[derive(Debug)]
@@ -41,17 +41,10 @@ pub struct Sweep<B> {
     pub(super) broken: HashSet<NodeId>,
     /// Nodes that the strict order stops on their way in.
     pub(super) gapped: HashSet<NodeId>,
-    /// Records whose newer version came in and could not be stored: what was shipped of them lost at the
-    /// peer, which is no refusal.
-    pub(super) superseded: HashMap<Text, Hlc>,
+    /// What was shipped and lost at the peer, which is no refusal.
+    pub(super) superseded: Superseded,
     /// The keys of objects whose newest items came in and could not be stored.
     pub(super) not_stored: HashSet<Text>,
-    /// The same as the sweep before found it out. Such a version is not sent again: it would lose again, and each
-    /// round would count it as work.
-    pub(super) superseded_before: HashMap<Text, Hlc>,
-    /// The versions that were left out for that. If the peer has lost the newer version meanwhile, this sweep does not
-    /// find them superseded, and the next one sends them.
-    pub(super) left_out: HashMap<Text, Hlc>,
     /// A table could not be scanned in this sweep: what was shipped may have passed its rows.
     pub(super) blind: bool,
     /// Per node of which the peer turned out to hold less than it had said: what it had said. What was
@@ -92,9 +85,7 @@ impl<B> Default for Sweep<B> {
             refused: HashSet::new(),
             broken: HashSet::new(),
             gapped: HashSet::new(),
-            superseded: HashMap::new(),
-            superseded_before: HashMap::new(),
-            left_out: HashMap::new(),
+            superseded: Superseded::default(),
             not_stored: HashSet::new(),
             blind: false,
             rewound: HashMap::new(),
@@ -160,13 +151,13 @@ impl<B> Sweep<B> {
         // What the peer refused is offered again, whatever else of that time it has, and so is what it may lack.
         let mut held = self.held.iter();
         let offers_all = !self.refused.is_empty()
-            || self.perhaps_lacking().next().is_some()
+            || self.superseded.perhaps_lacking().next().is_some()
             || held.any(|held| self.is_hidden(held));
         let unordered = std::mem::take(&mut self.unordered);
-        let superseded_before = std::mem::take(&mut self.superseded);
+        let superseded = std::mem::take(&mut self.superseded).after();
         let guards = std::mem::take(&mut self.guards);
         *self = Self {
-            superseded_before,
+            superseded,
             unordered,
             offers_all,
             guards,
@@ -254,9 +245,7 @@ impl<B> Sweep<B> {
             self.stopped.remove(&held.node_id);
             self.oversized.remove(&held.hlc);
         }
-        let superseded = self.superseded.iter();
-        let superseded = superseded.map(|(id, hlc)| (id.clone(), hlc.clone()));
-        self.superseded_before.extend(superseded);
+        self.superseded.keep();
         !again.is_empty()
     }
 
@@ -275,32 +264,7 @@ impl<B> Sweep<B> {
     /// Whether the peer has been sent this item in this sweep, holds less of its node, and nothing newer
     /// explains it.
     pub(super) fn looks_refused(&self, item: &Item<B>) -> bool {
-        self.shipped.covers(&item.hlc) && !self.is_superseded(item)
-    }
-
-    /// Whether a newer version of this record came in, stored or not, or is known to be at the peer.
-    pub(super) fn is_superseded(&self, item: &Item<B>) -> bool {
-        is_superseded(&self.superseded, item)
-    }
-
-    /// Whether the sweep before found that out.
-    pub(super) fn was_superseded(&self, item: &Item<B>) -> bool {
-        is_superseded(&self.superseded_before, item)
-    }
-
-    /// Notes that the peer has this version of an item, which it cannot send.
-    pub(super) fn note_at_peer(&mut self, refusal: &Refusal) {
-        if let (ItemKind::Record(id), Some(hlc)) = (&refusal.kind, &refusal.hlc) {
-            self.superseded.insert(id.clone(), hlc.clone());
-        }
-    }
-
-    /// What was left out, and was not found to be superseded in this sweep too.
-    fn perhaps_lacking(&self) -> impl Iterator<Item = &Hlc> {
-        let newer = |id: &Text| self.superseded.get(id);
-        let left_out = self.left_out.iter();
-        left_out
-            .filter_map(move |(id, hlc)| newer(id).is_none_or(|newer| newer <= hlc).then_some(hlc))
+        self.shipped.covers(&item.hlc) && !self.superseded.is_known(item)
     }
 
     /// What the request says was seen.
@@ -432,7 +396,8 @@ impl<B> Sweep<B> {
         let bound = |(node, hlc): (&NodeId, &Hlc)| {
             let before = persisted.get(node);
             let mut reached = Some(hlc);
-            let lacking = self.perhaps_lacking().filter(|hlc| hlc.node_id == *node);
+            let lacking = self.superseded.perhaps_lacking();
+            let lacking = lacking.filter(|hlc| hlc.node_id == *node);
             let stop = self.stopped.get(node).into_iter().chain(lacking).min();
             if let Some(stop) = stop.filter(|stop| hlc >= *stop) {
                 let known_before_stop = [before, self.shipped.get(node)].into_iter().flatten();
@@ -453,10 +418,4 @@ fn newest(hlcs: &[Hlc]) -> Watermarks {
         newest.advance(hlc);
     }
     newest
-}
-
-fn is_superseded<B>(newer: &HashMap<Text, Hlc>, item: &Item<B>) -> bool {
-    let id = item.kind.record_id();
-    id.and_then(|id| newer.get(id))
-        .is_some_and(|newer| *newer > item.hlc)
 }

@@ -76,10 +76,10 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
     }
 }
 
-/// The way back from another thread to where the app lives, and who is asked there for headers, found by numbers.
+/// The way back from another thread to where the app lives, and the apps that are asked there for headers, by number.
 pub struct WayBack<A, C> {
     queue: TaskQueue<A>,
-    /// Who is asked.
+    /// The apps that are asked.
     pub apps: Vec<C>,
 }
 

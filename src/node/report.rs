@@ -97,7 +97,7 @@ impl Events for JsEvents {
         let stop = self.reconciling.borrow().stop.clone();
         match stop.map(|stop| watch(self.clock.env(), stop.stopped())) {
             Some(Ok(stopped)) => stopped.await,
-            // Without a signal, and where nothing can be waited for any more, nobody calls it off.
+            // Without a signal, and where nothing can be waited for any more, it is never called off.
             Some(Err(_)) | None => std::future::pending().await,
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::error::Result;
 
-/// One at a time, in the order of asking. Who waits is rung by a number.
+/// One at a time, in the order of asking. A caller that waits is rung by a number.
 #[derive(Debug, Default)]
 pub struct Turns {
     taken: Cell<bool>,

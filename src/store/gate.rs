@@ -1,8 +1,8 @@
 //! The way in and the way out of a store.
 //!
 //! Whoever works in a store holds a [`Pass`]. Closing refuses new passes at once and waits for the ones
-//! that are out, so nothing runs in a store that says it is closed, and nobody who is inside can be kept
-//! waiting by somebody who closes.
+//! that are out, so nothing runs in a store that says it is closed, and no call that is inside is kept
+//! waiting by the one that closes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

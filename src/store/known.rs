@@ -128,8 +128,8 @@ impl Keeper {
 
 /// Begins `work` here, so that it has its place in the line of its store, and lets a thread of the pool end it.
 fn go_on(mut work: Pin<Box<dyn Future<Output = ()> + Send>>) {
-    let mut nobody = Context::from_waker(Waker::noop());
-    if work.as_mut().poll(&mut nobody).is_pending()
+    let mut unheard = Context::from_waker(Waker::noop());
+    if work.as_mut().poll(&mut unheard).is_pending()
         && let Err(error) = blocking::detach("keep a clock", work)
     {
         tracing::warn!(%error, "the clock could not be kept");

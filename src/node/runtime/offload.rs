@@ -61,7 +61,7 @@ pub fn on_threads<T: Send + 'static>(
 }
 
 /// The same for what an app asks of a store: `work` begins here, where it takes its place among
-/// those who want to write, and goes on there. Threads would begin it in an order of their own, and of two
+/// the writers of the store, and goes on there. Threads would begin it in an order of their own, and of two
 /// writes of one record the first could be the one that stays.
 pub fn in_order_on_threads<T: Send + 'static>(
     env: &Rc<Env>,
@@ -71,7 +71,7 @@ pub fn in_order_on_threads<T: Send + 'static>(
     async move {
         let begun = {
             let _entered = threads()?.enter();
-            // Nobody need be woken: whoever takes it over asks it again.
+            // No wake-up is needed: the thread that takes it over polls it again.
             work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         };
         match begun {
@@ -105,7 +105,7 @@ pub async fn on_a_thread<T: Send + 'static, W: Future<Output = Result<T>>>(
     .await
 }
 
-/// Who is to be told that work is done, and its outcome.
+/// Where the outcome of work goes, and the notify that is rung for it.
 struct Done<T> {
     answer: oneshot::Sender<Result<T>>,
     env: Arc<Remote>,
@@ -146,7 +146,7 @@ impl<T> Done<T> {
 }
 
 /// Waits for `event` on the native threads, until the answer is dropped. The wait alone keeps no process
-/// alive; who has an [`Offload`] does.
+/// alive; an [`Offload`] does.
 pub fn watch<T: Send + 'static>(
     env: &Rc<Env>,
     event: impl Future<Output = T> + Send + 'static,

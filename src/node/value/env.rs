@@ -16,7 +16,7 @@ use super::intrinsics::Intrinsic;
 use super::remote::{Remote, failed};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Who runs the rounds of an environment.
+/// What runs the rounds of an environment.
 pub trait Runtime: Any {
     /// Tells rounds what was rung for them, on the JS thread.
     fn hear(&self, env: &Rc<Env>, rung: Vec<u64>);
@@ -57,7 +57,7 @@ impl Env {
         Ok(env)
     }
 
-    /// Who runs its rounds: what `begin` answers, unless something runs them already.
+    /// What runs its rounds: what `begin` returns, unless something runs them already.
     pub fn run_by(&self, begin: impl FnOnce() -> Rc<dyn Runtime>) -> Rc<dyn Any> {
         Rc::clone(self.runtime.get_or_init(begin)) as _
     }
@@ -278,7 +278,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         // A weak one is held by what ends with the environment, or by finalizers that run after its hooks.
         if self.env.is_alive() || matches!(self.form, Form::Hung { .. }) {
-            // SAFETY: this is the environment's thread, and nobody else has the reference.
+            // SAFETY: this is the environment's thread, and this is the only holder of the reference.
             unsafe { sys::napi_delete_reference(self.env.raw, self.reference) };
         }
     }

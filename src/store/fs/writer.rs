@@ -113,7 +113,7 @@ impl Writer {
             self.area.sidecars.remove(&self.key, before);
         }
         if is_plain && let Err(error) = self.area.delete_nested(self.operation, &self.key) {
-            tracing::warn!(%error, "an older copy stays in the second place, where nobody looks");
+            tracing::warn!(%error, "an older copy stays in the second place, which is not read");
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl<C> Handed<C> {
         self.answer.take()
     }
 
-    /// Keeps the rest of the answer, unless nobody will ask for it.
+    /// Keeps the rest of the answer, unless it will not be asked for.
     pub fn go_on(&mut self, pieces: Chunks) {
         self.answer = Some(pieces).filter(|_| !self.is_done);
     }
