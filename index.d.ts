@@ -991,10 +991,20 @@ interface HttpSyncChannelOptions<Request> {
   readonly maxBodyBytes?: number;
   /** The greatest file that may be put, in bytes, unpacked. No limit by default. */
   readonly maxFileBytes?: number;
+  /** The most records and rows of one exchange together. 100,000 by default. More are answered 413. */
+  readonly maxItems?: number;
 }
 
 /** Options of {@link createHttpSyncHandler}. */
-interface HttpSyncServerOptions extends HttpSyncChannelOptions<IncomingMessage> {}
+interface HttpSyncServerOptions extends HttpSyncChannelOptions<IncomingMessage> {
+  /**
+   * What all requests together may hold in memory, in bytes: bodies and answers of exchanges, what is read out of them,
+   * and files that go through an `objectStorageAdapter` of the app's. 256 MiB by default. A request for which there is no
+   * room is answered 503, with `Retry-After`. An exchange needs about three times its unpacked body: with less than that
+   * of `maxBodyBytes`, bodies of that size are never taken.
+   */
+  readonly maxMemoryBytes?: number;
+}
 
 /**
  * A listener for `node:http` that knows the routes. The promise is true where it answered, false where the
@@ -1099,6 +1109,8 @@ interface HttpSyncServerLimits {
   readonly maxRequestsPerAddress?: number;
   /** How many requests of one HTTP/2 connection are in work at one time; others of it wait. 64 by default. */
   readonly maxRequestsPerConnection?: number;
+  /** As of {@link HttpSyncServerOptions}, for all channels together. */
+  readonly maxMemoryBytes?: number;
 }
 
 /** Options of {@link createHttpSyncServer}: one channel at the root, or several by prefix. */

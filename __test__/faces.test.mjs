@@ -33,7 +33,12 @@ const PUBLIC = [
   "createFileSyncEngine",
   "createFsObjectStorage",
   "createHLCClock",
+  "createHttpObjectStorage",
+  "createHttpSyncHandler",
+  "createHttpSyncServer",
+  "createHttpSyncTransport",
   "createInProcessSyncTransport",
+  "createSqliteAppRows",
   "createSqliteDatabaseAdapter",
   "createSqliteSyncStateStore",
   "createSyncEngine",
@@ -58,6 +63,7 @@ test("the ESM and the CommonJS face export the same names", () => {
     Object.keys(face)
       .filter((name) => name !== "default" && name !== "module.exports" && name !== "__esModule")
       .sort();
+  assert.deepEqual(named(sync), PUBLIC);
   assert.deepEqual(named(sync), named(required));
 });
 

@@ -151,6 +151,7 @@ const CHANNEL = {
   },
   maxBodyBytes: count,
   maxFileBytes: count,
+  maxItems: count,
 };
 
 /** Of a handler of 0.1 it is found out at a request what its adapters lack. */
@@ -247,7 +248,7 @@ const OPTIONS = {
     onTick: callback,
   }),
   createHttpObjectStorage: refusing({ ...PEER, forbiddenMeansAbsent: flag }),
-  createHttpSyncHandler: warning(HANDLER),
+  createHttpSyncHandler: warning({ ...HANDLER, maxMemoryBytes: count }),
   [CHANNELS]: refusing(CHANNEL),
   createHttpSyncServer: refusing({
     channels,
@@ -267,6 +268,7 @@ const OPTIONS = {
     maxRequests: count,
     maxRequestsPerAddress: count,
     maxRequestsPerConnection: count,
+    maxMemoryBytes: count,
   }),
   createHttpSyncTransport: warning(PEER),
   createInProcessSyncTransport: warning({

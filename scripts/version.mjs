@@ -1,4 +1,4 @@
-// Fails unless the package, its lock file, the crate, the change log and, where it is given, the tag name
+// Fails unless the package, its lock files, the crate, the change log and, where it is given, the tag name
 // one version:
 //
 //   node scripts/version.mjs [TAG]
@@ -13,6 +13,7 @@ const versions = {
   "package-lock.json": JSON.parse(read("package-lock.json")).packages[""].version,
   "Cargo.toml": found("Cargo.toml", crate),
   "Cargo.lock": found("Cargo.lock", crate),
+  "fuzz/Cargo.lock": found("fuzz/Cargo.lock", crate),
   "CHANGELOG.md": found("CHANGELOG.md", /^## (\d\S*)/m),
 };
 const [tag] = process.argv.slice(2);

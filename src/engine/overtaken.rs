@@ -270,6 +270,10 @@ where
         if late.more {
             sweep.guards.ask_again();
         }
+        if late.seen != looked.offered {
+            // Others write here too: what a pass found before is not all that there is.
+            sweep.backlog.forget();
+        }
         let found = begins_anew || !late.again.is_empty();
         sweep.offers_all |= found;
         looked.offered = late.seen;

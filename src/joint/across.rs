@@ -20,7 +20,7 @@ use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
-    About, AccessRequest, Answers, Authorizer, Channel, FaultLog, File, Files, Later,
+    About, AccessRequest, Answers, Authorizer, Channel, ChannelLimits, FaultLog, File, Files, Later,
 };
 
 /// What of a channel lives on the thread of its adapters.
@@ -78,10 +78,8 @@ pub struct Around {
     pub is_guarded: bool,
     /// What every caller may do at most.
     pub grant: Arc<Grant>,
-    /// The most bytes of an exchange's body, unpacked.
-    pub max_body: u64,
-    /// The most bytes of a file.
-    pub max_file: u64,
+    /// What it allows.
+    pub limits: ChannelLimits,
 }
 
 impl<K: LocalChannel> Across<K> {
@@ -108,8 +106,7 @@ impl<K: LocalChannel> Across<K> {
             authorizer: around.is_guarded.then(guard),
             grant: around.grant,
             log: way,
-            max_body: around.max_body,
-            max_file: around.max_file,
+            limits: around.limits,
         }
     }
 
@@ -252,6 +249,10 @@ impl<K: LocalChannel> Files for Across<K> {
             };
             self.run("put", put).await
         })
+    }
+
+    fn holds_whole_files(&self) -> bool {
+        true
     }
 
     fn delete(&self, key: String) -> Later<'_, ()> {

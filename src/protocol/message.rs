@@ -43,9 +43,15 @@ pub struct Request<B> {
 }
 
 impl<B> Request<B> {
-    /// Whether it compares what both sides hold, and moves nothing.
-    pub fn compares(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| log.compares())
+    /// What its answer may be.
+    pub fn expects(&self) -> Expected {
+        let log = self.log.as_ref();
+        let wanted = log.map_or(0, |log| log.want.len());
+        Expected {
+            compares: log.is_some_and(|log| log.compares()),
+            // The limit is of records and of rows each where a peer reads it so.
+            items: self.limit.saturating_mul(2).saturating_add(wanted),
+        }
     }
 
     /// Takes out what the caller may not write, and says so. What is left does not count as all that was sent.
@@ -71,6 +77,15 @@ impl<B> Request<B> {
         }
         refused
     }
+}
+
+/// What the answer to a request may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// Both sides are compared, and nothing is moved.
+    pub compares: bool,
+    /// It has at most this many items.
+    pub items: usize,
 }
 
 impl<B> Default for Request<B> {

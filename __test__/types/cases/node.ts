@@ -42,6 +42,7 @@ const handler = sync.createHttpSyncHandler({
   ...stores,
   authorize: (req) => req.socket.remoteAddress === "127.0.0.1",
   maxBodyBytes: 1_000_000,
+  maxItems: 10_000,
 });
 // The answering side finds its delta by what an engine's adapter may have.
 sync.createHttpSyncServer({
@@ -76,6 +77,7 @@ const letIn = async ({ channel, route, appId, remoteAddress, headers }: sync.Htt
 sync.createHttpSyncServer({
   channels: { "/": { ...stores, apps: ["notes"], authorize: letIn } },
   allowedHosts: ["sync.home"],
+  maxMemoryBytes: 2 ** 28,
 });
 sync.createHttpSyncHandler({
   ...stores,

@@ -11,7 +11,7 @@ use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
 use crate::node::runtime::{on_threads, spawn_bound, stringify};
 use crate::node::value::{Call, Env, Persistent, Value, bound, brand};
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::message::{Answer, Expected, Request};
 use crate::transport::client::{
     DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, read, text_of,
 };
@@ -34,19 +34,19 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>, options: &Options<'s>) ->
         let request = request_text(call);
         let asking = Rc::clone(&asking);
         spawn_bound(call, async move {
-            let (text, compares) = request?;
-            asking.post(text, compares).await
+            let (text, expected) = request?;
+            asking.post(text, expected).await
         })
     })?;
     brand(scope, scope.object_of(&[("exchange", exchange)])?, native)
 }
 
 /// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
-fn request_text(call: &Call<'_>) -> Result<(Bytes, bool)> {
+fn request_text(call: &Call<'_>) -> Result<(Bytes, Expected)> {
     let (scope, request) = (call.scope, call.arg(0));
-    let compares = read_request(scope, request)?.compares();
+    let expected = read_request(scope, request)?.expects();
     let text = stringify(scope, request)?;
-    Ok((Bytes::copy_from_slice(text.as_bytes()), compares))
+    Ok((Bytes::copy_from_slice(text.as_bytes()), expected))
 }
 
 impl HttpTransport {
@@ -64,26 +64,30 @@ impl HttpTransport {
             max_answer_bytes: Some(self.way.max_answer_bytes()),
             ..request.with_bodies(|body| body.to_json(self.app.env()))?
         };
-        let compares = request.compares();
-        self.post(text_of(&self.app, request).await?, compares)
+        let expected = request.expects();
+        self.post(text_of(&self.app, request).await?, expected)
             .await
     }
 
-    async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Body>> {
+    async fn post(&self, text: Bytes, expected: Expected) -> Result<Answer<Body>> {
         let env = self.app.env();
         match &self.way {
             Way::Own(peer) => peer
-                .post(text, compares)
+                .post(text, expected)
                 .await?
                 .with_bodies(|json| Ok(Body::of(json))),
             Way::Fetch(peer) => {
-                let read = async |fetched| Self::message_in(env, fetched).await;
-                peer.post((&text, compares), read).await
+                let read = async |fetched| Self::message_in(env, fetched, expected.items).await;
+                peer.post((&text, expected), read).await
             }
         }
     }
 
-    async fn message_in(env: &Rc<Env>, fetched: Fetched<Persistent>) -> Result<Answer<Body>> {
+    async fn message_in(
+        env: &Rc<Env>,
+        fetched: Fetched<Persistent>,
+        items: usize,
+    ) -> Result<Answer<Body>> {
         let bytes = env.scope(|scope| {
             let data = fetched.data.value(scope)?;
             let text = scope.as_string(data).map(String::into_bytes);
@@ -94,7 +98,7 @@ impl HttpTransport {
             return env.scope(|scope| read_answer(scope, fetched.data.value(scope)?));
         };
         let content_type = fetched.head.content_type.unwrap_or_default();
-        let answer = on_threads(env, async move { read(&bytes, &content_type) }).await?;
+        let answer = on_threads(env, async move { read(&bytes, &content_type, items) }).await?;
         answer.with_bodies(|json| Ok(Body::of(json)))
     }
 }

@@ -23,7 +23,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
-use crate::transport::server::{AccessRequest, Channel, DEFAULT_MAX_BODY};
+use crate::transport::server::{AccessRequest, Channel, ChannelLimits};
 
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
@@ -31,8 +31,7 @@ pub struct JsChannel {
     storage: JsBlobs,
     authorize: Option<Persistent>,
     grant: Arc<Grant>,
-    max_body: u64,
-    max_file: u64,
+    limits: ChannelLimits,
     env: Rc<Env>,
 }
 
@@ -46,13 +45,6 @@ enum Answering {
 impl JsChannel {
     /// The channel that the options describe.
     pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
-        let bytes = |name, default: u64| {
-            let default = usize::try_from(default).unwrap_or(usize::MAX);
-            options.count(name, default).map(|count| match count {
-                usize::MAX => u64::MAX,
-                count => count as u64,
-            })
-        };
         let answering = match options.object_if_given("transport")? {
             Some(transport) => Answering::Theirs(Peer(transport)),
             None => Answering::Own(Box::new(InProcess::new(options, env)?)),
@@ -65,8 +57,7 @@ impl JsChannel {
                 Some(json) => Arc::new(Grant::read("apps", &json)?),
                 None => Arc::default(),
             },
-            max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
-            max_file: bytes("maxFileBytes", u64::MAX)?,
+            limits: ChannelLimits::read(|name, default| options.count(name, default))?,
             env: Rc::clone(env),
         })
     }
@@ -198,7 +189,6 @@ pub fn across(
         store: store_of::<dyn ObjectStore>(&channel.storage.0)?,
         is_guarded: channel.authorize.is_some(),
         grant: Arc::clone(&channel.grant),
-        max_body: channel.max_body,
-        max_file: channel.max_file,
+        limits: channel.limits.clone(),
     })))
 }

@@ -16,7 +16,7 @@ use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::listen::{Listening, bind};
 use crate::transport::server::origin::Hosts;
-use crate::transport::server::{Channel, Limits, Standing};
+use crate::transport::server::{Budget, Channel, ChannelLimits, Limits, Standing};
 
 /// What is behind a server object.
 struct Server {
@@ -24,6 +24,8 @@ struct Server {
     context: Rc<Context>,
     hosts: Hosts,
     limits: Limits,
+    /// Of all channels.
+    budget: Budget,
     standing: Standing,
 }
 
@@ -41,6 +43,7 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Re
         }),
         hosts: Hosts::read(options.string("allowedHosts")?.as_deref())?,
         limits: Limits::read(|name, default| options.count(name, default))?,
+        budget: ChannelLimits::read(|name, default| options.count(name, default))?.budget,
         standing: Standing::default(),
     });
     let object = scope.object()?;
@@ -113,6 +116,7 @@ async fn start(
         let Some(mut channel) = across(&server.context, &queue, number)? else {
             continue;
         };
+        channel.limits.budget = server.budget.clone();
         let js = server.context.channels.get(number);
         let native = js.map(|js| js.native_answers(&queue, number));
         if let Some(native) = native.transpose()?.flatten() {

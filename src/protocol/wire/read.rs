@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::{Name, is_bearable, record, refusal, row};
@@ -13,13 +13,76 @@ use crate::protocol::item::{Item, NoItem};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Refusal, Request, as_count};
 use crate::protocol::watermarks::Watermarks;
 
+/// A message whose items are found and not built yet.
+pub struct Unread<'a> {
+    malformed: Malformed,
+    fields: Members<'a>,
+    most: usize,
+}
+
+impl<'a> Unread<'a> {
+    /// Finds the items of a request, of which it remembers at most `most` of each kind.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed.
+    pub fn request(text: &'a [u8], most: usize) -> Result<Self> {
+        Self::of("malformed exchange request", text, most)
+    }
+
+    /// The same of an answer.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed.
+    pub fn answer(text: &'a [u8], most: usize) -> Result<Self> {
+        Self::of("malformed exchange answer", text, most)
+    }
+
+    fn of(operation: &'static str, text: &'a [u8], most: usize) -> Result<Self> {
+        let malformed = Malformed(operation);
+        let fields = malformed.fields(text, most)?;
+        Ok(Self {
+            malformed,
+            fields,
+            most,
+        })
+    }
+
+    /// How many items it has, remembered or not.
+    pub fn count(&self) -> usize {
+        self.fields.count
+    }
+
+    /// The request, with the items that were remembered.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed.
+    pub fn into_request(self) -> Result<Request<Json>> {
+        request_of(&self.malformed, self.fields)
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed, or has more items than may be remembered.
+    pub fn into_answer(self) -> Result<Answer<Json>> {
+        let (count, most) = (self.fields.count, self.most);
+        if count > most {
+            let what = format!("it has {count} items where at most {most} may come");
+            return Err(self.malformed.error(what));
+        }
+        answer_of(&self.malformed, self.fields)
+    }
+}
+
 /// Reads a request.
 ///
 /// # Errors
 /// `Sync` if it is malformed.
 pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
-    let malformed = Malformed("malformed exchange request");
-    let fields = malformed.fields(text)?;
+    Unread::request(text, usize::MAX)?.into_request()
+}
+
+fn request_of(malformed: &Malformed, fields: Members<'_>) -> Result<Request<Json>> {
     let limit = match fields.limit {
         None => DEFAULT_PAGE_LIMIT,
         Some(limit) => {
@@ -53,8 +116,10 @@ pub fn read_request(text: &[u8]) -> Result<Request<Json>> {
 /// # Errors
 /// `Sync` if it is malformed.
 pub fn read_answer(text: &[u8]) -> Result<Answer<Json>> {
-    let malformed = Malformed("malformed exchange answer");
-    let fields = malformed.fields(text)?;
+    Unread::answer(text, usize::MAX)?.into_answer()
+}
+
+fn answer_of(malformed: &Malformed, fields: Members<'_>) -> Result<Answer<Json>> {
     if fields.records.is_none() && fields.rows.is_none() {
         return Err(malformed.error("an answer must have `records`, `appSyncableRows` or both"));
     }
@@ -89,12 +154,12 @@ impl Malformed {
         Error::sync(self.0, what)
     }
 
-    fn fields<'a>(&self, text: &'a [u8]) -> Result<Members<'a>> {
+    fn fields<'a>(&self, text: &'a [u8], most: usize) -> Result<Members<'a>> {
         if nests_deeper(text, MAX_DEPTH) {
             return Err(self.error(format!("it must not nest deeper than {MAX_DEPTH}")));
         }
         let mut reader = serde_json::Deserializer::from_slice(text);
-        let fields = reader.deserialize_map(Message).and_then(|fields| {
+        let fields = reader.deserialize_map(Message { most }).and_then(|fields| {
             reader.end()?;
             Ok(fields)
         });
@@ -146,6 +211,8 @@ impl Malformed {
 /// Both messages' fields. `null` is as if a field were not there.
 #[derive(Default)]
 struct Members<'a> {
+    /// How many records and rows there are.
+    count: usize,
     watermarks: Option<Watermarks>,
     records: Option<Vec<&'a RawValue>>,
     rows: Option<Vec<&'a RawValue>>,
@@ -173,7 +240,51 @@ const NAMES: [&str; 11] = [
     "log",
 ];
 
-struct Message;
+struct Message {
+    /// The most items of each kind that are remembered.
+    most: usize,
+}
+
+/// A list of which at most so many are remembered; how many there are is counted.
+struct Counted(usize);
+
+impl<'a> DeserializeSeed<'a> for Counted {
+    type Value = (Option<Vec<&'a RawValue>>, usize);
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_option(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Counted {
+    type Value = (Option<Vec<&'a RawValue>>, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok((None, 0))
+    }
+
+    fn visit_some<D: Deserializer<'a>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_seq(self)
+    }
+
+    fn visit_seq<S: SeqAccess<'a>>(self, mut list: S) -> Result<Self::Value, S::Error> {
+        let (mut found, mut count) = (Vec::new(), 0);
+        while count < self.0
+            && let Some(json) = list.next_element()?
+        {
+            found.push(json);
+            count += 1;
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok((Some(found), count))
+    }
+}
 
 impl<'a> Visitor<'a> for Message {
     type Value = Members<'a>;
@@ -184,11 +295,12 @@ impl<'a> Visitor<'a> for Message {
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Members<'a>, M::Error> {
         let mut fields = Members::default();
+        let (mut records, mut rows) = (0, 0);
         while let Some(place) = map.next_key_seed(Name(&NAMES))? {
             match place {
                 Some(0) => fields.watermarks = map.next_value()?,
-                Some(1) => fields.records = map.next_value()?,
-                Some(2) => fields.rows = map.next_value()?,
+                Some(1) => (fields.records, records) = map.next_value_seed(Counted(self.most))?,
+                Some(2) => (fields.rows, rows) = map.next_value_seed(Counted(self.most))?,
                 Some(3) => fields.limit = map.next_value()?,
                 Some(4) => fields.has_more = map.next_value()?,
                 Some(5) => fields.coverage = map.next_value()?,
@@ -202,6 +314,7 @@ impl<'a> Visitor<'a> for Message {
                 }
             }
         }
+        fields.count = records + rows;
         Ok(fields)
     }
 }

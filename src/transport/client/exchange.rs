@@ -12,7 +12,7 @@ use super::fault::{Failure, SHOWN, broken, refused, status_line, without_secrets
 use super::{Client, Headers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::Answer;
-use crate::protocol::wire::{Json, read_answer};
+use crate::protocol::wire::{Json, Unread};
 use crate::transport::gzip;
 
 const GZIP: &str = "gzip";
@@ -24,7 +24,7 @@ const REFUSES_PACKED: u8 = 2;
 
 impl Client {
     /// Posts the text of a request to `path`. It is packed where that is worth it, `may_pack`, and the peer has
-    /// said in an earlier answer that it takes packed requests.
+    /// said in an earlier answer that it takes packed requests. The answer has at most so many `items`.
     ///
     /// # Errors
     /// `Sync` for a status outside 200–299, an answer that is malformed, too long, late or cut off, and
@@ -34,7 +34,7 @@ impl Client {
         path: &str,
         text: Bytes,
         headers: &Headers,
-        may_pack: bool,
+        (may_pack, items): (bool, usize),
     ) -> Result<Answer<Json>, Failure> {
         self.in_time(async {
             let packed = if may_pack { self.packed(&text)? } else { None };
@@ -51,7 +51,7 @@ impl Client {
                 Some(response) => response,
                 None => self.post(path, text.clone(), headers, false).await?,
             };
-            self.answer(path, response).await
+            self.answer(path, response, items).await
         })
         .await
     }
@@ -82,7 +82,12 @@ impl Client {
         self.send(request.body(body)).await
     }
 
-    async fn answer(&self, path: &str, response: Response) -> Result<Answer<Json>, Failure> {
+    async fn answer(
+        &self,
+        path: &str,
+        response: Response,
+        items: usize,
+    ) -> Result<Answer<Json>, Failure> {
         if !response.status().is_success() {
             return Err(self.refusal(path, response).await);
         }
@@ -96,11 +101,11 @@ impl Client {
             );
         }
         let status = response.status().as_u16();
-        let message = self.message(response).await;
+        let message = self.message(response, items).await;
         message.map_err(|failure| failure.answered(status))
     }
 
-    async fn message(&self, response: Response) -> Result<Answer<Json>, Failure> {
+    async fn message(&self, response: Response, items: usize) -> Result<Answer<Json>, Failure> {
         let content_type = text_of(response.headers(), &CONTENT_TYPE).unwrap_or_default();
         let content_type = content_type.to_owned();
         let packed = text_of(response.headers(), &CONTENT_ENCODING).map(ToOwned::to_owned);
@@ -114,7 +119,7 @@ impl Client {
                 return Err(Error::sync("malformed exchange answer", what).into());
             }
         };
-        Ok(read(&bytes, &content_type)?)
+        Ok(read(&bytes, &content_type, items)?)
     }
 
     /// The bytes of an answer.
@@ -191,14 +196,15 @@ pub fn too_long(most: usize) -> Error {
     )
 }
 
-/// Reads an answer of this content type.
+/// Reads an answer of this content type, which may have so many items.
 ///
 /// # Errors
-/// `Sync` where it is malformed; what it is instead is said where that can be known.
-pub fn read(bytes: &[u8], content_type: &str) -> Result<Answer<Json>> {
+/// `Sync` if it is malformed or has more items; what it is instead is said where that can be known.
+pub fn read(bytes: &[u8], content_type: &str, items: usize) -> Result<Answer<Json>> {
     const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    read_answer(text).map_err(|error| {
+    let answer = Unread::answer(text, items).and_then(Unread::into_answer);
+    answer.map_err(|error| {
         let hint = if text.is_empty() {
             "it is empty"
         } else if content_type.trim_start().starts_with("text/html") {

@@ -15,6 +15,7 @@ use crate::engine::object::page_instead;
 use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Network, Reason, Result};
 use crate::protocol::item::Blob;
+use crate::protocol::message::Expected;
 use crate::protocol::text::Text;
 
 const NOT_FOUND: u16 = 404;
@@ -384,13 +385,13 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         confirmed(blob, size, stat.as_ref())
     }
 
-    /// Posts the text of a message, and reads the answer. `compares` as in [`Head::post`].
+    /// Posts the text of a message, and reads the answer.
     pub async fn post<T>(
         &self,
-        (text, compares): (&Bytes, bool),
+        (text, expected): (&Bytes, Expected),
         read: impl AsyncFn(Fetched<S::Data>) -> Result<T>,
     ) -> Result<T> {
-        let head = Head::post(text, compares);
+        let head = Head::post(text, expected.compares);
         repeat(
             self.retries,
             async |_| {

@@ -13,7 +13,7 @@ use crate::engine::object::{Chunks, Incoming, page_instead};
 use crate::engine::ports::{Blobs, Exchange, Stat};
 use crate::error::{Error, Result};
 use crate::protocol::item::{Blob, Item};
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::message::{Answer, Expected, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::{Json, weigh, write_request};
 use crate::transport::{EXCHANGE_PATH, RECONCILE_PATH};
@@ -271,13 +271,14 @@ pub async fn text_of(caller: &impl Caller, request: Request<Json>) -> Result<Byt
 }
 
 impl<C: Caller> Peer<C> {
-    /// Posts a request that is text already, and reads the answer. `compares` as in [`Head::post`].
-    pub async fn post(&self, text: Bytes, compares: bool) -> Result<Answer<Json>> {
+    /// Posts a request that is text already, and reads the answer.
+    pub async fn post(&self, text: Bytes, expected: Expected) -> Result<Answer<Json>> {
         // What is signed is what is sent.
-        let may_pack = !self.caller.signs();
-        self.ask(&Head::post(&text, compares), |client, head, headers| {
+        let reading = (!self.caller.signs(), expected.items);
+        let head = Head::post(&text, expected.compares);
+        self.ask(&head, |client, head, headers| {
             let text = text.clone();
-            async move { client.exchange(&head.path, text, &headers, may_pack).await }
+            async move { client.exchange(&head.path, text, &headers, reading).await }
         })
         .await
     }
@@ -289,8 +290,8 @@ impl<C: Caller> Exchange<Json> for Peer<C> {
             max_answer_bytes: Some(self.client.max_answer_bytes()),
             ..request
         };
-        let compares = request.compares();
-        self.post(text_of(&self.caller, request).await?, compares)
+        let expected = request.expects();
+        self.post(text_of(&self.caller, request).await?, expected)
             .await
     }
 

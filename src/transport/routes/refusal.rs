@@ -137,6 +137,25 @@ impl Refusal {
         .with(RETRY_AFTER, "1")
     }
 
+    /// What the request needs in memory is not there now.
+    pub fn out_of_memory() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "BUSY",
+            "the requests in work take all memory that they may; try again in a second, or send less at a time",
+        )
+        .with(RETRY_AFTER, "1")
+    }
+
+    /// An exchange has more than `most` records or rows.
+    pub fn too_many_items(most: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "TOO_LARGE",
+            format!("the exchange has more than {most} records or rows; send fewer at a time"),
+        )
+    }
+
     /// Something failed inside. What, only the server's own log says.
     pub fn fault() -> Self {
         Self::new(

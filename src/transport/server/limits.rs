@@ -2,10 +2,53 @@
 
 use std::time::Duration;
 
+use super::budget::Budget;
 use crate::error::{Error, Result};
+
+/// The most bytes of a body by default.
+const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
+
+/// The most records and rows of one exchange by default.
+const DEFAULT_MAX_ITEMS: usize = 100_000;
+
+/// The most bytes of a server's requests together, by default.
+const DEFAULT_MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// As good as for ever, and far enough from the end of time to be added to now.
 const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
+
+/// What a channel allows its requests.
+#[derive(Debug, Clone)]
+pub struct ChannelLimits {
+    /// The most bytes of an exchange's body, unpacked.
+    pub max_body: u64,
+    /// The most bytes of a file.
+    pub max_file: u64,
+    /// The most records and rows of an exchange together.
+    pub max_items: usize,
+    /// What requests may hold in memory together.
+    pub budget: Budget,
+}
+
+impl ChannelLimits {
+    /// As they are given by their names; `given` returns the default if one is not.
+    ///
+    /// # Errors
+    /// Those of `given`.
+    pub fn read(given: impl Fn(&'static str, usize) -> Result<usize>) -> Result<Self> {
+        let bytes = |name, default: u64| {
+            let default = usize::try_from(default).unwrap_or(usize::MAX);
+            let most = given(name, default)?;
+            Ok::<_, Error>(u64::try_from(most).unwrap_or(u64::MAX))
+        };
+        Ok(Self {
+            max_body: bytes("maxBodyBytes", DEFAULT_MAX_BODY)?,
+            max_file: bytes("maxFileBytes", u64::MAX)?,
+            max_items: given("maxItems", DEFAULT_MAX_ITEMS)?,
+            budget: Budget::new(bytes("maxMemoryBytes", DEFAULT_MAX_MEMORY)?),
+        })
+    }
+}
 
 /// What a server allows.
 #[derive(Debug, Clone, Copy)]

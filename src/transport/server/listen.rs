@@ -303,7 +303,7 @@ impl Server {
         if !expects {
             tokio::spawn(intake.pass_by());
         }
-        response.map(|body| Outgoing::new(body, (beat, has_windows), work))
+        Outgoing::of(response, (beat, has_windows), work)
     }
 
     /// What is answered, and what is in work for it. Neither that the server is there nor a refusal counts among the

@@ -6,6 +6,7 @@
 //! socket; a `node:http` server does the same through the addon.
 
 mod access;
+mod budget;
 mod handed;
 mod idle_timeout;
 mod intake;
@@ -33,14 +34,12 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 
 pub use access::AccessRequest;
+pub use budget::Budget;
 pub use handed::{Handed, MoreBody};
-pub use limits::Limits;
+pub use limits::{ChannelLimits, Limits};
 pub use service::serve;
 pub use standing::Standing;
 pub use upload::Why;
-
-/// The most bytes of a body by default.
-pub const DEFAULT_MAX_BODY: u64 = 64 * 1024 * 1024;
 
 /// The answer of a channel, in time.
 pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
@@ -67,6 +66,10 @@ pub trait Files: Send + Sync {
     fn put(&self, key: String, file: Incoming) -> Later<'_, ()>;
     /// Deletes a file, if it is there.
     fn delete(&self, key: String) -> Later<'_, ()>;
+    /// Whether a file is in memory as a whole while it comes and goes.
+    fn holds_whole_files(&self) -> bool {
+        false
+    }
 }
 
 /// Decides whether a caller comes in.
@@ -124,17 +127,14 @@ pub struct Channel {
     pub grant: Arc<Grant>,
     /// Where faults go.
     pub log: Arc<dyn FaultLog>,
-    /// The most bytes of an exchange's body, unpacked.
-    pub max_body: u64,
-    /// The most bytes of a file.
-    pub max_file: u64,
+    /// What it allows.
+    pub limits: ChannelLimits,
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel")
-            .field("max_body", &self.max_body)
-            .field("max_file", &self.max_file)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

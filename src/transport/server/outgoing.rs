@@ -1,12 +1,15 @@
 //! The body of an answer on its way out.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use http::Response;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::budget::Reservation;
 use super::idle_timeout::Beat;
 use super::{AnswerBody, SMALL_ANSWER};
 use crate::error::Error;
@@ -22,11 +25,25 @@ pub struct Outgoing<W> {
     /// HTTP/1 is taken, the socket sees.
     has_window: bool,
     _work: Option<W>,
+    _memory: Option<Arc<Reservation>>,
 }
 
 impl<W> Outgoing<W> {
-    /// The body of the answer to the request `beat`, of which `work` is in work.
-    pub fn new(body: AnswerBody, (beat, has_window): (Beat, bool), work: Option<W>) -> Self {
+    /// The answer to the request `beat`, of which `work` is in work. What it holds of the memory of all requests it
+    /// holds until it is out.
+    pub fn of(
+        mut response: Response<AnswerBody>,
+        beat: (Beat, bool),
+        work: Option<W>,
+    ) -> Response<Self> {
+        let memory = response.extensions_mut().remove();
+        response.map(|body| Self {
+            _memory: memory,
+            ..Self::new(body, beat, work)
+        })
+    }
+
+    fn new(body: AnswerBody, (beat, has_window): (Beat, bool), work: Option<W>) -> Self {
         if has_window {
             beat.waits();
         }
@@ -37,6 +54,7 @@ impl<W> Outgoing<W> {
             beat,
             has_window,
             _work: work.filter(|_| !is_small),
+            _memory: None,
         }
     }
 }

@@ -16,13 +16,14 @@ use http::header::{
 use http::request::Parts;
 use http::{Response, StatusCode};
 
+use super::budget::Reservation;
 use super::upload::{Upload, Why};
 use super::{About, AccessRequest, AnswerBody, Channel, ReadFile, SMALL_ANSWER};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::grant::Grant;
-use crate::protocol::message::Answer;
-use crate::protocol::wire::{Json, read_request, write_answer};
+use crate::protocol::message::{Answer, Request};
+use crate::protocol::wire::{Json, Unread, write_answer};
 use crate::transport::gzip::{WORTH_PACKING, pack};
 use crate::transport::routes::{
     Action, Found, Refusal, Route, Selection, add_marker, entity_tag, packs_answers, select,
@@ -217,13 +218,13 @@ async fn exchange(
     (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
     let explain = |error: Error| explained(channel, "exchange", &error, Some(why));
-    let upload = Upload::new(&head.headers, body, why.clone(), channel.max_body)?;
+    let memory = channel.limits.budget.reserve();
+    let mut upload = Upload::new(&head.headers, body, why.clone(), channel.limits.max_body)?;
+    upload.reserves(&memory);
     let text = upload.whole().await.map_err(explain)?;
-    let request = aside(text.len(), move || Ok((read_request(&text)?, text))).await;
-    let (mut request, text) = request.map_err(|error| match error.kind() {
-        ErrorKind::Sync => Refusal::malformed(error.to_string()),
-        _ => explain(error),
-    })?;
+    let (items, reserved) = (channel.limits.max_items, Arc::clone(&memory));
+    let read = aside(text.len(), move || Ok(request_of(text, items, &reserved))).await;
+    let (mut request, text) = read.map_err(explain)??;
     // What a caller may not do is left out of what was read, not of its text.
     let relays = grant.is_whole();
     request.grant = grant;
@@ -233,8 +234,13 @@ async fn exchange(
         Some(text) => Reply::Text(text.await.map_err(explain)?),
         None => Reply::Answer(channel.answers.exchange(request).await.map_err(explain)?),
     };
+    let length = answer.length();
+    // Its items, its text, and that packed.
+    if !memory.hold(3 * length as u64) {
+        return Err(Refusal::out_of_memory());
+    }
     let packs = packs_answers(&head.headers);
-    let (text, packed) = aside(answer.length(), move || {
+    let (text, packed) = aside(length, move || {
         let text = answer.into_bytes();
         if packs && text.len() >= WORTH_PACKING {
             let packed = pack(&text).map_err(|error| {
@@ -246,13 +252,37 @@ async fn exchange(
     })
     .await
     .map_err(explain)?;
+    memory.hold(text.len() as u64);
     let mut response = json(Bytes::from(text));
+    response.extensions_mut().insert(memory);
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     if packed {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(response)
+}
+
+/// The request of a text of at most so many items. The text is kept: it may have to go on as it came.
+fn request_of(
+    text: Vec<u8>,
+    most: usize,
+    memory: &Reservation,
+) -> Result<(Request<Json>, Vec<u8>), Refusal> {
+    /// What an item has besides its body, in bytes.
+    const ITEM: usize = 256;
+    let malformed = |error: Error| Refusal::malformed(error.to_string());
+    let unread = Unread::request(&text, most).map_err(malformed)?;
+    let count = unread.count();
+    // The text, the bodies out of it, and as much again while they are stored.
+    if !memory.hold((3 * text.len() + count.min(most) * ITEM) as u64) {
+        return Err(Refusal::out_of_memory());
+    }
+    let request = unread.into_request().map_err(malformed)?;
+    if count > most {
+        return Err(Refusal::too_many_items(most));
+    }
+    Ok((request, text))
 }
 
 /// Does `work` on a thread that may be kept busy, where there is much of it.
@@ -299,6 +329,10 @@ async fn get(
         return Ok(Err(Refusal::not_found("there is no file under this key")));
     };
     let size = file.size;
+    let memory = channel.limits.budget.reserve();
+    if channel.files.holds_whole_files() && !memory.hold(size) {
+        return Ok(Err(Refusal::out_of_memory()));
+    }
     let tag = file.about.version.as_deref().map(entity_tag);
     let mut response = match select(&head.headers, size, tag.as_deref()) {
         Selection::Whole => sent(0..size, file.read).await?,
@@ -325,6 +359,7 @@ async fn get(
         }
     };
     describe(response.headers_mut(), &file.about);
+    response.extensions_mut().insert(memory);
     Ok(Ok(response))
 }
 
@@ -357,7 +392,11 @@ async fn put(
     key: String,
     (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
-    let upload = Upload::new(&head.headers, body, why.clone(), channel.max_file)?;
+    let memory = channel.limits.budget.reserve();
+    let mut upload = Upload::new(&head.headers, body, why.clone(), channel.limits.max_file)?;
+    if channel.files.holds_whole_files() {
+        upload.reserves(&memory);
+    }
     let content_type = head.headers.get(CONTENT_TYPE);
     let file = Incoming {
         content_type: content_type.and_then(|value| value.to_str().ok().map(str::to_owned)),

@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
+use super::budget::Reservation;
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::gzip::Unpacker;
@@ -48,6 +49,7 @@ pub struct Upload {
     came: u64,
     given: u64,
     most: u64,
+    memory: Option<Arc<Reservation>>,
     ended: bool,
 }
 
@@ -84,8 +86,14 @@ impl Upload {
             came: 0,
             given: 0,
             most,
+            memory: None,
             ended: false,
         })
+    }
+
+    /// What came of it is held by this, which is refused if there is no more room.
+    pub fn reserves(&mut self, memory: &Arc<Reservation>) {
+        self.memory = Some(Arc::clone(memory));
     }
 
     /// How many bytes there will be, where that is known.
@@ -108,6 +116,10 @@ impl Upload {
         self.given = self.given.saturating_add(bytes.len() as u64);
         if self.given > self.most {
             return Err(self.why.refuse(Refusal::too_large(self.most)));
+        }
+        let memory = self.memory.as_ref();
+        if memory.is_some_and(|memory| !memory.hold(self.given)) {
+            return Err(self.why.refuse(Refusal::out_of_memory()));
         }
         Ok(bytes)
     }
