@@ -1738,6 +1738,7 @@ interface ErrorReport {
  * | `DATABASE_ERROR` | The database failed in another way. |
  * | `IO_ERROR` | The file system failed. |
  * | `DUPLICATE_NODE_ID` | Another machine writes with this one's node id; only in a warning. Give each its own. |
+ * | `TOO_MANY_NODES` | The item is of a node id beyond the 16,384 (or 1,048,576 characters together) that a side takes. A node keeps its id for life: look for the machine that makes up new ones. |
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
  * | `STALE_TIMESTAMP` | A version is stamped at or before what its node had stored already. In a warning: it is stored, and offered to peers, but stamp each version when it is stored, with the one clock of its node. |
  * | `BLOB_MISSING` | The storage that an object should come from does not have it. |
@@ -1768,6 +1769,7 @@ type ErrorCode =
   | "DATABASE_ERROR"
   | "IO_ERROR"
   | "DUPLICATE_NODE_ID"
+  | "TOO_MANY_NODES"
   | "CLOCK_AHEAD"
   | "STALE_TIMESTAMP"
   | "BLOB_MISSING"

@@ -72,6 +72,8 @@ pub enum ErrorKind {
     Forbidden,
     /// Two machines write with one node id.
     DuplicateNodeId,
+    /// An item is of a node that is one too many.
+    TooManyNodes,
     /// The app's own code threw; the source is the thrown value.
     Foreign,
     /// A fault of this package.
@@ -107,6 +109,7 @@ impl ErrorKind {
             Self::UnknownApp => "UNKNOWN_APP",
             Self::Forbidden => "FORBIDDEN",
             Self::DuplicateNodeId => "DUPLICATE_NODE_ID",
+            Self::TooManyNodes => "TOO_MANY_NODES",
             Self::Foreign => "APP_ERROR",
             Self::Internal => "INTERNAL_ERROR",
         }
@@ -143,12 +146,13 @@ impl ErrorKind {
                 | Self::ItemTooLarge
                 | Self::UnknownApp
                 | Self::Forbidden
+                | Self::TooManyNodes
         )
     }
 }
 
 /// Every kind that a peer may name.
-const ALL_KINDS: [ErrorKind; 22] = [
+const ALL_KINDS: [ErrorKind; 23] = [
     ErrorKind::Sync,
     ErrorKind::InvalidArgument,
     ErrorKind::InvalidKey,
@@ -170,6 +174,7 @@ const ALL_KINDS: [ErrorKind; 22] = [
     ErrorKind::UnknownApp,
     ErrorKind::Forbidden,
     ErrorKind::DuplicateNodeId,
+    ErrorKind::TooManyNodes,
     ErrorKind::Foreign,
 ];
 

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use engine_support::{NOW_MS, Setup, body, ids, ids_at, marks, setup};
 use starkeep_sync_engine::engine::apply::{Fate, OrderGuard, apply_all};
+use starkeep_sync_engine::engine::node_ids::NodeIds;
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::Hlc;
@@ -69,7 +70,13 @@ async fn what_comes_in_any_order_is_taken_in_in_the_order_of_time() {
         .fail(Operation::PutRecord, Some("first"), When::First(1));
     let mut guard = OrderGuard::of_responder(HashSet::new());
     let items = vec![at(1, "second"), at(0, "first")];
-    let arrivals = apply_all(&hub.side, items, None, &mut guard).await;
+    let arrivals = apply_all(
+        &hub.side,
+        items,
+        (None, &mut NodeIds::default()),
+        &mut guard,
+    )
+    .await;
     assert!(ids(&hub).is_empty());
     let outcomes: Vec<_> = arrivals.into_iter().map(|a| a.fate).collect();
     assert!(matches!(

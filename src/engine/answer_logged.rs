@@ -150,7 +150,10 @@ impl<S: Side> Responder<S> {
             max_clock_skew_ms: self.max_clock_skew_ms,
             known_apps_only: true,
         };
-        let arrivals = apply_logged(side, items, sources, rules).await?;
+        let mut nodes = self.nodes.take();
+        let taken_in = apply_logged(side, items, sources, (rules, &mut nodes)).await;
+        self.nodes.replace(nodes);
+        let arrivals = taken_in?;
         self.note_taken_in(&arrivals);
         let refusing = arrivals
             .iter()

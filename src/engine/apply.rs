@@ -9,6 +9,7 @@ use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::text::Text;
 
+use super::node_ids::NodeIds;
 use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
 
 /// An item on its way in.
@@ -332,13 +333,14 @@ pub(super) fn no_outcome() -> Outcome {
 pub async fn apply_all<S: Side>(
     side: &S,
     mut items: Vec<Item<S::Body>>,
-    max_clock_skew_ms: Option<u64>,
+    (max_clock_skew_ms, nodes): (Option<u64>, &mut NodeIds),
     guard: &mut OrderGuard,
 ) -> Vec<Arrival<S::Body>> {
     items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
     refuse_what_is_barred(side, &mut arrivals);
+    nodes.refuse(side, &mut arrivals).await;
     let mut refused = Vec::new();
     if max_clock_skew_ms.is_some() && arrivals.iter().any(Arrival::is_waiting) {
         refused = refuse_the_future(&mut arrivals, side.clock().app_ms(), max_clock_skew_ms);

@@ -11,6 +11,7 @@ use super::apply::{
     refuse_what_is_barred,
 };
 use super::change_log::{Advance, ChangeLog, Note};
+use super::node_ids::NodeIds;
 use super::ports::{Clock, Outcome, Side};
 use super::session::Planes;
 
@@ -38,11 +39,12 @@ pub(super) async fn apply_logged<S: Side>(
     side: &S,
     items: Vec<Item<S::Body>>,
     sources: Planes<Source>,
-    rules: Rules,
+    (rules, nodes): (Rules, &mut NodeIds),
 ) -> Result<Vec<Arrival<S::Body>>> {
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
     refuse_what_is_barred(side, &mut arrivals);
+    nodes.refuse(side, &mut arrivals).await;
     if arrivals.iter().any(Arrival::is_waiting) {
         refuse_the_future(
             &mut arrivals,

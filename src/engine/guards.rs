@@ -23,6 +23,7 @@ use crate::protocol::hlc::{Hlc, NodeId, too_far_ahead};
 use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 
+use super::node_ids::NodeIds;
 use super::ports::{AppRows, Clock, Late, Log, Records, Side};
 
 /// What an engine remembers for its guards, for as long as it lives.
@@ -44,6 +45,8 @@ pub struct Guards {
     pub(super) doubted: Vec<(NodeId, Option<Hlc>)>,
     /// How far logs were looked at, and whether the state keeps that, once it was asked.
     pub(super) logs: Option<(LogPositions, bool)>,
+    /// The nodes that items came of.
+    pub(super) nodes: NodeIds,
     /// Whether the peer holds something that was taken for seen.
     asks_again: bool,
 }

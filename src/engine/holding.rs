@@ -42,7 +42,8 @@ where
             .collect();
         let mut guard = OrderGuard::of_caller(self.options.strict_order, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = apply_all(&self.side, items, skew, &mut guard).await;
+        let rules = (skew, &mut sweep.guards.nodes);
+        let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         let inbound = self.fetch(arrivals).await;
         self.announce(&inbound).await?;
         let applied = inbound.applied();

@@ -204,6 +204,7 @@ where
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
         };
+        let rules = (rules, &mut session.nodes);
         let arrivals = apply_logged(&self.side, items, sources, rules).await?;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);
         self.look_for_a_twin(session, &arrivals);

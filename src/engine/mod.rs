@@ -46,6 +46,7 @@ pub mod held;
 mod holding;
 mod inbound;
 mod learning;
+pub mod node_ids;
 pub mod object;
 pub mod outbound;
 pub mod outcome;

@@ -18,6 +18,7 @@ use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
 use super::held::refusal;
+use super::node_ids::NodeIds;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken};
 use super::planes::keeps_logs;
@@ -43,6 +44,8 @@ pub struct Responder<S: Side> {
     verified_ms: Cell<Option<u64>>,
     /// Whether the clock has heard of what the stores hold.
     clock_has_heard: Arc<AtomicBool>,
+    /// The nodes that items came of.
+    pub(super) nodes: RefCell<NodeIds>,
 }
 
 /// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
@@ -70,6 +73,7 @@ impl<S: Side> Responder<S> {
             looked_at_ms: Cell::default(),
             verified_ms: Cell::default(),
             clock_has_heard: Arc::default(),
+            nodes: RefCell::default(),
         }
     }
 
@@ -116,10 +120,7 @@ impl<S: Side> Responder<S> {
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
         let grant = Arc::clone(&request.grant);
-        let side = &Granted {
-            side: &self.side,
-            grant: &grant,
-        };
+        let side = &Granted::new(&self.side, &grant, &request.items).await;
         let seen = match request.log.take().filter(|_| keeps_logs(&self.side)) {
             Some(asked) if asked.seen.is_none() => {
                 self.clock_hears().await;
@@ -130,7 +131,10 @@ impl<S: Side> Responder<S> {
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
-        let arrivals = apply_all(side, request.items, self.max_clock_skew_ms, &mut guard).await;
+        let mut nodes = self.nodes.take();
+        let rules = (self.max_clock_skew_ms, &mut nodes);
+        let arrivals = apply_all(side, request.items, rules, &mut guard).await;
+        self.nodes.replace(nodes);
         let coverage = match coverage(side).await {
             Ok(coverage) => {
                 let before = &request.shipped_after;

@@ -190,7 +190,8 @@ where
 
         let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
-        let arrivals = apply_all(&self.side, answer.items, skew, &mut guard).await;
+        let rules = (skew, &mut sweep.guards.nodes);
+        let arrivals = apply_all(&self.side, answer.items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         let inbound = self.fetch(arrivals).await;
 

@@ -14,6 +14,7 @@ use crate::protocol::text::Text;
 
 use super::change_log::{View, Waiting};
 use super::held::{Direction, Held};
+use super::node_ids::NodeIds;
 
 /// A peer that turned out to keep no logs is asked again after this long, in milliseconds.
 pub(super) const ASK_AGAIN_MS: u64 = 600_000;
@@ -163,6 +164,8 @@ pub struct Session<B> {
     pub(super) had_items: bool,
     /// Whether the clock has heard of what the own stores hold.
     pub(super) clock_has_heard: bool,
+    /// The nodes that items came of.
+    pub(super) nodes: NodeIds,
     /// The own node, if the clock says it.
     pub(super) node: Option<NodeId>,
     /// Whether it was said already that two machines share the own node id.
@@ -202,6 +205,7 @@ impl<B> Default for Session<B> {
             is_reconciling: false,
             had_items: false,
             clock_has_heard: false,
+            nodes: NodeIds::default(),
             node: None,
             told_of_twin: false,
             told_of_full: false,

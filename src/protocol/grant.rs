@@ -20,6 +20,9 @@ pub struct Grant {
     pub nodes: Option<HashSet<NodeId>>,
     /// Only rows of these apps are taken in from it, and go to it.
     pub apps: Option<HashSet<Text>>,
+    /// It is one of several that an app tells apart. It cannot have what this side has not written yet.
+    #[serde(skip)]
+    pub is_other: bool,
 }
 
 impl Grant {
@@ -34,7 +37,7 @@ impl Grant {
 
     /// Whether it leaves nothing out.
     pub fn is_whole(&self) -> bool {
-        *self == Self::default()
+        !self.read_only && self.nodes.is_none() && self.apps.is_none()
     }
 
     /// What both allow.
@@ -48,6 +51,7 @@ impl Grant {
             read_only: self.read_only || other.read_only,
             nodes: both(&self.nodes, &other.nodes),
             apps: both(&self.apps, &other.apps),
+            is_other: self.is_other || other.is_other,
         }
     }
 

@@ -78,9 +78,10 @@ pub(super) async fn admit(
         let Some(allowed) = admitted.await? else {
             return Err(Refusal::unauthorized());
         };
-        if !allowed.is_whole() {
-            grant = Arc::new(grant.and(&allowed));
-        }
+        grant = Arc::new(Grant {
+            is_other: true,
+            ..grant.and(&allowed)
+        });
     }
     match found {
         Found::Route(Route::File(action, _)) if grant.read_only && action.writes() => {
