@@ -15,15 +15,13 @@ use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::listen::{Listening, bind};
-use crate::transport::server::origin::Hosts;
-use crate::transport::server::{Channel, Limits, Standing};
+use crate::transport::server::{Channel, Standing, Terms};
 
 /// What is behind a server object.
 struct Server {
     prefixes: Vec<String>,
     context: Rc<Context>,
-    hosts: Hosts,
-    limits: Limits,
+    terms: Terms,
     standing: Standing,
 }
 
@@ -39,8 +37,10 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Re
             channels,
             request: None,
         }),
-        hosts: Hosts::read(options.string("allowedHosts")?.as_deref())?,
-        limits: Limits::read(|name, default| options.count(name, default))?,
+        terms: Terms::read(
+            |name| options.string(name),
+            |name, default| options.count(name, default),
+        )?,
         standing: Standing::default(),
     });
     let object = scope.object()?;
@@ -106,7 +106,7 @@ async fn start(
     server: &Rc<Server>,
     place: (String, u16),
 ) -> Result<(Listening, (SocketAddr, Tasks<Context>))> {
-    let (listener, address) = on_threads(env, bind(place)).await?;
+    let bound = on_threads(env, bind(place, server.terms.clone())).await?;
     let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
     for (number, prefix) in server.prefixes.iter().enumerate() {
@@ -121,9 +121,8 @@ async fn start(
         channels.push((prefix.clone(), channel));
     }
     let end = EndOfTasks(queue);
-    let bound = (listener, address);
-    let allows = (channels, server.hosts.clone(), server.limits);
-    let listening = Listening::begin(threads()?, bound, allows, end);
+    let listening = Listening::begin(threads()?, bound, channels, end);
+    let address = listening.address();
     Ok((listening, (address, tasks)))
 }
 

@@ -11,11 +11,13 @@ mod idle_timeout;
 mod intake;
 mod limits;
 pub mod listen;
-pub mod origin;
+mod origin;
 mod outgoing;
 mod service;
 mod shares;
 mod standing;
+mod terms;
+mod tls;
 mod upload;
 
 use std::fmt;
@@ -37,6 +39,7 @@ pub use handed::{Handed, MoreBody};
 pub use limits::Limits;
 pub use service::serve;
 pub use standing::Standing;
+pub use terms::Terms;
 pub use upload::Why;
 
 /// The most bytes of a body by default.
@@ -79,6 +82,8 @@ pub trait Authorizer: Send + Sync {
 pub trait FaultLog: Send + Sync {
     /// A fault, and the operation it happened in.
     fn fault(&self, operation: &'static str, error: &Error);
+    /// What does not keep anything from being answered.
+    fn warn(&self, message: String, error: &Error);
 }
 
 /// What is known about a file.
