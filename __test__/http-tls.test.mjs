@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { renameSync, writeFileSync } from "node:fs";
-import { createServer as createNodeServer } from "node:http";
 import { connect as connectHttp2, createSecureServer } from "node:http2";
 import { Agent, createServer as createSecureNodeServer, request } from "node:https";
 import { connect } from "node:net";
@@ -16,7 +15,7 @@ import { promisify } from "node:util";
 import * as sync from "@starkeep/sync-engine";
 import { raw, storesFor } from "./support/answering.mjs";
 import { certificateFor } from "./support/certificates.mjs";
-import { NOTHING } from "./support/http-peers.mjs";
+import { NOTHING, peerAt, rawPeerAt } from "./support/http-peers.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
 
 const HERE = ["localhost", "127.0.0.1"];
@@ -290,29 +289,21 @@ test("that one end speaks TLS and the other does not is said in words at both", 
   const plain = sync.createHttpSyncServer(storesFor(t, "native"));
   const { port: plainPort } = await plain.listen();
   t.after(() => plain.close());
-  const node = createNodeServer((_, res) => res.end());
+  const node = await peerAt(t, (_, res) => res.end());
+  const closing = await rawPeerAt(t, "");
   const secure = createSecureNodeServer(good);
-  for (const server of [node, secure]) {
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    t.after(() => server.close());
-  }
-  const silent = { code: "SYNC_ERROR", reason: "tls", retryable: false };
-  for (const [baseUrl, said] of [
-    [`http://127.0.0.1:${port}`, { status: 400, message: /this port speaks TLS: use https:/ }],
-    [
-      `http://127.0.0.1:${secure.address().port}`,
-      { message: /use https:\/\/ if that port speaks TLS/ },
-    ],
-    [
-      `https://127.0.0.1:${plainPort}`,
-      { ...silent, message: /that port does not speak TLS: use http:/ },
-    ],
-    [
-      `https://127.0.0.1:${node.address().port}`,
-      { ...silent, message: /does not speak TLS: use http:/ },
-    ],
+  secure.listen(0, "127.0.0.1");
+  await once(secure, "listening");
+  t.after(() => secure.close());
+  const noTls = { reason: "tls", retryable: false, message: /does not speak TLS: use http:/ };
+  for (const [scheme, at, said] of [
+    ["http", port, { status: 400, message: /this port speaks TLS: use https:/ }],
+    ["http", secure.address().port, { message: /use https:\/\/ if that port speaks TLS/ }],
+    ["https", plainPort, noTls],
+    ["https", node.port, noTls],
+    ["https", closing.port, { message: /check that the port of baseUrl speaks TLS/ }],
   ]) {
+    const baseUrl = `${scheme}://127.0.0.1:${at}`;
     await assert.rejects(sync.createHttpSyncTransport({ baseUrl }).exchange(ASKED), said);
   }
   const told = await raw(port, "GET /files/x HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -320,15 +311,18 @@ test("that one end speaks TLS and the other does not is said in words at both", 
 });
 
 test("a handshake that does not come to its end is cut off and keeps no other out", async (t) => {
-  const options = { headerTimeoutMs: 300, maxConnections: 2, maxConnectionsPerAddress: 2 };
+  const options = { headerTimeoutMs: 300, maxConnections: 2, maxConnectionsPerAddress: 3 };
   const { port } = await serverOf(t, good, options);
-  const begun = ["", "\x16\x03\x01"].map((bytes) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));
+  const ends = [];
+  for (const bytes of ["", "\x16\x03\x01"]) {
+    const socket = connect(port, "127.0.0.1");
     socket.on("error", () => {});
-    return once(socket.resume(), "close");
-  });
-  await Promise.all(begun);
+    ends.push(once(socket.resume(), "close"));
+    await once(socket, "connect");
+    socket.write(bytes, "latin1");
+  }
   assert.equal((await askedOver(new Agent({ ca: authority.cert }), port)).status, 200);
+  await Promise.all(ends);
 });
 
 test("an answer that is not taken over TLS is let go of", async (t) => {

@@ -77,6 +77,10 @@ sync.createHttpSyncServer({
   channels: { "/": { ...stores, apps: ["notes"], authorize: letIn } },
   allowedHosts: ["sync.home"],
 });
+const tls: sync.HttpSyncServerTls = { cert: "fullchain.pem", key: Buffer.from("a PEM text") };
+sync.createHttpSyncServer({ ...stores, tls });
+// @ts-expect-error: a certificate has a key
+sync.createHttpSyncServer({ ...stores, tls: { cert: "fullchain.pem" } });
 sync.createHttpSyncHandler({
   ...stores,
   authorize: (req) => !req.socket.destroyed && req.channel === "/",
