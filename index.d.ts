@@ -802,7 +802,7 @@ type AuthHeader = () => string | null | undefined | Promise<string | null | unde
  * Without `fetch`, requests go over connections of this package's own: HTTP/2 or 1.1, used again, and
  * none of their bytes pass through JavaScript on the way between stores of this package. Certificates are
  * trusted as the system trusts them (as Mozilla does where the system has none), with those of
- * `NODE_EXTRA_CA_CERTS`; a certificate that is itself in that file is trusted whoever issued it, as long as it is valid
+ * `NODE_EXTRA_CA_CERTS`; a certificate that is itself in that file is trusted whatever its issuer, as long as it is valid
  * and for that name. A proxy of the environment is used where Node.js uses it, with `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
  */
 interface HttpPeerOptions {

@@ -101,6 +101,8 @@ test("HTTP/2 is agreed on where both speak it, and HTTP/1.1 where it is asked fo
   assert.equal(await agreed(["http/1.1", "h2"]), "h2");
   assert.equal(await agreed(["http/1.1"]), "http/1.1");
   assert.equal(await agreed(undefined), false);
+  const older = await handshake(t, port, { maxVersion: "TLSv1.2" });
+  assert.equal(older.getProtocol(), "TLSv1.2");
   assert.equal((await askedOver(new Agent({ ca: authority.cert }), port)).status, 200);
 
   const session = connectHttp2(url, { ca: authority.cert });
@@ -255,9 +257,11 @@ test("options of TLS that are of no use are refused at once, and no key is shown
 test("a certificate that has expired, is for another name, or by no one known is refused by the client", async (t) => {
   const expired = certificateFor(HERE, { days: 0.5 });
   const named = certificateFor(["sync.example"]);
+  const ended = certificateFor(HERE, { days: 0.5, isAuthority: true });
   const unknown = certificateFor(HERE);
   for (const [shown, extra, words] of [
     [expired, expired, /expired/],
+    [ended, ended, /expired/],
     [named, named, /not valid for name|sync\.example/],
     [certificateFor(HERE, { issuer: authority, days: 0.5 }), authority, /expired/],
     [certificateFor(["sync.example"], { issuer: authority }), authority, /not valid for name/],

@@ -21,7 +21,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connections that are used again, for any number of peers. Cheap to clone.
 ///
-/// Whom they trust is read from disk with the first request.
+/// Which certificates they trust is read from disk with the first request.
 #[derive(Debug, Clone, Default)]
 pub struct Connections(Arc<Inner>);
 

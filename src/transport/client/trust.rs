@@ -1,8 +1,8 @@
-//! Whom connections trust.
+//! Which certificates connections trust.
 //!
-//! Those that the system trusts, or that Mozilla does where the system trusts no one (a slim container), and those of
-//! the file that `NODE_EXTRA_CA_CERTS` names besides. A certificate that is itself in that file is trusted whoever
-//! issued it, as long as it is valid and for that name.
+//! Those of the authorities of the system, or of Mozilla where the system has none (a slim container), and of those in
+//! the file that `NODE_EXTRA_CA_CERTS` names besides. A certificate that is itself in that file is trusted whatever its
+//! issuer, as long as it is valid and for that name: an authority's own as Node.js does, and one that another issued too.
 
 use std::env;
 use std::fs;
@@ -51,7 +51,7 @@ impl Trust {
     fn new(crypto: Arc<CryptoProvider>) -> Result<Self, TlsError> {
         let extra = extra_certificates();
         let with = |roots| Verifier::new_with_extra_roots(roots, Arc::clone(&crypto));
-        // Fails if the system trusts no one; that others are trusted besides would hide it.
+        // Fails if the system has no authorities; that others are trusted besides would hide it.
         let usual = match Verifier::new(Arc::clone(&crypto)) {
             Ok(usual) if extra.is_empty() => usual,
             Ok(_) => with(extra.clone())?,
@@ -74,7 +74,7 @@ impl Trust {
         let certificate = ParsedCertificate::try_from(certificate)?;
         let algorithms = self.crypto.signature_verification_algorithms.all;
         let issuers = RootCertStore::empty();
-        // Without issuers this fails always, but last of all for that: its time is looked at before.
+        // Without issuers this fails always, but for that after all else: its time is looked at first.
         let verified =
             verify_server_cert_signed_by_trust_anchor(&certificate, &issuers, &[], now, algorithms);
         match verified {
@@ -87,7 +87,7 @@ impl Trust {
     }
 }
 
-/// Whether it is only wrong with the certificate whose it is: no issuer is known, or it is an authority's own.
+/// Whether only the issuer is missing, or the certificate is an authority's own: neither counts for one that is named.
 fn is_of_its_issuer(error: &TlsError) -> bool {
     match error {
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => true,
@@ -152,5 +152,12 @@ fn extra_certificates() -> Vec<CertificateDer<'static>> {
     let certificates = certificates.inspect_err(|error| {
         tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS is not in PEM form");
     });
-    certificates.unwrap_or_default()
+    let is_usable = |certificate: &CertificateDer<'_>| {
+        let usable = webpki::anchor_from_trusted_cert(certificate).inspect_err(|error| {
+            tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS has a certificate of no use");
+        });
+        usable.is_ok()
+    };
+    let certificates = certificates.unwrap_or_default();
+    certificates.into_iter().filter(is_usable).collect()
 }
