@@ -802,8 +802,8 @@ type AuthHeader = () => string | null | undefined | Promise<string | null | unde
  * Without `fetch`, requests go over connections of this package's own: HTTP/2 or 1.1, used again, and
  * none of their bytes pass through JavaScript on the way between stores of this package. Certificates are
  * trusted as the system trusts them (as Mozilla does where the system has none), with those of
- * `NODE_EXTRA_CA_CERTS`. A proxy of the environment is used where Node.js uses it, with
- * `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
+ * `NODE_EXTRA_CA_CERTS`; a certificate that is itself in that file is trusted whatever its issuer, as long as it is valid
+ * and for that name. A proxy of the environment is used where Node.js uses it, with `NODE_USE_ENV_PROXY=1`. Redirects are errors that name the place: credentials do not follow them.
  */
 interface HttpPeerOptions {
   /**
@@ -1069,6 +1069,22 @@ interface HttpSyncRequest {
 /** A channel of {@link createHttpSyncServer}. */
 type HttpSyncChannel = HttpSyncChannelOptions<HttpSyncRequest>;
 
+/**
+ * The certificate of a server and its key. Each is a PEM text, the bytes of one, or the path of a PEM file; a string with
+ * `-----BEGIN` in it is a text.
+ *
+ * Files are read when `listen()` is called, and looked at again with a connection that comes a second or more after the
+ * last look: a certificate that was renewed is shown to new connections without a restart, and old ones go on. While
+ * what is there is of no use (a file is broken or missing, the key is another's) the certificate before it stays in
+ * force, which the `console` is warned of once.
+ */
+interface HttpSyncServerTls {
+  /** The server's own certificate, then those by which it is issued, but for the root. */
+  readonly cert: string | Uint8Array;
+  /** The private key of the first: of RSA, ECDSA or Ed25519, in PKCS#8, PKCS#1 or SEC1, without a passphrase. */
+  readonly key: string | Uint8Array;
+}
+
 /** What a server allows. */
 interface HttpSyncServerLimits {
   /**
@@ -1079,7 +1095,16 @@ interface HttpSyncServerLimits {
    * Empty by default.
    */
   readonly allowedHosts?: readonly string[];
-  /** From the first byte of a request to the last of its headers, in milliseconds. 10 seconds by default. */
+  /**
+   * Has the server speak TLS 1.2 and 1.3, with HTTP/2 or HTTP/1.1 as the caller agrees on it; without it, nothing of
+   * TLS. Plain HTTP is then answered 400 with words that say so. Pages that came without TLS may not use channels
+   * without `authorize`, except from this machine.
+   */
+  readonly tls?: HttpSyncServerTls;
+  /**
+   * From the first byte of a request to the last of its headers, in milliseconds; with `tls` also from the connection to
+   * the end of the handshake. 10 seconds by default.
+   */
   readonly headerTimeoutMs?: number;
   /**
    * Within this time at least 16 KiB of a body come, or its end; in milliseconds, 30 seconds by default. A
@@ -1141,9 +1166,9 @@ interface HttpSyncServer {
    * Begins to listen: on a free port where `port` is 0 or left out, and on `127.0.0.1` alone where no host
    * is named. Adapters are called in the asynchronous context of this call.
    *
-   * Rejects with `IO_ERROR` where the place is taken or the host is none of this machine's, and with
-   * `INVALID_ARGUMENT` where `port` is no integer from 0 to 65535, `host` is no string, or the server listens
-   * already.
+   * Rejects with `IO_ERROR` where the place is taken, the host is none of this machine's or a file of `tls` cannot be
+   * read, and with `INVALID_ARGUMENT` where `port` is no integer from 0 to 65535, `host` is no string, `tls` is not a
+   * certificate with its key, or the server listens already.
    */
   listen(port?: number, host?: string): Promise<HttpSyncAddress>;
   /** Where it listens, or `null` where it does not. */
@@ -1161,8 +1186,17 @@ interface HttpSyncServer {
  * the stores of a channel and its clock are this package's own, and the clock has no functions of the app's,
  * exchanges never touch the JavaScript thread.
  *
- * It speaks HTTP/1.1 and HTTP/2 without TLS; put what ends TLS in front of it where it is reached from
- * outside.
+ * It speaks HTTP/1.1 and HTTP/2, over TLS if `tls` is given. Where it is reached from outside give it that, or put what
+ * ends TLS in front of it.
+ *
+ * @example
+ * const folder = "/etc/letsencrypt/live/sync.example";
+ * const server = createHttpSyncServer({
+ *   ...stores,
+ *   authorize,
+ *   tls: { cert: `${folder}/fullchain.pem`, key: `${folder}/privkey.pem` },
+ * });
+ * await server.listen(443, "0.0.0.0");
  *
  * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown, so that a misspelt `authorize` opens
  * nothing, and where an adapter is a promise or lacks a function that every exchange calls.
@@ -2147,6 +2181,7 @@ export {
   type HttpSyncServer,
   type HttpSyncServerLimits,
   type HttpSyncServerOptions,
+  type HttpSyncServerTls,
   type InProcessTransportOptions,
   type LogKeepingSyncStateStore,
   type MalformedItem,

@@ -12,6 +12,7 @@ const { authorizer, isTexts } = require("./authorize.js");
 const { isPromise } = require("./describe.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
+const { TLS, pem, tls } = require("./tls.js");
 const { isWellFormed } = require("./well-formed.js");
 
 const isNullish = (value) => value === undefined || value === null;
@@ -222,13 +223,14 @@ const refusing = (known) => ({ known, refuses: true });
 /** Of those that it has: a name is warned of once. */
 const warning = (known) => ({ known, refuses: false });
 
-/** What functions of the package's objects are called with. */
+/** What functions of the package's objects are called with, and options that are options themselves. */
 const CALLS = {
   reconcile: refusing({
     signal: optional("an AbortSignal", isSignal, true),
     onProgress: callback,
     objects: flag,
   }),
+  [TLS]: refusing({ cert: pem, key: pem }),
 };
 
 const OPTIONS = {
@@ -259,6 +261,7 @@ const OPTIONS = {
       texts(must, option, value);
       return isNullish(value) ? undefined : JSON.stringify(value);
     },
+    tls,
     headerTimeoutMs: count,
     bodyTimeoutMs: count,
     idleTimeoutMs: count,

@@ -127,6 +127,16 @@ impl<K: LocalChannel> Across<K> {
         };
         Box::pin(self.tasks.run(operation, work))
     }
+
+    /// Has the channel say an error, where there still is one.
+    fn post(&self, error: Option<&Error>, say: impl FnOnce(&K, Option<&Error>) + Send + 'static) {
+        let (number, error) = (self.channel, error.cloned());
+        self.tasks.post(move |context| {
+            if let Some(channel) = context.channels.get(number) {
+                say(channel, error.as_ref());
+            }
+        });
+    }
 }
 
 /// Warnings of an answering side on the native threads: they are said where those of the others are.
@@ -134,12 +144,9 @@ pub struct Warnings<K: LocalChannel>(pub Across<K>);
 
 impl<K: LocalChannel> EngineLog for Warnings<K> {
     fn warn(&self, message: &str, error: Option<&Error>) {
-        let (number, message, error) = (self.0.channel, message.to_owned(), error.cloned());
-        self.0.tasks.post(move |context| {
-            if let Some(channel) = context.channels.get(number) {
-                channel.warn(&message, error.as_ref());
-            }
-        });
+        let message = message.to_owned();
+        self.0
+            .post(error, move |channel, error| channel.warn(&message, error));
     }
 }
 
@@ -152,13 +159,13 @@ struct AlreadySaid;
 /// before, with the cause.
 fn said(channel: &impl LocalChannel, operation: &str, error: &Error) -> Error {
     if Refusal::of(error).is_fault() {
-        say(channel, operation, error);
+        channel.warn(&failed(operation), Some(error));
     }
     Error::new(error.kind(), "", error.to_string()).caused_by(AlreadySaid)
 }
 
-fn say(channel: &impl LocalChannel, operation: &str, error: &Error) {
-    channel.warn(&format!("{operation} failed for a caller"), Some(error));
+fn failed(operation: &str) -> String {
+    format!("{operation} failed for a caller")
 }
 
 impl<K: LocalChannel> Answers for Across<K> {
@@ -200,11 +207,12 @@ impl<K: LocalChannel> FaultLog for Across<K> {
         {
             return;
         }
-        let error = error.clone();
-        self.tasks.post(move |context| {
-            if let Some(channel) = context.channels.first() {
-                say(&**channel, operation, &error);
-            }
+        self.warn(failed(operation), error);
+    }
+
+    fn warn(&self, message: String, error: &Error) {
+        self.post(Some(error), move |channel, error| {
+            channel.warn(&message, error);
         });
     }
 }

@@ -8,8 +8,11 @@ pub mod gzip;
 pub mod routes;
 pub mod server;
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 use crate::protocol::item::Digest;
 
@@ -30,6 +33,15 @@ pub const MARKER_VALUE: &str = "1";
 
 /// The header with the hash of a file, as in RFC 9530.
 pub const REPR_DIGEST: &str = "repr-digest";
+
+/// What is spoken over TLS, the best first.
+pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What TLS computes with: what the process has chosen, or what is compiled in.
+pub fn crypto() -> Arc<CryptoProvider> {
+    let chosen = CryptoProvider::get_default().cloned();
+    chosen.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
+}
 
 /// The hash of a file as it stands in its header.
 pub fn write_repr_digest(digest: Digest) -> String {

@@ -79,6 +79,10 @@ sync.createHttpSyncServer({
   allowedHosts: ["sync.home"],
   maxMemoryBytes: 2 ** 28,
 });
+const tls: sync.HttpSyncServerTls = { cert: "fullchain.pem", key: Buffer.from("a PEM text") };
+sync.createHttpSyncServer({ ...stores, tls });
+// @ts-expect-error: a certificate has a key
+sync.createHttpSyncServer({ ...stores, tls: { cert: "fullchain.pem" } });
 sync.createHttpSyncHandler({
   ...stores,
   authorize: (req) => !req.socket.destroyed && req.channel === "/",

@@ -15,17 +15,13 @@ use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::listen::{Listening, bind};
-use crate::transport::server::origin::Hosts;
-use crate::transport::server::{Budget, Channel, ChannelLimits, Limits, Standing};
+use crate::transport::server::{Channel, Standing, Terms};
 
 /// What is behind a server object.
 struct Server {
     prefixes: Vec<String>,
     context: Rc<Context>,
-    hosts: Hosts,
-    limits: Limits,
-    /// Of all channels.
-    budget: Budget,
+    terms: Terms,
     standing: Standing,
 }
 
@@ -41,9 +37,10 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Re
             channels,
             request: None,
         }),
-        hosts: Hosts::read(options.string("allowedHosts")?.as_deref())?,
-        limits: Limits::read(|name, default| options.count(name, default))?,
-        budget: ChannelLimits::read(|name, default| options.count(name, default))?.budget,
+        terms: Terms::read(
+            |name| options.string(name),
+            |name, default| options.count(name, default),
+        )?,
         standing: Standing::default(),
     });
     let object = scope.object()?;
@@ -109,14 +106,14 @@ async fn start(
     server: &Rc<Server>,
     place: (String, u16),
 ) -> Result<(Listening, (SocketAddr, Tasks<Context>))> {
-    let (listener, address) = on_threads(env, bind(place)).await?;
+    let bound = on_threads(env, bind(place, server.terms.clone())).await?;
     let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
     for (number, prefix) in server.prefixes.iter().enumerate() {
         let Some(mut channel) = across(&server.context, &queue, number)? else {
             continue;
         };
-        channel.limits.budget = server.budget.clone();
+        channel.limits.budget = server.terms.budget.clone();
         let js = server.context.channels.get(number);
         let native = js.map(|js| js.native_answers(&queue, number));
         if let Some(native) = native.transpose()?.flatten() {
@@ -125,9 +122,8 @@ async fn start(
         channels.push((prefix.clone(), channel));
     }
     let end = EndOfTasks(queue);
-    let bound = (listener, address);
-    let allows = (channels, server.hosts.clone(), server.limits);
-    let listening = Listening::begin(threads()?, bound, allows, end);
+    let listening = Listening::begin(threads()?, bound, channels, end);
+    let address = listening.address();
     Ok((listening, (address, tasks)))
 }
 

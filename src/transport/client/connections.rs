@@ -1,15 +1,15 @@
-//! The connections of a process, and whom they trust.
+//! The connections of a process.
 
 use std::env;
-use std::fs;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, Response};
+use reqwest::{ClientBuilder, Response};
 
 use super::retry::Over;
 use super::stale::Answered;
+use super::trust;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Servers of Node.js let go of a quiet connection after five seconds. A request that is written just
@@ -21,9 +21,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connections that are used again, for any number of peers. Cheap to clone.
 ///
-/// Certificates are trusted as the system trusts them, or as Mozilla does where the system has none (a
-/// slim container), and those of the file that `NODE_EXTRA_CA_CERTS` names besides. They are read from disk
-/// with the first request.
+/// Which certificates they trust is read from disk with the first request.
 #[derive(Debug, Clone, Default)]
 pub struct Connections(Arc<Inner>);
 
@@ -59,26 +57,17 @@ impl Connections {
 }
 
 fn build(over: Over) -> Result<reqwest::Client> {
-    let more = extra_certificates();
-    let builder = || match over {
+    let unusable = |error: &dyn std::fmt::Display| {
+        let what = format!("TLS cannot be set up; please report it ({error})");
+        Error::new(ErrorKind::Internal, "open connections", what)
+    };
+    let tls = trust::config().map_err(|error| unusable(&error).caused_by(error))?;
+    let builder = match over {
         Over::Any => builder(),
         Over::Fresh => builder().pool_max_idle_per_host(0),
     };
-    // Fails if the system trusts no one; that others are trusted besides would hide it.
-    let client = match builder().build() {
-        Ok(client) if more.is_empty() => Ok(client),
-        Ok(_) => builder().tls_certs_merge(more).build(),
-        Err(_) => {
-            let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-                .iter()
-                .filter_map(|der| Certificate::from_der(der).ok());
-            builder().tls_certs_merge(mozilla.chain(more)).build()
-        }
-    };
-    client.map_err(|error| {
-        let what = "TLS cannot be set up; please report it";
-        Error::new(ErrorKind::Internal, "open connections", what).caused_by(error)
-    })
+    let client = builder.tls_backend_preconfigured(tls).build();
+    client.map_err(|error| unusable(&error).caused_by(error))
 }
 
 fn builder() -> ClientBuilder {
@@ -93,19 +82,4 @@ fn builder() -> ClientBuilder {
     } else {
         builder.no_proxy()
     }
-}
-
-/// Node.js warns of a file that it cannot read when it starts, and goes on without; so does this.
-fn extra_certificates() -> Vec<Certificate> {
-    let Some(path) = env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) else {
-        return Vec::new();
-    };
-    let pem = fs::read(&path).inspect_err(|error| {
-        tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS cannot be read");
-    });
-    let Ok(pem) = pem else { return Vec::new() };
-    let certificates = Certificate::from_pem_bundle(&pem).inspect_err(|error| {
-        tracing::warn!(%error, path = %path.display(), "NODE_EXTRA_CA_CERTS is not in PEM form");
-    });
-    certificates.unwrap_or_default()
 }

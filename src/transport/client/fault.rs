@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use reqwest::Response;
+use rustls::InvalidMessage;
 
 use super::again::RetryPolicy;
 use crate::error::{Error, ErrorKind, Network, Reason};
@@ -170,12 +171,18 @@ pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
             .into();
     }
     let reason = reason_of(&error);
+    // A port of TLS answers plain HTTP in no form of HTTP, or with nothing.
+    let or_tls = if peer.starts_with("http:") && !error.is_body() {
+        ", or use https:// if that port speaks TLS"
+    } else {
+        ""
+    };
     let what = if error.is_connect() {
         format!("cannot connect to {peer}; {}", advice(&error, reason))
     } else if reason == Reason::Malformed {
-        format!("what answers at {peer} does not speak HTTP as it should; check baseUrl")
+        format!("what answers at {peer} does not speak HTTP as it should; check baseUrl{or_tls}")
     } else {
-        format!("the connection to {peer} broke before the answer was whole; try again")
+        format!("the connection to {peer} broke before the answer was whole; try again{or_tls}")
     };
     let message = format!("{what} ({})", innermost(&error));
     let error = Error::sync(REACH, message).caused_by(Causes(error));
@@ -229,6 +236,9 @@ fn is_no_http(cause: &(dyn StdError + 'static)) -> bool {
 fn advice(error: &reqwest::Error, reason: Reason) -> &'static str {
     match reason {
         Reason::Timeout => return "it does not answer: check the address and the firewall",
+        Reason::Tls if causes(error).any(is_no_tls) => {
+            return "that port does not speak TLS: use http://, or the port that does";
+        }
         Reason::Tls => {
             return "TLS failed: check its certificate, or name its authority in NODE_EXTRA_CA_CERTS";
         }
@@ -236,13 +246,29 @@ fn advice(error: &reqwest::Error, reason: Reason) -> &'static str {
         _ => {}
     }
     for cause in causes(error) {
-        if let Some(io) = cause.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::ConnectionRefused
-        {
-            return "nothing listens there: check that the peer runs, and the port of baseUrl";
+        match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => {
+                return "nothing listens there: check that the peer runs, and the port of baseUrl";
+            }
+            // Only of TLS something is read before the connection is made.
+            Some(io::ErrorKind::UnexpectedEof) => {
+                return "it hung up before TLS was agreed on: check that the port of baseUrl speaks TLS";
+            }
+            _ => {}
         }
     }
     "check baseUrl and the network"
+}
+
+/// Whether what came is no message of TLS at all, as the answer of a port that speaks plain HTTP.
+fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
+    let error = cause.downcast_ref::<rustls::Error>();
+    matches!(
+        error,
+        Some(rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+        ))
+    )
 }
 
 fn innermost(error: &reqwest::Error) -> String {

@@ -26,6 +26,7 @@ mod rewind;
 mod said;
 mod stale;
 mod timeout;
+mod trust;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;

@@ -76,6 +76,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message).with(CONNECTION, "close")
     }
 
+    /// Plain HTTP came where TLS is spoken.
+    pub fn lacks_tls() -> Self {
+        Self::misframed("this port speaks TLS: use https://")
+    }
+
     /// An exchange is JSON, which a page of elsewhere cannot send without asking first.
     pub fn no_exchange() -> Self {
         Self::new(

@@ -13,8 +13,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::tls::Duplex;
 
 /// What is known of a connection.
 #[derive(Debug, Clone)]
@@ -139,17 +140,17 @@ impl Drop for Beat {
     }
 }
 
-/// A socket that notes what comes, and does not wait for ever for a peer that reads nothing.
+/// A connection that notes what comes, and does not wait for ever for a peer that reads nothing.
 pub struct Watched {
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     pulse: Pulse,
     patience: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
-    /// A socket whose writes fail once nothing was taken for `patience`.
-    pub fn new(stream: TcpStream, pulse: Pulse, patience: Duration) -> Self {
+    /// A connection whose writes fail once nothing was taken for `patience`.
+    pub fn new(stream: Box<dyn Duplex>, pulse: Pulse, patience: Duration) -> Self {
         Self {
             stream,
             pulse,
@@ -214,11 +215,14 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
+    /// TLS still holds what a write was said to have taken.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        self.patiently(context, poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.patiently(context, poll)
     }
 }

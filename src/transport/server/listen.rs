@@ -25,10 +25,12 @@ use tokio::task::JoinSet;
 use super::idle_timeout::{End, Pulse, Watched};
 use super::intake::Intake;
 use super::limits::Limits;
-use super::origin::{Hosts, is_simple_body, misframed};
+use super::origin::{is_simple_body, misframed};
 use super::outgoing::Outgoing;
 use super::service::{admit, answer, healthy, refused};
 use super::shares::{Share, Shares};
+use super::terms::Terms;
+use super::tls::{Acceptor, Entered, enter};
 use super::upload::Why;
 use super::{AnswerBody, Channel};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +59,13 @@ impl Channels {
         Refusal::not_found("there is no such channel here")
     }
 
+    /// Says something on the console of the app.
+    fn warn(&self, message: String, error: &Error) {
+        if let Some((_, channel)) = self.0.first() {
+            channel.log.warn(message, error);
+        }
+    }
+
     /// The channel of a path, and the rest of the path.
     fn of<'p>(&self, path: &'p str) -> Option<(&Channel, &'p str)> {
         self.0.iter().find_map(|(prefix, channel)| {
@@ -68,8 +77,8 @@ impl Channels {
 
 struct Server {
     channels: Channels,
-    hosts: Hosts,
-    limits: Limits,
+    terms: Terms,
+    acceptor: Option<Arc<Acceptor>>,
     requests: Arc<Semaphore>,
     shares: Shares,
 }
@@ -79,6 +88,8 @@ struct Server {
 struct Ends {
     caller: IpAddr,
     own: Option<IpAddr>,
+    /// Whether it speaks plain HTTP to a server that speaks TLS.
+    lacks_tls: bool,
 }
 
 /// The most bytes of an HTTP/2 answer that wait in memory for the caller's window.
@@ -87,15 +98,28 @@ const MOST_UNSENT: usize = 64 * 1024;
 /// So long a connection that is let go of has to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Binds a socket.
+/// A socket that is bound.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    terms: Terms,
+    acceptor: Option<Arc<Acceptor>>,
+}
+
+/// Binds a socket for a server that goes by these terms.
 ///
 /// # Errors
-/// `Io` if it cannot be bound.
-pub async fn bind((host, port): (String, u16)) -> Result<(TcpListener, SocketAddr)> {
+/// `Io` if it cannot be bound; what [`Acceptor::load`] fails with.
+pub async fn bind((host, port): (String, u16), terms: Terms) -> Result<Bound> {
+    let acceptor = terms.tls.clone().map(Acceptor::load).transpose()?;
     let listener = TcpListener::bind((host.as_str(), port)).await;
     let bound = listener.and_then(|listener| {
-        let address = listener.local_addr()?;
-        Ok((listener, address))
+        Ok(Bound {
+            address: listener.local_addr()?,
+            listener,
+            terms,
+            acceptor: acceptor.map(Arc::new),
+        })
     });
     bound.map_err(|error| {
         Error::new(
@@ -117,17 +141,18 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Begins to serve on these threads, as `limits` allow. `end` is dropped once it is closed.
+    /// Begins to serve on these threads. `end` is dropped once it is closed.
     pub fn begin(
         threads: &Runtime,
-        (listener, address): (TcpListener, SocketAddr),
-        (channels, hosts, limits): (Vec<(String, Channel)>, Hosts, Limits),
+        bound: Bound,
+        channels: Vec<(String, Channel)>,
         end: impl Send + 'static,
     ) -> Self {
+        let address = bound.address;
         let (closing, close) = watch::channel(false);
         let (ended, over) = watch::channel(false);
         threads.spawn(async move {
-            run(listener, (Channels::new(channels), hosts), limits, close).await;
+            run(bound, Channels::new(channels), close).await;
             drop(end);
             ended.send_replace(true);
         });
@@ -160,12 +185,14 @@ impl Listening {
 }
 
 /// Serves until `closing` is true, then lets what is in work end.
-pub async fn run(
-    listener: TcpListener,
-    (channels, hosts): (Channels, Hosts),
-    limits: Limits,
-    mut closing: watch::Receiver<bool>,
-) {
+async fn run(bound: Bound, channels: Channels, mut closing: watch::Receiver<bool>) {
+    let Bound {
+        listener,
+        terms,
+        acceptor,
+        ..
+    } = bound;
+    let limits = terms.limits;
     let places = Arc::new(Semaphore::new(
         limits.max_connections.min(Semaphore::MAX_PERMITS),
     ));
@@ -174,8 +201,8 @@ pub async fn run(
     ));
     let server = Arc::new(Server {
         channels,
-        hosts,
-        limits,
+        terms,
+        acceptor,
         requests,
         shares: Shares::new(limits.max_requests_per_address),
     });
@@ -240,34 +267,36 @@ async fn connection(
     // Answers are written in few pieces; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let own = stream.local_addr().ok().map(|own| own.ip().to_canonical());
-    let pulse = Pulse::new();
     let Limits {
         header_timeout,
         idle_timeout,
         ..
-    } = server.limits;
+    } = server.terms.limits;
+    let mut closed = pin!(closing.wait_for(|closing| *closing));
+    let entering = tokio::time::timeout(header_timeout, server.enter(stream));
+    // A caller with which no TLS is agreed upon learns so by TLS, or is too late to be told.
+    let (stream, lacks_tls) = tokio::select! {
+        entered = entering => match entered {
+            Ok(Ok(Entered { stream, lacks_tls })) => (stream, lacks_tls),
+            _ => return,
+        },
+        _ = &mut closed => return,
+    };
+    let ends = Ends {
+        caller,
+        own,
+        lacks_tls,
+    };
+    let pulse = Pulse::new();
     let io = TokioIo::new(Watched::new(stream, pulse.clone(), idle_timeout));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // Its own timeout runs between two requests too; the pulse tells the two apart.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None);
-    let streams = u32::try_from(server.limits.max_requests_per_connection).unwrap_or(u32::MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(streams)
-        .max_send_buf_size(MOST_UNSENT);
+    let builder = http_of(&server.terms.limits);
     let watched = pulse.clone();
-    let ends = Ends { caller, own };
     let service = service_fn(move |request| {
         let (server, pulse) = (Arc::clone(&server), pulse.clone());
         async move { Ok::<_, Infallible>(server.answer(request, (&pulse, ends)).await) }
     });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut stopped = pin!(watched.stopped(header_timeout, idle_timeout));
-    let mut closed = pin!(closing.wait_for(|closing| *closing));
     let mut is_closing = false;
     let end = loop {
         tokio::select! {
@@ -287,7 +316,29 @@ async fn connection(
     }
 }
 
+/// Both versions of HTTP, as `limits` allow.
+fn http_of(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Its own timeout runs between two requests too; the pulse tells the two apart.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    let streams = u32::try_from(limits.max_requests_per_connection).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(streams)
+        .max_send_buf_size(MOST_UNSENT);
+    builder
+}
+
 impl Server {
+    async fn enter(&self, stream: TcpStream) -> io::Result<Entered> {
+        let warn = |message, error: &Error| self.channels.warn(message, error);
+        enter(stream, self.acceptor.as_ref(), warn).await
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -312,9 +363,16 @@ impl Server {
         &self,
         mut head: http::request::Parts,
         intake: &Intake,
-        Ends { caller, own }: Ends,
+        Ends {
+            caller,
+            own,
+            lacks_tls,
+        }: Ends,
     ) -> (Response<AnswerBody>, Option<Work>) {
-        if let Some(refusal) = misframed(&head) {
+        if let Some(refusal) = lacks_tls
+            .then(Refusal::lacks_tls)
+            .or_else(|| misframed(&head))
+        {
             return (refused(refusal), None);
         }
         let path = head.uri.path().to_owned();
@@ -329,7 +387,7 @@ impl Server {
         if channel.authorizer.is_none() && found != Found::Route(Route::Health) {
             let is_exchange = matches!(found, Found::Route(Route::Exchange | Route::Reconcile));
             let is_simple = is_exchange && is_simple_body(&head.headers);
-            let refusal = self.hosts.refusal(&head, own);
+            let refusal = self.terms.hosts.refusal(&head, own);
             if let Some(refusal) = refusal.or_else(|| is_simple.then(Refusal::no_exchange)) {
                 return (refused(refusal), None);
             }
@@ -345,7 +403,7 @@ impl Server {
             return (refused(Refusal::busy()), None);
         };
         let why = Why::default();
-        let body = intake.steadily(self.limits.body_timeout, why.clone());
+        let body = intake.steadily(self.terms.limits.body_timeout, why.clone());
         let response = answer(channel, admitted, &head, (body.boxed(), why)).await;
         (response, Some(work))
     }

@@ -12,11 +12,13 @@ mod idle_timeout;
 mod intake;
 mod limits;
 pub mod listen;
-pub mod origin;
+mod origin;
 mod outgoing;
 mod service;
 mod shares;
 mod standing;
+mod terms;
+mod tls;
 mod upload;
 
 use std::fmt;
@@ -39,6 +41,7 @@ pub use handed::{Handed, MoreBody};
 pub use limits::{ChannelLimits, Limits};
 pub use service::serve;
 pub use standing::Standing;
+pub use terms::Terms;
 pub use upload::Why;
 
 /// The answer of a channel, in time.
@@ -82,6 +85,8 @@ pub trait Authorizer: Send + Sync {
 pub trait FaultLog: Send + Sync {
     /// A fault, and the operation it happened in.
     fn fault(&self, operation: &'static str, error: &Error);
+    /// What does not keep anything from being answered.
+    fn warn(&self, message: String, error: &Error);
 }
 
 /// What is known about a file.

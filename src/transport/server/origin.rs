@@ -15,6 +15,8 @@ use crate::transport::routes::Refusal;
 pub struct Hosts {
     /// Names, or names with ports, besides those of this machine.
     pub allowed: Vec<String>,
+    /// Whether the server speaks TLS.
+    pub has_tls: bool,
 }
 
 impl Hosts {
@@ -22,7 +24,7 @@ impl Hosts {
     ///
     /// # Errors
     /// `InvalidArgument` if it is none.
-    pub fn read(given: Option<&str>) -> Result<Self> {
+    pub fn read(given: Option<&str>, has_tls: bool) -> Result<Self> {
         let invalid = |error: serde_json::Error| {
             let what = format!("must be an array of strings: {error}");
             Error::new(ErrorKind::InvalidArgument, "allowedHosts", what)
@@ -30,6 +32,7 @@ impl Hosts {
         let allowed = given.map(|json| serde_json::from_str(json).map_err(invalid));
         Ok(Self {
             allowed: allowed.transpose()?.unwrap_or_default(),
+            has_tls,
         })
     }
 
@@ -49,9 +52,12 @@ impl Hosts {
             ));
         }
         for origin in head.headers.get_all(ORIGIN) {
-            let origin = authority_of(origin);
-            let is_same = |origin: &Authority| {
-                asked.as_ref().is_some_and(|asked| asked == origin) || self.allows(origin)
+            let origin: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
+            let is_same = |page: &Uri| {
+                page.authority().is_some_and(|origin| {
+                    let may = asked.as_ref() == Some(origin) || self.allows(origin);
+                    may && self.is_as_safe(page.scheme_str(), origin)
+                })
             };
             if !origin.as_ref().is_some_and(is_same) {
                 return Some(Refusal::forbidden(
@@ -61,6 +67,11 @@ impl Hosts {
             }
         }
         None
+    }
+
+    /// Whether nothing on the way can have put something into the page that could not into the server's answers.
+    fn is_as_safe(&self, scheme: Option<&str>, origin: &Authority) -> bool {
+        !self.has_tls || scheme == Some("https") || is_loopback(origin.host())
     }
 
     fn allows(&self, asked: &Authority) -> bool {
@@ -115,11 +126,6 @@ fn asked_for(head: &Parts) -> Option<Authority> {
     })
 }
 
-fn authority_of(origin: &HeaderValue) -> Option<Authority> {
-    let uri: Uri = origin.to_str().ok()?.parse().ok()?;
-    uri.authority().cloned()
-}
-
 fn ip(host: &str) -> Option<IpAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok().map(|ip: IpAddr| ip.to_canonical())
@@ -145,12 +151,14 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
+    fn hosts(has_tls: bool) -> Hosts {
+        let allowed = vec!["sync.home".to_owned(), "elsewhere.example:8443".to_owned()];
+        Hosts { allowed, has_tls }
+    }
+
     fn is_refused(host: &str, origin: Option<&str>) -> bool {
-        let hosts = Hosts {
-            allowed: vec!["sync.home".to_owned(), "elsewhere.example:8443".to_owned()],
-        };
         let own = Some(IpAddr::from([192, 168, 1, 7]));
-        hosts.refusal(&asked(host, origin), own).is_some()
+        hosts(false).refusal(&asked(host, origin), own).is_some()
     }
 
     #[test]
@@ -193,5 +201,18 @@ mod tests {
         ] {
             assert!(refused(origin), "{origin}");
         }
+    }
+
+    #[test]
+    fn a_page_that_came_without_tls_may_not_use_a_server_with_it_unless_it_is_of_this_machine() {
+        let refused = |host, origin| {
+            hosts(true)
+                .refusal(&asked(host, Some(origin)), None)
+                .is_some()
+        };
+        assert!(!refused("sync.home", "https://sync.home"));
+        assert!(!refused("localhost:80", "http://localhost:80"));
+        assert!(refused("sync.home", "http://sync.home"));
+        assert!(refused("sync.home", "http://elsewhere.example:8443"));
     }
 }
