@@ -1036,7 +1036,7 @@ interface HttpSyncWanted {
    */
   readonly channel: string;
   /** Which of the routes it is. A server also asks for paths and methods that it does not have: they are `"unknown"`. */
-  readonly route: "exchange" | "reconcile" | "file" | "unknown";
+  readonly route: "exchange" | "reconcile" | "file" | "events" | "unknown";
   /** The key of the file, decoded; `null` where it is none, and where no file is asked for. */
   readonly key: string | null;
   /** The app whose rows the channel carries, if its `apps` names one alone; else `null`. */
@@ -1136,6 +1136,12 @@ interface HttpSyncServerLimits {
   readonly maxRequestsPerConnection?: number;
   /** As of {@link HttpSyncServerOptions}, for all channels together. */
   readonly maxMemoryBytes?: number;
+  /**
+   * Who gets the numbers of {@link HttpSyncServer.stats} from `GET /metrics`, as text in the form of OpenMetrics: callers
+   * on this machine, or all. Nobody by default. A proxy on this machine is a caller on this machine: let it pass on what is
+   * meant for others alone.
+   */
+  readonly metrics?: "loopback" | "everyone";
 }
 
 /** Options of {@link createHttpSyncServer}: one channel at the root, or several by prefix. */
@@ -1178,6 +1184,65 @@ interface HttpSyncServer {
    * stores stay open.
    */
   close(): Promise<void>;
+  /**
+   * Calls `listener` after each exchange that brought something or had something refused, also what a caller of several
+   * channels brought to each. What it throws is a warning. Returns what ends that.
+   *
+   * What a `transport` of the app's own takes in, it is not told of.
+   *
+   * @example
+   * server.onExchange(({ channel, records, tables }) => {
+   *   console.log(`${channel}: ${records.length} records, ${tables.length} tables`);
+   * });
+   * @throws `INVALID_ARGUMENT` where `listener` is no function.
+   */
+  onExchange(listener: (arrived: HttpSyncArrived) => void): () => void;
+  /** What the server has done since it was made, and what it does now. */
+  stats(): HttpSyncStats;
+}
+
+/** What came in with an exchange. */
+interface HttpSyncArrived {
+  /** The prefix of the channel, `"/"` for one at the root. */
+  readonly channel: string;
+  /** The ids of the shared records that are new here. */
+  readonly records: readonly string[];
+  /** The tables of which rows are new here. */
+  readonly tables: readonly { readonly appId: string; readonly table: string }[];
+  /** How many records and rows were refused. */
+  readonly refused: number;
+  /** The address of the caller, or of the proxy before it. */
+  readonly remoteAddress: string | null;
+}
+
+/** Numbers of a server. Bytes are those of bodies, as they go over the line. */
+interface HttpSyncStats {
+  /** How many requests of a route were answered with a status. */
+  readonly requests: readonly {
+    readonly route: HttpSyncWanted["route"] | "health" | "metrics";
+    readonly status: number;
+    readonly count: number;
+  }[];
+  /** Requests in work now. */
+  readonly requestsInWork: number;
+  /** Callers that listen to `GET /events` now. */
+  readonly eventStreams: number;
+  /** Connections that are open now. */
+  readonly connectionsOpen: number;
+  /** Connections that were accepted. */
+  readonly connections: number;
+  /** Connections that were closed at once, because their address had its share. */
+  readonly connectionsTurnedAway: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Records and rows that came with exchanges. */
+  readonly itemsReceived: number;
+  /** Those of them that were refused. */
+  readonly itemsRefused: number;
+  /** Records and rows that went with answers. */
+  readonly itemsSent: number;
+  /** What requests hold in memory now, in bytes; see `maxMemoryBytes`. */
+  readonly memoryBytes: number;
 }
 
 /**

@@ -42,9 +42,13 @@ exports.exportsWith = function exportsWith(peer) {
   const mustBe = createMustBe(fault);
   const warnOnce = createWarnOnce();
   const brands = createBrands();
-  const notFunction = (listener) => mustBe("subscribe(listener)", "a function", listener, true);
-  const notifier = () =>
-    createNotifier((error) => warn("a change listener threw", error), notFunction);
+  const notifierOf = (what, option) =>
+    createNotifier(
+      (error) => warn(`${what} threw`, error),
+      (listener) => mustBe(option, "a function", listener, true),
+    );
+  const notifier = () => notifierOf("a change listener", "subscribe(listener)");
+  const arrivals = () => notifierOf("a listener of onExchange", "onExchange(listener)");
   const { factories, helpers, ...functions } = binary.makeExports({
     fault(said, cause) {
       const { code, operation, message, more } = JSON.parse(said);
@@ -94,7 +98,10 @@ exports.exportsWith = function exportsWith(peer) {
       return createFileSyncEngine();
     },
     ...factory("createHttpSyncHandler", createHandlerFactory(createHttpSyncHandler)),
-    ...factory("createHttpSyncServer", createServerFactory(createHttpSyncServer, js)),
+    ...factory(
+      "createHttpSyncServer",
+      createServerFactory(createHttpSyncServer, { ...js, createNotifier: arrivals }),
+    ),
     ...factory("createSqliteSyncStateStore", (read) =>
       read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),
     ),

@@ -272,6 +272,10 @@ const OPTIONS = {
     maxRequestsPerAddress: count,
     maxRequestsPerConnection: count,
     maxMemoryBytes: count,
+    metrics: optional(
+      '"loopback" or "everyone"',
+      (value) => value === "loopback" || value === "everyone",
+    ),
   }),
   createHttpSyncTransport: warning(PEER),
   createInProcessSyncTransport: warning({

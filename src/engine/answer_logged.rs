@@ -1,7 +1,7 @@
 //! The answering side between two sides with change logs: take in, then answer what follows on what the caller has.
 
 use crate::error::{Error, Result};
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
     Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
 };
@@ -43,7 +43,11 @@ impl<S: Side> Responder<S> {
             return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
-        let (refused, refusing) = self.take_in_logged(side, items, &asked).await?;
+        let TakenIn {
+            new,
+            refused,
+            refusing,
+        } = self.take_in_logged(side, items, &asked).await?;
         let budget = request
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
@@ -119,16 +123,16 @@ impl<S: Side> Responder<S> {
                 refuses_more,
                 overtaken: None,
             })),
+            taken_in: new,
         })
     }
 
-    /// Also returns how many items were refused; perhaps not each is named.
     async fn take_in_logged(
         &self,
         side: &Granted<'_, S>,
         items: Vec<Item<S::Body>>,
         asked: &LogRequest,
-    ) -> Result<(Vec<Refusal>, usize)> {
+    ) -> Result<TakenIn> {
         let source = |plane: &PlaneRequest| Source {
             origin: plane.upto.clone(),
             advance: plane
@@ -154,12 +158,25 @@ impl<S: Side> Responder<S> {
         let taken_in = apply_logged(side, items, sources, (rules, &mut nodes)).await;
         self.nodes.replace(nodes);
         let arrivals = taken_in?;
-        self.note_taken_in(&arrivals);
-        let refusing = arrivals
+        let failed = arrivals
             .iter()
             .filter(|arrival| arrival.failure().is_some());
-        Ok((self.refused(&arrivals), refusing.count()))
+        Ok(TakenIn {
+            refusing: failed.count(),
+            new: self.note_taken_in(&arrivals),
+            refused: self.refused(&arrivals),
+        })
     }
+}
+
+/// What became of the items of a request.
+struct TakenIn {
+    /// What is new here.
+    new: Vec<ItemKind>,
+    /// What was refused, as far as it is named.
+    refused: Vec<Refusal>,
+    /// How many were refused.
+    refusing: usize,
 }
 
 /// What is asked of the own log for a caller.

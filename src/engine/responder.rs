@@ -157,7 +157,7 @@ impl<S: Side> Responder<S> {
             hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
         }
         late_of(&self.side, (u64::MAX, u64::MAX));
-        self.note_taken_in(&arrivals);
+        let taken_in = self.note_taken_in(&arrivals);
         let budget = request
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
@@ -190,6 +190,7 @@ impl<S: Side> Responder<S> {
             refused,
             withheld,
             log: told.map(answer_of),
+            taken_in,
         })
     }
 
@@ -291,9 +292,10 @@ impl<S: Side> Responder<S> {
         self.side.log().warn(&message, error);
     }
 
-    /// What was taken in is there before anything is gathered. A record that is new belongs among those
+    /// What was taken in is there before anything is gathered; what is new of it is returned. A record that is new belongs among those
     /// that a backlog remembers.
-    pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) {
+    pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) -> Vec<ItemKind> {
+        let mut taken_in = Vec::new();
         let mut known = self.known.borrow_mut();
         if known.len() > REMEMBERED {
             *known = Watermarks::default();
@@ -302,8 +304,10 @@ impl<S: Side> Responder<S> {
             known.advance(&arrival.item.hlc);
             if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
                 self.backlog.borrow_mut().forget();
+                taken_in.push(arrival.item.kind.clone());
             }
         }
+        taken_in
     }
 }
 

@@ -20,7 +20,8 @@ use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
-    About, AccessRequest, Answers, Authorizer, Channel, ChannelLimits, FaultLog, File, Files, Later,
+    About, AccessRequest, Answers, Arrived, Authorizer, Channel, ChannelLimits, FaultLog, File,
+    Files, Later, News,
 };
 
 /// What of a channel lives on the thread of its adapters.
@@ -52,6 +53,8 @@ pub trait LocalChannel: 'static {
     async fn delete(&self, key: &Text) -> Result<()>;
     /// Says a warning.
     fn warn(&self, message: &str, error: Option<&Error>);
+    /// Tells the app what came in with an exchange.
+    fn arrived(&self, arrived: &Arrived);
 }
 
 /// What tasks are run with: the channels, and the request that is answered where the app has it.
@@ -107,6 +110,8 @@ impl<K: LocalChannel> Across<K> {
             grant: around.grant,
             log: way,
             limits: around.limits,
+            news: News::default(),
+            stats: Arc::default(),
         }
     }
 
@@ -214,6 +219,11 @@ impl<K: LocalChannel> FaultLog for Across<K> {
         self.post(Some(error), move |channel, error| {
             channel.warn(&message, error);
         });
+    }
+
+    fn arrived(&self, arrived: &Arc<Arrived>) {
+        let arrived = Arc::clone(arrived);
+        self.post(None, move |channel, _| channel.arrived(&arrived));
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod across;
 pub mod asking;
+pub mod native_log;
 pub mod round;
 pub mod serving;
 pub mod tasks;

@@ -4,6 +4,8 @@
 //! classes, so that an app meets errors of the class that its own entry knows. Everything else is the
 //! same behind all exports of a process.
 
+use std::sync::Arc;
+
 use napi::JsValue;
 use napi::bindgen_prelude::Object;
 
@@ -20,6 +22,7 @@ use super::timestamps;
 use super::transport::create_in_process;
 use super::value::{Env, Function, Intrinsic, Kind, Scope, Value, add_functions, function};
 use crate::error::{Error, Result};
+use crate::joint::native_log;
 
 /// The functions of the package, by name, that are not made in `js/`.
 const FUNCTIONS: &[(&str, Function)] = &[
@@ -72,6 +75,8 @@ fn build_exports<'s>(scope: Scope<'s>, entry: Value<'s>) -> Result<Value<'s>> {
             scope.set_intrinsic(*intrinsic, value)?;
         }
     }
+    let remote = Arc::clone(&scope.env().remote);
+    native_log::hear(Arc::new(move |message| remote.say(message)));
     let exports = scope.object()?;
     add_functions(scope, exports, FUNCTIONS)?;
     let factories = scope.object()?;

@@ -169,6 +169,7 @@ pub fn read_answer(scope: Scope<'_>, value: Value<'_>) -> Result<Answer<Body>> {
         refused: answer.refusals("refused")?,
         withheld: answer.refusals("withheld")?,
         log: answer.log()?,
+        ..Answer::default()
     })
 }
 

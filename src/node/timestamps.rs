@@ -6,7 +6,6 @@
 //! asked here in batches.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::convert::{
@@ -18,8 +17,7 @@ use super::value::{Call, Function, Scope, Thrown, Value, function};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer, text_floor, wins};
 use crate::protocol::log::canonical_body;
-use crate::protocol::text::Text;
-use crate::protocol::watermarks::Watermarks;
+use crate::protocol::watermarks::{Watermarks, newest_of_nodes};
 use crate::store::sqlite::handle::{Choice, rows_between};
 use crate::store::sqlite::{fault_of_code, fields_of_columns, ignored, is_of_one_row};
 
@@ -199,18 +197,10 @@ fn select_unseen<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// `newestOf(items, field)`: per node the index of the item that has the greatest timestamp under `field`, the first of
 /// equal ones; or the index of an item without one.
 fn newest_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
-    let mut newest: BTreeMap<Text, (u32, Hlc)> = BTreeMap::new();
-    for (index, stamp) in (0u32..).zip(incoming(call)?) {
-        let Some(hlc) = stamp else {
-            return index.into_js(call.scope);
-        };
-        let stands = newest.get(&hlc.node_id).map(|(_, stands)| stands);
-        if wins(&hlc, stands) {
-            newest.insert(hlc.node_id.clone(), (index, hlc));
-        }
+    match newest_of_nodes(incoming(call)?) {
+        Ok(indexes) => indexes.into_js(call.scope),
+        Err(faulty) => faulty.into_js(call.scope),
     }
-    let indexes = newest.into_values().map(|(index, _)| index);
-    indexes.collect::<Vec<_>>().into_js(call.scope)
 }
 
 fn hlc_arg(call: &Call<'_>, index: usize, argument: &str) -> Result<Hlc> {

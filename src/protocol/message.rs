@@ -159,6 +159,8 @@ pub struct Answer<B> {
     pub withheld: Vec<Refusal>,
     /// What sides with change logs say beside it.
     pub log: Option<Box<LogAnswer>>,
+    /// What of the request is new at the answering side. It is not in the message.
+    pub taken_in: Vec<ItemKind>,
 }
 
 impl<B> Default for Answer<B> {
@@ -170,6 +172,7 @@ impl<B> Default for Answer<B> {
             refused: Vec::new(),
             withheld: Vec::new(),
             log: None,
+            taken_in: Vec::new(),
         }
     }
 }
@@ -205,6 +208,7 @@ impl<B> Answer<B> {
             refused: self.refused,
             withheld: self.withheld,
             log: self.log,
+            taken_in: self.taken_in,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::hlc::{Hlc, NodeId};
+use super::hlc::{Hlc, NodeId, wins};
 
 /// One timestamp per node. A node without an entry has not been seen at all.
 ///
@@ -131,6 +131,22 @@ impl FromIterator<(NodeId, Hlc)> for Watermarks {
     fn from_iter<I: IntoIterator<Item = (NodeId, Hlc)>>(entries: I) -> Self {
         Self::from(entries.into_iter().collect::<Entries>())
     }
+}
+
+/// Per node, in their order, the index of the greatest of these timestamps, the first of equal ones.
+///
+/// # Errors
+/// The index of the first that is none.
+pub fn newest_of_nodes(stamps: impl IntoIterator<Item = Option<Hlc>>) -> Result<Vec<u32>, u32> {
+    let mut newest: BTreeMap<NodeId, (u32, Hlc)> = BTreeMap::new();
+    for (index, stamp) in (0u32..).zip(stamps) {
+        let hlc = stamp.ok_or(index)?;
+        let stands = newest.get(&hlc.node_id).map(|(_, stands)| stands);
+        if wins(&hlc, stands) {
+            newest.insert(hlc.node_id.clone(), (index, hlc));
+        }
+    }
+    Ok(newest.into_values().map(|(index, _)| index).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
 
 use crate::engine::ports::Stat;
 use crate::error::{Error, Result};
@@ -15,7 +14,7 @@ use crate::node::adapters::{JsBlobs, store_of};
 use crate::node::convert::Body;
 use crate::node::error::{invalid, warn};
 use crate::node::options::Options;
-use crate::node::runtime::await_js;
+use crate::node::runtime::{await_js, write_data};
 use crate::node::transport::{InProcess, Peer};
 use crate::node::value::{Env, Persistent, Scope, Value};
 use crate::protocol::grant::Grant;
@@ -23,13 +22,15 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
-use crate::transport::server::{AccessRequest, Channel, ChannelLimits};
+use crate::transport::server::{AccessRequest, Arrived, Channel, ChannelLimits};
 
 /// What of a channel lives on the JS thread.
 pub struct JsChannel {
     answering: Answering,
     storage: JsBlobs,
     authorize: Option<Persistent>,
+    /// Of a server, what hears of arrivals.
+    heard: Option<Persistent>,
     grant: Arc<Grant>,
     limits: ChannelLimits,
     env: Rc<Env>,
@@ -53,6 +54,7 @@ impl JsChannel {
             answering,
             storage: JsBlobs(options.object("objectStorageAdapter")?),
             authorize: options.function("authorize")?,
+            heard: options.function("heard")?,
             grant: match options.string("apps")? {
                 Some(json) => Arc::new(Grant::read("apps", &json)?),
                 None => Arc::default(),
@@ -156,17 +158,17 @@ impl LocalChannel for JsChannel {
     fn warn(&self, message: &str, error: Option<&Error>) {
         warn(&self.env, message, error);
     }
-}
 
-/// Headers by their names, each a text.
-pub fn write_headers<'s>(scope: Scope<'s>, given: &HeaderMap) -> Result<Value<'s>> {
-    let headers = scope.object()?;
-    for name in given.keys() {
-        let values = given.get_all(name).iter().map(HeaderValue::as_bytes);
-        let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
-        scope.set(headers, name.as_str(), scope.text(&values.join(", "))?)?;
+    fn arrived(&self, arrived: &Arrived) {
+        let Some(heard) = &self.heard else {
+            return;
+        };
+        // `js/server.js` catches what listeners throw.
+        let _ = self.env.scope(|scope| {
+            let given = write_data(scope, arrived)?;
+            scope.call(given, heard.value(scope)?, &[given]).map(drop)
+        });
     }
-    Ok(headers)
 }
 
 /// What tasks of a server or a handler are run with.

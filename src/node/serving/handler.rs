@@ -18,14 +18,14 @@ use futures_util::future::try_join;
 use futures_util::{FutureExt, StreamExt};
 use http::Response;
 
-use super::channel::{Context, JsChannel, across, write_headers};
+use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
 use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
+use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads, write_data};
 use crate::node::value::{Call, Method as Step, Scope, Value, add_bound, bound, enter};
-use crate::transport::server::{Handed, MoreBody, Why, serve};
+use crate::transport::server::{Handed, MoreBody, Why, headers_in_json, serve};
 
 /// A request that is being answered.
 type Request = Rc<RefCell<Handed<Context>>>;
@@ -137,7 +137,10 @@ impl IntoJs for Response<Option<Bytes>> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         scope.object_of(&[
             ("status", u32::from(self.status().as_u16()).into_js(scope)?),
-            ("headers", write_headers(scope, self.headers())?),
+            (
+                "headers",
+                write_data(scope, &headers_in_json(self.headers()))?,
+            ),
             ("body", self.into_body().into_js(scope)?),
         ])
     }

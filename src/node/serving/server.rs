@@ -1,21 +1,18 @@
 //! `createHttpSyncServer(options)`
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use futures_util::FutureExt;
-use serde_json::json;
 
 use super::channel::{Context, JsChannel, across};
 use crate::error::Result;
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::node::options::Options;
-use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads};
+use crate::node::runtime::{on_threads, run_tasks, spawn, threads, write_data};
 use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::listen::{Listening, bind};
 use crate::transport::server::{Channel, Standing, Terms};
+use futures_util::FutureExt;
 
 /// What is behind a server object.
 struct Server {
@@ -52,7 +49,10 @@ const METHODS: &[(&str, Method<Rc<Server>>)] = &[
     ("listen", listen),
     ("close", close),
     ("address", |call, server| {
-        server.standing.address().into_js(call.scope)
+        write_data(call.scope, &server.standing.place())
+    }),
+    ("stats", |call, server| {
+        write_data(call.scope, &server.terms.snapshot())
     }),
 ];
 
@@ -84,7 +84,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
     let entered = enter(call)?;
     spawn(call.scope, async move {
         let start = async || start(&env, &server, (host, port)).await;
-        let (address, tasks) = server.standing.listen(start).await?;
+        let tasks = server.standing.listen(start).await?;
         let context = Rc::clone(&server.context);
         let serving = Rc::clone(&env);
         env.scope(|scope| {
@@ -95,8 +95,7 @@ fn listen<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
                 run_tasks(&serving, tasks, context).await
             })
             .map(|_| ())
-        })?;
-        Ok(address)
+        })
     })
 }
 
@@ -105,7 +104,7 @@ async fn start(
     env: &Rc<Env>,
     server: &Rc<Server>,
     place: (String, u16),
-) -> Result<(Listening, (SocketAddr, Tasks<Context>))> {
+) -> Result<(Listening, Tasks<Context>)> {
     let bound = on_threads(env, bind(place, server.terms.clone())).await?;
     let (queue, tasks) = TaskQueue::new();
     let mut channels: Vec<(String, Channel)> = Vec::new();
@@ -113,7 +112,7 @@ async fn start(
         let Some(mut channel) = across(&server.context, &queue, number)? else {
             continue;
         };
-        channel.limits.budget = server.terms.budget.clone();
+        server.terms.share(&mut channel);
         let js = server.context.channels.get(number);
         let native = js.map(|js| js.native_answers(&queue, number));
         if let Some(native) = native.transpose()?.flatten() {
@@ -123,8 +122,7 @@ async fn start(
     }
     let end = EndOfTasks(queue);
     let listening = Listening::begin(threads()?, bound, channels, end);
-    let address = listening.address();
-    Ok((listening, (address, tasks)))
+    Ok((listening, tasks))
 }
 
 fn close<'s>(call: &Call<'s>, server: &Rc<Server>) -> Result<Value<'s>> {
@@ -143,14 +141,5 @@ struct ClosesWith(Rc<Server>);
 impl Drop for ClosesWith {
     fn drop(&mut self) {
         drop(self.0.standing.begin_to_close());
-    }
-}
-
-/// Where a server listens, as `node:net` says it.
-impl IntoJs for SocketAddr {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let family = if self.is_ipv4() { "IPv4" } else { "IPv6" };
-        let address = self.ip().to_string();
-        json!({ "address": address, "family": family, "port": self.port() }).into_js(scope)
     }
 }

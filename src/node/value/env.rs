@@ -46,7 +46,16 @@ impl Env {
             intrinsics: std::array::from_fn(|_| Cell::default()),
         });
         let hearing = Rc::clone(&env);
-        env.remote.attach(raw, move |rung| {
+        env.remote.attach(raw, move |rung, said| {
+            for message in said {
+                let warn = |scope: Scope<'_>| {
+                    scope
+                        .helper(Intrinsic::Warn, &[scope.text(&message)?])
+                        .map(drop)
+                };
+                // If not even the console works, there is no way to tell.
+                let _ = hearing.scope(warn);
+            }
             if let Some(runtime) = hearing.runtime.get() {
                 runtime.hear(&hearing, rung);
             }

@@ -32,11 +32,19 @@ pub struct Remote {
 struct RemoteState {
     function: Option<Wakes>,
     rung: Vec<u64>,
+    /// Warnings of other threads.
+    said: Vec<String>,
     /// What only the environment's thread may drop.
     dropped: Vec<Box<dyn Send>>,
 }
 
 impl RemoteState {
+    fn take(&mut self) -> (Vec<u64>, Vec<String>, Vec<Box<dyn Send>>) {
+        let said = std::mem::take(&mut self.said);
+        let dropped = std::mem::take(&mut self.dropped);
+        (std::mem::take(&mut self.rung), said, dropped)
+    }
+
     fn wake(&self) {
         if let Some(function) = &self.function {
             // A full queue or an ending environment refuses the call; no one waits then.
@@ -59,20 +67,14 @@ impl Remote {
     pub(super) fn attach(
         self: &Arc<Self>,
         raw_env: sys::napi_env,
-        hear: impl Fn(Vec<u64>) + 'static,
+        hear: impl Fn(Vec<u64>, Vec<String>) + 'static,
     ) -> Result<()> {
         let remote = Arc::clone(self);
         let env = napi::Env::from_raw(raw_env);
         let woken = env.create_function_from_closure("starkeep sync", move |_| {
-            let (rung, dropped) = {
-                let mut state = remote.lock();
-                (
-                    std::mem::take(&mut state.rung),
-                    std::mem::take(&mut state.dropped),
-                )
-            };
+            let (rung, said, dropped) = remote.lock().take();
             drop(dropped);
-            hear(rung);
+            hear(rung, said);
             Ok(())
         });
         let function = woken.and_then(|woken: Function<'_, (), ()>| {
@@ -85,11 +87,10 @@ impl Remote {
 
     /// The environment ends.
     pub(super) fn detach(&self) {
-        let dropped = {
-            let mut state = self.lock();
-            state.function = None;
-            std::mem::take(&mut state.dropped)
-        };
+        let mut state = self.lock();
+        state.function = None;
+        let (_, _, dropped) = state.take();
+        drop(state);
         drop(dropped);
     }
 
@@ -107,6 +108,14 @@ impl Remote {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, RemoteState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a warning said, from any thread. Returns false if the environment has ended.
+    pub fn say(&self, message: &str) -> bool {
+        let mut state = self.lock();
+        state.said.push(message.to_owned());
+        state.wake();
+        state.function.is_some()
     }
 
     /// Rings a notify, from any thread.

@@ -130,6 +130,7 @@ fn answer_of(malformed: &Malformed, fields: Members<'_>) -> Result<Answer<Json>>
         refused: refusals(fields.refused.as_deref()),
         withheld: refusals(fields.withheld.as_deref()),
         log: malformed.log(fields.log)?,
+        ..Answer::default()
     })
 }
 

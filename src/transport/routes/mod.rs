@@ -8,6 +8,7 @@
 //! | `PUT /files/<key>` | 200 |
 //! | `DELETE /files/<key>` | 204 |
 //! | `GET /health` | 200; of a server alone, a handler leaves it to its app |
+//! | `GET /events` | 200, an event stream; of a server alone as well |
 //!
 //! A key is percent-encoded; slashes in it may stand as they are. Keys that would leave a folder are
 //! refused here, before any storage sees them.
@@ -27,6 +28,9 @@ use super::{EXCHANGE_PATH, FILES_PREFIX, RECONCILE_PATH};
 /// Whether a server is there.
 pub const HEALTH_PATH: &str = "/health";
 
+/// Where a server tells that something came in.
+pub const EVENTS_PATH: &str = "/events";
+
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
@@ -36,6 +40,8 @@ pub enum Route {
     Reconcile,
     /// Whether the server is there.
     Health,
+    /// To be told when something comes in.
+    Events,
     /// A file, by its key.
     File(Action, String),
 }
@@ -80,6 +86,7 @@ impl Found {
             Self::Route(Route::Exchange) => "exchange",
             Self::Route(Route::Reconcile) => "reconcile",
             Self::Route(Route::Health) => "health",
+            Self::Route(Route::Events) => "events",
             Self::Route(Route::File(..)) | Self::BadKey(_) => "file",
             Self::OtherMethods(_) | Self::Nothing => "unknown",
         }
@@ -109,9 +116,14 @@ pub fn find(method: &Method, target: &str) -> Found {
             Found::OtherMethods("POST")
         };
     }
-    if path == HEALTH_PATH {
+    let got = match path {
+        HEALTH_PATH => Some(Route::Health),
+        EVENTS_PATH => Some(Route::Events),
+        _ => None,
+    };
+    if let Some(route) = got {
         return if method == Method::GET {
-            Found::Route(Route::Health)
+            Found::Route(route)
         } else {
             Found::OtherMethods("GET")
         };

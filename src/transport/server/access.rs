@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 
 use crate::protocol::grant::Grant;
@@ -44,16 +44,8 @@ impl AccessRequest {
         }
     }
 
-    /// As an app reads it. The values of several headers of one name are joined.
+    /// As an app reads it.
     pub fn to_json(&self) -> Value {
-        let header = |name: &http::HeaderName| {
-            let values = self.headers.get_all(name).iter();
-            let values: Vec<_> = values
-                .map(|value| String::from_utf8_lossy(value.as_bytes()))
-                .collect();
-            (name.to_string(), Value::from(values.join(", ")))
-        };
-        let headers: Map<_, _> = self.headers.keys().map(header).collect();
         json!({
             "method": self.method,
             "url": self.url,
@@ -61,8 +53,20 @@ impl AccessRequest {
             "route": self.route,
             "key": self.key,
             "appId": self.app_id,
-            "headers": headers,
+            "headers": headers_in_json(&self.headers),
             "remoteAddress": self.remote_address.map(|address| address.to_canonical().to_string()),
         })
     }
+}
+
+/// Headers by their names, each a text: the values of several of one name are joined.
+pub fn headers_in_json(headers: &HeaderMap) -> Value {
+    let header = |name: &HeaderName| {
+        let values = headers.get_all(name).iter();
+        let values: Vec<_> = values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        (name.to_string(), Value::from(values.join(", ")))
+    };
+    headers.keys().map(header).collect::<Map<_, _>>().into()
 }

@@ -11,6 +11,7 @@ use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::stats::Stats;
 use super::upload::Why;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::Refusal;
@@ -25,12 +26,12 @@ const LONGEST_UNWANTED: Duration = Duration::from_secs(5);
 
 /// A body. Clones are the same one.
 #[derive(Clone)]
-pub struct Intake(Arc<Mutex<BodyDataStream<Incoming>>>);
+pub struct Intake(Arc<Mutex<BodyDataStream<Incoming>>>, Arc<Stats>);
 
 impl Intake {
-    /// The body of a request.
-    pub fn new(body: Incoming) -> Self {
-        Self(Arc::new(Mutex::new(BodyDataStream::new(body))))
+    /// The body of a request, counted while it comes.
+    pub fn new(body: Incoming, stats: Arc<Stats>) -> Self {
+        Self(Arc::new(Mutex::new(BodyDataStream::new(body))), stats)
     }
 
     /// The body, which ends in an error where less than 16 KiB come within `patience`.
@@ -46,7 +47,11 @@ impl Intake {
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        body.poll_next_unpin(context).map_err(|error| {
+        let next = body.poll_next_unpin(context);
+        if let Poll::Ready(Some(Ok(bytes))) = &next {
+            self.1.received_bytes.add(bytes.len());
+        }
+        next.map_err(|error| {
             Error::new(ErrorKind::Io, "read a request", "the body broke off").caused_by(error)
         })
     }

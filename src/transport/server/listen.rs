@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use http::header::EXPECT;
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,11 +29,13 @@ use super::origin::{is_simple_body, misframed};
 use super::outgoing::Outgoing;
 use super::service::{admit, answer, healthy, refused};
 use super::shares::{Share, Shares};
-use super::terms::Terms;
+use super::stats::Counted;
+use super::terms::{Audience, Terms};
 use super::tls::{Acceptor, Entered, enter};
 use super::upload::Why;
 use super::{AnswerBody, Channel};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::grant::Grant;
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
 
 /// Channels by the prefix of their paths. The root's prefix is empty.
@@ -81,6 +83,9 @@ struct Server {
     acceptor: Option<Arc<Acceptor>>,
     requests: Arc<Semaphore>,
     shares: Shares,
+    /// Of event streams: they are no requests in work.
+    listeners: Shares,
+    closing: watch::Receiver<bool>,
 }
 
 /// Both ends of a connection.
@@ -94,6 +99,9 @@ struct Ends {
 
 /// The most bytes of an HTTP/2 answer that wait in memory for the caller's window.
 const MOST_UNSENT: usize = 64 * 1024;
+
+/// Where a server tells its numbers.
+const METRICS_PATH: &str = "/metrics";
 
 /// So long a connection that is let go of has to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -205,6 +213,8 @@ async fn run(bound: Bound, channels: Channels, mut closing: watch::Receiver<bool
         acceptor,
         requests,
         shares: Shares::new(limits.max_requests_per_address),
+        listeners: Shares::new(limits.max_requests_per_address),
+        closing: closing.clone(),
     });
     let mut connections = JoinSet::new();
     let end = closing.clone();
@@ -219,11 +229,17 @@ async fn run(bound: Bound, channels: Channels, mut closing: watch::Receiver<bool
             _ = &mut closed => break,
             ((stream, caller), place) = next => {
                 // An address beyond its share is cut off, so that others do not wait for it.
-                let Some(share) = callers.take(caller) else { continue };
+                let stats = &server.terms.stats;
+                let Some(share) = callers.take(caller) else {
+                    stats.turned_away.add(1);
+                    continue;
+                };
+                stats.connections.add(1);
+                let open = stats.open.one();
                 let server = Arc::clone(&server);
                 let end = end.clone();
                 connections.spawn(async move {
-                    let _place = (place, share);
+                    let _place = (place, share, open);
                     connection(server, (stream, caller), end).await;
                 });
             }
@@ -348,20 +364,24 @@ impl Server {
         let has_windows = request.version() == Version::HTTP_2;
         let (head, body) = request.into_parts();
         let expects = head.headers.contains_key(EXPECT);
-        let intake = Intake::new(body);
+        let stats = &self.terms.stats;
+        let intake = Intake::new(body, Arc::clone(stats));
         let (response, work) = self.serve(head, &intake, ends).await;
+        let route = response.extensions().get::<RouteName>();
+        let route = route.map_or("unknown", |name| name.0);
+        stats.answered(route, response.status().as_u16());
         // Ends at once where the body was read. A caller that waits to be asked for it sends none.
         if !expects {
             tokio::spawn(intake.pass_by());
         }
-        Outgoing::of(response, (beat, has_windows), work)
+        Outgoing::of(response, (beat, has_windows), (work, Arc::clone(stats)))
     }
 
     /// What is answered, and what is in work for it. Neither that the server is there nor a refusal counts among the
     /// requests in work: they are answered also where there are as many as may be.
     async fn serve(
         &self,
-        mut head: http::request::Parts,
+        head: http::request::Parts,
         intake: &Intake,
         Ends {
             caller,
@@ -376,14 +396,46 @@ impl Server {
             return (refused(refusal), None);
         }
         let path = head.uri.path().to_owned();
+        if let Some(metrics) = self.metrics(&head, caller, own) {
+            return (named(metrics, "metrics"), None);
+        }
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
             if find(&head.method, &path) == Found::Route(Route::Health) {
-                return (healthy(), None);
+                return (named(healthy(), "health"), None);
             }
             return (refused(self.channels.refusal()), None);
         };
         let found = find(&head.method, rest);
+        let name = found.name();
+        let (response, work) = self
+            .serve_channel((channel, &path, rest), (head, found), intake, (caller, own))
+            .await;
+        (named(response, name), work)
+    }
+
+    /// The numbers of the server, if they are asked for and this caller gets them.
+    fn metrics(
+        &self,
+        head: &http::request::Parts,
+        caller: IpAddr,
+        own: Option<IpAddr>,
+    ) -> Option<Response<AnswerBody>> {
+        let terms = &self.terms;
+        let audience = terms.metrics.filter(|_| head.uri.path() == METRICS_PATH)?;
+        let is_asked = head.method == Method::GET && audience.has(caller);
+        let is_own = audience == Audience::Everyone || terms.hosts.refusal(head, own).is_none();
+        (is_asked && is_own).then(|| terms.snapshot().answer())
+    }
+
+    /// What a channel answers to a request of the path of which `rest` is without its prefix.
+    async fn serve_channel(
+        &self,
+        (channel, path, rest): (&Channel, &str, &str),
+        (mut head, found): (http::request::Parts, Found),
+        intake: &Intake,
+        (caller, own): (IpAddr, Option<IpAddr>),
+    ) -> (Response<AnswerBody>, Option<Work>) {
         if channel.authorizer.is_none() && found != Found::Route(Route::Health) {
             let is_exchange = matches!(found, Found::Route(Route::Exchange | Route::Reconcile));
             let is_simple = is_exchange && is_simple_body(&head.headers);
@@ -394,8 +446,10 @@ impl Server {
         }
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
+        head.extensions.insert(caller);
         let admitted = match admit((channel, prefix), found, &head, Some(caller)).await {
             Ok((Route::Health, _)) => return (healthy(), None),
+            Ok((Route::Events, grant)) => return (self.listen(channel, grant, caller), None),
             Ok(admitted) => admitted,
             Err(refusal) => return (refused(refusal), None),
         };
@@ -408,16 +462,34 @@ impl Server {
         (response, Some(work))
     }
 
+    /// The event stream of a channel. It is no request in work: it lasts for as long as its caller listens.
+    fn listen(&self, channel: &Channel, grant: Arc<Grant>, caller: IpAddr) -> Response<AnswerBody> {
+        let Some(share) = self.listeners.take(caller) else {
+            return refused(Refusal::busy());
+        };
+        let place = (share, self.terms.stats.listening.one());
+        channel.news.answer(grant, self.closing.clone(), place)
+    }
+
     /// One more request of this caller, if there may be one.
     fn take_up(&self, caller: IpAddr) -> Option<Work> {
         let share = self.shares.take(caller)?;
         let permit = Arc::clone(&self.requests).try_acquire_owned().ok()?;
-        Some((permit, share))
+        Some((permit, share, self.terms.stats.in_work.one()))
     }
 }
 
 /// What a request takes up of the requests that may be in work.
-type Work = (OwnedSemaphorePermit, Share);
+type Work = (OwnedSemaphorePermit, Share, Counted);
+
+/// What a request asked for, beside its answer.
+#[derive(Clone)]
+struct RouteName(&'static str);
+
+fn named(mut response: Response<AnswerBody>, name: &'static str) -> Response<AnswerBody> {
+    response.extensions_mut().insert(RouteName(name));
+    response
+}
 
 /// The target as a client of this package spells it: a rule on it cannot be passed by with another spelling.
 fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {

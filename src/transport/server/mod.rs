@@ -12,11 +12,13 @@ mod idle_timeout;
 mod intake;
 mod limits;
 pub mod listen;
+mod news;
 mod origin;
 mod outgoing;
 mod service;
 mod shares;
 mod standing;
+mod stats;
 mod terms;
 mod tls;
 mod upload;
@@ -35,12 +37,14 @@ use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 
-pub use access::AccessRequest;
+pub use access::{AccessRequest, headers_in_json};
 pub use budget::Budget;
 pub use handed::{Handed, MoreBody};
 pub use limits::{ChannelLimits, Limits};
+pub use news::{Arrived, News};
 pub use service::serve;
-pub use standing::Standing;
+pub use standing::{Place, Standing};
+pub use stats::{Snapshot, Stats};
 pub use terms::Terms;
 pub use upload::Why;
 
@@ -87,6 +91,8 @@ pub trait FaultLog: Send + Sync {
     fn fault(&self, operation: &'static str, error: &Error);
     /// What does not keep anything from being answered.
     fn warn(&self, message: String, error: &Error);
+    /// What came in with an exchange.
+    fn arrived(&self, arrived: &Arc<Arrived>);
 }
 
 /// What is known about a file.
@@ -134,6 +140,10 @@ pub struct Channel {
     pub log: Arc<dyn FaultLog>,
     /// What it allows.
     pub limits: ChannelLimits,
+    /// Those that want to know what comes in.
+    pub news: News,
+    /// What it has done, with the other channels of its server.
+    pub stats: Arc<Stats>,
 }
 
 impl fmt::Debug for Channel {

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::budget::Reservation;
 use super::idle_timeout::Beat;
+use super::stats::Stats;
 use super::{AnswerBody, SMALL_ANSWER};
 use crate::error::Error;
 
@@ -26,6 +27,7 @@ pub struct Outgoing<W> {
     has_window: bool,
     _work: Option<W>,
     _memory: Option<Arc<Reservation>>,
+    stats: Arc<Stats>,
 }
 
 impl<W> Outgoing<W> {
@@ -34,16 +36,20 @@ impl<W> Outgoing<W> {
     pub fn of(
         mut response: Response<AnswerBody>,
         beat: (Beat, bool),
-        work: Option<W>,
+        (work, stats): (Option<W>, Arc<Stats>),
     ) -> Response<Self> {
         let memory = response.extensions_mut().remove();
         response.map(|body| Self {
             _memory: memory,
-            ..Self::new(body, beat, work)
+            ..Self::new(body, beat, (work, stats))
         })
     }
 
-    fn new(body: AnswerBody, (beat, has_window): (Beat, bool), work: Option<W>) -> Self {
+    fn new(
+        body: AnswerBody,
+        (beat, has_window): (Beat, bool),
+        (work, stats): (Option<W>, Arc<Stats>),
+    ) -> Self {
         if has_window {
             beat.waits();
         }
@@ -55,6 +61,7 @@ impl<W> Outgoing<W> {
             has_window,
             _work: work.filter(|_| !is_small),
             _memory: None,
+            stats,
         }
     }
 }
@@ -75,6 +82,9 @@ impl<W: Unpin> Body for Outgoing<W> {
             }
             AnswerBody::Pieces(pieces) => pieces.poll_next_unpin(context),
         };
+        if let Poll::Ready(Some(Ok(bytes))) = &next {
+            self.stats.sent_bytes.add(bytes.len());
+        }
         if self.has_window {
             if next.is_ready() {
                 self.beat.waits();

@@ -18,7 +18,7 @@ use http::{Response, StatusCode};
 
 use super::budget::Reservation;
 use super::upload::{Upload, Why};
-use super::{About, AccessRequest, AnswerBody, Channel, ReadFile, SMALL_ANSWER};
+use super::{About, AccessRequest, AnswerBody, Arrived, Channel, ReadFile, SMALL_ANSWER};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::grant::Grant;
@@ -153,7 +153,8 @@ async fn follow(
     (body, why): (Chunks, &Why),
 ) -> Result<Response<AnswerBody>, Refusal> {
     match route {
-        Route::Health => Ok(healthy()),
+        // These two are a server's own.
+        Route::Health | Route::Events => Ok(healthy()),
         Route::Exchange | Route::Reconcile => exchange(channel, grant, head, (body, why)).await,
         Route::File(action, key) => {
             let explain = |error| explained(channel, "serve a file", &error, Some(why));
@@ -227,13 +228,22 @@ async fn exchange(
     let read = aside(text.len(), move || Ok(request_of(text, items, &reserved))).await;
     let (mut request, text) = read.map_err(explain)??;
     // What a caller may not do is left out of what was read, not of its text.
+    let stats = &channel.stats;
+    stats.received_items.add(request.items.len());
     let relays = grant.is_whole();
     request.grant = grant;
     let relayed = relays.then(|| channel.answers.relay(&text)).flatten();
     drop(text);
-    let answer = match relayed {
-        Some(text) => Reply::Text(text.await.map_err(explain)?),
-        None => Reply::Answer(channel.answers.exchange(request).await.map_err(explain)?),
+    let answer = if let Some(text) = relayed {
+        Reply::Text(text.await.map_err(explain)?)
+    } else {
+        let mut answer = channel.answers.exchange(request).await.map_err(explain)?;
+        stats.refused_items.add(answer.refused.len());
+        stats.sent_items.add(answer.items.len());
+        let new = std::mem::take(&mut answer.taken_in);
+        let caller = head.extensions.get().copied();
+        tell(channel, Arrived::new(new, answer.refused.len(), caller));
+        Reply::Answer(answer)
     };
     let length = answer.length();
     // Its items, its text, and that packed.
@@ -262,6 +272,16 @@ async fn exchange(
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(response)
+}
+
+/// Tells those that listen what came in.
+fn tell(channel: &Channel, arrived: Arrived) {
+    if arrived.is_empty() {
+        return;
+    }
+    let arrived = Arc::new(arrived);
+    channel.log.arrived(&arrived);
+    channel.news.tell(arrived);
 }
 
 /// The request of a text of at most so many items. The text is kept: it may have to go on as it came.

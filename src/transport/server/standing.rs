@@ -1,10 +1,30 @@
 //! Whether a server listens, where it may be asked to listen and to close at any time.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
 
 use super::listen::Listening;
 use crate::error::{Error, ErrorKind, Result};
+
+/// Where a server listens, as `node:net` says it.
+#[derive(Debug, Serialize)]
+pub struct Place {
+    address: IpAddr,
+    family: &'static str,
+    port: u16,
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address: address.ip(),
+            family: if address.is_ipv4() { "IPv4" } else { "IPv6" },
+            port: address.port(),
+        }
+    }
+}
 
 /// How it stands with a server.
 #[derive(Debug, Default)]
@@ -42,8 +62,8 @@ impl Standing {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.listening(Listening::address)
+    pub fn place(&self) -> Option<Place> {
+        self.listening(|listening| Place::from(listening.address()))
     }
 
     /// Closes it, if it listens, and answers what waits until it is closed.

@@ -1,8 +1,13 @@
 //! By what a server goes: its names, its limits, and whether it speaks TLS.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Channel;
 use super::budget::Budget;
 use super::limits::{ChannelLimits, Limits};
 use super::origin::Hosts;
+use super::stats::{Snapshot, Stats};
 use super::tls::Tls;
 use crate::error::Result;
 
@@ -13,7 +18,35 @@ pub struct Terms {
     pub(super) limits: Limits,
     pub(super) tls: Option<Tls>,
     /// What the requests of all channels may hold in memory together.
-    pub budget: Budget,
+    pub(super) budget: Budget,
+    /// What the server has done.
+    pub(super) stats: Arc<Stats>,
+    /// Who gets `GET /metrics`.
+    pub(super) metrics: Option<Audience>,
+}
+
+/// Who gets something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Callers on this machine.
+    Loopback,
+    /// All.
+    Everyone,
+}
+
+impl Audience {
+    fn of(name: &str) -> Self {
+        if name == "everyone" {
+            Self::Everyone
+        } else {
+            Self::Loopback
+        }
+    }
+
+    /// Whether a caller is one of them.
+    pub(super) fn has(self, caller: IpAddr) -> bool {
+        self == Self::Everyone || caller.to_canonical().is_loopback()
+    }
 }
 
 impl Terms {
@@ -31,6 +64,19 @@ impl Terms {
             limits: Limits::read(&count)?,
             tls,
             budget: ChannelLimits::read(count)?.budget,
+            stats: Arc::default(),
+            metrics: text("metrics")?.as_deref().map(Audience::of),
         })
+    }
+
+    /// A channel is to have with the others what they have together.
+    pub fn share(&self, channel: &mut Channel) {
+        channel.limits.budget = self.budget.clone();
+        channel.stats = Arc::clone(&self.stats);
+    }
+
+    /// The numbers of the server now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.stats.snapshot(&self.budget)
     }
 }
