@@ -7,6 +7,8 @@
 
 mod access;
 mod budget;
+mod framed;
+mod framing;
 mod handed;
 mod idle_timeout;
 mod intake;
