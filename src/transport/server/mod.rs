@@ -12,6 +12,7 @@ mod framing;
 mod handed;
 mod idle_timeout;
 mod intake;
+mod key_turns;
 mod limits;
 pub mod listen;
 mod origin;
@@ -22,6 +23,7 @@ mod standing;
 mod terms;
 mod tls;
 mod upload;
+mod writes;
 
 use std::fmt;
 use std::ops::Range;
