@@ -353,6 +353,8 @@ interface SqliteSyncStateStoreFileOptions {
   readonly path: string;
   /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
   readonly busyTimeoutMs?: number;
+  /** Which rights the file gets if it is created, and what lies beside it. `"private"` by default. */
+  readonly permissions?: StorePermissions;
   readonly db?: never;
 }
 
@@ -395,6 +397,8 @@ interface SqliteDatabaseAdapterOptions {
   readonly path: string;
   /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
   readonly busyTimeoutMs?: number;
+  /** Which rights the file gets if it is created, and what lies beside it. `"private"` by default. */
+  readonly permissions?: StorePermissions;
   /**
    * How long the callback of a `transaction` may take, in milliseconds; `null` or `Infinity` for no limit.
    * 60,000 by default. One that takes longer is undone, and rejects with `TRANSACTION_TIMEOUT`.
@@ -445,6 +449,8 @@ interface SqliteAppRowsOptions {
   readonly path: string;
   /** How long to wait for other processes that write to the file, in milliseconds. 5000 by default. */
   readonly busyTimeoutMs?: number;
+  /** Which rights the file gets if it is created, and what lies beside it. `"private"` by default. */
+  readonly permissions?: StorePermissions;
 }
 
 /** What {@link SqliteAppRows.register} takes. */
@@ -622,10 +628,23 @@ interface DatabaseAppRows {
  */
 declare function withSqliteAppRows(options: DatabaseAppRowsOptions): DatabaseAppRows;
 
+/**
+ * Which rights the files and folders of a store get on Unix when they are created. What is there already keeps its own;
+ * on Windows they are those of the folder above.
+ *
+ * - `"private"`: 0600 and 0700, for the user alone that the process runs as.
+ * - `"umask"`: what the `umask` of the process leaves.
+ *
+ * An object that is put again is a new file. SQLite gives `-wal`, `-shm` and a journal the rights of their database.
+ */
+type StorePermissions = "private" | "umask";
+
 /** Options of {@link createFsObjectStorage}. */
 interface FsObjectStorageOptions {
   /** The folder. It is created where it is missing, with the folders above it. */
   readonly root: string;
+  /** Which rights the files and folders get that are created. `"private"` by default. */
+  readonly permissions?: StorePermissions;
 }
 
 /**
@@ -2272,6 +2291,7 @@ export {
   type SqliteDeltaOptions,
   type SqliteSyncStateStoreFileOptions,
   type SqliteSyncStateStoreOptions,
+  type StorePermissions,
   StarkeepError,
   type StarkeepId,
   type StorageAdapter,

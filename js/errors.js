@@ -42,13 +42,18 @@ const BRAND = Symbol.for("@starkeep/sync-engine.error");
 const hide = (object, name, value) =>
   Object.defineProperty(object, name, { value, configurable: true, writable: true });
 
+/** Characters that are not seen, or that change how others are: a name of elsewhere must not begin a line of a log. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const oneLine = (text) =>
+  text.replace(UNSEEN, (unseen) => `\\u{${unseen.codePointAt(0).toString(16)}}`);
+
 /**
- * How this package reports an error: the operation that failed stands before its message, and is a
+ * How this package reports an error, in one line: the operation that failed stands before its message, and is a
  * property, like what it says `more`.
  */
 const createFault = (SyncError, StarkeepError) =>
   function fault(code, operation, what, cause, more) {
-    const message = operation === "" ? what : `${operation}: ${what}`;
+    const message = oneLine(operation === "" ? what : `${operation}: ${what}`);
     const error =
       code === SYNC_ERROR ? new SyncError(message, cause) : new StarkeepError(message, code, cause);
     hide(error, BRAND, true);

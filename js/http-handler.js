@@ -37,6 +37,7 @@ const LOOKED_AT = [
   "content-encoding",
   "content-length",
   "content-type",
+  "if-match",
   "if-none-match",
   "if-range",
   "range",

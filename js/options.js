@@ -184,7 +184,11 @@ const WITHOUT_STATE =
   "an engine without `syncState` forgets what was exchanged when the process ends, and then reads and " +
   "exchanges everything again; pass createSqliteSyncStateStore({ path }) as its `syncState`";
 
-const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count };
+const permissions = optional('"private" or "umask"', (value) =>
+  ["private", "umask"].includes(value),
+);
+
+const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count, permissions };
 
 const CHANNELS = "createHttpSyncServer(channels)";
 
@@ -236,7 +240,7 @@ const CALLS = {
 const OPTIONS = {
   createChangeNotifier: warning({}),
   createFileSyncEngine: warning({}),
-  createFsObjectStorage: refusing({ root: place("the path of a folder") }),
+  createFsObjectStorage: refusing({ root: place("the path of a folder"), permissions }),
   createHLCClock: refusing({
     nodeId: (must, option, value) => {
       must(typeof value === "string", option, "a string", value);
@@ -293,6 +297,7 @@ const OPTIONS = {
       isNullish(value) ? undefined : SQLITE.path(must, option, value),
     db: any,
     busyTimeoutMs: count,
+    permissions,
   }),
   createSyncEngine: warning({
     syncSharedRecords: flag,

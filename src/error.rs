@@ -4,6 +4,7 @@
 //! user can do about it, and carries what caused it. Errors of the app's own code travel as a source
 //! of [`ErrorKind::Foreign`] and leave the addon as the very object that was thrown.
 
+mod line;
 mod network;
 
 use std::any::Any;
@@ -12,6 +13,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+pub use line::{one_line, shortened};
 pub use network::{Network, Reason};
 
 /// What went wrong, in the terms a caller can act on.
@@ -191,6 +193,8 @@ struct Parts {
     kind: ErrorKind,
     operation: Cow<'static, str>,
     message: String,
+    /// What a caller from elsewhere hears instead of the message.
+    told: Option<String>,
     source: Option<Source>,
     /// Whether the message names the operation by itself.
     operation_is_said: bool,
@@ -201,7 +205,7 @@ struct Parts {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of `kind` in `operation`; `message` says what is wrong and what to do.
+    /// An error of `kind` in `operation`; `message` says what is wrong and what to do. It becomes one line.
     pub fn new(
         kind: ErrorKind,
         operation: impl Into<Cow<'static, str>>,
@@ -210,7 +214,8 @@ impl Error {
         Self(Box::new(Parts {
             kind,
             operation: operation.into(),
-            message: message.into(),
+            message: one_line(message.into()),
+            told: None,
             source: None,
             operation_is_said: false,
             network: None,
@@ -232,7 +237,7 @@ impl Error {
         what: impl fmt::Display,
     ) -> Self {
         self.0.operation = operation.into();
-        self.0.message = format!("{what}: {}", self.0.message);
+        self.0.message = format!("{}: {}", one_line(what.to_string()), self.0.message);
         self
     }
 
@@ -259,6 +264,37 @@ impl Error {
         self
     }
 
+    /// The same error, of which a caller from elsewhere hears this instead of the message.
+    #[must_use]
+    pub fn told_as(mut self, told: impl Into<String>) -> Self {
+        self.0.told = Some(one_line(told.into()));
+        self
+    }
+
+    /// All that a caller from elsewhere hears of it: what is about that which the caller sent, and nothing of the
+    /// inside. Paths, what the database says, and what the app's own code threw stay on this side.
+    pub fn told(&self) -> String {
+        let sentence = match self.kind() {
+            ErrorKind::InvalidKey
+            | ErrorKind::ClockAhead
+            | ErrorKind::BlobMissing
+            | ErrorKind::HashMismatch
+            | ErrorKind::SizeMismatch
+            | ErrorKind::MalformedItem
+            | ErrorKind::ItemTooLarge
+            | ErrorKind::UnknownApp
+            | ErrorKind::Forbidden => match &self.0.told {
+                Some(told) => told,
+                None => return self.to_string(),
+            },
+            ErrorKind::Constraint => "a constraint of the table refuses the row; change the row",
+            ErrorKind::Busy => "the store is busy; try again in a second",
+            ErrorKind::StorageFull => "the server's disk is full",
+            _ => "the store of that side failed; its log says how",
+        };
+        sentence.to_owned()
+    }
+
     /// What a peer or a transport did wrong.
     pub fn sync(operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Sync, operation, message)
@@ -269,7 +305,24 @@ impl Error {
         operation: impl Into<Cow<'static, str>>,
         thrown: impl StdError + Send + Sync + 'static,
     ) -> Self {
-        Self::new(ErrorKind::Foreign, operation, thrown.to_string()).caused_by(thrown)
+        Self::thrown(None, operation, thrown)
+    }
+
+    /// An error of the app's own code, of the kind that its `code` names if that is one about a single item. What it says
+    /// stays on this side.
+    pub fn thrown(
+        code: Option<&str>,
+        operation: impl Into<Cow<'static, str>>,
+        thrown: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        let kind = code.and_then(ErrorKind::of_one_item);
+        Self::new(
+            kind.unwrap_or(ErrorKind::Foreign),
+            operation,
+            thrown.to_string(),
+        )
+        .told_as("the app of that side refuses it; its log says why")
+        .caused_by(thrown)
     }
 
     /// A panic that was caught, by what it was caught with.
@@ -335,5 +388,36 @@ impl StdError for Error {
             .source
             .as_ref()
             .map(|s| &**s as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_is_about() {
+        let error = Error::new(ErrorKind::Io, "test", "a\nb").about("test", "c\u{202e}");
+        assert_eq!(error.message(), r"c\u{202e}: a\nb");
+    }
+
+    #[test]
+    fn a_caller_hears_what_it_can_mend_and_nothing_of_the_inside() {
+        let error = |kind| Error::new(kind, "do it", "/srv/store of \"secrets\"");
+        for kind in [
+            ErrorKind::Constraint,
+            ErrorKind::Busy,
+            ErrorKind::StorageFull,
+            ErrorKind::Io,
+            ErrorKind::Database,
+            ErrorKind::Foreign,
+            ErrorKind::Internal,
+            ErrorKind::Sync,
+        ] {
+            assert!(!error(kind).told().contains("secrets"), "{kind:?}");
+        }
+        let known = error(ErrorKind::InvalidKey);
+        assert_eq!(known.told(), known.to_string());
+        assert_eq!(known.told_as("no key").told(), "no key");
     }
 }

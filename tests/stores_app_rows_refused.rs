@@ -75,6 +75,7 @@ async fn a_file_that_cannot_be_used_says_why() {
     let kind = |home: &Home| {
         let options = Options {
             busy_timeout: std::time::Duration::from_millis(20),
+            ..Options::default()
         };
         SqliteAppRows::open(&home.path(), options)
             .map(|_| ())
@@ -116,6 +117,7 @@ async fn a_file_that_another_writer_keeps_locked_stays_as_it_is() {
     let home = of_an_app(SCHEMAS[0]);
     let options = Options {
         busy_timeout: std::time::Duration::from_millis(20),
+        ..Options::default()
     };
     let rows = SqliteAppRows::open(&home.path(), options).unwrap();
     let other = rusqlite::Connection::open(home.path()).unwrap();

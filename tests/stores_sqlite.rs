@@ -11,11 +11,12 @@ use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::Json;
 use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::sqlite::{Options, SqliteRecords, SqliteState};
-use starkeep_sync_engine::store::{RecordStore, StateStore};
+use starkeep_sync_engine::store::{Modes, RecordStore, StateStore};
 use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, get, item, record, text};
 
 const QUICK: Options = Options {
     busy_timeout: Duration::from_millis(50),
+    modes: Modes::Private,
 };
 
 #[tokio::test]

@@ -399,7 +399,7 @@ pub(super) fn refuse_the_future<B>(
     for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_waiting()) {
         if too_far_ahead(&arrival.item.hlc, now_ms, max_skew_ms) {
             let message = format!(
-                "the timestamp {} of node {} lies more than {} ms ahead of this machine's clock; \
+                "the timestamp {} of node {:?} lies more than {} ms ahead of this machine's clock; \
                  set that node's clock right, or raise `maxClockSkewMs`",
                 arrival.item.hlc.wall_time,
                 arrival.item.hlc.node_id,
@@ -436,8 +436,8 @@ pub(super) fn warn_of_failed_rows<S: Side>(side: &S, arrivals: &[Arrival<S::Body
         if let (Some(error), ItemKind::Row(table)) = (arrival.failure(), &arrival.item.kind) {
             side.log().warn(
                 &format!(
-                    "a row of {}/{} of node {:?} could not be applied; it is tried again in a later sweep",
-                    table.app, table.name, arrival.item.hlc.node_id
+                    "a row of {table} of node {:?} could not be applied; it is tried again in a later sweep",
+                    arrival.item.hlc.node_id
                 ),
                 Some(error),
             );

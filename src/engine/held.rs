@@ -150,20 +150,13 @@ fn told(refusal: &Refusal, what: &str) -> Error {
     Error::new(kind, "exchange", message)
 }
 
-/// What a peer is told of an item that was not taken in or cannot be sent. Of a fault that is not about the item
-/// (a full disk, a locked file) it hears the code alone: paths and the like are not for it.
+/// What a peer is told of an item that was not taken in or cannot be sent.
 pub(super) fn refusal<B>(item: &Item<B>, error: &Error) -> Refusal {
-    let kind = error.kind();
-    let reason = if kind.is_of_one_item() || kind == ErrorKind::Foreign {
-        error.to_string()
-    } else {
-        "the store of that side failed; its log says how".to_owned()
-    };
     let is_ordered = item.hlc != Hlc::zero();
     Refusal::new(
         item.kind.clone(),
         is_ordered.then(|| item.hlc.clone()),
-        kind.code().to_owned(),
-        reason,
+        error.kind().code().to_owned(),
+        error.told(),
     )
 }

@@ -92,7 +92,7 @@ pub async fn unorderable<S: Side>(side: &S) -> Vec<Item<S::Body>> {
             Ok(tables) => {
                 for table in &tables {
                     let answer = rows.unorderable(table, MOST_UNORDERABLE).await;
-                    note(&format!("{}/{}", table.app, table.name), answer);
+                    note(&table.to_string(), answer);
                 }
             }
             Err(error) => note("the list of tables", Err(error)),
@@ -285,10 +285,7 @@ async fn read<S: Side>(
             match find_rows(rows, table, &floor, ask).await {
                 Ok(found) => stretches.push(found),
                 Err(error) => {
-                    let message = format!(
-                        "{}/{} could not be scanned and is left out",
-                        table.app, table.name
-                    );
+                    let message = format!("{table} could not be scanned and is left out");
                     side.log().warn(&message, Some(&error));
                     match coverage {
                         Some(coverage) => unread.extend(ask.ahead(coverage).cloned()),

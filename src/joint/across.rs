@@ -160,13 +160,13 @@ impl<K: LocalChannel> EngineLog for Warnings<K> {
 #[error("see the warning of the JavaScript thread")]
 struct AlreadySaid;
 
-/// The error without its cause, which may be a value that only the channel's thread may hold. A fault is said
-/// before, with the cause.
+/// What a caller hears of the error, without its cause, which may be a value that only the channel's thread may hold. A
+/// fault is said before, with the cause.
 fn said(channel: &impl LocalChannel, operation: &str, error: &Error) -> Error {
     if Refusal::of(error).is_fault() {
         channel.warn(&failed(operation), Some(error));
     }
-    Error::new(error.kind(), "", error.to_string()).caused_by(AlreadySaid)
+    Error::new(error.kind(), "", error.told()).caused_by(AlreadySaid)
 }
 
 fn failed(operation: &str) -> String {

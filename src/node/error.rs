@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
 use crate::engine::ports::Log;
-use crate::error::{Error, ErrorKind, Network, Result};
+use crate::error::{Error, ErrorKind, Network, Result, one_line};
 
 /// The error as JavaScript sees it.
 pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
@@ -60,7 +60,7 @@ fn cause_to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
     let cause: &(dyn StdError + 'static) = cause;
     match cause.downcast_ref::<Error>() {
         Some(error) => to_js(scope, error),
-        None => scope.error(&cause.to_string()),
+        None => scope.error(&one_line(cause.to_string())),
     }
 }
 
@@ -78,7 +78,7 @@ pub fn warn_once(env: &Rc<Env>, message: &str) {
 fn say(env: &Rc<Env>, how: Intrinsic, message: &str, error: Option<&Error>) {
     // If not even the console works, there is no way to tell.
     let _ = env.scope(|scope| {
-        let mut words = vec![scope.text(message)?];
+        let mut words = vec![scope.text(&one_line(message.to_owned()))?];
         if let Some(error) = error {
             words.push(to_js(scope, error)?);
         }

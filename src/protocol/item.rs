@@ -65,7 +65,7 @@ impl fmt::Display for ItemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Record(id) => write!(f, "the record {id:?}"),
-            Self::Row(table) => write!(f, "a row of {}/{}", table.app, table.name),
+            Self::Row(table) => write!(f, "a row of {table}"),
         }
     }
 }
@@ -77,6 +77,12 @@ pub struct Table {
     pub app: Text,
     /// The table's bare name, without the prefix that stores give it.
     pub name: Text,
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.app.shown(), self.name.shown())
+    }
 }
 
 /// The object that belongs to an item.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use crate::error::{one_line, shortened};
+
 /// A string of UTF-16 code units.
 ///
 /// Node ids, keys and ids come from JavaScript and are ordered there. Held as UTF-16 they compare as
@@ -47,6 +49,11 @@ impl Text {
         self.0.is_empty()
     }
 
+    /// As a name in a message: in one line, and not too long.
+    pub fn shown(&self) -> String {
+        one_line(shortened(&self.to_string()).into_owned())
+    }
+
     /// As UTF-8, or `None` if there is a lone surrogate in it.
     pub fn to_utf8(&self) -> Option<String> {
         String::from_utf16(&self.0).ok()
@@ -74,9 +81,10 @@ impl fmt::Display for Text {
     }
 }
 
+/// In quotes, as a message names it: in one line, and not too long.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.to_string(), f)
+        fmt::Debug::fmt(&*shortened(&self.to_string()), f)
     }
 }
 

@@ -27,6 +27,7 @@ mod identity;
 pub mod known;
 mod late;
 mod log;
+mod modes;
 mod objects;
 pub mod ports;
 pub mod query;
@@ -41,6 +42,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::holder::Holder;
 pub use self::log::LogStore;
+pub use self::modes::Modes;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
 pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};

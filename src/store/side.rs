@@ -4,7 +4,7 @@ use super::Json;
 use super::clock::SharedClock;
 use super::ports::{RecordPort, RowPort};
 use crate::engine::ports::{Clock, Log, Side};
-use crate::error::Error;
+use crate::error::{Error, one_line};
 
 /// The native stores of a channel.
 #[derive(Debug, Default)]
@@ -67,6 +67,7 @@ pub struct Traced;
 
 impl Log for Traced {
     fn warn(&self, message: &str, error: Option<&Error>) {
+        let message = one_line(message.to_owned());
         tracing::warn!(error = error.map(tracing::field::display), "{message}");
     }
 }

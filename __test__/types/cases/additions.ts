@@ -15,6 +15,7 @@ import {
   type SyncEngineOptions,
   type SyncExchangeResponse,
   type SqliteAppRows,
+  type StorePermissions,
   type Watermarks,
   ZERO_HLC,
   compareHLC,
@@ -43,9 +44,16 @@ const clock = createHLCClock({
   onTick: ({ wallTime, counter }) => void (wallTime + counter),
 });
 const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTimeoutMs: null });
-const objects = createFsObjectStorage({ root: "objects" });
-const state = createSqliteSyncStateStore({ path: "state.db" });
-const rows: SqliteAppRows = createSqliteAppRows({ path: "records.db", busyTimeoutMs: 100 });
+const permissions: StorePermissions = "umask";
+const objects = createFsObjectStorage({ root: "objects", permissions });
+const state = createSqliteSyncStateStore({ path: "state.db", permissions });
+// @ts-expect-error: "private" or "umask", no mode in numbers
+createFsObjectStorage({ root: "objects", permissions: 0o600 });
+const rows: SqliteAppRows = createSqliteAppRows({
+  path: "records.db",
+  busyTimeoutMs: 100,
+  permissions: "private",
+});
 
 const peer = { baseUrl: "https://cloud.example", timeoutMs: 1000, retries: 3 };
 const transports = [

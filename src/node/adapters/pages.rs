@@ -189,8 +189,5 @@ fn refusal(scope: Scope<'_>, operation: &str, error: Value<'_>) -> Result<Error>
         Kind::Object => scope.as_string(scope.get(error, "code")?),
         _ => None,
     };
-    Ok(match code.and_then(|code| ErrorKind::of_one_item(&code)) {
-        Some(kind) => Error::new(kind, operation.to_owned(), thrown.to_string()).caused_by(thrown),
-        None => Error::foreign(operation.to_owned(), thrown),
-    })
+    Ok(Error::thrown(code.as_deref(), operation.to_owned(), thrown))
 }

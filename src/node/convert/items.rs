@@ -70,7 +70,8 @@ pub fn pack_as_json(env: &Rc<Env>, item: &mut Item<Body>) -> Result<usize> {
 
 fn unwritable(error: Error) -> Error {
     let message = format!("it must be writable as JSON, got: {}", error.message());
-    let malformed = Error::new(ErrorKind::MalformedItem, "write an item", message);
+    let malformed = Error::new(ErrorKind::MalformedItem, "write an item", message)
+        .told_as("it must be writable as JSON");
     match thrown_in(&error) {
         Some(thrown) => malformed.caused_by(Thrown::new(thrown)),
         None => malformed.caused_by(error),
@@ -160,6 +161,7 @@ fn unreadable(error: Error) -> Result<Error> {
             "it must be readable, got: {}",
             error.message()
         ))
+        .told_as("it must be readable")
         .caused_by(Thrown::new(thrown))),
         _ => Err(error),
     }

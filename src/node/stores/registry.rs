@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::kinds::{objects, records, rows, state};
 use crate::error::Result;
 use crate::node::options::{Factory, Options};
+use crate::store::Modes;
 use crate::store::fs::FsObjects;
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
 
@@ -25,7 +26,7 @@ pub const STORES: &[(&str, Factory)] = &[
         state(call, Arc::new(store))
     }),
     ("createFsObjectStorage", |call, options| {
-        let store = FsObjects::open(Path::new(&path(options, "root")?))?;
+        let store = FsObjects::open_with(Path::new(&path(options, "root")?), modes(options)?)?;
         objects(call, Arc::new(store))
     }),
 ];
@@ -34,12 +35,14 @@ fn path(options: &Options<'_>, name: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(options.string(name)?.unwrap_or_default()))
 }
 
-/// How long to wait for other processes that write to the file: `busyTimeoutMs`, 5000 by default.
+fn modes(options: &Options<'_>) -> Result<Modes> {
+    Ok(Modes::named(options.string("permissions")?.as_deref()))
+}
+
 fn how(options: &Options<'_>) -> Result<sqlite::Options> {
-    let default = sqlite::Options::default();
-    let default_ms = usize::try_from(default.busy_timeout.as_millis()).unwrap_or(usize::MAX);
-    let ms = options.count("busyTimeoutMs", default_ms)?;
+    let ms = options.count("busyTimeoutMs", sqlite::Options::BUSY_TIMEOUT_MS)?;
     Ok(sqlite::Options {
         busy_timeout: Duration::from_millis(ms as u64),
+        modes: modes(options)?,
     })
 }

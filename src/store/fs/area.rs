@@ -15,8 +15,8 @@ use super::session::{Session, WRITING};
 use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
 use super::tree::{Listed, NESTED, Place, Tree};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Listing;
 use crate::store::identity::FileId;
+use crate::store::{Listing, Modes};
 
 /// How often a reader starts again because a writer replaced the object meanwhile.
 const ATTEMPTS: usize = 16;
@@ -32,6 +32,7 @@ pub(super) struct Area {
     nested: Tree,
     pub(super) sidecars: Sidecars,
     session: Mutex<Arc<Session>>,
+    modes: Modes,
 }
 
 /// An object whose bytes have not been read yet.
@@ -43,28 +44,29 @@ pub(super) struct OpenObject {
 }
 
 impl Area {
-    /// Opens the folder `root` and creates what is missing of it.
-    pub(super) fn open(root: &Path) -> Result<Self> {
+    /// Opens the folder `root` and creates what is missing of it, with these rights.
+    pub(super) fn open(root: &Path, modes: Modes) -> Result<Self> {
         const OPERATION: &str = "open an object storage";
         let fault = |error| during(OPERATION, root.display())(error);
-        fs::create_dir_all(root).map_err(fault)?;
+        modes.folders().create(root).map_err(fault)?;
         let path = fs::canonicalize(root).map_err(fault)?;
         let opened = Dir::open_ambient_dir(&path, ambient_authority()).map_err(fault)?;
         let opened = opened.into_std_file();
         let folder = FileId::of_open(&opened, &path).map_err(fault)?;
         let root = Arc::new(Dir::from_std_file(opened));
         for name in [NESTED, SIDECARS, WRITING] {
-            own_folder(&root, name).map_err(fault)?;
+            own_folder(&root, name, modes).map_err(fault)?;
         }
-        let session = Session::begin(&root).map_err(fault)?;
+        let session = Session::begin(&root, modes).map_err(fault)?;
         Ok(Self {
             folder,
-            plain: Tree::plain(Arc::clone(&root), path.clone()),
-            nested: Tree::marked(Arc::clone(&root), path.clone()),
-            sidecars: Sidecars::new(Arc::clone(&root)),
+            plain: Tree::plain(Arc::clone(&root), path.clone(), modes),
+            nested: Tree::marked(Arc::clone(&root), path.clone(), modes),
+            sidecars: Sidecars::new(Arc::clone(&root), modes),
             session: Mutex::new(Arc::new(session)),
             root,
             path,
+            modes,
         })
     }
 
@@ -108,7 +110,7 @@ impl Area {
     fn renew(&self, gone: &Arc<Session>) -> io::Result<Arc<Session>> {
         let mut session = self.session();
         if Arc::ptr_eq(&session, gone) {
-            *session = Arc::new(Session::begin(&self.root)?);
+            *session = Arc::new(Session::begin(&self.root, self.modes)?);
         }
         Ok(Arc::clone(&session))
     }

@@ -8,10 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, FileType, Metadata, OpenOptions};
+use cap_std::fs::{Dir, DirBuilder, FileType, Metadata, OpenOptions};
+#[cfg(unix)]
+use cap_std::fs::{DirBuilderExt, OpenOptionsExt};
 
 use super::key::RESERVED;
 use crate::error::{Error, ErrorKind};
+use crate::store::Modes;
 
 /// Turns what went wrong with `what` into an error of `operation`.
 pub(super) fn during(
@@ -37,7 +40,10 @@ pub(super) fn during(
             ),
             _ => (ErrorKind::Io, ""),
         };
-        Error::new(kind, operation, format!("{what}: {error}{remedy}")).caused_by(error)
+        let told = "the storage cannot hold a key with that name; use a shorter one";
+        Error::new(kind, operation, format!("{what}: {error}{remedy}"))
+            .told_as(told)
+            .caused_by(error)
     }
 }
 
@@ -104,11 +110,16 @@ pub(super) fn look_at(folder: &Dir, name: &str) -> io::Result<At<Metadata>> {
 }
 
 /// Opens the file at `path` below `above` as `options` say; fails if something other than a file is there.
+/// If the file is made for it, it is with these rights.
 pub(super) fn open_to_write(
     above: &Dir,
     path: impl AsRef<Path>,
-    options: &mut OpenOptions,
+    (options, modes): (&mut OpenOptions, Modes),
 ) -> io::Result<File> {
+    #[cfg(unix)]
+    OpenOptionsExt::mode(options, modes.bits().0);
+    #[cfg(not(unix))]
+    let _ = modes;
     match kind_of(above.open_with(path, as_it_is(options))?)? {
         At::Here(file) => Ok(file),
         _ => Err(not_a_file()),
@@ -171,10 +182,10 @@ pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
 }
 
 /// One of the store's own folders, which is made if it is missing.
-pub(super) fn own_folder(root: &Dir, name: &str) -> io::Result<Dir> {
+pub(super) fn own_folder(root: &Dir, name: &str, modes: Modes) -> io::Result<Dir> {
     match open_folder(root, own_path(name))? {
         At::Here(folder) => Ok(folder),
-        _ => make_folder(&make_folder(root, RESERVED)?, name),
+        _ => make_folder(&make_folder(root, RESERVED, modes)?, name, modes),
     }
 }
 
@@ -183,12 +194,24 @@ pub(super) fn own_path(name: &str) -> PathBuf {
     Path::new(RESERVED).join(name)
 }
 
-/// The real folder `name` in `above`, which is made if it is missing.
-pub(super) fn make_folder(above: &Dir, name: &str) -> io::Result<Dir> {
+#[cfg(unix)]
+fn builder(modes: Modes) -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(modes.bits().1);
+    builder
+}
+
+#[cfg(not(unix))]
+fn builder(_: Modes) -> DirBuilder {
+    DirBuilder::new()
+}
+
+/// The real folder `name` in `above`, which is made with these rights if it is missing.
+pub(super) fn make_folder(above: &Dir, name: &str, modes: Modes) -> io::Result<Dir> {
     if let At::Here(folder) = open_folder(above, name)? {
         return Ok(folder);
     }
-    match above.create_dir(name) {
+    match above.create_dir_with(name, &builder(modes)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => {
             made?;

@@ -46,7 +46,7 @@ use self::io::during;
 use self::key::Key;
 use super::blocking;
 use super::gate::{Gate, closed};
-pub use super::{Listing, Object, PutOptions};
+pub use super::{Listing, Modes, Object, PutOptions};
 use crate::engine::ports::Stat;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -69,7 +69,12 @@ struct Inner {
 impl FsObjects {
     /// Opens the folder `root`, which is created if it is missing. Waits on the disk.
     pub fn open(root: &Path) -> Result<Self> {
-        let area = Area::open(root)?;
+        Self::open_with(root, Modes::default())
+    }
+
+    /// The same where what is created gets these rights.
+    pub fn open_with(root: &Path, modes: Modes) -> Result<Self> {
+        let area = Area::open(root, modes)?;
         let inner = Inner {
             root: area.root().to_owned(),
             area: Mutex::new(Some(Arc::new(area))),

@@ -18,6 +18,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use super::io::{make_folder, open_to_write, own_folder};
 use super::tree::Place;
+use crate::store::Modes;
 
 /// What the name of a session's lock file ends in.
 const LOCK: &str = ".lock";
@@ -35,16 +36,17 @@ pub(super) struct Session {
     folder: Option<Dir>,
     _lock: File,
     files: AtomicU64,
+    modes: Modes,
 }
 
 impl Session {
     /// A new session of the store at `root`, in which what others left over is removed.
-    pub(super) fn begin(root: &Dir) -> io::Result<Self> {
-        let area = own_folder(root, WRITING)?;
+    pub(super) fn begin(root: &Dir, modes: Modes) -> io::Result<Self> {
+        let area = own_folder(root, WRITING, modes)?;
         loop {
             let name = unique_name();
             let lock_name = lock_of(&name);
-            let lock = match open_to_write(&area, &lock_name, &mut new_file()) {
+            let lock = match open_to_write(&area, &lock_name, (&mut new_file(), modes)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 opened => opened?,
             };
@@ -56,7 +58,7 @@ impl Session {
                 _ if !area.try_exists(&lock_name)? => continue,
                 _ => {}
             }
-            let folder = make_folder(&area, &name)?;
+            let folder = make_folder(&area, &name, modes)?;
             remove_leftovers(&area, &name);
             return Ok(Self {
                 area,
@@ -64,6 +66,7 @@ impl Session {
                 folder: Some(folder),
                 _lock: lock,
                 files: AtomicU64::new(0),
+                modes,
             });
         }
     }
@@ -71,7 +74,7 @@ impl Session {
     /// A new empty file and its name.
     pub(super) fn new_file(&self) -> io::Result<(String, File)> {
         let name = self.files.fetch_add(1, Ordering::Relaxed).to_string();
-        let file = open_to_write(self.folder()?, &name, &mut new_file())?;
+        let file = open_to_write(self.folder()?, &name, (&mut new_file(), self.modes))?;
         Ok((name, file))
     }
 
@@ -121,7 +124,9 @@ fn remove_leftovers(area: &Dir, own: &str) {
         if name == own {
             continue;
         }
-        let Ok(lock) = open_to_write(area, &found, OpenOptions::new().write(true)) else {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        let Ok(lock) = open_to_write(area, &found, (&mut options, Modes::default())) else {
             continue;
         };
         if lock.try_lock().is_ok() {

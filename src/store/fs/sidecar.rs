@@ -24,7 +24,7 @@ use super::io::{
 };
 use super::key::Key;
 use crate::protocol::item;
-use crate::store::PutOptions;
+use crate::store::{Modes, PutOptions};
 
 /// The folder of the sidecars, in the store's own.
 pub(super) const SIDECARS: &str = "sidecars";
@@ -106,12 +106,13 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Sidecars {
     root: Arc<Dir>,
+    modes: Modes,
 }
 
 impl Sidecars {
     /// The sidecars of the store at `root`.
-    pub(super) fn new(root: Arc<Dir>) -> Self {
-        Self { root }
+    pub(super) fn new(root: Arc<Dir>, modes: Modes) -> Self {
+        Self { root, modes }
     }
 
     /// What is kept about this version of the object under `key`.
@@ -142,10 +143,11 @@ impl Sidecars {
             sha256: about.digest.map(|digest| digest.to_string()),
         };
         let (fan, name) = names_of(key, version);
-        let folder = make_folder(&own_folder(&self.root, SIDECARS)?, &fan)?;
+        let modes = self.modes;
+        let folder = make_folder(&own_folder(&self.root, SIDECARS, modes)?, &fan, modes)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
-        let mut file = open_to_write(&folder, name, &mut options)?;
+        let mut file = open_to_write(&folder, name, (&mut options, modes))?;
         file.write_all(&serde_json::to_vec(&content)?)?;
         file.sync_all()?;
         sync_folder(&folder)

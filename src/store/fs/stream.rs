@@ -72,7 +72,13 @@ impl FsObjects {
                 })
                 .await?;
         }
-        self.run(OPERATION, move |_| writer.commit(options)).await
+        self.run(OPERATION, move |_| {
+            let stored = writer.commit(options);
+            // Whatever feeds them may keep others waiting until then, also if this is dropped meanwhile.
+            drop(chunks);
+            stored
+        })
+        .await
     }
 }
 

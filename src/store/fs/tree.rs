@@ -20,6 +20,7 @@ use super::io::{
 use super::key::{Key, LONGEST_SEGMENT, RESERVED};
 use super::sidecar::{Version, version_at};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Modes;
 
 /// The folder of the marked tree, in the store's own.
 pub(super) const NESTED: &str = "nested";
@@ -32,6 +33,7 @@ pub(super) struct Tree {
     /// The path of the root.
     path: PathBuf,
     marked: bool,
+    modes: Modes,
 }
 
 /// Where an object lies, or would lie: a name in an open folder.
@@ -89,20 +91,22 @@ impl Listed<'_> {
 
 impl Tree {
     /// Objects at the paths that their keys say, below `root`, which is at `path`.
-    pub(super) fn plain(root: Arc<Dir>, path: PathBuf) -> Self {
+    pub(super) fn plain(root: Arc<Dir>, path: PathBuf, modes: Modes) -> Self {
         Self {
             root,
             path,
             marked: false,
+            modes,
         }
     }
 
     /// Objects at marked paths in the store's own folder, where `path` is that of the root.
-    pub(super) fn marked(root: Arc<Dir>, path: PathBuf) -> Self {
+    pub(super) fn marked(root: Arc<Dir>, path: PathBuf, modes: Modes) -> Self {
         Self {
             root,
             path,
             marked: true,
+            modes,
         }
     }
 
@@ -213,7 +217,7 @@ impl Tree {
             return Err(io::ErrorKind::NotFound.into());
         };
         let mut folder = if self.marked {
-            Arc::new(own_folder(&self.root, NESTED)?)
+            Arc::new(own_folder(&self.root, NESTED, self.modes)?)
         } else {
             Arc::clone(&self.root)
         };
@@ -223,7 +227,7 @@ impl Tree {
                 At::Here(next) => next,
                 At::Link => return Ok(Made::Link(path)),
                 At::Other => return Ok(Made::Taken),
-                At::Nothing => match make_folder(&folder, &name) {
+                At::Nothing => match make_folder(&folder, &name, self.modes) {
                     Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                         return Ok(Made::Taken);
                     }
@@ -359,6 +363,10 @@ fn check_length(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What a caller from elsewhere hears of what is at a place in the folder.
+const NOT_PLAIN: &str =
+    "the storage has something at this key that is no file of its own; use another key";
+
 fn no_file(operation: &'static str, key: &Key, path: &Path) -> Error {
     Error::new(
         ErrorKind::InvalidKey,
@@ -370,6 +378,7 @@ fn no_file(operation: &'static str, key: &Key, path: &Path) -> Error {
             path.display()
         ),
     )
+    .told_as(NOT_PLAIN)
 }
 
 fn link_in_the_way(operation: &'static str, path: &Path) -> Error {
@@ -381,4 +390,5 @@ fn link_in_the_way(operation: &'static str, path: &Path) -> Error {
             path.display()
         ),
     )
+    .told_as(NOT_PLAIN)
 }

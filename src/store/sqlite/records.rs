@@ -321,7 +321,7 @@ fn settle_equal(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Re
     if theirs == ours {
         return Ok(false);
     }
-    tracing::warn!(%id, time = %item.hlc, "{SHARED_NODE}");
+    tracing::warn!(?id, time = %item.hlc, "{SHARED_NODE}");
     let is_greater = theirs > ours;
     if is_greater {
         rows::put(TAKE_IN, connection, shape, &incoming)?;

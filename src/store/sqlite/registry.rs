@@ -10,7 +10,7 @@
 //! opens *after* this one cannot be seen.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,6 +19,7 @@ use super::open_files;
 use super::place::Place;
 use super::shared::{Options, Shared};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Modes;
 use crate::store::identity::FileId;
 
 const OPERATION: &str = "open a database";
@@ -81,7 +82,7 @@ pub(super) fn open(path: &Path, role: Role, options: Options) -> Result<(Claim, 
         return Ok((claim, Arc::new(Shared::in_memory(options)?)));
     }
     let mut entries = entries();
-    let is_new = create_if_missing(path)?;
+    let is_new = create_if_missing(path, options.modes)?;
     let file = FileId::of(path).map_err(|error| cannot_open(path, error))?;
     let path = fs::canonicalize(path).map_err(|error| cannot_open(path, error))?;
     let shared = match entries.get_mut(&file) {
@@ -150,8 +151,8 @@ fn open_unregistered(
 }
 
 /// Creates an empty file, which is an empty database. One that exists is not even opened.
-fn create_if_missing(path: &Path) -> Result<bool> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+fn create_if_missing(path: &Path, modes: Modes) -> Result<bool> {
+    match modes.new_file().open(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match fs::metadata(path).map_err(|error| cannot_open(path, error))? {

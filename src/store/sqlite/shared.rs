@@ -14,6 +14,7 @@ use super::fault::during;
 use super::line::Line;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Modes;
 
 const OPEN: &str = "open a database";
 const READERS: usize = 4;
@@ -26,12 +27,20 @@ const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 pub struct Options {
     /// How long to wait for other processes that write to the file.
     pub busy_timeout: Duration,
+    /// Which rights the file gets if it is made. `SQLite` gives what it puts beside it the same.
+    pub modes: Modes,
+}
+
+impl Options {
+    /// How long to wait by default.
+    pub const BUSY_TIMEOUT_MS: usize = 5000;
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            busy_timeout: Duration::from_secs(5),
+            busy_timeout: Duration::from_millis(Self::BUSY_TIMEOUT_MS as u64),
+            modes: Modes::Private,
         }
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Response;
 use rustls::InvalidMessage;
 
 use super::again::RetryPolicy;
-use crate::error::{Error, ErrorKind, Network, Reason};
+use crate::error::{Error, ErrorKind, Network, Reason, one_line};
 
 const REACH: &str = "reach the peer";
 
@@ -141,7 +141,7 @@ fn code_in(body: &str) -> Option<String> {
         code: String,
     }
     let refusal: Refusal = serde_json::from_str(body).ok()?;
-    Some(refusal.code)
+    Some(one_line(refusal.code))
 }
 
 /// The status and its text, as it was sent or as it usually is.

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `POST /sync/exchange`, `POST /sync/reconcile` | 200, JSON |
 //! | `HEAD`, `GET /files/<key>` | 200, 206, 304, 404, 416 |
-//! | `PUT /files/<key>` | 200 |
-//! | `DELETE /files/<key>` | 204 |
+//! | `PUT /files/<key>` | 200, 412 |
+//! | `DELETE /files/<key>` | 204, 412 |
 //! | `GET /health` | 200; of a server alone, a handler leaves it to its app |
 //! | `GET /events` | 200, an event stream; of a server alone as well |
 //!
@@ -14,12 +14,14 @@
 //! refused here, before any storage sees them.
 
 mod key;
+mod preconditions;
 mod refusal;
 mod select;
 
 use http::Method;
 
 pub use key::{MAX_KEY, decode_key, encoded_path};
+pub use preconditions::Preconditions;
 pub use refusal::{Refusal, add_marker};
 pub use select::{Selection, entity_tag, packs_answers, select};
 

@@ -105,6 +105,15 @@ impl Refusal {
         .with(ALLOW, allowed)
     }
 
+    /// The file is not what the request wants it to be.
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "PRECONDITION_FAILED",
+            "what is under this key is not what If-Match or If-None-Match wants; look at it again",
+        )
+    }
+
     /// The body is longer than `most` bytes.
     pub fn too_large(most: u64) -> Self {
         Self::new(
@@ -172,32 +181,19 @@ impl Refusal {
 
     /// What an error of a store or of the answering side means to the caller.
     pub fn of(error: &Error) -> Self {
-        let kind = error.kind();
-        match kind {
-            ErrorKind::InvalidKey => {
-                Self::new(StatusCode::BAD_REQUEST, kind.code(), error.to_string())
-            }
+        let status = match error.kind() {
+            ErrorKind::InvalidKey => StatusCode::BAD_REQUEST,
             // About what the caller sent, and nothing that another attempt would change.
-            ErrorKind::ClockAhead | ErrorKind::UnknownApp => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                kind.code(),
-                error.to_string(),
-            ),
-            ErrorKind::Forbidden => {
-                Self::new(StatusCode::FORBIDDEN, kind.code(), error.to_string())
-            }
-            ErrorKind::Busy => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                kind.code(),
-                "the store is busy; try again in a second",
-            )
-            .with(RETRY_AFTER, "1"),
-            ErrorKind::StorageFull => Self::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                kind.code(),
-                "the server's disk is full",
-            ),
-            _ => Self::fault(),
+            ErrorKind::ClockAhead | ErrorKind::UnknownApp => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+            _ => return Self::fault(),
+        };
+        let refusal = Self::new(status, error.kind().code(), error.told());
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => refusal.with(RETRY_AFTER, "1"),
+            _ => refusal,
         }
     }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
 
+use super::preconditions::Tags;
+
 /// What of a file is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -27,11 +29,10 @@ pub fn entity_tag(version: &str) -> String {
 /// served; a request for several gets the whole, as the standard allows.
 pub fn select(headers: &HeaderMap, size: u64, tag: Option<&str>) -> Selection {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let (Some(wanted), Some(tag)) = (text(IF_NONE_MATCH), tag) {
-        let opaque = |one: &str| one.trim().trim_start_matches("W/").to_owned();
-        if wanted.trim() == "*" || wanted.split(',').any(|one| opaque(one) == tag) {
-            return Selection::Unchanged;
-        }
+    if let (Ok(Some(had)), Some(tag)) = (Tags::read(headers, &IF_NONE_MATCH), tag)
+        && had.have(tag, false)
+    {
+        return Selection::Unchanged;
     }
     let Some(range) = text(RANGE) else {
         return Selection::Whole;

@@ -138,7 +138,7 @@ fn handed(method: &str, url: &str) -> Option<(Found, Parts)> {
 fn headers_of(json: &str) -> HeaderMap {
     let given: BTreeMap<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
     let header = |(name, value): (String, serde_json::Value)| {
-        let value = HeaderValue::from_str(value.as_str()?).ok()?;
+        let value = HeaderValue::from_bytes(value.as_str()?.as_bytes()).ok()?;
         Some((HeaderName::try_from(name).ok()?, value))
     };
     given.into_iter().filter_map(header).collect()

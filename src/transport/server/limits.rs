@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::key_turns::KeyTurns;
 use crate::error::{Error, Result};
 
 /// The most bytes of a body by default.
@@ -17,7 +18,7 @@ const DEFAULT_MAX_MEMORY: u64 = 256 * 1024 * 1024;
 /// As good as for ever, and far enough from the end of time to be added to now.
 const LONGEST_MS: u64 = 1000 * 60 * 60 * 24 * 365;
 
-/// What a channel allows its requests.
+/// What a channel allows its requests. Clones share the budget and the turns.
 #[derive(Debug, Clone)]
 pub struct ChannelLimits {
     /// The most bytes of an exchange's body, unpacked.
@@ -28,6 +29,8 @@ pub struct ChannelLimits {
     pub max_items: usize,
     /// What requests may hold in memory together.
     pub budget: Budget,
+    /// In which order files are written: of each key, one request at a time.
+    pub(super) turns: KeyTurns,
 }
 
 impl ChannelLimits {
@@ -46,6 +49,7 @@ impl ChannelLimits {
             max_file: bytes("maxFileBytes", u64::MAX)?,
             max_items: given("maxItems", DEFAULT_MAX_ITEMS)?,
             budget: Budget::new(bytes("maxMemoryBytes", DEFAULT_MAX_MEMORY)?),
+            turns: KeyTurns::default(),
         })
     }
 }

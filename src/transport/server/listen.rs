@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::framed::Framed;
 use super::idle_timeout::{End, Pulse, Watched};
 use super::intake::Intake;
 use super::limits::Limits;
@@ -304,7 +305,8 @@ async fn connection(
         lacks_tls,
     };
     let pulse = Pulse::new();
-    let io = TokioIo::new(Watched::new(stream, pulse.clone(), idle_timeout));
+    let watched = Watched::new(stream, pulse.clone(), idle_timeout);
+    let io = TokioIo::new(Framed::new(watched));
     let builder = http_of(&server.terms.limits);
     let watched = pulse.clone();
     let service = service_fn(move |request| {

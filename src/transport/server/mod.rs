@@ -7,9 +7,12 @@
 
 mod access;
 mod budget;
+mod framed;
+mod framing;
 mod handed;
 mod idle_timeout;
 mod intake;
+mod key_turns;
 mod limits;
 pub mod listen;
 mod news;
@@ -22,6 +25,7 @@ mod stats;
 mod terms;
 mod tls;
 mod upload;
+mod writes;
 
 use std::fmt;
 use std::ops::Range;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{HeaderValue, Version};
@@ -96,7 +96,8 @@ pub fn is_simple_body(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Why the framing of a request is not what it must be. Two readers of it could see two requests in it.
+/// Why the framing of a request is not what it must be. Two readers of it could see two requests in it. What is at fault
+/// in the bytes themselves does not come so far; see [`framing`](super::framing).
 pub fn misframed(head: &Parts) -> Option<Refusal> {
     let hosts = head.headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && head.version == Version::HTTP_11) {
@@ -106,10 +107,7 @@ pub fn misframed(head: &Parts) -> Option<Refusal> {
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     match codings[..] {
         [] => None,
-        [coding] if is_chunked(coding) && !head.headers.contains_key(CONTENT_LENGTH) => None,
-        [coding] if is_chunked(coding) => Some(Refusal::misframed(
-            "a request has Content-Length or Transfer-Encoding, not both",
-        )),
+        [coding] if is_chunked(coding) => None,
         _ => Some(Refusal::misframed(
             "the only Transfer-Encoding taken here is chunked",
         )),

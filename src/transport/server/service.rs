@@ -18,8 +18,9 @@ use http::{Response, StatusCode};
 
 use super::budget::Reservation;
 use super::upload::{Upload, Why};
+use super::writes::{delete, put};
 use super::{About, AccessRequest, AnswerBody, Arrived, Channel, ReadFile, SMALL_ANSWER};
-use crate::engine::object::{Chunks, Incoming};
+use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::grant::Grant;
 use crate::protocol::message::{Answer, Request};
@@ -157,13 +158,21 @@ async fn follow(
         Route::Health | Route::Events => Ok(healthy()),
         Route::Exchange | Route::Reconcile => exchange(channel, grant, head, (body, why)).await,
         Route::File(action, key) => {
-            let explain = |error| explained(channel, "serve a file", &error, Some(why));
+            let operation = match action {
+                Action::Put => "store a file",
+                _ => "serve a file",
+            };
+            let explain = |error| explained(channel, operation, &error, Some(why));
             match action {
                 Action::Head => look(channel, key).await.map_err(explain),
                 Action::Get => get(channel, head, key).await.map_err(explain)?,
-                Action::Put => put(channel, head, key, (body, why)).await,
+                Action::Put => {
+                    let stored = put(channel, head, key, (body, why)).await;
+                    stored.map_err(explain)??;
+                    Ok(empty(StatusCode::OK))
+                }
                 Action::Delete => {
-                    channel.files.delete(key).await.map_err(explain)?;
+                    delete(channel, head, key).await.map_err(explain)??;
                     let mut response = empty(StatusCode::NO_CONTENT);
                     response.headers_mut().remove(CONTENT_LENGTH);
                     Ok(response)
@@ -405,29 +414,6 @@ async fn sent(range: Range<u64>, read: ReadFile) -> Result<Response<AnswerBody>>
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
     Ok(response)
-}
-
-async fn put(
-    channel: &Channel,
-    head: &Parts,
-    key: String,
-    (body, why): (Chunks, &Why),
-) -> Result<Response<AnswerBody>, Refusal> {
-    let memory = channel.limits.budget.reserve();
-    let mut upload = Upload::new(&head.headers, body, why.clone(), channel.limits.max_file)?;
-    if channel.files.holds_whole_files() {
-        upload.reserves(&memory);
-    }
-    let content_type = head.headers.get(CONTENT_TYPE);
-    let file = Incoming {
-        content_type: content_type.and_then(|value| value.to_str().ok().map(str::to_owned)),
-        size: upload.size(),
-        is_page: false,
-        chunks: Box::pin(upload),
-    };
-    let stored = channel.files.put(key, file).await;
-    stored.map_err(|error| explained(channel, "store a file", &error, Some(why)))?;
-    Ok(empty(StatusCode::OK))
 }
 
 fn describe(headers: &mut HeaderMap, about: &About) {
