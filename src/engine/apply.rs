@@ -9,7 +9,7 @@ use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::text::Text;
 
-use super::node_ids::NodeIds;
+use super::node_ids::{NodeIds, one_too_many};
 use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
 
 /// An item on its way in.
@@ -340,7 +340,7 @@ pub async fn apply_all<S: Side>(
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
     refuse_what_is_barred(side, &mut arrivals);
-    nodes.refuse(side, &mut arrivals).await;
+    refuse_too_many_nodes(side, nodes, &mut arrivals).await;
     let mut refused = Vec::new();
     if max_clock_skew_ms.is_some() && arrivals.iter().any(Arrival::is_waiting) {
         refused = refuse_the_future(&mut arrivals, side.clock().app_ms(), max_clock_skew_ms);
@@ -385,6 +385,22 @@ pub(super) fn refuse_what_is_barred<S: Side>(side: &S, arrivals: &mut [Arrival<S
         if let Some(error) = side.bars(&arrival.item) {
             arrival.fate = Fate::Settled(Outcome::Failed(error));
         }
+    }
+}
+
+/// Items of nodes that are too many are refused as such.
+pub(super) async fn refuse_too_many_nodes<S: Side>(
+    side: &S,
+    nodes: &mut NodeIds,
+    arrivals: &mut [Arrival<S::Body>],
+) {
+    let waiting = arrivals.iter().filter(|arrival| arrival.is_waiting());
+    let of = waiting.map(|arrival| &arrival.item.hlc.node_id);
+    let refused = nodes.too_many(side, of).await;
+    let is_refused = |arrival: &&mut Arrival<S::Body>| refused.contains(&arrival.item.hlc.node_id);
+    for arrival in arrivals.iter_mut().filter(is_refused) {
+        let error = one_too_many(&arrival.item.hlc.node_id);
+        arrival.fate = Fate::Settled(Outcome::Failed(error));
     }
 }
 

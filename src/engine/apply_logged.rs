@@ -8,7 +8,7 @@ use crate::protocol::log::Cursor;
 
 use super::apply::{
     Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, refuse_the_future,
-    refuse_what_is_barred,
+    refuse_too_many_nodes, refuse_what_is_barred,
 };
 use super::change_log::{Advance, ChangeLog, Note};
 use super::node_ids::NodeIds;
@@ -44,7 +44,7 @@ pub(super) async fn apply_logged<S: Side>(
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
     refuse_what_is_barred(side, &mut arrivals);
-    nodes.refuse(side, &mut arrivals).await;
+    refuse_too_many_nodes(side, nodes, &mut arrivals).await;
     if arrivals.iter().any(Arrival::is_waiting) {
         refuse_the_future(
             &mut arrivals,

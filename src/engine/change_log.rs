@@ -60,8 +60,20 @@ pub struct Look {
     pub limit: usize,
     /// Items that are wanted by their keys.
     pub want: Vec<Key>,
-    /// The peer whose waiting items are wanted.
-    pub waiting_for: Option<String>,
+    /// Which of the items that wait are wanted.
+    pub waiting: WaitingFor,
+}
+
+/// Items that wait, by the logs that they wait for.
+#[derive(Debug, Clone, Default)]
+pub enum WaitingFor {
+    /// None of them.
+    #[default]
+    Nothing,
+    /// For the log with this name.
+    Peer(String),
+    /// What waits to come in, from whichever log.
+    AnyPeer,
 }
 
 impl Default for Look {
@@ -73,7 +85,7 @@ impl Default for Look {
             skip: History::default(),
             limit: 0,
             want: Vec::new(),
-            waiting_for: None,
+            waiting: WaitingFor::Nothing,
         }
     }
 }

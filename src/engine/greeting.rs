@@ -5,10 +5,11 @@ use crate::protocol::log::{LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
 use super::caller::Engine;
-use super::change_log::{Look, Others, View};
+use super::change_log::{Look, Others, View, WaitingFor};
 use super::planes::{hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{KnownPeer, Pair, Planes, Session};
+use super::waiting::note_waiting;
 
 /// The most logs of others that are told of when it is not known which of them is the peer's.
 const LATEST_OTHERS: usize = 32;
@@ -115,7 +116,7 @@ where
             stretches.map(|cursor| cursor.generation.clone()).collect()
         };
         let question = |pair: &Pair| Look {
-            waiting_for: Some(pair.id.clone()),
+            waiting: WaitingFor::Peer(pair.id.clone()),
             others: Others::Of(generations(pair)),
             ..Look::default()
         };
@@ -129,6 +130,31 @@ where
             has_met |= !view.others.is_empty();
             session.remember(view.waiting);
         }
+        if !has_met {
+            self.expect_from_anyone(session).await?;
+        }
         Ok(has_met)
+    }
+
+    /// What waits to come in from another log waits for this one too, of which nothing is known: it may have taken the
+    /// place of the other, and the object that is missing may still be there.
+    async fn expect_from_anyone(&self, session: &mut Session<S::Body>) -> Result<()> {
+        let KnownPeer::Logged(pairs) = session.peer.clone() else {
+            return Ok(());
+        };
+        let question = |_: &Pair| Look {
+            waiting: WaitingFor::AnyPeer,
+            ..Look::default()
+        };
+        let looks = Planes {
+            records: pairs.records.as_ref().map(question),
+            rows: pairs.rows.as_ref().map(question),
+        };
+        let views = look(&self.side, looks).await?;
+        for view in [views.records, views.rows].into_iter().flatten() {
+            session.remember(view.waiting);
+        }
+        let waiting: Vec<_> = session.all_waiting().collect();
+        note_waiting(&self.side, session, &pairs, &waiting).await
     }
 }

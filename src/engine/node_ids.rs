@@ -9,9 +9,8 @@ use std::collections::HashSet;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::NodeId;
 
-use super::apply::{Arrival, Fate};
 use super::outbound::coverage;
-use super::ports::{Log, Outcome, Side};
+use super::ports::{Log, Side};
 
 /// The most node ids that a side learns of, and their length together in UTF-16 code units.
 const MOST: usize = 16_384;
@@ -30,21 +29,24 @@ pub struct NodeIds {
 }
 
 impl NodeIds {
-    /// Refuses items of nodes that are too many. A side whose stores cannot say what they hold takes in all.
-    pub(super) async fn refuse<S: Side>(&mut self, side: &S, arrivals: &mut [Arrival<S::Body>]) {
-        let waiting = arrivals.iter().filter(|arrival| arrival.is_waiting());
-        let nodes = waiting.map(|arrival| &arrival.item.hlc.node_id);
+    /// Those of the `nodes` that are too many. A side whose stores cannot say what they hold takes items of all.
+    pub(super) async fn too_many<'a, S: Side>(
+        &mut self,
+        side: &S,
+        nodes: impl Iterator<Item = &'a NodeId>,
+    ) -> HashSet<NodeId> {
+        let mut refused = HashSet::new();
         let fresh: HashSet<NodeId> = nodes
             .filter(|node| !self.met.contains(*node))
             .cloned()
             .collect();
         if fresh.is_empty() {
-            return;
+            return refused;
         }
         self.unasked += fresh.len();
         if self.unasked < UNASKED {
             self.met.extend(fresh);
-            return;
+            return refused;
         }
         let held = coverage(side).await.unwrap_or_else(|error| {
             let message = "getNodeWatermarks failed; the nodes of a page were not counted";
@@ -52,12 +54,11 @@ impl NodeIds {
             None
         });
         let Some(held) = held else {
-            return;
+            return refused;
         };
         self.met = held.iter().map(|(node, _)| node.clone()).collect();
         self.unasked = 0;
         let mut units: usize = self.met.iter().map(|node| node.units().len()).sum();
-        let mut refused = HashSet::new();
         for node in fresh {
             let length = node.units().len();
             if self.met.contains(&node) {
@@ -70,14 +71,12 @@ impl NodeIds {
                 refused.insert(node);
             }
         }
-        let refused = |arrival: &&mut Arrival<S::Body>| refused.contains(&arrival.item.hlc.node_id);
-        for arrival in arrivals.iter_mut().filter(refused) {
-            arrival.fate = Fate::Settled(Outcome::Failed(too_many(&arrival.item.hlc.node_id)));
-        }
+        refused
     }
 }
 
-fn too_many(node: &NodeId) -> Error {
+/// The error of an item of such a node.
+pub(super) fn one_too_many(node: &NodeId) -> Error {
     let what = format!(
         "the node {node:?} is one too many: there are {MOST} node ids here, or they have {MOST_UNITS} characters \
          together; a node id must stay what it is for as long as its node lives"

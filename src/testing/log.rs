@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
-use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
+use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting, WaitingFor};
 use crate::engine::held::Direction;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
@@ -177,11 +177,12 @@ impl Journal {
         history.0.truncate(look.history);
         let wanted = look.want.iter().filter_map(|key| keyed(on, key));
         let names = on.streams().into_iter().map(|stream| stream.name());
-        let peer = look.waiting_for.as_ref();
-        let waits = |peer: &String| {
-            let of = self.waiting.iter().filter(|(at, _)| at.0 == *peer);
-            of.map(|(_, waits)| waits.clone()).collect::<Vec<_>>()
+        let waits = |at: &str, waits: &Waiting| match &look.waiting {
+            WaitingFor::Nothing => false,
+            WaitingFor::Peer(peer) => at == peer,
+            WaitingFor::AnyPeer => waits.direction == Direction::Inbound,
         };
+        let waiting = self.waiting.iter().filter(|(at, of)| waits(&at.0, of));
         View {
             id: self.id.clone(),
             head: self.last,
@@ -192,7 +193,7 @@ impl Journal {
             upto,
             more,
             wanted: wanted.collect(),
-            waiting: peer.map(waits).unwrap_or_default(),
+            waiting: waiting.map(|(_, waits)| waits.clone()).collect(),
             streams: Arc::new(
                 names
                     .map(|name| (name.clone(), self.digest(&whole(name))))

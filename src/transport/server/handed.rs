@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::AnswerBody;
+use super::body::AnswerBody;
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::{Found, Route, find};

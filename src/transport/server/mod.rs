@@ -6,9 +6,12 @@
 //! socket; a `node:http` server does the same through the addon.
 
 mod access;
+mod body;
 mod budget;
+mod exchange;
 mod framed;
 mod framing;
+mod front;
 mod handed;
 mod idle_timeout;
 mod intake;
@@ -18,6 +21,7 @@ pub mod listen;
 mod news;
 mod origin;
 mod outgoing;
+mod replies;
 mod service;
 mod shares;
 mod standing;
@@ -31,7 +35,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::engine::object::{Chunks, Incoming};
@@ -42,12 +45,13 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
 
 pub use access::{AccessRequest, headers_in_json};
+pub use body::AnswerBody;
 pub use budget::Budget;
 pub use handed::{Handed, MoreBody};
 pub use limits::{ChannelLimits, Limits};
 pub use news::{Arrived, News};
 pub use service::serve;
-pub use standing::{Place, Standing};
+pub use standing::{SocketPlace, Standing};
 pub use stats::{Snapshot, Stats};
 pub use terms::Terms;
 pub use upload::Why;
@@ -125,10 +129,6 @@ pub struct File {
 /// Reads some bytes of a file.
 pub type ReadFile = Box<dyn FnOnce(Range<u64>) -> Chunks + Send>;
 
-/// The greatest answer, in bytes, whose request is not in work any more once the answer is handed over: until it is taken
-/// it only lies in memory.
-const SMALL_ANSWER: u64 = 64 * 1024;
-
 /// What is behind the routes.
 #[derive(Clone)]
 pub struct Channel {
@@ -156,12 +156,4 @@ impl fmt::Debug for Channel {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// The body of an answer.
-pub enum AnswerBody {
-    /// Bytes that are there.
-    Whole(Bytes),
-    /// Bytes that come in pieces.
-    Pieces(Chunks),
 }

@@ -20,7 +20,7 @@ use tokio::sync::broadcast::{self, Receiver};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::AnswerBody;
+use super::body::AnswerBody;
 use super::shares::Share;
 use super::stats::Counted;
 use crate::engine::object::Chunks;

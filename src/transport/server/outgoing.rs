@@ -9,10 +9,10 @@ use futures_util::StreamExt;
 use http::Response;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::body::{AnswerBody, SMALL_ANSWER};
 use super::budget::Reservation;
 use super::idle_timeout::Beat;
 use super::stats::Stats;
-use super::{AnswerBody, SMALL_ANSWER};
 use crate::error::Error;
 
 /// The greatest piece in which an answer goes out, in bytes: with each the caller shows that it takes the answer.

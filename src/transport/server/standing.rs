@@ -10,13 +10,13 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Where a server listens, as `node:net` says it.
 #[derive(Debug, Serialize)]
-pub struct Place {
+pub struct SocketPlace {
     address: IpAddr,
     family: &'static str,
     port: u16,
 }
 
-impl From<SocketAddr> for Place {
+impl From<SocketAddr> for SocketPlace {
     fn from(address: SocketAddr) -> Self {
         Self {
             address: address.ip(),
@@ -62,8 +62,8 @@ impl Standing {
     }
 
     /// Where it listens.
-    pub fn place(&self) -> Option<Place> {
-        self.listening(|listening| Place::from(listening.address()))
+    pub fn place(&self) -> Option<SocketPlace> {
+        self.listening(|listening| SocketPlace::from(listening.address()))
     }
 
     /// Closes it, if it listens, and answers what waits until it is closed.

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 
-use super::AnswerBody;
+use super::body::AnswerBody;
 use super::budget::Budget;
 
 /// Numbers of a server, from when it was made. Each only grows, but for those that say what is now.
@@ -84,7 +84,7 @@ impl Drop for Counted {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    requests: Vec<Answered>,
+    requests: Vec<RouteCount>,
     requests_in_work: u64,
     event_streams: u64,
     connections_open: u64,
@@ -100,7 +100,7 @@ pub struct Snapshot {
 
 /// How many requests of a route were answered with a status.
 #[derive(Debug, Serialize)]
-struct Answered {
+struct RouteCount {
     route: &'static str,
     status: u16,
     count: u64,
@@ -116,7 +116,7 @@ impl Stats {
     /// The numbers now, with what of `budget` is held.
     pub fn snapshot(&self, budget: &Budget) -> Snapshot {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let answered = |(&(route, status), &count): (&(&'static str, u16), &u64)| Answered {
+        let answered = |(&(route, status), &count): (&(&'static str, u16), &u64)| RouteCount {
             route,
             status,
             count,
@@ -156,7 +156,7 @@ impl Snapshot {
             text,
             "# HELP starkeep_sync_requests Requests that were answered."
         );
-        for Answered {
+        for RouteCount {
             route,
             status,
             count,

@@ -73,10 +73,7 @@ pub fn look<B>(
         upto: if found.more { found.upto } else { head },
         more: found.more,
         wanted,
-        waiting: match &look.waiting_for {
-            Some(peer) => waiting(sql, plane, peer)?,
-            None => Vec::new(),
-        },
+        waiting: waiting(sql, plane, &look.waiting)?,
         streams: known.streams(sql, plane)?,
     })
 }

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use super::entries::head;
 use super::history::history;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
-use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
+use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting, WaitingFor};
 use crate::engine::held::Direction;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -136,13 +136,20 @@ fn name_of(direction: Direction) -> &'static str {
     }
 }
 
-/// What waits of a peer, what was tried least first.
-pub(super) fn waiting(sql: &dyn Sql, plane: Plane, peer: &str) -> Result<Vec<Waiting>> {
+/// What waits, what was tried least first.
+pub(super) fn waiting(sql: &dyn Sql, plane: Plane, wanted: &WaitingFor) -> Result<Vec<Waiting>> {
     let mut found = Vec::new();
-    let query = "SELECT direction, stream, key, hlc, code, reason, since, attempts FROM @_waiting WHERE peer = ?1
-                 ORDER BY attempts, since LIMIT ?2";
-    let parameters = [string(peer), integer(MOST_WAITING as u64)];
-    sql.each(&plane.sql(query), &parameters, &mut |row| {
+    let most = integer(MOST_WAITING as u64);
+    let (which, parameters) = match wanted {
+        WaitingFor::Nothing => return Ok(found),
+        WaitingFor::Peer(peer) => ("WHERE peer = ?2", vec![most, string(peer)]),
+        WaitingFor::AnyPeer => ("WHERE direction = 'in' GROUP BY stream, key", vec![most]),
+    };
+    let query = format!(
+        "SELECT direction, stream, key, hlc, code, reason, since, attempts FROM @_waiting {which}
+         ORDER BY attempts, since LIMIT ?1"
+    );
+    sql.each(&plane.sql(&query), &parameters, &mut |row| {
         let hlc = match row.get(3) {
             Some(Value::Text(hlc)) => Hlc::parse(hlc).ok(),
             _ => None,

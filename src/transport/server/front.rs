@@ -1,0 +1,244 @@
+//! From a request of a connection to its answer: whether it is read at all, which channel it is of, and what it may take.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use http::header::EXPECT;
+use http::{Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::Channel;
+use super::body::AnswerBody;
+use super::idle_timeout::Pulse;
+use super::intake::Intake;
+use super::origin::{is_simple_body, misframed};
+use super::outgoing::Outgoing;
+use super::service::{admit, answer, healthy, refused};
+use super::shares::{Share, Shares};
+use super::stats::Counted;
+use super::terms::{Audience, Terms};
+use super::tls::{Acceptor, Entered, enter};
+use super::upload::Why;
+use crate::error::Error;
+use crate::protocol::grant::Grant;
+use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
+
+/// Channels by the prefix of their paths. The root's prefix is empty.
+#[derive(Debug)]
+pub struct Channels(Vec<(String, Channel)>);
+
+impl Channels {
+    /// Of these prefixes the longest that fits counts.
+    pub fn new(mut channels: Vec<(String, Channel)>) -> Self {
+        channels.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self(channels)
+    }
+
+    /// What is answered to a path of no channel. Where every channel is guarded, that there is none is not told either.
+    fn refusal(&self) -> Refusal {
+        if self
+            .0
+            .iter()
+            .all(|(_, channel)| channel.authorizer.is_some())
+        {
+            return Refusal::unauthorized();
+        }
+        Refusal::not_found("there is no such channel here")
+    }
+
+    /// Says something on the console of the app.
+    fn warn(&self, message: String, error: &Error) {
+        if let Some((_, channel)) = self.0.first() {
+            channel.log.warn(message, error);
+        }
+    }
+
+    /// The channel of a path, and the rest of the path.
+    fn of<'p>(&self, path: &'p str) -> Option<(&Channel, &'p str)> {
+        self.0.iter().find_map(|(prefix, channel)| {
+            let rest = path.strip_prefix(prefix.as_str())?;
+            rest.starts_with('/').then_some((channel, rest))
+        })
+    }
+}
+
+/// What answers the requests of all connections.
+pub(super) struct Server {
+    pub(super) channels: Channels,
+    pub(super) terms: Terms,
+    pub(super) acceptor: Option<Arc<Acceptor>>,
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) shares: Shares,
+    /// Of event streams: they are no requests in work.
+    pub(super) listeners: Shares,
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) caller: IpAddr,
+    pub(super) own: Option<IpAddr>,
+    /// Whether it speaks plain HTTP to a server that speaks TLS.
+    pub(super) lacks_tls: bool,
+}
+
+/// Where a server tells its numbers.
+const METRICS_PATH: &str = "/metrics";
+
+impl Server {
+    pub(super) async fn enter(&self, stream: TcpStream) -> io::Result<Entered> {
+        let warn = |message, error: &Error| self.channels.warn(message, error);
+        enter(stream, self.acceptor.as_ref(), warn).await
+    }
+
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        (pulse, ends): (&Pulse, Ends),
+    ) -> Response<Outgoing<Work>> {
+        let beat = pulse.beat();
+        let has_windows = request.version() == Version::HTTP_2;
+        let (head, body) = request.into_parts();
+        let expects = head.headers.contains_key(EXPECT);
+        let stats = &self.terms.stats;
+        let intake = Intake::new(body, Arc::clone(stats));
+        let (response, work) = self.serve(head, &intake, ends).await;
+        let route = response.extensions().get::<RouteName>();
+        let route = route.map_or("unknown", |name| name.0);
+        stats.answered(route, response.status().as_u16());
+        // Ends at once where the body was read. A caller that waits to be asked for it sends none.
+        if !expects {
+            tokio::spawn(intake.pass_by());
+        }
+        Outgoing::of(response, (beat, has_windows), (work, Arc::clone(stats)))
+    }
+
+    /// What is answered, and what is in work for it. Neither that the server is there nor a refusal counts among the
+    /// requests in work: they are answered also where there are as many as may be.
+    async fn serve(
+        &self,
+        head: http::request::Parts,
+        intake: &Intake,
+        Ends {
+            caller,
+            own,
+            lacks_tls,
+        }: Ends,
+    ) -> (Response<AnswerBody>, Option<Work>) {
+        if let Some(refusal) = lacks_tls
+            .then(Refusal::lacks_tls)
+            .or_else(|| misframed(&head))
+        {
+            return (refused(refusal), None);
+        }
+        let path = head.uri.path().to_owned();
+        if let Some(metrics) = self.metrics(&head, caller, own) {
+            return (named(metrics, "metrics"), None);
+        }
+        let Some((channel, rest)) = self.channels.of(&path) else {
+            // A server says that it is there whatever its channels are.
+            if find(&head.method, &path) == Found::Route(Route::Health) {
+                return (named(healthy(), "health"), None);
+            }
+            return (refused(self.channels.refusal()), None);
+        };
+        let found = find(&head.method, rest);
+        let name = found.name();
+        let (response, work) = self
+            .serve_channel((channel, &path, rest), (head, found), intake, (caller, own))
+            .await;
+        (named(response, name), work)
+    }
+
+    /// The numbers of the server, if they are asked for and this caller gets them.
+    fn metrics(
+        &self,
+        head: &http::request::Parts,
+        caller: IpAddr,
+        own: Option<IpAddr>,
+    ) -> Option<Response<AnswerBody>> {
+        let terms = &self.terms;
+        let audience = terms.metrics.filter(|_| head.uri.path() == METRICS_PATH)?;
+        let is_asked = head.method == Method::GET && audience.has(caller);
+        let is_own = audience == Audience::Everyone || terms.hosts.refusal(head, own).is_none();
+        (is_asked && is_own).then(|| terms.snapshot().answer())
+    }
+
+    /// What a channel answers to a request of the path of which `rest` is without its prefix.
+    async fn serve_channel(
+        &self,
+        (channel, path, rest): (&Channel, &str, &str),
+        (mut head, found): (http::request::Parts, Found),
+        intake: &Intake,
+        (caller, own): (IpAddr, Option<IpAddr>),
+    ) -> (Response<AnswerBody>, Option<Work>) {
+        if channel.authorizer.is_none() && found != Found::Route(Route::Health) {
+            let is_exchange = matches!(found, Found::Route(Route::Exchange | Route::Reconcile));
+            let is_simple = is_exchange && is_simple_body(&head.headers);
+            let refusal = self.terms.hosts.refusal(&head, own);
+            if let Some(refusal) = refusal.or_else(|| is_simple.then(Refusal::no_exchange)) {
+                return (refused(refusal), None);
+            }
+        }
+        let prefix = path.strip_suffix(rest).unwrap_or_default();
+        head.uri = one_spelling(&head.uri, prefix, &found);
+        head.extensions.insert(caller);
+        let admitted = match admit((channel, prefix), found, &head, Some(caller)).await {
+            Ok((Route::Health, _)) => return (healthy(), None),
+            Ok((Route::Events, grant)) => return (self.listen(channel, grant, caller), None),
+            Ok(admitted) => admitted,
+            Err(refusal) => return (refused(refusal), None),
+        };
+        let Some(work) = self.take_up(caller) else {
+            return (refused(Refusal::busy()), None);
+        };
+        let why = Why::default();
+        let body = intake.steadily(self.terms.limits.body_timeout, why.clone());
+        let response = answer(channel, admitted, &head, (body.boxed(), why)).await;
+        (response, Some(work))
+    }
+
+    /// The event stream of a channel. It is no request in work: it lasts for as long as its caller listens.
+    fn listen(&self, channel: &Channel, grant: Arc<Grant>, caller: IpAddr) -> Response<AnswerBody> {
+        let Some(share) = self.listeners.take(caller) else {
+            return refused(Refusal::busy());
+        };
+        let place = (share, self.terms.stats.listening.one());
+        channel.news.answer(grant, self.closing.clone(), place)
+    }
+
+    /// One more request of this caller, if there may be one.
+    fn take_up(&self, caller: IpAddr) -> Option<Work> {
+        let share = self.shares.take(caller)?;
+        let permit = Arc::clone(&self.requests).try_acquire_owned().ok()?;
+        Some((permit, share, self.terms.stats.in_work.one()))
+    }
+}
+
+/// What a request takes up of the requests that may be in work.
+pub(super) type Work = (OwnedSemaphorePermit, Share, Counted);
+
+/// What a request asked for, beside its answer.
+#[derive(Clone)]
+struct RouteName(&'static str);
+
+fn named(mut response: Response<AnswerBody>, name: &'static str) -> Response<AnswerBody> {
+    response.extensions_mut().insert(RouteName(name));
+    response
+}
+
+/// The target as a client of this package spells it: a rule on it cannot be passed by with another spelling.
+fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {
+    let path = match found {
+        Found::Route(Route::File(_, key)) => format!("{prefix}{}", encoded_path(key)),
+        _ => target.path().to_owned(),
+    };
+    let query = target.query().map(|query| format!("?{query}"));
+    let spelt = format!("{path}{}", query.unwrap_or_default());
+    spelt.parse().unwrap_or_else(|_| target.clone())
+}
