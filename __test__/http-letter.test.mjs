@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { FRONTS, SIDES, raw, sideFor } from "./support/answering.mjs";
+import { certificateFor } from "./support/certificates.mjs";
 
 const serverOf = (t) =>
   sideFor(t, { front: "server", kind: "native", options: { authorize: () => true } });
@@ -44,6 +46,19 @@ test("what two readers could read in two ways is answered 400, and nothing behin
   }
   const there = await fetch(`http://127.0.0.1:${port}/files/x`);
   assert.equal(there.status, 404);
+});
+
+test("it is so over TLS too", async (t) => {
+  const { cert, key } = certificateFor(["127.0.0.1"]);
+  const options = { authorize: () => true, tls: { cert, key } };
+  const { port } = await sideFor(t, { front: "server", kind: "native", options });
+  for (const [what, text] of Object.entries(MISFRAMED)) {
+    const socket = connectTls({ port, host: "127.0.0.1", ca: cert });
+    await once(socket, "secureConnect");
+    socket.write(`GET /health HTTP/1.1\r\nHost: a\r\n\r\n${text}`);
+    const said = Buffer.concat(await socket.toArray()).toString("latin1");
+    assert.deepEqual(statusesIn(said), [200, 400], `${what}: ${said}`);
+  }
 });
 
 /** Requests that are sound, and what each is answered. */

@@ -10,6 +10,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::error::one_line;
+
 /// Says a warning. Returns false if it cannot, and never will.
 pub type Sink = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -40,7 +42,7 @@ impl Subscriber for ToSinks {
     fn event(&self, event: &Event<'_>) {
         let mut words = Words::default();
         event.record(&mut words);
-        let said = words.to_string();
+        let said = one_line(words.to_string());
         // Called without the lock: a sink may warn of something itself.
         let all = sinks().clone();
         let heard = all.iter().position(|sink| sink(&said));
@@ -105,10 +107,15 @@ mod tests {
             true
         }));
         tracing::warn!(folder = "x", "it stays behind");
+        tracing::warn!(name = %"a\nb", "it\u{1b} is shown");
         tracing::info!("nothing");
         tracing::warn!(target: "hyper", "nothing either");
         tracing::error!("again");
         let heard: Vec<_> = heard.lock().unwrap().clone();
-        assert_eq!(heard, ["gone", "it stays behind (folder: \"x\")", "again"]);
+        let shown = r"it\u{1b} is shown (name: a\nb)";
+        assert_eq!(
+            heard,
+            ["gone", "it stays behind (folder: \"x\")", shown, "again"]
+        );
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::kinds::{objects, records, rows, state};
 use crate::error::Result;
@@ -41,8 +40,5 @@ fn modes(options: &Options<'_>) -> Result<Modes> {
 
 fn how(options: &Options<'_>) -> Result<sqlite::Options> {
     let ms = options.count("busyTimeoutMs", sqlite::Options::BUSY_TIMEOUT_MS)?;
-    Ok(sqlite::Options {
-        busy_timeout: Duration::from_millis(ms as u64),
-        modes: modes(options)?,
-    })
+    Ok(sqlite::Options::new(ms, modes(options)?))
 }

@@ -34,14 +34,19 @@ pub struct Options {
 impl Options {
     /// How long to wait by default.
     pub const BUSY_TIMEOUT_MS: usize = 5000;
+
+    /// With so many milliseconds to wait for others that write.
+    pub fn new(busy_timeout_ms: usize, modes: Modes) -> Self {
+        Self {
+            busy_timeout: Duration::from_millis(busy_timeout_ms as u64),
+            modes,
+        }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_millis(Self::BUSY_TIMEOUT_MS as u64),
-            modes: Modes::Private,
-        }
+        Self::new(Self::BUSY_TIMEOUT_MS, Modes::default())
     }
 }
 
