@@ -56,7 +56,10 @@ async fn ends_and_recovers(
     let engine = node.engine_over(&hub, liar, 2);
     for sweep in 0..3 {
         let mut rounds = 0;
-        while engine.round().await.is_ok_and(|report| report.has_more) {
+        while Box::pin(engine.round())
+            .await
+            .is_ok_and(|report| report.has_more)
+        {
             rounds += 1;
             assert!(rounds < 60, "sweep {sweep} has no end");
         }
@@ -67,7 +70,10 @@ async fn ends_and_recovers(
         let later = engine_support::NOW_MS + pass * 700_000;
         node.side.clock.set_physical(later);
         hub.side.clock.set_physical(later);
-        while engine.round().await.is_ok_and(|report| report.has_more) {}
+        while Box::pin(engine.round())
+            .await
+            .is_ok_and(|report| report.has_more)
+        {}
     }
     assert_eq!(ids(&node), ids(&hub));
     assert_eq!(ids(&node).len(), 10);

@@ -8,7 +8,7 @@ use crate::protocol::log::{
 use crate::protocol::message::{Answer, Refusal, Request};
 
 use super::apply_logged::{Rules, Source, apply_logged};
-use super::change_log::{Advance, After, Look, Others, View, WaitingFor};
+use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::held::refusal;
 use super::planes::{digest_of, hash_of, in_common, look, streams_of};
@@ -197,7 +197,7 @@ fn question(plane: &PlaneRequest, asked: &LogRequest, limit: usize) -> Look {
         skip: plane.history.clone(),
         limit,
         want: Vec::new(),
-        waiting: WaitingFor::Nothing,
+        waiting_for: None,
     }
 }
 

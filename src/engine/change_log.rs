@@ -60,20 +60,8 @@ pub struct Look {
     pub limit: usize,
     /// Items that are wanted by their keys.
     pub want: Vec<Key>,
-    /// Which of the items that wait are wanted.
-    pub waiting: WaitingFor,
-}
-
-/// Items that wait, by the logs that they wait for.
-#[derive(Debug, Clone, Default)]
-pub enum WaitingFor {
-    /// None of them.
-    #[default]
-    Nothing,
-    /// For the log with this name.
-    Peer(String),
-    /// What waits to come in, from whichever log.
-    AnyPeer,
+    /// The peer whose waiting items are wanted, and, apart from them, what waits to come in from others.
+    pub waiting_for: Option<String>,
 }
 
 impl Default for Look {
@@ -85,7 +73,7 @@ impl Default for Look {
             skip: History::default(),
             limit: 0,
             want: Vec::new(),
-            waiting: WaitingFor::Nothing,
+            waiting_for: None,
         }
     }
 }
@@ -113,6 +101,8 @@ pub struct View<B> {
     pub wanted: Vec<Keyed<B>>,
     /// What waits, of the peer that was asked for.
     pub waiting: Vec<Waiting>,
+    /// What waits to come in from other logs.
+    pub elsewhere: Vec<Waiting>,
     /// What it holds, by streams.
     pub streams: Arc<Streams>,
 }

@@ -1,12 +1,14 @@
 //! The first question to a peer: where its logs stand, and how much the two sides already have of each other.
 
+use std::collections::HashSet;
+
 use crate::error::{Error, Result};
-use crate::protocol::log::{LogAnswer, LogRequest, PlaneRequest};
+use crate::protocol::log::{Keyed, LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
 use super::caller::Engine;
-use super::change_log::{Look, Others, View, WaitingFor};
-use super::planes::{hash_of, look, streams_of};
+use super::change_log::{Look, Others, View, Waiting};
+use super::planes::{fetch, hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{KnownPeer, Pair, Planes, Session};
 use super::waiting::note_waiting;
@@ -83,7 +85,7 @@ where
         };
         session.peer = KnownPeer::Logged(Box::new(pairs));
         let met = async {
-            let has_met = self.remember_waiting(session).await?;
+            let has_met = Box::pin(self.remember_waiting(session)).await?;
             if is_first && !has_met {
                 self.meet(session, &heads).await?;
             }
@@ -108,7 +110,7 @@ where
     /// Remembers what waits. Returns whether anything of the peer's logs came in before, even if it was not noted how far:
     /// its objects may be missing.
     async fn remember_waiting(&self, session: &mut Session<S::Body>) -> Result<bool> {
-        let KnownPeer::Logged(pairs) = &session.peer else {
+        let KnownPeer::Logged(pairs) = session.peer.clone() else {
             return Ok(false);
         };
         let generations = |pair: &Pair| {
@@ -116,7 +118,7 @@ where
             stretches.map(|cursor| cursor.generation.clone()).collect()
         };
         let question = |pair: &Pair| Look {
-            waiting: WaitingFor::Peer(pair.id.clone()),
+            waiting_for: Some(pair.id.clone()),
             others: Others::Of(generations(pair)),
             ..Look::default()
         };
@@ -126,35 +128,36 @@ where
         };
         let views = look(&self.side, looks).await?;
         let mut has_met = false;
+        let mut elsewhere = Vec::new();
         for view in [views.records, views.rows].into_iter().flatten() {
             has_met |= !view.others.is_empty();
             session.remember(view.waiting);
+            elsewhere.extend(view.elsewhere);
         }
-        if !has_met {
-            self.expect_from_anyone(session).await?;
-        }
+        let lacking = Box::pin(self.lacking_objects(elsewhere)).await?;
+        session.remember(lacking.clone());
+        note_waiting(&self.side, session, &pairs, &lacking).await?;
         Ok(has_met)
     }
 
-    /// What waits to come in from another log waits for this one too, of which nothing is known: it may have taken the
-    /// place of the other, and the object that is missing may still be there.
-    async fn expect_from_anyone(&self, session: &mut Session<S::Body>) -> Result<()> {
-        let KnownPeer::Logged(pairs) = session.peer.clone() else {
-            return Ok(());
-        };
-        let question = |_: &Pair| Look {
-            waiting: WaitingFor::AnyPeer,
-            ..Look::default()
-        };
-        let looks = Planes {
-            records: pairs.records.as_ref().map(question),
-            rows: pairs.rows.as_ref().map(question),
-        };
-        let views = look(&self.side, looks).await?;
-        for view in [views.records, views.rows].into_iter().flatten() {
-            session.remember(view.waiting);
+    /// Of what waits to come in from other logs, the items that are here without their objects. They wait for this peer
+    /// too: its log may have taken the place of the other, and the object may be where it was.
+    async fn lacking_objects(&self, waiting: Vec<Waiting>) -> Result<Vec<Waiting>> {
+        if waiting.is_empty() {
+            return Ok(waiting);
         }
-        let waiting: Vec<_> = session.all_waiting().collect();
-        note_waiting(&self.side, session, &pairs, &waiting).await
+        let keys = waiting.iter().map(|waits| waits.key.clone());
+        let mut lacking = HashSet::new();
+        for Keyed { key, item } in fetch(&self.side, keys.collect()).await? {
+            if let Some(blob) = &item.blob
+                && !self.local.has(&blob.key).await.unwrap_or(true)
+            {
+                lacking.insert(key);
+            }
+        }
+        let waiting = waiting.into_iter();
+        Ok(waiting
+            .filter(|waits| lacking.contains(&waits.key))
+            .collect())
     }
 }

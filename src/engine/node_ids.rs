@@ -48,7 +48,7 @@ impl NodeIds {
             self.met.extend(fresh);
             return refused;
         }
-        let held = coverage(side).await.unwrap_or_else(|error| {
+        let held = Box::pin(coverage(side)).await.unwrap_or_else(|error| {
             let message = "getNodeWatermarks failed; the nodes of a page were not counted";
             side.log().warn(message, Some(&error));
             None

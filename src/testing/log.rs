@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
-use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting, WaitingFor};
+use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use crate::engine::held::Direction;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
@@ -177,12 +177,15 @@ impl Journal {
         history.0.truncate(look.history);
         let wanted = look.want.iter().filter_map(|key| keyed(on, key));
         let names = on.streams().into_iter().map(|stream| stream.name());
-        let waits = |at: &str, waits: &Waiting| match &look.waiting {
-            WaitingFor::Nothing => false,
-            WaitingFor::Peer(peer) => at == peer,
-            WaitingFor::AnyPeer => waits.direction == Direction::Inbound,
+        let peer = look.waiting_for.as_ref();
+        let all = |is_own: bool| {
+            let wanted = move |(at, waits): &(&(String, bool, Key), &Waiting)| {
+                let is_in = waits.direction == Direction::Inbound;
+                peer.is_some_and(|peer| (at.0 == *peer) == is_own && (is_own || is_in))
+            };
+            let found = self.waiting.iter().filter(wanted);
+            found.map(|(_, waits)| waits.clone()).collect()
         };
-        let waiting = self.waiting.iter().filter(|(at, of)| waits(&at.0, of));
         View {
             id: self.id.clone(),
             head: self.last,
@@ -193,7 +196,8 @@ impl Journal {
             upto,
             more,
             wanted: wanted.collect(),
-            waiting: waiting.map(|(_, waits)| waits.clone()).collect(),
+            waiting: all(true),
+            elsewhere: all(false),
             streams: Arc::new(
                 names
                     .map(|name| (name.clone(), self.digest(&whole(name))))

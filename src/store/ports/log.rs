@@ -35,6 +35,7 @@ where
             upto: found.upto,
             more: found.more,
             waiting: found.waiting,
+            elsewhere: found.elsewhere,
             streams: found.streams,
         })
     }

@@ -50,6 +50,7 @@ pub(super) fn filled<B: Clone>(view: View<usize>, items: &[Vec<Item<B>>]) -> Vie
         upto: view.upto,
         more: view.more,
         waiting: view.waiting,
+        elsewhere: view.elsewhere,
         streams: view.streams,
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use super::entries::head;
 use super::history::history;
-use super::notes::{others, waiting};
+use super::notes::{elsewhere, others, waiting};
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
@@ -73,7 +73,8 @@ pub fn look<B>(
         upto: if found.more { found.upto } else { head },
         more: found.more,
         wanted,
-        waiting: waiting(sql, plane, &look.waiting)?,
+        waiting: waiting(sql, plane, look.waiting_for.as_deref())?,
+        elsewhere: elsewhere(sql, plane, look.waiting_for.as_deref())?,
         streams: known.streams(sql, plane)?,
     })
 }

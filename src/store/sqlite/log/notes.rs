@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use super::entries::head;
 use super::history::history;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
-use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting, WaitingFor};
+use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -136,19 +136,30 @@ fn name_of(direction: Direction) -> &'static str {
     }
 }
 
-/// What waits, what was tried least first.
-pub(super) fn waiting(sql: &dyn Sql, plane: Plane, wanted: &WaitingFor) -> Result<Vec<Waiting>> {
+/// What waits of a peer, what was tried least first.
+pub(super) fn waiting(sql: &dyn Sql, plane: Plane, peer: Option<&str>) -> Result<Vec<Waiting>> {
+    all_waiting(sql, plane, peer, "WHERE peer = ?1")
+}
+
+/// What waits to come in from other logs than that of a peer.
+pub(super) fn elsewhere(sql: &dyn Sql, plane: Plane, peer: Option<&str>) -> Result<Vec<Waiting>> {
+    let which = "WHERE peer <> ?1 AND direction = 'in' GROUP BY stream, key";
+    all_waiting(sql, plane, peer, which)
+}
+
+fn all_waiting(
+    sql: &dyn Sql,
+    plane: Plane,
+    peer: Option<&str>,
+    which: &str,
+) -> Result<Vec<Waiting>> {
     let mut found = Vec::new();
-    let most = integer(MOST_WAITING as u64);
-    let (which, parameters) = match wanted {
-        WaitingFor::Nothing => return Ok(found),
-        WaitingFor::Peer(peer) => ("WHERE peer = ?2", vec![most, string(peer)]),
-        WaitingFor::AnyPeer => ("WHERE direction = 'in' GROUP BY stream, key", vec![most]),
-    };
+    let Some(peer) = peer else { return Ok(found) };
     let query = format!(
         "SELECT direction, stream, key, hlc, code, reason, since, attempts FROM @_waiting {which}
-         ORDER BY attempts, since LIMIT ?1"
+         ORDER BY attempts, since LIMIT ?2"
     );
+    let parameters = [string(peer), integer(MOST_WAITING as u64)];
     sql.each(&plane.sql(&query), &parameters, &mut |row| {
         let hlc = match row.get(3) {
             Some(Value::Text(hlc)) => Hlc::parse(hlc).ok(),
