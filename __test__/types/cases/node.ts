@@ -78,7 +78,14 @@ sync.createHttpSyncServer({
   channels: { "/": { ...stores, apps: ["notes"], authorize: letIn } },
   allowedHosts: ["sync.home"],
   maxMemoryBytes: 2 ** 28,
+  metrics: "loopback",
 });
+const end: () => void = server.onExchange(({ channel, records, tables, refused }) => {
+  console.log(channel, records.length, tables[0]?.appId, refused);
+});
+const answered: number = server.stats().requests.reduce((sum, { count }) => sum + count, 0);
+// @ts-expect-error: one of two
+sync.createHttpSyncServer({ ...stores, metrics: true });
 const tls: sync.HttpSyncServerTls = { cert: "fullchain.pem", key: Buffer.from("a PEM text") };
 sync.createHttpSyncServer({ ...stores, tls });
 // @ts-expect-error: a certificate has a key
@@ -90,4 +97,4 @@ sync.createHttpSyncHandler({
 // @ts-expect-error: a grant names what it limits
 sync.createHttpSyncServer({ ...stores, authorize: () => ({ readonly: true }) });
 
-export { data, port, put, results, source, usable };
+export { answered, data, end, port, put, results, source, usable };

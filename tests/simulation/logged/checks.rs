@@ -254,12 +254,24 @@ impl World {
         edges.all(|child| self.exchanges_by_logs(child))
     }
 
-    /// Whether an item's object was removed by hand somewhere, or is nowhere any more: the item waits then.
+    /// Whether an item's object was removed by hand somewhere, or is nowhere any more where it is looked for: the item
+    /// waits then.
     fn has_lost_its_object(&self, item: &Item<Body>) -> bool {
         let Some(blob) = &item.blob else { return false };
         let removed = self.removed_objects.borrow();
-        removed.contains(&blob.key.to_string())
-            || self.nodes.iter().all(|node| !node.blobs.holds(&blob.key))
+        let has = |node: &Node| node.blobs.holds(&blob.key) && self.looks_there(node.index, item);
+        removed.contains(&blob.key.to_string()) || !self.nodes.iter().any(has)
+    }
+
+    /// Whether somebody who holds the item looks for its object at this place: the place itself, or a child of it.
+    fn looks_there(&self, place: usize, item: &Item<Body>) -> bool {
+        self.nodes.iter().any(|node| {
+            let asks = node.index == place || node.place.parent == place;
+            let held = self.holding(node.index);
+            asks && held
+                .get(&key_of(item))
+                .is_some_and(|held| held.hlc == item.hlc)
+        })
     }
 
     /// Whether objects that nobody has may fill a list of what waits.
