@@ -1234,7 +1234,7 @@ interface HttpSyncArrived {
   readonly remoteAddress: string | null;
 }
 
-/** Numbers of a server. Bytes are those of bodies, as they go over the line. */
+/** Numbers of a server. Bytes are those of bodies, packed where they go so over the line. */
 interface HttpSyncStats {
   /** How many requests of a route were answered with a status. */
   readonly requests: readonly {
@@ -1252,7 +1252,9 @@ interface HttpSyncStats {
   readonly connections: number;
   /** Connections that were closed at once, because their address had its share. */
   readonly connectionsTurnedAway: number;
+  /** Bytes that came. */
   readonly bytesReceived: number;
+  /** Bytes that went. */
   readonly bytesSent: number;
   /** Records and rows that came with exchanges. */
   readonly itemsReceived: number;
