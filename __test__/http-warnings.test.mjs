@@ -1,8 +1,10 @@
 // What an answering side could not take in is warned of, whichever threads it answers on.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { promisify } from "node:util";
 import * as sync from "@starkeep/sync-engine";
 import { exchange, sideFor } from "./support/answering.mjs";
 import { memoryAppRows } from "./support/app-rows.mjs";
@@ -40,3 +42,26 @@ for (const front of ["handler", "server"]) {
     });
   }
 }
+
+test("what native code warns of is said on the console, and keeps no process alive", async (t) => {
+  const side = await sideFor(t, { front: "server", kind: "native" });
+  const code = `
+    import { createHttpSyncTransport } from "@starkeep/sync-engine";
+    console.warn = (text) => console.log(text);
+    const peer = createHttpSyncTransport({ baseUrl: process.argv[1] });
+    await peer.exchange({ watermarks: {}, records: [], appSyncableRows: [] });
+    await new Promise((resolve) => setImmediate(resolve));
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "-e", code, side.url],
+    {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: "/no/such/file.pem", NODE_NO_WARNINGS: "1" },
+      cwd: new URL(".", import.meta.url).pathname,
+    },
+  );
+  assert.match(
+    stdout,
+    /^\[starkeep sync\] NODE_EXTRA_CA_CERTS cannot be read \(.*path: \/no\/such\/file\.pem/m,
+  );
+});
