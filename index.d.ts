@@ -1156,6 +1156,16 @@ interface HttpSyncServerLimits {
   /** As of {@link HttpSyncServerOptions}, for all channels together. */
   readonly maxMemoryBytes?: number;
   /**
+   * The most records and rows that one address may send within an hour, 10,000,000 by default. More are answered 429, with
+   * `Retry-After`. It is no limit of a household, but of a caller that means harm; behind a proxy all callers have its
+   * address.
+   */
+  readonly maxItemsPerHour?: number;
+  /** The same of records, rows and files that are deleted. 1,000,000 by default. */
+  readonly maxDeletionsPerHour?: number;
+  /** The same of files that are stored. 1,000,000 by default. */
+  readonly maxFilesPerHour?: number;
+  /**
    * Who gets the numbers of {@link HttpSyncServer.stats} from `GET /metrics`, as text in the form of OpenMetrics: callers
    * on this machine, or all. Nobody by default. A proxy on this machine is a caller on this machine: let it pass on what is
    * meant for others alone.

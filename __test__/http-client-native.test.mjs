@@ -1,11 +1,16 @@
 // The way to a peer over this package's own connections: packing, reuse, redirects, and no peer at all.
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
 import { NOTHING, cloudAt, deadAddress, json, peerAt } from "./support/http-peers.mjs";
+import { folderFor } from "./support/native.mjs";
+import { clockFor, memoryDatabase, memoryState } from "./support/memory.mjs";
 import { drain, makeCloud, makeNode, record, write } from "./support/index.mjs";
 
 const ASKED = { watermarks: {} };
@@ -130,4 +135,43 @@ test("callbacks see the context that the round was begun in, at every try", asyn
   const node = makeNode("a", makeCloud(), { engine: { transport } });
   await context.run("mine", () => node.engine.exchange());
   assert.deepEqual(seen, Array(4).fill("mine"));
+});
+
+test("an upload that its peer does not read ends by timeoutMs, from memory and from a folder", async (t) => {
+  const sockets = new Set();
+  const peer = createServer((socket) => {
+    sockets.add(socket.pause());
+    socket.on("error", () => {});
+  });
+  peer.listen(0, "127.0.0.1");
+  await once(peer, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    peer.close();
+  });
+  const baseUrl = `http://127.0.0.1:${peer.address().port}`;
+  const remote = sync.createHttpObjectStorage({ baseUrl, timeoutMs: 300 });
+  const large = Buffer.alloc(50_000_000, 1);
+  const isLate = ({ code, reason }) => code === "SYNC_ERROR" && reason === "timeout";
+  await assert.rejects(remote.put("photo", large), isLate);
+  const local = sync.createFsObjectStorage({ root: join(folderFor(t), "files") });
+  t.after(() => local.close());
+  await local.put("photo", large);
+  const own = memoryDatabase();
+  await own.put(record("r", at(1, "laptop"), { kind: "file", objectStorageKey: "photo" }));
+  const engine = sync.createSyncEngine({
+    localDatabaseAdapter: own,
+    localObjectStorage: local,
+    remoteObjectStorage: remote,
+    clock: clockFor("laptop"),
+    syncState: memoryState(),
+    transport: sync.createInProcessSyncTransport({
+      databaseAdapter: memoryDatabase(),
+      objectStorage: remote,
+      clock: clockFor("cloud"),
+    }),
+  });
+  const { held } = await engine.exchange();
+  assert.equal(held.length, 1);
+  assert.ok(isLate(held[0].error), String(held[0].error));
 });

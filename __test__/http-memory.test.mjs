@@ -126,6 +126,33 @@ for (const { front, title } of SIDES.filter(({ kind }) => kind === "adapters")) 
   });
 }
 
+test("an address brings so many items, deletions and files within an hour, and no more", async (t) => {
+  const options = { maxItemsPerHour: 4, maxDeletionsPerHour: 2, maxFilesPerHour: 1 };
+  const side = await sideFor(t, { front: "server", kind: "native", options });
+  const page = (from, count, deletedAt = null) => ({
+    watermarks: {},
+    records: Array.from({ length: count }, (_, n) =>
+      recordOf(`r${from + n}`, at(from + n, "a"), { deletedAt }),
+    ),
+  });
+  const statusOf = async (request) => (await exchange(side, request)).status;
+  assert.equal(await statusOf(page(1, 2)), 200);
+  const refused = await exchange(side, page(3, 3));
+  assert.equal(refused.status, 429);
+  assert.equal(refused.json.code, "RATE_LIMITED");
+  assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  assert.equal(await statusOf(page(3, 1, at(3, "a"))), 200);
+  const file = (method, body) => fetch(`${side.url}/files/key`, { method, body });
+  assert.equal((await file("PUT", "one")).status, 200);
+  assert.equal((await file("PUT", "two")).status, 429);
+  assert.equal(await (await file("GET")).text(), "one");
+  assert.equal((await file("DELETE")).status, 204);
+  assert.equal((await file("DELETE")).status, 429);
+  assert.equal(await statusOf(page(4, 1, at(4, "a"))), 429);
+  assert.equal(await statusOf({ watermarks: {} }), 200, "to ask is no load");
+  assert.equal((await side.databaseAdapter.query({})).records.length, 3);
+});
+
 for (const [name, options] of Object.entries({ native: {}, fetch: { fetch: globalThis.fetch } })) {
   test(`a server that answers more items than were asked for is an error of the ${name} client`, async (t) => {
     quiet(t);

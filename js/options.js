@@ -276,6 +276,9 @@ const OPTIONS = {
     maxRequestsPerAddress: count,
     maxRequestsPerConnection: count,
     maxMemoryBytes: count,
+    maxItemsPerHour: count,
+    maxDeletionsPerHour: count,
+    maxFilesPerHour: count,
     metrics: optional(
       '"loopback" or "everyone"',
       (value) => value === "loopback" || value === "everyone",

@@ -1,6 +1,7 @@
 // One native server under many clients: `npm run load -- [--seconds 60] [--clients 200] [--channels 20]
-// [--processes 2]`. Every answer is checked against what the clients pushed. Prints the times of requests
-// and what memory the server took, which is bounded. It talks to 127.0.0.1 only.
+// [--processes 2] [--calm]`. Every answer is checked against what the clients pushed. Beside them are hostile callers, of
+// `load-hostile.mjs`, unless it is to be calm. Prints the times of requests and what memory the server took, which is
+// bounded. It talks to the loopback network only.
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,6 +14,7 @@ import { parseArgs } from "node:util";
 import * as sync from "@starkeep/sync-engine";
 import { recordOf } from "../__test__/support/answering.mjs";
 import { at, compare } from "../__test__/support/hlc.mjs";
+import { HOSTILE_PREFIX, harass } from "./load-hostile.mjs";
 
 const PAGE = 50;
 /** One of so many requests pushes a record; one of so many pushed records has an object. */
@@ -20,6 +22,8 @@ const PUSHES = 5;
 const OBJECTS = 4;
 /** How many megabytes more the server may take, once all clients have been served for a while. */
 const SERVER_GROWS = 64;
+/** The same beside hostile callers: what all requests may take together, and what of it the allocator keeps. */
+const HARASSED_SERVER_GROWS = 512;
 
 const prefixOf = (channel) => `/channels/${channel}`;
 const nodeOf = (client) => `client-${client}`;
@@ -130,6 +134,7 @@ async function serve(folder, channels) {
     clock: sync.createHLCClock({ nodeId: "cloud" }),
   });
   const all = Array.from({ length: Number(channels) }, (_, channel) => [prefixOf(channel), of(channel)]);
+  all.push([HOSTILE_PREFIX, of("hostile")]);
   const server = sync.createHttpSyncServer({ channels: Object.fromEntries(all) });
   const { port } = await server.listen();
   process.on("message", () => process.send({ rss: process.memoryUsage.rss() }));
@@ -157,6 +162,11 @@ async function clients(port, first, step, count, channels, seconds) {
   process.send({ times, received: sum("received"), objects: sum("objects") });
 }
 
+async function hostile(port, seconds) {
+  process.on("disconnect", () => process.exit());
+  process.send({ done: await harass(port, seconds) });
+}
+
 const SELF = fileURLToPath(import.meta.url);
 
 function start(...args) {
@@ -181,6 +191,7 @@ async function main() {
       clients: { type: "string", default: "200" },
       channels: { type: "string", default: "20" },
       processes: { type: "string", default: "2" },
+      calm: { type: "boolean", default: false },
     },
   });
   const [seconds, count, channels, processes] = ["seconds", "clients", "channels", "processes"].map((name) =>
@@ -199,6 +210,9 @@ async function main() {
     for (let first = 0; first < processes; first += 1)
       running.push(start("clients", port, first, processes, count, channels, seconds));
     const groups = running.slice(1);
+    const foe = values.calm ? undefined : start("hostile", port, seconds);
+    if (foe) running.push(foe);
+    const harm = foe?.message();
     const reports = Promise.all(groups.map((group) => group.message()));
     for (let third = 1; third <= 3; third += 1) {
       await Promise.race([reports, new Promise((resolve) => setTimeout(resolve, (seconds * 1000) / 3))]);
@@ -216,6 +230,7 @@ async function main() {
       return { requests: sorted.length, p50: atMost(sorted, 0.5), p99: atMost(sorted, 0.99), most: atMost(sorted, 1) };
     };
     const figures = {
+      hostile: (await harm)?.done,
       clients: count,
       channels,
       seconds,
@@ -227,7 +242,10 @@ async function main() {
     };
     console.log(JSON.stringify(figures, null, 2));
     const grown = memory[4] - memory[1];
-    assert.ok(grown < SERVER_GROWS, `the server grew by ${grown.toFixed(1)} MB after the first third`);
+    assert.ok(
+      grown < (values.calm ? SERVER_GROWS : HARASSED_SERVER_GROWS),
+      `the server grew by ${grown.toFixed(1)} MB after the first third`,
+    );
     console.log("every answer was right, and everything pushed came to everybody");
   } finally {
     for (const { child } of running) child.kill("SIGKILL");
@@ -237,5 +255,6 @@ async function main() {
 
 const [role, ...args] = process.argv.slice(2);
 if (role === "serve") await serve(...args);
+else if (role === "hostile") await hostile(...args.map(Number));
 else if (role === "clients") await clients(...args.map(Number));
 else await main();

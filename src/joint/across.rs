@@ -21,7 +21,7 @@ use crate::store::ObjectStore;
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
     About, AccessRequest, Answers, Arrived, Authorizer, Channel, ChannelLimits, FaultLog, File,
-    Files, Later, News,
+    Files, Later, News, Rates,
 };
 
 /// What of a channel lives on the thread of its adapters.
@@ -111,6 +111,7 @@ impl<K: LocalChannel> Across<K> {
             log: way,
             limits: around.limits,
             news: News::default(),
+            rates: Rates::default(),
             stats: Arc::default(),
         }
     }

@@ -38,6 +38,8 @@ pub struct Request<B> {
     pub max_answer_bytes: Option<usize>,
     /// What sides with change logs say beside it.
     pub log: Option<Box<LogRequest>>,
+    /// How many of the items delete something, as far as the reader of the message says it.
+    pub deletions: usize,
     /// What the caller may do. It is not in the message: whoever let the caller in says it.
     pub grant: Arc<Grant>,
 }
@@ -97,6 +99,7 @@ impl<B> Default for Request<B> {
             limit: DEFAULT_PAGE_LIMIT,
             max_answer_bytes: None,
             log: None,
+            deletions: 0,
             grant: Arc::default(),
         }
     }
@@ -190,6 +193,7 @@ impl<B> Request<B> {
             limit: self.limit,
             max_answer_bytes: self.max_answer_bytes,
             log: self.log,
+            deletions: self.deletions,
             grant: self.grant,
         })
     }

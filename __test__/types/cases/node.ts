@@ -79,6 +79,9 @@ sync.createHttpSyncServer({
   allowedHosts: ["sync.home"],
   maxMemoryBytes: 2 ** 28,
   metrics: "loopback",
+  maxItemsPerHour: 1_000_000,
+  maxDeletionsPerHour: 10_000,
+  maxFilesPerHour: Infinity,
 });
 const end: () => void = server.onExchange(({ channel, records, tables, refused }) => {
   console.log(channel, records.length, tables[0]?.appId, refused);

@@ -14,8 +14,11 @@ use crate::protocol::item::{
 use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 
+/// An item, and whether it deletes something.
+type Found = (Item<Json>, bool);
+
 /// A shared record.
-pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
+pub(super) fn record(json: &RawValue) -> Result<Found, NoItem> {
     let [id, updated_at, deleted_at, key, mime_type, hash, size] = fields(
         json,
         [
@@ -31,20 +34,19 @@ pub(super) fn record(json: &RawValue) -> Result<Item<Json>, NoItem> {
     .ok_or(NoItem::Record)?;
     let id = text(id).ok_or(NoItem::Id)?;
     let hlc = timestamp(updated_at).ok_or(NoItem::UpdatedAt)?;
-    Ok(Item {
+    let is_deleted = given(deleted_at).is_some();
+    let item = Item {
         hlc,
         kind: ItemKind::Record(id),
-        blob: record_blob(
-            said(key, mime_type, hash, size),
-            given(deleted_at).is_some(),
-        ),
+        blob: record_blob(said(key, mime_type, hash, size), is_deleted),
         body: json.get().into(),
         fault: None,
-    })
+    };
+    Ok((item, is_deleted))
 }
 
 /// An app row's entry.
-pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
+pub(super) fn row(json: &RawValue) -> Result<Found, NoItem> {
     let [stamp, app, name, op, row] =
         fields(json, ["timestamp", "appId", "table", "op", "row"]).ok_or(NoItem::Entry)?;
     let hlc = timestamp(stamp).ok_or(NoItem::Timestamp)?;
@@ -64,13 +66,14 @@ pub(super) fn row(json: &RawValue) -> Result<Item<Json>, NoItem> {
         let [key, mime_type, hash, size] = fields(row, names).ok_or(NoItem::Row)?;
         blob = row_blob(&table, said(key, mime_type, hash, size), deleted);
     }
-    Ok(Item {
+    let item = Item {
         hlc,
         kind: ItemKind::Row(table),
         blob,
         body: json.get().into(),
         fault: None,
-    })
+    };
+    Ok((item, deleted))
 }
 
 /// What a peer says of an item that it did not take in or cannot send; `None` if it does not say of which.

@@ -89,8 +89,10 @@ fn request_of(malformed: &Malformed, fields: Members<'_>) -> Result<Request<Json
             as_count(limit).ok_or_else(|| malformed.error("limit must be a positive integer"))?
         }
     };
+    let (items, deletions) = malformed.items(&fields)?;
     Ok(Request {
-        items: malformed.items(&fields)?,
+        items,
+        deletions,
         limit,
         watermarks: malformed
             .watermarks(fields.watermarks, "watermarks")?
@@ -124,7 +126,7 @@ fn answer_of(malformed: &Malformed, fields: Members<'_>) -> Result<Answer<Json>>
         return Err(malformed.error("an answer must have `records`, `appSyncableRows` or both"));
     }
     Ok(Answer {
-        items: malformed.items(&fields)?,
+        items: malformed.items(&fields)?.0,
         has_more: fields.has_more.unwrap_or(false),
         coverage: malformed.watermarks(fields.coverage, "responderWatermarks")?,
         refused: refusals(fields.refused.as_deref()),
@@ -167,12 +169,14 @@ impl Malformed {
         fields.map_err(|error| self.error(error.to_string()).caused_by(error))
     }
 
-    fn items(&self, fields: &Members<'_>) -> Result<Vec<Item<Json>>> {
+    /// The items, and how many of them delete something.
+    fn items(&self, fields: &Members<'_>) -> Result<(Vec<Item<Json>>, usize)> {
         let (records, rows) = (
             fields.records.as_deref().unwrap_or_default(),
             fields.rows.as_deref().unwrap_or_default(),
         );
         let mut items = Vec::with_capacity(records.len() + rows.len());
+        let mut deletions = 0;
         for (name, list, read) in [
             (
                 "records",
@@ -182,11 +186,14 @@ impl Malformed {
             ("appSyncableRows", rows, row),
         ] {
             for (index, json) in list.iter().enumerate() {
-                let item = read(json);
-                items.push(item.map_err(|what| self.error(format!("{name}[{index}]: {what}")))?);
+                let found = read(json);
+                let (item, deletes) =
+                    found.map_err(|what| self.error(format!("{name}[{index}]: {what}")))?;
+                items.push(item);
+                deletions += usize::from(deletes);
             }
         }
-        Ok(items)
+        Ok((items, deletions))
     }
 
     fn log<T: DeserializeOwned>(&self, log: Option<&RawValue>) -> Result<Option<Box<T>>> {

@@ -161,6 +161,16 @@ impl Refusal {
         .with(RETRY_AFTER, "1")
     }
 
+    /// The caller has brought more within an hour than it may.
+    pub fn too_much() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RATE_LIMITED",
+            "that is more within an hour than this server takes of one caller; come again later",
+        )
+        .with(RETRY_AFTER, "60")
+    }
+
     /// An exchange has more than `most` records or rows.
     pub fn too_many_items(most: usize) -> Self {
         Self::new(

@@ -11,7 +11,7 @@ use super::body::AnswerBody;
 use super::budget::Reservation;
 use super::replies::{explained, json};
 use super::upload::{Upload, Why};
-use super::{Arrived, Channel};
+use super::{Arrived, Channel, Load};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::grant::Grant;
@@ -62,6 +62,15 @@ pub(super) async fn exchange(
     let read = aside(text.len(), move || Ok(request_of(text, items, &reserved))).await;
     let (mut request, text) = read.map_err(explain)??;
     // What a caller may not do is left out of what was read, not of its text.
+    let caller = head.extensions.get().copied();
+    let load = Load {
+        items: request.items.len(),
+        deletions: request.deletions,
+        files: 0,
+    };
+    if !channel.rates.take(caller, load) {
+        return Err(Refusal::too_much());
+    }
     let stats = &channel.stats;
     stats.received_items.add(request.items.len());
     let relays = grant.is_whole();
@@ -75,7 +84,6 @@ pub(super) async fn exchange(
         stats.refused_items.add(answer.refused.len());
         stats.sent_items.add(answer.items.len());
         let new = std::mem::take(&mut answer.taken_in);
-        let caller = head.extensions.get().copied();
         tell(channel, Arrived::new(new, answer.refused.len(), caller));
         Reply::Answer(answer)
     };

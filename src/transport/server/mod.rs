@@ -21,6 +21,7 @@ pub mod listen;
 mod news;
 mod origin;
 mod outgoing;
+mod rates;
 mod replies;
 mod service;
 mod shares;
@@ -50,6 +51,7 @@ pub use budget::Budget;
 pub use handed::{Handed, MoreBody};
 pub use limits::{ChannelLimits, Limits};
 pub use news::{Arrived, News};
+pub use rates::{Load, Rates};
 pub use service::serve;
 pub use standing::{SocketPlace, Standing};
 pub use stats::{Snapshot, Stats};
@@ -146,6 +148,8 @@ pub struct Channel {
     pub limits: ChannelLimits,
     /// Those that want to know what comes in.
     pub news: News,
+    /// How much each caller brings.
+    pub rates: Rates,
     /// What it has done, with the other channels of its server.
     pub stats: Arc<Stats>,
 }

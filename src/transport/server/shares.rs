@@ -62,7 +62,7 @@ impl Drop for Share {
 }
 
 /// What counts as one address: of IPv6 the first 64 bits, for one machine has all that begin with them.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),

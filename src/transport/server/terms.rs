@@ -7,6 +7,7 @@ use super::Channel;
 use super::budget::Budget;
 use super::limits::{ChannelLimits, Limits};
 use super::origin::Hosts;
+use super::rates::{Load, Rates};
 use super::stats::{Snapshot, Stats};
 use super::tls::Tls;
 use crate::error::Result;
@@ -19,6 +20,8 @@ pub struct Terms {
     pub(super) tls: Option<Tls>,
     /// What the requests of all channels may hold in memory together.
     pub(super) budget: Budget,
+    /// How much each caller brings.
+    rates: Rates,
     /// What the server has done.
     pub(super) stats: Arc<Stats>,
     /// Who gets `GET /metrics`.
@@ -63,7 +66,8 @@ impl Terms {
             hosts: Hosts::read(text("allowedHosts")?.as_deref(), tls.is_some())?,
             limits: Limits::read(&count)?,
             tls,
-            budget: ChannelLimits::read(count)?.budget,
+            budget: ChannelLimits::read(&count)?.budget,
+            rates: Rates::new(Load::read(count)?),
             stats: Arc::default(),
             metrics: text("metrics")?.as_deref().map(Audience::of),
         })
@@ -72,6 +76,7 @@ impl Terms {
     /// A channel is to have with the others what they have together.
     pub fn share(&self, channel: &mut Channel) {
         channel.limits.budget = self.budget.clone();
+        channel.rates = self.rates.clone();
         channel.stats = Arc::clone(&self.stats);
     }
 

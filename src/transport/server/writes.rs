@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use super::key_turns::KeyTurn;
 use super::upload::{Upload, Why};
-use super::{Channel, Files};
+use super::{Channel, Files, Load};
 use crate::engine::object::{Chunks, Incoming};
 use crate::error::Result;
 use crate::transport::routes::{Preconditions, Refusal, entity_tag};
@@ -21,6 +21,13 @@ pub(super) async fn put(
     key: String,
     (body, why): (Chunks, &Why),
 ) -> Result<Result<(), Refusal>> {
+    let file = Load {
+        files: 1,
+        ..Load::default()
+    };
+    if !channel.rates.take(head.extensions.get().copied(), file) {
+        return Ok(Err(Refusal::too_much()));
+    }
     let memory = channel.limits.budget.reserve();
     let read = || {
         let mut upload = Upload::new(&head.headers, body, why.clone(), channel.limits.max_file)?;
@@ -85,6 +92,13 @@ pub(super) async fn delete(
         Ok(wanted) => wanted,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let deletion = Load {
+        deletions: 1,
+        ..Load::default()
+    };
+    if !channel.rates.take(head.extensions.get().copied(), deletion) {
+        return Ok(Err(Refusal::too_much()));
+    }
     let _turn = channel.limits.turns.take(&key).await;
     if let Err(refusal) = check(&*channel.files, &key, &wanted).await? {
         return Ok(Err(refusal));
