@@ -1167,7 +1167,7 @@ interface HttpSyncServerLimits {
   readonly maxFilesPerHour?: number;
   /**
    * Who gets the numbers of {@link HttpSyncServer.stats} from `GET /metrics`, as text in the form of OpenMetrics: callers
-   * on this machine, or all. Nobody by default. A proxy on this machine is a caller on this machine: let it pass on what is
+   * on this machine, or all. It is not there by default. A proxy on this machine is a caller on this machine: let it pass on what is
    * meant for others alone.
    */
   readonly metrics?: "loopback" | "everyone";
@@ -1230,7 +1230,7 @@ interface HttpSyncServer {
   stats(): HttpSyncStats;
 }
 
-/** What came in with an exchange. */
+/** An exchange that brought something. */
 interface HttpSyncArrived {
   /** The prefix of the channel, `"/"` for one at the root. */
   readonly channel: string;

@@ -16,8 +16,8 @@ use super::ports::{Log, Side};
 const MOST: usize = 16_384;
 const MOST_UNITS: usize = 1024 * 1024;
 
-/// The stores are asked for the nodes that they hold after so many that were not met before: those of a household are
-/// taken in without a question.
+/// After this number of nodes that were not met before, the stores are asked which nodes they hold: those of a household
+/// are taken in without a question.
 const UNASKED: usize = 16;
 
 /// The node ids that were met.

@@ -15,10 +15,10 @@ use crate::protocol::message::Refusal;
 use crate::protocol::text::Text;
 
 /// An item, and whether it deletes something.
-type Found = (Item<Json>, bool);
+type ItemRead = (Item<Json>, bool);
 
 /// A shared record.
-pub(super) fn record(json: &RawValue) -> Result<Found, NoItem> {
+pub(super) fn record(json: &RawValue) -> Result<ItemRead, NoItem> {
     let [id, updated_at, deleted_at, key, mime_type, hash, size] = fields(
         json,
         [
@@ -46,7 +46,7 @@ pub(super) fn record(json: &RawValue) -> Result<Found, NoItem> {
 }
 
 /// An app row's entry.
-pub(super) fn row(json: &RawValue) -> Result<Found, NoItem> {
+pub(super) fn row(json: &RawValue) -> Result<ItemRead, NoItem> {
     let [stamp, app, name, op, row] =
         fields(json, ["timestamp", "appId", "table", "op", "row"]).ok_or(NoItem::Entry)?;
     let hlc = timestamp(stamp).ok_or(NoItem::Timestamp)?;

@@ -253,7 +253,7 @@ struct Message {
     most: usize,
 }
 
-/// A list of which at most so many are remembered; how many there are is counted.
+/// Reads a list, remembers at most this number of its items, and counts them all.
 struct Counted(usize);
 
 impl<'a> DeserializeSeed<'a> for Counted {

@@ -17,7 +17,7 @@ struct Counter {
 }
 
 impl Budget {
-    /// Of at most so many bytes.
+    /// Of at most `most` bytes.
     pub fn new(most: u64) -> Self {
         let held = AtomicU64::new(0);
         Self(Arc::new(Counter { most, held }))
@@ -45,7 +45,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// From now on it holds so many bytes in all. Returns whether there is room for them; if not, it holds what it held.
+    /// From now on it holds `bytes` in all. Returns whether there is room for them; if not, it holds what it held.
     pub fn hold(&self, bytes: u64) -> bool {
         let before = self.bytes.load(Ordering::Relaxed);
         let Counter { most, held } = &*self.of.0;

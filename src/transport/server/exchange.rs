@@ -116,7 +116,7 @@ pub(super) async fn exchange(
     Ok(response)
 }
 
-/// Tells those that listen what came in.
+/// Tells listeners of an exchange.
 fn tell(channel: &Channel, arrived: Arrived) {
     if arrived.is_empty() {
         return;
@@ -126,7 +126,7 @@ fn tell(channel: &Channel, arrived: Arrived) {
     channel.news.tell(arrived);
 }
 
-/// The request of a text of at most so many items. The text is kept: it may have to go on as it came.
+/// The request in a text, of at most `most` items. The text is kept: it may have to go on as it came.
 fn request_of(
     text: Vec<u8>,
     most: usize,

@@ -101,7 +101,7 @@ pub trait FaultLog: Send + Sync {
     fn fault(&self, operation: &'static str, error: &Error);
     /// What does not keep anything from being answered.
     fn warn(&self, message: String, error: &Error);
-    /// What came in with an exchange.
+    /// An exchange brought something.
     fn arrived(&self, arrived: &Arc<Arrived>);
 }
 
@@ -146,7 +146,7 @@ pub struct Channel {
     pub log: Arc<dyn FaultLog>,
     /// What it allows.
     pub limits: ChannelLimits,
-    /// Those that want to know what comes in.
+    /// Listeners to exchanges.
     pub news: News,
     /// How much each caller brings.
     pub rates: Rates,

@@ -1,4 +1,4 @@
-//! What came in with exchanges, for the app and for callers that would else ask again and again.
+//! The news of exchanges, for the app and for callers that would else ask again and again.
 //!
 //! `GET /events` is an event stream of server-sent events: `ready` when it begins, and `change` after each exchange that
 //! brought something which the caller may see. The data of both is JSON, and an empty object says nothing more. A
@@ -28,7 +28,7 @@ use crate::protocol::grant::Grant;
 use crate::protocol::item::ItemKind;
 use crate::protocol::text::Text;
 
-/// So much news may wait for a caller that is slow; of more it hears that there was some.
+/// The most news that wait for a slow caller; of more it hears only that there was some.
 const KEPT: usize = 64;
 
 /// Something is sent at least this often.
@@ -103,7 +103,7 @@ impl Default for News {
 }
 
 impl News {
-    /// Tells what came in.
+    /// Tells of an exchange.
     pub fn tell(&self, arrived: Arc<Arrived>) {
         if !arrived.brought_nothing() {
             // That there is no listener is no fault.

@@ -12,7 +12,7 @@ use crate::error::Result;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Hours that are over are forgotten once there are more than so many.
+/// If there are more hours than this, those that are over are forgotten.
 const REMEMBERED: usize = 4096;
 
 /// An amount of what callers bring.
@@ -78,13 +78,13 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Of at most so much.
+    /// Of at most `most`.
     pub fn new(most: Load) -> Self {
         let brought = Arc::default();
         Self { most, brought }
     }
 
-    /// Whether a caller may bring so much more now; then it has. One whose address is not known may.
+    /// Whether a caller may bring `more` now; it counts then. A caller whose address is not known always may.
     pub fn take(&self, caller: Option<IpAddr>, more: Load) -> bool {
         self.take_at(caller, more, Instant::now())
     }

@@ -91,7 +91,7 @@ impl Upload {
         })
     }
 
-    /// What came of it is held by this, which is refused if there is no more room.
+    /// What is read of it counts as held by this; it is refused if there is no more room.
     pub fn reserves(&mut self, memory: &Arc<Reservation>) {
         self.memory = Some(Arc::clone(memory));
     }
