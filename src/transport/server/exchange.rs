@@ -61,7 +61,6 @@ pub(super) async fn exchange(
     let (items, reserved) = (channel.limits.max_items, Arc::clone(&memory));
     let read = aside(text.len(), move || Ok(request_of(text, items, &reserved))).await;
     let (mut request, text) = read.map_err(explain)??;
-    // What a caller may not do is left out of what was read, not of its text.
     let caller = head.extensions.get().copied();
     let load = Load {
         items: request.items.len(),
@@ -73,6 +72,7 @@ pub(super) async fn exchange(
     }
     let stats = &channel.stats;
     stats.received_items.add(request.items.len());
+    // What a caller may not do is left out of what was read, not of its text.
     let relays = grant.is_whole();
     request.grant = grant;
     let relayed = relays.then(|| channel.answers.relay(&text)).flatten();
