@@ -43,6 +43,33 @@ for (const front of ["handler", "server"]) {
   }
 }
 
+for (const front of ["handler", "server"]) {
+  test(`a caller whose every item is refused fills no log: ${front}`, async (t) => {
+    const said = t.mock.method(console, "warn", () => {});
+    const options = { appSyncableSource: ROWS.native(t) };
+    const side = await sideFor(t, { front, kind: "native", options });
+    const rows = Array.from({ length: 300 }, (_, n) => ({
+      ...STRANGER,
+      timestamp: at(1, `laptop-${n}`),
+      row: { id: String(n) },
+    }));
+    const { json } = await exchange(side, { watermarks: {}, appSyncableRows: rows });
+    assert.notEqual(json, undefined);
+    const lines = () =>
+      said.mock.calls
+        .map(({ arguments: [text] }) => text)
+        .filter((text) => text.includes("of a caller"));
+    for (let wait = 0; wait < 300 && lines().length < 100; wait += 1) await setTimeout(10);
+    assert.equal(lines().length, 100);
+    assert.match(lines()[99], /items after it are not named, for a minute/);
+    await exchange(side, {
+      watermarks: {},
+      appSyncableRows: [{ ...STRANGER, row: { id: "last" } }],
+    });
+    assert.equal(lines().length, 100);
+  });
+}
+
 test("what native code warns of is said on the console, and keeps no process alive", async (t) => {
   const side = await sideFor(t, { front: "server", kind: "native" });
   const code = `

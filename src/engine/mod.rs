@@ -46,6 +46,7 @@ pub mod held;
 mod holding;
 mod inbound;
 mod learning;
+mod named;
 pub mod node_ids;
 pub mod object;
 pub mod outbound;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
 use crate::protocol::grant::Grant;
-use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request};
 use crate::protocol::text::Text;
@@ -18,6 +18,7 @@ use super::apply::{Arrival, Fate, OrderGuard, apply_all};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
 use super::held::refusal;
+use super::named::{Named, Naming};
 use super::node_ids::NodeIds;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken};
@@ -34,8 +35,8 @@ pub struct Responder<S: Side> {
     backlog: RefCell<Backlog<Text>>,
     /// Per node a timestamp up to which everything was there already. It spares a second reading.
     known: RefCell<Watermarks>,
-    /// What was warned of already: a caller asks every few seconds.
-    warned: RefCell<HashSet<(ItemKind, Option<Hlc>)>>,
+    /// What the log named already: a caller asks every few seconds.
+    named: RefCell<Named>,
     /// What the stores hold without a valid timestamp.
     unordered: RefCell<Unordered<S::Body>>,
     /// When they were last asked for it.
@@ -48,7 +49,7 @@ pub struct Responder<S: Side> {
     pub(super) nodes: RefCell<NodeIds>,
 }
 
-/// At most this many nodes, and warnings, are remembered; a hostile caller's are not remembered for ever.
+/// At most this many nodes are remembered; a hostile caller's are not remembered for ever.
 const REMEMBERED: usize = 4096;
 
 /// What has no valid timestamp is looked up again after this long.
@@ -68,7 +69,7 @@ impl<S: Side> Responder<S> {
             max_clock_skew_ms,
             backlog: RefCell::default(),
             known: RefCell::default(),
-            warned: RefCell::default(),
+            named: RefCell::default(),
             unordered: RefCell::default(),
             looked_at_ms: Cell::default(),
             verified_ms: Cell::default(),
@@ -277,18 +278,21 @@ impl<S: Side> Responder<S> {
     }
 
     pub(super) fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
-        let mut warned = self.warned.borrow_mut();
-        if warned.len() >= REMEMBERED {
-            warned.clear();
-        }
-        if !warned.insert((refusal.kind.clone(), refusal.hlc.clone())) {
+        let now_ms = self.side.clock().system_ms();
+        let hlc = refusal.hlc.as_ref();
+        let naming = self.named.borrow_mut().name(&refusal.kind, hlc, now_ms);
+        if naming == Naming::Silent {
             return;
         }
         let of_node = match &refusal.hlc {
             Some(hlc) => format!(" of node {:?}, written at {hlc},", hlc.node_id),
             None => String::new(),
         };
-        let message = format!("{}{of_node} {what}", refusal.kind);
+        let others = match naming {
+            Naming::Last => "; items after it are not named, for a minute",
+            _ => "",
+        };
+        let message = format!("{}{of_node} {what}{others}", refusal.kind);
         self.side.log().warn(&message, error);
     }
 
