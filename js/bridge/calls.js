@@ -3,11 +3,11 @@
 /** After this many later ones a wait counts as one that lasts. */
 const LASTING = 1024;
 
-/** What a call answers instead of a promise that is waited for. A symbol of the app's own comes as an object. */
+/** What is returned instead of a promise that is waited for. A symbol of the app's own comes as an object. */
 const WAITS = Symbol("waits");
 
 /**
- * Calls adapters, and waits for their answers. Where one is a promise, `settle(id, fulfilled, value)` is called when it
+ * Waits for the answers of adapters. Where one is a promise, `settle(id, fulfilled, value)` is called when it
  * settles, from a reaction that was attached here, in the asynchronous context of the call. Of a wait that lasts the
  * promise alone holds the reactions: one that nothing holds never settles, and `lost(id)` is called.
  *
@@ -56,10 +56,7 @@ function createWaits(settle, lost) {
     return WAITS;
   }
 
-  /** The same of the answer of a method. */
-  const call = (id, object, method, ...args) => waitFor(id, object[method](...args));
-
-  return { waitFor, call };
+  return { waitFor };
 }
 
 exports.createWaits = createWaits;

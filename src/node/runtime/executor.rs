@@ -92,8 +92,7 @@ pub fn set_up_waits<'s>(scope: Scope<'s>, create: Value<'s>) -> Result<()> {
         call.scope.undefined()
     })?;
     let made = scope.call(create, create, &[settle, lost])?;
-    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)?;
-    scope.set_intrinsic(Intrinsic::Call, scope.get(made, "call")?)
+    scope.set_intrinsic(Intrinsic::WaitFor, scope.get(made, "waitFor")?)
 }
 
 /// The number of a wait, the first argument.

@@ -80,12 +80,15 @@ impl JsObject {
             self.env(),
             self.method(name),
             |scope, id| {
-                let mut given = vec![id, self.value(scope)?, scope.text(name)?];
+                let object = self.value(scope)?;
+                let mut given = Vec::with_capacity(args.len());
                 for arg in args {
                     given.push(arg.to_js(scope)?);
                 }
-                let answer = scope.helper(Intrinsic::Call, &given);
-                answer.map_err(|error| self.not_callable(scope, name).unwrap_or(error))
+                let answer = scope
+                    .invoke(object, name, &given)
+                    .map_err(|error| self.not_callable(scope, name).unwrap_or(error))?;
+                wait_for(scope, id, answer)
             },
             read,
         )
@@ -125,13 +128,20 @@ pub async fn await_js<R>(
     run(
         env,
         operation,
-        |scope, id| {
-            let answer = begin(scope)?;
-            scope.helper(Intrinsic::WaitFor, &[id, answer])
-        },
+        |scope, id| wait_for(scope, id, begin(scope)?),
         read,
     )
     .await
+}
+
+/// Waits for the answer of a call if that can be a promise, or like one.
+fn wait_for<'s>(scope: Scope<'s>, id: Value<'s>, answer: Value<'s>) -> Result<Value<'s>> {
+    match scope.kind(answer)? {
+        Kind::Object | Kind::Function | Kind::Symbol => {
+            scope.helper(Intrinsic::WaitFor, &[id, answer])
+        }
+        _ => Ok(answer),
+    }
 }
 
 /// The same where `begin` is given the number of the wait, and asks `js/bridge/calls.js`.

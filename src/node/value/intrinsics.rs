@@ -28,7 +28,6 @@ intrinsics! {
     PageOf = "pageOf", "See `js/bridge/pages.js`.";
     RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
-    Call = "call", "See `js/bridge/calls.js`.";
     StandFor = "standFor", "See `js/stores.js`.";
     Now = "now", "The app's clock of the system.";
     Never = "never", "A thenable that never settles.";
