@@ -101,32 +101,28 @@ fn number(call: &Call<'_>) -> Option<u64> {
 }
 
 impl Executor {
-    /// Begins a wait in the name of `task`. `begin` is given its number, and asks `js/bridge/calls.js` for an answer. Answers
-    /// that, and what it is waited for by where it is a promise.
-    pub(super) fn begin<'s>(
+    /// Waits in the name of `task` for an answer that can be a promise, or like one. Returns the answer, and what it is
+    /// waited for by where it is a promise; see `js/bridge/calls.js`.
+    pub(super) fn wait_for<'s>(
         &self,
         scope: Scope<'s>,
         task: Rc<Task>,
-        begin: impl FnOnce(Value<'s>) -> Result<Value<'s>>,
+        answer: Value<'s>,
     ) -> Result<(Value<'s>, Option<Waiting<Settlement>>)> {
+        if !matches!(
+            scope.kind(answer)?,
+            Kind::Object | Kind::Function | Kind::Symbol
+        ) {
+            return Ok((answer, None));
+        }
         let (id, waiting) = self.waits.begin(task);
-        let answer = scope.count(id).and_then(begin);
+        let ask = |id| scope.helper(Intrinsic::WaitFor, &[id, answer]);
+        let answer = scope.count(id).and_then(ask);
         let is_symbol = |answer: &Value<'s>| matches!(scope.kind(*answer), Ok(Kind::Symbol));
         let waits = answer.as_ref().is_ok_and(is_symbol);
         if !waits {
             self.waits.forget(id);
         }
         answer.map(|answer| (answer, waits.then_some(waiting)))
-    }
-
-    /// Waits for a promise in the name of `task`.
-    pub(super) fn wait_for<'s>(
-        &self,
-        scope: Scope<'s>,
-        task: Rc<Task>,
-        promise: Value<'s>,
-    ) -> Result<Option<Waiting<Settlement>>> {
-        let ask = |id| scope.helper(Intrinsic::WaitFor, &[id, promise]);
-        self.begin(scope, task, ask).map(|(_, waiting)| waiting)
     }
 }

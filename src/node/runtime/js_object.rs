@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::executor::Executor;
 use crate::error::{Error, Result};
 use crate::node::error::invalid;
-use crate::node::value::{Env, Intrinsic, Kind, Persistent, Scope, Thrown, Value};
+use crate::node::value::{Env, Kind, Persistent, Scope, Thrown, Value};
 
 /// What a method can be called with.
 pub trait Argument {
@@ -76,19 +76,14 @@ impl JsObject {
         args: &[&dyn Argument],
         read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
     ) -> Result<R> {
-        run(
+        await_js(
             self.env(),
             self.method(name),
-            |scope, id| {
+            |scope| {
                 let object = self.value(scope)?;
-                let mut given = Vec::with_capacity(args.len());
-                for arg in args {
-                    given.push(arg.to_js(scope)?);
-                }
-                let answer = scope
-                    .invoke(object, name, &given)
-                    .map_err(|error| self.not_callable(scope, name).unwrap_or(error))?;
-                wait_for(scope, id, answer)
+                let given: Result<Vec<_>> = args.iter().map(|arg| arg.to_js(scope)).collect();
+                let answer = scope.invoke(object, name, &given?);
+                answer.map_err(|error| self.not_callable(scope, name).unwrap_or(error))
             },
             read,
         )
@@ -125,36 +120,10 @@ pub async fn await_js<R>(
     begin: impl for<'s> FnOnce(Scope<'s>) -> Result<Value<'s>>,
     read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
 ) -> Result<R> {
-    run(
-        env,
-        operation,
-        |scope, id| wait_for(scope, id, begin(scope)?),
-        read,
-    )
-    .await
-}
-
-/// Waits for the answer of a call if that can be a promise, or like one.
-fn wait_for<'s>(scope: Scope<'s>, id: Value<'s>, answer: Value<'s>) -> Result<Value<'s>> {
-    match scope.kind(answer)? {
-        Kind::Object | Kind::Function | Kind::Symbol => {
-            scope.helper(Intrinsic::WaitFor, &[id, answer])
-        }
-        _ => Ok(answer),
-    }
-}
-
-/// The same where `begin` is given the number of the wait, and asks `js/bridge/calls.js`.
-async fn run<R>(
-    env: &Rc<Env>,
-    operation: impl fmt::Display,
-    begin: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<Value<'s>>,
-    read: impl for<'s> FnOnce(Scope<'s>, Value<'s>) -> Result<R>,
-) -> Result<R> {
     let executor = Executor::of(env);
     let task = executor.tasks.current()?;
     let state = env.scope(|scope| {
-        let called = executor.begin(scope, task, |id| begin(scope, id));
+        let called = begin(scope).and_then(|answer| executor.wait_for(scope, task, answer));
         match called.map_err(|error| Thrown::rename(error, &operation))? {
             (answer, None) => read(scope, answer).map(Ok),
             (_, Some(waiting)) => Ok(Err((waiting, read))),

@@ -21,7 +21,7 @@ fn notify(env: &Rc<Env>) -> Result<(u64, impl Future<Output = ()> + use<>)> {
     let task = executor.tasks.current()?;
     env.scope(|scope| {
         let (deferred, promise) = scope.promise()?;
-        let waiting = executor.wait_for(scope, task, promise)?;
+        let (_, waiting) = executor.wait_for(scope, task, promise)?;
         let rung = async move {
             if let Some(waiting) = waiting {
                 // It is never rejected.
