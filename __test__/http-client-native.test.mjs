@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
@@ -15,10 +16,14 @@ import { drain, makeCloud, makeNode, record, write } from "./support/index.mjs";
 
 const ASKED = { watermarks: {} };
 
+/** Longer than a peer on this machine takes to answer. */
+const FAR_MS = 20;
+
 test("requests are packed once the peer has said that it takes it", async (t) => {
-  const peer = await peerAt(t, (_, res) =>
-    json(res, NOTHING, { headers: { "Accept-Encoding": "br, gzip;q=0.5" } }),
-  );
+  const peer = await peerAt(t, async (_, res) => {
+    await setTimeout(FAR_MS);
+    json(res, NOTHING, { headers: { "Accept-Encoding": "br, gzip;q=0.5" } });
+  });
   const { exchange } = sync.createHttpSyncTransport(peer);
   const long = { watermarks: {}, records: [record("1", at(1, "z"), { note: "n".repeat(5000) })] };
   await exchange(long);
@@ -31,7 +36,8 @@ test("requests are packed once the peer has said that it takes it", async (t) =>
 });
 
 test("a peer that does not take what it said it takes is believed the second time", async (t) => {
-  const peer = await peerAt(t, ({ headers }, res) => {
+  const peer = await peerAt(t, async ({ headers }, res) => {
+    await setTimeout(FAR_MS);
     if (headers["content-encoding"] !== undefined) return res.writeHead(415).end();
     return json(res, NOTHING, { headers: { "Accept-Encoding": "gzip" } });
   });
@@ -43,9 +49,10 @@ test("a peer that does not take what it said it takes is believed the second tim
 });
 
 test("neither a peer that says nothing nor one that signs gets packed requests", async (t) => {
-  const peer = await peerAt(t, ({ path }, res) =>
-    json(res, NOTHING, path.startsWith("/mute") ? {} : { headers: { "Accept-Encoding": "gzip" } }),
-  );
+  const peer = await peerAt(t, async ({ path }, res) => {
+    await setTimeout(FAR_MS);
+    json(res, NOTHING, path.startsWith("/mute") ? {} : { headers: { "Accept-Encoding": "gzip" } });
+  });
   const long = { watermarks: {}, records: [record("1", at(1, "z"), { note: "n".repeat(5000) })] };
   for (const options of [
     { baseUrl: `${peer.baseUrl}/mute` },
@@ -58,6 +65,20 @@ test("neither a peer that says nothing nor one that signs gets packed requests",
     peer.requests.map(({ headers }) => headers["content-encoding"]),
     Array(4).fill(undefined),
   );
+});
+
+test("a peer on this machine that answers at once is neither sent nor asked for anything packed", async (t) => {
+  const cloud = makeCloud();
+  const peer = await cloudAt(t, cloud);
+  const { exchange } = sync.createHttpSyncTransport(peer);
+  const long = { watermarks: {}, records: [record("1", at(1, "z"), { note: "n".repeat(5000) })] };
+  const asked = () => peer.requests.at(-1).headers;
+  for (let i = 0; i < 1000; i += 1) {
+    await exchange(long);
+    if (asked()["accept-encoding"] === undefined) break;
+  }
+  assert.equal(asked()["accept-encoding"], undefined);
+  assert.equal(asked()["content-encoding"], undefined);
 });
 
 test("a packed answer is unpacked", async (t) => {

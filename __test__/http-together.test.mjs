@@ -248,7 +248,7 @@ test("a laptop with adapters, one with native stores, one with a fetch of its ow
 });
 
 /** A socket in front of `port` that writes down what goes through, and may cut it. */
-async function tapFor(t, port, isCut = () => false) {
+async function tapFor(t, port, { isCut = () => false, farMs = 0 } = {}) {
   const said = { asked: "", answered: "" };
   const server = createServer((inner) => {
     const outer = connect(port, "127.0.0.1");
@@ -257,7 +257,8 @@ async function tapFor(t, port, isCut = () => false) {
     outer.on("close", () => inner.destroy());
     inner.on("data", (bytes) => {
       said.asked += bytes.toString("latin1");
-      outer.write(bytes);
+      if (farMs > 0) setTimeout(() => outer.write(bytes), farMs);
+      else outer.write(bytes);
     });
     outer.on("data", (bytes) => {
       said.answered += bytes.toString("latin1");
@@ -274,7 +275,7 @@ async function tapFor(t, port, isCut = () => false) {
 for (const front of FRONTS) {
   test(`${front}: messages are packed both ways`, async (t) => {
     const cloud = await cloudOf(t, { front, kind: "native" });
-    const { said, url } = await tapFor(t, cloud.port);
+    const { said, url } = await tapFor(t, cloud.port, { farMs: 10 });
     const [a, b] = [await laptopOf(t, "native", "a", url), await laptopOf(t, "native", "b", url)];
     await play(cloud, a, b);
     assert.match(said.asked, /content-encoding: gzip/i);
@@ -322,7 +323,7 @@ for (const front of FRONTS) {
       answers += 1;
       return answers <= 30 && answers % 3 === 0;
     };
-    const { url } = await tapFor(t, cloud.port, isCut);
+    const { url } = await tapFor(t, cloud.port, { isCut });
     const [a, b] = [await laptopOf(t, "native", "a", url), await laptopOf(t, "adapters", "b", url)];
     for (const name of NAMES) for (const laptop of [a, b]) await write(laptop, name);
     let failures = 0;
