@@ -1,5 +1,5 @@
-//! What a side's log says of a caller's items: of each once, and within a minute only of so many. A caller decides
-//! how many of its items cannot be taken in, and must not fill the disk of the other side with that.
+//! What a side's log says of a caller's items: each is named once, and at most [`NAMED_WITHIN`] are within a minute. A
+//! caller decides how many of its items cannot be taken in, and must not fill the disk of the other side with that.
 
 use std::collections::HashSet;
 
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_names_so_many_and_the_next_one_names_what_was_left_out() {
+    fn a_minute_names_a_hundred_and_the_next_one_names_what_was_left_out() {
         let mut named = Named::default();
         let said: Vec<Naming> = (0..200).map(|n| named.name(&record(n), None, 7)).collect();
         assert!(said[..NAMED_WITHIN - 1].iter().all(|s| *s == Naming::Named));
