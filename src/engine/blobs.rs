@@ -53,6 +53,9 @@ async fn bring<S: Blobs>(
     let verify = how.verify;
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
     let differs = match look(destination, blob, verify).await? {
+        Some(Ok(())) if how.completes => {
+            return bring_back(source, destination, blob, verify).await;
+        }
         Some(Ok(())) => return Ok(Brought::There),
         Some(Err(differs)) if !replaces => return Ok(Brought::Contested(differs)),
         Some(Err(differs)) => {
@@ -71,6 +74,24 @@ async fn bring<S: Blobs>(
     let hashed = verify || differs.is_some();
     let data = source.checked(blob, hashed, data).await?;
     destination.put(blob, data).await?;
+    Ok(Brought::There)
+}
+
+/// Brings an object that is at its destination to where it should have come from, if that has none.
+async fn bring_back<S: Blobs>(
+    source: &S,
+    destination: &S,
+    blob: &Blob,
+    verify: bool,
+) -> Result<Brought> {
+    if look(source, blob, false).await?.is_some() {
+        return Ok(Brought::There);
+    }
+    let Some(data) = destination.fetch(blob).await? else {
+        return Ok(Brought::Missing);
+    };
+    let data = destination.checked(blob, verify, data).await?;
+    source.put(blob, data).await?;
     Ok(Brought::There)
 }
 
@@ -165,6 +186,8 @@ pub struct How<'a> {
     /// Whether bytes with another hash than the item's are right if both ends have the same ones, unless `verify`:
     /// the right ones are at neither end then.
     pub same_is_right: bool,
+    /// Whether the source gets an object that it lacks and the destination has.
+    pub completes: bool,
 }
 
 /// Brings the objects of `items`, which are in the order of timestamps, each key once: the last item of a key

@@ -46,6 +46,7 @@ where
             verify: self.options.verify_content_hash,
             replaces,
             same_is_right: direction == Direction::Inbound,
+            completes: false,
         }
     }
 
@@ -92,8 +93,9 @@ where
         })
     }
 
-    /// Brings the objects of items to the other side, each by itself. `None` if other objects are in the way, which may
-    /// not be replaced yet.
+    /// Brings the objects of items to the other side, each by itself, or from there if they are not here: the item may
+    /// have come without its object, before another version took its place there. `None` if other objects are in the
+    /// way, which may not be replaced yet.
     pub(super) async fn bring_objects(
         &self,
         items: &[&Item<S::Body>],
@@ -103,6 +105,7 @@ where
         let blobs: Vec<_> = items.filter_map(|item| blob_of(item)).collect();
         let each = |replaces| How {
             stop_nodes: false,
+            completes: true,
             ..self.how(Direction::Outbound, replaces)
         };
         let ends = (&self.local, &self.remote);

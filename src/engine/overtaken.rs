@@ -119,21 +119,6 @@ fn is_first_look(before: &Seen, now: &Seen) -> bool {
     is_new(&before.records, &now.records) || is_new(&before.rows, &now.rows)
 }
 
-/// The positions `before`, in the stretches in which the logs are now.
-fn held_back(before: &Seen, now: &Seen) -> Seen {
-    let at = |before: &Option<Cursor>, now: &Option<Cursor>| match (before, now) {
-        (Some(before), Some(now)) => Some(Cursor {
-            generation: now.generation.clone(),
-            seq: before.seq.min(now.seq),
-        }),
-        _ => before.clone(),
-    };
-    Seen {
-        records: at(&before.records, &now.records),
-        rows: at(&before.rows, &now.rows),
-    }
-}
-
 pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
     Box::new(LogAnswer {
         overtaken: Some(told),
@@ -141,7 +126,9 @@ pub(super) fn answer_of(told: Overtaken) -> Box<LogAnswer> {
     })
 }
 
-/// What is persisted of an exchange by watermarks.
+/// What is persisted of an exchange by watermarks. How far logs were looked at is persisted with watermarks that what was
+/// found there has been taken from, never without: a program that ends here knows then what has to be offered, and which
+/// logs its watermarks speak of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Persisted {
     /// The own watermarks.
@@ -158,8 +145,7 @@ impl<B> Sweep<B> {
     /// Takes in what the peer `told` a caller that had `advertised` these watermarks. What has to be asked for, or
     /// offered, again is taken from those that are to be persisted.
     fn hear_of_overtaken(&mut self, now: &mut Persisted, advertised: &Watermarks, told: Overtaken) {
-        let mut looked = self.looked(now);
-        let is_first = is_first_look(&looked.seen, &told.seen);
+        let is_first = is_first_look(&now.logs.seen, &told.seen);
         // What came in late before the peer told of its logs is not known: everything is asked for once more.
         let begins_anew = told.is_other || (is_first && now.keeps_logs && !advertised.is_empty());
         if begins_anew {
@@ -177,27 +163,7 @@ impl<B> Sweep<B> {
         if begins_anew || told.more || !told.again.is_empty() {
             self.guards.ask_again();
         }
-        looked.seen = told.seen;
-        self.keep(now, looked);
-    }
-
-    /// How far logs were looked at, in this sweep or before it.
-    fn looked(&self, now: &Persisted) -> LogPositions {
-        self.looked.as_ref().unwrap_or(&now.logs).clone()
-    }
-
-    /// Keeps how far logs were `looked` at. As long as everything is offered it is not to be persisted: a program that
-    /// ends would not find out again what has to be offered. Which logs they are is: watermarks are persisted meanwhile,
-    /// and mean nothing to logs that were put back.
-    fn keep(&mut self, now: &mut Persisted, looked: LogPositions) {
-        if self.offers_all {
-            now.logs.seen = held_back(&now.logs.seen, &looked.seen);
-            now.logs.offered = held_back(&now.logs.offered, &looked.offered);
-            self.looked = Some(looked);
-        } else {
-            self.looked = None;
-            now.logs = looked;
-        }
+        now.logs.seen = told.seen;
     }
 }
 
@@ -221,8 +187,6 @@ where
         if let Some(told) = told.filter(|_| self.state.is_some()) {
             sweep.hear_of_overtaken(now, advertised, told);
         }
-        let looked = sweep.looked(now);
-        sweep.keep(now, looked);
         let brought = brought(&inbound.arrivals, &sweep.shipped);
         if !inbound.arrivals.is_empty() && self.offer_late(sweep, now, brought).await? {
             sweep.guards.ask_again();
@@ -243,19 +207,18 @@ where
         if self.state.is_none() {
             return Ok(false);
         }
-        let mut looked = sweep.looked(now);
         let mut marks = now.peer.clone();
         marks.merge(&sweep.shipped);
         if let Some(at_peer) = &sweep.known_at_peer {
             marks.merge(at_peer);
         }
-        let Some(late) = overtaken(&self.side, (&marks, &looked.offered), brought).await? else {
+        let Some(late) = overtaken(&self.side, (&marks, &now.logs.offered), brought).await? else {
             return Ok(false);
         };
         // The stores were put back, or are others, or it is not known whether they are those that the watermarks speak
         // of: what the peer had from them, and they from it, is not known. All of it is offered, and asked for, once.
         let begins_anew =
-            late.is_other || (now.keeps_logs && is_first_look(&looked.offered, &late.seen));
+            late.is_other || (now.keeps_logs && is_first_look(&now.logs.offered, &late.seen));
         if begins_anew {
             now.own = Watermarks::default();
             now.peer = Watermarks::default();
@@ -270,14 +233,13 @@ where
         if late.more {
             sweep.guards.ask_again();
         }
-        if late.seen != looked.offered {
+        if late.seen != now.logs.offered {
             // Others write here too: what a pass found before is not all that there is.
             sweep.backlog.forget();
         }
         let found = begins_anew || !late.again.is_empty();
         sweep.offers_all |= found;
-        looked.offered = late.seen;
-        sweep.keep(now, looked);
+        now.logs.offered = late.seen;
         Ok(found)
     }
 }

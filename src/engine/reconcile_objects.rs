@@ -120,6 +120,7 @@ where
             verify: self.options.verify_content_hash,
             replaces: replaces.then_some(&all),
             same_is_right: false,
+            completes: false,
         };
         let brought = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
         done.sent += self.count(&send, &brought, done);

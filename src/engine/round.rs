@@ -102,10 +102,6 @@ where
         }
         let mut sweep = self.sweep.take();
         let result = self.round_in(&mut sweep).await;
-        if result.is_err() {
-            // What was found to be late was not offered, perhaps: it is looked for again.
-            sweep.looked = None;
-        }
         self.sweep.replace(sweep);
         result
     }

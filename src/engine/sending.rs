@@ -72,7 +72,7 @@ where
                 shipped_after: shipped_after.clone(),
                 items: outbound.shipped.clone(),
                 limit,
-                log: told_of(sweep.looked.as_ref().map_or(seen, |looked| &looked.seen)),
+                log: told_of(seen),
                 ..Request::default()
             };
             let answer = match self.ask(request).await {

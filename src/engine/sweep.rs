@@ -11,7 +11,6 @@ use std::collections::{HashMap, HashSet};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
-use crate::protocol::log::LogPositions;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -65,8 +64,6 @@ pub struct Sweep<B> {
     /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
     /// may lack what is before that.
     pub(super) offers_all: bool,
-    /// How far logs were looked at, while everything is offered: only after that is it persisted.
-    pub(super) looked: Option<LogPositions>,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
     /// What a full pass over the records found.
@@ -96,7 +93,6 @@ impl<B> Default for Sweep<B> {
             begun: false,
             follows: false,
             offers_all: false,
-            looked: None,
             held: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),

@@ -69,9 +69,10 @@ impl World {
         if is_unseen || has(Deed::is_of_late_app) {
             return;
         }
-        // What a peer refused waits at the side that sent it, and a copy of that side from before does not know.
+        // What a peer refused waits at the side that sent it, and a copy of that side from before does not know. Nor does
+        // the log of such a copy: it still has a version that this side wrote over before the peer had seen it.
         let refuses = !self.scenario.lasting.is_empty() || has(Deed::may_lead_to_a_refusal);
-        if has(Deed::copies) && refuses {
+        if has(Deed::copies) && (refuses || self.overwrote_unseen.get()) {
             return;
         }
         self.count("checks that logs sufficed");

@@ -116,11 +116,11 @@ impl Deed {
         matches!(self, Self::Restore(_) | Self::Clone { .. })
     }
 
-    /// Whether an item may be refused because of it.
+    /// Whether an item may be refused, or held back, because of it.
     pub fn may_lead_to_a_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Fault(_) | Self::Jump { .. } | Self::Forge { .. }
+            Self::Fault(_) | Self::Jump { .. } | Self::Forge { .. } | Self::RemoveObject { .. }
         )
     }
 

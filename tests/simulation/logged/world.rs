@@ -67,6 +67,8 @@ pub struct World {
     pub removed_objects: RefCell<BTreeSet<String>>,
     /// An app put an older version in the place of a newer one.
     pub older_stands: Cell<bool>,
+    /// An app wrote over a version that the place's parent, or a child of it, had not seen.
+    pub overwrote_unseen: Cell<bool>,
     pub now_ms: Cell<u64>,
     pub said: Said,
     pub skews: RefCell<Vec<i64>>,
@@ -102,6 +104,7 @@ impl World {
             wiped: RefCell::default(),
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
+            overwrote_unseen: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
             said: Said::default(),
         }
@@ -384,6 +387,9 @@ impl World {
         }
         for item in node.put(write, hlc, behind) {
             let known = before.get(&key_of(&item));
+            if known.is_some_and(|known| self.is_unseen_by_a_neighbour(write.place, known)) {
+                self.overwrote_unseen.set(true);
+            }
             if known.is_some_and(|known| known.hlc > *hlc) {
                 self.older_stands.set(true);
                 // Watermarks do not tell that the newer version is gone here.
@@ -402,6 +408,19 @@ impl World {
             }
         }
         self.forget_what_nobody_has();
+    }
+
+    fn is_unseen_by_a_neighbour(&self, place: usize, item: &Item<Body>) -> bool {
+        let parent_of = |child: usize| self.nodes[child].place.parent;
+        let is_neighbour = |other: &usize| {
+            *other != place && (parent_of(place) == *other || parent_of(*other) == place)
+        };
+        let mut neighbours = (0..self.nodes.len()).filter(is_neighbour);
+        neighbours.any(|other| {
+            let held = self.holding(other);
+            held.get(&key_of(item))
+                .is_none_or(|held| held.hlc < item.hlc)
+        })
     }
 
     /// What somebody overwrote or threw away, and nobody else has, cannot come back.
