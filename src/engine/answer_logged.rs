@@ -11,11 +11,11 @@ use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::held::refusal;
+use super::pair::Planes;
 use super::planes::{digest_of, hash_of, in_common, look, streams_of};
 use super::ports::Side;
 use super::reconcile::compare;
 use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
-use super::session::Planes;
 use super::shipment::{oversized, pack};
 
 /// So much of the own history is told to a caller that was not here before.

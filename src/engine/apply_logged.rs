@@ -12,8 +12,8 @@ use super::apply::{
 };
 use super::change_log::{Advance, ChangeLog, Note};
 use super::node_ids::NodeIds;
+use super::pair::Planes;
 use super::ports::{Clock, Outcome, Side};
-use super::session::Planes;
 
 /// Where items came from, and what is noted of it when they are taken in.
 #[derive(Debug, Clone, Default)]

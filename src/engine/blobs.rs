@@ -174,6 +174,10 @@ fn is_dispute(error: &Error) -> bool {
 
 /// How a list of objects is brought over.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and any of them may hold"
+)]
 pub struct How<'a> {
     /// At most this many at one time.
     pub window: usize,

@@ -107,6 +107,13 @@ pub struct View<B> {
     pub streams: Arc<Streams>,
 }
 
+impl<B> View<B> {
+    /// Whether nothing was written to the log between this look and `before`.
+    pub(super) fn is_at(&self, before: &Self) -> bool {
+        self.id == before.id && self.head == before.head
+    }
+}
+
 /// An item that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {

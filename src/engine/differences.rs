@@ -11,10 +11,10 @@ use crate::protocol::text::Text;
 
 use super::caller::Engine;
 use super::change_log::{ChangeLog, Look};
+use super::pair::Planes;
 use super::planes::{hash_of, look, names_of, no_logs, streams_of, verify};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::progress::Phase;
-use super::session::Planes;
 
 /// At most this many ranges are compared in one request.
 pub(super) const MOST_SPANS: usize = 256;

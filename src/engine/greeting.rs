@@ -8,9 +8,10 @@ use crate::protocol::message::Request;
 
 use super::caller::Engine;
 use super::change_log::{Look, Others, View, Waiting};
+use super::pair::{Pair, Planes};
 use super::planes::{fetch, hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use super::session::{KnownPeer, Pair, Planes, Session};
+use super::session::{KnownPeer, Session};
 use super::waiting::note_waiting;
 
 /// The most logs of others that are told of when it is not known which of them is the peer's.

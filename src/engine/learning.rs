@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::{OptionFuture, join};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
@@ -13,10 +15,11 @@ use super::change_log::Waiting;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
 use super::outgoing::{Outgoing, SentPlane};
+use super::pair::{Pair, Planes};
 use super::planes::{fetch, hash_of, keyed, note};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
-use super::session::{KnownPeer, Pair, Planes, Session, Wait, kind_of};
+use super::session::{KnownPeer, Session, Wait, kind_of};
 use super::step::Step;
 use super::stuck::{Lesson, Still, Stuck, Waits, is_record};
 use super::waiting::{note_waiting, notes_of, sources};
@@ -67,7 +70,7 @@ where
         &self,
         session: &mut Session<S::Body>,
         mut pairs: Planes<Pair>,
-        out: Outgoing<S::Body>,
+        (out, now): (Outgoing<S::Body>, Option<Outgoing<S::Body>>),
         (answer, told): (Answer<S::Body>, LogAnswer),
         only_heard: bool,
     ) -> Result<Step<S::Body>> {
@@ -76,9 +79,17 @@ where
         let mut lesson = Lesson::default();
         let not_taken = learn_of_sent(session, &out, (&answer, &told), &mut lesson);
         let came = !answer.items.is_empty();
-        let learned = self.learn_of_received(session, &pairs, (answer, &told), (&out, &mut lesson));
+        let now = now.as_ref().unwrap_or(&out);
+        let early = self.early_request(session, &pairs, now, (&answer, &told));
+        let (thought, request) = early.unzip();
+        let ask = request.map(|request| Box::pin(self.peer.exchange(request)));
+        let learn = self.learn_of_received(session, &pairs, (answer, &told), (&out, &mut lesson));
+        let (early, learned) = Box::pin(join(OptionFuture::from(ask), learn)).await;
         // That what was sent does not wait any longer is not noted yet.
-        let (inbound, has_blobs) = learned.await.inspect_err(|_| session.forget())?;
+        let (inbound, has_blobs) = learned.inspect_err(|_| session.forget())?;
+        if let (Some(thought), Some(early)) = (thought, early) {
+            self.keep_early(session, now.planes_only(), thought, early);
+        }
         let noted = (came, came && !has_blobs && lesson.waits.is_empty());
         let stuck = self
             .note_lesson(session, &mut pairs, (&told, noted), (lesson, &out))
@@ -170,7 +181,7 @@ where
         (out, lesson): (&Outgoing<S::Body>, &mut Lesson<S::Body>),
     ) -> Result<(Inbound<S::Body>, bool)> {
         let mut wanted = out.wanted.clone();
-        wanted.truncate(session.answer_limit.unwrap_or(self.options.page_limit));
+        wanted.truncate(self.answer_limit(session));
         let unsent: HashSet<Key> = unsent_of(told).collect();
         session
             .want
@@ -345,17 +356,10 @@ fn moved<B>(pairs: &Planes<Pair>, told: &LogAnswer, out: &Outgoing<B>, stuck: &S
         || of(&pairs.rows, &told.rows, &out.rows, stuck.rows)
 }
 
-/// Whether the peer's log is not the one that the page was made for: what was left out of it because it had come from
-/// there may not be there any more. The peer has not noted that page.
-fn is_another_log(pair: &Pair, told: &PlaneAnswer) -> bool {
-    let head = pair.history.head();
-    head.is_some_and(|head| !told.history.has(head))
-}
-
 /// Whether the peer has less of the own log than it had.
 fn lost(pairs: &Planes<Pair>, told: &LogAnswer) -> bool {
     let of = |(pair, told): (&Pair, &PlaneAnswer)| {
-        told.have < pair.confirmed || is_another_log(pair, told)
+        told.have < pair.confirmed || pair.is_of_another(told)
     };
     let records = pairs
         .records

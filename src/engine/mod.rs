@@ -28,6 +28,7 @@
 //! - nothing waits behind a held item but what the same node wrote after it;
 //! - an object takes the place of another one only if it is what the newest item of its key says it is.
 
+mod ahead;
 mod answer_logged;
 pub mod apply;
 mod apply_logged;
@@ -54,8 +55,10 @@ pub mod outcome;
 mod outgoing;
 mod overtaken;
 pub mod pages;
+mod pair;
 mod planes;
 pub mod ports;
+mod prepared;
 pub mod progress;
 mod proving;
 mod reconcile;

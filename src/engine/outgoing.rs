@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::protocol::item::Item;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{History, Key, Keyed, Stream};
 use crate::protocol::message::Refusal;
 
 use super::change_log::View;
 use super::held::{Direction, Held};
 use super::planes::PlaneStreams;
-use super::session::{Session, is_same};
 use super::shipment::pack;
 use super::stuck::{Stuck, Waits, is_record};
 
@@ -24,7 +24,7 @@ pub(super) struct One<B> {
 }
 
 /// Where the own log of a plane stands behind a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SentPlane {
     pub(super) id: String,
     pub(super) history: History,
@@ -55,6 +55,8 @@ pub(super) struct Outgoing<B> {
     /// Whether the request says the names of the own streams.
     pub(super) tells_names: bool,
     pub(super) streams: PlaneStreams,
+    /// What its items weigh, at most.
+    pub(super) weight: usize,
 }
 
 impl<B> Default for Outgoing<B> {
@@ -72,6 +74,7 @@ impl<B> Default for Outgoing<B> {
             stuck: Stuck::default(),
             tells_names: false,
             streams: Vec::new(),
+            weight: 0,
         }
     }
 }
@@ -94,6 +97,28 @@ impl<B: Clone> Outgoing<B> {
         }
     }
 
+    /// Whether there is nothing to send, to ask for by its key, or to wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+            && self.gone.is_empty()
+            && self.waits.is_empty()
+            && self.wanted.is_empty()
+            && !self.only_retries
+            && !self.more()
+    }
+
+    /// The same page without its items: how far the own log stands behind it.
+    pub(super) fn planes_only(&self) -> Self {
+        Self {
+            records: self.records.clone(),
+            rows: self.rows.clone(),
+            tried: self.tried,
+            tells_names: self.tells_names,
+            streams: self.streams.clone(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn more(&self) -> bool {
         let planes = [&self.records, &self.rows].into_iter().flatten();
         self.stays || planes.into_iter().any(|plane| plane.more)
@@ -103,10 +128,10 @@ impl<B: Clone> Outgoing<B> {
     /// peer takes.
     pub(super) fn fit(
         &mut self,
-        session: &Session<B>,
+        most: Option<usize>,
         packed: impl Fn(&mut Item<B>) -> Result<usize>,
     ) {
-        let most = session.most_weight.unwrap_or(usize::MAX);
+        let most = most.unwrap_or(usize::MAX);
         let mut total = 0usize;
         let mut fits = self.items.len();
         for (at, one) in self.items.iter_mut().enumerate() {
@@ -117,6 +142,7 @@ impl<B: Clone> Outgoing<B> {
                 break;
             }
         }
+        self.weight = total;
         self.cut(fits);
         self.hold_back(|_| None);
     }
@@ -207,4 +233,9 @@ impl<B: Clone> Outgoing<B> {
         });
         found.collect()
     }
+}
+
+/// Whether two items are versions of one record, or rows that no more is known of than their tables and times.
+fn is_same<B>(item: &Item<B>, kind: &ItemKind, hlc: Option<&Hlc>) -> bool {
+    item.kind == *kind && hlc == Some(&item.hlc)
 }

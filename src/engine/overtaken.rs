@@ -21,9 +21,9 @@ use super::apply::{Arrival, Fate};
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::inbound::Inbound;
+use super::pair::Planes;
 use super::planes::{keeps_logs, look};
 use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
-use super::session::Planes;
 use super::sweep::Sweep;
 
 /// The most entries of a log that are looked at for one answer.

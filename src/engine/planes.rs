@@ -8,8 +8,8 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Digest, Key, Keyed, Stream, Streams};
 
 use super::change_log::{ChangeLog, Look, Note, View};
+use super::pair::Planes;
 use super::ports::Side;
-use super::session::Planes;
 
 /// Whether each plane of `side` keeps a log.
 pub(super) fn keeps_logs<S: Side>(side: &S) -> bool {

@@ -327,6 +327,12 @@ pub trait Exchange<B> {
     /// One request and its answer.
     async fn exchange(&self, request: Request<B>) -> Result<Answer<B>>;
 
+    /// Whether the peer works on its answer while this side does something else. Where it does not, nothing is gained by
+    /// asking it early.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
     /// Brings an item into the form in which it travels to this peer, and returns its size there in bytes; 1 if
     /// that is not known.
     ///

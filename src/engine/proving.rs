@@ -9,11 +9,12 @@ use super::change_log::{After, Look, View};
 use super::differences::Thoroughly;
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
+use super::pair::{Pair, Planes};
 use super::planes::{digest_of, look, streams_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
-use super::session::{KnownPeer, Pair, Planes, RECONCILE_AFTER_MS, Session};
+use super::session::{KnownPeer, RECONCILE_AFTER_MS, Session};
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where

@@ -15,11 +15,12 @@ use super::differences::{Differences, MOST_SPANS, Thoroughly};
 use super::granted::Granted;
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
+use super::pair::{Pair, Planes};
 use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
-use super::session::{KnownPeer, Pair, Planes, Session, Untold};
+use super::session::{KnownPeer, Session, Untold};
 use super::stuck::Waits;
 use super::waiting::note_waiting;
 

@@ -18,10 +18,11 @@ use super::change_log::{After, Look, View};
 use super::greeting::WHOLE_HISTORY;
 use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
-use super::planes::{fetch, hash_of, look, names_of};
+use super::pair::{Pair, Planes};
+use super::planes::{fetch, hash_of, names_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
-use super::session::{ASK_AGAIN_MS, KnownPeer, Pair, Planes, Session, Untold};
+use super::session::{ASK_AGAIN_MS, KnownPeer, Session, Untold};
 use super::step::Step;
 
 /// The number of stretches of the own history that are told in any case to a peer that has caught up.
@@ -117,18 +118,12 @@ where
         let KnownPeer::Logged(pairs) = session.peer.clone() else {
             return Ok(None);
         };
-        let question = |pair: &Pair| Look {
-            after: After::Seq(pair.have),
-            history: WHOLE_HISTORY,
-            skip: pair.history.clone(),
-            limit: self.options.page_limit,
-            ..Look::default()
-        };
+        let question = |pair: &Pair| self.question(pair, pair.have);
         let looks = Planes {
             records: pairs.records.as_ref().map(question),
             rows: pairs.rows.as_ref().map(question),
         };
-        let views = look(&self.side, looks).await?;
+        let views = self.look_at_own(session, looks).await?;
         let is_own = views
             .iter()
             .zip(pairs.iter())
@@ -139,6 +134,12 @@ where
         // What waits is not sent along before the peer has passed it: else it never would.
         let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
         let mut out = self.gather_logged(session, views, is_confirmed).await?;
+        if let Some(early) = self.take_early(session, &pairs, &out) {
+            let heard = (early.answer, early.told);
+            let sent = (early.out, Some(out));
+            let learned = Box::pin(self.learn_logged(session, *pairs, sent, heard, false));
+            return learned.await.map(Some);
+        }
         let brought = self.bring_each(session, &mut out).await;
         let only_heard = brought.is_none();
         if only_heard {
@@ -148,9 +149,9 @@ where
         let Some((answer, told)) = self.ask_logged(session, &pairs, &mut out).await? else {
             return Ok(None);
         };
-        self.learn_logged(session, *pairs, out, (answer, told), only_heard)
-            .await
-            .map(Some)
+        let sent = (out, None);
+        let learned = self.learn_logged(session, *pairs, sent, (answer, told), only_heard);
+        Box::pin(learned).await.map(Some)
     }
 
     /// The items that may go: what follows in the log on what the peer has, and, if there is room, what waits.
@@ -197,7 +198,7 @@ where
                     item,
                 }));
         }
-        out.fit(session, |item| self.peer.pack(item));
+        out.fit(session.most_weight, |item| self.peer.pack(item));
         let hash = hash_of(&out.streams);
         out.tells_names = session
             .common
@@ -230,7 +231,7 @@ where
     ) -> Result<Option<(Answer<S::Body>, LogAnswer)>> {
         loop {
             let request = self.request_of(session, pairs, out);
-            match self.ask(request).await {
+            match self.ask_and_read(session, request, (pairs, out)).await {
                 Ok(mut answer) => {
                     let log = answer.log.take();
                     return Ok(log.map(|log| (answer, *log)));
@@ -245,7 +246,7 @@ where
                     self.keep_waiting(session, pairs, out).await?;
                 }
                 Err(error) if error.kind() == ErrorKind::AnswerTooLarge => {
-                    let limit = session.answer_limit.unwrap_or(self.options.page_limit);
+                    let limit = self.answer_limit(session);
                     if limit <= 1 {
                         return Err(error);
                     }
@@ -256,7 +257,23 @@ where
         }
     }
 
-    fn request_of(
+    /// What of the own log is looked for behind the number `have`.
+    pub(super) fn question(&self, pair: &Pair, have: u64) -> Look {
+        Look {
+            after: After::Seq(have),
+            history: WHOLE_HISTORY,
+            skip: pair.history.clone(),
+            limit: self.options.page_limit,
+            ..Look::default()
+        }
+    }
+
+    /// How many items the peer may answer with.
+    pub(super) fn answer_limit(&self, session: &Session<S::Body>) -> usize {
+        session.answer_limit.unwrap_or(self.options.page_limit)
+    }
+
+    pub(super) fn request_of(
         &self,
         session: &Session<S::Body>,
         pairs: &Planes<Pair>,
@@ -280,7 +297,7 @@ where
                 pair.cursor.iter().cloned().collect()
             },
         };
-        let limit = session.answer_limit.unwrap_or(self.options.page_limit);
+        let limit = self.answer_limit(session);
         Request {
             watermarks: Watermarks::default(),
             items: out.items.iter().map(|one| one.item.clone()).collect(),

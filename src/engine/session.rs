@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Cursor, Digest, History, Key, PlaneAnswer, Stream};
+use crate::protocol::item::ItemKind;
+use crate::protocol::log::{Digest, Key, Stream};
 use crate::protocol::text::Text;
 
-use super::change_log::{View, Waiting};
+use super::change_log::Waiting;
 use super::held::{Direction, Held};
 use super::node_ids::NodeIds;
+use super::pair::{Pair, Planes};
+use super::prepared::Prepared;
 
 /// A peer that turned out to keep no logs is asked again after this long, in milliseconds.
 pub(super) const ASK_AGAIN_MS: u64 = 600_000;
@@ -32,85 +34,6 @@ pub(super) enum KnownPeer {
     Older(u64),
     /// By logs.
     Logged(Box<Planes<Pair>>),
-}
-
-/// Something for each of the planes that both sides carry.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Planes<T> {
-    pub(super) records: Option<T>,
-    pub(super) rows: Option<T>,
-}
-
-impl<T> Planes<T> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.records.iter().chain(&self.rows)
-    }
-
-    /// Something else for each plane that is in both.
-    pub(super) fn zip<U, V>(self, other: Planes<U>, both: impl Fn(T, U) -> V) -> Planes<V> {
-        Planes {
-            records: self.records.zip(other.records).map(|(a, b)| both(a, b)),
-            rows: self.rows.zip(other.rows).map(|(a, b)| both(a, b)),
-        }
-    }
-}
-
-/// The two logs of a plane, as far as they are known.
-#[derive(Debug, Clone)]
-pub(super) struct Pair {
-    /// Where the own log was last seen to end: a log that has not reached that is another one.
-    pub(super) own: Option<Cursor>,
-    /// The peer's log, in all of its generations.
-    pub(super) id: String,
-    /// Its history.
-    pub(super) history: History,
-    /// How far the own log went to the peer: what of it was not taken in waits here.
-    pub(super) have: u64,
-    /// How far the peer has noted that. What it refuses it does not pass before this side has noted that it waits: the
-    /// answer that says so may be lost.
-    pub(super) confirmed: u64,
-    /// How far this side has taken in the peer's log.
-    pub(super) cursor: Option<Cursor>,
-    /// How far that is noted in the store.
-    pub(super) noted: Option<Cursor>,
-    /// Whether anything came in since then: what is not noted would come again after a restart.
-    pub(super) has_unnoted: bool,
-}
-
-impl Pair {
-    /// What is known after the first answer.
-    pub(super) fn begin<B>(own: &View<B>, told: PlaneAnswer) -> Self {
-        Self {
-            own: own.history.head().cloned(),
-            noted: told.cursor.clone(),
-            has_unnoted: false,
-            id: told.id,
-            history: told.history,
-            have: told.have,
-            confirmed: told.have,
-            cursor: told.cursor,
-        }
-    }
-
-    /// Whether the own log is the one that the peer was told of.
-    pub(super) fn is_of<B>(&self, own: &View<B>) -> bool {
-        self.own
-            .as_ref()
-            .is_none_or(|before| own.history.has(before))
-    }
-
-    /// Whether the peer's log was taken in up to somewhere that lies `far` from what is noted, or in another stretch of
-    /// its history: that of a log that was put back may know nothing of the one before.
-    pub(super) fn is_far_from_noted(&self, upto: &Cursor, far: u64) -> bool {
-        self.noted.as_ref().is_none_or(|noted| {
-            noted.generation != upto.generation || noted.seq.abs_diff(upto.seq) >= far
-        })
-    }
-
-    /// Up to which number this side has taken in the peer's log.
-    pub(super) fn taken(&self) -> u64 {
-        self.cursor.as_ref().map_or(0, |cursor| cursor.seq)
-    }
 }
 
 /// What was brought over without being told of.
@@ -172,6 +95,8 @@ pub struct Session<B> {
     pub(super) told_of_twin: bool,
     /// Whether it was said that no more can wait.
     pub(super) told_of_full: bool,
+    /// What is there before it is needed.
+    pub(super) ahead: Prepared<B>,
 }
 
 /// What becomes of an item that is to wait.
@@ -209,6 +134,7 @@ impl<B> Default for Session<B> {
             node: None,
             told_of_twin: false,
             told_of_full: false,
+            ahead: Prepared::default(),
         }
     }
 }
@@ -286,6 +212,11 @@ impl<B: Clone> Session<B> {
         self.is_full(most) && (!is_confirmed || has_keys || self.has_untried())
     }
 
+    /// Whether nothing waits, is asked for by its key, or is to be sent by it.
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        self.held.is_empty() && self.want.is_empty() && self.offer.is_empty()
+    }
+
     /// Whether anything waits that was not tried yet.
     pub(super) fn has_untried(&self) -> bool {
         self.held.keys().any(|at| !self.tried.contains(at))
@@ -313,11 +244,6 @@ pub(super) fn kind_of(key: &Key) -> ItemKind {
         Stream::Records => ItemKind::Record(key.id.clone()),
         Stream::Rows(table) => ItemKind::Row(table.clone()),
     }
-}
-
-/// Whether two items are versions of one record, or rows that no more is known of than their tables and times.
-pub(super) fn is_same<B>(item: &Item<B>, kind: &ItemKind, hlc: Option<&Hlc>) -> bool {
-    item.kind == *kind && hlc == Some(&item.hlc)
 }
 
 /// An item that begins to wait.

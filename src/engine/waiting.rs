@@ -11,9 +11,10 @@ use super::caller::Engine;
 use super::change_log::{Advance, Note, Waiting};
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
+use super::pair::{Pair, Planes};
 use super::planes::note;
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
-use super::session::{Pair, Planes, Session, Wait};
+use super::session::{Session, Wait};
 use super::stuck::{Lesson, Stuck, Waits, is_record};
 
 /// What was taken in of the peer's log without bringing anything is noted in the store once it is this much. What is

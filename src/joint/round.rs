@@ -136,6 +136,10 @@ impl<L: Log, K: Clock, C: Caller> Exchange<Json> for Answering<L, K, C> {
         }
     }
 
+    fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
     fn pack(&self, item: &mut Item<Json>) -> Result<usize> {
         match self {
             Self::InProcess(..) => Ok(1),

@@ -157,6 +157,10 @@ impl Peer {
 }
 
 impl Exchange<Body> for Peer {
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.0.native::<HttpTransport>(), Ok(Some(_)))
+    }
+
     fn pack(&self, item: &mut Item<Body>) -> Result<usize> {
         match self.0.native::<HttpTransport>()? {
             Some(_) => pack_as_json(self.0.env(), item),

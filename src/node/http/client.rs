@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::peer::{NativePeer, PeerOptions, Way, way_to};
+use crate::engine::ports::Exchange;
 use crate::error::Result;
 use crate::node::convert::Body;
 use crate::node::messages::{read_answer, read_request};
@@ -60,9 +61,14 @@ impl HttpTransport {
 
     /// One request and its answer. The text is written, and the answer read, on the native threads.
     pub async fn exchange(&self, request: Request<Body>) -> Result<Answer<Body>> {
+        let request = request.with_bodies(|body| body.to_json(self.app.env()))?;
+        if let Some(peer) = self.native() {
+            let answer = peer.exchange(request).await?;
+            return answer.with_bodies(|json| Ok(Body::of(json)));
+        }
         let request = Request {
             max_answer_bytes: Some(self.way.max_answer_bytes()),
-            ..request.with_bodies(|body| body.to_json(self.app.env()))?
+            ..request
         };
         let expected = request.expects();
         self.post(text_of(&self.app, request).await?, expected)

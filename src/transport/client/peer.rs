@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use tokio::task::JoinSet;
 
 use super::rewind::Rewind;
 use super::{Client, Failure, HEALTH_PATH, Headers, Look, file_path, repeat};
 use crate::engine::object::{Chunks, Incoming, page_instead};
 use crate::engine::ports::{Blobs, Exchange, Stat};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Expected, Request};
 use crate::protocol::text::Text;
@@ -261,6 +262,27 @@ pub async fn pause(caller: &impl Caller, how_long: Duration) -> Result<()> {
     caller.run(sleep).await
 }
 
+/// Does `work` on another thread. It ends if its outcome is not waited for any longer.
+async fn aside<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let mut aside = JoinSet::new();
+    aside.spawn(work);
+    match aside.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(failed)) => Err(unfinished().caused_by(failed).into()),
+        None => Err(unfinished().into()),
+    }
+}
+
+fn unfinished() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "exchange",
+        "a request ended without an outcome; this is a fault of this package, please report it",
+    )
+}
+
 /// The text of a request, written where that holds nothing up.
 ///
 /// # Errors
@@ -291,8 +313,26 @@ impl<C: Caller> Exchange<Json> for Peer<C> {
             ..request
         };
         let expected = request.expects();
-        self.post(text_of(&self.caller, request).await?, expected)
-            .await
+        if self.caller.is_asked() {
+            let text = text_of(&self.caller, request).await?;
+            return self.post(text, expected).await;
+        }
+        // All of it goes on by itself, whatever this side does meanwhile on its own thread.
+        let reading = (true, expected.items);
+        let head = Head::post(&Bytes::new(), expected.compares);
+        let request = Arc::new(request);
+        self.ask(&head, |client, head, headers| {
+            let request = Arc::clone(&request);
+            aside(async move {
+                let text = Bytes::from(write_request(&request));
+                client.exchange(&head.path, text, &headers, reading).await
+            })
+        })
+        .await
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        true
     }
 
     fn pack(&self, item: &mut Item<Json>) -> Result<usize> {

@@ -149,6 +149,7 @@ impl World {
         if self.failed() || self.may_be_stuck() {
             return;
         }
+        self.learn_of_newer();
         if self.nodes.iter().any(|node| !node.place.keeps_log) {
             // Between those that go by watermarks an item whose object is lost holds back what its node wrote after it,
             // and what an app put an older version over is not offered to it again.

@@ -18,7 +18,7 @@ use scenario::Scenario;
 use world::World;
 
 /// Seeds that failed once, and those that alone notice that a rule is broken.
-const KEPT_SEEDS: [u64; 34] = [
+const KEPT_SEEDS: [u64; 36] = [
     90_008_258,
     80_009_117,
     80_009_447,
@@ -49,9 +49,11 @@ const KEPT_SEEDS: [u64; 34] = [
     1_000_066_610,
     1_100_047_984,
     1_200_008_992,
+    1_300_001_894,
     1_500_015_759,
     1_500_020_700,
     1_500_053_701,
+    1_500_074_806,
     1_500_089_738,
 ];
 

@@ -423,6 +423,19 @@ impl World {
         })
     }
 
+    /// What was on its way while the place that it came from was wiped, or put back, is there again.
+    pub fn learn_of_newer(&self) {
+        for place in 0..self.nodes.len() {
+            for (key, item) in self.holding(place) {
+                let mut winners = self.winners.borrow_mut();
+                let winner = winners.entry(key).or_insert_with(|| item.clone());
+                if beats(&item, winner) {
+                    *winner = item;
+                }
+            }
+        }
+    }
+
     /// What somebody overwrote or threw away, and nobody else has, cannot come back.
     pub fn forget_what_nobody_has(&self) {
         let places: Vec<_> = (0..self.nodes.len()).map(|p| self.holding(p)).collect();
