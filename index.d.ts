@@ -112,10 +112,46 @@ interface SyncEngine {
   readonly changeNotifier: ChangeNotifier;
 }
 
-/** An engine of this package: its results always have `held`, and it can reconcile. */
+/** An engine of this package: its rounds can be followed and called off, it knows how it stands, and can reconcile. */
 interface NativeSyncEngine extends SyncEngine {
-  /** As {@link SyncEngine.exchange}. */
-  exchange(): Promise<ExchangeResult & Required<Pick<ExchangeResult, "held">>>;
+  /**
+   * As {@link SyncEngine.exchange}. With options it can be called off, and says how far it is.
+   *
+   * Rejects with the `reason` of `signal` once that is aborted, at whatever the round waits for then: a transfer that
+   * runs is broken off, and nothing is left half-written. What was taken in by then stays, and the next round goes on
+   * from there. What an adapter of the app was asked for before goes on there, unheard.
+   *
+   * @example
+   * const result = await engine.exchange({
+   *   signal: AbortSignal.timeout(60_000),
+   *   onProgress: ({ phase, done, of, bytes, bytesOf }) => bar.set(phase, bytes / (bytesOf ?? bytes)),
+   * });
+   * @throws `INVALID_ARGUMENT` where an option has a wrong type; `STORE_CLOSED` after {@link NativeSyncEngine.close}.
+   */
+  exchange(options?: ExchangeOptions): Promise<NativeExchangeResult>;
+  /**
+   * Rounds until neither side has more at once. Answers the last round's result, with the counts, bytes and durations of
+   * all of them added up, and all fields listed.
+   *
+   * @example
+   * const { shipped, applied, held } = await engine.drain({ signal });
+   * @throws As {@link NativeSyncEngine.exchange}.
+   */
+  drain(options?: ExchangeOptions): Promise<DrainResult>;
+  /**
+   * How the engine stands: what it does, how its last round ended, and what waits. It asks neither side, but for
+   * `counts`.
+   *
+   * @example
+   * const { state, waiting, inSync } = await engine.status();
+   * for (const { id, code, reason, attempts } of waiting) console.log(id, code, reason, attempts);
+   */
+  status(options?: StatusOptions): Promise<SyncStatus>;
+  /**
+   * Begins no more rounds, and resolves once what runs is over. Stores and transports stay open: they are the app's.
+   * To end what runs at once, abort its signal.
+   */
+  close(): Promise<void>;
   /**
    * Finds and mends what the two sides hold differently, whatever they believe to have exchanged: after a file was
    * put back, rows were deleted by hand, objects were lost, or whenever an app wants to be sure. It waits for its
@@ -143,6 +179,131 @@ interface NativeSyncEngine extends SyncEngine {
    * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown.
    */
   reconcile(options?: ReconcileOptions): Promise<ReconcileResult>;
+}
+
+/** Options of {@link NativeSyncEngine.exchange} and {@link NativeSyncEngine.drain}. */
+interface ExchangeOptions {
+  /** Calls the round off, at whatever it waits for. */
+  readonly signal?: ReconcileSignal;
+  /**
+   * Hears how far the round is: at most ten times a second while objects travel, and at the end of each phase. What it
+   * throws, or rejects with, is a warning on the `console`.
+   */
+  readonly onProgress?: (progress: ExchangeProgress) => void;
+}
+
+/** How far a round is. */
+interface ExchangeProgress {
+  /**
+   * - `upload`: the objects of a page are brought to the peer. What is counted are objects.
+   * - `items`: records and rows travel, of both directions. What is counted are items, since the round began.
+   * - `download`: the objects of the peer's page are fetched. What is counted are objects.
+   */
+  readonly phase: "upload" | "items" | "download";
+  /** How much of the phase is done: objects that are there now, were there, or could not be brought. */
+  readonly done: number;
+  /** How much there is in it; left out where that is not known. */
+  readonly of?: number;
+  /** The bytes that have travelled in this phase, those of an object that is on its way included. */
+  readonly bytes: number;
+  /** How many bytes there are in it, where every item says the size of its object. */
+  readonly bytesOf?: number;
+}
+
+/**
+ * What a round moved. In the result of a round these fields are not enumerable: an app that compares a result with the
+ * three fields of 0.1 finds them alone.
+ */
+interface ExchangeFigures {
+  /** App rows that are new here. */
+  readonly rowsApplied: number;
+  /**
+   * Bytes that went out: of objects, and of requests as they travelled over HTTP, without their heads. Requests to a
+   * peer in this process, or through a transport of the app, count nothing.
+   */
+  readonly bytesSent: number;
+  /** Bytes that came in, likewise. */
+  readonly bytesReceived: number;
+  /** Objects that were brought to the peer. */
+  readonly objectsSent: number;
+  /** Objects that were fetched from it. */
+  readonly objectsReceived: number;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** What a round of this package's engine did. */
+type NativeExchangeResult = ExchangeResult &
+  Required<Pick<ExchangeResult, "held">> &
+  ExchangeFigures;
+
+/** What the rounds of a {@link NativeSyncEngine.drain} did together. */
+type DrainResult = NativeExchangeResult & {
+  /** How many rounds it took. */
+  readonly rounds: number;
+};
+
+/** Options of {@link NativeSyncEngine.status}. */
+interface StatusOptions {
+  /**
+   * Whether records are counted by what of them is here. `false` by default. Reads every record, and asks the local
+   * storage for the object of each.
+   */
+  readonly counts?: boolean;
+}
+
+/** How an engine stands. All of it but `lastError.error` can be written as JSON. */
+interface SyncStatus {
+  /** What it does. `closed` once {@link NativeSyncEngine.close} was called and nothing runs any more. */
+  readonly state: "idle" | "exchanging" | "reconciling" | "closed";
+  /** When a round or reconciliation last succeeded, in milliseconds since the epoch; `null` if none has. */
+  readonly lastSuccessMs: number | null;
+  /** What the last round or reconciliation rejected with; `null` after one that succeeded. To be called off is none. */
+  readonly lastError: SyncFailure | null;
+  /** What waits, as of the last round. */
+  readonly waiting: readonly WaitingItem[];
+  /** As {@link ExchangeResult.inSync} of the last round; `null` where that is not known. */
+  readonly inSync: boolean | null;
+  /** As {@link ExchangeResult.hasMore} of the last round; `null` before the first. */
+  readonly hasMore: boolean | null;
+  /** How many records are where; `null` unless `counts` was asked for and the engine carries records. */
+  readonly counts: Readonly<Record<RecordResidency, number>> | null;
+}
+
+/** What a round or reconciliation rejected with. */
+interface SyncFailure {
+  /** When, in milliseconds since the epoch. */
+  readonly atMs: number;
+  /** Its code; `APP_ERROR` where it has none. */
+  readonly code: string;
+  /** Its message. */
+  readonly message: string;
+  /** The very value. */
+  readonly error: unknown;
+}
+
+/** An item that waits. The fields are those of a {@link HeldItem} of the last round. */
+interface WaitingItem {
+  /** `outbound` on its way to the peer, `inbound` on its way from it. */
+  readonly direction: "outbound" | "inbound";
+  /** Whether it is a shared record or an app row. */
+  readonly kind: "record" | "appRow";
+  /** As {@link HeldItemBase.id}. */
+  readonly id: string | null;
+  /** As {@link HeldItemBase.nodeId}. */
+  readonly nodeId: string;
+  /** As {@link HeldItemBase.timestamp}. */
+  readonly timestamp: HLCTimestamp;
+  /** As {@link HeldItemBase.key}. */
+  readonly key: string | null;
+  /** As {@link HeldItemBase.code}. */
+  readonly code: ErrorCode | (string & {});
+  /** As {@link HeldItemBase.reason}. */
+  readonly reason: string;
+  /** Since when this engine knows that it waits, in milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** After how many rounds it waited. */
+  readonly attempts: number;
 }
 
 /** What is needed of an `AbortSignal`. */
@@ -1856,7 +2017,7 @@ interface ErrorReport {
  * | `INVALID_ARGUMENT` | An argument or option has the wrong type or an impossible value. |
  * | `INVALID_KEY` | An object key leaves the storage's root, or no file system or URL can hold it. |
  * | `PATH_IN_USE` | The file is open elsewhere in this process. |
- * | `STORE_CLOSED` | The store was used after `close()`. |
+ * | `STORE_CLOSED` | The store, or the engine, was used after `close()`. |
  * | `STORE_REPLACED` | The file or folder of the store was removed or replaced while open. |
  * | `IN_TRANSACTION` | A call inside the callback of a transaction that would wait for its end. |
  * | `TRANSACTION_TIMEOUT` | The callback of a transaction took longer than `transactionTimeoutMs`. |
@@ -2245,7 +2406,11 @@ export {
   type DatabaseAdapter,
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,
+  type DrainResult,
   type ErrorReport,
+  type ExchangeFigures,
+  type ExchangeOptions,
+  type ExchangeProgress,
   type ExchangeResult,
   type FailureReason,
   type FileEntry,
@@ -2283,6 +2448,7 @@ export {
   type InProcessTransportOptions,
   type LogKeepingSyncStateStore,
   type MalformedItem,
+  type NativeExchangeResult,
   type NativeSyncEngine,
   type NodeWatermarksCapable,
   type ObjectStat,
@@ -2297,6 +2463,10 @@ export {
   type ScanCapableApplier,
   type ScanSinceOptions,
   type ScanSincePage,
+  type StatusOptions,
+  type SyncFailure,
+  type SyncStatus,
+  type WaitingItem,
   type SqliteAppRows,
   type SqliteAppRowsOptions,
   type SignedHeaders,

@@ -5,12 +5,13 @@ const { bridge } = require("./bridge/index.js");
 const { createMustBe, describe } = require("./describe.js");
 const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
 const { createAskedHeaders, fetchAnswer } = require("./fetch.js");
+const { createEngineFactory } = require("./engine.js");
 const { createFiles } = require("./files.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
-const { createReconcile } = require("./reconcile.js");
+const { resultOf } = require("./result.js");
 const { setOwn } = require("./set-own.js");
 const { createServerFactory } = require("./server.js");
 const { sqliteDelta } = require("./sqlite/index.js");
@@ -57,6 +58,7 @@ exports.exportsWith = function exportsWith(peer) {
     traced,
     hide,
     setOwn,
+    resultOf,
     warn,
     warnOnce,
     describe,
@@ -78,9 +80,8 @@ exports.exportsWith = function exportsWith(peer) {
   });
   const { createHttpSyncHandler, createHttpSyncServer } = factories;
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
-  const listenerThrew = (error) =>
-    warn("onProgress of reconcile threw; the reconciliation goes on", error);
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
+  const engineAround = createEngineFactory({ readOptions: options.read, warn, residencyOf }, fault);
   return {
     StarkeepError,
     SyncError,
@@ -105,11 +106,7 @@ exports.exportsWith = function exportsWith(peer) {
     ...factory("createSqliteSyncStateStore", (read) =>
       read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),
     ),
-    ...factory("createSyncEngine", (read) => {
-      const { reconcile, ...engine } = createSyncEngine(read);
-      const begin = (given, listener) => reconcile(options.read("reconcile", given), listener);
-      return { ...engine, reconcile: createReconcile(begin, listenerThrew) };
-    }),
+    ...factory("createSyncEngine", (read) => engineAround(createSyncEngine(read), read)),
     ...sqliteDelta({ ...js, checkOptions: options.checkNames }, fault),
   };
 };

@@ -229,6 +229,11 @@ const warning = (known) => ({ known, refuses: false });
 
 /** What functions of the package's objects are called with, and options that are options themselves. */
 const CALLS = {
+  exchange: warning({
+    signal: optional("an AbortSignal", isSignal, true),
+    onProgress: callback,
+  }),
+  status: refusing({ counts: flag }),
   reconcile: refusing({
     signal: optional("an AbortSignal", isSignal, true),
     onProgress: callback,

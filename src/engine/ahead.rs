@@ -137,6 +137,7 @@ where
         answer: Result<Answer<S::Body>>,
     ) {
         let Ok(mut answer) = answer else { return };
+        self.note_answer(0, &answer);
         let Some(told) = answer.log.take().filter(|told| has_more(told)) else {
             return;
         };

@@ -5,7 +5,7 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
     Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
 };
-use crate::protocol::message::{Answer, Refusal, Request};
+use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
@@ -124,6 +124,7 @@ impl<S: Side> Responder<S> {
                 overtaken: None,
             })),
             taken_in: new,
+            traffic: Traffic::default(),
         })
     }
 

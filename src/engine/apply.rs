@@ -46,6 +46,11 @@ impl<B> Arrival<B> {
         matches!(self.fate, Fate::Settled(Outcome::Stale))
     }
 
+    /// Whether the item is new here.
+    pub fn is_applied(&self) -> bool {
+        matches!(self.fate, Fate::Settled(Outcome::Applied))
+    }
+
     /// Whether the item, or a newer version of it, is stored here.
     pub fn is_here(&self) -> bool {
         matches!(self.fate, Fate::Settled(Outcome::Applied | Outcome::Stale))

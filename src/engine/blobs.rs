@@ -18,6 +18,7 @@ use crate::protocol::text::Text;
 
 use super::object::compare;
 use super::ports::{Blobs, Stat};
+use super::watch::Way;
 
 /// Copies an object from one storage to another, unless the key is there. `false` if the source does not
 /// have it.
@@ -54,7 +55,7 @@ async fn bring<S: Blobs>(
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
     let differs = match look(destination, blob, verify).await? {
         Some(Ok(())) if how.completes => {
-            return bring_back(source, destination, blob, verify).await;
+            return bring_back(source, destination, blob, how).await;
         }
         Some(Ok(())) => return Ok(Brought::There),
         Some(Err(differs)) if !replaces => return Ok(Brought::Contested(differs)),
@@ -73,7 +74,10 @@ async fn bring<S: Blobs>(
     // What takes the place of another object is the right one for sure.
     let hashed = verify || differs.is_some();
     let data = source.checked(blob, hashed, data).await?;
-    destination.put(blob, data).await?;
+    destination
+        .put(blob, source.counted(data, &how.moved.bytes))
+        .await?;
+    how.moved.objects.set(how.moved.objects.get() + 1);
     Ok(Brought::There)
 }
 
@@ -82,7 +86,7 @@ async fn bring_back<S: Blobs>(
     source: &S,
     destination: &S,
     blob: &Blob,
-    verify: bool,
+    how: How<'_>,
 ) -> Result<Brought> {
     if look(source, blob, false).await?.is_some() {
         return Ok(Brought::There);
@@ -90,8 +94,11 @@ async fn bring_back<S: Blobs>(
     let Some(data) = destination.fetch(blob).await? else {
         return Ok(Brought::Missing);
     };
-    let data = destination.checked(blob, verify, data).await?;
-    source.put(blob, data).await?;
+    let data = destination.checked(blob, how.verify, data).await?;
+    source
+        .put(blob, destination.counted(data, &how.back.bytes))
+        .await?;
+    how.back.objects.set(how.back.objects.get() + 1);
     Ok(Brought::There)
 }
 
@@ -192,6 +199,10 @@ pub struct How<'a> {
     pub same_is_right: bool,
     /// Whether the source gets an object that it lacks and the destination has.
     pub completes: bool,
+    /// Counts what is moved.
+    pub moved: &'a Way,
+    /// Counts what the source gets.
+    pub back: &'a Way,
 }
 
 /// Brings the objects of `items`, which are in the order of timestamps, each key once: the last item of a key
@@ -243,6 +254,7 @@ pub async fn transfer_all<'a, S: Blobs>(
             let hlcs = owners.get(&blob.key).map(|(hlcs, _)| hlcs);
             hlcs.into_iter().flatten().for_each(|hlc| failed.gap(hlc));
         }
+        how.moved.settled.set(how.moved.settled.get() + 1);
         transfers.outcomes.insert(blob.key.clone(), outcome);
     }
 }

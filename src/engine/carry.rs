@@ -11,7 +11,7 @@ use super::inbound::{Inbound, first_held};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Blob, Item};
+use crate::protocol::item::{Blob, Item, ItemKind};
 use crate::protocol::text::Text;
 
 /// A page on its way out: what may go, and what stopped each node that may not go on.
@@ -39,8 +39,14 @@ where
     T: State,
     E: Events,
 {
-    fn how<'a>(&self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
+    fn how<'a>(&'a self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
+        let (moved, back) = match direction {
+            Direction::Outbound => (&self.watch.sent, &self.watch.received),
+            Direction::Inbound => (&self.watch.received, &self.watch.sent),
+        };
         How {
+            moved,
+            back,
             window: self.options.blob_concurrency,
             stop_nodes: direction == Direction::Outbound,
             verify: self.options.verify_content_hash,
@@ -66,7 +72,7 @@ where
         let blobs: Vec<_> = may_go.filter_map(blob_of).collect();
         let how = self.how(Direction::Outbound, None);
         let ends = (&self.local, &self.remote);
-        let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
+        let mut sent = self.transfer(Direction::Outbound, &blobs, how).await;
         if replaces.is_some() || !sent.is_contested() {
             let how = self.how(Direction::Outbound, replaces);
             self.settle(&mut sent, &blobs, ends, how).await;
@@ -103,13 +109,13 @@ where
     ) -> Option<Transfers> {
         let items = items.iter().filter(|item| item.fault.is_none());
         let blobs: Vec<_> = items.filter_map(|item| blob_of(item)).collect();
-        let each = |replaces| How {
+        let each = |replaces: Option<_>| How {
             stop_nodes: false,
             completes: true,
             ..self.how(Direction::Outbound, replaces)
         };
         let ends = (&self.local, &self.remote);
-        let mut sent = transfer_all(ends.0, ends.1, blobs.iter().copied(), each(None)).await;
+        let mut sent = self.transfer(Direction::Outbound, &blobs, each(None)).await;
         if replaces.is_some() || !sent.is_contested() {
             self.settle(&mut sent, &blobs, ends, each(replaces)).await;
         }
@@ -125,7 +131,12 @@ where
         let blobs: Vec<_> = here.collect();
         let ends = (&self.remote, &self.local);
         let how = self.how(Direction::Inbound, None);
-        let mut fetched = transfer_all(ends.0, ends.1, blobs.iter().copied(), how).await;
+        let rows = arrivals.iter().filter(|arrival| {
+            matches!(arrival.item.kind, ItemKind::Row(_)) && arrival.is_applied()
+        });
+        let rows_applied = self.watch.rows_applied.get() + rows.count();
+        self.watch.rows_applied.set(rows_applied);
+        let mut fetched = self.transfer(Direction::Inbound, &blobs, how).await;
         let all = HashSet::new();
         let how = self.how(Direction::Inbound, Some(&all));
         self.settle(&mut fetched, &blobs, ends, how).await;
@@ -141,7 +152,8 @@ where
         S::Body: 'a,
     {
         let how = self.how(Direction::Inbound, None);
-        transfer_all(&self.remote, &self.local, items.filter_map(blob_of), how).await
+        let blobs: Vec<_> = items.filter_map(blob_of).collect();
+        self.transfer(Direction::Inbound, &blobs, how).await
     }
 
     /// If an object is not what its item says, the newest item here that names the key decides.

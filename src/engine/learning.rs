@@ -23,6 +23,7 @@ use super::session::{KnownPeer, Session, Wait, kind_of};
 use super::step::Step;
 use super::stuck::{Lesson, Still, Stuck, Waits, is_record};
 use super::waiting::{note_waiting, notes_of, sources};
+use super::watch::Moved;
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -115,6 +116,7 @@ where
             held: Vec::new(),
             landed: 0,
             in_sync: Some(false),
+            moved: Moved::default(),
         };
         let most = self.options.most_waiting;
         session.told_of_full &= session.is_full(most);

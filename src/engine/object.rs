@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use sha2::{Digest as _, Sha256};
 
 use super::ports::Stat;
+use super::watch::ByteCounter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
@@ -86,6 +87,19 @@ impl Incoming {
         })
         .boxed();
         Ok(self)
+    }
+
+    /// The same object, whose bytes are counted as they are read.
+    #[must_use]
+    pub fn counted(mut self, counter: &ByteCounter) -> Self {
+        let counter = counter.clone();
+        let count = move |piece: &Result<Bytes>| {
+            if let Ok(piece) = piece {
+                counter.add(piece.len());
+            }
+        };
+        self.chunks = self.chunks.inspect(count).boxed();
+        self
     }
 
     /// All the bytes.

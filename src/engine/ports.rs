@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use super::change_log::ChangeLog;
 pub use super::outcome::Outcome;
 use super::progress::Progress;
+use super::watch::ByteCounter;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
@@ -269,6 +270,10 @@ pub trait Blobs {
     async fn fetch(&self, blob: &Blob) -> Result<Option<Self::Data>> {
         self.get(&blob.key).await
     }
+    /// The same object, whose bytes are counted on their way to where it is stored.
+    fn counted(&self, data: Self::Data, _counter: &ByteCounter) -> Self::Data {
+        data
+    }
     /// Stores the object. It replaces the one under the same key.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
     /// The same object, which cannot be stored if it is not what `blob` says it is: in size, and, if
@@ -347,9 +352,13 @@ pub trait Exchange<B> {
 pub trait Events {
     /// These shared records were newly applied.
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
-    /// The reconciliation that runs is so far.
+    /// The round or reconciliation that runs is so far.
     fn progressed(&self, _progress: Progress) {}
-    /// Whether the reconciliation that runs was called off.
+    /// A moment later: as often as an app may hear how far a transfer is.
+    async fn tick(&self) {
+        std::future::pending::<()>().await;
+    }
+    /// Whether the round or reconciliation that runs was called off.
     fn is_stopped(&self) -> bool {
         false
     }

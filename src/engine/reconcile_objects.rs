@@ -121,11 +121,15 @@ where
             replaces: replaces.then_some(&all),
             same_is_right: false,
             completes: false,
+            moved: &self.watch.sent,
+            back: &self.watch.received,
         };
         let brought = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
         done.sent += self.count(&send, &brought, done);
         let how = How {
             replaces: Some(&all),
+            moved: &self.watch.received,
+            back: &self.watch.sent,
             ..how
         };
         let received = transfer_all(&self.remote, &self.local, receive.iter().copied(), how).await;

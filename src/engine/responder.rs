@@ -10,7 +10,7 @@ use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
 use crate::protocol::grant::Grant;
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::message::{Answer, Refusal, Request};
+use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
@@ -192,6 +192,7 @@ impl<S: Side> Responder<S> {
             withheld,
             log: told.map(answer_of),
             taken_in,
+            traffic: Traffic::default(),
         })
     }
 

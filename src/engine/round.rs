@@ -23,6 +23,7 @@ use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
+use super::watch::Moved;
 
 /// What a round did. What is data alone of it can be written as JSON.
 #[derive(Debug, Serialize)]
@@ -43,6 +44,8 @@ pub struct Report<B> {
     /// Whether both sides are proved to hold the same; `None` if they exchange by watermarks, which cannot prove it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_sync: Option<bool>,
+    /// What it moved.
+    pub moved: Moved,
 }
 
 impl<B> Report<B> {
@@ -56,6 +59,7 @@ impl<B> Report<B> {
             held: held.collect(),
             landed: self.landed,
             in_sync: self.in_sync,
+            moved: self.moved,
         }
     }
 
@@ -92,6 +96,20 @@ where
     /// where it stood. Also the error of a record that could not be stored, if nothing at all was taken
     /// in; the round is complete then, and the record is held.
     pub async fn round(&self) -> Result<Report<S::Body>> {
+        self.round_heard(false).await
+    }
+
+    /// A round of which the app hears how far it is, if it `listens`.
+    pub(super) async fn round_heard(&self, listens: bool) -> Result<Report<S::Body>> {
+        let began_ms = self.side.clock().system_ms();
+        let before = self.watch.begin_round(listens);
+        let report = self.either_round().await?;
+        let duration_ms = self.side.clock().system_ms().saturating_sub(began_ms);
+        let moved = self.watch.moved_since(before, duration_ms);
+        Ok(Report { moved, ..report })
+    }
+
+    async fn either_round(&self) -> Result<Report<S::Body>> {
         if keeps_logs(&self.side) {
             let mut session = self.session.take();
             let by_logs = self.round_by_logs(&mut session).await;
@@ -254,6 +272,7 @@ where
             held: sweep.held.clone(),
             landed: landed(&outbound.shipped, answer.coverage.as_ref()),
             in_sync: None,
+            moved: Moved::default(),
         };
         Ok(Pass::Whole(report, inbound.fatal()))
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch::Sender;
 
@@ -114,7 +114,10 @@ impl<A: App> Log for Console<A> {
     }
 }
 
-/// How an app calls a reconciliation off, whichever thread that runs on.
+/// An app hears how far a transfer is ten times a second.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// How an app calls a round or a reconciliation off, whichever thread that runs on.
 #[derive(Debug, Default)]
 pub struct Stop(Sender<bool>);
 
@@ -153,6 +156,10 @@ impl<A: App> Events for Listeners<A> {
     fn progressed(&self, progress: Progress) {
         self.tasks
             .post(move |app| app.events().progressed(progress));
+    }
+
+    async fn tick(&self) {
+        tokio::time::sleep(TICK).await;
     }
 
     fn is_stopped(&self) -> bool {

@@ -10,6 +10,7 @@ use super::tasks::TaskQueue;
 use crate::engine::object::Incoming;
 use crate::engine::ports::{Blobs, Clock, Exchange, Log, Stat};
 use crate::engine::responder::Responder;
+use crate::engine::watch::ByteCounter;
 use crate::error::Result;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Request};
@@ -73,6 +74,10 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
         data.checked(blob, hashed)
+    }
+
+    fn counted(&self, data: Incoming, counter: &ByteCounter) -> Incoming {
+        data.counted(counter)
     }
 }
 

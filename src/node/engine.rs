@@ -8,9 +8,9 @@ use super::adapters::{AnyBlobs, NodeSide, state, store_of};
 use super::convert::Body;
 use super::error::invalid;
 use super::inside::refuse_any_inside;
-use super::native_round::{Memory, NativeRound};
+use super::native_round::{Memory, NativeEngine, NativeRound};
 use super::options::Options;
-use super::report::{JsEvents, NodeEngine, Reconciling};
+use super::report::{Done, JsEvents, Listening, NodeEngine};
 use super::runtime::{spawn_bound, take_turn};
 use super::stores::Native;
 use super::transport::{InProcess, Peer};
@@ -24,7 +24,7 @@ use crate::polling::Turns;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::{Holder, ObjectStore, StateStore};
 
-/// `createSyncEngine(options)`, whose `reconcile` is the native half of the one that `js/reconcile.js` makes.
+/// `createSyncEngine(options)`: the native half of the engine that `js/engine.js` makes.
 pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let notifier = scope.helper(Intrinsic::CreateNotifier, &[])?;
@@ -33,7 +33,7 @@ pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
-    let reconciling = Rc::clone(&caller);
+    let watched = Rc::clone(&caller);
     let exchange = bound(scope, "exchange", options.array(), move |call| {
         let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
         let allowed = refuse_any_inside(call, || caller.holders());
@@ -44,29 +44,30 @@ pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<
             round.map_err(|error| error.or_in("exchange"))
         })
     })?;
-    let reconcile = bound(scope, "reconcile", options.array(), move |call| {
-        reconcile(call, &reconciling)
+    let begin = bound(scope, "begin", options.array(), move |call| {
+        begin(call, &watched)
     })?;
     scope.object_of(&[
         ("exchange", exchange),
         ("changeNotifier", notifier),
-        ("reconcile", reconcile),
+        ("begin", begin),
     ])
 }
 
-/// Called with the options and the function that hears of progress, begins. Answers `{ promise, stop }`: the promise
-/// of the result, `undefined` if it was called off; and the function that calls it off, which says whether its turn
-/// had come.
-fn reconcile<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
+/// Called with the name of what is begun, its options, and the function that hears of progress. Answers
+/// `{ promise, stop }`: the promise of the result, `undefined` if it was called off; and the function that calls it off,
+/// which says whether its turn had come.
+fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
     let scope = call.scope;
-    let options = Options::new(scope, call.arg(0))?;
+    let options = Options::new(scope, call.arg(1))?;
     let objects = options.flag("objects", false)?;
     let stop = Arc::new(Stop::default());
     let began = Rc::new(Cell::new(false));
-    let reconciling = Reconciling {
+    let is_round = scope.as_string(call.arg(0)).as_deref() == Some("exchange");
+    let listening = Listening {
         stop: options.given("signal")?.map(|_| Arc::clone(&stop)),
-        listener: match scope.kind(call.arg(1))? {
-            Kind::Function => Some(scope.keep(call.arg(1))?),
+        listener: match scope.kind(call.arg(2))? {
+            Kind::Function => Some(scope.keep(call.arg(2))?),
             _ => None,
         },
     };
@@ -77,8 +78,26 @@ fn reconcile<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
         allowed?;
         let _turn = take_turn(&env, &caller.turns).await?;
         beginning.set(true);
-        let done = caller.reconcile(&env, reconciling, objects).await;
-        done.map_err(|error| error.or_in("reconcile"))
+        let stop = listening.stop.clone();
+        let listens = listening.listener.is_some();
+        let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
+        if is_stopped() {
+            return Ok(Done::Nothing);
+        }
+        caller.engine.events.listening.replace(listening);
+        let done = if is_round {
+            let round = caller.watched_round(&env, stop.clone(), listens).await;
+            round.map(Done::Round)
+        } else {
+            let done = caller.reconcile(&env, stop.clone(), objects).await;
+            done.map(Done::Reconciled)
+        };
+        caller.engine.events.listening.take();
+        let name = if is_round { "exchange" } else { "reconcile" };
+        match done {
+            Err(_) if is_stopped() => Ok(Done::Nothing),
+            done => done.map_err(|error| error.or_in(name)),
+        }
     })?;
     let stop = function(scope, "stop", move |call| {
         stop.stop();
@@ -140,35 +159,34 @@ impl Caller {
         Ok(Box::pin(round).await?.map(Body::Json))
     }
 
-    /// A reconciliation, where a round would run; nothing if it was called off.
+    /// A round that `stop` calls off, and of which the listener hears.
+    async fn watched_round(
+        &self,
+        env: &Rc<Env>,
+        stop: Option<Arc<Stop>>,
+        listens: bool,
+    ) -> Result<Report<Body>> {
+        let Some(native) = self.native()? else {
+            return Box::pin(self.engine.watched_round(listens)).await;
+        };
+        let work = async move |engine: &NativeEngine| Box::pin(engine.watched_round(listens)).await;
+        let round = native.until(stop).run(env, &self.native_memory, work);
+        Ok(Box::pin(round).await?.map(Body::Json))
+    }
+
+    /// A reconciliation, where a round would run.
     async fn reconcile(
         &self,
         env: &Rc<Env>,
-        reconciling: Reconciling,
+        stop: Option<Arc<Stop>>,
         objects: bool,
-    ) -> Result<Option<Reconciled<Body>>> {
-        let stop = reconciling.stop.clone();
-        let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
-        if is_stopped() {
-            return Ok(None);
-        }
-        let native = self.native()?;
-        self.engine.events.reconciling.replace(reconciling);
-        let done = match native {
-            None => Box::pin(self.engine.reconcile(objects)).await,
-            Some(native) => {
-                let native = native.until(stop.clone());
-                let work = native.run(env, &self.native_memory, async move |engine| {
-                    Box::pin(engine.reconcile(objects)).await
-                });
-                Box::pin(work).await.map(|done| done.map(Body::Json))
-            }
+    ) -> Result<Reconciled<Body>> {
+        let Some(native) = self.native()? else {
+            return Box::pin(self.engine.reconcile(objects)).await;
         };
-        self.engine.events.reconciling.take();
-        match done {
-            Err(_) if is_stopped() => Ok(None),
-            done => done.map(Some),
-        }
+        let work = async move |engine: &NativeEngine| Box::pin(engine.reconcile(objects)).await;
+        let done = native.until(stop).run(env, &self.native_memory, work);
+        Ok(Box::pin(done).await?.map(Body::Json))
     }
 }
 
@@ -185,7 +203,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         events: JsEvents {
             clock: options.object("clock")?,
             notifier: options.hang(notifier)?,
-            reconciling: RefCell::default(),
+            listening: RefCell::default(),
         },
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,

@@ -17,16 +17,16 @@ use crate::engine::reconcile_all::Reconciled;
 use crate::engine::reconcile_objects::Objects;
 use crate::engine::round::{Engine, Report};
 use crate::error::Result;
-use crate::joint::asking::Stop;
+use crate::joint::asking::{Stop, TICK};
 use crate::protocol::item::ItemKind;
 use crate::protocol::text::Text;
 
 /// An engine over whatever adapters the app passed in.
 pub type NodeEngine = Engine<NodeSide, AnyBlobs, Peer, AnyState, JsEvents>;
 
-/// What a reconciliation was called with.
+/// What a round or a reconciliation was called with.
 #[derive(Default)]
-pub struct Reconciling {
+pub struct Listening {
     /// Only if it was called with a signal: waiting for it costs something at every request.
     pub stop: Option<Arc<Stop>>,
     /// The function that hears how far it is.
@@ -39,8 +39,8 @@ pub struct JsEvents {
     pub clock: JsObject,
     /// The notifier.
     pub notifier: Persistent,
-    /// What the reconciliation that runs was called with.
-    pub reconciling: RefCell<Reconciling>,
+    /// What the round or the reconciliation that runs was called with.
+    pub listening: RefCell<Listening>,
 }
 
 impl Events for JsEvents {
@@ -66,35 +66,44 @@ impl Events for JsEvents {
 
     /// The function of `js/reconcile.js` catches what a listener throws.
     fn progressed(&self, progress: Progress) {
-        let Some(listener) = self.reconciling.borrow().listener.clone() else {
+        let Some(listener) = self.listening.borrow().listener.clone() else {
             return;
         };
         // If this fails, the environment is ending, and there is no one left to tell.
         let _ = self.clock.env().scope(|scope| {
-            let of = match progress.of {
-                Some(of) => scope.count(of as u64)?,
-                None => scope.undefined()?,
+            let count = |count: Option<u64>| match count {
+                Some(count) => scope.count(count),
+                None => scope.undefined(),
             };
             let args = [
                 scope.text(progress.phase.name())?,
                 scope.count(progress.done as u64)?,
-                of,
+                count(progress.of.map(|of| of as u64))?,
+                count(progress.bytes)?,
+                count(progress.bytes_of)?,
             ];
             scope.call(scope.undefined()?, listener.value(scope)?, &args)?;
             Ok(())
         });
     }
 
+    async fn tick(&self) {
+        match watch(self.clock.env(), async { tokio::time::sleep(TICK).await }) {
+            Ok(moment) => moment.await,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     fn is_stopped(&self) -> bool {
-        let reconciling = self.reconciling.borrow();
-        reconciling
+        let listening = self.listening.borrow();
+        listening
             .stop
             .as_ref()
             .is_some_and(|stop| stop.is_stopped())
     }
 
     async fn stopped(&self) {
-        let stop = self.reconciling.borrow().stop.clone();
+        let stop = self.listening.borrow().stop.clone();
         match stop.map(|stop| watch(self.clock.env(), stop.stopped())) {
             Some(Ok(stopped)) => stopped.await,
             // Without a signal, and where nothing can be waited for any more, it is never called off.
@@ -105,24 +114,34 @@ impl Events for JsEvents {
 
 impl IntoJs for Report<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let result = write_data(scope, &self)?;
         let held = list(scope, &self.held, write_held)?;
-        // An app that compares a quiet round's result with the three fields of old finds them alone.
-        if self.held.is_empty() {
-            scope.define_hidden(result, "held", held)?;
-        } else {
-            scope.set(result, "held", held)?;
-        }
-        Ok(result)
+        scope.helper(Intrinsic::ResultOf, &[write_data(scope, &self)?, held])
     }
 }
 
-/// Nothing is what a reconciliation came to that was called off.
-impl IntoJs for Option<Reconciled<Body>> {
+/// What became of a round or a reconciliation.
+pub enum Done {
+    /// A round is over.
+    Round(Report<Body>),
+    /// A reconciliation is over.
+    Reconciled(Reconciled<Body>),
+    /// It was called off.
+    Nothing,
+}
+
+impl IntoJs for Done {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let Some(done) = self else {
-            return scope.undefined();
-        };
+        match self {
+            Self::Round(report) => report.into_js(scope),
+            Self::Reconciled(reconciled) => reconciled.into_js(scope),
+            Self::Nothing => scope.undefined(),
+        }
+    }
+}
+
+impl IntoJs for Reconciled<Body> {
+    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
+        let done = self;
         let result = write_data(scope, &done)?;
         scope.set(result, "held", list(scope, &done.held, write_held)?)?;
         if let Some(objects) = &done.objects {

@@ -164,6 +164,17 @@ pub struct Answer<B> {
     pub log: Option<Box<LogAnswer>>,
     /// What of the request is new at the answering side. It is not in the message.
     pub taken_in: Vec<ItemKind>,
+    /// The bytes of the two messages, where that is known. It is not in the message.
+    pub traffic: Traffic,
+}
+
+/// The bytes of a request and its answer, as they travelled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Those of the request.
+    pub sent: usize,
+    /// Those of the answer.
+    pub received: usize,
 }
 
 impl<B> Default for Answer<B> {
@@ -176,6 +187,7 @@ impl<B> Default for Answer<B> {
             withheld: Vec::new(),
             log: None,
             taken_in: Vec::new(),
+            traffic: Traffic::default(),
         }
     }
 }
@@ -213,6 +225,7 @@ impl<B> Answer<B> {
             withheld: self.withheld,
             log: self.log,
             taken_in: self.taken_in,
+            traffic: self.traffic,
         })
     }
 }

@@ -5,6 +5,8 @@ import {
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,
   type ErrorReport,
+  type DrainResult,
+  type ExchangeProgress,
   type ExchangeResult,
   type FailureReason,
   type HeldItem,
@@ -14,6 +16,7 @@ import {
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
+  type SyncStatus,
   type SqliteAppRows,
   type StorePermissions,
   type Watermarks,
@@ -104,6 +107,21 @@ const reconciled: Promise<ReconcileResult> = engine.reconcile({
 const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync }) => inSync);
 // @ts-expect-error: no such option
 void engine.reconcile({ signals: 1 });
+const moved: Promise<number> = engine
+  .exchange({
+    signal: new AbortController().signal,
+    onProgress: ({ phase, done, of, bytes, bytesOf }: ExchangeProgress) =>
+      void [phase, done, of ?? 0, bytes, bytesOf ?? 0],
+  })
+  .then(({ bytesSent, objectsSent, rowsApplied, held }) =>
+    held.length > 0 ? 0 : bytesSent + objectsSent + rowsApplied,
+  );
+const drained: Promise<DrainResult> = engine.drain({ signal: called });
+const standing: Promise<SyncStatus> = engine.status({ counts: true });
+void standing.then(({ waiting: [first], counts }) => [first?.attempts, counts?.staged]);
+void engine.close();
+// @ts-expect-error: no such option
+void engine.status({ count: true });
 
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
@@ -240,7 +258,7 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { files, order, proved, reconciled, response, round, told, transports, wrong };
+export { drained, files, moved, order, proved, reconciled, response, round, told, transports, wrong };
 
 declare const someRecords: Set<AnyRecord>;
 declare const someRows: readonly AppSyncableRowEntry[];

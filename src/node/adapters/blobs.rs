@@ -9,6 +9,7 @@ use super::off_thread::{OffThread, store_of};
 use crate::engine::blobs::copy;
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
+use crate::engine::watch::ByteCounter;
 use crate::error::Result;
 use crate::joint::round::Storage;
 use crate::node::convert::read_size;
@@ -236,6 +237,18 @@ impl Blobs for AnyBlobs {
             }
         };
         compare(blob, &stat).map(|()| Data::Js(data))
+    }
+
+    fn counted(&self, data: Data, counter: &ByteCounter) -> Data {
+        match data {
+            Data::Native(object) => Data::Native(object.counted(counter)),
+            Data::Js(data) => {
+                let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
+                let size = self.env().scope(size).ok().flatten();
+                counter.add(size.and_then(|size| size.try_into().ok()).unwrap_or(0));
+                Data::Js(data)
+            }
+        }
     }
 
     async fn stat(&self, key: &Text) -> Result<Option<Stat>> {

@@ -83,8 +83,11 @@ impl HttpTransport {
                 .await?
                 .with_bodies(|json| Ok(Body::of(json))),
             Way::Fetch(peer) => {
+                let sent = text.len();
                 let read = async |fetched| Self::message_in(env, fetched, expected.items).await;
-                peer.post((&text, expected), read).await
+                let mut answer: Answer<Body> = peer.post((&text, expected), read).await?;
+                answer.traffic.sent = sent;
+                Ok(answer)
             }
         }
     }
@@ -104,7 +107,9 @@ impl HttpTransport {
             return env.scope(|scope| read_answer(scope, fetched.data.value(scope)?));
         };
         let content_type = fetched.head.content_type.unwrap_or_default();
-        let answer = on_threads(env, async move { read(&bytes, &content_type, items) }).await?;
+        let received = bytes.len();
+        let mut answer = on_threads(env, async move { read(&bytes, &content_type, items) }).await?;
+        answer.traffic.received = received;
         answer.with_bodies(|json| Ok(Body::of(json)))
     }
 }

@@ -45,10 +45,13 @@ impl Client {
         self.in_time(async {
             let packed = if may_pack { self.packed(&text)? } else { None };
             let mut response = None;
+            let mut sent = text.len();
             if let Some(packed) = packed {
+                sent = packed.len();
                 let first = self.post(path, packed, headers, true).await?;
                 if first.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                     self.packing.store(REFUSES_PACKED, Ordering::Relaxed);
+                    sent += text.len();
                 } else {
                     response = Some(first);
                 }
@@ -57,7 +60,9 @@ impl Client {
                 Some(response) => response,
                 None => self.post(path, text.clone(), headers, false).await?,
             };
-            self.answer(path, response, items).await
+            let mut answer = self.answer(path, response, items).await?;
+            answer.traffic.sent = sent;
+            Ok(answer)
         })
         .await
     }
@@ -124,6 +129,7 @@ impl Client {
         let packed = text_of(response.headers(), &CONTENT_ENCODING).map(ToOwned::to_owned);
         let most = self.options.max_answer_bytes;
         let bytes = self.body(response, most).await?;
+        let received = bytes.len();
         let bytes = match packed.as_deref() {
             None | Some("identity") => bytes,
             Some("gzip" | "x-gzip") => read_packed(&bytes, most)?,
@@ -132,7 +138,9 @@ impl Client {
                 return Err(Error::sync("malformed exchange answer", what).into());
             }
         };
-        Ok(read(&bytes, &content_type, items)?)
+        let mut answer = read(&bytes, &content_type, items)?;
+        answer.traffic.received = received;
+        Ok(answer)
     }
 
     /// The bytes of an answer.

@@ -1,0 +1,101 @@
+"use strict";
+
+const { createWatched } = require("./watched.js");
+const { listed } = require("./result.js");
+const { createStanding } = require("./standing.js");
+
+/** What of a result is added up over the rounds of a `drain`. */
+const SUMS = [
+  "applied",
+  "shipped",
+  "rowsApplied",
+  "bytesSent",
+  "bytesReceived",
+  "objectsSent",
+  "objectsReceived",
+  "durationMs",
+];
+
+/** The engine of the package around its native half, which runs one round or reconciliation at a time. */
+exports.createEngineFactory = ({ readOptions, warn, residencyOf }, fault) =>
+  function createEngine(native, { localDatabaseAdapter, localObjectStorage }) {
+    const standing = createStanding(Date.now);
+    const threw = (what) => (error) => warn(`onProgress of ${what} threw; the work goes on`, error);
+    const watchedOf = (what) =>
+      createWatched((options, listener) => native.begin(what, options, listener), threw(what));
+    const [watchedRound, watchedReconciliation] = [watchedOf("exchange"), watchedOf("reconcile")];
+    let isClosed = false;
+
+    /** Runs `begin`, unless the engine is closed, and keeps in mind that it runs. */
+    function run(what, begin, signal) {
+      if (isClosed) return Promise.reject(closed(what));
+      return standing.follow(what, begin(), () => signal?.aborted === true);
+    }
+    const closed = (what) =>
+      fault("STORE_CLOSED", what, "the engine is closed; create another one to go on");
+
+    /** What is no object was ignored by 0.1, as in `promise.then(engine.exchange)`. */
+    function exchange(options) {
+      if (typeof options !== "object" || options === null) return run("exchange", native.exchange);
+      return given("exchange", options, (read) =>
+        run("exchange", () => watchedRound(read), read.signal),
+      );
+    }
+
+    async function drain(options) {
+      const sum = { rounds: 0 };
+      for (;;) {
+        const result = listed(await exchange(options ?? {}));
+        for (const name of SUMS) sum[name] = (sum[name] ?? 0) + result[name];
+        sum.rounds += 1;
+        if (!result.hasMore) return { ...result, ...sum };
+      }
+    }
+
+    function given(what, options, begin) {
+      try {
+        return begin(readOptions(what, options));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+
+    /** How many records are at which residency. */
+    async function residencies() {
+      const counts = { absent: 0, staged: 0, resident: 0, tombstoned: 0 };
+      for (const { direction, kind } of standing.read().waiting)
+        if (direction === "inbound" && kind === "record") counts.absent += 1;
+      let cursor;
+      do {
+        const page = await localDatabaseAdapter.query({ limit: 500, cursor });
+        for (const { deletedAt, objectStorageKey } of page.records) {
+          const row = { deleted_at: deletedAt, object_storage_key: objectStorageKey };
+          const hasNone = objectStorageKey === "" && (deletedAt ?? null) === null;
+          counts[hasNone ? "resident" : await residencyOf(row, localObjectStorage)] += 1;
+        }
+        cursor = page.hasMore ? page.nextCursor : null;
+      } while (cursor !== null);
+      return counts;
+    }
+
+    return {
+      exchange,
+      drain,
+      changeNotifier: native.changeNotifier,
+      reconcile: (options) =>
+        given("reconcile", options ?? {}, (read) =>
+          run("reconcile", () => watchedReconciliation(read), read.signal),
+        ),
+      async status(options) {
+        const { counts } = readOptions("status", options ?? {});
+        const read = standing.read();
+        const state = isClosed && read.state === "idle" ? "closed" : read.state;
+        const canCount = counts === true && (localDatabaseAdapter ?? null) !== null;
+        return { ...read, state, counts: canCount ? await residencies() : null };
+      },
+      async close() {
+        isClosed = true;
+        await standing.quiet();
+      },
+    };
+  };

@@ -1,0 +1,22 @@
+"use strict";
+
+const { hide } = require("./errors.js");
+
+/**
+ * The result of a round. What a round moved, and an empty list of what is held, are not listed: an app that compares a
+ * result with the three fields of 0.1 finds them alone.
+ */
+exports.resultOf = function resultOf(report, held) {
+  const { moved, ...result } = report;
+  for (const name in moved) hide(result, name, moved[name]);
+  if (held.length === 0) hide(result, "held", held);
+  else result.held = held;
+  return result;
+};
+
+/** The same with all of its fields listed. */
+exports.listed = (result) => {
+  const all = {};
+  for (const name of Object.getOwnPropertyNames(result)) all[name] = result[name];
+  return all;
+};
