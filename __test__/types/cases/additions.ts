@@ -109,7 +109,7 @@ const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync })
 void engine.reconcile({ signals: 1 });
 const moved: Promise<number> = engine
   .exchange({
-    signal: new AbortController().signal,
+    signal: called,
     onProgress: ({ phase, done, of, bytes, bytesOf }: ExchangeProgress) =>
       void [phase, done, of ?? 0, bytes, bytesOf ?? 0],
   })
@@ -258,7 +258,19 @@ ZERO_HLC.wallTime = 5;
 
 declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["namespaces"];
 
-export { drained, files, moved, order, proved, reconciled, response, round, told, transports, wrong };
+export {
+  drained,
+  files,
+  moved,
+  order,
+  proved,
+  reconciled,
+  response,
+  round,
+  told,
+  transports,
+  wrong,
+};
 
 declare const someRecords: Set<AnyRecord>;
 declare const someRows: readonly AppSyncableRowEntry[];
