@@ -1659,6 +1659,156 @@ interface FileSyncEngine {
 declare function createFileSyncEngine(): FileSyncEngine;
 
 /* ------------------------------------------------------------------------------------------------
+ * Housekeeping
+ */
+
+/** Options of {@link findUnreferencedObjects}. */
+interface UnreferencedObjectsOptions {
+  /**
+   * The storage to look through. Its `list`, `has` and `delete` are used, and `stat` if it has one (see
+   * {@link ObjectStatCapability}), for the size and the age of an object.
+   */
+  readonly storage: ObjectStorageAdapter & Partial<ObjectStatCapability>;
+  /**
+   * The records that name objects of the storage: all of them. Several stores that share one storage are given as an
+   * array; `null` if no record names an object there. What none of the given stores names counts as unreferenced.
+   */
+  readonly records: DatabaseAdapter | readonly DatabaseAdapter[] | null;
+  /**
+   * The app rows that name objects of the storage, as an engine takes them, with `scanSince`; several as an array. Rows
+   * of all tables of all listed apps count, by their column `object_storage_key`. With `remove` it must be given: `null`
+   * says that no row names an object there. Rows of an app that is not listed keep nothing.
+   */
+  readonly appRows?: UnreferencedAppRows | readonly UnreferencedAppRows[] | null;
+  /**
+   * How long an object must be old before it counts as unreferenced, and for how long the tombstone of an item keeps its
+   * object: in milliseconds, from 0. 7 days by default. It must be longer than a peer takes from bringing an object to
+   * sending its item.
+   */
+  readonly graceMs?: number;
+  /** Whether the unreferenced objects are removed. `false` by default: nothing is changed then. */
+  readonly remove?: boolean;
+  /** Only keys that begin with it are looked at. Empty by default: all. */
+  readonly prefix?: string;
+  /**
+   * The `seen` of the call before. Without it no object whose age is not known is ever unreferenced.
+   */
+  readonly seen?: SeenObjects | null;
+  /**
+   * How many keys are held in memory at a time: an integer from 1. 50,000 by default. For each batch of that size all records
+   * and rows are read once.
+   */
+  readonly maxKeys?: number;
+  /** Calls it off between two calls of an adapter. What was removed by then is gone. */
+  readonly signal?: ReconcileSignal;
+  /**
+   * Hears of each unreferenced object, one after the other, before it is removed. It is waited for, so that it can copy
+   * the object elsewhere. If it answers `false`, or throws, the object stays.
+   */
+  readonly onFound?: (found: UnreferencedObject) => unknown;
+  /** The time that ages are counted by, in milliseconds since the Unix epoch. `Date.now` by default. */
+  readonly now?: () => number;
+}
+
+/** App rows that can be read: an `appSyncableSource` whose applier has `scanSince`. */
+interface UnreferencedAppRows {
+  /** The apps whose rows count. */
+  readonly namespaces: AppSyncableNamespaceStore;
+  /** Reads their rows. */
+  readonly applier: Pick<ScanCapableApplier, "scanSince" | "queryMalformed">;
+}
+
+/** An object that nothing names. */
+interface UnreferencedObject {
+  /** Its key. */
+  readonly key: string;
+  /** How many bytes it has, if the storage's `stat` says so. */
+  readonly sizeBytes?: number;
+  /** When it was put, in milliseconds since the Unix epoch, if the storage's `stat` says so. */
+  readonly modifiedMs?: number;
+}
+
+/**
+ * Which objects of unknown age were unreferenced, and since when: a plain JSON value for the app to keep, and to pass to
+ * the next call over the same storage and prefix. It has one entry for each such object.
+ */
+interface SeenObjects {
+  /** The form of this value. */
+  readonly version: 1;
+  /** Each key, and when it was first seen without an item, in milliseconds since the Unix epoch. */
+  readonly keys: readonly (readonly [key: string, sinceMs: number])[];
+}
+
+/** What {@link findUnreferencedObjects} came to. */
+interface UnreferencedObjects {
+  /** How many objects were looked at: `referenced`, `young`, `ageUnknown`, `kept` and `found` together. */
+  readonly checked: number;
+  /** How many are named by a record or a row, or by a tombstone that is younger than `graceMs`. */
+  readonly referenced: number;
+  /** How many are named by nothing, and younger than `graceMs`. */
+  readonly young: number;
+  /** How many are named by nothing, while neither their age is known nor were they seen so `graceMs` ago. */
+  readonly ageUnknown: number;
+  /** How many `onFound` did not let go. */
+  readonly kept: number;
+  /** How many are unreferenced. */
+  readonly found: number;
+  /** The first 10,000 of these; `onFound` hears of all. */
+  readonly unreferenced: readonly UnreferencedObject[];
+  /** The sizes of what is unreferenced, with `remove` of what was removed, as far as they are known. */
+  readonly bytes: number;
+  /** How many were removed. */
+  readonly removed: number;
+  /** Objects of which `stat`, `delete` or `onFound` threw, at most 1000. They stay, and stopped nothing else. */
+  readonly failed: readonly {
+    readonly key: string;
+    readonly code: ErrorCode;
+    readonly reason: string;
+  }[];
+  /**
+   * Keys that an item came to name in the very moment in which their object was removed, at most 1000. Bring them back
+   * with {@link NativeSyncEngine.reconcile} and its option `objects`.
+   */
+  readonly missing: readonly string[];
+  /** For the next call. */
+  readonly seen: SeenObjects;
+}
+
+/**
+ * Finds the objects of a storage that no record and no app row names, and removes them if it is told to. Without `remove`
+ * it changes nothing.
+ *
+ * What stays in any case: what an item names that is not deleted, or was deleted less than `graceMs` ago; what is younger
+ * than `graceMs`, as its item may be on its way. An object whose age is not known, because the storage has no `stat` or it
+ * says no `modifiedMs`, goes only after two calls that are `graceMs` apart have seen it unreferenced; the app keeps
+ * `seen` for that. Keys that differ in capitals or in the form of accents alone keep each other.
+ *
+ * Objects are listed first and items read afterwards; before each 200 removals the items are asked once more. An object
+ * that a peer counts on while its record is still at the peer is not seen: let it run while no round of this side runs and
+ * no server answers for it, or after rounds that said `inSync`. `docs/adapters.md` says more.
+ *
+ * Beside `seen` and the answer, at most `maxKeys` keys with what `stat` says of them and two pages (1000 keys, 500 items)
+ * are held in memory; more only where an adapter answers larger pages than it was asked for.
+ *
+ * @example
+ * const { seen, found, bytes } = await findUnreferencedObjects({
+ *   storage: objects,
+ *   records: database,
+ *   appRows: rows,
+ *   seen: JSON.parse(await readFile("seen.json", "utf8").catch(() => "null")),
+ * });
+ * await writeFile("seen.json", JSON.stringify(seen));
+ * console.log(`${found} objects, ${bytes} bytes`); // with `remove: true` they go
+ * @throws Rejects with `INVALID_ARGUMENT` where an option has a wrong type or is unknown, where a page that an adapter
+ * answers is none, and with `remove` also before anything is removed where one of the stores holds nothing at all; with
+ * `MALFORMED_ITEM` where the object of an item cannot be known; with the `reason` of `signal`, and with what `list`,
+ * `has`, `query`, `scanSince` or `queryMalformed` throws. What was removed by then is gone.
+ */
+declare function findUnreferencedObjects(
+  options: UnreferencedObjectsOptions,
+): Promise<UnreferencedObjects>;
+
+/* ------------------------------------------------------------------------------------------------
  * Changes
  */
 
@@ -2367,6 +2517,11 @@ interface ObjectStat {
   readonly size?: number;
   /** The SHA-256 of its bytes: 64 hexadecimal digits, which `sha256:` may stand before. */
   readonly contentHash?: string;
+  /**
+   * When it was last put, in milliseconds since the Unix epoch. An engine does not ask for it,
+   * {@link findUnreferencedObjects} does.
+   */
+  readonly modifiedMs?: number;
 }
 
 /**
@@ -2467,6 +2622,7 @@ export {
   type SyncFailure,
   type SyncStatus,
   type WaitingItem,
+  type SeenObjects,
   type SqliteAppRows,
   type SqliteAppRowsOptions,
   type SignedHeaders,
@@ -2486,6 +2642,10 @@ export {
   type SyncExchangeResponse,
   type SyncStateStore,
   type SyncTransport,
+  type UnreferencedAppRows,
+  type UnreferencedObject,
+  type UnreferencedObjects,
+  type UnreferencedObjectsOptions,
   type UnseenPage,
   type Watermarks,
   ZERO_HLC,
@@ -2507,6 +2667,7 @@ export {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  findUnreferencedObjects,
   isStarkeepError,
   mergeWatermarks,
   residencyOf,

@@ -23,6 +23,7 @@ export const {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  findUnreferencedObjects,
   isStarkeepError,
   mergeWatermarks,
   residencyOf,

@@ -43,6 +43,7 @@ const PUBLIC = [
   "createSqliteSyncStateStore",
   "createSyncEngine",
   "deserializeHLC",
+  "findUnreferencedObjects",
   "isStarkeepError",
   "mergeWatermarks",
   "residencyOf",

@@ -7,6 +7,7 @@ const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
 const { createAskedHeaders, fetchAnswer } = require("./fetch.js");
 const { createEngineFactory } = require("./engine.js");
 const { createFiles } = require("./files.js");
+const { createHousekeeping } = require("./housekeeping/unreferenced.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
 const { createNotifier } = require("./notifier.js");
@@ -82,12 +83,16 @@ exports.exportsWith = function exportsWith(peer) {
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
   const engineAround = createEngineFactory({ readOptions: options.read, warn, residencyOf }, fault);
+  const findUnreferencedObjects = createHousekeeping({ ...js, nativeOf: brands.nativeOf }, fault);
   return {
     StarkeepError,
     SyncError,
     isStarkeepError,
     ...functions,
     residencyOf,
+    async findUnreferencedObjects(given) {
+      return findUnreferencedObjects(options.read("findUnreferencedObjects", given));
+    },
     ...createWatermarks(js),
     ...Object.assign({}, ...Object.keys(factories).map((name) => factory(name))),
     createChangeNotifier(given) {

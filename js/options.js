@@ -10,6 +10,7 @@
 
 const { authorizer, isTexts } = require("./authorize.js");
 const { isPromise } = require("./describe.js");
+const { housekeeping } = require("./housekeeping/options.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
 const { TLS, pem, tls } = require("./tls.js");
@@ -227,15 +228,20 @@ const refusing = (known) => ({ known, refuses: true });
 /** Of those that it has: a name is warned of once. */
 const warning = (known) => ({ known, refuses: false });
 
-/** What functions of the package's objects are called with, and options that are options themselves. */
+const signal = optional("an AbortSignal", isSignal, true);
+
+/** What functions are called with that make nothing, and options that are options themselves. */
 const CALLS = {
   exchange: warning({
     signal: optional("an AbortSignal", isSignal, true),
     onProgress: callback,
   }),
   status: refusing({ counts: flag }),
+  findUnreferencedObjects: refusing(
+    housekeeping({ called, rows: rows(() => true), optional, flag, callback, text, count, signal }),
+  ),
   reconcile: refusing({
-    signal: optional("an AbortSignal", isSignal, true),
+    signal,
     onProgress: callback,
     objects: flag,
   }),

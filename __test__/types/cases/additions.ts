@@ -13,12 +13,15 @@ import {
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
+  type SeenObjects,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
   type SyncStatus,
   type SqliteAppRows,
   type StorePermissions,
+  type UnreferencedObject,
+  type UnreferencedObjects,
   type Watermarks,
   ZERO_HLC,
   compareHLC,
@@ -34,6 +37,7 @@ import {
   createSqliteSyncStateStore,
   createSyncEngine,
   deserializeHLC,
+  findUnreferencedObjects,
   isStarkeepError,
   serializeHLC,
 } from "@starkeep/sync-engine";
@@ -122,6 +126,34 @@ void standing.then(({ waiting: [first], counts }) => [first?.attempts, counts?.s
 void engine.close();
 // @ts-expect-error: no such option
 void engine.status({ count: true });
+
+// Housekeeping
+const seenBefore: SeenObjects | null = { version: 1, keys: [["photos/1.jpg", 1]] };
+const unreferenced: Promise<UnreferencedObjects> = findUnreferencedObjects({
+  storage: { ...objects, stat: async (key) => ({ size: key.length, modifiedMs: 1 }) },
+  records: [database],
+  appRows: rows,
+  graceMs: 86_400_000,
+  remove: true,
+  prefix: "photos/",
+  seen: seenBefore,
+  maxKeys: 1000,
+  signal: called,
+  onFound: ({ key, sizeBytes = 0, modifiedMs = 0 }: UnreferencedObject) =>
+    key.length + sizeBytes + modifiedMs > 0,
+  now: () => 1,
+});
+void findUnreferencedObjects({ storage: objects, records: null, appRows: [rows] });
+void unreferenced.then(({ failed, missing, seen }) => {
+  void findUnreferencedObjects({ storage: objects, records: database, appRows: null, seen });
+  return [...failed.map(({ key, code, reason }) => `${key} ${code} ${reason}`), ...missing];
+});
+// @ts-expect-error: the records are needed, or null
+void findUnreferencedObjects({ storage: objects });
+// @ts-expect-error: no such option
+void findUnreferencedObjects({ storage: objects, records: database, dry: true });
+// @ts-expect-error: a number
+void findUnreferencedObjects({ storage: objects, records: database, graceMs: "7d" });
 
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
