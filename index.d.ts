@@ -66,6 +66,18 @@ interface SyncEngineOptions {
    * clock nor a store hears of it.
    */
   readonly maxClockSkewMs?: number | null;
+  /**
+   * Merges two versions of a shared record that two sides wrote without knowing of each other's. What it answers, or
+   * resolves to, is stamped anew, stored with `put` of `localDatabaseAdapter` and shipped like any write, unless a newer
+   * version was stored meanwhile; with nothing the later version stands, as without it. What it throws is a warning.
+   * It is called before the round that meets the conflict resolves; see {@link NativeSyncEngine.conflictNotifier}.
+   *
+   * Let it answer the same for the two versions in either order: both sides may come to merge.
+   */
+  readonly onConflict?: (
+    local: AnyRecord,
+    incoming: AnyRecord,
+  ) => AnyRecord | null | undefined | Promise<AnyRecord | null | undefined>;
   /** How many objects are moved at the same time: an integer from 1. 8 by default. */
   readonly blobConcurrency?: number;
   /**
@@ -138,6 +150,18 @@ interface NativeSyncEngine extends SyncEngine {
    * @throws As {@link NativeSyncEngine.exchange}.
    */
   drain(options?: ExchangeOptions): Promise<DrainResult>;
+  /**
+   * Tells of conflicts before the round that meets them resolves: of both versions, where a version loses that this side
+   * had not shipped, or not seen. The last writer wins all the same; `onConflict` of the engine can merge them.
+   *
+   * A version of this side is met where it goes out in the same exchange in which another one comes in, and, between
+   * sides with change logs, where a record goes out over one that this side had not seen, if that is among the first page
+   * of what it has not seen. Between other sides a version that loses at the peer is not told of.
+   *
+   * @example
+   * engine.conflictNotifier.subscribe(({ kind, local, incoming, winner }) => console.log(kind, winner, local, incoming));
+   */
+  readonly conflictNotifier: ConflictNotifier;
   /**
    * How the engine stands: what it does, how its last round ended, and what waits. It asks neither side, but for
    * `counts`.
@@ -230,6 +254,41 @@ interface ExchangeFigures {
   readonly objectsReceived: number;
   /** How long it took, in milliseconds. */
   readonly durationMs: number;
+  /** How many conflicts it met: see {@link NativeSyncEngine.conflictNotifier}. */
+  readonly conflicts: number;
+}
+
+/**
+ * Two versions of one item that two sides wrote without knowing of each other's.
+ */
+type ConflictEvent = {
+  /** What happened. */
+  readonly eventType: "conflict";
+  /** The version that stands now, at this side and at the peer: the later one. */
+  readonly winner: "local" | "incoming";
+} & (
+  | {
+      /** A shared record. */
+      readonly kind: "record";
+      /** The version of this side. */
+      readonly local: AnyRecord;
+      /** The version of the peer. */
+      readonly incoming: AnyRecord;
+    }
+  | {
+      /** An app row. */
+      readonly kind: "appRow";
+      /** The version of this side. */
+      readonly local: AppSyncableRowEntry;
+      /** The version of the peer. */
+      readonly incoming: AppSyncableRowEntry;
+    }
+);
+
+/** Tells listeners of conflicts. */
+interface ConflictNotifier {
+  /** Answers the function that unsubscribes. A listener that is subscribed twice is called once. */
+  subscribe(listener: (event: ConflictEvent) => void): () => void;
 }
 
 /** What a round of this package's engine did. */
@@ -2558,6 +2617,8 @@ export {
   type ChangeListener,
   type ChangeNotifier,
   type ClosableSyncStateStore,
+  type ConflictEvent,
+  type ConflictNotifier,
   type DatabaseAdapter,
   type DeltaCapableDatabaseAdapter,
   type ErrorCode,

@@ -1,8 +1,9 @@
 "use strict";
 
-const { createWatched } = require("./watched.js");
-const { listed } = require("./result.js");
+const { createConflicts } = require("./conflicts.js");
+const { conflictsOf, listed } = require("./result.js");
 const { createStanding } = require("./standing.js");
+const { createWatched } = require("./watched.js");
 
 /** What of a result is added up over the rounds of a `drain`. */
 const SUMS = [
@@ -13,12 +14,18 @@ const SUMS = [
   "bytesReceived",
   "objectsSent",
   "objectsReceived",
+  "conflicts",
   "durationMs",
 ];
 
 /** The engine of the package around its native half, which runs one round or reconciliation at a time. */
-exports.createEngineFactory = ({ readOptions, warn, residencyOf }, fault) =>
-  function createEngine(native, { localDatabaseAdapter, localObjectStorage }) {
+exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier }, fault) =>
+  function createEngine(native, { localDatabaseAdapter, localObjectStorage, clock, onConflict }) {
+    const conflictNotifier = createNotifier();
+    const settleConflicts = createConflicts(
+      { notifier: conflictNotifier, onConflict, clock, database: localDatabaseAdapter },
+      { fault, warn },
+    );
     const standing = createStanding(Date.now);
     const threw = (what) => (error) => warn(`onProgress of ${what} threw; the work goes on`, error);
     const watchedOf = (what) =>
@@ -36,11 +43,22 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf }, fault) =>
 
     /** What is no object was ignored by 0.1, as in `promise.then(engine.exchange)`. */
     function exchange(options) {
-      if (typeof options !== "object" || options === null) return run("exchange", native.exchange);
+      if (typeof options !== "object" || options === null)
+        return run("exchange", () => settled(native.exchange()));
       return given("exchange", options, (read) =>
-        run("exchange", () => watchedRound(read), read.signal),
+        run("exchange", () => settled(watchedRound(read)), read.signal),
       );
     }
+
+    /** The result of a round once the app has heard of its conflicts. What it merged is to be shipped. */
+    const settled = (round) =>
+      round.then((result) => {
+        if (result.conflicts === 0) return result;
+        return settleConflicts(conflictsOf(result)).then((wrote) => {
+          if (wrote) result.hasMore = true;
+          return result;
+        });
+      });
 
     async function drain(options) {
       const sum = { rounds: 0 };
@@ -82,6 +100,7 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf }, fault) =>
       exchange,
       drain,
       changeNotifier: native.changeNotifier,
+      conflictNotifier,
       reconcile: (options) =>
         given("reconcile", options ?? {}, (read) =>
           run("reconcile", () => watchedReconciliation(read), read.signal),

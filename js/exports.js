@@ -50,6 +50,8 @@ exports.exportsWith = function exportsWith(peer) {
       (listener) => mustBe(option, "a function", listener, true),
     );
   const notifier = () => notifierOf("a change listener", "subscribe(listener)");
+  const conflictListeners = () =>
+    notifierOf("a listener of conflicts", "conflictNotifier.subscribe(listener)");
   const arrivals = () => notifierOf("a listener of onExchange", "onExchange(listener)");
   const { factories, helpers, ...functions } = binary.makeExports({
     fault(said, cause) {
@@ -82,7 +84,10 @@ exports.exportsWith = function exportsWith(peer) {
   const { createHttpSyncHandler, createHttpSyncServer } = factories;
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
-  const engineAround = createEngineFactory({ readOptions: options.read, warn, residencyOf }, fault);
+  const engineAround = createEngineFactory(
+    { readOptions: options.read, warn, residencyOf, createNotifier: conflictListeners },
+    fault,
+  );
   const findUnreferencedObjects = createHousekeeping({ ...js, nativeOf: brands.nativeOf }, fault);
   return {
     StarkeepError,

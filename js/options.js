@@ -337,6 +337,7 @@ const OPTIONS = {
     verifyContentHash: flag,
     strictOrder: flag,
     maxClockSkewMs: skew,
+    onConflict: callback,
   }),
   withSqliteAppRows: refusing({ db: any, namespaces: any }),
   withSqliteDelta: refusing({ db: any, table: any, apply: any }),

@@ -2,13 +2,19 @@
 
 const { hide } = require("./errors.js");
 
+/** The conflicts of a result, where it has any. */
+const met = new WeakMap();
+exports.conflictsOf = (result) => met.get(result) ?? [];
+
 /**
  * The result of a round. What a round moved, and an empty list of what is held, are not listed: an app that compares a
  * result with the three fields of 0.1 finds them alone.
  */
-exports.resultOf = function resultOf(report, held) {
+exports.resultOf = function resultOf(report, held, conflicts) {
   const { moved, ...result } = report;
   for (const name in moved) hide(result, name, moved[name]);
+  hide(result, "conflicts", conflicts.length);
+  if (conflicts.length > 0) met.set(result, conflicts);
   if (held.length === 0) hide(result, "held", held);
   else result.held = held;
   return result;

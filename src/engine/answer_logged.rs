@@ -1,11 +1,15 @@
 //! The answering side between two sides with change logs: take in, then answer what follows on what the caller has.
 
+use std::collections::HashMap;
+
 use crate::error::{Error, Result};
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
     Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
+use crate::protocol::text::Text;
 
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
@@ -43,6 +47,7 @@ impl<S: Side> Responder<S> {
             return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
+        let met = self.met(side, &items, &asked, request.limit).await?;
         let TakenIn {
             new,
             refused,
@@ -95,6 +100,9 @@ impl<S: Side> Responder<S> {
         };
         let Planes { records, rows } = views;
         let mut records = records.map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
+        if let Some((told, _)) = &mut records {
+            page.overwritten(met, request.limit, told);
+        }
         let mut rows = rows.map(|view| page.plane(view, asked.rows.as_ref(), asked.hello));
         for (told, wanted) in [&mut records, &mut rows].into_iter().flatten() {
             page.wanted(std::mem::take(wanted), told);
@@ -126,6 +134,39 @@ impl<S: Side> Responder<S> {
             taken_in: new,
             traffic: Traffic::default(),
         })
+    }
+
+    /// The records that `items` are newer versions of, and that the caller has not seen: as far as they are among what
+    /// follows first on what it has seen.
+    async fn met(
+        &self,
+        side: &Granted<'_, S>,
+        items: &[Item<S::Body>],
+        asked: &LogRequest,
+        limit: usize,
+    ) -> Result<Vec<Keyed<S::Body>>> {
+        let ids = items
+            .iter()
+            .filter_map(|item| Some((item.kind.record_id()?, &item.hlc)));
+        let newer: HashMap<&Text, &Hlc> = ids.collect();
+        let plane = asked
+            .records
+            .as_ref()
+            .filter(|plane| !plane.since.is_empty());
+        let Some(plane) = plane.filter(|_| !newer.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let looks = Planes {
+            records: Some(question(plane, asked, limit)),
+            rows: None,
+        };
+        let behind = look(side, looks).await?.records;
+        let behind = behind.into_iter().flat_map(|view| view.items);
+        let is_met = |keyed: &Keyed<S::Body>| {
+            let newer = newer.get(&keyed.key.id);
+            newer.is_some_and(|hlc| **hlc > keyed.item.hlc)
+        };
+        Ok(behind.map(|(_, keyed)| keyed).filter(is_met).collect())
     }
 
     async fn take_in_logged(
@@ -250,6 +291,15 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
             if !self.add(keyed, told) {
                 told.unsent.push(WireKey::from(&key));
             }
+        }
+    }
+
+    /// Adds versions that the caller wrote over without having seen them, for it to tell its app, as far as there is room
+    /// among `limit` items.
+    fn overwritten(&mut self, met: Vec<Keyed<B>>, limit: usize, told: &mut PlaneAnswer) {
+        let room = limit.saturating_sub(self.items.len());
+        for keyed in met.into_iter().take(room) {
+            self.add(keyed, told);
         }
     }
 

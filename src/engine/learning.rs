@@ -12,6 +12,7 @@ use super::apply::Arrival;
 use super::apply_logged::{Rules, apply_logged};
 use super::caller::Engine;
 use super::change_log::Waiting;
+use super::conflict::conflicts;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
 use super::outgoing::{Outgoing, SentPlane};
@@ -117,6 +118,7 @@ where
             landed: 0,
             in_sync: Some(false),
             moved: Moved::default(),
+            conflicts: Vec::new(),
         };
         let most = self.options.most_waiting;
         session.told_of_full &= session.is_full(most);
@@ -223,6 +225,9 @@ where
         self.look_for_a_twin(session, &arrivals);
         let inbound = self.fetch(arrivals).await;
         session.not_stored.extend(inbound.keys_not_stored());
+        let own = out.items.iter().map(|one| (&one.key, &one.item));
+        let met = conflicts(own, keys.iter().zip(&inbound.arrivals));
+        session.conflicts.extend(met);
         let mut unsure = Vec::new();
         for (arrival, key) in inbound.arrivals.iter().zip(&keys) {
             match inbound.whole(arrival) {

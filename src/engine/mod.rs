@@ -38,6 +38,7 @@ mod caller;
 mod carry;
 pub mod change_log;
 mod claims;
+pub mod conflict;
 mod differences;
 mod granted;
 mod greeting;

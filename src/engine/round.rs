@@ -4,9 +4,12 @@
 //! the answer's page, fetch its objects, persist how far both sides got. How far that is, is decided in
 //! [`Sweep::learn`]; the round only does things.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
@@ -14,6 +17,7 @@ use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
+use super::conflict::{Conflict, conflicts_of_records};
 use super::guards::{Guards, hear};
 use super::held::Held;
 use super::inbound::Inbound;
@@ -46,11 +50,15 @@ pub struct Report<B> {
     pub in_sync: Option<bool>,
     /// What it moved.
     pub moved: Moved,
+    /// Versions that met others which were written without knowing of them.
+    #[serde(skip)]
+    pub conflicts: Vec<Conflict<B>>,
 }
 
 impl<B> Report<B> {
     /// The same around another form of the bodies.
     pub fn map<J>(self, body: impl Fn(B) -> J) -> Report<J> {
+        let conflicts = self.conflicts.into_iter();
         let held = self.held.into_iter().map(|held| held.map(&body));
         Report {
             applied: self.applied,
@@ -60,6 +68,7 @@ impl<B> Report<B> {
             landed: self.landed,
             in_sync: self.in_sync,
             moved: self.moved,
+            conflicts: conflicts.map(|found| found.map(&body)).collect(),
         }
     }
 
@@ -113,15 +122,23 @@ where
         if keeps_logs(&self.side) {
             let mut session = self.session.take();
             let by_logs = self.round_by_logs(&mut session).await;
+            let conflicts = std::mem::take(&mut session.conflicts);
             self.session.replace(session);
             if let Some(report) = by_logs? {
-                return Ok(report);
+                return Ok(Report {
+                    conflicts,
+                    ..report
+                });
             }
         }
         let mut sweep = self.sweep.take();
         let result = self.round_in(&mut sweep).await;
+        let conflicts = std::mem::take(&mut sweep.conflicts);
         self.sweep.replace(sweep);
-        result
+        result.map(|report| Report {
+            conflicts,
+            ..report
+        })
     }
 
     /// A round that has nothing to do, while something is held that it did not try, tries that: an app that stops
@@ -202,13 +219,9 @@ where
             .iter()
             .any(|item| !advertised.covers(&item.hlc));
 
-        let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
-        let skew = self.options.max_clock_skew_ms;
-        let rules = (skew, &mut sweep.guards.nodes);
-        let arrivals = apply_all(&self.side, answer.items, rules, &mut guard).await;
-        warn_of_failed_rows(&self.side, &arrivals);
-        let inbound = self.fetch(arrivals).await;
-
+        let (inbound, gapped) = self.take_in(sweep, answer.items).await;
+        let met = conflicts_of_records(&outbound.shipped, &stored.peer, &inbound.arrivals);
+        sweep.conflicts.extend(met);
         sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
@@ -225,7 +238,7 @@ where
                 .map(|a| a.item.hlc.clone())
                 .collect(),
             taken_in: inbound.runs(),
-            gapped: guard.into_stopped(),
+            gapped,
             coverage: answer.coverage.clone(),
             shipped_after,
             began_ms,
@@ -273,8 +286,23 @@ where
             landed: landed(&outbound.shipped, answer.coverage.as_ref()),
             in_sync: None,
             moved: Moved::default(),
+            conflicts: Vec::new(),
         };
         Ok(Pass::Whole(report, inbound.fatal()))
+    }
+
+    /// Takes in the items of an answer, and fetches their objects. Also returns the nodes that the strict order stops.
+    async fn take_in(
+        &self,
+        sweep: &mut Sweep<S::Body>,
+        items: Vec<Item<S::Body>>,
+    ) -> (Inbound<S::Body>, HashSet<NodeId>) {
+        let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
+        let skew = self.options.max_clock_skew_ms;
+        let rules = (skew, &mut sweep.guards.nodes);
+        let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
+        warn_of_failed_rows(&self.side, &arrivals);
+        (self.fetch(arrivals).await, guard.into_stopped())
     }
 
     async fn read_state(&self, guards: &mut Guards) -> Result<Persisted> {

@@ -13,6 +13,7 @@ use crate::protocol::log::{Digest, Key, Stream};
 use crate::protocol::text::Text;
 
 use super::change_log::Waiting;
+use super::conflict::Conflict;
 use super::held::{Direction, Held};
 use super::node_ids::NodeIds;
 use super::pair::{Pair, Planes};
@@ -54,6 +55,8 @@ pub struct Session<B> {
     pub(super) peer: KnownPeer,
     /// What waits.
     pub(super) held: BTreeMap<(bool, Key), Held<B>>,
+    /// What met in the round that runs.
+    pub(super) conflicts: Vec<Conflict<B>>,
     /// What of it was tried since there was last nothing to do: each is tried once before that is said again.
     pub(super) tried: HashSet<(bool, Key)>,
     /// What both sides held when that was last compared: this side and the peer.
@@ -114,6 +117,7 @@ impl<B> Default for Session<B> {
         Self {
             peer: KnownPeer::Unknown,
             held: BTreeMap::new(),
+            conflicts: Vec::new(),
             tried: HashSet::new(),
             compared: None,
             explained: None,

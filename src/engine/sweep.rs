@@ -14,6 +14,7 @@ use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
+use super::conflict::Conflict;
 use super::guards::Guards;
 use super::held::{Direction, Held};
 use super::outbound::Unordered;
@@ -66,6 +67,8 @@ pub struct Sweep<B> {
     pub(super) offers_all: bool,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
+    /// What met in the round that runs.
+    pub(super) conflicts: Vec<Conflict<B>>,
     /// What a full pass over the records found.
     pub(super) backlog: Backlog<Text>,
     /// See there. They outlast the sweep.
@@ -94,6 +97,7 @@ impl<B> Default for Sweep<B> {
             follows: false,
             offers_all: false,
             held: Vec::new(),
+            conflicts: Vec::new(),
             backlog: Backlog::default(),
             guards: Guards::default(),
         }
@@ -152,7 +156,9 @@ impl<B> Sweep<B> {
         let unordered = std::mem::take(&mut self.unordered);
         let superseded = std::mem::take(&mut self.superseded).after();
         let guards = std::mem::take(&mut self.guards);
+        let conflicts = std::mem::take(&mut self.conflicts);
         *self = Self {
+            conflicts,
             superseded,
             unordered,
             offers_all,

@@ -10,6 +10,7 @@ use super::error::{to_js, warn};
 use super::runtime::{IntoJs, JsObject, kept, watch, write_data};
 use super::transport::Peer;
 use super::value::{Intrinsic, Persistent, Scope, Value, list};
+use crate::engine::conflict::Conflict;
 use crate::engine::held::{Held, said_code};
 use crate::engine::ports::Events;
 use crate::engine::progress::Progress;
@@ -115,7 +116,9 @@ impl Events for JsEvents {
 impl IntoJs for Report<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let held = list(scope, &self.held, write_held)?;
-        scope.helper(Intrinsic::ResultOf, &[write_data(scope, &self)?, held])
+        let conflicts = list(scope, &self.conflicts, write_conflict)?;
+        let report = write_data(scope, &self)?;
+        scope.helper(Intrinsic::ResultOf, &[report, held, conflicts])
     }
 }
 
@@ -164,6 +167,24 @@ fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
     })?;
     scope.set(result, "failed", failed)?;
     Ok(result)
+}
+
+fn write_conflict<'s>(scope: Scope<'s>, found: &Conflict<Body>) -> Result<Value<'s>> {
+    let is_record = found.kind.record_id().is_some();
+    let winner = if found.incoming_wins {
+        "incoming"
+    } else {
+        "local"
+    };
+    scope.object_of(&[
+        (
+            "kind",
+            scope.text(if is_record { "record" } else { "appRow" })?,
+        ),
+        ("local", found.local.clone().into_js(scope)?),
+        ("incoming", found.incoming.clone().into_js(scope)?),
+        ("winner", scope.text(winner)?),
+    ])
 }
 
 fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {

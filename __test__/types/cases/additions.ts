@@ -101,7 +101,14 @@ const options: SyncEngineOptions = {
   verifyContentHash: true,
   strictOrder: true,
 };
-const engine = createSyncEngine(options);
+const engine = createSyncEngine({
+  ...options,
+  onConflict: (local, incoming) => ({ ...local, mimeType: incoming.mimeType }),
+});
+engine.conflictNotifier.subscribe((event) => {
+  if (event.kind === "record") void event.local.id;
+  else void event.incoming.appId;
+});
 declare const called: ReconcileSignal;
 const reconciled: Promise<ReconcileResult> = engine.reconcile({
   objects: true,
