@@ -1901,6 +1901,345 @@ interface ChangeNotifier {
 declare function createChangeNotifier(): ChangeNotifier;
 
 /* ------------------------------------------------------------------------------------------------
+ * Loops
+ */
+
+/** What a {@link SyncLoop} needs of an engine; each that {@link createSyncEngine} makes is one. */
+interface SyncLoopEngine {
+  /**
+   * One round. `signal` is aborted if the loop, or the channel, is stopped with `abort`; an engine that does not heed
+   * it is waited for.
+   */
+  exchange(options: { readonly signal: LoopSignal }): Promise<ExchangeResult>;
+  /** Is subscribed to: what it tells, as of {@link SyncLoopOptions.changes}, causes a round of this channel alone. */
+  readonly changeNotifier?: SyncLoopChanges;
+}
+
+/** What a {@link SyncLoop} needs of a {@link ChangeNotifier}. */
+interface SyncLoopChanges {
+  /** Returns the function that unsubscribes. */
+  subscribe(listener: ChangeListener): () => void;
+}
+
+/** How long a channel waits after failures in a row. */
+interface SyncLoopBackoff {
+  /** After the first failure, in milliseconds. 1000 by default. */
+  readonly firstMs?: number;
+  /** At most, in milliseconds: from `firstMs`. 300,000 by default, or `firstMs` if that is more. */
+  readonly mostMs?: number;
+  /** How many times as long after each further failure: from 1. 2 by default. */
+  readonly factor?: number;
+  /**
+   * The part of the wait that chance may take away: from 0 to 1. 0.5 by default, so that a wait is between a half and all
+   * of what it is without jitter, and devices that failed together do not come back together.
+   */
+  readonly jitter?: number;
+}
+
+/** Timers and the time, for tests. */
+interface SyncLoopClock {
+  /** The time in milliseconds since the Unix epoch. It is only shown: the timers alone decide when a round begins. */
+  now(): number;
+  /** As that of the language's runtimes. `delayMs` is at most 2,147,483,647. */
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  /** Given what `setTimeout` returned; also of a timer that has fired. */
+  clearTimeout(timer: any): void;
+  /** A number from 0 to, not including, 1 for the jitter. `Math.random` by default. */
+  random?(): number;
+}
+
+/** A stream of news, for {@link SyncLoopOptions.events}. */
+type SyncLoopNews = AsyncIterable<unknown>;
+
+/** Options of {@link createSyncLoop}. */
+interface SyncLoopOptions {
+  /**
+   * How long after a round the next one begins if nothing asks for one before, in milliseconds. 30,000 by default;
+   * `null` or `Infinity` for rounds that something asked for alone.
+   */
+  readonly intervalMs?: number | null;
+  /**
+   * How long it must be quiet after a change before a round begins, in milliseconds: from 0. 300 by default. A steady
+   * stream of changes is waited for at most ten times as long.
+   */
+  readonly debounceMs?: number;
+  /** How long to wait after failures. */
+  readonly backoff?: SyncLoopBackoff;
+  /**
+   * Hears of each round that failed, with the very object that `exchange()` rejected with; and, with `null` as the
+   * `channel`, of each stream of `events` that did. `attempt` is 1 for the first failure in a row.
+   *
+   * If it returns `"retry"`, or a promise of it, the round is tried again at once, as after credentials were renewed:
+   * once among failures in a row. After anything else the backoff begins. No round of the channel begins before it has
+   * returned, or its promise has settled, but for `kick()`. What it throws, or rejects with, is a warning on the `console`. Without it the first
+   * failure in a row is one.
+   */
+  readonly onError?: (error: unknown, failure: SyncLoopFailure) => unknown;
+  /** A listener from the beginning on, as one of {@link SyncLoop.subscribe}. */
+  readonly onEvent?: (event: SyncLoopEvent) => void;
+  /**
+   * Where changes are told once they are committed: a {@link ChangeNotifier}, or several. A `local-change-recorded` or
+   * `remote-update-available` causes a round, see `debounceMs`: of the channel that `originAppId` names, or of all if no
+   * channel has that name. The `changeNotifier` of each engine is heard without being named here.
+   */
+  readonly changes?: SyncLoopChanges | readonly SyncLoopChanges[];
+  /**
+   * News of the server, such as the events of its `GET /events`: each item, whatever it is, causes a round at once. One
+   * that is an object whose `channel` names a channel does so of that channel, any other of all.
+   *
+   * A function is called when the loop starts, and with a backoff whenever its stream has ended or failed. Its signal is
+   * aborted by `pause()` and `stop()`. An iterable that is none is read once, also while the loop is paused.
+   *
+   * @example
+   * async function* events(signal) {
+   *   const response = await fetch(`${baseUrl}/events`, { headers, signal });
+   *   if (!response.ok) throw new Error(`no events: ${response.status}`);
+   *   for await (const text of response.body.pipeThrough(new TextDecoderStream()))
+   *     if (text.includes("event:")) yield text; // and not the comments in between
+   * }
+   */
+  readonly events?: SyncLoopNews | ((signal: LoopSignal) => SyncLoopNews | Promise<SyncLoopNews>);
+  /** Timers and the time. Those of the runtime by default. */
+  readonly clock?: SyncLoopClock;
+  /** Whether the loop begins by itself. `true` by default; with `false` it waits for `start()`. */
+  readonly autoStart?: boolean;
+  /**
+   * Whether its timers let the process end. `false` by default: a loop that runs keeps the process alive until
+   * `pause()` or `stop()`.
+   */
+  readonly unref?: boolean;
+}
+
+/** What failed, for `onError` of a {@link SyncLoop}. */
+interface SyncLoopFailure {
+  /** The channel; `null` where it is the stream of `events` that failed. */
+  readonly channel: string | null;
+  /** Which failure in a row it is, from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * What a channel does.
+ *
+ * - `idle`: the loop has not started, or has this very moment and the first round is about to begin.
+ * - `running`: a round runs, or the next one of several begins at once.
+ * - `waiting`: all is done, until the interval is over or something asks for a round.
+ * - `backoff`: the last round failed, and the next one waits, or `onError` has not settled.
+ * - `paused`: the loop is paused, and no round runs.
+ * - `stopped`: the loop was stopped or the channel removed, and no round runs.
+ */
+type SyncLoopState = "idle" | "running" | "waiting" | "backoff" | "paused" | "stopped";
+
+/** What a round came to, as it can be written as JSON. */
+interface SyncLoopResult {
+  /** As in {@link ExchangeResult.applied}. */
+  readonly applied: number;
+  /** As in {@link ExchangeResult.shipped}. */
+  readonly shipped: number;
+  /** As in {@link ExchangeResult.hasMore}. */
+  readonly hasMore: boolean;
+  /** As in {@link ExchangeResult.inSync}. */
+  readonly inSync?: boolean;
+  /** What is held, without the items themselves and their errors: an empty array where nothing is. */
+  readonly held: readonly Pick<
+    HeldItem,
+    "nodeId" | "direction" | "kind" | "id" | "timestamp" | "key" | "code" | "reason"
+  >[];
+}
+
+/** How a channel of a loop stands. All of it but `lastError` can be written as JSON. */
+interface SyncLoopChannelStatus {
+  /** What it does. */
+  readonly state: SyncLoopState;
+  /** When a round succeeded last, in milliseconds since the Unix epoch; `null` if none did. */
+  readonly lastSuccessMs: number | null;
+  /** What the last round failed with, the very object; `null` once one has succeeded. */
+  readonly lastError: unknown;
+  /** How many rounds in a row failed, since the last `kick()`. */
+  readonly attempts: number;
+  /**
+   * When the next round begins, in milliseconds since the Unix epoch, as far as is known now; `null` while one runs, if
+   * only being asked begins one, while `onError` has not settled, and if the loop does not run.
+   */
+  readonly nextRoundMs: number | null;
+  /** What the last round that succeeded came to; `null` if none did. */
+  readonly lastResult: SyncLoopResult | null;
+}
+
+/** How a loop stands. */
+interface SyncLoopStatus {
+  /**
+   * Of the loop: `idle`, `paused` or `stopped` as it was told to be, at once; else `running` if a channel is, or
+   * `backoff` or `idle` if one is, or `waiting`.
+   */
+  readonly state: SyncLoopState;
+  /** By the name of the channel. One that is removed is there until its last round has ended. */
+  readonly channels: { readonly [channel: string]: SyncLoopChannelStatus };
+}
+
+/** A round of a {@link SyncLoop} begins. */
+interface SyncLoopRoundBegan {
+  /** What happened. */
+  readonly eventType: "round-began";
+  /** The channel. */
+  readonly channel: string;
+  /** 1, or one more than how many rounds in a row failed before. */
+  readonly attempt: number;
+}
+
+/** A round of a {@link SyncLoop} has succeeded. */
+interface SyncLoopRoundEnded {
+  /** What happened. */
+  readonly eventType: "round-ended";
+  /** The channel. */
+  readonly channel: string;
+  /** What `exchange()` resolved to. */
+  readonly result: ExchangeResult;
+}
+
+/** A round of a {@link SyncLoop} has failed, or was called off. */
+interface SyncLoopRoundFailed {
+  /** What happened. */
+  readonly eventType: "round-failed";
+  /** The channel. */
+  readonly channel: string;
+  /** What `exchange()` rejected with, the very object. */
+  readonly error: unknown;
+  /** Which failure in a row it is, from 1. */
+  readonly attempt: number;
+  /** Whether it was called off by `abort` and is no failure: `onError` does not hear of it. */
+  readonly aborted: boolean;
+}
+
+/** A channel of a {@link SyncLoop} does something else now, or waits in a backoff for another time. */
+interface SyncLoopStateChanged {
+  /** What happened. */
+  readonly eventType: "state-changed";
+  /** The channel. */
+  readonly channel: string;
+  /** What it does now. */
+  readonly state: SyncLoopState;
+  /** What it did before. */
+  readonly previous: SyncLoopState;
+  /** As in {@link SyncLoopChannelStatus.nextRoundMs}. */
+  readonly nextRoundMs: number | null;
+}
+
+/** The first item of a stream of `events` has come. */
+interface SyncLoopNewsBegan {
+  /** What happened. */
+  readonly eventType: "news-began";
+}
+
+/** A stream of `events` has ended or failed. One of a function is opened again after a backoff. */
+interface SyncLoopNewsEnded {
+  /** What happened. */
+  readonly eventType: "news-ended";
+  /** What it failed with, the very object; `null` if it ended. */
+  readonly error: unknown;
+  /** Which stream in a row it is that ended before anything came, from 1. */
+  readonly attempt: number;
+}
+
+/** What a {@link SyncLoop} tells its listeners. */
+type SyncLoopEvent =
+  | SyncLoopRoundBegan
+  | SyncLoopRoundEnded
+  | SyncLoopRoundFailed
+  | SyncLoopStateChanged
+  | SyncLoopNewsBegan
+  | SyncLoopNewsEnded;
+
+/** How a {@link SyncLoop}, or a channel of it, ends. */
+interface SyncLoopEnd {
+  /** Whether the rounds that run are called off by their `signal`. `false` by default: they are waited for. */
+  readonly abort?: boolean;
+}
+
+/**
+ * Decides when engines exchange. Its functions need no `this`.
+ *
+ * Each throws, or rejects with, `LOOP_STOPPED` after `stop()`, but for `stop` and `status`, and with `INVALID_ARGUMENT`
+ * if it is called with something else than it takes, such as the name of a channel that it does not have.
+ */
+interface SyncLoop {
+  /** Begins, with a round of each channel at once. If the loop runs nothing happens; if it is paused, as `resume()`. */
+  start(): void;
+  /**
+   * Begins no more rounds, also of those that have more to do, until `resume()`. Resolves once none runs.
+   */
+  pause(): Promise<void>;
+  /** Goes on, with a round of each channel at once; one that is in a backoff waits for what is left of it. */
+  resume(): void;
+  /**
+   * Ends the loop for good. Resolves once no round runs; what `onError` does, and streams of `events`, are not waited
+   * for. May be called again, with `abort` if waiting takes too long.
+   */
+  stop(how?: SyncLoopEnd): Promise<void>;
+  /**
+   * Asks for a round at once: of a channel, or of all. While one runs it is one more after it, however often it is asked
+   * for. A backoff is waited for, and a pause.
+   */
+  nudge(channel?: string): void;
+  /**
+   * As `nudge`, and ends the backoff: there is a new token, or the network is back. Failures are counted anew, and
+   * without a channel a stream of `events` is opened again at once too.
+   */
+  kick(channel?: string): void;
+  /** Adds a channel; if the loop runs, its first round begins at once. */
+  add(channel: string, engine: SyncLoopEngine): void;
+  /** Removes a channel. Resolves once no round of it runs; its name is free then. */
+  remove(channel: string, how?: SyncLoopEnd): Promise<void>;
+  /** How all channels stand. */
+  status(): SyncLoopStatus;
+  /**
+   * Calls the listener with each event, in the order of subscription. Returns the function that unsubscribes. What a
+   * listener throws is a warning on the `console` and goes no further.
+   */
+  subscribe(listener: (event: SyncLoopEvent) => void): () => void;
+}
+
+/**
+ * Makes a loop that decides when engines exchange: every `intervalMs`; once changes are quiet (`changes`, and the
+ * `changeNotifier` of each engine); at once after news of the server (`events`) and after `nudge()`; and after a backoff
+ * if a round failed. A round that has more to do (`hasMore`) is followed by the next at once. Channels run beside each
+ * other; of one channel never two rounds at once. Held items are no failure.
+ *
+ * It begins by itself unless `autoStart` is `false`, and keeps the process alive unless `unref` is `true`.
+ *
+ * A round is never a part of the transaction in which it was asked for, and sees what is committed: tell of changes once
+ * the transaction has ended.
+ *
+ * @example
+ * const loop = createSyncLoop(engine, {
+ *   changes: notifier, // the app emits `local-change-recorded` after it has written
+ *   onError: async (error, { attempt }) => {
+ *     if (error.status !== 401) return console.warn(`sync failed ${attempt} times`, error);
+ *     await renewToken();
+ *     return "retry";
+ *   },
+ * });
+ * loop.subscribe((event) => {
+ *   if (event.eventType === "state-changed") show(event.state, event.nextRoundMs);
+ * });
+ * addEventListener("online", () => loop.kick());
+ * // and in the end
+ * await loop.stop();
+ *
+ * @param engines an engine, whose channel is `"default"`; or engines by the names of their channels: an object, a `Map`,
+ * or an array, whose channels are `"0"`, `"1"` and so on. More may be added later.
+ * @throws `INVALID_ARGUMENT` if there is no engine in a place of one, and if an option has a wrong type or is unknown.
+ */
+declare function createSyncLoop(
+  engines:
+    | SyncLoopEngine
+    | readonly SyncLoopEngine[]
+    | ReadonlyMap<string, SyncLoopEngine>
+    | { readonly [channel: string]: SyncLoopEngine },
+  options?: SyncLoopOptions,
+): SyncLoop;
+
+/* ------------------------------------------------------------------------------------------------
  * Timestamps and clocks
  *
  * A timestamp that is none (a number that is no non-negative safe integer, a nodeId that is no string)
@@ -2249,6 +2588,7 @@ interface ErrorReport {
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
  * | `FORBIDDEN` | Whoever let the caller in did not allow it this item or file; see the answer of `authorize` there. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
+ * | `LOOP_STOPPED` | The loop was used after `stop()`. Make a new one. |
  * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
  */
@@ -2280,6 +2620,7 @@ type ErrorCode =
   | "UNKNOWN_APP"
   | "FORBIDDEN"
   | "APP_ERROR"
+  | "LOOP_STOPPED"
   | "BINARY_NOT_FOUND"
   | "INTERNAL_ERROR"
   | (string & {});
@@ -2313,6 +2654,8 @@ type PeerObjectStorageAdapter = import("@starkeep/storage-adapter").ObjectStorag
 type NodeDatabaseSync = import("node:sqlite").DatabaseSync;
 // @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
 type PlatformFetch = typeof globalThis.fetch;
+// @ts-ignore `any` where neither the types of Node.js nor those of the browser are there
+type PlatformAbortSignal = InstanceType<typeof globalThis.AbortSignal>;
 // @ts-ignore `any` where @types/node is not installed
 type NodeIncomingMessage = import("node:http").IncomingMessage;
 // @ts-ignore `any` where @types/node is not installed
@@ -2535,6 +2878,9 @@ interface OwnDatabaseSync {
 
 type DatabaseSync = Installed<NodeDatabaseSync, OwnDatabaseSync>;
 
+/** An `AbortSignal`, where its type is known. */
+type LoopSignal = Installed<PlatformAbortSignal, ReconcileSignal>;
+
 /** What is used of an `IncomingMessage` where the types of Node.js are not installed. */
 interface OwnIncomingMessage {
   readonly method?: string;
@@ -2701,6 +3047,26 @@ export {
   SyncError,
   type SyncExchangeRequest,
   type SyncExchangeResponse,
+  type SyncLoop,
+  type SyncLoopBackoff,
+  type SyncLoopChanges,
+  type SyncLoopChannelStatus,
+  type SyncLoopClock,
+  type SyncLoopEnd,
+  type SyncLoopEngine,
+  type SyncLoopEvent,
+  type SyncLoopFailure,
+  type SyncLoopNews,
+  type SyncLoopNewsBegan,
+  type SyncLoopNewsEnded,
+  type SyncLoopOptions,
+  type SyncLoopResult,
+  type SyncLoopRoundBegan,
+  type SyncLoopRoundEnded,
+  type SyncLoopRoundFailed,
+  type SyncLoopState,
+  type SyncLoopStateChanged,
+  type SyncLoopStatus,
   type SyncStateStore,
   type SyncTransport,
   type UnreferencedAppRows,
@@ -2727,6 +3093,7 @@ export {
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
+  createSyncLoop,
   deserializeHLC,
   findUnreferencedObjects,
   isStarkeepError,

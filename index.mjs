@@ -22,6 +22,7 @@ export const {
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
+  createSyncLoop,
   deserializeHLC,
   findUnreferencedObjects,
   isStarkeepError,

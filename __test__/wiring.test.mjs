@@ -119,6 +119,7 @@ const REFUSING = {
     sync.createSqliteAppRows({ path: join(folderFor(t), "rows.db"), ...more }),
   createSqliteDatabaseAdapter: (t, more) =>
     sync.createSqliteDatabaseAdapter({ path: ":memory:", ...more }),
+  createSyncLoop: (t, more) => sync.createSyncLoop({}, { autoStart: false, ...more }),
   withSqliteAppRows: (t, more) => sync.withSqliteAppRows({ db: database(), ...more }),
   withSqliteDelta: (t, more) => sync.withSqliteDelta(memoryDatabase(), { db: database(), ...more }),
 };

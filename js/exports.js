@@ -10,6 +10,7 @@ const { createFiles } = require("./files.js");
 const { createHousekeeping } = require("./housekeeping/unreferenced.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { binary } = require("./loader.js");
+const { createLoops } = require("./loop/index.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
 const { resultOf } = require("./result.js");
@@ -19,7 +20,7 @@ const { sqliteDelta } = require("./sqlite/index.js");
 const { logOf } = require("./sqlite/log.js");
 const { stateOver } = require("./sqlite/state.js");
 const { createStores } = require("./stores.js");
-const { createTransactions } = require("./transactions.js");
+const { createApart, createTransactions } = require("./transactions.js");
 const { createWatermarks } = require("./watermarks.js");
 
 /** The console of where this code runs, not of where the binary was loaded: a test runner may have one for each file. */
@@ -89,6 +90,7 @@ exports.exportsWith = function exportsWith(peer) {
     fault,
   );
   const findUnreferencedObjects = createHousekeeping({ ...js, nativeOf: brands.nativeOf }, fault);
+  const loopEvents = () => notifierOf("a listener of a sync loop", "loop.subscribe(listener)");
   return {
     StarkeepError,
     SyncError,
@@ -117,6 +119,10 @@ exports.exportsWith = function exportsWith(peer) {
       read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),
     ),
     ...factory("createSyncEngine", (read) => engineAround(createSyncEngine(read), read)),
+    createSyncLoop: createLoops(
+      { mustBe, warn, createNotifier: loopEvents, createApart, read: options.read },
+      fault,
+    ),
     ...sqliteDelta({ ...js, checkOptions: options.checkNames }, fault),
   };
 };

@@ -5,7 +5,7 @@
  *
  * An option that is misspelt is one that is not given: a server without its `authorize` is open. Apps of 0.1 may
  * pass what 0.1 ignored, so its functions only warn of names that they do not know. `__test__/wiring.test.mjs` holds
- * the table against `index.d.ts`. Defaults are the native side's.
+ * the table against `index.d.ts`. Defaults are the native side's, and those of a loop are in `js/loop`.
  */
 
 const { authorizer, isTexts } = require("./authorize.js");
@@ -13,6 +13,7 @@ const { isPromise } = require("./describe.js");
 const { housekeeping } = require("./housekeeping/options.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
+const { loopOptions } = require("./loop/options.js");
 const { TLS, pem, tls } = require("./tls.js");
 const { isWellFormed } = require("./well-formed.js");
 
@@ -230,7 +231,9 @@ const warning = (known) => ({ known, refuses: false });
 
 const signal = optional("an AbortSignal", isSignal, true);
 
-/** What functions are called with that make nothing, and options that are options themselves. */
+const { loop, backoff, ending } = loopOptions({ optional, flag, callback, timeOrNull });
+
+/** What functions are called with that make nothing, those of the package's objects, and options in options. */
 const CALLS = {
   exchange: warning({
     signal: optional("an AbortSignal", isSignal, true),
@@ -246,6 +249,9 @@ const CALLS = {
     objects: flag,
   }),
   [TLS]: refusing({ cert: pem, key: pem }),
+  [backoff[0]]: refusing(backoff[1]),
+  remove: refusing(ending),
+  stop: refusing(ending),
 };
 
 const OPTIONS = {
@@ -339,6 +345,7 @@ const OPTIONS = {
     maxClockSkewMs: skew,
     onConflict: callback,
   }),
+  createSyncLoop: refusing(loop),
   withSqliteAppRows: refusing({ db: any, namespaces: any }),
   withSqliteDelta: refusing({ db: any, table: any, apply: any }),
 };

@@ -29,4 +29,14 @@ function createTransactions() {
   };
 }
 
-exports.createTransactions = createTransactions;
+/**
+ * Calls functions in the asynchronous context that holds now: what a call within a transaction gives rise to later is no
+ * part of the transaction.
+ */
+function createApart() {
+  const { AsyncResource } = load("node:async_hooks");
+  const now = new AsyncResource("StarkeepSyncLoop");
+  return (work) => now.runInAsyncScope(work);
+}
+
+module.exports = { createApart, createTransactions };

@@ -95,6 +95,11 @@ export const engine = sync.createSyncEngine({
   syncState: sync.createSqliteSyncStateStore({ db: appDatabase }),
 });
 
+export const loop = sync.createSyncLoop(engine, {
+  events: (signal) => (signal.aborted ? none() : none()),
+});
+async function* none() {}
+
 // What an app that emits declarations exports has to have a name.
 export const emitted = {
   clock,

@@ -49,6 +49,22 @@ sync.createHttpSyncServer({
   ...stores,
   databaseAdapter: { ...own, queryUnseen: async () => ({ records: [], hasMore: false }) },
 });
+// The signal of a loop is what a fetch takes.
+async function* news(signal: AbortSignal) {
+  const { body } = await fetch("https://cloud.example/events", { signal });
+  if (body !== null) for await (const piece of body) yield piece;
+}
+const looped: sync.SyncLoopEngine = {
+  async exchange({ signal }) {
+    signal.throwIfAborted();
+    return quiet;
+  },
+};
+sync.createSyncLoop(looped, {
+  events: news,
+  clock: { now: Date.now, setTimeout, clearTimeout },
+});
+declare const quiet: sync.ExchangeResult;
 createServer(async (req, res) => {
   if (!(await handler(req, res))) res.writeHead(404).end();
 });
