@@ -3,6 +3,7 @@
  *
  *   npm run bench -- [--engine SPECIFIER]… [--only NAME]… [--json FILE] [--svg FILE] [--markdown FILE]
  *     [--runs N] [--quick]
+ *   npm run bench -- --peers …: beside other packages and programs, see beside-peers.mjs
  *
  * The reference engine and this package always take part; `--engine` adds any module with the exports
  * of version 0.1.0. Absolute times belong to the machine and the moment: what counts are the ratios
@@ -27,7 +28,8 @@ const USAGE = `usage: npm run bench -- [options]
   --markdown FILE     write the table of this package beside the reference
   --runs N            runs per engine and workload, 5 by default
   --quick             small data: shows that everything works, its figures are no evidence
-  --list              name the workloads and what they have to reach`;
+  --list              name the workloads and what they have to reach
+  --peers             beside other packages and programs instead; --peers --help has its options`;
 
 function readOptions() {
   const { values } = parseArgs({
@@ -116,7 +118,8 @@ function reportFailures(results) {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-try {
+async function main() {
+  if (process.argv.includes("--peers")) return import("./beside-peers.mjs");
   const options = readOptions();
   if (options.help) console.log(USAGE);
   else if (options.list) {
@@ -124,6 +127,10 @@ try {
   } else {
     reportFailures(await run(options));
   }
+}
+
+try {
+  await main();
 } catch (error) {
   console.error(/** @type {any} */ (error)?.message ?? error);
   process.exitCode = 2;

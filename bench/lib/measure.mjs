@@ -7,28 +7,17 @@
  * @typedef {{ label: string, role: Engine["role"], runs?: number[], unavailable?: string, failed?: string }} Outcome
  */
 import { fork } from "node:child_process";
-import { rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sqliteMissing } from "../adapters/index.mjs";
+import { rotated } from "./stats.mjs";
+import { inTemporaryFolder } from "./temporary.mjs";
 
 const CHILD = fileURLToPath(new URL("./child.mjs", import.meta.url));
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
-
-/** @type {Set<string>} */
-const dirsInUse = new Set();
-for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
-  process.once(signal, () => {
-    for (const dir of dirsInUse) rmSync(dir, { recursive: true, force: true });
-    process.exit(1);
-  });
-}
 
 /**
  * @param {Workload} workload
@@ -76,29 +65,14 @@ function startOf(workload, engine) {
 }
 
 /**
- * Another engine begins in each run, so that none always follows the same one.
- *
- * @template T
- * @param {T[]} list
- * @param {number} by
- * @returns {T[]}
- */
-function rotated(list, by) {
-  const first = by % list.length;
-  return [...list.slice(first), ...list.slice(0, first)];
-}
-
-/**
  * Fresh data, the timed part, and the proof that the outcome is right.
  *
  * @param {Workload} workload
  * @param {Engine} engine
  * @param {any} size
  */
-async function measureOnce(workload, engine, size) {
-  const dir = await mkdtemp(join(tmpdir(), "sync-engine-bench-"));
-  dirsInUse.add(dir);
-  try {
+function measureOnce(workload, engine, size) {
+  return inTemporaryFolder(async (dir) => {
     const state = await workload.setup(engine, size, dir);
     try {
       collectGarbage();
@@ -111,10 +85,7 @@ async function measureOnce(workload, engine, size) {
     } finally {
       await workload.close?.(state);
     }
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-    dirsInUse.delete(dir);
-  }
+  });
 }
 
 /**

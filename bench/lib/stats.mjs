@@ -31,3 +31,16 @@ export function ratioTo(baseline, summary) {
   const quotients = summary.runs.map((value, run) => baseline.runs[run] / value);
   return { ratio: baseline.median / summary.median, least: Math.min(...quotients), most: Math.max(...quotients) };
 }
+
+/**
+ * Another one begins in each run, so that none always follows the same one.
+ *
+ * @template T
+ * @param {T[]} list
+ * @param {number} by
+ * @returns {T[]}
+ */
+export function rotated(list, by) {
+  const first = by % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
+}
