@@ -78,6 +78,13 @@ interface SyncEngineOptions {
     local: AnyRecord,
     incoming: AnyRecord,
   ) => AnyRecord | null | undefined | Promise<AnyRecord | null | undefined>;
+  /**
+   * Says what there is to say in lines, in place of the `console`; see {@link SyncLogger}. An engine says a line for each
+   * round that moved something (`info`) or failed (`error`), for quiet ones (`debug`), and its warnings.
+   */
+  readonly logger?: SyncLogger;
+  /** From which level on lines are said to `logger`. `"info"` by default. */
+  readonly logLevel?: SyncLogLevel;
   /** How many objects are moved at the same time: an integer from 1. 8 by default. */
   readonly blobConcurrency?: number;
   /**
@@ -363,6 +370,27 @@ interface WaitingItem {
   readonly sinceMs: number;
   /** After how many rounds it waited. */
   readonly attempts: number;
+}
+
+/** From which level on a {@link SyncLogger} hears. */
+type SyncLogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/**
+ * A logger, in the shape of `console` and of pino. Each line is a text without line breaks; with the level `"debug"` the
+ * stack of an error follows it. A warning that was said is not said again within an hour. What a logger throws is lost.
+ *
+ * @example
+ * const engine = createSyncEngine({ ...adapters, logger: pino(), logLevel: "debug" });
+ */
+interface SyncLogger {
+  /** A quiet round. */
+  debug(line: string): void;
+  /** A round that moved something. */
+  info(line: string): void;
+  /** What waits, and what an app should know. */
+  warn(line: string): void;
+  /** A round that failed. */
+  error(line: string): void;
 }
 
 /** What is needed of an `AbortSignal`. */
@@ -995,6 +1023,13 @@ interface InProcessTransportOptions {
    * 24 hours by default; `null` for no limit. An item beyond it is not taken in.
    */
   readonly maxClockSkewMs?: number | null;
+  /**
+   * Says what there is to say in lines, in place of the `console`; see {@link SyncLogger}. An answering side says its
+   * warnings.
+   */
+  readonly logger?: SyncLogger;
+  /** From which level on lines are said to `logger`. `"info"` by default. */
+  readonly logLevel?: SyncLogLevel;
 }
 
 /**
@@ -1208,6 +1243,13 @@ interface HttpSyncChannelOptions<Request> {
    * 24 hours by default; `null` for no limit. An item beyond it is not taken in.
    */
   readonly maxClockSkewMs?: number | null;
+  /**
+   * Says what there is to say in lines, in place of the `console`; see {@link SyncLogger}. An answering side says its
+   * warnings.
+   */
+  readonly logger?: SyncLogger;
+  /** From which level on lines are said to `logger`. `"info"` by default. */
+  readonly logLevel?: SyncLogLevel;
   /**
    * Whether a request is let in, and what its caller may do: `true` for everything. `false` is answered 401; whatever
    * it throws, and any other answer, 500. It is asked for every route but `/health`, before the body is read, and
@@ -3027,6 +3069,8 @@ export {
   type ScanSincePage,
   type StatusOptions,
   type SyncFailure,
+  type SyncLogLevel,
+  type SyncLogger,
   type SyncStatus,
   type WaitingItem,
   type SeenObjects,

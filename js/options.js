@@ -11,6 +11,7 @@
 const { authorizer, isTexts } = require("./authorize.js");
 const { isPromise } = require("./describe.js");
 const { housekeeping } = require("./housekeeping/options.js");
+const { LEVELS, createLogger } = require("./engine/logger.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
 const { loopOptions } = require("./loop/options.js");
@@ -120,6 +121,19 @@ const rows = (lists) =>
     return { namespaces: kind(must, `${option}.namespaces`, namespaces), applier };
   });
 
+/** A logger, with the level from which on it hears: the function that warnings go to, which holds the others too. */
+function logging(must, option, value, { logLevel }) {
+  if (isNullish(value)) return undefined;
+  called("debug", "info", "warn", "error")(must, option, value);
+  const logger = createLogger(value, logLevel ?? undefined);
+  return Object.assign((message, error) => logger.warn(message, error), logger);
+}
+const isLevel = (value) => LEVELS.includes(value);
+const LOGGING = {
+  logger: logging,
+  logLevel: optional(`one of ${LEVELS.join(", ")}`, isLevel),
+};
+
 /** The answering side: over stores, or over the app's own `transport`, which needs none of them. */
 function answering({ transport, databaseAdapter, lists }) {
   const own = (kind) => (must, option, value, options) =>
@@ -131,6 +145,7 @@ function answering({ transport, databaseAdapter, lists }) {
     appSyncableSource: own(rows(lists)),
     clock: own(calledLater),
     maxClockSkewMs: own(skew),
+    ...LOGGING,
   };
 }
 
@@ -309,6 +324,7 @@ const OPTIONS = {
     clock: calledLater,
     objectStorage: any,
     maxClockSkewMs: skew,
+    ...LOGGING,
   }),
   createSqliteAppRows: refusing(SQLITE),
   createSqliteDatabaseAdapter: refusing({ ...SQLITE, transactionTimeoutMs: timeOrNull }),
@@ -344,6 +360,7 @@ const OPTIONS = {
     strictOrder: flag,
     maxClockSkewMs: skew,
     onConflict: callback,
+    ...LOGGING,
   }),
   createSyncLoop: refusing(loop),
   withSqliteAppRows: refusing({ db: any, namespaces: any }),

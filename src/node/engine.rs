@@ -24,7 +24,7 @@ use crate::polling::Turns;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::{Holder, ObjectStore, StateStore};
 
-/// `createSyncEngine(options)`: the native half of the engine that `js/engine.js` makes.
+/// `createSyncEngine(options)`: the native half of the engine that `js/engine` makes.
 pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let notifier = scope.helper(Intrinsic::CreateNotifier, &[])?;

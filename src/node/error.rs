@@ -9,7 +9,6 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
-use crate::engine::ports::Log;
 use crate::error::{Error, ErrorKind, Network, Result, one_line};
 
 /// The error as JavaScript sees it.
@@ -84,16 +83,6 @@ fn say(env: &Rc<Env>, how: Intrinsic, message: &str, error: Option<&Error>) {
         }
         scope.helper(how, &words).map(drop)
     });
-}
-
-/// Warnings go to the app's `console`.
-#[derive(Clone)]
-pub struct Console(pub Rc<Env>);
-
-impl Log for Console {
-    fn warn(&self, message: &str, error: Option<&Error>) {
-        warn(&self.0, message, error);
-    }
 }
 
 /// An argument or option that cannot be used.

@@ -9,6 +9,7 @@
 
 mod adapters;
 mod clock;
+mod console;
 mod convert;
 mod engine;
 mod error;

@@ -65,7 +65,7 @@ impl Events for JsEvents {
         Ok(())
     }
 
-    /// The function of `js/reconcile.js` catches what a listener throws.
+    /// The function of `js/engine/watched.js` catches what a listener throws.
     fn progressed(&self, progress: Progress) {
         let Some(listener) = self.listening.borrow().listener.clone() else {
             return;

@@ -11,8 +11,8 @@ use super::state::JsState;
 use crate::engine::ports::Side;
 use crate::error::Result;
 use crate::node::clock::JsClock;
+use crate::node::console::Console;
 use crate::node::convert::Body;
-use crate::node::error::Console;
 use crate::node::options::Options;
 use crate::node::value::Env;
 use crate::store::ports::{Chosen, Port};
@@ -71,7 +71,7 @@ impl NodeSide {
             records,
             rows,
             clock: JsClock(options.object("clock")?),
-            log: Console(Rc::clone(env)),
+            log: Console::of(options, env)?,
         })
     }
 
@@ -126,7 +126,7 @@ fn store_of_rows(rows: &JsRows) -> Result<Option<Arc<dyn AppRowStore>>> {
 /// What the option `syncState` is.
 pub fn state(options: &Options<'_>, env: &Rc<Env>) -> Result<Option<AnyState>> {
     let state = options.object_if_given("syncState")?;
-    let console = Console(Rc::clone(env));
+    let console = Console::of(options, env)?;
     Ok(state.map(|state| {
         let js = JsState(state, console.clone());
         Chosen::new(OffThread(Rc::clone(env)), js, console)

@@ -2,8 +2,8 @@
 
 use crate::engine::ports::State;
 use crate::error::Result;
+use crate::node::console::Console;
 use crate::node::convert::read_watermarks;
-use crate::node::error::Console;
 use crate::node::runtime::{JsObject, Made, stringify, write_data};
 use crate::node::value::{Scope, Value};
 use crate::protocol::log::LogPositions;

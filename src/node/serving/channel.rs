@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::ports::Stat;
+use crate::engine::ports::{Log as _, Stat};
 use crate::error::{Error, Result};
 use crate::joint::across::{self, Across, Around, LocalChannel, Warnings};
 use crate::joint::serving::StoreAnswers;
 use crate::joint::tasks::TaskQueue;
 use crate::node::adapters::{JsBlobs, store_of};
+use crate::node::console::Console;
 use crate::node::convert::Body;
-use crate::node::error::{invalid, warn};
+use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{await_js, write_data};
 use crate::node::transport::{InProcess, Peer};
@@ -33,6 +34,7 @@ pub struct JsChannel {
     heard: Option<Persistent>,
     grant: Arc<Grant>,
     limits: ChannelLimits,
+    log: Console,
     env: Rc<Env>,
 }
 
@@ -60,6 +62,7 @@ impl JsChannel {
                 None => Arc::default(),
             },
             limits: ChannelLimits::read(|name, default| options.count(name, default))?,
+            log: Console::of(options, env)?,
             env: Rc::clone(env),
         })
     }
@@ -156,7 +159,7 @@ impl LocalChannel for JsChannel {
     }
 
     fn warn(&self, message: &str, error: Option<&Error>) {
-        warn(&self.env, message, error);
+        self.log.warn(message, error);
     }
 
     fn arrived(&self, arrived: &Arrived) {

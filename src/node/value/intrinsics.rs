@@ -21,7 +21,7 @@ intrinsics! {
     StampOf = "stampOf", "See `js/bridge/index.js`.";
     SetOwn = "setOwn", "See `js/set-own.js`.";
     Hide = "hide", "See `js/errors.js`.";
-    ResultOf = "resultOf", "See `js/result.js`.";
+    ResultOf = "resultOf", "See `js/engine/result.js`.";
     EntriesOf = "entriesOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";

@@ -1,6 +1,6 @@
 "use strict";
 
-const { hide } = require("./errors.js");
+const { hide } = require("../errors.js");
 
 /** The conflicts of a result, where it has any. */
 const met = new WeakMap();

@@ -2,7 +2,9 @@
 
 const { createConflicts } = require("./conflicts.js");
 const { conflictsOf, listed } = require("./result.js");
+const { logged } = require("./lines.js");
 const { createStanding } = require("./standing.js");
+const { traced } = require("./tracing.js");
 const { createWatched } = require("./watched.js");
 
 /** What of a result is added up over the rounds of a `drain`. */
@@ -20,14 +22,17 @@ const SUMS = [
 
 /** The engine of the package around its native half, which runs one round or reconciliation at a time. */
 exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier }, fault) =>
-  function createEngine(native, { localDatabaseAdapter, localObjectStorage, clock, onConflict }) {
+  function createEngine(native, read) {
+    const { localDatabaseAdapter, localObjectStorage, clock, onConflict, logger } = read;
+    const warned = logger === undefined ? warn : (message, error) => logger.warn(message, error);
     const conflictNotifier = createNotifier();
     const settleConflicts = createConflicts(
       { notifier: conflictNotifier, onConflict, clock, database: localDatabaseAdapter },
-      { fault, warn },
+      { fault, warn: warned },
     );
     const standing = createStanding(Date.now);
-    const threw = (what) => (error) => warn(`onProgress of ${what} threw; the work goes on`, error);
+    const threw = (what) => (error) =>
+      warned(`onProgress of ${what} threw; the work goes on`, error);
     const watchedOf = (what) =>
       createWatched((options, listener) => native.begin(what, options, listener), threw(what));
     const [watchedRound, watchedReconciliation] = [watchedOf("exchange"), watchedOf("reconcile")];
@@ -36,7 +41,9 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier 
     /** Runs `begin`, unless the engine is closed, and keeps in mind that it runs. */
     function run(what, begin, signal) {
       if (isClosed) return Promise.reject(closed(what));
-      return standing.follow(what, begin(), () => signal?.aborted === true);
+      const isCalledOff = () => signal?.aborted === true;
+      const promise = standing.follow(what, traced(what, begin), isCalledOff);
+      return logger === undefined ? promise : logged(logger, what, promise, isCalledOff);
     }
     const closed = (what) =>
       fault("STORE_CLOSED", what, "the engine is closed; create another one to go on");

@@ -1,0 +1,39 @@
+"use strict";
+
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
+function bytesText(bytes) {
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** What a round or a reconciliation came to, in one line. */
+function lineOf(what, result) {
+  const parts = [`shipped ${result.shipped}`, `applied ${result.applied}`];
+  if (what === "reconcile") parts.push(`${result.differing} differed`);
+  else {
+    const { rowsApplied, conflicts, bytesSent, bytesReceived, durationMs } = result;
+    if (rowsApplied > 0) parts.push(`${rowsApplied} rows applied`);
+    if (conflicts > 0) parts.push(`${conflicts} conflicts`);
+    parts.push(`sent ${bytesText(bytesSent)}`, `received ${bytesText(bytesReceived)}`);
+    parts.push(`${durationMs} ms`);
+  }
+  if (result.held.length > 0) parts.push(`${result.held.length} wait`);
+  return `${what}: ${parts.join(", ")}`;
+}
+
+/** One line for each round: of a quiet one only where everything is said. */
+exports.logged = (logger, what, promise, isCalledOff) =>
+  promise.then(
+    (result) => {
+      const isQuiet = result.shipped === 0 && result.applied === 0 && !(result.rowsApplied > 0);
+      logger[isQuiet ? "debug" : "info"](lineOf(what, result));
+      return result;
+    },
+    (error) => {
+      if (isCalledOff()) logger.info(`${what}: called off`);
+      else logger.error(`${what} failed`, error);
+      throw error;
+    },
+  );
