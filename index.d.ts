@@ -72,7 +72,9 @@ interface SyncEngineOptions {
    * version was stored meanwhile; with nothing the later version stands, as without it. What it throws is a warning.
    * It is called before the round that meets the conflict resolves; see {@link NativeSyncEngine.conflictNotifier}.
    *
-   * Let it answer the same for the two versions in either order: both sides may come to merge.
+   * Let it answer the same for the two versions in either order: both sides may come to merge. Take the fields of an
+   * object (`objectStorageKey`, `sizeBytes`, `contentHash`) from one of the two, whose object is under that key: where
+   * both name one key, from the later one.
    */
   readonly onConflict?: (
     local: AnyRecord,

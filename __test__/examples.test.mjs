@@ -284,3 +284,13 @@ test("on a terminal the progress is a bar that fits into the line", () => {
     if (columns > 30) assert.ok(written.every((text) => text.length <= columns + 4));
   }
 });
+
+test("two laptops with notes: live, offline, a conflict, a large file called off, a new token", async (t) => {
+  const { code, out, err, left } = await run(t, "examples/notes/notes.mjs");
+  assert.equal(err, "");
+  assert.equal(code, 0);
+  const lines = out.trim().split("\n");
+  assert.equal(lines.length, 6);
+  assert.ok(lines.every((line) => line.startsWith("✓ ")));
+  assert.deepEqual(left, []);
+});
