@@ -1,14 +1,5 @@
 "use strict";
 
-/** What a listener hears: without what is not known. */
-function progressOf(phase, done, of, bytes, bytesOf) {
-  const progress = { phase, done };
-  if (of !== undefined) progress.of = of;
-  if (bytes !== undefined) progress.bytes = bytes;
-  if (bytesOf !== undefined) progress.bytesOf = bytesOf;
-  return progress;
-}
-
 /**
  * A round or a reconciliation that can be called off, and of which a listener hears, around the native half, which knows
  * no signals: it is told to stop, and then answers nothing. `threw` is told what a listener throws.
@@ -19,9 +10,9 @@ exports.createWatched = (begin, threw) =>
     if (signal?.aborted === true) throw signal.reason;
     const listener =
       typeof onProgress === "function"
-        ? (...told) => {
+        ? (progress) => {
             try {
-              const heard = onProgress(progressOf(...told));
+              const heard = onProgress(progress);
               if (typeof heard?.then === "function") heard.then(undefined, threw);
             } catch (error) {
               threw(error);

@@ -1,7 +1,10 @@
 //! How far a round or a reconciliation is.
 
+use serde::Serialize;
+
 /// What a round or a reconciliation is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Each side holds its log against its tables. What is counted are sides.
     Verify,
@@ -17,31 +20,21 @@ pub enum Phase {
     Download,
 }
 
-impl Phase {
-    /// How it is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Compare => "compare",
-            Self::Items => "items",
-            Self::Objects => "objects",
-            Self::Upload => "upload",
-            Self::Download => "download",
-        }
-    }
-}
-
 /// How far a round or a reconciliation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// In which phase.
     pub phase: Phase,
     /// How much of it is done.
     pub done: usize,
     /// How much there is, as far as is known by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<usize>,
     /// The bytes that travelled in this phase, of a round.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// How many there will be, as far as is known by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_of: Option<u64>,
 }

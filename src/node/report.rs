@@ -72,19 +72,8 @@ impl Events for JsEvents {
         };
         // If this fails, the environment is ending, and there is no one left to tell.
         let _ = self.clock.env().scope(|scope| {
-            let count = |count: Option<u64>| match count {
-                Some(count) => scope.count(count),
-                None => scope.undefined(),
-            };
-            let args = [
-                scope.text(progress.phase.name())?,
-                scope.count(progress.done as u64)?,
-                count(progress.of.map(|of| of as u64))?,
-                count(progress.bytes)?,
-                count(progress.bytes_of)?,
-            ];
-            scope.call(scope.undefined()?, listener.value(scope)?, &args)?;
-            Ok(())
+            let told = write_data(scope, &progress)?;
+            scope.call(told, listener.value(scope)?, &[told]).map(drop)
         });
     }
 
