@@ -40,7 +40,15 @@ test("the package holds what it loads, its types and its pages, and nothing else
   const wanted = ["LICENSE", "README.md", "package.json", ...checkout.files];
   const files = wanted.flatMap((name) => [...filesBelow(name)]);
   assert.deepEqual(namesIn(tarballs.main), files.sort());
-  assert.ok(readFileSync(tarballs.main).length < 180_000, "it is small");
+  assert.ok(readFileSync(tarballs.main).length < 185_000, "it is small");
+});
+
+test("the package has the command, which a shell can start", () => {
+  assert.deepEqual(published(tarballs.main).manifest.bin, {
+    "starkeep-sync": "bin/starkeep-sync.mjs",
+  });
+  const command = filesIn(readFileSync(tarballs.main)).get("package/bin/starkeep-sync.mjs");
+  assert.match(String(command), /^#!\/usr\/bin\/env node\n/);
 });
 
 test("the declarations of all entries are one text", () => {
@@ -57,7 +65,7 @@ test("every file that a module of the package asks for is in it", () => {
     if (!/\.m?js$/.test(name)) continue;
     for (const [, path] of bytes
       .toString()
-      .matchAll(/(?:from|require\(|import) ?"(\.\.?\/[^"]+)"/g))
+      .matchAll(/(?:from|require\(|import\(?) ?"(\.\.?\/[^"]+)"/g))
       wanted.add(posix.join(posix.dirname(name), path));
   }
   assert.ok(wanted.size > 8);

@@ -48,6 +48,19 @@ test("an app of ES modules installs the binary of its platform alone, and syncs"
   await assertSyncs(folder, "app.mjs");
 });
 
+test("the command of an installed package puts a file and lists it", async () => {
+  const folder = await install(registry, [NAME]);
+  assert.ok(readdirSync(join(folder, "node_modules", ".bin")).includes("starkeep-sync"));
+  const command = join("node_modules", ...NAME.split("/"), "bin", "starkeep-sync.mjs");
+  for (const [version, node] of nodes) {
+    const data = ["--data", `data-${version}`];
+    const put = await runIn(folder, node, [command, "put", "package.json", ...data]);
+    const { stdout, stderr } = await runIn(folder, node, [command, "ls", ...data]);
+    assert.match(stdout, /^\w{26} {2}package\.json\n$/, `Node.js ${version}`);
+    assert.deepEqual([put.stdout, stderr], [stdout, ""], `Node.js ${version}`);
+  }
+});
+
 test("an app of CommonJS with the peer packages syncs", async () => {
   await assertSyncs(await install(registry, [NAME, ...PEERS]), "app.cjs");
 });
