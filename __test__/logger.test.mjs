@@ -83,7 +83,8 @@ for (const [kind, place] of Object.entries(PLACES)) {
 
 test("a round that fails is an error with its code; its stack is for debug alone", async () => {
   const [a, hub] = [memoryPlace("a"), memoryPlace("hub")];
-  a.state.getWatermarks = () => Promise.reject(Object.assign(new Error("no disk"), { code: "EIO" }));
+  a.state.getWatermarks = () =>
+    Promise.reject(Object.assign(new Error("no disk"), { code: "EIO" }));
   for (const [logLevel, lines] of [
     ["info", 1],
     ["debug", 2],
