@@ -1435,6 +1435,18 @@ interface HttpSyncServerLimits {
    * meant for others alone.
    */
   readonly metrics?: "loopback" | "everyone";
+  /**
+   * Has the server answer `GET /` with a page that shows what it does, as it happens; `GET /status` is the same as JSON,
+   * and `GET /status/events` as an event stream. It has the channels, the nodes that were seen, the last 50 exchanges and
+   * refusals with their reasons, and the bytes of each minute of the last hour; it is kept in memory, below 1 MiB, and begins
+   * anew with the server. It is not there by default. Paths that mean something to a channel stay the channel's.
+   *
+   * `"loopback"` is for callers on this machine: any user and program of it, and none of `authorize` is asked. A `Host` or an
+   * `Origin` that `allowedHosts` does not name is not answered, so that no web page of elsewhere reads it. A proxy on this
+   * machine is a caller on this machine: do not let it pass on `/` and `/status`. `"everyone"` is for every caller,
+   * and shows them ids of records and nodes and the addresses of callers: only for a network in which all may know that.
+   */
+  readonly statusPage?: "loopback" | "everyone";
 }
 
 /** Options of {@link createHttpSyncServer}: one channel at the root, or several by prefix. */
@@ -1512,13 +1524,13 @@ interface HttpSyncArrived {
 interface HttpSyncStats {
   /** How many requests of a route were answered with a status. */
   readonly requests: readonly {
-    readonly route: HttpSyncWanted["route"] | "health" | "metrics";
+    readonly route: HttpSyncWanted["route"] | "health" | "metrics" | "status";
     readonly status: number;
     readonly count: number;
   }[];
   /** Requests in work now. */
   readonly requestsInWork: number;
-  /** Callers that listen to `GET /events` now. */
+  /** Callers that listen to `GET /events` now, and status pages that are open. */
   readonly eventStreams: number;
   /** Connections that are open now. */
   readonly connectionsOpen: number;

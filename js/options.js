@@ -233,6 +233,11 @@ function channels(must, option, value, options) {
   return [...read];
 }
 
+/** Callers that get something of a server's own. */
+const audience = optional('"loopback" or "everyone"', (value) =>
+  ["loopback", "everyone"].includes(value),
+);
+
 const isSignal = (value) =>
   typeof value === "object" && typeof value.addEventListener === "function";
 
@@ -311,10 +316,8 @@ const OPTIONS = {
     maxItemsPerHour: count,
     maxDeletionsPerHour: count,
     maxFilesPerHour: count,
-    metrics: optional(
-      '"loopback" or "everyone"',
-      (value) => value === "loopback" || value === "everyone",
-    ),
+    metrics: audience,
+    statusPage: audience,
   }),
   createHttpSyncTransport: warning(PEER),
   createInProcessSyncTransport: warning({

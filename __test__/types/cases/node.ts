@@ -95,6 +95,7 @@ sync.createHttpSyncServer({
   allowedHosts: ["sync.home"],
   maxMemoryBytes: 2 ** 28,
   metrics: "loopback",
+  statusPage: "loopback",
   maxItemsPerHour: 1_000_000,
   maxDeletionsPerHour: 10_000,
   maxFilesPerHour: Infinity,
@@ -105,6 +106,11 @@ const end: () => void = server.onExchange(({ channel, records, tables, refused }
 const answered: number = server.stats().requests.reduce((sum, { count }) => sum + count, 0);
 // @ts-expect-error: one of two
 sync.createHttpSyncServer({ ...stores, metrics: true });
+sync.createHttpSyncServer({ ...stores, statusPage: "everyone" });
+// @ts-expect-error: it says for whom it is
+sync.createHttpSyncServer({ ...stores, statusPage: true });
+// @ts-expect-error: a page is of a server, not of a channel
+sync.createHttpSyncServer({ channels: { "/": { ...stores, statusPage: "loopback" } } });
 const tls: sync.HttpSyncServerTls = { cert: "fullchain.pem", key: Buffer.from("a PEM text") };
 sync.createHttpSyncServer({ ...stores, tls });
 // @ts-expect-error: a certificate has a key

@@ -217,6 +217,16 @@ impl Refusal {
         self.status
     }
 
+    /// What is wrong, as the `code` of an error.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The answer that says it: `{ "error": "…", "code": "…" }`.
     pub fn into_response(self) -> Response<Bytes> {
         let body = serde_json::json!({ "error": self.message, "code": self.code }).to_string();

@@ -11,6 +11,7 @@ use super::body::AnswerBody;
 use super::budget::Reservation;
 use super::replies::{explained, json};
 use super::upload::{Upload, Why};
+use super::visit::Account;
 use super::{Arrived, Channel, Load};
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
@@ -72,6 +73,8 @@ pub(super) async fn exchange(
     }
     let stats = &channel.stats;
     stats.received_items.add(request.items.len());
+    let account = head.extensions.get::<Account>();
+    account.inspect(|account| account.came(&request.items));
     // What a caller may not do is left out of what was read, not of its text.
     let relays = grant.is_whole();
     request.grant = grant;
@@ -83,6 +86,7 @@ pub(super) async fn exchange(
         let mut answer = channel.answers.exchange(request).await.map_err(explain)?;
         stats.refused_items.add(answer.refused.len());
         stats.sent_items.add(answer.items.len());
+        account.inspect(|account| account.answered(&answer));
         let new = std::mem::take(&mut answer.taken_in);
         tell(channel, Arrived::new(new, answer.refused.len(), caller));
         Reply::Answer(answer)

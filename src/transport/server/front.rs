@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use http::header::EXPECT;
-use http::{Method, Request, Response, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -15,14 +15,17 @@ use super::Channel;
 use super::body::AnswerBody;
 use super::idle_timeout::Pulse;
 use super::intake::Intake;
+use super::meter::Meter;
 use super::origin::{is_simple_body, misframed};
 use super::outgoing::Outgoing;
 use super::service::{admit, answer, healthy, refused};
 use super::shares::{Share, Shares};
 use super::stats::Counted;
+use super::status_page::{self, StatusRoute};
 use super::terms::{Audience, Terms};
 use super::tls::{Acceptor, Entered, enter};
 use super::upload::Why;
+use super::visit::Visit;
 use crate::error::Error;
 use crate::protocol::grant::Grant;
 use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
@@ -48,6 +51,11 @@ impl Channels {
             return Refusal::unauthorized();
         }
         Refusal::not_found("there is no such channel here")
+    }
+
+    /// The names of all.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(prefix, _)| name_of(prefix))
     }
 
     /// Says something on the console of the app.
@@ -106,7 +114,8 @@ impl Server {
         let (head, body) = request.into_parts();
         let expects = head.headers.contains_key(EXPECT);
         let stats = &self.terms.stats;
-        let intake = Intake::new(body, Arc::clone(stats));
+        let meter = Meter::new(Arc::clone(stats));
+        let intake = Intake::new(body, Arc::clone(&meter));
         let (response, work) = self.serve(head, &intake, ends).await;
         let route = response.extensions().get::<RouteName>();
         let route = route.map_or("unknown", |name| name.0);
@@ -115,7 +124,7 @@ impl Server {
         if !expects {
             tokio::spawn(intake.pass_by());
         }
-        Outgoing::of(response, (beat, has_windows), (work, Arc::clone(stats)))
+        Outgoing::of(response, (beat, has_windows), (work, meter))
     }
 
     /// What is answered, and what is in work for it. Neither that the server is there nor a refusal counts among the
@@ -140,6 +149,9 @@ impl Server {
         if let Some(metrics) = self.metrics(&head, caller, own) {
             return (named(metrics, "metrics"), None);
         }
+        if let Some(page) = self.status(&head, caller, own) {
+            return (named(page, "status"), None);
+        }
         let Some((channel, rest)) = self.channels.of(&path) else {
             // A server says that it is there whatever its channels are.
             if find(&head.method, &path) == Found::Route(Route::Health) {
@@ -152,6 +164,13 @@ impl Server {
         let (response, work) = self
             .serve_channel((channel, &path, rest), (head, found), intake, (caller, own))
             .await;
+        let barred = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        if let Some(shown) = &self.terms.stats.shown
+            && intake.meter().channel().is_none()
+            && barred.contains(&response.status())
+        {
+            shown.turned_away(name_of(path.strip_suffix(rest).unwrap_or_default()));
+        }
         (named(response, name), work)
     }
 
@@ -164,9 +183,49 @@ impl Server {
     ) -> Option<Response<AnswerBody>> {
         let terms = &self.terms;
         let audience = terms.metrics.filter(|_| head.uri.path() == METRICS_PATH)?;
+        let is_for = self.is_for(audience, head, (caller, own));
+        is_for.then(|| terms.snapshot().answer())
+    }
+
+    /// Whether this is a request of one that gets what is for `audience`. A web page of elsewhere that runs on this
+    /// machine is none of it.
+    fn is_for(
+        &self,
+        audience: Audience,
+        head: &http::request::Parts,
+        (caller, own): (IpAddr, Option<IpAddr>),
+    ) -> bool {
         let is_asked = head.method == Method::GET && audience.has(caller);
-        let is_own = audience == Audience::Everyone || terms.hosts.refusal(head, own).is_none();
-        (is_asked && is_own).then(|| terms.snapshot().answer())
+        let hosts = &self.terms.hosts;
+        is_asked && (audience == Audience::Everyone || hosts.refusal(head, own).is_none())
+    }
+
+    /// The status page or a part of it, if one is asked for, this caller gets it, and no channel has another meaning for
+    /// its path.
+    fn status(
+        &self,
+        head: &http::request::Parts,
+        caller: IpAddr,
+        own: Option<IpAddr>,
+    ) -> Option<Response<AnswerBody>> {
+        let (audience, stats) = (self.terms.status_page?, &self.terms.stats);
+        let (route, shown) = (StatusRoute::at(head.uri.path())?, stats.shown.as_ref()?);
+        let of_channel = self.channels.of(head.uri.path());
+        let is_free = of_channel.is_none_or(|(_, rest)| find(&head.method, rest) == Found::Nothing);
+        if !is_free || !self.is_for(audience, head, (caller, own)) {
+            return None;
+        }
+        Some(match route {
+            StatusRoute::Html => status_page::html(),
+            StatusRoute::Data => status_page::data(shown),
+            StatusRoute::Events => match self.place_to_listen(caller) {
+                None => refused(Refusal::busy()),
+                Some(place) => {
+                    let closing = self.closing.clone();
+                    status_page::events(stats, closing, place)
+                }
+            },
+        })
     }
 
     /// What a channel answers to a request of the path of which `rest` is without its prefix.
@@ -187,6 +246,7 @@ impl Server {
         }
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
+        let name = found.name();
         head.extensions.insert(caller);
         let admitted = match admit((channel, prefix), found, &head, Some(caller)).await {
             Ok((Route::Health, _)) => return (healthy(), None),
@@ -194,22 +254,38 @@ impl Server {
             Ok(admitted) => admitted,
             Err(refusal) => return (refused(refusal), None),
         };
-        let Some(work) = self.take_up(caller) else {
-            return (refused(Refusal::busy()), None);
+        intake.meter().enters(name_of(prefix));
+        let mut visit = Visit::begin(intake.meter(), name, caller);
+        if let Some(visit) = &visit {
+            head.extensions.insert(visit.account());
+        }
+        let (response, work) = match self.take_up(caller) {
+            None => (refused(Refusal::busy()), None),
+            Some(work) => {
+                let why = Why::default();
+                let body = intake.steadily(self.terms.limits.body_timeout, why.clone());
+                let response = answer(channel, admitted, &head, (body.boxed(), why)).await;
+                (response, Some(work))
+            }
         };
-        let why = Why::default();
-        let body = intake.steadily(self.terms.limits.body_timeout, why.clone());
-        let response = answer(channel, admitted, &head, (body.boxed(), why)).await;
-        (response, Some(work))
+        if let Some(visit) = &mut visit {
+            visit.answered(&response);
+        }
+        (response, work)
     }
 
     /// The event stream of a channel. It is no request in work: it lasts for as long as its caller listens.
     fn listen(&self, channel: &Channel, grant: Arc<Grant>, caller: IpAddr) -> Response<AnswerBody> {
-        let Some(share) = self.listeners.take(caller) else {
+        let Some(place) = self.place_to_listen(caller) else {
             return refused(Refusal::busy());
         };
-        let place = (share, self.terms.stats.listening.one());
         channel.news.answer(grant, self.closing.clone(), place)
+    }
+
+    /// A place among the listeners, if this caller may have one more.
+    fn place_to_listen(&self, caller: IpAddr) -> Option<(Share, Counted)> {
+        let share = self.listeners.take(caller)?;
+        Some((share, self.terms.stats.listening.one()))
     }
 
     /// One more request of this caller, if there may be one.
@@ -230,6 +306,11 @@ struct RouteName(&'static str);
 fn named(mut response: Response<AnswerBody>, name: &'static str) -> Response<AnswerBody> {
     response.extensions_mut().insert(RouteName(name));
     response
+}
+
+/// What a channel with this prefix is called.
+fn name_of(prefix: &str) -> &str {
+    if prefix.is_empty() { "/" } else { prefix }
 }
 
 /// The target as a client of this package spells it: a rule on it cannot be passed by with another spelling.

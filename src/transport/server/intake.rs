@@ -11,7 +11,7 @@ use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::stats::Stats;
+use super::meter::Meter;
 use super::upload::Why;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::routes::Refusal;
@@ -26,12 +26,17 @@ const LONGEST_UNWANTED: Duration = Duration::from_secs(5);
 
 /// A body. Clones are the same one.
 #[derive(Clone)]
-pub struct Intake(Arc<Mutex<BodyDataStream<Incoming>>>, Arc<Stats>);
+pub(super) struct Intake(Arc<Mutex<BodyDataStream<Incoming>>>, Arc<Meter>);
 
 impl Intake {
     /// The body of a request, counted while it comes.
-    pub fn new(body: Incoming, stats: Arc<Stats>) -> Self {
-        Self(Arc::new(Mutex::new(BodyDataStream::new(body))), stats)
+    pub fn new(body: Incoming, meter: Arc<Meter>) -> Self {
+        Self(Arc::new(Mutex::new(BodyDataStream::new(body))), meter)
+    }
+
+    /// What counts it.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.1
     }
 
     /// The body, which ends in an error where less than 16 KiB come within `patience`.
@@ -49,7 +54,7 @@ impl Intake {
         let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let next = body.poll_next_unpin(context);
         if let Poll::Ready(Some(Ok(bytes))) = &next {
-            self.1.received_bytes.add(bytes.len());
+            self.1.comes(bytes.len());
         }
         next.map_err(|error| {
             Error::new(ErrorKind::Io, "read a request", "the body broke off").caused_by(error)
@@ -74,7 +79,7 @@ impl Intake {
 }
 
 /// See [`Intake::steadily`].
-pub struct Steady {
+pub(super) struct Steady {
     body: Intake,
     patience: Duration,
     why: Why,

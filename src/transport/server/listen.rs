@@ -128,6 +128,9 @@ async fn run(bound: Bound, channels: Channels, mut closing: watch::Receiver<bool
         acceptor,
         ..
     } = bound;
+    if let Some(shown) = &terms.stats.shown {
+        channels.names().for_each(|name| shown.has(name));
+    }
     let limits = terms.limits;
     let places = Arc::new(Semaphore::new(
         limits.max_connections.min(Semaphore::MAX_PERMITS),

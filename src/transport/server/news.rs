@@ -5,6 +5,7 @@
 //! comment comes every 15 seconds, so that a connection that has died is noticed by both ends.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use crate::protocol::text::Text;
 const KEPT: usize = 64;
 
 /// Something is sent at least this often.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What an exchange brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -118,37 +119,30 @@ impl News {
         closing: watch::Receiver<bool>,
         place: (Share, Counted),
     ) -> Response<AnswerBody> {
-        let listening = Listening {
+        let subscribed = Subscribed {
             heard: self.0.subscribe(),
             grant,
             closing,
             _place: place,
         };
-        let mut response = Response::new(AnswerBody::Pieces(listening.events()));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Proxies that collect an answer before they pass it on do not do so with this one.
-        let unbuffered = HeaderName::from_static("x-accel-buffering");
-        headers.insert(unbuffered, HeaderValue::from_static("no"));
-        response
+        event_stream(subscribed.events())
     }
 }
 
 /// A caller that listens.
-struct Listening {
+struct Subscribed {
     heard: Receiver<Arc<Arrived>>,
     grant: Arc<Grant>,
     closing: watch::Receiver<bool>,
     _place: (Share, Counted),
 }
 
-impl Listening {
+impl Subscribed {
     fn events(self) -> Chunks {
         let begin = stream::once(async { Ok(event("ready", &json!({}))) });
-        let rest = stream::unfold(self, |mut listening| async move {
-            let next = listening.next().await?;
-            Some((Ok(next), listening))
+        let rest = stream::unfold(self, |mut subscribed| async move {
+            let next = subscribed.next().await?;
+            Some((Ok(next), subscribed))
         });
         begin.chain(rest).boxed()
     }
@@ -173,6 +167,19 @@ impl Listening {
     }
 }
 
-fn event(name: &str, data: &serde_json::Value) -> Bytes {
+/// The answer that is a stream of these events.
+pub(super) fn event_stream(events: Chunks) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Pieces(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that collect an answer before they pass it on do not do so with this one.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    headers.insert(unbuffered, HeaderValue::from_static("no"));
+    response
+}
+
+/// An event whose data is in one line.
+pub(super) fn event(name: &str, data: &impl Display) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }

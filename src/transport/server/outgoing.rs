@@ -12,14 +12,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::body::{AnswerBody, SMALL_ANSWER};
 use super::budget::Reservation;
 use super::idle_timeout::Beat;
-use super::stats::Stats;
+use super::meter::Meter;
 use crate::error::Error;
 
 /// The greatest piece in which an answer goes out, in bytes: with each the caller shows that it takes the answer.
 const PIECE: usize = 16 * 1024;
 
 /// The body of an answer; its request is in work until it is dropped.
-pub struct Outgoing<W> {
+pub(super) struct Outgoing<W> {
     body: AnswerBody,
     beat: Beat,
     /// Whether the caller says with a window of its own how much of this answer it takes. How much of an answer of
@@ -27,7 +27,7 @@ pub struct Outgoing<W> {
     has_window: bool,
     _work: Option<W>,
     _memory: Option<Arc<Reservation>>,
-    stats: Arc<Stats>,
+    meter: Arc<Meter>,
 }
 
 impl<W> Outgoing<W> {
@@ -36,19 +36,19 @@ impl<W> Outgoing<W> {
     pub fn of(
         mut response: Response<AnswerBody>,
         beat: (Beat, bool),
-        (work, stats): (Option<W>, Arc<Stats>),
+        (work, meter): (Option<W>, Arc<Meter>),
     ) -> Response<Self> {
         let memory = response.extensions_mut().remove();
         response.map(|body| Self {
             _memory: memory,
-            ..Self::new(body, beat, (work, stats))
+            ..Self::new(body, beat, (work, meter))
         })
     }
 
     fn new(
         body: AnswerBody,
         (beat, has_window): (Beat, bool),
-        (work, stats): (Option<W>, Arc<Stats>),
+        (work, meter): (Option<W>, Arc<Meter>),
     ) -> Self {
         if has_window {
             beat.waits();
@@ -61,7 +61,7 @@ impl<W> Outgoing<W> {
             has_window,
             _work: work.filter(|_| !is_small),
             _memory: None,
-            stats,
+            meter,
         }
     }
 }
@@ -83,7 +83,7 @@ impl<W: Unpin> Body for Outgoing<W> {
             AnswerBody::Pieces(pieces) => pieces.poll_next_unpin(context),
         };
         if let Poll::Ready(Some(Ok(bytes))) = &next {
-            self.stats.sent_bytes.add(bytes.len());
+            self.meter.goes(bytes.len());
         }
         if self.has_window {
             if next.is_ready() {

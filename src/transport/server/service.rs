@@ -122,9 +122,12 @@ pub fn healthy() -> Response<AnswerBody> {
     response
 }
 
-/// The answer that says why there is no other.
+/// The answer that says why there is no other, and has the reason beside it.
 pub(super) fn refused(refusal: Refusal) -> Response<AnswerBody> {
-    refusal.into_response().map(AnswerBody::Whole)
+    let said = refusal.clone();
+    let mut response = refusal.into_response().map(AnswerBody::Whole);
+    response.extensions_mut().insert(said);
+    response
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Error {

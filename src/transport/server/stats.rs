@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::body::AnswerBody;
 use super::budget::Budget;
+use super::status::Status;
 
 /// Numbers of a server, from when it was made. Each only grows, but for those that say what is now.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Stats {
     pub refused_items: Counter,
     /// Records and rows that went with answers.
     pub sent_items: Counter,
+    /// What of its work a server shows, if it does.
+    pub shown: Option<Status>,
 }
 
 /// A number that only grows.
@@ -107,6 +110,14 @@ struct RouteCount {
 }
 
 impl Stats {
+    /// Of a server that shows its work with this.
+    pub fn with(shown: Option<Status>) -> Self {
+        Self {
+            shown,
+            ..Self::default()
+        }
+    }
+
     /// A request was answered.
     pub fn answered(&self, route: &'static str, status: u16) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);

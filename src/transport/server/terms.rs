@@ -9,8 +9,9 @@ use super::limits::{ChannelLimits, Limits};
 use super::origin::Hosts;
 use super::rates::{Load, Rates};
 use super::stats::{Snapshot, Stats};
+use super::status::Status;
 use super::tls::Tls;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// See the [module page](self).
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Terms {
     pub(super) stats: Arc<Stats>,
     /// Who gets `GET /metrics`.
     pub(super) metrics: Option<Audience>,
+    /// For whom the status page is.
+    pub(super) status_page: Option<Audience>,
 }
 
 /// Who gets something.
@@ -61,6 +64,9 @@ impl Terms {
         text: impl Fn(&'static str) -> Result<Option<String>>,
         count: impl Fn(&'static str, usize) -> Result<usize>,
     ) -> Result<Self> {
+        let audience = |name| Ok::<_, Error>(text(name)?.as_deref().map(Audience::of));
+        let status_page = audience("statusPage")?;
+        let stats = Stats::with(status_page.map(|_| Status::default()));
         let tls = text("tls")?.map(|given| Tls::read(&given)).transpose()?;
         Ok(Self {
             hosts: Hosts::read(text("allowedHosts")?.as_deref(), tls.is_some())?,
@@ -68,8 +74,9 @@ impl Terms {
             tls,
             budget: ChannelLimits::read(&count)?.budget,
             rates: Rates::new(Load::read(count)?),
-            stats: Arc::default(),
-            metrics: text("metrics")?.as_deref().map(Audience::of),
+            stats: Arc::new(stats),
+            metrics: audience("metrics")?,
+            status_page,
         })
     }
 
