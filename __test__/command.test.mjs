@@ -46,6 +46,8 @@ test("what is put on one laptop is on the other after an exchange each, byte for
   assert.equal(put.trim().split("\n").length, 5);
 
   const { url } = await at.serve("cloud");
+  const page = await fetch(url);
+  assert.match(page.headers.get("content-type"), /^text\/html/);
   const sent = JSON.parse(await ok(at, ["exchange", "--json", "--url", url, "--data", "a"]));
   assert.deepEqual([sent.ok, sent.shipped, sent.inSync, sent.held], [true, 5, true, []]);
   assert.match(

@@ -17,7 +17,7 @@ export async function run(call) {
     const { values, output, signal } = call;
     const { database, objects, clock, nodeId, folder } = place;
     const stores = { databaseAdapter: database, objectStorageAdapter: objects, clock };
-    const server = sync.createHttpSyncServer({ ...stores, ...guards });
+    const server = sync.createHttpSyncServer({ ...stores, ...guards, statusPage: "loopback" });
     const say = (event) => values.json && output.json({ ...event, at: new Date().toISOString() });
     server.onExchange(({ channel: _, ...arrived }) => say({ event: "exchange", ...arrived }));
     const { address, family, port } = await server.listen(values.port, values.host);
