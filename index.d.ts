@@ -81,6 +81,14 @@ interface SyncEngineOptions {
     incoming: AnyRecord,
   ) => AnyRecord | null | undefined | Promise<AnyRecord | null | undefined>;
   /**
+   * Asked where a record is held on its way in although its object could come, because the same file was added here too: a
+   * live record with its `originalFilename`, `contentHash` and `ownerId`, of which a unique index lets one in alone.
+   * `true` keeps one: the record with the smaller id stays, at every side; the other gets a tombstone, and records whose
+   * `parentId` is the other's point at the one that stays. Anything else, and no `onDuplicate`, leaves it held. What it
+   * throws is a warning. It is called before the round resolves, for each such record in each round.
+   */
+  readonly onDuplicate?: (local: AnyRecord, incoming: AnyRecord) => unknown;
+  /**
    * Says what there is to say in lines, in place of the `console`; see {@link SyncLogger}. An engine says a line for each
    * round that moved something (`info`) or failed (`error`), for quiet ones (`debug`), and its warnings.
    */

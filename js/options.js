@@ -363,6 +363,7 @@ const OPTIONS = {
     strictOrder: flag,
     maxClockSkewMs: skew,
     onConflict: callback,
+    onDuplicate: callback,
     ...LOGGING,
   }),
   createSyncLoop: refusing(loop),

@@ -1,6 +1,7 @@
 "use strict";
 
 const { createConflicts } = require("./conflicts.js");
+const { createDuplicates } = require("./duplicates.js");
 const { conflictsOf, listed } = require("./result.js");
 const { logged } = require("./lines.js");
 const { createStanding } = require("./standing.js");
@@ -23,12 +24,17 @@ const SUMS = [
 /** The engine of the package around its native half, which runs one round or reconciliation at a time. */
 exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier }, fault) =>
   function createEngine(native, read) {
-    const { localDatabaseAdapter, localObjectStorage, clock, onConflict, logger } = read;
+    const { localDatabaseAdapter, localObjectStorage, clock, logger } = read;
+    const { onConflict, onDuplicate } = read;
     const warned = logger === undefined ? warn : (message, error) => logger.warn(message, error);
     const conflictNotifier = createNotifier();
     const settleConflicts = createConflicts(
       { notifier: conflictNotifier, onConflict, clock, database: localDatabaseAdapter },
       { fault, warn: warned },
+    );
+    const settleDuplicates = createDuplicates(
+      { onDuplicate, clock, database: localDatabaseAdapter },
+      { warn: warned },
     );
     const standing = createStanding(Date.now);
     const threw = (what) => (error) =>
@@ -57,15 +63,19 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier 
       );
     }
 
-    /** The result of a round once the app has heard of its conflicts. What it merged is to be shipped. */
+    /** The result of a round once the app has heard of what it can settle. What is written then is to be shipped. */
     const settled = (round) =>
       round.then((result) => {
-        if (result.conflicts === 0) return result;
-        return settleConflicts(conflictsOf(result)).then((wrote) => {
-          if (wrote) result.hasMore = true;
-          return result;
-        });
+        const mayHaveTwins = onDuplicate !== undefined && result.held.length > 0;
+        return result.conflicts > 0 || mayHaveTwins ? settle(result, mayHaveTwins) : result;
       });
+
+    async function settle(result, mayHaveTwins) {
+      const merged = await settleConflicts(conflictsOf(result));
+      const keptOne = mayHaveTwins && (await settleDuplicates(result.held));
+      if (merged || keptOne) result.hasMore = true;
+      return result;
+    }
 
     async function drain(options) {
       const sum = { rounds: 0 };

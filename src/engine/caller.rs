@@ -28,6 +28,9 @@ pub struct RoundOptions {
     /// Whether an item that could not be applied stops its node until it is applied; for a node that others
     /// pull from.
     pub strict_order: bool,
+    /// Whether a record that cannot be stored is held and never ends a round in its error, also where nothing else was
+    /// taken in: the app wants to settle it.
+    pub holds_all: bool,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
     pub max_clock_skew_ms: Option<u64>,
     /// At most this many items wait for the peer, between two sides with change logs.
@@ -41,6 +44,7 @@ impl Default for RoundOptions {
             blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
             verify_content_hash: false,
             strict_order: false,
+            holds_all: false,
             max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
             most_waiting: MOST_WAITING,
         }

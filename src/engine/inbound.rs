@@ -10,6 +10,7 @@ use crate::protocol::text::Text;
 
 use super::apply::{Arrival, Fate};
 use super::blobs::Transfers;
+use super::caller::RoundOptions;
 use super::held::{Direction, Held};
 use super::ports::{Log, Outcome};
 use super::sweep::Sweep;
@@ -101,8 +102,8 @@ impl<B: Clone> Inbound<B> {
 
     /// The error of a record that could not be stored, if nothing at all was taken in and the error is not about
     /// that record alone.
-    pub(super) fn fatal(self) -> Option<Error> {
-        if self.arrivals.iter().any(Arrival::is_here) {
+    pub(super) fn fatal(self, options: &RoundOptions) -> Option<Error> {
+        if options.holds_all || self.arrivals.iter().any(Arrival::is_here) {
             return None;
         }
         self.arrivals

@@ -139,7 +139,7 @@ where
         }
         report.has_more = has_more;
         report.held = session.held.values().cloned().collect();
-        if let Some(error) = inbound.fatal() {
+        if let Some(error) = inbound.fatal(&self.options) {
             return Err(error);
         }
         Ok(Step {

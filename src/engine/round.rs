@@ -269,7 +269,7 @@ where
                 taken_in: inbound.applied(),
                 more: asks_again || (news && answer.has_more),
             };
-            return inbound.fatal().map_or(Ok(heard), Err);
+            return inbound.fatal(&self.options).map_or(Ok(heard), Err);
         }
         let has_more = page.more
             || peer_lost
@@ -288,7 +288,7 @@ where
             moved: Moved::default(),
             conflicts: Vec::new(),
         };
-        Ok(Pass::Whole(report, inbound.fatal()))
+        Ok(Pass::Whole(report, inbound.fatal(&self.options)))
     }
 
     /// Takes in the items of an answer, and fetches their objects. Also returns the nodes that the strict order stops.

@@ -210,6 +210,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
             blob_concurrency: options.count("blobConcurrency", DEFAULT_BLOB_CONCURRENCY)?,
             verify_content_hash: options.flag("verifyContentHash", false)?,
             strict_order: options.flag("strictOrder", false)?,
+            holds_all: options.given("onDuplicate")?.is_some(),
             max_clock_skew_ms: options.max_clock_skew()?,
             ..RoundOptions::default()
         },

@@ -187,6 +187,7 @@ impl Node {
                 blob_concurrency: setup.blob_concurrency,
                 verify_content_hash: false,
                 strict_order: setup.strict_order,
+                holds_all: false,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
                 most_waiting: setup.most_waiting,
             },

@@ -178,6 +178,7 @@ impl Node {
                 blob_concurrency: self.place.blob_concurrency,
                 verify_content_hash: false,
                 strict_order: self.is_parent,
+                holds_all: false,
                 max_clock_skew_ms: Some(DEFAULT_MAX_CLOCK_SKEW_MS),
                 most_waiting: self.place.most_waiting,
             },

@@ -108,6 +108,7 @@ const options: SyncEngineOptions = {
 const engine = createSyncEngine({
   ...options,
   onConflict: (local, incoming) => ({ ...local, mimeType: incoming.mimeType }),
+  onDuplicate: (local, incoming) => local.sizeBytes === incoming.sizeBytes,
 });
 engine.conflictNotifier.subscribe((event) => {
   if (event.kind === "record") void event.local.id;
