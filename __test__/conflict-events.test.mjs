@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
-import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/index.mjs";
+import {
+  bytes,
+  clockFor,
+  memoryDatabase,
+  memoryObjects,
+  memoryState,
+  record,
+} from "./support/index.mjs";
 import { inProcess, sideOf } from "./support/reconciling.mjs";
 
 const EPOCH = 1_700_000_000_000;
@@ -139,4 +146,20 @@ test("by logs, the side whose version wins over one that it had not seen hears o
   await engineA.drain();
   assert.equal(await wordsAt(a), "newer");
   assert.equal((await engineB.drain()).conflicts, 0, "it is told once");
+});
+
+test("the object of a version that was written over does not travel", async (t) => {
+  const { a, b, engineA, engineB } = await shared(t, KINDS["by logs"]);
+  const put = async (side, key, ms) => {
+    await side.objects.put(key, bytes(key));
+    const fields = { objectStorageKey: key, sizeBytes: key.length, contentHash: "" };
+    await side.db.put(record("note", stamp(ms, side.nodeId), fields));
+  };
+  await put(a, "older", 10);
+  await put(b, "newer!", 20);
+  await engineA.drain();
+  const result = await engineB.drain();
+  assert.deepEqual([result.conflicts, result.objectsReceived, result.held], [1, 0, []]);
+  assert.equal(result.inSync, true);
+  assert.equal(await b.objects.has("older"), false);
 });

@@ -223,11 +223,17 @@ where
         let arrivals = apply_logged(&self.side, items, sources, rules).await?;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);
         self.look_for_a_twin(session, &arrivals);
+        let own = out.items.iter().map(|one| (&one.key, &one.item));
+        let met = conflicts(own, keys.iter().zip(&arrivals));
+        session.conflicts.extend(met);
+        // The object of a version over which this side has written need not come.
+        let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);
+        let arrived = keys.into_iter().zip(arrivals);
+        let (keys, arrivals): (Vec<_>, Vec<_>) = arrived
+            .filter(|(key, arrival)| !arrival.is_stale() || !sends(key))
+            .unzip();
         let inbound = self.fetch(arrivals).await;
         session.not_stored.extend(inbound.keys_not_stored());
-        let own = out.items.iter().map(|one| (&one.key, &one.item));
-        let met = conflicts(own, keys.iter().zip(&inbound.arrivals));
-        session.conflicts.extend(met);
         let mut unsure = Vec::new();
         for (arrival, key) in inbound.arrivals.iter().zip(&keys) {
             match inbound.whole(arrival) {
