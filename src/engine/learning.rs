@@ -228,13 +228,14 @@ where
         session.conflicts.extend(met);
         // The object of a version over which this side has written need not come.
         let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);
-        let arrived = keys.into_iter().zip(arrivals);
-        let (keys, arrivals): (Vec<_>, Vec<_>) = arrived
-            .filter(|(key, arrival)| !arrival.is_stale() || !sends(key))
-            .unzip();
+        let (over, arrived): (Vec<_>, Vec<_>) = keys
+            .into_iter()
+            .zip(arrivals)
+            .partition(|(key, arrival)| arrival.is_stale() && sends(key));
+        let mut unsure: Vec<Key> = over.into_iter().map(|(key, _)| key).collect();
+        let (keys, arrivals): (Vec<_>, Vec<_>) = arrived.into_iter().unzip();
         let inbound = self.fetch(arrivals).await;
         session.not_stored.extend(inbound.keys_not_stored());
-        let mut unsure = Vec::new();
         for (arrival, key) in inbound.arrivals.iter().zip(&keys) {
             match inbound.whole(arrival) {
                 // What is here is a newer version, perhaps, which may be without its object.
