@@ -13,6 +13,7 @@ const { binary } = require("./loader.js");
 const { createLoops } = require("./loop/index.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
+const { createPagesOf } = require("./pages.js");
 const { resultOf } = require("./engine/result.js");
 const { setOwn } = require("./set-own.js");
 const { createServerFactory } = require("./server.js");
@@ -86,7 +87,13 @@ exports.exportsWith = function exportsWith(peer) {
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
   const engineAround = createEngineFactory(
-    { readOptions: options.read, warn, residencyOf, createNotifier: conflictListeners },
+    {
+      readOptions: options.read,
+      warn,
+      residencyOf,
+      pagesOf: createPagesOf(mustBe),
+      createNotifier: conflictListeners,
+    },
     fault,
   );
   const findUnreferencedObjects = createHousekeeping({ ...js, nativeOf: brands.nativeOf }, fault);

@@ -5,7 +5,7 @@
  * other is held. The app may say that one is enough. Then the record with the smaller id stays, which every side comes to
  * by itself; the other gets a tombstone, and records whose `parentId` is that one point at the one that stays.
  */
-exports.createDuplicates = ({ onDuplicate, clock, database }, { warn }) => {
+exports.createDuplicates = ({ onDuplicate, clock, database }, { pagesOf, warn }) => {
   const isLive = (record) => (record.deletedAt ?? null) === null;
   const isTwin = (record, other) =>
     record.id !== other.id &&
@@ -18,12 +18,9 @@ exports.createDuplicates = ({ onDuplicate, clock, database }, { warn }) => {
   /** The records whose field has this value, page by page. An adapter may know no filters. */
   async function* recordsWith(field, value) {
     const filters = [{ field, operator: "eq", value }];
-    let cursor;
-    do {
-      const page = await database.query({ filters, limit: 500, cursor });
-      yield* page.records.filter((record) => record[field] === value);
-      cursor = page.hasMore ? page.nextCursor : null;
-    } while (cursor !== null);
+    const ask = (cursor) => database.query({ filters, limit: 500, cursor });
+    for await (const records of pagesOf("localDatabaseAdapter.query", "records", ask))
+      yield* records.filter((record) => record[field] === value);
   }
 
   async function twinOf(incoming) {

@@ -22,7 +22,10 @@ const SUMS = [
 ];
 
 /** The engine of the package around its native half, which runs one round or reconciliation at a time. */
-exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier }, fault) =>
+exports.createEngineFactory = (
+  { readOptions, warn, residencyOf, pagesOf, createNotifier },
+  fault,
+) =>
   function createEngine(native, read) {
     const { localDatabaseAdapter, localObjectStorage, clock, logger } = read;
     const { onConflict, onDuplicate } = read;
@@ -34,7 +37,7 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier 
     );
     const settleDuplicates = createDuplicates(
       { onDuplicate, clock, database: localDatabaseAdapter },
-      { warn: warned },
+      { pagesOf, warn: warned },
     );
     const standing = createStanding(Date.now);
     const threw = (what) => (error) =>
@@ -100,16 +103,13 @@ exports.createEngineFactory = ({ readOptions, warn, residencyOf, createNotifier 
       const counts = { absent: 0, staged: 0, resident: 0, tombstoned: 0 };
       for (const { direction, kind } of standing.read().waiting)
         if (direction === "inbound" && kind === "record") counts.absent += 1;
-      let cursor;
-      do {
-        const page = await localDatabaseAdapter.query({ limit: 500, cursor });
-        for (const { deletedAt, objectStorageKey } of page.records) {
+      const ask = (cursor) => localDatabaseAdapter.query({ limit: 500, cursor });
+      for await (const records of pagesOf("localDatabaseAdapter.query", "records", ask))
+        for (const { deletedAt, objectStorageKey } of records) {
           const row = { deleted_at: deletedAt, object_storage_key: objectStorageKey };
           const hasNone = objectStorageKey === "" && (deletedAt ?? null) === null;
           counts[hasNone ? "resident" : await residencyOf(row, localObjectStorage)] += 1;
         }
-        cursor = page.hasMore ? page.nextCursor : null;
-      } while (cursor !== null);
       return counts;
     }
 

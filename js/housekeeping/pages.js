@@ -1,6 +1,8 @@
 "use strict";
 
-/** All pages of what an adapter lists, each held to what a page must say: one that is cut short would hide a name. */
+/** What names objects, and the keys of those that are there, page by page. A page that is cut short would hide a name. */
+
+const { createPagesOf } = require("../pages.js");
 
 /** The table whose rows have objects. */
 const FILES = "_starkeep_sync_records";
@@ -9,40 +11,16 @@ const FILES = "_starkeep_sync_records";
 const KEYS = 1000;
 const ITEMS = 500;
 
-const isNullish = (value) => value === undefined || value === null;
-
 /** `check` throws once the run was called off. */
 exports.createPages = function createPages({ mustBe }, fault, check) {
   const malformed = (place, what) => fault("MALFORMED_ITEM", place, what);
 
-  const mustBeObject = (place) => (item) => {
-    if (typeof item !== "object" || item === null)
-      throw mustBe(place, "a function that answers objects", item, true);
-  };
+  const pagesOf = createPagesOf(mustBe, check);
+
   const mustBeKey = (key) => {
     if (typeof key !== "string")
       throw mustBe("storage.list", "a function that answers strings", key, true);
   };
-
-  /** `ask` answers the page after a cursor, with an array under `name`. */
-  async function* pagesOf(place, name, ask, mustFit = mustBeObject(place)) {
-    let cursor;
-    for (;;) {
-      check();
-      const page = await ask(cursor);
-      const items = page?.[name];
-      if (!Array.isArray(items)) throw mustBe(`${place}.${name}`, "an array", items, true);
-      for (const item of items) mustFit(item);
-      yield items;
-      const { nextCursor, hasMore } = page;
-      if (isNullish(hasMore) && nextCursor === undefined)
-        throw mustBe(`${place}.hasMore`, "true or false", hasMore);
-      if (!(hasMore ?? nextCursor !== null)) return;
-      if (isNullish(nextCursor) || nextCursor === cursor)
-        throw mustBe(`${place}.nextCursor`, "a cursor that leads on", nextCursor, true);
-      cursor = nextCursor;
-    }
-  }
 
   /** What is malformed stands on no page: what it names is not known. */
   async function refuseMalformed(adapter, place, ...of) {

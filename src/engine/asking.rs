@@ -59,8 +59,8 @@ where
         }
     }
 
-    /// A round that the app can call off at any await, and hears of if it `listens`. What is called off leaves what a program leaves that
-    /// is ended there: nothing half-written, and everything that was taken in.
+    /// A round that the app can call off at any await, and hears of if it `listens`. What is called off leaves what a
+    /// program leaves that is ended there: nothing half-written, and everything that was taken in.
     ///
     /// # Errors
     /// Those of [`Engine::round`], and `Sync` if it was called off.

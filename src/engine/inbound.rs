@@ -94,7 +94,7 @@ impl<B: Clone> Inbound<B> {
     pub(super) fn applied(&self) -> usize {
         self.arrivals
             .iter()
-            .filter(|arrival| matches!(arrival.fate, Fate::Settled(Outcome::Applied)))
+            .filter(|arrival| arrival.is_applied())
             .filter(|arrival| matches!(arrival.item.kind, ItemKind::Record(_)))
             .filter(|arrival| self.whole(arrival).is_ok())
             .count()

@@ -17,13 +17,13 @@ use crate::protocol::item::ItemKind;
 use crate::protocol::log::{Cursor, Generation, LogAnswer, LogPositions, Overtaken, Seen};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{Arrival, Fate};
+use super::apply::Arrival;
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::inbound::Inbound;
 use super::pair::Planes;
 use super::planes::{keeps_logs, look};
-use super::ports::{Blobs, Events, Exchange, Outcome, Side, State};
+use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::sweep::Sweep;
 
 /// The most entries of a log that are looked at for one answer.
@@ -35,9 +35,7 @@ pub(super) type Brought = HashMap<(ItemKind, Hlc), usize>;
 
 pub(super) fn brought<B>(arrivals: &[Arrival<B>], sent: &Watermarks) -> Brought {
     let mut brought = Brought::new();
-    let is_new = |arrival: &&Arrival<B>| {
-        matches!(arrival.fate, Fate::Settled(Outcome::Applied)) && !sent.covers(&arrival.item.hlc)
-    };
+    let is_new = |arrival: &&Arrival<B>| arrival.is_applied() && !sent.covers(&arrival.item.hlc);
     for Arrival { item, .. } in arrivals.iter().filter(is_new) {
         let version = (item.kind.clone(), item.hlc.clone());
         *brought.entry(version).or_default() += 1;

@@ -3,11 +3,10 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Digest, Key};
 
-use super::apply::{Arrival, Fate};
+use super::apply::Arrival;
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::differences::Thoroughly;
-use super::outcome::Outcome;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
 use super::planes::{digest_of, look, streams_of};
@@ -149,10 +148,8 @@ where
         if session.told_of_twin || !session.had_items {
             return;
         }
-        let is_of_twin = |arrival: &&Arrival<S::Body>| {
-            arrival.item.hlc.node_id == own
-                && matches!(arrival.fate, Fate::Settled(Outcome::Applied))
-        };
+        let is_of_twin =
+            |arrival: &&Arrival<S::Body>| arrival.item.hlc.node_id == own && arrival.is_applied();
         if let Some(arrival) = arrivals.iter().find(is_of_twin) {
             session.told_of_twin = true;
             let error = Error::new(

@@ -13,7 +13,7 @@ use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{Fate, OrderGuard, apply_all, warn_of_failed_rows};
+use super::apply::{OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
@@ -24,7 +24,7 @@ use super::inbound::Inbound;
 use super::outbound::Writers;
 use super::overtaken::{Brought, Persisted};
 use super::planes::keeps_logs;
-use super::ports::{Blobs, Clock, Events, Exchange, Outcome, Side, State};
+use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::sending::Sent;
 use super::sweep::{Known, Learned, Sweep};
 use super::watch::Moved;
@@ -354,7 +354,7 @@ where
         let ids: Vec<_> = inbound
             .arrivals
             .iter()
-            .filter(|arrival| matches!(arrival.fate, Fate::Settled(Outcome::Applied)))
+            .filter(|arrival| arrival.is_applied())
             .filter_map(|arrival| match &arrival.item.kind {
                 ItemKind::Record(id) => Some(id.clone()),
                 ItemKind::Row(_) => None,

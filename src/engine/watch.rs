@@ -72,6 +72,8 @@ impl Watch {
     /// A reconciliation begins.
     pub(super) fn begin(&self) {
         self.runs.set(true);
+        // What a round before it was listened to says nothing of it.
+        self.listens.set(false);
         self.requests.set(0);
         self.told_ms.set(None);
     }
