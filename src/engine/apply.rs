@@ -196,18 +196,27 @@ pub async fn apply_rows<B, R: AppRows<B>>(
     for arrival in run {
         let outcome = match admit(rows, arrival, guard, &mut apps).await {
             Some(outcome) => outcome,
-            None => match apply_row(rows, &arrival.item, clock).await {
-                Ok(()) => Outcome::Applied,
-                Err(error) => Outcome::Failed(error),
-            },
+            None => apply_row(rows, &arrival.item, clock)
+                .await
+                .unwrap_or_else(Outcome::Failed),
         };
         arrival.settle(outcome, guard);
     }
 }
 
-async fn apply_row<B, R: AppRows<B>>(rows: &R, item: &Item<B>, clock: &impl Clock) -> Result<()> {
+async fn apply_row<B: Clone, R: AppRows<B>>(
+    rows: &R,
+    item: &Item<B>,
+    clock: &impl Clock,
+) -> Result<Outcome> {
     clock.receive(&item.hlc).await?;
-    rows.apply_one(item).await
+    if rows.has_log() {
+        // What is new here is told apart from what comes late into the log: only the log knows it of a row.
+        let taken = rows.take_in(vec![item.clone()], None, None).await;
+        return Ok(one_of(taken));
+    }
+    rows.apply_one(item).await?;
+    Ok(Outcome::Applied)
 }
 
 /// Which apps are registered, as far as it was asked.
@@ -307,10 +316,7 @@ async fn apply_page<B: Clone, F>(
                 let outcome = if order == Order::Strict && stopped.contains(&node) {
                     Outcome::Behind
                 } else {
-                    let taken = apply(vec![arrival.item.clone()], order).await;
-                    taken.map_or_else(Outcome::Failed, |outcomes| {
-                        outcomes.into_iter().next().unwrap_or_else(no_outcome)
-                    })
+                    one_of(apply(vec![arrival.item.clone()], order).await)
                 };
                 if matches!(outcome, Outcome::Failed(_)) {
                     stopped.insert(node);
@@ -332,6 +338,14 @@ pub(super) fn no_outcome() -> Outcome {
         "take in an item",
         "the store did not say what became of it",
     ))
+}
+
+/// What became of the one item that was given to a store.
+pub(super) fn one_of(taken: Result<Vec<Outcome>>) -> Outcome {
+    match taken {
+        Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(no_outcome),
+        Err(error) => Outcome::Failed(error),
+    }
 }
 
 /// Takes in `items`. Every arrival that comes back has its outcome.

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::Cursor;
 
 use super::apply::{
-    Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, refuse_the_future,
+    Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, one_of, refuse_the_future,
     refuse_too_many_nodes, refuse_what_is_barred,
 };
 use super::change_log::{Advance, ChangeLog, Note};
@@ -122,11 +122,4 @@ async fn take_in<'a, B: Clone + 'a>(
         Err(error) => return Err(error),
     }
     Ok(())
-}
-
-fn one_of(taken: Result<Vec<Outcome>, Error>) -> Outcome {
-    match taken {
-        Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(no_outcome),
-        Err(error) => Outcome::Failed(error),
-    }
 }

@@ -4,8 +4,8 @@
 //! What JavaScript sees of stores, the app's own among them, is asked in `__test__/conformance`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::must_use_candidate)]
 
-#[path = "../stores_support/mod.rs"]
-mod stores_support;
+#[path = "../stores/support/mod.rs"]
+mod support;
 
 mod blobs;
 mod records;
@@ -22,7 +22,7 @@ use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::testing::{Faults, MemoryClock};
-use stores_support::at;
+use support::at;
 
 /// Runs a sentence to its end.
 fn run<T>(sentence: impl Future<Output = T>) -> T {

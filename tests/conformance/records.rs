@@ -9,7 +9,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::text::Text;
 
 use crate::shelf::{Bodies, OfRecords, Told, every_store_of_records};
-use crate::stores_support::at;
+use crate::support::at;
 use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
 
 async fn page_of<K: Bodies>(

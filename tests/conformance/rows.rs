@@ -10,8 +10,8 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::ItemKind;
 
 use crate::shelf::{Bodies, OfRows, Told, every_store_of_rows, unknown};
-use crate::stores_support::at;
-use crate::stores_support::rows::pages;
+use crate::support::at;
+use crate::support::rows::pages;
 use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
 
 async fn page_of<K: Bodies>(

@@ -23,8 +23,8 @@ use starkeep_sync_engine::testing::{
     Access, Body, Faults, MemoryBlobs, MemoryRecords, MemoryRows, MemoryState,
 };
 
-use crate::stores_support::rows::{self, SCHEMAS, of_an_app, pages};
-use crate::stores_support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
+use crate::support::rows::{self, SCHEMAS, of_an_app, pages};
+use crate::support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
 
 /// What an item is, whichever body carries it: its id, its time, and whether it is deleted.
 pub type Told = (String, Hlc, bool);

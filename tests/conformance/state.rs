@@ -5,7 +5,7 @@ use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::text::Text;
 
 use crate::shelf::{OfState, every_state};
-use crate::stores_support::at;
+use crate::support::at;
 use crate::{marks, run};
 
 struct Remembered;

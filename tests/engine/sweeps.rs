@@ -1,11 +1,8 @@
 //! What has to hold from one round of a sweep to the next, and against sides that read while others write.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod engine_support;
 
 use std::collections::HashSet;
 
-use engine_support::{NOW_MS, Setup, body, ids, ids_at, marks, setup};
+use crate::support::{NOW_MS, Setup, body, ids, ids_at, marks, setup};
 use starkeep_sync_engine::engine::apply::{Fate, OrderGuard, apply_all};
 use starkeep_sync_engine::engine::node_ids::NodeIds;
 use starkeep_sync_engine::engine::ports::Exchange;

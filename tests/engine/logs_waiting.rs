@@ -1,9 +1,6 @@
 //! Two sides with change logs, where no more items may wait than do.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{NOW_MS, Node, Setup, ids, setup};
+use crate::support::{NOW_MS, Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::engine::round::Report;
 use starkeep_sync_engine::testing::{Body, Operation, When};

@@ -1,15 +1,12 @@
 //! Two sides with change logs: what waits, what is refused, what is interrupted.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{Setup, body, ids, setup, table, usual_table};
+use crate::support::{Setup, body, ids, setup, table, usual_table};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::testing::{Operation, When, record, row};
 
 /// More than the least time between two reconciliations.
-const LATER_MS: u64 = engine_support::NOW_MS + 700_000;
+const LATER_MS: u64 = crate::support::NOW_MS + 700_000;
 
 #[tokio::test]
 async fn two_sides_that_hold_the_same_are_proved_to() {

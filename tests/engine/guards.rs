@@ -1,14 +1,8 @@
 //! What has to hold where clocks go back, one node id is in two places, or a store lost what it had: stores without a
 //! log, of every kind. What a log spares a side is in the simulation.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-#[path = "simulation/rng.rs"]
-#[allow(dead_code, reason = "of chance, not all is needed here")]
-mod rng;
-
-use engine_support::{NOW_MS, Node, Setup, ids, setup};
-use rng::Rng;
+use crate::rng::Rng;
+use crate::support::{NOW_MS, Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::ports::{Clock, Exchange};
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::log::LogRequest;
@@ -87,7 +81,7 @@ async fn a_clock_hears_before_the_first_round_of_what_is_known_and_not_of_what_i
     let (node, _) = setup(Setup::default());
     let ahead = Hlc::new(NOW_MS + 5000, 7, Text::from("other"));
     let too_far = Hlc::new(NOW_MS * 1000, 0, Text::from("fast"));
-    let mark = engine_support::marks(&[ahead.clone(), too_far.clone()]);
+    let mark = crate::support::marks(&[ahead.clone(), too_far.clone()]);
     node.state.replace((mark, Watermarks::default()));
     node.round().await.unwrap();
     let next = node.side.clock.now();
@@ -98,7 +92,7 @@ async fn a_clock_hears_before_the_first_round_of_what_is_known_and_not_of_what_i
 async fn a_clock_that_cannot_hear_fails_no_round() {
     let (node, hub) = setup(Setup::default());
     let ahead = Hlc::new(NOW_MS + 5000, 7, Text::from("other"));
-    let mark = engine_support::marks(&[ahead]);
+    let mark = crate::support::marks(&[ahead]);
     node.state.replace((mark, Watermarks::default()));
     node.write_record("a", None);
     node.local.fail(Operation::HearClock, None, When::First(1));

@@ -1,7 +1,5 @@
 //! What the object storage does where something other than a file stands in an object's place, or is put
 //! there while it looks.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::future::Future;

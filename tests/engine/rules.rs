@@ -1,9 +1,6 @@
 //! The rules of a round that are neither about pages nor about held items.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{NOW_MS, Setup, ids, ids_at, marks, setup};
+use crate::support::{NOW_MS, Setup, ids, ids_at, marks, setup};
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::message::Request;

@@ -1,12 +1,9 @@
 //! What a caller does while its peer works changes nothing of what both come to hold, nor of what is told.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod engine_support;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine_support::{Node, Setup, ids, setup};
+use crate::support::{Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::round::Engine;
 use starkeep_sync_engine::error::Result;

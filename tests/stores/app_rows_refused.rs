@@ -1,20 +1,17 @@
 //! The rows of apps: what is refused, and what stays as it was then.
-#![allow(clippy::unwrap_used)]
-
-mod stores_support;
 
 use std::fs;
 
+use crate::support::rows::{
+    REGISTRY, SCHEMAS, entry, insert, of_an_app, open, pages, shipped, spec, table, tables,
+};
+use crate::support::{Home, at};
 use serde_json::json;
 use starkeep_sync_engine::error::{Error, ErrorKind};
 use starkeep_sync_engine::protocol::item::ItemKind;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteState};
 use starkeep_sync_engine::store::{AppRowStore, StateStore};
-use stores_support::rows::{
-    REGISTRY, SCHEMAS, entry, insert, of_an_app, open, pages, shipped, spec, table, tables,
-};
-use stores_support::{Home, at};
 
 #[tokio::test]
 async fn names_that_no_table_can_have_or_that_another_app_has_are_refused() {

@@ -1,9 +1,6 @@
 //! Rules of a round by logs that a comparison of both sides would make good, each by itself: nothing is left to that.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{NOW_MS, Node, Setup, body, ids, setup, table};
+use crate::support::{NOW_MS, Node, Setup, body, ids, setup, table};
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::ItemKind;
 use starkeep_sync_engine::protocol::text::Text;
@@ -55,7 +52,7 @@ async fn a_record_and_a_row_of_one_time_are_told_apart_when_one_is_refused() {
     node.sync().await;
     let hlc = node.side.clock.now();
     node.put_record(record(hlc.clone(), body("a"), None));
-    let line = row(&engine_support::usual_table(0), hlc, body("b"), None);
+    let line = row(&crate::support::usual_table(0), hlc, body("b"), None);
     assert!(node.rows.write(&line));
     hub.local
         .fail(Operation::PutRecord, Some("a"), When::Always);

@@ -1,18 +1,15 @@
 //! What the store of app rows makes of columns, against a plain model of it.
-#![allow(clippy::unwrap_used)]
-
-mod stores_support;
 
 use std::collections::BTreeMap;
 
+use crate::support::rows::{SCHEMAS, entry, kinds, of_an_app, open, pages};
+use crate::support::{at, value};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::protocol::delta::Selection;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::store::{AppRowStore, Json};
-use stores_support::rows::{SCHEMAS, entry, kinds, of_an_app, open, pages};
-use stores_support::{at, value};
 
 #[derive(Debug, Clone)]
 struct Write {

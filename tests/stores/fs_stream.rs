@@ -1,5 +1,4 @@
 //! Objects that go in and out piece by piece.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::path::Path;

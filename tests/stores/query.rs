@@ -1,15 +1,12 @@
 //! What an app can ask the store of records.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod stores_support;
-
+use crate::support::{Home, OLD_TABLE, at, record, text, value, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::RecordStore;
 use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::sqlite::SqliteRecords;
-use stores_support::{Home, OLD_TABLE, at, record, text, value, with};
 
 fn query(json: &Value) -> Query {
     Query::from_json(&json.to_string()).unwrap()

@@ -1,17 +1,14 @@
 //! What the stores do about files that go away under them, and transactions that do not end.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod stores_support;
 
 use std::fs;
 use std::time::Duration;
 
+use crate::support::{Home, at, get, record, text};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::blocking::Threads;
 use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
 use starkeep_sync_engine::store::sqlite::{Options, SqliteState};
 use starkeep_sync_engine::store::{RecordStore, StateStore};
-use stores_support::{Home, at, get, record, text};
 use tempfile::TempDir;
 
 #[tokio::test]

@@ -1,10 +1,7 @@
 //! What belongs on a page, and what a page must not pass: ties, several streams, writes in the middle of
 //! a reading, tables that cannot be read.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{Node, Setup, ids, setup};
+use crate::support::{Node, Setup, ids, setup};
 use starkeep_sync_engine::testing::{Access, Operation, When, record};
 
 fn one_by_one() -> Setup {
@@ -65,7 +62,7 @@ async fn items_with_one_timestamp_are_not_parted_by_the_end_of_a_page() {
         node.write_record("a", None);
         let stamp = node.side.clock.now();
         for id in ["b", "c", "d"] {
-            node.put_record(record(stamp.clone(), engine_support::body(id), None));
+            node.put_record(record(stamp.clone(), crate::support::body(id), None));
         }
         node.write_record("e", None);
         node.sync().await;
@@ -81,7 +78,7 @@ async fn rows_do_not_overtake_records_with_one_timestamp_that_a_remembered_page_
     }
     let stamp = node.side.clock.now();
     for id in ["d", "e"] {
-        node.put_record(record(stamp.clone(), engine_support::body(id), None));
+        node.put_record(record(stamp.clone(), crate::support::body(id), None));
     }
     node.write_row(0, "r");
     node.write_record("f", None);

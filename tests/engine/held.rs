@@ -1,9 +1,6 @@
 //! What an item that cannot go on holds up, and what it does not.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{Setup, ids, setup, table};
+use crate::support::{Setup, ids, setup, table};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::text::Text;
@@ -266,11 +263,11 @@ async fn a_wiped_peer_is_noticed_and_served_again() {
 async fn half_of_a_tie_that_could_not_be_stored_is_not_acknowledged() {
     let (node, hub) = setup(Setup::default());
     let stamp = node.side.clock.now();
-    node.put_record(record(stamp.clone(), engine_support::body("a"), None));
+    node.put_record(record(stamp.clone(), crate::support::body("a"), None));
     let twin = row(
-        &engine_support::usual_table(0),
+        &crate::support::usual_table(0),
         stamp,
-        engine_support::body("r"),
+        crate::support::body("r"),
         None,
     );
     assert!(node.rows.write(&twin));

@@ -1,8 +1,6 @@
 //! What the store of records answers to an exchange of what only a file can hold.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod stores_support;
-
+use crate::support::{Home, NEW_TABLE, OLD_TABLE, at, item, item_of, record, text, value, with};
 use serde_json::json;
 use starkeep_sync_engine::protocol::delta::Ask;
 use starkeep_sync_engine::protocol::hlc::Hlc;
@@ -11,7 +9,6 @@ use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::store::sqlite::SqliteRecords;
 use starkeep_sync_engine::store::{RecordStore, Taken};
-use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, item, item_of, record, text, value, with};
 
 fn marks(all: &[Hlc]) -> Watermarks {
     let mut marks = Watermarks::default();

@@ -1,11 +1,9 @@
 //! The change log of a file: it is true to the tables, whoever writes to them and however.
-#![allow(clippy::unwrap_used)]
-
-mod stores_support;
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::support::{Home, NEW_TABLE, OLD_TABLE, at, record, text};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::json;
@@ -18,7 +16,6 @@ use starkeep_sync_engine::store::sqlite::{Options, SqliteAppRows, SqliteRecords}
 use starkeep_sync_engine::store::{
     AppRowStore, Json, LogStore, Operation, RecordStore, Registration, TableSpec,
 };
-use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, record, text};
 
 async fn all_after(store: &impl LogStore, after: u64) -> View<Json> {
     let look = Look {

@@ -1,16 +1,13 @@
 //! What the store of records promises to the app that keeps its records in it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod stores_support;
-
+use crate::support::{
+    Home, NEW_TABLE, OLD_TABLE, at, get, item, item_of, record, text, value, with,
+};
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::sqlite::SqliteRecords;
 use starkeep_sync_engine::store::{Operation, RecordStore, Taken};
-use stores_support::{
-    Home, NEW_TABLE, OLD_TABLE, at, get, item, item_of, record, text, value, with,
-};
 
 fn query(json: &Value) -> Query {
     Query::from_json(&json.to_string()).unwrap()

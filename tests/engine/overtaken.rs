@@ -1,10 +1,7 @@
 //! A caller without a change log, and a peer that keeps one: what the caller's watermarks have passed over reaches it,
 //! and what the peer lost is offered again.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{NOW_MS, Node, Setup, body, ids, marks, setup, usual_table};
+use crate::support::{NOW_MS, Node, Setup, body, ids, marks, setup, usual_table};
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::Item;

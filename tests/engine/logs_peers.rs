@@ -1,11 +1,8 @@
 //! Whatever a peer answers, an app that goes on while there is more comes to an end.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod engine_support;
 
 use std::cell::{Cell, RefCell};
 
-use engine_support::{Node, Setup, ids, setup};
+use crate::support::{Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::log::{Digest, Reply, Span};
@@ -67,7 +64,7 @@ async fn ends_and_recovers(
     *engine.peer.twist.borrow_mut() = Box::new(|_, _, answer| answer);
     engine.peer.requests.set(0);
     for pass in 1..4 {
-        let later = engine_support::NOW_MS + pass * 700_000;
+        let later = crate::support::NOW_MS + pass * 700_000;
         node.side.clock.set_physical(later);
         hub.side.clock.set_physical(later);
         while Box::pin(engine.round())

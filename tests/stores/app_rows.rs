@@ -1,18 +1,15 @@
 //! The rows of apps: their tables as apps have them and as this crate makes them.
-#![allow(clippy::unwrap_used)]
 
-mod stores_support;
-
+use crate::support::rows::{
+    SCHEMAS, entry, insert, kinds, of_an_app, open, pages, shipped, spec, table, tables,
+};
+use crate::support::{Home, at};
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::delta::Ask;
 use starkeep_sync_engine::protocol::item::{Blob, FILE_RECORDS_TABLE};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::store::{AppRowStore, Registration};
-use stores_support::rows::{
-    SCHEMAS, entry, insert, kinds, of_an_app, open, pages, shipped, spec, table, tables,
-};
-use stores_support::{Home, at};
 
 #[tokio::test]
 async fn a_row_of_an_app_goes_out_as_the_app_wrote_it() {

@@ -1,5 +1,4 @@
 //! What the object storage in a folder promises.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::fs;

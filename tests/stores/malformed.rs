@@ -1,9 +1,8 @@
 //! Rows that stand in a file as no store of this package would have written them: each is named and keeps its
 //! place, and everything else goes on.
-#![allow(clippy::unwrap_used)]
 
-mod stores_support;
-
+use crate::support::rows::{of_an_app, open, pages};
+use crate::support::{Home, at, get, item, text, value, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
@@ -14,8 +13,6 @@ use starkeep_sync_engine::store::RecordStore;
 use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::sqlite::SqliteRecords;
 use starkeep_sync_engine::store::{AppRowStore, Json};
-use stores_support::rows::{of_an_app, open, pages};
-use stores_support::{Home, at, get, item, text, value, with};
 
 const SHAPES: [&str; 3] = [
     "id TEXT PRIMARY KEY, node_id TEXT",
@@ -254,7 +251,7 @@ async fn what_a_store_itself_was_given_is_never_malformed() {
     ];
     for (number, changes) in odd.into_iter().enumerate() {
         let hlc = at(number as u64, 0, "\u{fffd}");
-        let record = with(stores_support::record(&format!("r{number}"), &hlc), changes);
+        let record = with(crate::support::record(&format!("r{number}"), &hlc), changes);
         records.put(text(&record)).await.unwrap();
     }
     let items = unseen(&records).await;
@@ -347,7 +344,7 @@ async fn a_change_of_a_row_leaves_alone_what_it_cannot_say() {
     home.sql("ALTER TABLE my_app_syncable_pages ADD COLUMN picture BLOB");
     home.sql("UPDATE my_app_syncable_pages SET picture = x'00ff'");
     let rows = open(&home);
-    let delete = stores_support::rows::entry(
+    let delete = crate::support::rows::entry(
         &pages(),
         "delete",
         &at(7, 0, "m"),

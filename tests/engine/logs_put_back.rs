@@ -1,10 +1,7 @@
 //! A peer whose log is put back, alone or with its items, while a caller stays: what it lost comes again by the logs,
 //! in the same round, and what waits still does.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod engine_support;
-
-use engine_support::{Node, Setup, ids, setup};
+use crate::support::{Node, Setup, ids, setup};
 use starkeep_sync_engine::engine::held::Direction;
 use starkeep_sync_engine::protocol::item::Item;
 use starkeep_sync_engine::protocol::text::Text;

@@ -1,13 +1,10 @@
 //! Two sides with change logs, by what is said between them and what waits: without these rules both would come to
 //! hold the same as well, later or by more than is needed.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod engine_support;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use engine_support::{NOW_MS, Node, Setup, body, ids, ids_at, setup, table};
+use crate::support::{NOW_MS, Node, Setup, body, ids, ids_at, setup, table};
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::round::Engine;
 use starkeep_sync_engine::error::{Error, ErrorKind, Result};

@@ -1,5 +1,4 @@
 //! Objects in a folder against a plain model: in sequence, at the same time, and killed on the way.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -84,7 +83,7 @@ async fn a_process_that_is_killed_leaves_whole_objects_with_their_own_content_ty
             .args([
                 "--ignored",
                 "--exact",
-                "a_process_that_puts_until_it_is_killed",
+                "fs_model::a_process_that_puts_until_it_is_killed",
             ])
             .env("STORES_FS_ROOT", folder.path())
             .stdout(std::process::Stdio::null())

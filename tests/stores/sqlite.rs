@@ -1,18 +1,15 @@
 //! What holds for the files that stores of records and state stand on: opening, sharing, closing.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod stores_support;
 
 use std::fs;
 use std::time::Duration;
 
+use crate::support::{Home, NEW_TABLE, OLD_TABLE, at, get, item, record, text};
 use serde_json::json;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::Json;
 use starkeep_sync_engine::store::query::Query;
 use starkeep_sync_engine::store::sqlite::{Options, SqliteRecords, SqliteState};
 use starkeep_sync_engine::store::{Modes, RecordStore, StateStore};
-use stores_support::{Home, NEW_TABLE, OLD_TABLE, at, get, item, record, text};
 
 const QUICK: Options = Options {
     busy_timeout: Duration::from_millis(50),

@@ -1,15 +1,12 @@
 //! Tables of an app that have more to them than columns: what they compute, refuse or ignore, and columns with
 //! names that are fields already.
-#![allow(clippy::unwrap_used)]
 
-mod stores_support;
-
+use crate::support::rows::{entry, insert, of_an_app, open, pages, shipped};
+use crate::support::{Home, NEW_TABLE, at, get, item, item_of, record, text, with};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::store::{AppRowStore, RecordStore, Taken};
-use stores_support::rows::{entry, insert, of_an_app, open, pages, shipped};
-use stores_support::{Home, NEW_TABLE, at, get, item, item_of, record, text, with};
 
 fn column<T: rusqlite::types::FromSql>(home: &Home, sql: &str) -> T {
     Connection::open(home.path())

@@ -1,0 +1,20 @@
+//! What the native stores promise, over files of every age that apps have.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod app_rows;
+mod app_rows_model;
+mod app_rows_refused;
+mod delta;
+mod faults;
+mod fs;
+mod fs_model;
+#[cfg(unix)]
+mod fs_places;
+mod fs_stream;
+mod log;
+mod malformed;
+mod own_tables;
+mod query;
+mod records;
+mod sqlite;
+mod support;
