@@ -7,6 +7,8 @@ mod app_rows_refused;
 mod delta;
 mod faults;
 mod fs;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod fs_kept;
 mod fs_model;
 #[cfg(unix)]
 mod fs_places;

@@ -13,6 +13,7 @@ use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::session::{Session, WRITING};
 use super::sidecar::{Kept, SIDECARS, Sidecars, Version};
+use super::syncs::Syncs;
 use super::tree::{Listed, NESTED, Place, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::identity::FileId;
@@ -31,6 +32,7 @@ pub(super) struct Area {
     plain: Tree,
     nested: Tree,
     pub(super) sidecars: Sidecars,
+    pub(super) syncs: Syncs,
     session: Mutex<Arc<Session>>,
     modes: Modes,
 }
@@ -63,6 +65,7 @@ impl Area {
             plain: Tree::plain(Arc::clone(&root), path.clone(), modes),
             nested: Tree::marked(Arc::clone(&root), path.clone(), modes),
             sidecars: Sidecars::new(Arc::clone(&root), modes),
+            syncs: Syncs::default(),
             session: Mutex::new(Arc::new(session)),
             root,
             path,
@@ -132,7 +135,7 @@ impl Area {
                 return Ok(None);
             };
             let version = Version::of_open(&file).map_err(fault)?;
-            let about = self.sidecars.read(key, version).map_err(fault)?;
+            let about = self.sidecars.read(key, version, &file).map_err(fault)?;
             if about.is_none() && place.version().map_err(fault)? != Some(version) {
                 continue; // Replaced meanwhile, and the sidecar gone with it.
             }
@@ -247,7 +250,7 @@ impl Area {
         };
         let version = Version::of(&found).map_err(fault)?;
         unless_missing(place.folder.remove_file(&place.name)).map_err(fault)?;
-        place.sync().map_err(fault)?;
+        place.sync(&self.syncs).map_err(fault)?;
         drop(place);
         tree.prune_above(key);
         self.sidecars.remove(key, version);

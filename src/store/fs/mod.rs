@@ -4,7 +4,7 @@
 //! <root>/photos/x.jpg                    the bytes of the key photos/x.jpg
 //! <root>/.starkeep-store/nested/         the bytes of keys whose place is taken: where "a" is a file,
 //!                                        "a/b" lies here, and the other way round
-//! <root>/.starkeep-store/sidecars/       content types, metadata, hashes, see [`sidecar`]
+//! <root>/.starkeep-store/sidecars/       content types, metadata, hashes, see [`sidecar`] and [`attribute`]
 //! <root>/.starkeep-store/writing/        what is being written, see [`session`]
 //! ```
 //!
@@ -14,7 +14,8 @@
 //!   written and synced under another name, then renamed into place, then the folder is synced. A put
 //!   that fails leaves the object that was there before, and nothing else.
 //! - **Bytes and content type belong together.** A sidecar names the very version of the bytes that it
-//!   describes and is on disk before they are in place; a reader uses no other.
+//!   describes, and it or the same text in the file's own attribute is on disk before they are in place; a reader uses no
+//!   other.
 //! - **Every allowed key works**, beside every other. A key is allowed if it is a relative path of plain
 //!   segments ([`key`]); it cannot leave the root, and no symbolic link below the root is followed.
 //! - Nothing but a file is read as an object. What is opened is asked what it is, each folder on the way is
@@ -28,12 +29,14 @@
 //!   same object.
 
 mod area;
+mod attribute;
 mod blobs;
 mod io;
 mod key;
 mod session;
 mod sidecar;
 mod stream;
+mod syncs;
 mod tree;
 mod writer;
 

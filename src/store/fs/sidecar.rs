@@ -2,10 +2,10 @@
 //!
 //! A sidecar's name holds the hash of the key and the [`Version`] of the bytes that it describes. The
 //! store stamps every file that it writes with a modification time of its own, so no two versions of one
-//! object have the same. A sidecar is on disk before its bytes are in place and is removed after others
-//! have taken their place: whatever is found at the object's path after a crash, its own sidecar is
-//! there, and no other fits it. Bytes that somebody else put into the folder have none, and the sidecars of
-//! earlier versions of this package name no hash.
+//! object have the same. The same text is kept in an [attribute] of the file, where the file system can. One of the two
+//! is on disk before the bytes are in place, and the sidecar is removed after others have taken their place: whatever is
+//! found at the object's path after a crash, what belongs to it is there, and nothing else fits it. Bytes that another
+//! program put into the folder have none, and the sidecars of earlier versions of this package name no hash.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -18,6 +18,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::attribute::{attach, attached};
 use super::io::{
     At, make_folder, not_a_file, open_file, open_to_write, own_folder, own_path, sync_folder,
     unless_missing,
@@ -91,6 +92,9 @@ struct Sidecar {
     /// In hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+    /// The version that it is about. In a sidecar of an earlier version of this package only the file's name says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
 }
 
 /// What is kept about a version of an object.
@@ -100,6 +104,49 @@ pub(super) struct Kept {
     pub(super) options: PutOptions,
     /// The SHA-256 of its bytes, where it was kept.
     pub(super) digest: Option<item::Digest>,
+}
+
+/// What is kept about a version, as it is written.
+pub(super) struct Note<'k> {
+    key: &'k Key,
+    /// The version.
+    pub(super) version: Version,
+    text: Vec<u8>,
+}
+
+impl<'k> Note<'k> {
+    /// What is to be written of this version of the object under `key`.
+    pub(super) fn new(key: &'k Key, version: Version, about: &Kept) -> io::Result<Self> {
+        let content = Sidecar {
+            key: key.as_str().to_owned(),
+            content_type: about.options.content_type.clone(),
+            metadata: about.options.metadata.clone(),
+            sha256: about.digest.map(|digest| digest.to_string()),
+            version: Some(version.to_string()),
+        };
+        let text = serde_json::to_vec(&content)?;
+        Ok(Self { key, version, text })
+    }
+
+    /// Keeps it with the file itself. Returns whether the file system does that; it is on disk when the bytes are.
+    pub(super) fn attach(&self, file: &File) -> bool {
+        attach(file, &self.text)
+    }
+}
+
+/// What a note says about this version, if it is about that.
+fn read_note(text: &[u8], version: Version) -> Option<Kept> {
+    let content: Sidecar = serde_json::from_slice(text).ok()?;
+    let of_version = version.to_string();
+    if content.version.is_some_and(|noted| noted != of_version) {
+        return None;
+    }
+    let digest = content.sha256.as_deref().and_then(item::Digest::parse);
+    let options = PutOptions {
+        content_type: content.content_type,
+        metadata: content.metadata,
+    };
+    Some(Kept { options, digest })
 }
 
 /// The folder of the sidecars.
@@ -115,8 +162,17 @@ impl Sidecars {
         Self { root, modes }
     }
 
-    /// What is kept about this version of the object under `key`.
-    pub(super) fn read(&self, key: &Key, version: Version) -> io::Result<Option<Kept>> {
+    /// What is kept about this version of the object under `key`, whose bytes are open as `file`.
+    pub(super) fn read(
+        &self,
+        key: &Key,
+        version: Version,
+        file: &File,
+    ) -> io::Result<Option<Kept>> {
+        let attached = attached(file).and_then(|text| read_note(&text, version));
+        if attached.is_some() {
+            return Ok(attached);
+        }
         let (fan, name) = names_of(key, version);
         let mut file = match open_file(&self.root, own_path(SIDECARS).join(fan).join(name))? {
             At::Here(file) => file,
@@ -125,30 +181,31 @@ impl Sidecars {
         };
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        let content: Sidecar = serde_json::from_slice(&text)?;
-        let digest = content.sha256.as_deref().and_then(item::Digest::parse);
-        let options = PutOptions {
-            content_type: content.content_type,
-            metadata: content.metadata,
-        };
-        Ok(Some(Kept { options, digest }))
+        let kept = read_note(&text, version);
+        if kept.is_none() {
+            // It was not on disk yet when the power went, and the file was copied without its attributes since.
+            let key = key.as_str();
+            tracing::warn!(
+                key,
+                "what was kept beside an object is damaged; its content type is lost"
+            );
+        }
+        Ok(kept)
     }
 
-    /// Keeps `about` for a version that is not in place yet, and returns once that is on disk.
-    pub(super) fn write(&self, key: &Key, version: Version, about: &Kept) -> io::Result<()> {
-        let content = Sidecar {
-            key: key.as_str().to_owned(),
-            content_type: about.options.content_type.clone(),
-            metadata: about.options.metadata.clone(),
-            sha256: about.digest.map(|digest| digest.to_string()),
-        };
-        let (fan, name) = names_of(key, version);
+    /// Keeps `note` for a version that is not in place yet. Unless it `is_attached` to the file too, it is on disk when
+    /// this returns.
+    pub(super) fn write(&self, note: &Note<'_>, is_attached: bool) -> io::Result<()> {
+        let (fan, name) = names_of(note.key, note.version);
         let modes = self.modes;
         let folder = make_folder(&own_folder(&self.root, SIDECARS, modes)?, &fan, modes)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         let mut file = open_to_write(&folder, name, (&mut options, modes))?;
-        file.write_all(&serde_json::to_vec(&content)?)?;
+        file.write_all(&note.text)?;
+        if is_attached {
+            return Ok(());
+        }
         file.sync_all()?;
         sync_folder(&folder)
     }

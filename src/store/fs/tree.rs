@@ -14,11 +14,11 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, Metadata};
 
 use super::io::{
-    At, during, look_at, make_folder, open_file, open_folder, own_folder, own_path, sync_folder,
-    unless_missing,
+    At, during, look_at, make_folder, open_file, open_folder, own_folder, own_path, unless_missing,
 };
 use super::key::{Key, LONGEST_SEGMENT, RESERVED};
 use super::sidecar::{Version, version_at};
+use super::syncs::Syncs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Modes;
 
@@ -50,8 +50,8 @@ impl Place {
     }
 
     /// Makes what happened to the name last.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        unless_missing(sync_folder(&self.folder)).map(drop)
+    pub(super) fn sync(&self, syncs: &Syncs) -> io::Result<()> {
+        unless_missing(syncs.sync(&self.folder)).map(drop)
     }
 }
 

@@ -1,8 +1,9 @@
 //! One object on its way to its place.
 //!
-//! The order is what makes it safe: bytes synced, sidecar synced, rename, folder synced, and only then
+//! The order is what makes it safe: bytes synced with what is kept about them, rename, folder synced, and only then
 //! the older version's sidecar and the copy in the other place removed. The rename is the moment in
-//! which the new version counts.
+//! which the new version counts. Where the file itself cannot hold what is kept about it, its sidecar is synced before
+//! the rename.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use super::area::Area;
 use super::io::during;
 use super::key::Key;
 use super::session::Session;
-use super::sidecar::{Kept, Version};
+use super::sidecar::{Kept, Note, Version};
 use crate::error::{Error, Result};
 use crate::protocol::item;
 use crate::store::PutOptions;
@@ -107,7 +108,9 @@ impl Writer {
             moved.map_err(|error| self.fault(error))?;
         }
         self.name = None;
-        place.sync().map_err(|error| self.fault(error))?;
+        place
+            .sync(&self.area.syncs)
+            .map_err(|error| self.fault(error))?;
         drop(place);
         if let Some(before) = before {
             self.area.sidecars.remove(&self.key, before);
@@ -125,18 +128,24 @@ impl Writer {
             return Ok(());
         }
         let mut time = SystemTime::now();
-        let version = loop {
+        let (note, is_attached) = loop {
             self.file.set_modified(time)?;
+            let note = Note::new(&self.key, Version::of_open(&self.file)?, about)?;
+            let is_attached = note.attach(&self.file);
             self.file.sync_all()?;
+            // Some file systems stamp a file once more when its bytes come to the disk.
             let version = Version::of_open(&self.file)?;
-            if Some(version) != before {
-                break version;
+            if Some(version) == before {
+                time += NEXT_STAMP;
+            } else if note.version == version {
+                break (note, is_attached);
+            } else {
+                break (Note::new(&self.key, version, about)?, false);
             }
-            time += NEXT_STAMP;
         };
-        self.described = Some(version);
-        self.area.sidecars.write(&self.key, version, about)?;
-        self.version = Some(version);
+        self.described = Some(note.version);
+        self.area.sidecars.write(&note, is_attached)?;
+        self.version = Some(note.version);
         Ok(())
     }
 
