@@ -1,8 +1,10 @@
-// Installs what the checkout needs, copies the declarations and builds the addon in release mode. Does nothing where nothing changed.
+// Installs what the checkout needs, copies the declarations and builds the addon. Does nothing where nothing changed.
+// `npm run setup -- --dev` builds it unoptimized: a change of one line takes seconds then.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { copyDeclarations } from "./declarations.mjs";
 import { binaryOf, libraryOf, platform } from "./platforms.mjs";
 
@@ -10,6 +12,12 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 
 const MINIMUM_NODE = 20;
+
+/** What a first build takes. */
+const TAKES = {
+  release: "some minutes, and some 500 MB in target/",
+  debug: "a minute or two, and some 500 MB in target/",
+};
 
 function run(command, args, missing) {
   try {
@@ -39,15 +47,16 @@ function installPackages() {
   writeFileSync(stamp, wanted);
 }
 
-function buildAddon() {
-  run(
-    "cargo",
-    ["build", "--release", "--locked", "--quiet"],
-    "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.89 or newer.",
-  );
+function buildAddon(profile) {
   const triple = platform();
   const target = process.env.CARGO_TARGET_DIR ?? "target";
-  const built = `${target}/release/${libraryOf(triple)}`;
+  const built = `${target}/${profile}/${libraryOf(triple)}`;
+  if (!existsSync(built)) console.log(`Building the native part: ${TAKES[profile]}.`);
+  run(
+    "cargo",
+    ["build", "--locked", ...(profile === "release" ? ["--release"] : [])],
+    "cargo is missing: install a Rust toolchain (rustup.rs) of version 1.89 or newer.",
+  );
   const addon = binaryOf(triple);
   if (existsSync(addon) && hashOf(addon) === hashOf(built)) return;
   // Renamed into place: a process that has the old one loaded keeps it.
@@ -55,9 +64,10 @@ function buildAddon() {
   renameSync(`${addon}.new`, addon);
 }
 
+const { values } = parseArgs({ options: { dev: { type: "boolean" } } });
 if (Number(process.versions.node.split(".")[0]) < MINIMUM_NODE) {
   fail(`Node.js ${MINIMUM_NODE} or newer is needed; this is ${process.versions.node}.`);
 }
 installPackages();
 copyDeclarations(".");
-buildAddon();
+buildAddon(values.dev ? "debug" : "release");
