@@ -4,7 +4,6 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
-import { repeat } from "../js/command/loop.mjs";
 import { createProgress } from "../js/command/terminal.mjs";
 import { createUlids } from "../js/command/ulid.mjs";
 import { assertEnded, idOf, jsonLines, ok, terminal, write } from "./support/command.mjs";
@@ -229,38 +228,4 @@ test("ids rise within a millisecond, and where the clock goes back", () => {
   assert.deepEqual(ids, ids.toSorted());
   assert.equal(new Set(ids).size, 5);
   for (const id of ids) assert.match(id, /^0{8}[0-9A-HJKMNP-TV-Z]{18}$/);
-});
-
-test("a loop doubles its pause after each failure, to five minutes, and ends for what no try will mend", async () => {
-  const stop = new AbortController();
-  const away = Object.assign(new Error("away"), { code: "SYNC_ERROR" });
-  const paused = [];
-  let tries = 0;
-  await repeat(
-    async () => {
-      tries += 1;
-      if (tries !== 12) throw away;
-    },
-    {
-      intervalMs: 7,
-      signal: stop.signal,
-      onFailure: async (error, waitMs) => assert.deepEqual([error, waitMs > 0], [away, true]),
-      async pause(ms) {
-        paused.push(ms);
-        if (tries === 13) stop.abort();
-      },
-    },
-  );
-  const backoffs = Array.from({ length: 11 }, (_, i) => Math.min(1000 * 2 ** i, 300_000));
-  const wanted = [...backoffs, 7, 1000];
-  assert.equal(paused.length, wanted.length);
-  for (const [index, ms] of paused.entries())
-    assert.ok(ms >= wanted[index] * 0.75 && ms <= wanted[index] * 1.25, `${paused}`);
-
-  const broken = Object.assign(new Error("closed"), { code: "STORE_CLOSED" });
-  const options = { intervalMs: 1, signal: new AbortController().signal, onFailure: assert.fail };
-  await assert.rejects(
-    repeat(() => Promise.reject(broken), options),
-    broken,
-  );
 });

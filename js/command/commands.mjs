@@ -10,11 +10,12 @@ const isOutput = ({ output }) => output === undefined || output === "-";
 export const COMMANDS = {
   put: {
     about:
-      "Makes a record of each file, with the file as its object. What is put travels with the next exchange.",
-    usage: "put FILE... [-r]",
+      "Makes a record of each file, with the file as its object. What is put travels with the next exchange. With -u a file\n" +
+      "whose name a record has is the next version of that record, and one that is as it was is passed over.",
+    usage: "put FILE... [-r] [-u]",
     example: "put -r photos --type photo --data ~/sync",
     operands: [1, Infinity, "at least one FILE"],
-    options: ["recursive", "type", "owner", "node-id"],
+    options: ["recursive", "update", "exclude", "type", "owner", "node-id"],
     makes: true,
     load: () => import("./put.mjs"),
   },
@@ -47,7 +48,7 @@ export const COMMANDS = {
   exchange: {
     about:
       "Sends the peer what it lacks and takes in what is new there, until neither has more. With --watch it goes on\n" +
-      "until it is told to end.",
+      "until it is told to end: at once when something is put here or comes to the peer, and at intervals.",
     usage: "exchange",
     example: "exchange --url https://sync.example --token-file ~/.sync-token --data ~/sync",
     options: [...PEER, "watch", "interval", "node-id"],
@@ -75,7 +76,9 @@ export const COMMANDS = {
     load: () => import("./status.mjs"),
   },
   verify: {
-    about: "Reads the object of every record from the disk, and compares its size and its SHA-256.",
+    about:
+      "Reads the object of every record from the disk, and compares its size and its SHA-256. Places that hold the same have\n" +
+      "the same fingerprint.",
     usage: "verify",
     example: "verify --data ~/sync",
     options: [],

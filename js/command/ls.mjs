@@ -1,6 +1,7 @@
 // Lists records.
 import { plain } from "./errors.mjs";
 import { nameOf, recordsOf, withPlace } from "./place.mjs";
+import { timeOf } from "./terminal.mjs";
 
 /** @param {import("./main.mjs").Call} call */
 export const run = (call) =>
@@ -19,12 +20,6 @@ export async function residencyOf({ deletedAt, objectStorageKey: key }, { object
   if ((deletedAt ?? null) !== null) return "tombstoned";
   return key === "" || (await objects.has(key).catch(() => false)) ? "resident" : "staged";
 }
-
-/** What stands malformed in a store is shown as it stands. */
-const timeOf = (stamp) =>
-  Number.isSafeInteger(stamp?.wallTime) && stamp.wallTime < 8.64e15
-    ? new Date(stamp.wallTime).toISOString()
-    : null;
 
 function listed(record, residency) {
   const { id, type, mimeType, sizeBytes, contentHash, version, objectStorageKey: key } = record;

@@ -73,19 +73,3 @@ export function engineFor({ database, objects, clock, state }, peer) {
     verifyContentHash: true,
   });
 }
-
-/** What is held, as scripts read it. */
-export const heldJson = (held) =>
-  held.map(({ direction, kind, id, nodeId, key, code, reason }) => ({
-    direction,
-    kind,
-    id,
-    nodeId,
-    key,
-    code,
-    reason,
-  }));
-
-/** A held item in one line. */
-export const heldLine = ({ direction, id, key, code, reason }) =>
-  `held ${direction} ${plain(id ?? key ?? "an item")}: ${code}: ${plain(reason)}`;

@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import { readFile, readdir, realpath, stat } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, extname, resolve, sep } from "node:path";
 import { CommandError, EXIT, errorJson, errorLine, fileError, plain, quoted } from "./errors.mjs";
 import { withPlace } from "./place.mjs";
 import { createStaging } from "./staging.mjs";
 import { countText } from "./terminal.mjs";
 import { createUlids } from "./ulid.mjs";
+import { createVersions } from "./versions.mjs";
 
 /** Larger files are never in memory as a whole. */
 const IN_MEMORY = 8 << 20;
@@ -62,12 +63,14 @@ async function putAll(call, place, staging) {
   const fail = async (path, error) => {
     sum.failed += 1;
     progress.clear();
-    if (values.json) await output.json({ path, error: errorJson(error) });
+    if (values.json) await output.json({ path: String(path), error: errorJson(error) });
     console.error(`starkeep-sync: ${errorLine(error)}`);
   };
-  const write = writerFor(call, place, { staging, sum, fail });
+  const versions = values.update ? await createVersions(place.database, signal) : undefined;
+  const write = writerFor(call, place, { staging, sum, fail, versions });
   const rules = {
     isRecursive: values.recursive,
+    isExcluded: excluding(values.exclude),
     own: await realpath(place.folder),
     fail,
     pass: () => (sum.passed += 1),
@@ -89,9 +92,19 @@ async function putAll(call, place, staging) {
 }
 
 /** Stores the objects of some files, then their records in one transaction. */
-function writerFor({ values, signal, output, progress }, place, { staging, sum, fail }) {
+function writerFor({ values, signal, output, progress }, place, { staging, sum, fail, versions }) {
   const ulid = createUlids();
   const about = { type: values.type, ownerId: values.owner ?? userName() };
+  const made = (object) => recordOf(object, about, place.clock.now(), ulid());
+  /** The record of a stored file; nothing if it stands already as it is. */
+  const recordFor = async (object) => {
+    if (versions === undefined) return made(object);
+    try {
+      return await versions.next(object, place.clock, fieldsOf, made);
+    } catch (error) {
+      return fail(object.path, error);
+    }
+  };
   return async function write(files) {
     const stored = await Promise.all(
       files.map((file) =>
@@ -101,9 +114,11 @@ function writerFor({ values, signal, output, progress }, place, { staging, sum, 
         ),
       ),
     );
-    const records = stored
-      .filter(Boolean)
-      .map((object) => recordOf(object, about, place.clock.now(), ulid()));
+    const records = [];
+    for (const object of stored.filter(Boolean)) {
+      const record = await recordFor(object);
+      if (record) records.push(record);
+    }
     if (records.length === 0) return;
     await place.database.batch(records.map((record) => ({ type: "put", record })));
     progress.clear();
@@ -135,6 +150,14 @@ const putJson = ({ id, originalFilename: name, type, mimeType, sizeBytes, conten
   contentHash,
 });
 
+/** What a record says of its object. */
+const fieldsOf = ({ name, hash, size }) => ({
+  contentHash: hash,
+  objectStorageKey: keyFor(hash),
+  mimeType: mimeTypeOf(name),
+  sizeBytes: size,
+});
+
 function recordOf({ name, hash, size }, about, now, id) {
   return {
     id,
@@ -144,45 +167,57 @@ function recordOf({ name, hash, size }, about, now, id) {
     updatedAt: now,
     deletedAt: null,
     version: 1,
-    contentHash: hash,
-    objectStorageKey: keyFor(hash),
-    mimeType: mimeTypeOf(name),
-    sizeBytes: size,
+    ...fieldsOf({ name, hash, size }),
     originalFilename: name,
     originAppId: "starkeep-sync",
     parentId: null,
   };
 }
 
+/** Whether a name is one of those between the commas; "*" in them stands for any text. */
+function excluding(names) {
+  const patterns = (names ?? "").split(",").filter((name) => name !== "");
+  const escaped = patterns.map((name) =>
+    name.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*"),
+  );
+  const pattern = new RegExp(`^(?:${escaped.join("|")})$`);
+  return (name) => patterns.length > 0 && pattern.test(name);
+}
+
 /** The files that were named, and those in folders that were named; links are followed only where they were named. */
-async function* filesOf(paths, { isRecursive, own, fail, pass }) {
+async function* filesOf(paths, rules) {
   for (const path of paths) {
     const found = await stat(path).catch((error) =>
-      fail(path, fileError("cannot be read", path, error)),
+      rules.fail(path, fileError("cannot be read", path, error)),
     );
     if (found === undefined) continue;
     if (found.isFile()) yield { path, name: basename(path) };
-    else if (found.isDirectory() && isRecursive)
-      yield* filesBelow(path, basename(resolve(path)), { own, fail, pass });
+    else if (found.isDirectory() && rules.isRecursive)
+      yield* filesBelow(Buffer.from(path), basename(resolve(path)), rules);
     else {
       const what = found.isDirectory() ? "is a folder: put it with -r" : "is no regular file";
-      await fail(path, new CommandError("INVALID_ARGUMENT", `${quoted(path)} ${what}`));
+      await rules.fail(path, new CommandError("INVALID_ARGUMENT", `${quoted(path)} ${what}`));
     }
   }
 }
 
+const SEPARATOR = Buffer.from(sep);
+
+/** Paths are the bytes that the file system gave, as a name need not be well-formed text. */
 async function* filesBelow(folder, name, rules) {
   let entries;
   try {
     // A place does not take in itself.
     if ((await realpath(folder)) === rules.own) return;
-    entries = await readdir(folder, { withFileTypes: true });
+    entries = await readdir(folder, { withFileTypes: true, encoding: "buffer" });
   } catch (error) {
     await rules.fail(folder, fileError("cannot be read", folder, error));
     return;
   }
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const [path, below] = [join(folder, entry.name), `${name}/${entry.name}`];
+  for (const entry of entries.sort((a, b) => Buffer.compare(a.name, b.name))) {
+    if (rules.isExcluded(String(entry.name))) continue;
+    const path = Buffer.concat([folder, SEPARATOR, entry.name]);
+    const below = `${name}/${entry.name}`;
     if (entry.isDirectory()) yield* filesBelow(path, below, rules);
     else if (entry.isFile()) yield { path, name: below };
     else rules.pass();
@@ -196,7 +231,7 @@ async function store({ path }, { objects }, staging, signal) {
     if (size > IN_MEMORY) return await staging.take(path, signal);
     const data = await readFile(path, { signal });
     const hash = sha256(data);
-    await objects.put(keyFor(hash), data, { contentType: mimeTypeOf(path) });
+    await objects.put(keyFor(hash), data, { contentType: mimeTypeOf(String(path)) });
     return { hash, size: data.length };
   } catch (error) {
     throw typeof error.errno === "number" ? fileError("cannot be read", path, error) : error;

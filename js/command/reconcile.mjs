@@ -1,7 +1,8 @@
 // Compares all that both sides hold, and mends what differs.
 import { EXIT, plain } from "./errors.mjs";
-import { engineFor, heldJson, heldLine, peerOptions } from "./peer.mjs";
+import { engineFor, peerOptions } from "./peer.mjs";
 import { withPlace } from "./place.mjs";
+import { heldJson, heldLine } from "./summary.mjs";
 
 /** @param {import("./main.mjs").Call} call */
 export const run = (call) =>

@@ -55,7 +55,7 @@ export function createStaging({ folder, objects }, { keyFor, mimeTypeOf }) {
       const key = keyFor(hash);
       await mkdir(dirname(join(root, key)), { recursive: true });
       await rename(part, join(root, key));
-      const mimeType = mimeTypeOf(path);
+      const mimeType = mimeTypeOf(String(path));
       await move({ fileHash: hash, objectStorageKey: key, sizeBytes: size, mimeType }, storage);
       await rm(join(root, key), { force: true });
       return { hash, size };

@@ -1,10 +1,11 @@
 // How a place stands, as far as a process knows that has just begun.
 import sync from "./package.mjs";
 import { EXIT, errorJson, errorLine, plain } from "./errors.mjs";
-import { NOTE, exchangeLine } from "./exchange.mjs";
+import { NOTE } from "./exchange.mjs";
 import { residencyOf } from "./ls.mjs";
-import { heldLine, peerOptions } from "./peer.mjs";
+import { peerOptions } from "./peer.mjs";
 import { readNote, recordsOf, withPlace } from "./place.mjs";
+import { exchangeLines } from "./summary.mjs";
 
 /** @param {import("./main.mjs").Call} call */
 export const run = (call) =>
@@ -82,8 +83,10 @@ function* linesOf({
     for (const node of Object.entries(marks[name])) yield `${word.padEnd(15)}${stampText(node)}`;
   if (lastExchange === null) yield "last exchange  none that this command knows of";
   else {
-    yield `last exchange  ${timeText(lastExchange.atMs)} with ${plain(lastExchange.url)}: ${exchangeLine(lastExchange)}`;
-    for (const item of lastExchange.held) yield `held then      ${heldLine(item).slice(5)}`;
+    const [line, ...more] = exchangeLines(lastExchange);
+    yield `last exchange  ${timeText(lastExchange.atMs)} with ${plain(lastExchange.url)}: ${line}`;
+    for (const [, word, text] of more.map((one) => /^(\w+) ([^]*)/.exec(one)))
+      yield `${`${word} then`.padEnd(15)}${text}`;
   }
   if (lastFailure !== null)
     yield `failed since   ${timeText(lastFailure.atMs)}: ${errorLine(lastFailure)}`;

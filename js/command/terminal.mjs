@@ -1,18 +1,18 @@
 // What is written where: results to the standard output; warnings, errors and bars to the standard error.
 import { once } from "node:events";
+import { bytesText } from "../bytes-text.js";
 import { plain } from "./errors.mjs";
 
 const REDRAW_MS = 100;
 const WIDEST_BAR = 24;
 
-/** A number of bytes with a unit that suits it. */
-export function bytesText(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}
-
 export const countText = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+/** The time of a timestamp; `null` for what stands malformed in a store. */
+export const timeOf = (stamp) =>
+  Number.isSafeInteger(stamp?.wallTime) && stamp.wallTime < 8.64e15
+    ? new Date(stamp.wallTime).toISOString()
+    : null;
 
 /** Writes results, and waits while their reader does not keep up. */
 export function createOutput(signal, stream = process.stdout) {

@@ -3,7 +3,11 @@ import { createHash } from "node:crypto";
 import { EXIT, isInterruption, plain } from "./errors.mjs";
 import { differenceOf } from "./get.mjs";
 import { nameOf, readObject, recordsOf, withPlace } from "./place.mjs";
-import { bytesText, countText } from "./terminal.mjs";
+import { bytesText } from "../bytes-text.js";
+import { countText } from "./terminal.mjs";
+
+/** As much of a fingerprint is shown to people. */
+const SHOWN_DIGITS = 16;
 
 /** @param {import("./main.mjs").Call} call */
 export const run = (call) =>
@@ -15,12 +19,14 @@ export const run = (call) =>
     };
     const sum = { records: 0, objects: 0, bytes: 0 };
     const wrong = [];
+    const fingerprint = createHash("sha256");
     const filters = [{ field: "deletedAt", operator: "isNull" }];
     for await (const record of recordsOf(place.database, signal, { filters })) {
       sum.records += 1;
       const found = await examine(place, record, signal, (bytes) =>
         progress.show({ phase: "verify", done: sum.objects, bytes: sum.bytes + bytes }),
       );
+      fingerprint.update(`${canonical(record)}\n${found?.hash ?? ""}\n`);
       if (found === undefined) continue;
       sum.objects += 1;
       sum.bytes += found.size ?? 0;
@@ -40,15 +46,25 @@ export const run = (call) =>
     }
     progress.clear();
     const ok = wrong.length === 0 && stores.database && stores.objects;
-    if (values.json) await output.json({ ok, ...sum, stores, wrong });
-    else await output.line(summaryOf(sum, stores, wrong.length));
+    const result = { ...sum, fingerprint: fingerprint.digest("hex"), stores };
+    if (values.json) await output.json({ ok, ...result, wrong });
+    else await output.line(summaryOf(result, wrong.length));
     return ok ? EXIT.done : EXIT.wrong;
   });
 
-function summaryOf({ records, objects, bytes }, stores, wrong) {
+/** A value as JSON, whatever the order is in which a store answers its fields. */
+const canonical = (value) =>
+  JSON.stringify(value, (_, part) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+
+function summaryOf({ records, objects, bytes, fingerprint, stores }, wrong) {
   const sick = Object.keys(stores).filter((name) => !stores[name]);
   const parts = [
     `${countText(records, "record")}, ${countText(objects, "object")}, ${bytesText(bytes)} read`,
+    `fingerprint ${fingerprint.slice(0, SHOWN_DIGITS)}`,
     wrong === 0 ? "all as their records say" : `${wrong} wrong`,
     ...sick.map((name) => `the store of ${name} is damaged or was replaced`),
   ];
@@ -74,9 +90,10 @@ async function examine(place, record, signal, onBytes) {
     if (isInterruption(error)) throw error;
     return { wrong: [error.code ?? "IO_ERROR", `cannot be read: ${error.message}`] };
   }
-  const wrong = differenceOf(record, { size, hash: hash.digest("hex") });
-  if (wrong === undefined || (await isOutdone(place, record))) return { size };
-  return { size, wrong };
+  const found = { size, hash: hash.digest("hex") };
+  const wrong = differenceOf(record, found);
+  if (wrong === undefined || (await isOutdone(place, record))) return found;
+  return { ...found, wrong };
 }
 
 /** Whether a newer record has the same key: an object is what the newest item of its key says. */

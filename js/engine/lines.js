@@ -1,12 +1,6 @@
 "use strict";
 
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-
-function bytesText(bytes) {
-  let [value, unit] = [bytes, 0];
-  for (; value >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
-}
+const { bytesText } = require("../bytes-text.js");
 
 /** What a round or a reconciliation came to, in one line. */
 function lineOf(what, result) {
@@ -16,8 +10,8 @@ function lineOf(what, result) {
     const { rowsApplied, conflicts, bytesSent, bytesReceived, durationMs } = result;
     if (rowsApplied > 0) parts.push(`${rowsApplied} rows applied`);
     if (conflicts > 0) parts.push(`${conflicts} conflicts`);
-    parts.push(`sent ${bytesText(bytesSent)}`, `received ${bytesText(bytesReceived)}`);
-    parts.push(`${durationMs} ms`);
+    const [sent, received] = [bytesSent, bytesReceived].map((bytes) => bytesText(bytes, "bytes"));
+    parts.push(`sent ${sent}`, `received ${received}`, `${durationMs} ms`);
   }
   if (result.held.length > 0) parts.push(`${result.held.length} wait`);
   return `${what}: ${parts.join(", ")}`;
