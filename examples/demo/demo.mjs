@@ -1,28 +1,28 @@
-// Two laptops and a cloud, each in a process of its own: the first laptop turns a folder into records and
-// objects, the cloud receives them over HTTP, the second laptop pulls them; then every file is compared
-// by its hash.
+// Two laptops and a cloud between them: a first sync, an edit, a deletion, a conflict and a while offline, each by processes
+// of the command `starkeep-sync`; then all sides are compared.
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bytesText } from "../../js/bytes-text.js";
 import { DemoError, isExpected, quoted } from "./errors.mjs";
-import { listFolder, listTracked } from "./folder.mjs";
-import { startCloud, startLaptop } from "./processes.mjs";
-import { startProgress } from "./progress.mjs";
-import { bytesText, renderTable } from "./table.mjs";
-import { verify } from "./verify.mjs";
+import { exportTracked, listFolder } from "./folder.mjs";
+import { createPlaces } from "./places.mjs";
+import { tell } from "./story.mjs";
+import { renderTable } from "./table.mjs";
 import { createWorkspace, stopOnSignals } from "./workspace.mjs";
 
 const USAGE = `Usage: npm run demo [-- --folder DIR]
 
-Syncs a folder from one laptop by way of a cloud to a second laptop: three processes that talk over
-HTTP on this machine, each with its stores in a temporary folder.
+Syncs a folder from one laptop by way of a cloud to a second laptop, edits, deletes, meets a conflict and goes offline: all
+by processes of the command starkeep-sync, which talk over HTTP on this machine and work in a temporary folder.
 Without --folder it takes this repository's own tracked files. The folder itself is only read.`;
 
 const OWN_REPOSITORY = resolve(fileURLToPath(new URL("../..", import.meta.url)));
-const SHOWN_DIFFERENCES = 10;
-const BAR_STEPS = 20;
+/** Folders that belong to tools and not to people. */
+const OF_TOOLS = [".git", "node_modules"];
 
-const signal = stopOnSignals();
+const stopping = stopOnSignals();
+const { signal } = stopping;
 try {
   const { folder, help } = readArguments();
   if (help) console.log(USAGE);
@@ -47,112 +47,47 @@ function readArguments() {
 }
 
 async function run(folder) {
-  const { files, skipped } = await list(folder);
-  const alsoSkipped = skipped === 0 ? "" : `, ${skipped} skipped that are no regular files`;
-  if (files.length === 0)
-    throw new DemoError(`There are no files to sync in ${quoted(folder)}${alsoSkipped}.`);
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  console.log(`${quoted(folder)}: ${filesText(files.length)}, ${bytesText(bytes)}${alsoSkipped}\n`);
-
   const workspace = createWorkspace();
-  const started = [];
-  const kept = (node) => (started.push(node), node);
+  const places = createPlaces(workspace.folder, stopping);
   try {
-    const at = (name) => join(workspace.folder, name);
-    const cloud = kept(await startCloud("the cloud", at("cloud"), signal));
-    const way = { baseUrl: cloud.baseUrl, pace: paceFor(files) };
-    const laptop = async (n) =>
-      kept(await startLaptop(`laptop ${n}`, at(`laptop-${n}`), `laptop-${n}`, way, signal));
-    const [first, second] = [await laptop(1), await laptop(2)];
-    console.log(`The cloud listens at ${cloud.baseUrl}, in process ${cloud.pid}.`);
-    console.log(`The laptops run in the processes ${first.pid} and ${second.pid}.\n`);
-    await sync(files, { cloud, first, second });
-    for (const node of started.toReversed()) await node.close();
+    const source = await sourceOf(folder, workspace);
+    console.log(headOf(source));
+    const begun = performance.now();
+    const { steps, verdicts } = await tell({ source, places, signal, say: console.log });
+    console.log(`\n${renderTable(steps)}\n`);
+    for (const { holds, text } of verdicts) console.log(`${holds ? "✓" : "✗"} ${text}`);
+    if (!verdicts.every(({ holds }) => holds)) process.exitCode = 1;
+    console.log(`All of it took ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
   } finally {
-    for (const node of started) await node.kill();
+    await places.end();
     await workspace.remove();
   }
 }
 
-/** Rounds small enough for the bar to move. An app leaves it at its default, 1000. */
-function paceFor(files) {
-  return { pageLimit: Math.max(1, Math.min(50, Math.ceil(files.length / BAR_STEPS))) };
+/** What is synced: a folder, what is left out of it, and its files. */
+async function sourceOf(folder, workspace) {
+  const copy = join(workspace.folder, "repository");
+  const isOwn = folder === OWN_REPOSITORY;
+  const isTracked = isOwn && (await exportTracked(folder, copy));
+  const path = isTracked ? copy : folder;
+  const excluded = isOwn ? [...OF_TOOLS, "target"] : OF_TOOLS;
+  const listing = await listFolder(path, { signal, excluded });
+  if (listing.files.length === 0)
+    throw new DemoError(`There are no files to sync in ${quoted(folder)}${skippedText(listing)}.`);
+  const title = isTracked ? `${quoted(folder)} as git has it` : quoted(folder);
+  return { title, path, excluded, ...listing };
 }
 
-async function list(folder) {
-  if (folder !== OWN_REPOSITORY) return listFolder(folder, { signal });
-  const tracked = await listTracked(folder);
-  return tracked ?? listFolder(folder, { signal, alsoSkipped: ["target"] });
+function skippedText({ skipped }) {
+  return skipped === 0 ? "" : `, ${skipped} skipped that are no regular files`;
 }
 
-async function sync(files, { cloud, first, second }) {
-  const table = [];
-  const step = async (title, total, work) => {
-    const progress = startProgress(title, total);
-    const begun = performance.now();
-    try {
-      return await work({ signal, onProgress: progress.advance });
-    } finally {
-      table.push({ step: title, seconds: (performance.now() - begun) / 1000 });
-      progress.end();
-    }
-  };
-  const note = (what) => Object.assign(table.at(-1), what);
-  const count = files.length;
-
-  const ids = await step("folder → laptop 1", count, (options) => first.takeIn(files, options));
-  note(await first.inventory());
-  const pushed = await step("laptop 1 → cloud", count, first.settle);
-  note({ ...(await cloud.inventory()), rounds: pushed.rounds });
-  const pulled = await step("cloud → laptop 2", count, second.settle);
-  const received = await second.inventory();
-  note({ ...received, rounds: pulled.rounds });
-  const differences = await step("check by hash", count, (options) =>
-    verify(second, files, ids, options),
-  );
-  note(received);
-  const quiet = [];
-  for (const [name, laptop] of Object.entries({ "laptop 1": first, "laptop 2": second })) {
-    const last = await step(`last round, ${name}`, 0, laptop.settle);
-    note({ records: last.shipped + last.applied, objects: 0, bytes: 0, rounds: last.rounds });
-    quiet.push({ name, ...last });
-  }
-
-  console.log(`\n${renderTable(table)}\n`);
-  conclude([
-    ...differencesText(differences, count),
-    verdict(
-      received.records === count,
-      `${received.records} records at laptop 2 for ${filesText(count)}`,
-    ),
-    ...quiet.map(({ name, shipped, applied, rounds }) =>
-      verdict(
-        shipped === 0 && applied === 0 && rounds === 1,
-        `${name} has nothing left to do: shipped ${shipped}, applied ${applied}`,
-      ),
-    ),
-  ]);
-}
-
-function differencesText(differences, count) {
-  if (differences.length === 0)
-    return [verdict(true, `${filesText(count)} at laptop 2, byte for byte those of the folder`)];
-  const shown = differences.slice(0, SHOWN_DIFFERENCES).map((text) => `    ${text}`);
+function headOf(source) {
+  const { title, files } = source;
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const count = `${files.length} ${files.length === 1 ? "file" : "files"}`;
   return [
-    verdict(false, `${differences.length} of ${filesText(count)} differ at laptop 2:`),
-    ...shown.map((text) => ({ held: false, text })),
-  ];
-}
-
-function filesText(count) {
-  return `${count} ${count === 1 ? "file" : "files"}`;
-}
-
-function verdict(held, text) {
-  return { held, text: `${held ? "✓" : "✗"} ${text}` };
-}
-
-function conclude(verdicts) {
-  for (const { text } of verdicts) console.log(text);
-  if (!verdicts.every(({ held }) => held)) process.exitCode = 1;
+    "Two laptops and a cloud on this machine. Each line below is a process: starkeep-sync with these words.",
+    `To be synced: ${title}, ${count}, ${bytesText(bytes)}${skippedText(source)}`,
+  ].join("\n");
 }

@@ -1,3 +1,7 @@
+import { quoted } from "../../js/command/errors.mjs";
+
+export { quoted };
+
 /** What the person at the terminal can do something about: shown as it is, without a stack. */
 export class DemoError extends Error {
   name = "DemoError";
@@ -21,16 +25,4 @@ const REASONS = {
 /** Why the file system refused, in words. */
 export function reasonOf(error) {
   return REASONS[error.code] ?? error.message;
-}
-
-/** Characters that a terminal might obey, or that turn the direction of what follows. */
-const UNSAFE = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
-
-/** A name from somebody's disk, so that it can do no harm to a terminal. */
-export function quoted(name) {
-  return `"${name.replace(UNSAFE, escaped)}"`;
-}
-
-function escaped(character) {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

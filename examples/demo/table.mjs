@@ -1,14 +1,14 @@
 // What was done, as a table for a terminal.
+import { bytesText } from "../../js/bytes-text.js";
 
-const COLUMNS = ["step", "records", "objects", "bytes", "rounds", "seconds"];
+const COLUMNS = ["step", "records", "objects", "bytes", "seconds", "throughput"];
 
 /**
  * @typedef {object} Step
  * @property {string} step
  * @property {number} records
  * @property {number} objects
- * @property {number} bytes
- * @property {number} [rounds] nothing where the step exchanges nothing
+ * @property {number} bytes those of both directions
  * @property {number} seconds
  *
  * @param {Step[]} steps
@@ -21,21 +21,14 @@ export function renderTable(steps) {
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** A number of bytes with a unit that suits it. */
-export function bytesText(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}
-
-function cellsOf({ step, records, objects, bytes, rounds, seconds }) {
+function cellsOf({ step, records, objects, bytes, seconds }) {
   return [
     step,
     String(records),
     String(objects),
     bytesText(bytes),
-    rounds === undefined ? "–" : String(rounds),
     seconds.toFixed(2),
+    seconds > 0 ? `${bytesText(bytes / seconds)}/s` : "–",
   ];
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,12 +7,9 @@ import { DemoError } from "./errors.mjs";
 /** What a shell expects of a program that a signal ended. */
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
-/** The signals that stop the demo. */
-export const SIGNALS = Object.keys(EXIT_CODES);
-
 /** A temporary folder that goes away with this process, however it ends. */
 export function createWorkspace() {
-  const folder = mkdtempSync(join(tmpdir(), "starkeep-demo-"));
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "starkeep-demo-")));
   const options = { recursive: true, force: true, maxRetries: 5 };
   process.once("exit", () => {
     try {
@@ -34,5 +31,5 @@ export function stopOnSignals() {
       controller.abort(new DemoError("Stopped; nothing is left behind."));
     });
   }
-  return controller.signal;
+  return controller;
 }
