@@ -61,6 +61,27 @@ test("news come by TLS, with a token", async (t) => {
   await watching.has("out", /, 1 received/);
 });
 
+test("a token that is renewed in its file is taken up", notOnWindows, async (t) => {
+  const at = terminal(t);
+  const tokens = Array.from({ length: 2 }, () => randomBytes(20).toString("hex"));
+  const set = (file, token) => chmodSync(write(at.cwd, file, token), 0o600);
+  for (const file of ["here", "there"]) set(file, tokens[0]);
+  const server = await at.serve("cloud", ["--token-file", "there"]);
+  const peer = ["--url", server.url, "--token-file", "here", "--data", "a"];
+  const watching = at.start(["exchange", "--watch", ...DAY, ...peer]);
+  await begun(watching);
+  server.kill("SIGTERM");
+  await server.ended;
+  for (const file of ["here", "there"]) set(file, tokens[1]);
+  const { port } = new URL(server.url);
+  const again = ["serve", "--data", "cloud", "--port", port, "--token-file", "there"];
+  await at.start(again).has("out", /serves/);
+  write(at.cwd, "x", "after that");
+  await ok(at, ["put", "x", "--data", "a"]);
+  await watching.has("out", /^1 sent/m);
+  assert.ok(!/401/.test(watching.printed.err), watching.printed.err);
+});
+
 test("a peer without news is said to have none, and is asked at intervals", async (t) => {
   const at = terminal(t);
   const path = join(folderFor(t), "peer.db");

@@ -197,7 +197,8 @@ async function compare({ source, cloud, first, second, signal }, story) {
   const all = [cloud, first, second];
   story.step("6  check of every byte");
   const begun = performance.now();
-  const found = (await Promise.all(all.map((place) => place.run(["verify"])))).flat();
+  const found = [];
+  for (const place of all) found.push(...(await place.run(["verify"])));
   const sum = (name) => found.reduce((total, one) => total + one[name], 0);
   const [records, objects, bytes] = ["records", "objects", "bytes"].map(sum);
   story.add({ records, objects, bytes, seconds: (performance.now() - begun) / 1000 });

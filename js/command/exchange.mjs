@@ -1,6 +1,6 @@
 // Exchanges with the peer.
 import { CommandError, EXIT, errorJson, errorLine } from "./errors.mjs";
-import { engineFor, peerOptions } from "./peer.mjs";
+import { createCredentials, engineFor, peerOptions } from "./peer.mjs";
 import { readNote, withPlace, writeNote } from "./place.mjs";
 import { exchangeLines, summaryOf } from "./summary.mjs";
 import { watch } from "./watch.mjs";
@@ -11,9 +11,10 @@ export const NOTE = "last-exchange.json";
 /** @param {import("./main.mjs").Call} call */
 export const run = (call) =>
   withPlace(call, async (place) => {
-    const peer = await peerOptions(call);
+    const credentials = await createCredentials(call);
+    const peer = await peerOptions(call, credentials);
     const exchange = await exchanging(call, place, engineFor(place, peer));
-    if (call.values.watch) return goOn(call, place, { peer, exchange });
+    if (call.values.watch) return goOn(call, place, { peer, exchange, renew: credentials.renew });
     const summary = await exchange({ signal: call.signal });
     await show(call, summary);
     return summary.held.length > 0 ? EXIT.held : EXIT.done;
@@ -54,11 +55,11 @@ const calledOff = ({ message }) =>
     { exit: EXIT.interrupted },
   );
 
-async function goOn(call, place, { peer, exchange }) {
+async function goOn(call, place, { exchange, ...peer }) {
   const { values, output, warn } = call;
   let shown;
   await watch(call, place, {
-    peer,
+    ...peer,
     async exchange(options) {
       const summary = await exchange(options);
       // A quiet exchange, or one that holds what the one before held, is no news.

@@ -32,16 +32,35 @@ export async function readToken({ values, from, warn }) {
   return checkToken(quoted(tokenFile), text.trim());
 }
 
+/** The token, and `renew`, which reads it anew and answers whether it is another one. */
+export async function createCredentials(call) {
+  const credentials = {
+    token: await readToken(call),
+    async renew() {
+      const before = credentials.token;
+      // A file that is being written anew may be away for a moment.
+      const now = await readToken(call).catch(() => undefined);
+      credentials.token = now ?? before;
+      return credentials.token !== before;
+    },
+  };
+  return credentials;
+}
+
 function checkToken(place, token) {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   const got = token === "" ? "nothing" : "another text, which is not shown";
   throw usage(`the token in ${place} must be one line of visible ASCII characters, got ${got}`);
 }
 
-/** How the peer is reached. @param {import("./main.mjs").Call} call */
-export async function peerOptions(call) {
+/**
+ * How the peer is reached. `credentials` has the token, which may be renewed.
+ *
+ * @param {import("./main.mjs").Call} call
+ */
+export async function peerOptions(call, credentials) {
   const { url, ca } = call.values;
-  const token = await readToken(call);
+  const { token } = (credentials ??= await createCredentials(call));
   const { protocol, hostname } = new URL(url);
   if (token !== undefined && protocol === "http:" && !isLoopback(hostname))
     call.warn(`the token goes to ${plain(hostname)} without TLS: all on the way can read it`);
@@ -57,7 +76,7 @@ export async function peerOptions(call) {
   return {
     baseUrl: url,
     retries: 2,
-    ...(token === undefined ? {} : { getAuthHeader: () => `Bearer ${token}` }),
+    ...(token === undefined ? {} : { getAuthHeader: () => `Bearer ${credentials.token}` }),
   };
 }
 

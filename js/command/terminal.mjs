@@ -62,7 +62,9 @@ function barOf({ phase, done, of, bytes, bytesOf }, rate) {
   const full = Math.round((share ?? 0) * WIDEST_BAR);
   const bar = share === undefined ? [] : [`${"█".repeat(full)}${"░".repeat(WIDEST_BAR - full)}`];
   const percent = share === undefined ? [] : [`${Math.floor(share * 100)}%`.padStart(4)];
-  const moved = bytes > 0 ? [bytesText(bytes), `${bytesText(rate)}/s`] : [];
+  // Of what is drawn first there is no rate yet.
+  const speed = rate > 0 ? [`${bytesText(rate)}/s`] : [];
+  const moved = bytes > 0 ? [bytesText(bytes), ...speed] : [];
   return [
     phase.padEnd(8),
     ...bar,

@@ -8,12 +8,13 @@ const FOR_GOOD = ["INVALID_ARGUMENT", "STORE_REPLACED", "STORE_CLOSED", "NOT_A_D
 
 /**
  * Calls `exchange` until the signal of the call is aborted, and rejects with what no further try will mend. `onFailure`
- * hears of each failure, and how long the next try waits.
+ * hears of each failure, and how long the next try waits. Where the peer lets nothing in, `renew` may have a new token.
  *
  * @param {import("./main.mjs").Call} call
  * @param {Awaited<ReturnType<import("./place.mjs").openPlace>>} place
  */
-export async function watch({ values, signal, warn }, place, { peer, exchange, onFailure, clock }) {
+export async function watch({ values, signal, warn }, place, given) {
+  const { peer, exchange, onFailure, clock, renew = async () => false } = given;
   let end;
   const ended = new Promise((resolve, reject) => {
     end = reject;
@@ -34,14 +35,17 @@ export async function watch({ values, signal, warn }, place, { peer, exchange, o
       onError(error, { channel }) {
         if (channel === null) sayWithout(error);
         else if (FOR_GOOD.includes(error?.code)) end(error);
+        else if (error?.status === 401) return renew().then((isNew) => (isNew ? "retry" : null));
+        return null;
       },
       onEvent(event) {
         // A peer that tells news again is back: there is nothing to wait for.
         if (event.eventType === "news-began" && state().state === "backoff") loop.kick("default");
         if (event.eventType !== "state-changed" || event.state !== "backoff") return;
         const { lastError, nextRoundMs } = state();
+        // There is no time yet while a token is looked for.
+        if (nextRoundMs === null || FOR_GOOD.includes(lastError?.code)) return;
         const waitMs = nextRoundMs - (clock ?? Date).now();
-        if (FOR_GOOD.includes(lastError?.code)) return;
         told = told.then(() => onFailure(lastError, waitMs)).catch(end);
       },
     },
