@@ -1,4 +1,4 @@
-// The places of the demo. Whatever one does is a process of the command `starkeep-sync`, with --json.
+// The places of the demo. Each thing that one does is a process of the command `starkeep-sync`, with --json.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

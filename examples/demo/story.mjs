@@ -156,7 +156,7 @@ async function meetConflict({ first, second }, story) {
     notes.every((note) => note === "Milk, Bread, Tea");
   return {
     holds: isRight,
-    text: "one conflict: the later edit stands at both laptops, and who lost was told",
+    text: "one conflict: the later edit stands at both laptops, and the one that lost was told",
   };
 }
 

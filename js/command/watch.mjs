@@ -39,8 +39,7 @@ export async function watch({ values, signal, warn }, place, given) {
         return null;
       },
       onEvent(event) {
-        // A peer that tells news again is back: there is nothing to wait for.
-        if (event.eventType === "news-began" && state().state === "backoff") loop.kick("default");
+        if (event.eventType === "news-began" && isAway()) loop.kick("default");
         if (event.eventType !== "state-changed" || event.state !== "backoff") return;
         const { lastError, nextRoundMs } = state();
         // There is no time yet while a token is looked for.
@@ -51,6 +50,8 @@ export async function watch({ values, signal, warn }, place, given) {
     },
   );
   const state = () => loop.status().channels.default;
+  /** Whether it waits for a peer that did not answer: once that tells news it is back. One that refused is let alone. */
+  const isAway = () => state().state === "backoff" && state().lastError?.status === undefined;
 
   let hasSaid = false;
   /** Of a peer that is away, rounds tell. One that has no news to tell is said to have none, once. */
