@@ -206,20 +206,26 @@ fn builder(_: Modes) -> DirBuilder {
     DirBuilder::new()
 }
 
-/// The real folder `name` in `above`, which is made with these rights if it is missing.
+/// The real folder `name` in `above`, which is made with these rights if it is missing, and on disk then.
 pub(super) fn make_folder(above: &Dir, name: &str, modes: Modes) -> io::Result<Dir> {
+    let (folder, is_new) = ensure_folder(above, name, modes)?;
+    if is_new {
+        sync_folder(above)?;
+    }
+    Ok(folder)
+}
+
+/// The real folder `name` in `above`, and whether it was made just now, with these rights.
+pub(super) fn ensure_folder(above: &Dir, name: &str, modes: Modes) -> io::Result<(Dir, bool)> {
     if let At::Here(folder) = open_folder(above, name)? {
-        return Ok(folder);
+        return Ok((folder, false));
     }
-    match above.create_dir_with(name, &builder(modes)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => {
-            made?;
-            sync_folder(above)?;
-        }
-    }
+    let is_new = match above.create_dir_with(name, &builder(modes)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        made => made.map(|()| true)?,
+    };
     match open_folder(above, name)? {
-        At::Here(folder) => Ok(folder),
+        At::Here(folder) => Ok((folder, is_new)),
         At::Nothing => Err(io::ErrorKind::NotFound.into()),
         At::Link | At::Other => Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder")),
     }

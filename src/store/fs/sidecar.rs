@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::attribute::{attach, attached};
 use super::io::{
-    At, make_folder, not_a_file, open_file, open_to_write, own_folder, own_path, sync_folder,
+    At, ensure_folder, not_a_file, open_file, open_to_write, own_folder, own_path, sync_folder,
     unless_missing,
 };
 use super::key::Key;
@@ -198,7 +198,8 @@ impl Sidecars {
     pub(super) fn write(&self, note: &Note<'_>, is_attached: bool) -> io::Result<()> {
         let (fan, name) = names_of(note.key, note.version);
         let modes = self.modes;
-        let folder = make_folder(&own_folder(&self.root, SIDECARS, modes)?, &fan, modes)?;
+        let above = own_folder(&self.root, SIDECARS, modes)?;
+        let (folder, _) = ensure_folder(&above, &fan, modes)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         let mut file = open_to_write(&folder, name, (&mut options, modes))?;
@@ -207,7 +208,9 @@ impl Sidecars {
             return Ok(());
         }
         file.sync_all()?;
-        sync_folder(&folder)
+        sync_folder(&folder)?;
+        // The folder may have been made for a sidecar that waited for no sync.
+        sync_folder(&above)
     }
 
     /// Forgets what is kept about a version. One that stays behind fits no bytes and does no harm.
