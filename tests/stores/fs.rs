@@ -367,3 +367,30 @@ async fn a_root_that_cannot_be_a_folder_is_refused() {
     assert_eq!(FsObjects::open(&file).unwrap_err().kind(), ErrorKind::Io);
     assert!(FsObjects::open(&folder.path().join("made/on/the/way")).is_ok());
 }
+
+#[tokio::test]
+async fn a_folder_of_starkeeps_own_file_store_is_refused_and_stays_as_it_is() {
+    for (object, description) in [
+        ("k", "k.meta.json"),
+        ("ab/cd/abcd12", "ab/cd/abcd12.meta.json"),
+    ] {
+        let home = TempDir::new().unwrap();
+        for name in [object, description] {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        let before = files_below(home.path());
+        let error = FsObjects::open(home.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.message().contains(".meta.json"), "{error}");
+        assert_eq!(files_below(home.path()), before);
+    }
+    // What was put here under such names stays a key like any other.
+    let (folder, objects) = storage();
+    for key in ["k", "k.meta.json"] {
+        put(&objects, key, "mine").await.unwrap();
+    }
+    let again = FsObjects::open(folder.path()).unwrap();
+    assert_eq!(keys(&again).await, ["k", "k.meta.json"]);
+}

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
+use super::foreign::find_foreign;
 use super::io::{during, own_folder, unless_missing};
 use super::key::{Key, RESERVED};
 use super::session::{Session, WRITING};
@@ -56,6 +57,9 @@ impl Area {
         let opened = opened.into_std_file();
         let folder = FileId::of_open(&opened, &path).map_err(fault)?;
         let root = Arc::new(Dir::from_std_file(opened));
+        if let Some(found) = find_foreign(&root).map_err(fault)? {
+            return Err(of_another_store(OPERATION, &path, &found));
+        }
         for name in [NESTED, SIDECARS, WRITING] {
             own_folder(&root, name, modes).map_err(fault)?;
         }
@@ -256,4 +260,18 @@ impl Area {
         self.sidecars.remove(key, version);
         Ok(())
     }
+}
+
+fn of_another_store(operation: &'static str, root: &Path, found: &Path) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        operation,
+        format!(
+            "root must be a folder of this package, or one of plain files, got {}, in which {} is a description that \
+             Starkeep's file store wrote; copy its objects into another folder with the adapter that wrote them, as \
+             MIGRATING.md shows",
+            root.display(),
+            found.display()
+        ),
+    )
 }

@@ -31,6 +31,7 @@
 mod area;
 mod attribute;
 mod blobs;
+mod foreign;
 mod io;
 mod key;
 mod session;
