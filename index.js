@@ -1,6 +1,6 @@
 "use strict";
 
-const { exportsWith } = require("./js/exports.js");
+const { exportsWith } = require("./js/entry.js");
 
 function peer() {
   try {

@@ -1,4 +1,4 @@
-import native from "./js/exports.js";
+import native from "./js/entry.js";
 import { errors } from "./js/peer.mjs";
 
 export const {

@@ -1,6 +1,6 @@
 "use strict";
 
-const { load } = require("./loader.js");
+const { load } = require("./where.js");
 
 /** Longer strings are not shown whole. */
 const SHOWN = 40;

@@ -1,21 +1,16 @@
 "use strict";
 
+const { adviceFor } = require("./binary-advice.js");
 const { PUBLISHED, platform } = require("./platform.js");
+require("./traced.js");
+const { file: self, load } = require("./where.js");
 
 const NAME = "@starkeep/sync-engine";
 
-/** `require` as it is beside this file, or beside the bundle that this file is a part of. */
-function requireFrom() {
-  const node = process.getBuiltinModule?.("node:module");
-  if (node === undefined) return require;
-  // A bundle of ES modules has neither `require` nor a name of its own.
-  return node.createRequire(typeof __filename === "string" ? __filename : process.argv[1]);
-}
-
-const load = requireFrom();
 const packageOf = (triple) => `${NAME}-${triple}`;
+const fileOf = (triple) => `sync-engine.${triple}.node`;
 
-function isInstalled(name) {
+function isFound(name) {
   try {
     load.resolve(name);
     return true;
@@ -24,54 +19,47 @@ function isInstalled(name) {
   }
 }
 
-/** What the user can do about it. */
-function adviceFor(triple) {
-  if (!PUBLISHED.includes(triple)) {
-    return (
-      `There is none for this platform, only for ${PUBLISHED.join(", ")}. ` +
-      "With a Rust toolchain it can be built from a checkout of the sources: `npm run setup`."
-    );
+/** The bundle that this code is a part of; `undefined` where it is in the package's own folder. */
+function bundleOf() {
+  try {
+    return load("../package.json").name === NAME ? undefined : self;
+  } catch {
+    return self;
   }
-  if (isInstalled(packageOf(triple))) {
-    return (
-      "The package is installed, but its binary does not load here, for the reason below. " +
-      "On Linux with glibc it needs glibc 2.28 or newer."
-    );
-  }
-  const others = PUBLISHED.map(packageOf).filter(isInstalled);
-  if (others.length > 0) {
-    return (
-      `What is installed is ${others.join(", ")}: node_modules comes from another system or another ` +
-      "build of Node.js. Install again on the system that runs the app."
-    );
-  }
-  return (
-    "It is an optional dependency, and the package manager left it out: delete node_modules and the " +
-    "lock file (npm keeps to a lock file that was written on another system) and install again, " +
-    "without --omit=optional or --no-optional. In a checkout, run `npm run setup`."
-  );
 }
 
 function loadBinary() {
   const triple = platform();
   const failures = [];
-  const file = `sync-engine.${triple}.node`;
   // Beside a bundle, above this file in a checkout, or in the package for the platform.
-  for (const place of [`./${file}`, `../${file}`, packageOf(triple)]) {
+  for (const place of [`./${fileOf(triple)}`, `../${fileOf(triple)}`, packageOf(triple)]) {
     try {
       return load(place);
     } catch (error) {
       failures.push(error);
     }
   }
+  const advice = adviceFor({
+    name: NAME,
+    wanted: packageOf(triple),
+    file: fileOf(triple),
+    published: PUBLISHED,
+    isPublished: PUBLISHED.includes(triple),
+    isInstalled: isFound(packageOf(triple)),
+    others: PUBLISHED.filter((name) => name !== triple).flatMap((name) =>
+      [packageOf(name), `./${fileOf(name)}`].filter(isFound),
+    ),
+    bundle: bundleOf(),
+    failures,
+  });
   const reasons = failures.map(({ message }) => `  ${String(message).split("\n")[0]}`);
   const error = new Error(
     `${NAME} has no binary that loads on ${triple} (Node.js ${process.versions.node}). ` +
-      `It looked for the package ${packageOf(triple)}.\n${adviceFor(triple)}\n${reasons.join("\n")}`,
+      `It looked for the package ${packageOf(triple)}.\n${advice}\n${reasons.join("\n")}`,
     { cause: failures.at(-1) },
   );
   error.code = "BINARY_NOT_FOUND";
   throw error;
 }
 
-module.exports = { binary: loadBinary(), load };
+exports.binary = loadBinary();

@@ -1,6 +1,6 @@
 "use strict";
 
-const { load } = require("./loader.js");
+const { load } = require("./where.js");
 
 /**
  * Which transactions the code that runs now was begun in. Their callbacks run in an asynchronous context that

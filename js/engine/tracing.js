@@ -1,6 +1,6 @@
 "use strict";
 
-const { load } = require("../loader.js");
+const { load } = require("../where.js");
 
 /** The diagnostics channels of rounds and reconciliations; none where the runtime has none. */
 const channels = (() => {
