@@ -122,9 +122,9 @@ export async function registryWithAll() {
   return startRegistry([published(main), local, ...peers.map(published), ...others]);
 }
 
-/** Installs packages into a new folder as a user does. */
-export async function install(registry, packages, flags = []) {
-  const folder = temporaryFolder();
+/** Installs packages into a folder, a new one where none is named, as a user does. */
+export async function install(registry, packages, flags = [], folder = temporaryFolder()) {
+  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   const quiet = ["--no-audit", "--no-fund"];
   const place = ["--registry", registry.url, "--cache", join(folder, ".npm")];
@@ -144,6 +144,30 @@ export async function nodeOf(version) {
   const name = `node-${system}-${process.arch}@${version}`;
   const print = ["node", "-p", "process.execPath"];
   return (await run("npx", ["-y", "-p", name, ...print], { env, shell })).stdout.trim();
+}
+
+const UNREACHABLE =
+  /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|ENOTCACHED)\b/;
+
+/**
+ * Installs what the lock file of a folder of the checkout names into a new folder, from the registry that npm is set up
+ * with. The packages' own scripts are not run.
+ *
+ * @returns {Promise<{ folder: string, skip: string | false }>} `skip` says why there are none: no registry is reached
+ */
+export async function installLocked(source) {
+  const folder = temporaryFolder();
+  for (const name of ["package.json", "package-lock.json"])
+    copyFileSync(join(source, name), join(folder, name));
+  try {
+    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+    await run("npm", args, { cwd: folder, env, shell });
+    return { folder, skip: false };
+  } catch (error) {
+    const [, code] = UNREACHABLE.exec(error.stderr) ?? [];
+    if (code === undefined) throw error;
+    return { folder, skip: `the registry of npm packages is not reached here (${code})` };
+  }
 }
 
 /** Runs a tool of the registry that npm is set up with. */

@@ -1,0 +1,1 @@
+require("./runner.cjs").testWith(require("@starkeep/sync-engine"));
