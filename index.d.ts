@@ -2653,7 +2653,8 @@ interface ErrorReport {
  * | `FORBIDDEN` | Whoever let the caller in did not allow it this item or file; see the answer of `authorize` there. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `LOOP_STOPPED` | The loop was used after `stop()`. Make a new one. |
- * | `BINARY_NOT_FOUND` | No binary of the package loads on this platform; thrown by its import, as a plain `Error`. |
+ * | `BINARY_NOT_FOUND` | No binary of the package loads here: none is installed, it is not beside a bundle, or a flag of Node.js keeps addons out. The message says which, and what to do. Thrown by the import of the package, as a plain `Error`. |
+ * | `UNSUPPORTED_NODE` | Node.js is older than 20; thrown by the import of the package, as a plain `Error`. |
  * | `INTERNAL_ERROR` | A fault of this package. |
  */
 type ErrorCode =
@@ -2686,6 +2687,7 @@ type ErrorCode =
   | "APP_ERROR"
   | "LOOP_STOPPED"
   | "BINARY_NOT_FOUND"
+  | "UNSUPPORTED_NODE"
   | "INTERNAL_ERROR"
   | (string & {});
 

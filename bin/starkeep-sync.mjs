@@ -1,4 +1,13 @@
 #!/usr/bin/env node
-import { main } from "../js/command/main.mjs";
+import node from "../js/node-version.js";
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  node.checkNode();
+  // Not named above: an older Node.js cannot link it, and would say something else first.
+  const { main } = await import("../js/command/main.mjs");
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error?.code !== "UNSUPPORTED_NODE") throw error;
+  console.error(`starkeep-sync: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -21,7 +21,7 @@ function keptOut() {
   const { permission } = process;
   if (permission !== undefined && !permission.has("addon")) {
     return (
-      "Node.js runs with --permission, which keeps native addons out: start it with --allow-addons as well, and with " +
+      "Node.js runs with its permission model (--permission), which keeps native addons out: start it with --allow-addons as well, and with " +
       "--allow-fs-read for the folder of the app. Nothing has to be installed again. " +
       "What an addon does with files and sockets, Node.js does not check."
     );
@@ -49,7 +49,7 @@ exports.adviceFor = function adviceFor(miss) {
   const denied = failures.find(hasCode("ERR_ACCESS_DENIED"));
   if (denied !== undefined) {
     return (
-      "Node.js runs with --permission, and may not read where the binary is: start it with --allow-fs-read for the " +
+      "Node.js runs with its permission model (--permission), and may not read where the binary is: start it with --allow-fs-read for the " +
       `folder of the app, and with --allow-addons. It was refused ${denied.resource}.`
     );
   }

@@ -13,13 +13,17 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkBinary } from "./binary.mjs";
 import { DECLARATIONS } from "./declarations.mjs";
+import { publishedPage } from "./pages.mjs";
 import { PLATFORMS, binaryOf } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const checkout = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 /** Where a workflow publishes from; the registry compares it with the provenance. */
 const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repo } = process.env;
-const repository = repo === undefined ? {} : { repository: { type: "git", url: `git+${server}/${repo}.git` } };
+const page = repo === undefined ? undefined : `${server}/${repo}`;
+const repository = page === undefined ? {} : { repository: { type: "git", url: `git+${page}.git` } };
+/** Where the package is at home: no address is named that may not be there. */
+const home = page === undefined ? {} : { homepage: `${page}#readme`, bugs: { url: `${page}/issues` } };
 const packageOf = (name) => `${checkout.name}-${name}`;
 
 /** npm puts these into every package, whether they are listed or not. */
@@ -33,9 +37,21 @@ const sourceOf = (file) => (DECLARATIONS.includes(file) ? "index.d.ts" : file);
 function mainPackage() {
   const kept = Object.entries(checkout).filter(([key]) => !FOR_CHECKOUT.includes(key));
   const binaries = Object.keys(PLATFORMS).map((name) => [packageOf(name), checkout.version]);
+  const packed = [...checkout.files, ...ALWAYS];
+  const isPacked = (path) => packed.some((name) => path === name || path.startsWith(`${name}/`));
+  const about = { root, isPacked, repository: page, tag: `v${checkout.version}` };
+  const pages = packed.filter((name) => name.endsWith(".md"));
   return {
-    manifest: { ...Object.fromEntries(kept), ...repository, optionalDependencies: Object.fromEntries(binaries) },
-    files: Object.fromEntries([...checkout.files, ...ALWAYS].map((file) => [file, join(root, sourceOf(file))])),
+    manifest: {
+      ...Object.fromEntries(kept),
+      ...repository,
+      ...home,
+      optionalDependencies: Object.fromEntries(binaries),
+    },
+    files: Object.fromEntries(packed.map((file) => [file, join(root, sourceOf(file))])),
+    texts: Object.fromEntries(
+      pages.map((name) => [name, publishedPage(readFileSync(join(root, name), "utf8"), about)]),
+    ),
   };
 }
 
@@ -68,10 +84,11 @@ function platformPackage(name, binary) {
   };
 }
 
-function pack({ manifest, files }, out) {
+function pack({ manifest, files, texts = {} }, out) {
   const stage = mkdtempSync(join(tmpdir(), "sync-engine-pack-"));
   try {
     for (const [name, source] of Object.entries(files)) cpSync(source, join(stage, name), { recursive: true });
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(stage, name), text);
     writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
     mkdirSync(out, { recursive: true });
     const args = ["pack", "--json", "--pack-destination", resolve(out)];

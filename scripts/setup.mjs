@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { copyDeclarations } from "./declarations.mjs";
@@ -10,8 +11,6 @@ import { binaryOf, libraryOf, platform } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
-
-const MINIMUM_NODE = 20;
 
 /** What a first build takes. */
 const TAKES = {
@@ -65,8 +64,10 @@ function buildAddon(profile) {
 }
 
 const { values } = parseArgs({ options: { dev: { type: "boolean" } } });
-if (Number(process.versions.node.split(".")[0]) < MINIMUM_NODE) {
-  fail(`Node.js ${MINIMUM_NODE} or newer is needed; this is ${process.versions.node}.`);
+try {
+  createRequire(import.meta.url)("../js/node-version.js").checkNode();
+} catch (error) {
+  fail(error.message);
 }
 installPackages();
 copyDeclarations(".");

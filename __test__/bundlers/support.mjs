@@ -32,8 +32,8 @@ export const configure = (app, name, edit = (text) => text) =>
   writeFileSync(join(app, name), edit(configOf(name)));
 
 /** Runs a program of a package that is installed in the app's folder or above it. */
-export const runTool = (app, script, args = [], flags = []) =>
-  runIn(app, process.execPath, [...flags, script, ...args]);
+export const runTool = (app, script, args = [], flags = [], timeout = undefined) =>
+  runIn(app, process.execPath, [...flags, script, ...args], timeout);
 
 /** A new folder with the files of a bundle, without the package, and with the binary beside them or not. */
 export function ship(dist, withBinary) {

@@ -1,14 +1,25 @@
 // What is in the tarballs, and what the binary asks of the system.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { before, test } from "node:test";
 import { faultsOf, glibcOf } from "../../scripts/binary.mjs";
 import { DECLARATIONS } from "../../scripts/declarations.mjs";
 import { readElf } from "../../scripts/elf.mjs";
+import { publishedPage } from "../../scripts/pages.mjs";
 import { PLATFORMS, binaryOf } from "../../scripts/platforms.mjs";
 import { filesIn, published } from "./registry.mjs";
-import { NAME, binary, glibcHere, here, packAll, root, temporaryFolder, tool } from "./support.mjs";
+import {
+  NAME,
+  binary,
+  glibcHere,
+  here,
+  npm,
+  packAll,
+  root,
+  temporaryFolder,
+  tool,
+} from "./support.mjs";
 
 const ATTW = "@arethetypeswrong/cli@0.18.5";
 const PUBLINT = "publint@0.3.25";
@@ -71,6 +82,61 @@ test("every file that a module of the package asks for is in it", () => {
   }
   assert.ok(wanted.size > 8);
   for (const path of wanted) assert.ok(files.has(path), path);
+});
+
+const LINKS = /\]\(([^)\s#]+)/g;
+const isAddress = (link) => /^[a-z]+:/.test(link);
+
+test("no link in a page of the package leads to a file that is not in it", () => {
+  const files = filesIn(readFileSync(tarballs.main));
+  const isIn = (path) =>
+    [...files.keys()].some((name) => name === path || name.startsWith(`${path}/`));
+  for (const [name, bytes] of files) {
+    if (!name.endsWith(".md")) continue;
+    for (const [, link] of bytes.toString().matchAll(LINKS))
+      assert.ok(isAddress(link) || isIn(posix.join(posix.dirname(name), link)), `${name}: ${link}`);
+  }
+  const readme = files.get("package/README.md").toString();
+  assert.match(readme, /\[MIGRATING\.md\]\(MIGRATING\.md\)/, "what is there is linked");
+  assert.match(readme, /docs\/guide\.md is for those who write an app/, "what is not is named");
+});
+
+test("no link of the sources' own pages is dead", () => {
+  const pages = ["README.md", ...checkout.files.filter((name) => name.endsWith(".md"))];
+  pages.push(...readdirSync(join(root, "docs")).map((name) => `docs/${name}`));
+  for (const name of pages.filter((page) => page.endsWith(".md"))) {
+    for (const [, link] of read(name).matchAll(LINKS))
+      assert.ok(
+        isAddress(link) || existsSync(join(root, posix.dirname(name), link)),
+        `${name}: ${link}`,
+      );
+  }
+});
+
+test("where the repository is known, the pages link to its files of the version, and the manifest names it", async () => {
+  const repository = "https://code.example/ada/sync";
+  const text =
+    "See [the guide](docs/guide.md#x), ![a picture](docs/performance.svg), [what changed](CHANGELOG.md).";
+  const isPacked = (path) => path === "CHANGELOG.md";
+  assert.equal(
+    publishedPage(text, { root, isPacked, repository, tag: "v1.2.3" }),
+    `See [the guide](${repository}/blob/v1.2.3/docs/guide.md#x), ` +
+      `![a picture](${repository}/raw/v1.2.3/docs/performance.svg), [what changed](CHANGELOG.md).`,
+  );
+  const { manifest } = published(tarballs.main);
+  const isKnown = process.env.GITHUB_REPOSITORY !== undefined;
+  for (const key of ["repository", "homepage", "bugs"]) assert.equal(key in manifest, isKnown, key);
+  assert.ok(manifest.keywords.length > 3);
+});
+
+test("`npm pack` in the checkout makes no package, and says what does", async () => {
+  await assert.rejects(npm(["pack", "--dry-run"], root), ({ stderr }) => {
+    assert.match(
+      stderr,
+      /would have no binary\. `node scripts\/pack\.mjs --out DIR` packs what is published/,
+    );
+    return true;
+  });
 });
 
 test("the package names the binaries of its own version, and nothing of the checkout", () => {

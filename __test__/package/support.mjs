@@ -137,13 +137,20 @@ export async function install(registry, packages, flags = [], folder = temporary
   return folder;
 }
 
-/** A Node.js of the named version, from the registry that npm is set up with. */
-export async function nodeOf(version) {
+const found = new Map();
+
+async function findNode(version) {
   if (process.versions.node.split(".")[0] === `${version}`) return process.execPath;
   const system = process.platform === "win32" ? "win" : process.platform;
   const name = `node-${system}-${process.arch}@${version}`;
   const print = ["node", "-p", "process.execPath"];
   return (await run("npx", ["-y", "-p", name, ...print], { env, shell })).stdout.trim();
+}
+
+/** A Node.js of the named version, from the registry that npm is set up with. */
+export function nodeOf(version) {
+  if (!found.has(version)) found.set(version, findNode(version));
+  return found.get(version);
 }
 
 const UNREACHABLE =
@@ -161,7 +168,7 @@ export async function installLocked(source) {
     copyFileSync(join(source, name), join(folder, name));
   try {
     const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
-    await run("npm", args, { cwd: folder, env, shell });
+    await npm(args, folder);
     return { folder, skip: false };
   } catch (error) {
     const [, code] = UNREACHABLE.exec(error.stderr) ?? [];
@@ -170,9 +177,12 @@ export async function installLocked(source) {
   }
 }
 
+/** Runs npm in a folder. */
+export const npm = (args, cwd) => run("npm", args, { cwd, env, shell });
+
 /** Runs a tool of the registry that npm is set up with. */
 export const tool = (name, args, cwd) =>
   run("npx", ["-y", "-p", name, ...args], { cwd, env, shell });
 
 /** Runs a program in a folder; what it printed, or its failure with `stderr`. */
-export const runIn = (cwd, node, args) => run(node, args, { cwd, env, timeout: 60_000 });
+export const runIn = (cwd, node, args, timeout = 60_000) => run(node, args, { cwd, env, timeout });

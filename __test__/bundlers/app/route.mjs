@@ -4,8 +4,6 @@ import { join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
 import exchange from "./exchange.cjs";
 
-export const dynamic = "force-dynamic";
-
 export async function GET() {
   const folder = mkdtempSync(join(tmpdir(), "sync-engine-next-"));
   const done = await exchange(sync, folder);
