@@ -22,12 +22,11 @@ const LAYOUT = `export default function Layout({ children }) {
 let app;
 before(async () => {
   if (next.skip) return;
-  app = join(next.folder, "site");
-  await appIn(app, registry);
-  for (const name of ["next", "react", "react-dom", "@next", "@swc", "styled-jsx"])
-    cpSync(join(next.folder, "node_modules", name), join(app, "node_modules", name), {
-      recursive: true,
-    });
+  app = next.folder;
+  // Copied: npm would not install it from another registry into a folder that has a lock file.
+  const made = await appIn(temporaryFolder(), registry);
+  for (const name of ["node_modules/@starkeep", "route.mjs", "exchange.cjs"])
+    cpSync(join(made, name), join(app, name), { recursive: true });
   configure(app, "next.config.mjs");
   mkdirSync(join(app, "app", "sync"), { recursive: true });
   writeFileSync(join(app, "app", "layout.jsx"), LAYOUT);
