@@ -403,6 +403,64 @@ interface SyncLogger {
   error(line: string): void;
 }
 
+/**
+ * What is published of a round or a reconciliation on the channels `starkeep:sync.exchange` and `starkeep:sync.reconcile`
+ * of `tracingChannel`, in `node:diagnostics_channel`. All events of one operation have one object: `start`, `end`,
+ * `asyncStart` and `asyncEnd`, and before these two `error` where it rejects.
+ *
+ * @example
+ * import { tracingChannel } from "node:diagnostics_channel";
+ * tracingChannel("starkeep:sync.exchange").subscribe({
+ *   asyncEnd: ({ peer, result, error }) => console.log(peer, result?.bytesSent, error),
+ * });
+ */
+interface TracedRound {
+  /** Which function of the engine it is. */
+  readonly operation: "exchange" | "reconcile";
+  /** Whose round it is. */
+  readonly engine: NativeSyncEngine;
+  /**
+   * Where the peer is, by the `baseUrl` of {@link createHttpSyncTransport}, without user, password and query; left out
+   * where the engine has another transport.
+   */
+  readonly peer?: string;
+  /** What it resolves to, in `asyncStart` and `asyncEnd`. */
+  readonly result?: NativeExchangeResult | ReconcileResult;
+  /** What it rejects with, in `error`, `asyncStart` and `asyncEnd`. To be called off rejects too. */
+  readonly error?: unknown;
+}
+
+/**
+ * What is published of an object that travels, on the channel `starkeep:sync.transfer`: the events are those of
+ * {@link TracedRound}, of which each object has its own. An object that is at its destination already does not travel.
+ *
+ * Whether anything listens is found out when a round begins: where nothing does, the round does nothing for it.
+ *
+ * @example
+ * tracingChannel("starkeep:sync.transfer").subscribe({
+ *   asyncEnd: ({ key, direction, bytes, durationMs, error }) => console.log(key, direction, bytes, durationMs, error),
+ * });
+ */
+interface TracedTransfer {
+  /** That it is one. */
+  readonly operation: "transfer";
+  /** The object's key. */
+  readonly key: string;
+  /** `outbound` on its way to the peer, `inbound` on its way from it. */
+  readonly direction: "outbound" | "inbound";
+  /** The round or reconciliation in which it travels: the very object that is published of that. */
+  readonly parent: TracedRound;
+  /** The bytes that travelled, at the end; left out where it was called off. */
+  readonly bytes?: number;
+  /** How long it took, in milliseconds, at the end; left out where it was called off. */
+  readonly durationMs?: number;
+  /**
+   * Why it did not arrive: what the storage of an app threw, a {@link StarkeepError} such as `BLOB_MISSING`, or the reason
+   * of the signal. Left out where it arrived.
+   */
+  readonly error?: unknown;
+}
+
 /** What is needed of an `AbortSignal`. */
 interface ReconcileSignal {
   /** Whether it was called off already. */
@@ -3137,6 +3195,8 @@ export {
   type SyncLoopStatus,
   type SyncStateStore,
   type SyncTransport,
+  type TracedRound,
+  type TracedTransfer,
   type UnreferencedAppRows,
   type UnreferencedObject,
   type UnreferencedObjects,

@@ -14,6 +14,7 @@ const { createLoops } = require("./loop/index.js");
 const { createNotifier } = require("./notifier.js");
 const { createOptions } = require("./options.js");
 const { createPagesOf } = require("./pages.js");
+const { withPeer } = require("./engine/peers.js");
 const { resultOf } = require("./engine/result.js");
 const { setOwn } = require("./set-own.js");
 const { createServerFactory } = require("./server.js");
@@ -83,7 +84,7 @@ exports.exportsWith = function exportsWith(peer) {
   const factory = (name, create = factories[name]) => ({
     [name]: (given) => create(options.read(name, given), given),
   });
-  const { createHttpSyncHandler, createHttpSyncServer } = factories;
+  const { createHttpSyncHandler, createHttpSyncServer, createHttpSyncTransport } = factories;
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
   const engineAround = createEngineFactory(
@@ -121,6 +122,9 @@ exports.exportsWith = function exportsWith(peer) {
     ...factory(
       "createHttpSyncServer",
       createServerFactory(createHttpSyncServer, { ...js, createNotifier: arrivals }),
+    ),
+    ...factory("createHttpSyncTransport", (read, given) =>
+      withPeer(createHttpSyncTransport(read, given), read.baseUrl),
     ),
     ...factory("createSqliteSyncStateStore", (read) =>
       read.path === undefined ? stateOver(read.db, js) : createSqliteSyncStateStore(read),

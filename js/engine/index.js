@@ -4,6 +4,7 @@ const { createConflicts } = require("./conflicts.js");
 const { createDuplicates } = require("./duplicates.js");
 const { conflictsOf, listed } = require("./result.js");
 const { logged } = require("./lines.js");
+const { peerOf } = require("./peers.js");
 const { createStanding } = require("./standing.js");
 const { traced } = require("./tracing.js");
 const { createWatched } = require("./watched.js");
@@ -27,7 +28,7 @@ exports.createEngineFactory = (
   fault,
 ) =>
   function createEngine(native, read) {
-    const { localDatabaseAdapter, localObjectStorage, clock, logger } = read;
+    const { localDatabaseAdapter, localObjectStorage, clock, logger, transport } = read;
     const { onConflict, onDuplicate } = read;
     const warned = logger === undefined ? warn : (message, error) => logger.warn(message, error);
     const conflictNotifier = createNotifier();
@@ -45,13 +46,18 @@ exports.createEngineFactory = (
     const watchedOf = (what) =>
       createWatched((options, listener) => native.begin(what, options, listener), threw(what));
     const [watchedRound, watchedReconciliation] = [watchedOf("exchange"), watchedOf("reconcile")];
+    const peer = peerOf(transport);
     let isClosed = false;
 
-    /** Runs `begin`, unless the engine is closed, and keeps in mind that it runs. */
+    /**
+     * Runs `begin`, unless the engine is closed, and keeps in mind that it runs. `begin` is given what hears of objects on
+     * their way, if anything does.
+     */
     function run(what, begin, signal) {
       if (isClosed) return Promise.reject(closed(what));
       const isCalledOff = () => signal?.aborted === true;
-      const promise = standing.follow(what, traced(what, begin), isCalledOff);
+      const running = traced(what, { engine, ...(peer !== undefined && { peer }) }, begin);
+      const promise = standing.follow(what, running, isCalledOff);
       return logger === undefined ? promise : logged(logger, what, promise, isCalledOff);
     }
     const closed = (what) =>
@@ -60,9 +66,9 @@ exports.createEngineFactory = (
     /** What is no object was ignored by 0.1, as in `promise.then(engine.exchange)`. */
     function exchange(options) {
       if (typeof options !== "object" || options === null)
-        return run("exchange", () => settled(native.exchange()));
+        return run("exchange", (transfers) => settled(watchedRound({}, transfers)));
       return given("exchange", options, (read) =>
-        run("exchange", () => settled(watchedRound(read)), read.signal),
+        run("exchange", (transfers) => settled(watchedRound(read, transfers)), read.signal),
       );
     }
 
@@ -113,14 +119,14 @@ exports.createEngineFactory = (
       return counts;
     }
 
-    return {
+    const engine = {
       exchange,
       drain,
       changeNotifier: native.changeNotifier,
       conflictNotifier,
       reconcile: (options) =>
         given("reconcile", options ?? {}, (read) =>
-          run("reconcile", () => watchedReconciliation(read), read.signal),
+          run("reconcile", (transfers) => watchedReconciliation(read, transfers), read.signal),
         ),
       async status(options) {
         const { counts } = readOptions("status", options ?? {});
@@ -134,4 +140,5 @@ exports.createEngineFactory = (
         await standing.quiet();
       },
     };
+    return engine;
   };

@@ -2,24 +2,32 @@
 
 /**
  * A round or a reconciliation that can be called off, and of which a listener hears, around the native half, which knows
- * no signals: it is told to stop, and then answers nothing. `threw` is told what a listener throws.
+ * no signals: it is told to stop, and then answers nothing. `threw` is told what a listener throws; `transfers` hears of
+ * objects on their way.
  */
-exports.createWatched = (begin, threw) =>
-  async function watched(options) {
+exports.createWatched = (begin, threw) => {
+  /** What hears how far it is. */
+  const progressOf = (onProgress) => (progress) => {
+    try {
+      const heard = onProgress(progress);
+      if (typeof heard?.then === "function") heard.then(undefined, threw);
+    } catch (error) {
+      threw(error);
+    }
+  };
+
+  /** The function that hears of all that the native half tells, if there is any. */
+  function listenerOf(onProgress, transfers) {
+    const progressed = typeof onProgress === "function" ? progressOf(onProgress) : undefined;
+    if (transfers === undefined) return progressed;
+    return (told) => (told.transfer === undefined ? progressed?.(told) : transfers.hear(told));
+  }
+
+  async function watched(options, transfers) {
     const { signal, onProgress } = options;
     if (signal?.aborted === true) throw signal.reason;
-    const listener =
-      typeof onProgress === "function"
-        ? (progress) => {
-            try {
-              const heard = onProgress(progress);
-              if (typeof heard?.then === "function") heard.then(undefined, threw);
-            } catch (error) {
-              threw(error);
-            }
-          }
-        : undefined;
-    const { promise, stop } = begin(options, listener);
+    const listener = listenerOf(onProgress, transfers);
+    const { promise, stop } = begin({ ...options, transfers: transfers !== undefined }, listener);
     if ((signal ?? undefined) === undefined) return promise;
     let [onAbort, alive] = [undefined, undefined];
     const abandoned = new Promise((resolve) => {
@@ -39,4 +47,14 @@ exports.createWatched = (begin, threw) =>
       clearInterval(alive);
       signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  return async function told(options, transfers) {
+    try {
+      return await watched(options, transfers);
+    } catch (error) {
+      transfers?.breakOff(error);
+      throw error;
+    }
   };
+};

@@ -15,7 +15,7 @@ use super::blobs::{How, Transfers, transfer_all};
 use super::caller::Engine;
 use super::held::Direction;
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
-use super::progress::{Phase, Progress};
+use super::progress::{News, Phase, Progress};
 use super::round::Report;
 
 /// Between two reports of one phase there are at least this many milliseconds.
@@ -49,13 +49,13 @@ where
         watch.items.set(items);
         if watch.listens.get() {
             let bytes = answer.traffic.sent + answer.traffic.received;
-            self.events.progressed(Progress {
+            self.events.told(News::Progress(Progress {
                 phase: Phase::Items,
                 done: items,
                 of: None,
                 bytes: Some(bytes as u64),
                 bytes_of: None,
-            });
+            }));
         }
     }
 
@@ -88,21 +88,23 @@ where
             .map(|(_, blob)| (&blob.key, blob.size))
             .collect();
         let before = (how.moved.settled.get(), how.moved.bytes.get());
-        let told = || Progress {
-            phase,
-            done: how.moved.settled.get() - before.0,
-            of: Some(of.len()),
-            bytes: Some(how.moved.bytes.get() - before.1),
-            bytes_of: of.values().copied().sum(),
+        let tell = || {
+            self.events.told(News::Progress(Progress {
+                phase,
+                done: how.moved.settled.get() - before.0,
+                of: Some(of.len()),
+                bytes: Some(how.moved.bytes.get() - before.1),
+                bytes_of: of.values().copied().sum(),
+            }));
         };
         let mut work = pin!(work);
         loop {
             match select(work.as_mut(), pin!(self.events.tick())).await {
                 Either::Left((done, _)) => {
-                    self.events.progressed(told());
+                    tell();
                     return done;
                 }
-                Either::Right(((), _)) => self.events.progressed(told()),
+                Either::Right(((), _)) => tell(),
             }
         }
     }
@@ -124,26 +126,26 @@ where
         let is_due = |told: u64| now.abs_diff(told) >= REPORT_AFTER_MS;
         if self.watch.runs.get() && self.watch.told_ms.get().is_none_or(is_due) {
             self.watch.told_ms.set(Some(now));
-            self.events.progressed(counted(phase, done, of));
+            self.events.told(counted(phase, done, of));
         }
     }
 
     /// Says that a phase is over, and what was done in it.
     pub(super) fn tell_end(&self, phase: Phase, done: usize) {
         if self.watch.runs.get() {
-            self.events.progressed(counted(phase, done, Some(done)));
+            self.events.told(counted(phase, done, Some(done)));
         }
     }
 }
 
-fn counted(phase: Phase, done: usize, of: Option<usize>) -> Progress {
-    Progress {
+fn counted(phase: Phase, done: usize, of: Option<usize>) -> News {
+    News::Progress(Progress {
         phase,
         done,
         of,
         bytes: None,
         bytes_of: None,
-    }
+    })
 }
 
 fn called_off() -> Error {

@@ -16,9 +16,11 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
 
+use super::held::Direction;
 use super::object::compare;
 use super::ports::{Blobs, Stat};
-use super::watch::Way;
+use super::transfer::{Hears, Telling};
+use super::watch::{ByteCounter, Way};
 
 /// Copies an object from one storage to another, unless the key is there. `false` if the source does not
 /// have it.
@@ -53,7 +55,8 @@ async fn bring<S: Blobs>(
 ) -> Result<Brought> {
     let verify = how.verify;
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
-    let differs = match look(destination, blob, verify).await? {
+    let looked = look(destination, blob, verify).await;
+    let differs = match looked.inspect_err(|error| how.fails(blob, error))? {
         Some(Ok(())) if how.completes => {
             return bring_back(source, destination, blob, how).await;
         }
@@ -68,17 +71,52 @@ async fn bring<S: Blobs>(
         }
         None => None,
     };
-    let Some(data) = source.fetch(blob).await? else {
-        return differs.map_or(Ok(Brought::Missing), Err);
-    };
     // What takes the place of another object is the right one for sure.
     let hashed = verify || differs.is_some();
-    let data = source.checked(blob, hashed, data).await?;
+    if carry((source, destination), blob, hashed, how.forth()).await? {
+        return Ok(Brought::There);
+    }
+    differs.map_or(Ok(Brought::Missing), Err)
+}
+
+/// Brings an object over, and tells of it. `false` if the source does not have it.
+async fn carry<S: Blobs>(
+    ends: (&S, &S),
+    blob: &Blob,
+    hashed: bool,
+    lane: Lane<'_>,
+) -> Result<bool> {
+    let telling = lane.tell(blob);
+    let bytes = telling.as_ref().map(Telling::bytes);
+    let carried = carry_bytes(ends, blob, hashed, (lane.way, bytes)).await;
+    if let Some(telling) = telling {
+        telling.end(match &carried {
+            Ok(true) => None,
+            Ok(false) => Some(missing(blob)),
+            Err(error) => Some(error.clone()),
+        });
+    }
+    carried
+}
+
+async fn carry_bytes<S: Blobs>(
+    (source, destination): (&S, &S),
+    blob: &Blob,
+    hashed: bool,
+    (way, told): (&Way, Option<&ByteCounter>),
+) -> Result<bool> {
+    let Some(data) = source.fetch(blob).await? else {
+        return Ok(false);
+    };
+    let mut data = source.checked(blob, hashed, data).await?;
+    if let Some(told) = told {
+        data = source.counted(data, told);
+    }
     destination
-        .put(blob, source.counted(data, &how.moved.bytes))
+        .put(blob, source.counted(data, &way.bytes))
         .await?;
-    how.moved.objects.set(how.moved.objects.get() + 1);
-    Ok(Brought::There)
+    way.objects.set(way.objects.get() + 1);
+    Ok(true)
 }
 
 /// Brings an object that is at its destination to where it should have come from, if that has none.
@@ -91,15 +129,12 @@ async fn bring_back<S: Blobs>(
     if look(source, blob, false).await?.is_some() {
         return Ok(Brought::There);
     }
-    let Some(data) = destination.fetch(blob).await? else {
-        return Ok(Brought::Missing);
-    };
-    let data = destination.checked(blob, how.verify, data).await?;
-    source
-        .put(blob, destination.counted(data, &how.back.bytes))
-        .await?;
-    how.back.objects.set(how.back.objects.get() + 1);
-    Ok(Brought::There)
+    let is_there = carry((destination, source), blob, how.verify, how.back()).await?;
+    Ok(if is_there {
+        Brought::There
+    } else {
+        Brought::Missing
+    })
 }
 
 /// Whether both ends have the same bytes under the key.
@@ -199,10 +234,54 @@ pub struct How<'a> {
     pub same_is_right: bool,
     /// Whether the source gets an object that it lacks and the destination has.
     pub completes: bool,
+    /// Which way that is.
+    pub direction: Direction,
     /// Counts what is moved.
     pub moved: &'a Way,
     /// Counts what the source gets.
     pub back: &'a Way,
+    /// What hears of each object on its way.
+    pub hears: Option<&'a dyn Hears>,
+}
+
+impl<'a> How<'a> {
+    fn forth(self) -> Lane<'a> {
+        Lane {
+            way: self.moved,
+            direction: self.direction,
+            hears: self.hears,
+        }
+    }
+
+    fn back(self) -> Lane<'a> {
+        Lane {
+            way: self.back,
+            direction: self.direction.reversed(),
+            hears: self.hears,
+        }
+    }
+
+    /// Tells that it could not even be found out whether the object is at its destination.
+    fn fails(self, blob: &Blob, error: &Error) {
+        if let Some(telling) = self.forth().tell(blob) {
+            telling.end(Some(error.clone()));
+        }
+    }
+}
+
+/// One of the two ways of an object.
+#[derive(Debug, Clone, Copy)]
+struct Lane<'a> {
+    way: &'a Way,
+    direction: Direction,
+    hears: Option<&'a dyn Hears>,
+}
+
+impl<'a> Lane<'a> {
+    fn tell(self, blob: &Blob) -> Option<Telling<'a>> {
+        let hears = self.hears?;
+        Some(Telling::begin(hears, &blob.key, self.direction))
+    }
 }
 
 /// Brings the objects of `items`, which are in the order of timestamps, each key once: the last item of a key

@@ -9,6 +9,7 @@ use super::claims::claims;
 use super::held::{Direction, Held};
 use super::inbound::{Inbound, first_held};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
+use super::transfer::Hears;
 use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item, ItemKind};
@@ -39,14 +40,21 @@ where
     T: State,
     E: Events,
 {
+    /// What hears of each object on its way, if anything does.
+    pub(super) fn hears(&self) -> Option<&dyn Hears> {
+        self.events.hears_transfers().then_some(&self.events)
+    }
+
     fn how<'a>(&'a self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
         let (moved, back) = match direction {
             Direction::Outbound => (&self.watch.sent, &self.watch.received),
             Direction::Inbound => (&self.watch.received, &self.watch.sent),
         };
         How {
+            direction,
             moved,
             back,
+            hears: self.hears(),
             window: self.options.blob_concurrency,
             stop_nodes: direction == Direction::Outbound,
             verify: self.options.verify_content_hash,

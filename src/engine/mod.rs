@@ -2,10 +2,10 @@
 //!
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
 //! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]; [`blobs`] moves the
-//! objects. [`sweep`] is what the caller remembers from round to round, so that an item which is held
-//! keeps nothing else from moving. [`shipment`] says which items of a page may go into a message, [`held`] what
-//! is said of those that may not. `guards` says what of the watermarks counts where a clock went back, a node id is
-//! in two places, or a store lost what it had.
+//! objects, and [`transfer`] tells of each. [`sweep`] is what the caller remembers from round to round, so that an
+//! item which is held keeps nothing else from moving. [`shipment`] says which items of a page may go into a message,
+//! [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a clock went back,
+//! a node id is in two places, or a store lost what it had.
 //!
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
 //! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer and notes how far
@@ -76,5 +76,6 @@ mod step;
 mod stuck;
 mod superseded;
 pub mod sweep;
+pub mod transfer;
 mod waiting;
 pub mod watch;

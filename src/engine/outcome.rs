@@ -32,4 +32,13 @@ impl Direction {
             Self::Inbound => "inbound",
         }
     }
+
+    /// The other one.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Outbound => Self::Inbound,
+            Self::Inbound => Self::Outbound,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use super::change_log::ChangeLog;
 pub use super::outcome::Outcome;
-use super::progress::Progress;
+use super::progress::News;
 use super::watch::ByteCounter;
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Stretch};
@@ -352,8 +352,12 @@ pub trait Exchange<B> {
 pub trait Events {
     /// These shared records were newly applied.
     async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
-    /// The round or reconciliation that runs is so far.
-    fn progressed(&self, _progress: Progress) {}
+    /// Something is to be told of the round or reconciliation that runs.
+    fn told(&self, _news: News) {}
+    /// Whether the app hears of each object on its way.
+    fn hears_transfers(&self) -> bool {
+        false
+    }
     /// A moment later: as often as an app may hear how far a transfer is.
     async fn tick(&self) {
         std::future::pending::<()>().await;

@@ -13,6 +13,7 @@ use crate::protocol::text::Text;
 use super::blobs::{How, Transfers, transfer_all};
 use super::caller::Engine;
 use super::claims::claims;
+use super::held::Direction;
 use super::object::compare;
 use super::ports::{Blobs, Events, Exchange, Log, Side, Stat, State};
 use super::progress::Phase;
@@ -121,13 +122,16 @@ where
             replaces: replaces.then_some(&all),
             same_is_right: false,
             completes: false,
+            direction: Direction::Outbound,
             moved: &self.watch.sent,
             back: &self.watch.received,
+            hears: self.hears(),
         };
         let brought = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
         done.sent += self.count(&send, &brought, done);
         let how = How {
             replaces: Some(&all),
+            direction: Direction::Inbound,
             moved: &self.watch.received,
             back: &self.watch.sent,
             ..how

@@ -10,7 +10,7 @@ use tokio::sync::watch::Sender;
 
 use super::tasks::TaskQueue;
 use crate::engine::ports::{Clock, Events, Log};
-use crate::engine::progress::Progress;
+use crate::engine::progress::News;
 use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::text::Text;
@@ -145,6 +145,8 @@ pub struct Listeners<A> {
     pub tasks: TaskQueue<A>,
     /// How the app calls the reconciliation off that runs, if it can.
     pub stop: Option<Arc<Stop>>,
+    /// Whether they hear of each object on its way.
+    pub hear_transfers: bool,
 }
 
 impl<A: App> Events for Listeners<A> {
@@ -153,9 +155,12 @@ impl<A: App> Events for Listeners<A> {
         self.tasks.run("changeNotifier", applied).await
     }
 
-    fn progressed(&self, progress: Progress) {
-        self.tasks
-            .post(move |app| app.events().progressed(progress));
+    fn told(&self, news: News) {
+        self.tasks.post(move |app| app.events().told(news));
+    }
+
+    fn hears_transfers(&self) -> bool {
+        self.hear_transfers
     }
 
     async fn tick(&self) {

@@ -70,6 +70,7 @@ fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
             Kind::Function => Some(scope.keep(call.arg(2))?),
             _ => None,
         },
+        hears_transfers: options.flag("transfers", false)?,
     };
     let allowed = refuse_any_inside(call, || caller.holders());
     let (caller, env) = (Rc::clone(caller), Rc::clone(call.env));

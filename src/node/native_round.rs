@@ -17,7 +17,7 @@ use super::report::{JsEvents, NodeEngine};
 use super::runtime::{on_a_thread, run_tasks};
 use super::transport::InProcess;
 use super::value::Env;
-use crate::engine::ports::{Clock, Log};
+use crate::engine::ports::{Clock, Events, Log};
 use crate::engine::round::Engine;
 use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
@@ -138,6 +138,7 @@ impl NativeRound {
                 events: Listeners {
                     tasks: queue.clone(),
                     stop: None,
+                    hear_transfers: engine.events.hears_transfers(),
                 },
                 options: engine.options.clone(),
                 sweep: RefCell::default(),

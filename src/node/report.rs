@@ -13,7 +13,7 @@ use super::value::{Intrinsic, Persistent, Scope, Value, list};
 use crate::engine::conflict::Conflict;
 use crate::engine::held::{Held, said_code};
 use crate::engine::ports::Events;
-use crate::engine::progress::Progress;
+use crate::engine::progress::News;
 use crate::engine::reconcile_all::Reconciled;
 use crate::engine::reconcile_objects::Objects;
 use crate::engine::round::{Engine, Report};
@@ -32,6 +32,8 @@ pub struct Listening {
     pub stop: Option<Arc<Stop>>,
     /// The function that hears how far it is.
     pub listener: Option<Persistent>,
+    /// Whether it hears of each object on its way as well.
+    pub hears_transfers: bool,
 }
 
 /// The engine's change notifier, and the clock that stamps its events.
@@ -66,15 +68,22 @@ impl Events for JsEvents {
     }
 
     /// The function of `js/engine/watched.js` catches what a listener throws.
-    fn progressed(&self, progress: Progress) {
+    fn told(&self, news: News) {
         let Some(listener) = self.listening.borrow().listener.clone() else {
             return;
         };
         // If this fails, the environment is ending, and there is no one left to tell.
         let _ = self.clock.env().scope(|scope| {
-            let told = write_data(scope, &progress)?;
+            let told = write_data(scope, &news)?;
+            if let Some(error) = news.error() {
+                scope.set(told, "error", to_js(scope, error)?)?;
+            }
             scope.call(told, listener.value(scope)?, &[told]).map(drop)
         });
+    }
+
+    fn hears_transfers(&self) -> bool {
+        self.listening.borrow().hears_transfers
     }
 
     async fn tick(&self) {
