@@ -181,11 +181,14 @@ interface NativeSyncEngine extends SyncEngine {
   readonly conflictNotifier: ConflictNotifier;
   /**
    * How the engine stands: what it does, how its last round ended, and what waits. It asks neither side, but for
-   * `counts`.
+   * `counts` and `backlog`, which ask this one.
    *
    * @example
-   * const { state, waiting, inSync } = await engine.status();
+   * const { state, waiting, inSync, backlog = 0 } = await engine.status({ backlog: true });
+   * if (backlog > 0) console.log(`${backlog} still to go`);
    * for (const { id, code, reason, attempts } of waiting) console.log(id, code, reason, attempts);
+   * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown; what a store rejects with that is asked:
+   * `STORE_CLOSED`, and `IN_TRANSACTION` in the callback of a transaction of it.
    */
   status(options?: StatusOptions): Promise<SyncStatus>;
   /**
@@ -326,6 +329,11 @@ interface StatusOptions {
    * storage for the object of each.
    */
   readonly counts?: boolean;
+  /**
+   * Whether it is counted how many items the peer has not got yet: {@link SyncStatus.backlog}. `false` by default. Asks
+   * each store of this side for a count by the key of its change log, which costs what there is to count.
+   */
+  readonly backlog?: boolean;
 }
 
 /** How an engine stands. All of it but `lastError.error` can be written as JSON. */
@@ -344,6 +352,16 @@ interface SyncStatus {
   readonly hasMore: boolean | null;
   /** How many records are where; `null` unless `counts` was asked for and the engine carries records. */
   readonly counts: Readonly<Record<RecordResidency, number>> | null;
+  /**
+   * How many records and app rows of this side the peer has not got yet, tombstones included: those that follow in the
+   * change log on what the peer said last that it has, and those that wait on their way out. What came from that peer is
+   * not counted; what came from another one is, until it was offered. While a round runs it is what is left behind the
+   * page that is under way.
+   *
+   * Left out unless `backlog` was asked for, and where nothing can tell it: before this engine has heard from the peer, and
+   * where one of the sides keeps no change log.
+   */
+  readonly backlog?: number;
 }
 
 /** What a round or reconciliation rejected with. */

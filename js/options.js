@@ -259,7 +259,7 @@ const CALLS = {
     signal: optional("an AbortSignal", isSignal, true),
     onProgress: callback,
   }),
-  status: refusing({ counts: flag }),
+  status: refusing({ counts: flag, backlog: flag }),
   findUnreferencedObjects: refusing(
     housekeeping({ called, rows: rows(() => true), optional, flag, callback, text, count, signal }),
   ),

@@ -129,11 +129,13 @@ exports.createEngineFactory = (
           run("reconcile", (transfers) => watchedReconciliation(read, transfers), read.signal),
         ),
       async status(options) {
-        const { counts } = readOptions("status", options ?? {});
+        const { counts, backlog } = readOptions("status", options ?? {});
+        const lacking = backlog === true ? ((await native.backlog()) ?? undefined) : undefined;
         const read = standing.read();
         const state = isClosed && read.state === "idle" ? "closed" : read.state;
         const canCount = counts === true && (localDatabaseAdapter ?? null) !== null;
-        return { ...read, state, counts: canCount ? await residencies() : null };
+        const status = { ...read, state, counts: canCount ? await residencies() : null };
+        return lacking === undefined ? status : { ...status, backlog: lacking };
       },
       async close() {
         isClosed = true;

@@ -238,8 +238,7 @@ fn question(plane: &PlaneRequest, asked: &LogRequest, limit: usize) -> Look {
         after: After::Common(plane.since.clone()),
         skip: plane.history.clone(),
         limit,
-        want: Vec::new(),
-        waiting_for: None,
+        ..Look::default()
     }
 }
 

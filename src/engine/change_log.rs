@@ -62,6 +62,8 @@ pub struct Look {
     pub want: Vec<Key>,
     /// The peer whose waiting items are wanted, and, apart from them, what waits to come in from others.
     pub waiting_for: Option<String>,
+    /// The peer for which it is to be counted how much it lacks that has taken in what comes before `after`.
+    pub lacking_at: Option<String>,
 }
 
 impl Default for Look {
@@ -74,6 +76,7 @@ impl Default for Look {
             limit: 0,
             want: Vec::new(),
             waiting_for: None,
+            lacking_at: None,
         }
     }
 }
@@ -105,6 +108,9 @@ pub struct View<B> {
     pub elsewhere: Vec<Waiting>,
     /// What it holds, by streams.
     pub streams: Arc<Streams>,
+    /// How many items the peer lacks, if that was asked: those behind `after` that are not passed over, and those before
+    /// it that wait to go there.
+    pub lacking: Option<u64>,
 }
 
 impl<B> View<B> {

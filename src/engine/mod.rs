@@ -10,7 +10,8 @@
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
 //! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer and notes how far
 //! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
-//! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store.
+//! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
+//! `backlog` counts what the peer lacks.
 //!
 //! A caller without logs is told by a peer that keeps them what its watermarks have passed over: `overtaken`.
 //!
@@ -33,6 +34,7 @@ mod answer_logged;
 pub mod apply;
 mod apply_logged;
 mod asking;
+mod backlog;
 pub mod blobs;
 mod caller;
 mod carry;

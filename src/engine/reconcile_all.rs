@@ -95,6 +95,7 @@ where
         if keeps_logs(&self.side) {
             let mut session = self.session.take();
             let done = self.reconcile_logs(&mut session).await;
+            self.watch.acknowledge(session.pairs());
             self.session.replace(session);
             by_logs = done?;
         }

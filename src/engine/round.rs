@@ -123,6 +123,7 @@ where
             let mut session = self.session.take();
             let by_logs = self.round_by_logs(&mut session).await;
             let conflicts = std::mem::take(&mut session.conflicts);
+            self.watch.acknowledge(session.pairs());
             self.session.replace(session);
             if let Some(report) = by_logs? {
                 return Ok(Report {

@@ -118,6 +118,7 @@ where
         let KnownPeer::Logged(pairs) = session.peer.clone() else {
             return Ok(None);
         };
+        self.watch.acknowledge(Some(&pairs));
         let question = |pair: &Pair| self.question(pair, pair.have);
         let looks = Planes {
             records: pairs.records.as_ref().map(question),

@@ -144,6 +144,14 @@ impl<B> Default for Session<B> {
 }
 
 impl<B: Clone> Session<B> {
+    /// What is known of the logs of both sides, if the peer keeps logs.
+    pub(super) fn pairs(&self) -> Option<&Planes<Pair>> {
+        match &self.peer {
+            KnownPeer::Logged(pairs) => Some(pairs),
+            KnownPeer::Unknown | KnownPeer::Older(_) => None,
+        }
+    }
+
     /// Whether as many items wait as may.
     pub(super) fn is_full(&self, most: usize) -> bool {
         self.held.len() >= most

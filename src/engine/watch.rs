@@ -1,11 +1,12 @@
 //! What an engine notes of the round, or the reconciliation, that runs.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::pair::{Pair, Planes};
 use crate::protocol::message::Traffic;
 
 /// Counts bytes, also those that other threads move.
@@ -66,9 +67,32 @@ pub struct Watch {
     pub(super) rows_applied: Cell<usize>,
     /// Items that travelled, of either direction.
     pub(super) items: Cell<usize>,
+    /// What the peer has said that it has of the own logs, if it keeps logs.
+    acknowledged: Arc<Mutex<Option<Planes<Pair>>>>,
 }
 
 impl Watch {
+    /// That of another engine for the same side and peer: both know what the peer has.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            acknowledged: Arc::clone(&self.acknowledged),
+            ..Self::default()
+        }
+    }
+
+    /// From now on the peer is known to have this much of the own logs; without pairs, nothing is known of it.
+    pub(super) fn acknowledge(&self, pairs: Option<&Planes<Pair>>) {
+        let known = self.acknowledged.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = pairs.cloned();
+    }
+
+    /// How much of the own logs the peer is known to have.
+    pub(super) fn acknowledged(&self) -> Option<Planes<Pair>> {
+        let known = self.acknowledged.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A reconciliation begins.
     pub(super) fn begin(&self) {
         self.runs.set(true);

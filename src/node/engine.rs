@@ -33,24 +33,22 @@ pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
-    let watched = Rc::clone(&caller);
-    let exchange = bound(scope, "exchange", options.array(), move |call| {
-        let (caller, env) = (Rc::clone(&caller), Rc::clone(call.env));
+    let counted = Rc::clone(&caller);
+    let begin = bound(scope, "begin", options.array(), move |call| {
+        begin(call, &caller)
+    })?;
+    let backlog = bound(scope, "backlog", options.array(), move |call| {
+        let caller = Rc::clone(&counted);
         let allowed = refuse_any_inside(call, || caller.holders());
         spawn_bound(call, async move {
             allowed?;
-            let _turn = take_turn(&env, &caller.turns).await?;
-            let round = caller.round(&env).await;
-            round.map_err(|error| error.or_in("exchange"))
+            Ok(caller.engine.backlog().await?.map(serde_json::Value::from))
         })
     })?;
-    let begin = bound(scope, "begin", options.array(), move |call| {
-        begin(call, &watched)
-    })?;
     scope.object_of(&[
-        ("exchange", exchange),
         ("changeNotifier", notifier),
         ("begin", begin),
+        ("backlog", backlog),
     ])
 }
 
@@ -87,7 +85,7 @@ fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
         }
         caller.engine.events.listening.replace(listening);
         let done = if is_round {
-            let round = caller.watched_round(&env, stop.clone(), listens).await;
+            let round = caller.round(&env, stop.clone(), listens).await;
             round.map(Done::Round)
         } else {
             let done = caller.reconcile(&env, stop.clone(), objects).await;
@@ -150,18 +148,8 @@ impl Caller {
         Ok(native)
     }
 
-    async fn round(&self, env: &Rc<Env>) -> Result<Report<Body>> {
-        let Some(native) = self.native()? else {
-            return self.engine.round().await;
-        };
-        let round = native.run(env, &self.native_memory, async |engine| {
-            Box::pin(engine.round()).await
-        });
-        Ok(Box::pin(round).await?.map(Body::Json))
-    }
-
     /// A round that `stop` calls off, and of which the listener hears.
-    async fn watched_round(
+    async fn round(
         &self,
         env: &Rc<Env>,
         stop: Option<Arc<Stop>>,

@@ -21,7 +21,6 @@ use crate::engine::ports::{Clock, Events, Log};
 use crate::engine::round::Engine;
 use crate::engine::session::Session;
 use crate::engine::sweep::Sweep;
-use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::joint::asking::{App, Asking, Console, Listeners, RoundClock, Stop};
 use crate::joint::round::{Answering, Storage, WayBack};
@@ -143,7 +142,7 @@ impl NativeRound {
                 options: engine.options.clone(),
                 sweep: RefCell::default(),
                 session: RefCell::default(),
-                watch: Watch::default(),
+                watch: engine.watch.beside(),
             },
             context: Rc::new(RoundContext {
                 engine: Rc::clone(engine),

@@ -203,7 +203,27 @@ impl Journal {
                     .map(|name| (name.clone(), self.digest(&whole(name))))
                     .collect(),
             ),
+            lacking: look
+                .lacking_at
+                .as_ref()
+                .map(|peer| self.lacking(look, after, peer)),
         }
+    }
+
+    fn lacking(&self, look: &Look, after: u64, peer: &str) -> u64 {
+        let is_skipped =
+            |entry: &JournalEntry| entry.origin.as_ref().is_some_and(|o| look.skip.has(o));
+        let behind = self.entries.range(after + 1..);
+        let behind = behind.filter(|(_, entry)| !is_skipped(entry));
+        let waits = |entry: &JournalEntry| {
+            self.waiting
+                .contains_key(&(peer.to_owned(), false, entry.key.clone()))
+        };
+        let waiting = self
+            .entries
+            .range(..=after)
+            .filter(|(_, entry)| waits(entry));
+        (behind.count() + waiting.count()) as u64
     }
 
     /// Notes how far another log was taken in, unless something is missing in between.

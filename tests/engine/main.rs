@@ -6,6 +6,7 @@ mod guards;
 mod held;
 mod logs;
 mod logs_ahead;
+mod logs_backlog;
 mod logs_peers;
 mod logs_put_back;
 mod logs_rules;

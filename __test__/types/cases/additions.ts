@@ -23,6 +23,8 @@ import {
   type SyncLoopStatus,
   type SqliteAppRows,
   type StorePermissions,
+  type TracedRound,
+  type TracedTransfer,
   type UnreferencedObject,
   type UnreferencedObjects,
   type Watermarks,
@@ -133,11 +135,18 @@ const moved: Promise<number> = engine
     held.length > 0 ? 0 : bytesSent + objectsSent + rowsApplied,
   );
 const drained: Promise<DrainResult> = engine.drain({ signal: called });
-const standing: Promise<SyncStatus> = engine.status({ counts: true });
+const standing: Promise<SyncStatus> = engine.status({ counts: true, backlog: true });
+const lacking: Promise<number> = standing.then(({ backlog = 0 }) => backlog);
 void standing.then(({ waiting: [first], counts }) => [first?.attempts, counts?.staged]);
 void engine.close();
 // @ts-expect-error: no such option
 void engine.status({ count: true });
+// @ts-expect-error: true or false
+void engine.status({ backlog: 1 });
+const tracedRound = ({ operation, engine: of, peer, result, error }: TracedRound) =>
+  `${operation} ${of === engine} ${peer ?? ""} ${result?.held.length} ${String(error)}`;
+const tracedTransfer = ({ key, direction, bytes = 0, durationMs = 0, parent }: TracedTransfer) =>
+  `${key} ${direction} ${bytes / durationMs} ${tracedRound(parent)}`;
 
 // Housekeeping
 const seenBefore: SeenObjects | null = { version: 1, keys: [["photos/1.jpg", 1]] };
@@ -358,6 +367,7 @@ declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["n
 export {
   drained,
   files,
+  lacking,
   moved,
   order,
   proved,
@@ -365,6 +375,7 @@ export {
   response,
   round,
   told,
+  tracedTransfer,
   transports,
   wrong,
 };

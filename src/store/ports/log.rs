@@ -37,6 +37,7 @@ where
             waiting: found.waiting,
             elsewhere: found.elsewhere,
             streams: found.streams,
+            lacking: found.lacking,
         })
     }
 

@@ -262,6 +262,11 @@ impl Node {
         self.engine.as_ref().unwrap().round().await
     }
 
+    /// How many items the peer lacks, if that is known.
+    pub async fn backlog(&self) -> Option<u64> {
+        self.engine.as_ref().unwrap().backlog().await.unwrap()
+    }
+
     /// No round had to compare what both sides hold.
     pub fn assert_logs_sufficed(&self) {
         let lines = self.side.log.lines();

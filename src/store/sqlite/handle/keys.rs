@@ -52,6 +52,7 @@ pub(super) fn filled<B: Clone>(view: View<usize>, items: &[Vec<Item<B>>]) -> Vie
         waiting: view.waiting,
         elsewhere: view.elsewhere,
         streams: view.streams,
+        lacking: view.lacking,
     }
 }
 

@@ -7,8 +7,9 @@ use rusqlite::types::Value;
 
 use super::entries::head;
 use super::history::history;
-use super::notes::{elsewhere, others, waiting};
-use super::sql::{Plane, Sql, integer, number, one, string, text};
+use super::lacking::lacking;
+use super::notes::{elsewhere, others, skipped, waiting};
+use super::sql::{Plane, Sql, integer, number, one, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
@@ -76,6 +77,7 @@ pub fn look<B>(
         waiting: waiting(sql, plane, look.waiting_for.as_deref())?,
         elsewhere: elsewhere(sql, plane, look.waiting_for.as_deref())?,
         streams: known.streams(sql, plane)?,
+        lacking: lacking(sql, plane, look, after)?,
     })
 }
 
@@ -87,14 +89,7 @@ struct FoundEntries {
 
 /// At most as many entries as are wanted, without those that came from where they would go.
 fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<FoundEntries> {
-    let mut skipped: HashMap<u64, u64> = HashMap::new();
-    for cursor in &look.skip.0 {
-        let query = plane.sql("SELECT id FROM @_peers WHERE generation = ?1");
-        let id = one(sql, &query, &[string(cursor.generation.name())])?;
-        if let Some(id) = id {
-            skipped.insert(number(Some(&id))?, cursor.seq);
-        }
-    }
+    let skipped = skipped(sql, plane, &look.skip)?;
     let query = plane.sql(
         "SELECT e.seq, s.name, e.key, e.origin, e.origin_seq FROM @ AS e JOIN @_streams AS s ON s.id = e.stream
           WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",

@@ -10,6 +10,7 @@
 mod compare;
 mod entries;
 mod history;
+mod lacking;
 mod look;
 mod notes;
 mod schema;

@@ -1,5 +1,7 @@
 //! What is noted of other logs: how far they were taken in, and what waits.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 
 use super::entries::head;
@@ -9,7 +11,7 @@ use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
 use crate::engine::held::Direction;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::log::{Cursor, Generation, Key, Stream};
+use crate::protocol::log::{Cursor, Generation, History, Key, Stream};
 use crate::protocol::text::Text;
 
 /// What has not moved is noted again at most so often: a round with nothing to do writes nothing.
@@ -87,6 +89,19 @@ pub(super) fn others(sql: &dyn Sql, plane: Plane, asked: &Others) -> Result<Vec<
         }
     }
     Ok(found)
+}
+
+/// The rows under which the logs of a history are known, each up to a number of it: versions from there are passed over.
+pub(super) fn skipped(sql: &dyn Sql, plane: Plane, skip: &History) -> Result<HashMap<u64, u64>> {
+    let mut skipped = HashMap::new();
+    let query = plane.sql("SELECT id FROM @_peers WHERE generation = ?1");
+    for cursor in &skip.0 {
+        let id = one(sql, &query, &[string(cursor.generation.name())])?;
+        if let Some(id) = id {
+            skipped.insert(number(Some(&id))?, cursor.seq);
+        }
+    }
+    Ok(skipped)
 }
 
 /// Notes what an exchange came to, within the caller's transaction.
