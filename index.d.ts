@@ -979,6 +979,12 @@ interface FsObjectStorageOptions {
   readonly root: string;
   /** Which rights the files and folders get that are created. `"private"` by default. */
   readonly permissions?: StorePermissions;
+  /**
+   * Whether the storage has `stat(key)`: the size of an object, its SHA-256 where that is known, and when its file was
+   * written. `false` by default. With it {@link findUnreferencedObjects} knows how old each object is, and needs one call.
+   * Engines ask this package's storages for that either way; one of the app's that spreads this one is asked by `stat`.
+   */
+  readonly stat?: boolean;
 }
 
 /**
@@ -998,6 +1004,12 @@ interface FsObjectStorageOptions {
  * Its functions reject with those, with `STORE_REPLACED` once the root was removed or another folder was put
  * in its place, and with `STORE_CLOSED` after `close()`.
  */
+declare function createFsObjectStorage(
+  options: FsObjectStorageOptions & {
+    /** It has `stat`. */
+    readonly stat: true;
+  },
+): ObjectStorageAdapter & ObjectStatCapability;
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 
 /* ------------------------------------------------------------------------------------------------

@@ -205,6 +205,10 @@ const permissions = optional('"private" or "umask"', (value) =>
   ["private", "umask"].includes(value),
 );
 
+/** Of a storage, which kind of object stands for it: one with `stat` only if that is asked for. */
+const objectsKind = (must, option, value) =>
+  flag(must, option, value) === true ? "statObjects" : "objects";
+
 const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count, permissions };
 
 const CHANNELS = "createHttpSyncServer(channels)";
@@ -277,7 +281,11 @@ const CALLS = {
 const OPTIONS = {
   createChangeNotifier: warning({}),
   createFileSyncEngine: warning({}),
-  createFsObjectStorage: refusing({ root: place("the path of a folder"), permissions }),
+  createFsObjectStorage: refusing({
+    root: place("the path of a folder"),
+    permissions,
+    stat: objectsKind,
+  }),
   createHLCClock: refusing({
     nodeId: (must, option, value) => {
       must(typeof value === "string", option, "a string", value);

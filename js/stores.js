@@ -158,6 +158,8 @@ exports.createStores = function createStores({ mustBe, describe, brand }, fault)
       getNodeWatermarks: (app, name) => table("getNodeWatermarks", app, name),
     },
   };
+  /** What is known of objects is told only if the app asked for that when it opened the storage. */
+  kinds.statObjects = { ...kinds.objects, stat: key("stat") };
   /** A peer keeps no metadata, and names no keys. */
   kinds.files = {
     ...kinds.objects,

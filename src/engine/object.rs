@@ -132,6 +132,7 @@ impl Incoming {
             size: Some(size),
             digest: Some(Digest(hasher.finalize().into())),
             is_page: self.is_page,
+            ..Stat::default()
         })
     }
 }
@@ -188,7 +189,7 @@ pub fn measure(bytes: &[u8]) -> Stat {
     Stat {
         size: Some(bytes.len() as u64),
         digest: Some(Digest(Sha256::digest(bytes).into())),
-        is_page: false,
+        ..Stat::default()
     }
 }
 

@@ -252,6 +252,8 @@ pub struct Stat {
     pub digest: Option<Digest>,
     /// It is a web page, and the server does not say that it speaks the protocol.
     pub is_page: bool,
+    /// When it was put, in milliseconds since the epoch, if the storage knows. A round does not ask for it.
+    pub modified_ms: Option<u64>,
 }
 
 /// A storage of objects.

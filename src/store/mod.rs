@@ -43,7 +43,7 @@ use futures_util::future::BoxFuture;
 pub use self::holder::Holder;
 pub use self::log::LogStore;
 pub use self::modes::Modes;
-pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions};
+pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions, told};
 pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
 pub use self::state::{HLC_CLOCK, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};

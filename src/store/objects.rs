@@ -83,6 +83,22 @@ pub struct Object {
     pub size: u64,
 }
 
+/// What is known of an object, as a storage of an app says it: what is not known is left out.
+pub fn told(stat: &Stat) -> serde_json::Value {
+    let mut told = serde_json::Map::new();
+    for (name, value) in [
+        ("size", stat.size.map(Into::into)),
+        (
+            "contentHash",
+            stat.digest.map(|digest| digest.to_string().into()),
+        ),
+        ("modifiedMs", stat.modified_ms.map(Into::into)),
+    ] {
+        told.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    told.into()
+}
+
 /// One page of keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {

@@ -60,6 +60,16 @@ const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTi
 const permissions: StorePermissions = "umask";
 const objects = createFsObjectStorage({ root: "objects", permissions });
 const state = createSqliteSyncStateStore({ path: "state.db", permissions });
+const dated = createFsObjectStorage({ root: "objects", stat: true });
+void Promise.resolve(dated.stat("key")).then((found) => [
+  found?.size,
+  found?.contentHash,
+  found?.modifiedMs,
+]);
+// @ts-expect-error: it is asked for
+void objects.stat("key");
+// @ts-expect-error: true or false
+createFsObjectStorage({ root: "objects", stat: 1 });
 // @ts-expect-error: "private" or "umask", no mode in numbers
 createFsObjectStorage({ root: "objects", permissions: 0o600 });
 const rows: SqliteAppRows = createSqliteAppRows({

@@ -62,7 +62,7 @@ impl JsBlobs {
             Ok(Stat {
                 size: read_size(scope, size),
                 digest: hash.and_then(|hash| Digest::parse(&hash)),
-                is_page: false,
+                ..Stat::default()
             })
         });
         stat.await

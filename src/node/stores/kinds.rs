@@ -24,7 +24,7 @@ use crate::protocol::text::Text;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{
     AppRowStore, HLC_CLOCK, OWN_WATERMARKS, Object, ObjectStore, Operation, PEER_WATERMARKS,
-    PutOptions, RecordStore, Registration, StateStore,
+    PutOptions, RecordStore, Registration, StateStore, told,
 };
 
 /// How long the callback of a transaction may take by default.
@@ -96,9 +96,9 @@ const SETTING: Methods<dyn StateStore> = methods! { store, promise,
     "setHlcClockState"(value: Box<RawValue>) => store.set(HLC_CLOCK, value.get().into()).await;
 };
 
-/// The `ObjectStorageAdapter` that stands for `store`.
-pub fn objects<'s>(call: &Call<'s>, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
-    stand(call, "objects", store, &[(OBJECTS, |_| None)])
+/// The `ObjectStorageAdapter` of this kind that stands for `store`.
+pub fn objects<'s>(call: &Call<'s>, kind: &str, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
+    stand(call, kind, store, &[(OBJECTS, |_| None)])
 }
 
 const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,
@@ -109,6 +109,7 @@ const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,
         store.put(&key_text(&key)?, data.into(), options).await;
     "get"(key: Text) => store.get(&key_text(&key)?).await;
     "has"(key: Text) => store.has(&key_text(&key)?).await;
+    "stat"(key: Text) => Ok(store.stat(&key_text(&key)?).await?.as_ref().map(told));
     "delete"(key: Text) => store.delete(&key_text(&key)?).await;
     "list"(prefix: String, limit: Option<usize>, cursor: Option<String>) => {
         let page = store.list(&prefix, limit, cursor).await?;

@@ -26,7 +26,8 @@ pub const STORES: &[(&str, Factory)] = &[
     }),
     ("createFsObjectStorage", |call, options| {
         let store = FsObjects::open_with(Path::new(&path(options, "root")?), modes(options)?)?;
-        objects(call, Arc::new(store))
+        let kind = options.string("stat")?.unwrap_or_default();
+        objects(call, &kind, Arc::new(store))
     }),
 ];
 

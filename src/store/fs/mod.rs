@@ -148,7 +148,8 @@ impl FsObjects {
             Ok(open.map(|open| Stat {
                 size: Some(open.version.size()),
                 digest: open.about.digest,
-                is_page: false,
+                modified_ms: open.version.written_ms(),
+                ..Stat::default()
             }))
         })
         .await

@@ -64,6 +64,11 @@ impl Version {
     pub(super) fn size(self) -> u64 {
         self.size
     }
+
+    /// When they were written, in milliseconds since the epoch; `None` if that was before it.
+    pub(super) fn written_ms(self) -> Option<u64> {
+        u64::try_from(self.written / 1_000_000).ok()
+    }
 }
 
 /// No two versions of one object are written alike.

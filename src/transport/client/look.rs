@@ -112,6 +112,7 @@ impl FileHead {
             size,
             digest: self.digest,
             is_page: self.is_page(),
+            ..Stat::default()
         }
     }
 
@@ -172,8 +173,8 @@ mod tests {
     fn there(size: Option<u64>, is_page: bool) -> Look {
         Look::There(Stat {
             size,
-            digest: None,
             is_page,
+            ..Stat::default()
         })
     }
 
