@@ -1280,6 +1280,19 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
    * not list. `false` by default: it is an error then.
    */
   readonly forbiddenMeansAbsent?: boolean;
+  /**
+   * Whether the bytes of objects go past the peer, as with Starkeep's cloud: to put one, `POST /files/presign` answers a
+   * url, the bytes are put there, and `POST /files/confirm` says so; to get one, `GET /files/<key>/presign` answers the
+   * url. `false` by default. What goes to such a url has the headers that came with it, and none of `getAuthHeader` and
+   * `signRequest`; of an `https:` peer it must be `https:` too. `has`, `stat` and `delete` go to `/files/<key>` as before.
+   *
+   * `signRequest` is then given the path decoded, as that cloud looks at it: `"/files/a/b.jpg/presign"`,
+   * `"/files/presign"` (with the text of the body), and `"/files/a/b.jpg"` for the others.
+   *
+   * A peer that hands out no urls is never sent the bytes instead: calls reject with `CANNOT_PRESIGN`, and in rounds the
+   * item is held with that code. Leave the option out there.
+   */
+  readonly presign?: boolean;
 }
 
 /**
@@ -1308,7 +1321,7 @@ declare function createHttpObjectStorage(options: HttpObjectStorageOptions): Obj
  * The answering side over HTTP
  *
  * `POST /sync/exchange` is one exchange; `HEAD`, `GET`, `PUT` and `DELETE /files/<percent-encoded key>` are
- * the objects. `docs/protocol.md` has every header and status. A refusal is JSON, `{ error, code }`, and
+ * the objects, and {@link PresignCapability} has their urls. `docs/protocol.md` has every header and status. A refusal is JSON, `{ error, code }`, and
  * says nothing of the inside; what failed there is a warning on the `console`.
  *
  * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory; with
@@ -1320,8 +1333,11 @@ declare function createHttpObjectStorage(options: HttpObjectStorageOptions): Obj
 interface HttpSyncChannelOptions<Request> {
   /** The shared records of the answering side. */
   readonly databaseAdapter: DatabaseAdapter & DeltaCapableDatabaseAdapter;
-  /** The objects behind `/files/`. */
-  readonly objectStorageAdapter: ObjectStorageAdapter;
+  /**
+   * The objects behind `/files/`. With a {@link PresignCapability} their bytes may go past this side; whether it has one is
+   * looked at with every request of a handler, and when a server begins to listen.
+   */
+  readonly objectStorageAdapter: ObjectStorageAdapter & Partial<PresignCapability>;
   /** The clock of the answering side. */
   readonly clock: HLCClock;
   /**
@@ -1351,7 +1367,8 @@ interface HttpSyncChannelOptions<Request> {
   /**
    * Whether a request is let in, and what its caller may do: `true` for everything. `false` is answered 401; whatever
    * it throws, and any other answer, 500. It is asked for every route but `/health`, before the body is read, and
-   * before anything is told of channels and keys. Without it everybody comes in.
+   * before anything is told of channels and keys. Without it everybody comes in. Of a `POST` to `/files/presign` and
+   * `/files/confirm` the body, at most 64 KiB, is read before: it has the key.
    *
    * Both arguments say what is wanted, in one form whatever the protocol and the spelling. Behind `node:http` the first
    * is the request as well, on which an app may have noted who the caller is; its `url` is what the caller wrote, and a
@@ -1407,7 +1424,10 @@ declare function createHttpSyncHandler(options: HttpSyncServerOptions): HttpSync
 
 /** What a request asks for, as `authorize` sees it. */
 interface HttpSyncWanted {
-  /** In capitals. */
+  /**
+   * In capitals. `POST` of the route `"file"` is an upload by a url (`POST /files/presign` and `/files/confirm`): let it
+   * pass where you let a `PUT` of the key pass.
+   */
   readonly method: string;
   /**
    * The prefix of the channel, `"/"` for one at the root. Of a handler it is where its router has mounted it, if the
@@ -1430,7 +1450,10 @@ interface HttpSyncWanted {
 interface HttpSyncGrant {
   /** Items of other nodes are not taken in from it; each is refused with `FORBIDDEN`. */
   readonly nodeIds?: readonly string[];
-  /** Nothing is taken in from it: items are refused with `FORBIDDEN`, and putting or deleting a file with 403. */
+  /**
+   * Nothing is taken in from it: items are refused with `FORBIDDEN`, and putting or deleting a file, and asking for a url
+   * to put one to, with 403.
+   */
   readonly readOnly?: boolean;
   /** Rows of other apps are not taken in from it, and do not go to it. They are refused with `FORBIDDEN`. */
   readonly apps?: readonly string[];
@@ -2738,6 +2761,7 @@ interface ErrorReport {
  * | `MALFORMED_ITEM` | An item that its store holds is not one that can be exchanged. |
  * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
+ * | `CANNOT_PRESIGN` | The server hands out no urls for objects, or none for this key. Leave out `presign`, or give its storage a `presign` function. |
  * | `FORBIDDEN` | Whoever let the caller in did not allow it this item or file; see the answer of `authorize` there. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `LOOP_STOPPED` | The loop was used after `stop()`. Make a new one. |
@@ -2771,6 +2795,7 @@ type ErrorCode =
   | "MALFORMED_ITEM"
   | "ITEM_TOO_LARGE"
   | "UNKNOWN_APP"
+  | "CANNOT_PRESIGN"
   | "FORBIDDEN"
   | "APP_ERROR"
   | "LOOP_STOPPED"
@@ -3093,6 +3118,41 @@ interface ObjectStatCapability {
   stat(key: string): ObjectStat | null | Promise<ObjectStat | null>;
 }
 
+/** What is known of an object that is to be uploaded. */
+interface ObjectToUpload {
+  /** Its content type. */
+  readonly contentType?: string;
+  /** How many bytes it has. A url should be good for these alone; if `maxFileBytes` is given, it is always there. */
+  readonly size?: number;
+  /** The SHA-256 of its bytes, 64 hexadecimal digits. */
+  readonly contentHash?: string;
+}
+
+/** A url, and what a request to it must have. */
+interface PresignedUrl {
+  /** An absolute `http:` or `https:` url, without a user. What it allows should be over within minutes. */
+  readonly url: string;
+  /** Headers of the request, such as those that were signed with it. */
+  readonly headers?: { readonly [name: string]: string };
+}
+
+/**
+ * What an object storage of an answering side may offer beyond {@link ObjectStorageAdapter}: urls by which the bytes of
+ * objects go past that side, to a bucket for one. Where it does, the side answers `POST /files/presign`,
+ * `GET /files/<key>/presign` and `POST /files/confirm`, of callers that may do that.
+ */
+interface PresignCapability {
+  /**
+   * A url for this `method` alone, `"GET"` or `"PUT"`, of the object under `key`; `null` where there is none, which is
+   * answered 501. `about` says what is to be put, and is empty for `"GET"`, which is asked for of objects that are there.
+   */
+  presign(
+    key: string,
+    method: "GET" | "PUT",
+    about: ObjectToUpload,
+  ): string | PresignedUrl | null | Promise<string | PresignedUrl | null>;
+}
+
 /** A storage of objects (blobs). {@link createFsObjectStorage} makes one. */
 type ObjectStorageAdapter = Installed<
   PeerObjectStorageAdapter,
@@ -3170,6 +3230,9 @@ export {
   type ObjectStat,
   type ObjectStatCapability,
   type ObjectStorageAdapter,
+  type ObjectToUpload,
+  type PresignCapability,
+  type PresignedUrl,
   type ProtocolPrimitives,
   type ReconcileOptions,
   type ReconcileProgress,

@@ -298,7 +298,7 @@ const OPTIONS = {
     wallClockFunction: callback,
     onTick: callback,
   }),
-  createHttpObjectStorage: refusing({ ...PEER, forbiddenMeansAbsent: flag }),
+  createHttpObjectStorage: refusing({ ...PEER, forbiddenMeansAbsent: flag, presign: flag }),
   createHttpSyncHandler: warning({ ...HANDLER, maxMemoryBytes: count }),
   [CHANNELS]: refusing(CHANNEL),
   createHttpSyncServer: refusing({

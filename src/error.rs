@@ -72,6 +72,8 @@ pub enum ErrorKind {
     UnknownApp,
     /// Whoever let the caller in did not allow it this.
     Forbidden,
+    /// The server hands out no urls by which objects go past it.
+    CannotPresign,
     /// Two machines write with one node id.
     DuplicateNodeId,
     /// An item is of a node that is one too many.
@@ -110,6 +112,7 @@ impl ErrorKind {
             Self::ItemTooLarge => "ITEM_TOO_LARGE",
             Self::UnknownApp => "UNKNOWN_APP",
             Self::Forbidden => "FORBIDDEN",
+            Self::CannotPresign => "CANNOT_PRESIGN",
             Self::DuplicateNodeId => "DUPLICATE_NODE_ID",
             Self::TooManyNodes => "TOO_MANY_NODES",
             Self::Foreign => "APP_ERROR",

@@ -18,11 +18,21 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
+use crate::transport::presign::{FileToUpload, Presigned};
 use crate::transport::routes::Refusal;
 use crate::transport::server::{
     About, AccessRequest, Answers, Arrived, Authorizer, Channel, ChannelLimits, FaultLog, File,
-    Files, Later, News, Rates,
+    Files, Later, News, Presigner, Rates,
 };
+
+/// What a url is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlFor {
+    /// Getting an object.
+    Get,
+    /// Putting one.
+    Put,
+}
 
 /// What of a channel lives on the thread of its adapters.
 #[allow(
@@ -51,6 +61,8 @@ pub trait LocalChannel: 'static {
     async fn put(&self, key: &Text, content_type: Option<&Text>, bytes: &Bytes) -> Result<()>;
     /// Deletes an object.
     async fn delete(&self, key: &Text) -> Result<()>;
+    /// A url to get the object from, or to put one to, if the storage has one.
+    async fn presign(&self, way: UrlFor, file: &FileToUpload) -> Result<Option<Presigned>>;
     /// Says a warning.
     fn warn(&self, message: &str, error: Option<&Error>);
     /// Tells the app what came in with an exchange.
@@ -77,6 +89,8 @@ pub struct Across<K: LocalChannel> {
 pub struct Around {
     /// A storage of this crate's own, which is reached without the channel.
     pub store: Option<Arc<dyn ObjectStore>>,
+    /// Whether the storage hands out urls.
+    pub has_urls: bool,
     /// Whether somebody decides about callers.
     pub is_guarded: bool,
     /// What every caller may do at most.
@@ -103,9 +117,11 @@ impl<K: LocalChannel> Across<K> {
             None => Arc::clone(&way) as _,
         };
         let guard = || Arc::clone(&way) as Arc<dyn Authorizer>;
+        let presigner = || Arc::clone(&way) as Arc<dyn Presigner>;
         Channel {
             answers: Arc::clone(&way) as _,
             files,
+            presigner: around.has_urls.then(presigner),
             authorizer: around.is_guarded.then(guard),
             grant: around.grant,
             log: way,
@@ -277,6 +293,24 @@ impl<K: LocalChannel> Files for Across<K> {
     fn delete(&self, key: String) -> Later<'_, ()> {
         self.run("delete", async move |channel: &K, _: &Context<K>| {
             channel.delete(&Text::from(key.as_str())).await
+        })
+    }
+}
+
+impl<K: LocalChannel> Presigner for Across<K> {
+    fn to_get(&self, key: String) -> Later<'_, Option<Presigned>> {
+        let file = FileToUpload {
+            key,
+            ..FileToUpload::default()
+        };
+        self.run("presign", async move |channel: &K, _: &Context<K>| {
+            channel.presign(UrlFor::Get, &file).await
+        })
+    }
+
+    fn to_put(&self, file: FileToUpload) -> Later<'_, Option<Presigned>> {
+        self.run("presign", async move |channel: &K, _: &Context<K>| {
+            channel.presign(UrlFor::Put, &file).await
         })
     }
 }

@@ -110,6 +110,7 @@ impl<A: App, C: Caller + Clone> WayBack<A, C> {
                 app,
                 signs: peer.caller.signs(),
             },
+            presigns: peer.presigns,
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod gzip;
+pub mod presign;
 pub mod routes;
 pub mod server;
 

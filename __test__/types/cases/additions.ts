@@ -10,6 +10,9 @@ import {
   type ExchangeResult,
   type FailureReason,
   type HeldItem,
+  type ObjectToUpload,
+  type PresignCapability,
+  type PresignedUrl,
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
@@ -35,6 +38,7 @@ import {
   createFsObjectStorage,
   createHLCClock,
   createHttpObjectStorage,
+  createHttpSyncServer,
   createHttpSyncTransport,
   createInProcessSyncTransport,
   createSqliteAppRows,
@@ -97,6 +101,20 @@ const files = createHttpObjectStorage({
   getAuthHeader: async () => "Bearer token",
   signRequest: (method, path, body) => ({ "x-signature": `${method} ${path} ${body?.length}` }),
 });
+
+const urls: PresignCapability = {
+  presign(key, method, about) {
+    const put: ObjectToUpload = about;
+    const url: PresignedUrl = { url: `https://b/${key}`, headers: { "x-size": `${put.size}` } };
+    return method === "GET" ? url.url : Promise.resolve(put.contentHash ? url : null);
+  },
+};
+const byUrls = createHttpSyncServer({
+  databaseAdapter: database,
+  clock,
+  objectStorageAdapter: { ...objects, ...urls },
+});
+const pastPeer = createHttpObjectStorage({ ...peer, presign: true });
 
 const options: SyncEngineOptions = {
   localDatabaseAdapter: database,
@@ -361,6 +379,8 @@ createHttpSyncTransport({ ...peer, headers: {} });
 createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
 // @ts-expect-error: bytes
 createHttpObjectStorage({ ...peer, maxAnswerBytes: "5" });
+// @ts-expect-error: true or false
+createHttpObjectStorage({ ...peer, presign: "yes" });
 // @ts-expect-error: the bytes of an object are not at hand
 createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
 // @ts-expect-error: a folder is needed
@@ -400,4 +420,4 @@ const computed: Watermarks[] = [
 // @ts-expect-error rows have a `timestamp`, not an `updatedAt`
 computeRecordWatermarks(someRows);
 
-export { computed };
+export { byUrls, computed, pastPeer };

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use serde_json::json;
 
 use super::off_thread::{OffThread, store_of};
 use crate::engine::blobs::copy;
@@ -11,15 +12,17 @@ use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::engine::watch::ByteCounter;
 use crate::error::Result;
+use crate::joint::across::UrlFor;
 use crate::joint::round::Storage;
 use crate::node::convert::read_size;
 use crate::node::http::{FetchPeer, NativePeer, PeerOptions};
-use crate::node::runtime::{JsObject, Made, on_threads, spawn};
+use crate::node::runtime::{JsObject, Made, on_threads, spawn, stringify, write_data};
 use crate::node::value::{Call, Env, Kind, Persistent, Scope, Value};
 use crate::protocol::item::{Blob, Digest};
 use crate::protocol::text::Text;
 use crate::store::ports::Port;
 use crate::transport::client::Peer;
+use crate::transport::presign::{FileToUpload, Presigned};
 
 /// An `ObjectStorageAdapter` object.
 pub struct JsBlobs(pub JsObject);
@@ -99,6 +102,40 @@ impl JsBlobs {
     pub async fn delete(&self, key: &Text) -> Result<()> {
         self.0.tell("delete", &[key]).await
     }
+
+    /// The url that the storage answers, or nothing where it has none for this.
+    pub async fn presign(&self, way: UrlFor, file: &FileToUpload) -> Result<Option<Presigned>> {
+        let key = Text::from(file.key.as_str());
+        let method = Text::from(match way {
+            UrlFor::Get => "GET",
+            UrlFor::Put => "PUT",
+        });
+        let options = Made(|scope| write_data(scope, &about_upload(file)));
+        let read = |scope: Scope<'_>, answer: Value<'_>| {
+            if scope.is_nullish(answer)? {
+                return Ok(None);
+            }
+            let wrong = || {
+                let what = "must answer a url, { url, headers? } with strings, or null, got something else";
+                self.0.wrong("presign", what)
+            };
+            let read = serde_json::from_str(&stringify(scope, answer)?);
+            let presigned: Presigned = read.map_err(|_| wrong())?;
+            Ok(Some(presigned))
+        };
+        self.0
+            .call("presign", &[&key, &method, &options], read)
+            .await
+    }
+}
+
+/// What a storage is told of a file that is to be uploaded.
+fn about_upload(file: &FileToUpload) -> serde_json::Value {
+    let mut about = json!(file);
+    if let Some(fields) = about.as_object_mut() {
+        fields.remove("key");
+    }
+    about
 }
 
 /// An object storage, of the app's or of this package.

@@ -1,15 +1,17 @@
 //! The way to a peer: what the app adds to a request, and a `fetch` of the app's that requests may go by.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use crate::error::Result;
 use crate::node::options::Options;
-use crate::node::runtime::{await_js, on_threads};
+use crate::node::runtime::{await_js, on_threads, stringify};
 use crate::node::value::{Env, Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
     Asked, Caller, Client, ClientOptions, Connections, Content, Either, Failure, Head, Headers,
@@ -27,6 +29,8 @@ pub struct PeerOptions {
     retries: u32,
     /// Whether the peer answers 403 for a file that it does not have.
     forbidden_is_absent: bool,
+    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
+    presigns: bool,
     /// Their owner.
     owner: Persistent,
     auth_header: Option<Persistent>,
@@ -41,6 +45,7 @@ impl PeerOptions {
             base_url: base_url.trim_end_matches('/').to_owned(),
             retries: options.retries()?,
             forbidden_is_absent: options.flag("forbiddenMeansAbsent", false)?,
+            presigns: options.flag("presign", false)?,
             owner: options.hang(owner)?,
             auth_header: options.function("getAuthHeader")?,
             sign_request: options.function("signRequest")?,
@@ -66,7 +71,16 @@ impl PeerOptions {
             client: Arc::new(Client::new(CONNECTIONS.clone(), options)),
             retries: self.retries,
             caller: Rc::clone(self),
+            presigns: self.presigns,
         }
+    }
+
+    /// The path of a request as it is signed: a server that hands out urls looks at it decoded.
+    fn signed_path<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        if self.presigns {
+            return percent_decode_str(path).decode_utf8_lossy();
+        }
+        Cow::Borrowed(path)
     }
 }
 
@@ -88,7 +102,10 @@ impl Caller for Rc<PeerOptions> {
                 };
                 let asks = scope.if_kept(self.auth_header.as_ref())?;
                 let signs = scope.if_kept(self.sign_request.as_ref())?;
-                let (method, path) = (scope.text(head.method)?, scope.text(&head.path)?);
+                let (method, path) = (
+                    scope.text(head.method)?,
+                    scope.text(&self.signed_path(&head.path))?,
+                );
                 let args = [self.owner.value(scope)?, asks, signs, method, path, body];
                 scope.helper(Intrinsic::AskedHeaders, &args)
             },
@@ -157,6 +174,7 @@ pub fn way_to(
         base_url: app.base_url.clone(),
         retries: app.retries,
         forbidden_is_absent: app.forbidden_is_absent,
+        presigns: app.presigns,
         caller: Rc::clone(app),
     })))
 }
@@ -183,6 +201,18 @@ impl Sender for Fetch {
     fn size(&self, data: &Persistent) -> Result<Option<u64>> {
         let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
         data.env().scope(size)
+    }
+
+    fn text(&self, data: &Persistent) -> Result<Vec<u8>> {
+        data.env().scope(|scope| {
+            let data = data.value(scope)?;
+            let text = scope.as_string(data).map(String::into_bytes);
+            match text.or_else(|| scope.as_bytes(data)) {
+                Some(text) => Ok(text),
+                // A double that has nothing but `json()`.
+                None => Ok(stringify(scope, data)?.as_bytes().to_vec()),
+            }
+        })
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -212,7 +242,7 @@ impl Fetch {
             _ => Some(self.max_answer_bytes as u64),
         };
         let wanted = json!({
-            "url": format!("{}{}", self.app.base_url, asked.path),
+            "url": format!("{}{}", asked.base_url, asked.path),
             "method": asked.method,
             "headers": asked.headers.iter().collect::<Vec<_>>(),
             "kind": asked.wanted.name(),

@@ -37,10 +37,14 @@ const METHODS: &[(&str, Method<Rc<Files>>)] = methods! { files, running,
     "put"(key: Text, options: PutOptions), data = |call| {
         Ok((bytes_arg(call)?, call.scope.keep(call.arg(2))?))
     } => {
-        let ((bytes, data), content_type) = (data, options.content_type.as_deref());
+        let (bytes, data) = data;
+        let blob = Blob {
+            mime_type: options.content_type.as_deref().map(Text::from),
+            ..Blob::under(key)
+        };
         let put = match &*files {
-            Files::Own(files) => files.put_bytes(&key, bytes.into(), content_type).await,
-            Files::Fetch(files) => files.put(&key, &data, content_type).await,
+            Files::Own(files) => files.put_bytes(&blob, bytes.into()).await,
+            Files::Fetch(files) => files.put(&blob, &data).await,
         };
         put.map(drop)
     };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::ports::{Log as _, Stat};
 use crate::error::{Error, Result};
-use crate::joint::across::{self, Across, Around, LocalChannel, Warnings};
+use crate::joint::across::{self, Across, Around, LocalChannel, UrlFor, Warnings};
 use crate::joint::serving::StoreAnswers;
 use crate::joint::tasks::TaskQueue;
 use crate::node::adapters::{JsBlobs, store_of};
@@ -23,6 +23,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 use crate::store::ObjectStore;
+use crate::transport::presign::{FileToUpload, Presigned};
 use crate::transport::server::{AccessRequest, Arrived, Channel, ChannelLimits};
 
 /// What of a channel lives on the JS thread.
@@ -65,6 +66,12 @@ impl JsChannel {
             log: Console::of(options, env)?,
             env: Rc::clone(env),
         })
+    }
+
+    /// Whether the storage hands out urls.
+    pub fn has_urls(&self) -> bool {
+        // What cannot be looked at hands out nothing.
+        self.storage.0.has("presign").unwrap_or(false)
     }
 
     /// The answering side without the JS thread, if nothing of the channel is the app's.
@@ -158,6 +165,10 @@ impl LocalChannel for JsChannel {
         self.storage.delete(key).await
     }
 
+    async fn presign(&self, way: UrlFor, file: &FileToUpload) -> Result<Option<Presigned>> {
+        self.storage.presign(way, file).await
+    }
+
     fn warn(&self, message: &str, error: Option<&Error>) {
         self.log.warn(message, error);
     }
@@ -192,6 +203,7 @@ pub fn across(
     };
     Ok(Some(Across::new(tasks, number, relays).channel(Around {
         store: store_of::<dyn ObjectStore>(&channel.storage.0)?,
+        has_urls: channel.has_urls(),
         is_guarded: channel.authorize.is_some(),
         grant: Arc::clone(&channel.grant),
         limits: channel.limits.clone(),

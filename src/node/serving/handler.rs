@@ -62,7 +62,7 @@ fn begin<'s>(call: &Call<'s>, channel: &Rc<JsChannel>) -> Result<Value<'s>> {
             request: Some(scope.keep(call.arg(0))?),
         })
     };
-    let Some(live) = Handed::new(&method, &url, context)? else {
+    let Some(live) = Handed::new((&method, &url), || channel.has_urls(), context)? else {
         return scope.undefined();
     };
     let live = Rc::new(RefCell::new(live));

@@ -144,7 +144,11 @@ impl Client {
     }
 
     /// The bytes of an answer.
-    async fn body(&self, mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn body(
+        &self,
+        mut response: Response,
+        most: usize,
+    ) -> Result<Vec<u8>, Failure> {
         let expected = response.content_length().unwrap_or(0);
         if usize::try_from(expected).is_ok_and(|expected| expected > most) {
             return Err(too_long(most).into());

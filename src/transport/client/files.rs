@@ -136,7 +136,9 @@ impl Client {
     ) -> Result<bool, Failure> {
         let mut request = self.request(Method::PUT, path, headers)?;
         // A type that cannot stand in a header is the record's to keep; the bytes go all the same.
-        if let Some(Ok(content_type)) = object.content_type.map(|text| HeaderValue::from_str(&text))
+        if !headers.has("Content-Type")
+            && let Some(Ok(content_type)) =
+                object.content_type.map(|text| HeaderValue::from_str(&text))
         {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -188,11 +190,13 @@ impl Client {
     }
 
     /// The head of an answer to a request without a body.
-    async fn head_of(&self, request: RequestBuilder) -> Result<Response, Failure> {
+    pub(super) async fn head_of(&self, request: RequestBuilder) -> Result<Response, Failure> {
         self.in_time(self.send(request)).await
     }
 
     async fn refused_file(&self, method: Method, path: &str, response: Response) -> Failure {
+        // A query of a url that was handed out is a secret.
+        let path = path.split('?').next().unwrap_or_default();
         let what = format!("{method} {path}");
         let refusal = async { Ok(self.refusal(&what, response).await) };
         self.in_time(refusal).await.unwrap_or_else(|late| late)

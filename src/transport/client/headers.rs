@@ -34,6 +34,12 @@ impl Headers {
         self.0.push((name.to_owned(), value.into()));
     }
 
+    /// Whether a header of this name is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
     /// The headers as they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

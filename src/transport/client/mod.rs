@@ -11,16 +11,20 @@
 //! - A proxy from the environment is used where Node.js would use it: with `NODE_USE_ENV_PROXY=1`.
 
 mod again;
+mod caller;
 mod connections;
 mod either;
 mod exchange;
 mod fault;
+mod fetching;
 mod files;
 mod headers;
 mod key;
 mod look;
 mod over_fetch;
 mod peer;
+mod presign;
+mod presign_over_fetch;
 mod retry;
 mod rewind;
 mod said;
@@ -36,18 +40,18 @@ use http::Method;
 use reqwest::{RequestBuilder, Response};
 
 pub use again::RetryPolicy;
+pub use caller::{Caller, Head, pause, text_of};
 pub use connections::Connections;
 pub use either::Either;
 pub use exchange::{read, too_long};
 pub use fault::{Failure, late, refused};
+pub use fetching::{Answered, Asked, Content, Fetched, Sender, Sent, Wanted, fetch, text_in};
 pub use files::{FIRST_BYTE, HEALTH_PATH};
 pub use headers::Headers;
 pub use key::file_path;
 pub use look::{FileHead, LOOKED_AT, Look, Looking};
-pub use over_fetch::{
-    Answered, Asked, Content, Fetched, OverFetch, Sender, Sent, Wanted, Whole, text_in,
-};
-pub use peer::{Caller, Head, Peer, confirmed, pause, text_of};
+pub use over_fetch::{OverFetch, Whole};
+pub use peer::{Peer, confirmed};
 pub use retry::{Over, repeat};
 pub use said::said_of;
 
@@ -102,6 +106,11 @@ impl Client {
         self.options.max_answer_bytes
     }
 
+    /// What the paths are appended to.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.options.base_url
+    }
+
     /// The same client, for requests over such connections.
     pub fn over(self: &Arc<Self>, over: Over) -> Arc<Self> {
         if self.over == over {
@@ -113,6 +122,15 @@ impl Client {
             packing: Arc::clone(&self.packing),
             over,
         })
+    }
+
+    /// A client for the server at another place, which is spoken to in the same way.
+    pub(crate) fn elsewhere(&self, base_url: String) -> Arc<Self> {
+        let options = ClientOptions {
+            base_url,
+            ..self.options.clone()
+        };
+        Arc::new(Self::new(self.connections.clone(), options))
     }
 
     /// What failed, of a request for `path`.

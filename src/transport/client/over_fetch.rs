@@ -3,13 +3,13 @@
 //! What a request asks for, which statuses are answers, and what they say of a file is as with connections of this
 //! package's own; how a request is sent, and where the bytes of a file are, is the [`Sender`]'s.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
+use super::presign::{is_not_found, no_urls, or_no_urls, presign_path, upload_heads};
+use super::presign_over_fetch::WayOfFetch;
 use super::{
-    Caller, FIRST_BYTE, Failure, FileHead, HEALTH_PATH, Head, Headers, Look, Looking, RetryPolicy,
-    confirmed, file_path, late, pause, refused, repeat, too_long,
+    Asked, Caller, Content, FIRST_BYTE, Failure, Fetched, HEALTH_PATH, Head, Look, Looking, Sender,
+    Wanted, confirmed, fetch, file_path, pause, repeat, text_in,
 };
 use crate::engine::object::page_instead;
 use crate::engine::ports::Stat;
@@ -17,177 +17,6 @@ use crate::error::{Error, ErrorKind, Network, Reason, Result};
 use crate::protocol::item::Blob;
 use crate::protocol::message::Expected;
 use crate::protocol::text::Text;
-
-const NOT_FOUND: u16 = 404;
-
-/// How requests are sent.
-#[allow(
-    async_fn_in_trait,
-    reason = "the crate's own callers name the concrete types"
-)]
-pub trait Sender {
-    /// Bytes, or a message, wherever they are.
-    type Data;
-
-    /// Sends a request of which at most that many bytes are wanted.
-    async fn send(&self, asked: &Asked<'_, Self::Data>) -> Result<Sent<Self::Data>, Failure>;
-
-    /// How many bytes there are; `None` where it is no bytes.
-    fn size(&self, data: &Self::Data) -> Result<Option<u64>>;
-
-    /// The longest that anything may take.
-    fn timeout(&self) -> Option<Duration>;
-
-    /// The most bytes of a message.
-    fn max_answer_bytes(&self) -> usize;
-}
-
-/// A request.
-#[derive(Debug)]
-pub struct Asked<'a, D> {
-    /// Its method.
-    pub method: &'static str,
-    /// Its path below the base URL.
-    pub path: &'a str,
-    /// Its headers.
-    pub headers: &'a Headers,
-    /// Its body.
-    pub body: Option<Content<'a, D>>,
-    /// What is wanted of the answer.
-    pub wanted: Wanted,
-    /// Further statuses that are an answer.
-    pub accepts: &'a [u16],
-}
-
-impl<D> Asked<'_, D> {
-    /// Whether it can be seen how far the request got, so that a limit can be kept: not of the bytes of a body.
-    pub fn is_seen(&self) -> bool {
-        !matches!(self.body, Some(Content::Bytes(_)))
-    }
-}
-
-/// The body of a request.
-#[derive(Debug)]
-pub enum Content<'a, D> {
-    /// Text.
-    Text(&'a str),
-    /// The bytes of a file.
-    Bytes(&'a D),
-}
-
-/// What is wanted of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// A message, which has a bound.
-    Message,
-    /// The bytes of a file, and how many of them there can be at most.
-    File(Option<u64>),
-    /// Nothing but the head.
-    Nothing,
-    /// Nothing but the head of an answer that has the first byte.
-    FirstByte,
-}
-
-impl Wanted {
-    /// What `js/fetch.js` calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::File(_) => "file",
-            Self::Nothing | Self::FirstByte => "none",
-        }
-    }
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Sent<D> {
-    /// It was answered.
-    Answered(Answered<D>),
-    /// Nothing moved for too long.
-    Late,
-    /// More bytes came than are wanted; and the status.
-    Long(u16),
-}
-
-/// An answer, whatever its status.
-#[derive(Debug)]
-pub struct Answered<D> {
-    /// The body.
-    pub data: D,
-    /// The status, and what the headers say.
-    pub head: FileHead,
-    /// Whether the status is one from 200 to 299.
-    pub is_ok: bool,
-    /// The status in words, of a refusal.
-    pub line: String,
-    /// The body of a refusal, as far as it is text.
-    pub explanation: String,
-    /// When it may be tried again.
-    pub retry_after: Option<String>,
-}
-
-/// An answer, with a status from 200 to 299 or one that is accepted.
-#[derive(Debug)]
-pub struct Fetched<D> {
-    /// The body.
-    pub data: D,
-    /// The status, and what the headers say.
-    pub head: FileHead,
-}
-
-/// Sends a request to the peer at `base_url`. `None` for a status 404 where a file is asked for or deleted.
-pub async fn fetch<S: Sender>(
-    sender: &S,
-    base_url: &str,
-    asked: &Asked<'_, S::Data>,
-) -> Result<Option<Fetched<S::Data>>, Failure> {
-    let sent = sender.send(asked).await;
-    let found = sent.and_then(|sent| found(sender, base_url, asked, sent));
-    found.map_err(|failure| failure.at(base_url, asked.path))
-}
-
-fn found<S: Sender>(
-    sender: &S,
-    base_url: &str,
-    asked: &Asked<'_, S::Data>,
-    sent: Sent<S::Data>,
-) -> Result<Option<Fetched<S::Data>>, Failure> {
-    let answered = match sent {
-        Sent::Answered(answered) => answered,
-        Sent::Late => {
-            let patience = sender.timeout().unwrap_or_default().as_millis();
-            let what = format!("did not answer within {patience} ms");
-            return Err(late(base_url, &what));
-        }
-        Sent::Long(_) if matches!(asked.wanted, Wanted::File(_)) => {
-            let what = "more bytes came than the item's object has; nothing of them is kept";
-            return Err(Error::new(ErrorKind::SizeMismatch, "fetch an object", what).into());
-        }
-        Sent::Long(status) => {
-            let failure = Failure::from(too_long(sender.max_answer_bytes()));
-            return Err(failure.answered(status));
-        }
-    };
-    let status = answered.head.status;
-    if answered.is_ok || asked.accepts.contains(&status) {
-        return Ok(Some(Fetched {
-            data: answered.data,
-            head: answered.head,
-        }));
-    }
-    let may_be_absent = asked.wanted != Wanted::Message && asked.method != "PUT";
-    if may_be_absent && status == NOT_FOUND {
-        return Ok(None);
-    }
-    let again = RetryPolicy::of_status(status, answered.retry_after.as_deref());
-    let what = match asked.wanted {
-        Wanted::Message => asked.path.to_owned(),
-        _ => format!("{} {}", asked.method, asked.path),
-    };
-    let (line, body) = (&answered.line, &answered.explanation);
-    Err(refused(&what, status, line, body, again))
-}
 
 /// A peer.
 #[derive(Debug)]
@@ -202,6 +31,8 @@ pub struct OverFetch<S, C> {
     pub retries: u32,
     /// Whether the peer answers 403 for a file that it does not have.
     pub forbidden_is_absent: bool,
+    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
+    pub presigns: bool,
 }
 
 /// An object's bytes, how many they are, and the content type.
@@ -243,8 +74,10 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
 
     /// The object of an item, if it is there, and unless more than its bytes come.
     pub async fn get(&self, blob: &Blob) -> Result<Option<Whole<S::Data>>> {
-        let (path, wanted) = (file_path(&blob.key)?, Wanted::File(blob.size));
-        let fetched = self.ask("GET", &path, wanted, &[]).await?;
+        let Some(way) = self.way_from(&blob.key).await? else {
+            return Ok(None);
+        };
+        let fetched = self.ask_by(&way, Wanted::File(blob.size), &[]).await?;
         let Some(fetched) = fetched.filter(|fetched| !fetched.head.is_absence(self.looking(false)))
         else {
             return Ok(None);
@@ -257,7 +90,7 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         };
         whole.map(Some).map_err(|error| {
             let failure = Failure::from(error).answered(status);
-            failure.at(&self.base_url, &path).error
+            failure.at(&way.base_url, &way.head.path).error
         })
     }
 
@@ -277,8 +110,10 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
             None => Look::Absent,
         };
         if look == Look::Unclear {
-            let part = self.ask("GET", &path, Wanted::FirstByte, &[416]);
-            look = match part.await? {
+            let Some(way) = self.way_from(key).await? else {
+                return Ok(None);
+            };
+            look = match self.ask_by(&way, Wanted::FirstByte, &[416]).await? {
                 Some(fetched) => fetched.head.look_at_part(looking),
                 None => Look::Absent,
             };
@@ -296,14 +131,25 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         wanted: Wanted,
         accepts: &[u16],
     ) -> Result<Option<Fetched<S::Data>>> {
+        let way = WayOfFetch::through(&self.base_url, Head::bare(method, path));
+        self.ask_by(&way, wanted, accepts).await
+    }
+
+    /// The same, by a way of a file.
+    async fn ask_by(
+        &self,
+        way: &WayOfFetch,
+        wanted: Wanted,
+        accepts: &[u16],
+    ) -> Result<Option<Fetched<S::Data>>> {
         let mut accepts = accepts.to_vec();
+        let method = way.head.method;
         let looks = method == "HEAD" || matches!(wanted, Wanted::File(_) | Wanted::FirstByte);
         accepts.extend(Some(403).filter(|_| looks && self.forbidden_is_absent));
-        let head = Head::bare(method, path);
         repeat(
             self.retries,
             async |_| {
-                let mut headers = self.caller.headers(&head).await?;
+                let mut headers = way.headers(&self.caller).await?;
                 if looks {
                     headers.set("Accept-Encoding", "identity");
                 }
@@ -312,13 +158,14 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
                 }
                 let asked = Asked {
                     method,
-                    path,
+                    base_url: &way.base_url,
+                    path: &way.head.path,
                     headers: &headers,
                     body: None,
                     wanted,
                     accepts: &accepts,
                 };
-                fetch(&self.sender, &self.base_url, &asked).await
+                fetch(&self.sender, &asked).await
             },
             async |how_long| pause(&self.caller, how_long).await,
         )
@@ -331,45 +178,38 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
             let what = "must be a Uint8Array, got something else";
             Error::new(ErrorKind::InvalidArgument, "an object's data", what)
         })?;
-        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
-        if self.put(&blob.key, data, content_type.as_deref()).await? {
+        if self.put(blob, data).await? {
             return Ok(());
         }
         self.confirm(blob, size).await
     }
 
     /// Stores an object. Returns whether the peer vouched for its bytes.
-    pub async fn put(
-        &self,
-        key: &Text,
-        data: &S::Data,
-        content_type: Option<&str>,
-    ) -> Result<bool> {
-        let path = file_path(key)?;
-        let head = Head {
-            content_type: content_type.map(ToOwned::to_owned),
-            ..Head::put(&path)
+    pub async fn put(&self, blob: &Blob, data: &S::Data) -> Result<bool> {
+        let size = self.sender.size(data)?;
+        let put = async |way: &WayOfFetch| {
+            let put = repeat(
+                self.retries,
+                async |_| {
+                    let asked = Asked {
+                        method: "PUT",
+                        base_url: &way.base_url,
+                        path: &way.head.path,
+                        headers: &way.headers(&self.caller).await?,
+                        body: Some(Content::Bytes(data)),
+                        wanted: Wanted::Nothing,
+                        accepts: &[],
+                    };
+                    fetch(&self.sender, &asked).await
+                },
+                async |how_long| pause(&self.caller, how_long).await,
+            );
+            match put.await? {
+                Some(fetched) => Ok(fetched.head.vouched),
+                None => Err(Error::sync("store an object", "the peer answered 404")),
+            }
         };
-        let put = repeat(
-            self.retries,
-            async |_| {
-                let headers = self.caller.headers(&head).await?;
-                let asked = Asked {
-                    method: "PUT",
-                    path: &path,
-                    headers: &headers,
-                    body: Some(Content::Bytes(data)),
-                    wanted: Wanted::Nothing,
-                    accepts: &[],
-                };
-                fetch(&self.sender, &self.base_url, &asked).await
-            },
-            async |how_long| pause(&self.caller, how_long).await,
-        );
-        match put.await? {
-            Some(fetched) => Ok(fetched.head.vouched),
-            None => Err(Error::sync("", format!("PUT {path} failed: 404"))),
-        }
+        self.upload(blob, size, put).await
     }
 
     /// As it is with native connections.
@@ -392,19 +232,31 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         read: impl AsyncFn(Fetched<S::Data>) -> Result<T>,
     ) -> Result<T> {
         let head = Head::post(text, expected.compares);
+        self.tell(&head, read).await
+    }
+
+    /// Posts a text, or asks where there is none, and reads the answer.
+    async fn tell<T>(
+        &self,
+        head: &Head,
+        read: impl AsyncFn(Fetched<S::Data>) -> Result<T>,
+    ) -> Result<T> {
+        let body = head.body.as_ref().filter(|body| !body.is_empty());
         repeat(
             self.retries,
             async |_| {
-                let headers = self.caller.headers(&head).await?;
+                let headers = self.caller.headers(head).await?;
+                let text = body.map(|text| text_in(text)).transpose()?;
                 let asked = Asked {
                     method: head.method,
+                    base_url: &self.base_url,
                     path: &head.path,
                     headers: &headers,
-                    body: Some(Content::Text(text_in(text)?)),
+                    body: text.map(Content::Text),
                     wanted: Wanted::Message,
                     accepts: &[],
                 };
-                let fetched = fetch(&self.sender, &self.base_url, &asked).await?;
+                let fetched = fetch(&self.sender, &asked).await?;
                 let fetched = fetched
                     .ok_or_else(|| Error::sync("malformed exchange answer", "there is none"))?;
                 let status = fetched.head.status;
@@ -437,11 +289,56 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
     }
 }
 
-/// The text of a message.
-///
-/// # Errors
-/// `Sync` where it is no Unicode.
-pub fn text_in(body: &[u8]) -> Result<&str> {
-    std::str::from_utf8(body)
-        .map_err(|error| Error::sync("write a request", "its text is no Unicode").caused_by(error))
+impl<S: Sender, C: Caller> OverFetch<S, C> {
+    /// The way from which a file comes; `None` if there is no such file.
+    async fn way_from(&self, key: &Text) -> Result<Option<WayOfFetch>> {
+        if !self.presigns {
+            let head = Head::bare("GET", &file_path(key)?);
+            return Ok(Some(WayOfFetch::through(&self.base_url, head)));
+        }
+        let head = Head::bare("GET", &presign_path(key)?);
+        match self.tell(&head, async |told| self.text_of(&told)).await {
+            Ok(answer) => WayOfFetch::by(&answer, &self.base_url, Head::bare("GET", "")).map(Some),
+            Err(error) if is_not_found(&error) => {
+                // Where no urls are handed out that is the answer as well.
+                let path = file_path(key)?;
+                let looked = self.ask("HEAD", &path, Wanted::Nothing, &[400, 405, 501]);
+                let found = looked.await?;
+                let look = found.map(|found| found.head.look(self.looking(false)));
+                match look {
+                    Some(Look::There(stat)) if !stat.is_page => Err(no_urls(error)),
+                    _ => Ok(None),
+                }
+            }
+            Err(error) => Err(or_no_urls(error)),
+        }
+    }
+
+    /// Has `put` bring a file to the peer. Returns whether the peer vouches for having it.
+    async fn upload(
+        &self,
+        blob: &Blob,
+        size: Option<u64>,
+        put: impl AsyncFnOnce(&WayOfFetch) -> Result<bool>,
+    ) -> Result<bool> {
+        let head = Head {
+            content_type: blob.mime_type.as_ref().map(ToString::to_string),
+            ..Head::put(&file_path(&blob.key)?)
+        };
+        if !self.presigns {
+            return put(&WayOfFetch::through(&self.base_url, head)).await;
+        }
+        let [presign, confirm] = upload_heads(blob, size)?;
+        let told = self.tell(&presign, async |told| self.text_of(&told)).await;
+        let answer = told.map_err(or_no_urls)?;
+        put(&WayOfFetch::by(&answer, &self.base_url, head)?).await?;
+        self.tell(&confirm, async |_| Ok(())).await?;
+        Ok(true)
+    }
+
+    fn text_of(&self, told: &Fetched<S::Data>) -> Result<Vec<u8>> {
+        self.sender
+            .text(&told.data)
+            .map_err(|error| Error::sync("presign an object", error.to_string()).caused_by(error))
+    }
 }

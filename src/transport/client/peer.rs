@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use super::presign::{WayOfFile, is_not_found, no_urls, or_no_urls, presign_path, upload_heads};
 use super::rewind::Rewind;
-use super::{Client, Failure, HEALTH_PATH, Headers, Look, file_path, repeat};
+use super::{
+    Caller, Client, Failure, HEALTH_PATH, Head, Headers, Look, file_path, pause, repeat, text_of,
+};
 use crate::engine::object::{Chunks, Incoming, page_instead};
 use crate::engine::ports::{Blobs, Exchange, Stat};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,87 +19,6 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::message::{Answer, Expected, Request};
 use crate::protocol::text::Text;
 use crate::protocol::wire::{Json, weigh, write_request};
-use crate::transport::{EXCHANGE_PATH, RECONCILE_PATH};
-
-/// A request, as callbacks that add headers to it see it.
-#[derive(Debug, Clone)]
-pub struct Head {
-    /// The method.
-    pub method: &'static str,
-    /// The path below the base URL.
-    pub path: String,
-    /// The content type that goes with it.
-    pub content_type: Option<String>,
-    /// The text of the body, empty where there is none; `None` where it is no text.
-    pub body: Option<Bytes>,
-}
-
-impl Head {
-    /// A request without a body.
-    pub fn bare(method: &'static str, path: &str) -> Self {
-        Self {
-            method,
-            path: path.to_owned(),
-            content_type: None,
-            body: Some(Bytes::new()),
-        }
-    }
-
-    /// The putting of a file.
-    pub fn put(path: &str) -> Self {
-        Self {
-            body: None,
-            ..Self::bare("PUT", path)
-        }
-    }
-
-    /// The headers of a request about which the app is not asked.
-    pub fn headers(&self) -> Headers {
-        let mut headers = Headers::default();
-        if let Some(content_type) = &self.content_type {
-            headers.set("Content-Type", content_type.as_str());
-        }
-        headers
-    }
-
-    /// The posting of a message; `compares` says whether it only compares what both sides hold.
-    pub fn post(text: &Bytes, compares: bool) -> Self {
-        Self {
-            content_type: Some("application/json".to_owned()),
-            body: Some(text.clone()),
-            ..Self::bare(
-                "POST",
-                if compares {
-                    RECONCILE_PATH
-                } else {
-                    EXCHANGE_PATH
-                },
-            )
-        }
-    }
-}
-
-/// The caller of a peer: what it adds to requests, and the threads that it has for them.
-#[allow(
-    async_fn_in_trait,
-    reason = "the crate's own callers name the concrete types"
-)]
-pub trait Caller {
-    /// The headers of a request. Asked before every try.
-    async fn headers(&self, head: &Head) -> Result<Headers>;
-
-    /// Whether anybody is asked for them.
-    fn is_asked(&self) -> bool;
-
-    /// Whether requests have to arrive as [`Caller::headers`] saw them.
-    fn signs(&self) -> bool;
-
-    /// Does `work` where a connection can be waited for.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T>;
-}
 
 /// A peer, as `C` speaks with it.
 #[derive(Debug, Clone)]
@@ -108,6 +29,8 @@ pub struct Peer<C> {
     pub retries: u32,
     /// See [`Caller`].
     pub caller: C,
+    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
+    pub presigns: bool,
 }
 
 impl<C: Caller> Peer<C> {
@@ -131,36 +54,29 @@ impl<C: Caller> Peer<C> {
 
     /// Puts a file of these bytes, and makes sure that the peer has it.
     pub async fn store_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<()> {
-        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
         let size = bytes.len() as u64;
-        if self
-            .put_bytes(&blob.key, bytes, content_type.as_deref())
-            .await?
-        {
+        if self.put_bytes(blob, bytes).await? {
             return Ok(());
         }
         self.confirm(blob, size).await
     }
 
     /// Puts a file of these bytes. Says whether the peer speaks this protocol.
-    pub async fn put_bytes(
-        &self,
-        key: &Text,
-        bytes: Bytes,
-        content_type: Option<&str>,
-    ) -> Result<bool> {
-        let content_type = content_type.map(ToOwned::to_owned);
-        let head = Head::put(&file_path(key)?);
-        let put = self.ask(&head, |client, head, headers| {
-            let (bytes, content_type) = (bytes.clone(), content_type.clone());
-            async move {
-                let content_type = content_type.as_deref();
-                client
-                    .put_bytes(&head.path, &headers, content_type, bytes)
-                    .await
-            }
-        });
-        put.await
+    pub async fn put_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<bool> {
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        let size = Some(bytes.len() as u64);
+        let put = async |way: &WayOfFile| {
+            self.ask_by(way, |client, head, headers| {
+                let (bytes, content_type) = (bytes.clone(), content_type.clone());
+                async move {
+                    let content_type = content_type.as_deref();
+                    let put = client.put_bytes(&head.path, &headers, content_type, bytes);
+                    put.await
+                }
+            })
+            .await
+        };
+        self.upload(blob, size, put).await
     }
 
     /// What the peer says of a file without sending it; with `wants_size` nothing whose size it does not
@@ -173,8 +89,10 @@ impl<C: Caller> Peer<C> {
         });
         let look = match look.await? {
             Look::Unclear => {
-                let head = Head::bare("GET", &path);
-                let part = self.ask(&head, move |client, head, headers| async move {
+                let Some(way) = self.way_from(key).await? else {
+                    return Ok(None);
+                };
+                let part = self.ask_by(&way, move |client, head, headers| async move {
                     client.look_at_part(&head.path, &headers, wants_size).await
                 });
                 part.await?
@@ -209,7 +127,18 @@ impl<C: Caller> Peer<C> {
     }
 
     /// Makes a request, and makes it again while that is worth it.
-    async fn ask<T, A, F>(&self, head: &Head, ask: A) -> Result<T>
+    pub(super) async fn ask<T, A, F>(&self, head: &Head, ask: A) -> Result<T>
+    where
+        T: Send + 'static,
+        A: Fn(Arc<Client>, Head, Headers) -> F,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        self.ask_by(&WayOfFile::through(&self.client, head.clone()), ask)
+            .await
+    }
+
+    /// The same, by a way of a file.
+    async fn ask_by<T, A, F>(&self, way: &WayOfFile, ask: A) -> Result<T>
     where
         T: Send + 'static,
         A: Fn(Arc<Client>, Head, Headers) -> F,
@@ -218,14 +147,67 @@ impl<C: Caller> Peer<C> {
         repeat(
             self.retries,
             async |over| {
-                let headers = self.caller.headers(head).await?;
-                let asking = ask(self.client.over(over), head.clone(), headers);
+                let headers = way.headers(&self.caller).await?;
+                let asking = ask(way.client.over(over), way.head.clone(), headers);
                 let answer = self.caller.run(async move { Ok(asking.await) }).await?;
-                answer.map_err(|failure| self.client.located(failure, &head.path))
+                answer.map_err(|failure| way.client.located(failure, &way.head.path))
             },
             async |how_long| pause(&self.caller, how_long).await,
         )
         .await
+    }
+}
+
+impl<C: Caller> Peer<C> {
+    /// The way from which a file comes; `None` if there is no such file.
+    async fn way_from(&self, key: &Text) -> Result<Option<WayOfFile>> {
+        if !self.presigns {
+            let head = Head::bare("GET", &file_path(key)?);
+            return Ok(Some(WayOfFile::through(&self.client, head)));
+        }
+        let head = Head::bare("GET", &presign_path(key)?);
+        let told = self.ask(&head, |client, head, headers| async move {
+            client.tell(&head, &headers).await
+        });
+        match told.await {
+            Ok(answer) => WayOfFile::by(&answer, &self.client, Head::bare("GET", "")).map(Some),
+            Err(error) if is_not_found(&error) => {
+                // Where no urls are handed out that is the answer as well.
+                let head = Head::bare("HEAD", &file_path(key)?);
+                let look = self.ask(&head, |client, head, headers| async move {
+                    client.look(&head.path, &headers, false).await
+                });
+                match look.await? {
+                    Look::There(stat) if !stat.is_page => Err(no_urls(error)),
+                    _ => Ok(None),
+                }
+            }
+            Err(error) => Err(or_no_urls(error)),
+        }
+    }
+
+    /// Has `put` bring a file to the peer. Returns whether the peer vouches for having it.
+    async fn upload(
+        &self,
+        blob: &Blob,
+        size: Option<u64>,
+        put: impl AsyncFnOnce(&WayOfFile) -> Result<bool>,
+    ) -> Result<bool> {
+        if !self.presigns {
+            let head = Head::put(&file_path(&blob.key)?);
+            return put(&WayOfFile::through(&self.client, head)).await;
+        }
+        let [presign, confirm] = upload_heads(blob, size)?;
+        let tell = async |head: &Head| {
+            self.ask(head, |client, head, headers| async move {
+                client.tell(&head, &headers).await
+            })
+            .await
+        };
+        let answer = tell(&presign).await.map_err(or_no_urls)?;
+        put(&WayOfFile::by(&answer, &self.client, Head::put(""))?).await?;
+        tell(&confirm).await?;
+        Ok(true)
     }
 }
 
@@ -250,18 +232,6 @@ pub fn confirmed(blob: &Blob, size: u64, stat: Option<&Stat>) -> Result<()> {
     ))
 }
 
-/// Waits before a further try.
-///
-/// # Errors
-/// Where `caller` has no threads.
-pub async fn pause(caller: &impl Caller, how_long: Duration) -> Result<()> {
-    let sleep = async move {
-        tokio::time::sleep(how_long).await;
-        Ok(())
-    };
-    caller.run(sleep).await
-}
-
 /// Does `work` on another thread. It ends if its outcome is not waited for any longer.
 async fn aside<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
@@ -281,15 +251,6 @@ fn unfinished() -> Error {
         "exchange",
         "a request ended without an outcome; this is a fault of this package, please report it",
     )
-}
-
-/// The text of a request, written where that holds nothing up.
-///
-/// # Errors
-/// Where `caller` has no threads.
-pub async fn text_of(caller: &impl Caller, request: Request<Json>) -> Result<Bytes> {
-    let text = async move { Ok(Bytes::from(write_request(&request))) };
-    caller.run(text).await
 }
 
 impl<C: Caller> Peer<C> {
@@ -361,42 +322,44 @@ impl<C: Caller> Blobs for Peer<C> {
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        self.ask(
-            &Head::bare("GET", &file_path(key)?),
-            |client, head, headers| async move { client.get(&head.path, &headers).await },
-        )
+        let Some(way) = self.way_from(key).await? else {
+            return Ok(None);
+        };
+        self.ask_by(&way, |client, head, headers| async move {
+            client.get(&head.path, &headers).await
+        })
         .await
     }
 
     /// There is one try, as the bytes come once. What a connection swallowed that the peer had closed is not
     /// lost with it, if it was not too much.
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
-        const ONE_TRY: u32 = 0;
-        let head = Head::put(&file_path(&blob.key)?);
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
         let (chunks, count) = counted(data.chunks);
         let (size, is_page, bytes) = (data.size, data.is_page, Rewind::new(chunks));
-        let vouched = repeat(
-            ONE_TRY,
-            async |over| {
-                let headers = self.caller.headers(&head).await?;
-                let object = Incoming {
-                    content_type: content_type.clone(),
-                    size,
-                    is_page,
-                    chunks: bytes.begin(),
-                };
-                let (client, path) = (self.client.over(over), head.path.clone());
-                let put = async move { Ok(client.put(&path, &headers, object).await) };
-                self.caller.run(put).await?.map_err(|failure| Failure {
-                    stale: failure.stale && bytes.can_begin_again(),
-                    ..failure
-                })
-            },
-            async |how_long| pause(&self.caller, how_long).await,
-        )
-        .await?;
-        if vouched {
+        let put = async |way: &WayOfFile| {
+            repeat(
+                ONE_TRY,
+                async |over| {
+                    let headers = way.headers(&self.caller).await?;
+                    let object = Incoming {
+                        content_type: content_type.clone(),
+                        size,
+                        is_page,
+                        chunks: bytes.begin(),
+                    };
+                    let (client, path) = (way.client.over(over), way.head.path.clone());
+                    let put = async move { Ok(client.put(&path, &headers, object).await) };
+                    self.caller.run(put).await?.map_err(|failure| Failure {
+                        stale: failure.stale && bytes.can_begin_again(),
+                        ..failure
+                    })
+                },
+                async |how_long| pause(&self.caller, how_long).await,
+            )
+            .await
+        };
+        if self.upload(blob, size, put).await? {
             return Ok(());
         }
         self.confirm(blob, count.load(Ordering::Relaxed)).await
@@ -406,6 +369,9 @@ impl<C: Caller> Blobs for Peer<C> {
         data.checked(blob, hashed)
     }
 }
+
+/// A file's bytes come once.
+const ONE_TRY: u32 = 0;
 
 /// The same bytes, and how many they were once they are over.
 fn counted(chunks: Chunks) -> (Chunks, Arc<AtomicU64>) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::over_fetch::{Answered, Sent};
+use super::{Answered, Sent};
 use super::{FileHead, RetryPolicy};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -41,7 +41,8 @@ pub fn decode_key(encoded: &str) -> Result<String, &'static str> {
     }
 }
 
-fn reason_against(key: &str) -> Option<&'static str> {
+/// What is wrong with a key, if it is none.
+pub fn reason_against(key: &str) -> Option<&'static str> {
     let bytes = key.as_bytes();
     if bytes.is_empty() {
         return Some("is empty");

@@ -7,6 +7,8 @@
 //! | `HEAD`, `GET /files/<key>` | 200, 206, 304, 404, 416 |
 //! | `PUT /files/<key>` | 200, 412 |
 //! | `DELETE /files/<key>` | 204, 412 |
+//! | `GET /files/<key>/presign`, `POST /files/presign` | 200, JSON; where the storage hands out urls |
+//! | `POST /files/confirm` | 200, JSON, 404, 409; likewise |
 //! | `GET /health` | 200; of a server alone, a handler leaves it to its app |
 //! | `GET /events` | 200, an event stream; of a server alone as well |
 //!
@@ -20,11 +22,12 @@ mod select;
 
 use http::Method;
 
-pub use key::{MAX_KEY, decode_key, encoded_path};
+pub use key::{MAX_KEY, decode_key, encoded_path, reason_against};
 pub use preconditions::Preconditions;
 pub use refusal::{Refusal, add_marker};
 pub use select::{Selection, entity_tag, packs_answers, select};
 
+use super::presign::{CONFIRM_PATH, FileToUpload, PRESIGN_PATH, PRESIGN_SUFFIX};
 use super::{EXCHANGE_PATH, FILES_PREFIX, RECONCILE_PATH};
 
 /// Whether a server is there.
@@ -46,6 +49,30 @@ pub enum Route {
     Events,
     /// A file, by its key.
     File(Action, String),
+    /// A url to get a file from, by its key.
+    Presign(String),
+    /// A step of an upload by a url.
+    Upload(UploadStep, FileToUpload),
+}
+
+impl Route {
+    /// Whether the storage is another one after it, or may be.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::File(action, _) => action.writes(),
+            Self::Upload(..) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What a caller does that uploads a file by a url.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadStep {
+    /// It asks for the url.
+    Presign,
+    /// It says that the bytes are there.
+    Confirm,
 }
 
 /// What is to be done with a file.
@@ -75,6 +102,12 @@ pub enum Found {
     Route(Route),
     /// A route of ours, whose key is none.
     BadKey(&'static str),
+    /// A step of an upload by a url; which file it is of, the body says.
+    InBody(UploadStep),
+    /// The same, and the body does not say it as it must.
+    BadBody(String),
+    /// The same, and the storage hands out no urls.
+    NoUrls,
     /// A path of ours that knows only these methods.
     OtherMethods(&'static str),
     /// Not ours.
@@ -89,23 +122,58 @@ impl Found {
             Self::Route(Route::Reconcile) => "reconcile",
             Self::Route(Route::Health) => "health",
             Self::Route(Route::Events) => "events",
-            Self::Route(Route::File(..)) | Self::BadKey(_) => "file",
-            Self::OtherMethods(_) | Self::Nothing => "unknown",
+            Self::Route(Route::File(..) | Route::Presign(_) | Route::Upload(..))
+            | Self::BadKey(_)
+            | Self::InBody(_)
+            | Self::BadBody(_) => "file",
+            Self::NoUrls | Self::OtherMethods(_) | Self::Nothing => "unknown",
         }
     }
 
     /// The key of the file that is asked for, if one is.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Route(Route::File(_, key)) => Some(key),
+            Self::Route(Route::File(_, key) | Route::Presign(key)) => Some(key),
+            Self::Route(Route::Upload(_, file)) => Some(&file.key),
             _ => None,
         }
     }
 }
 
+/// Looks up a method and the target of a request line, where the storage may hand out urls. A key whose last slash is
+/// percent-encoded is never taken for a question for one.
+pub fn find_with_urls(method: &Method, target: &str, has_urls: impl FnOnce() -> bool) -> Found {
+    match asks_for_url(method, target) {
+        Some(found) if has_urls() => found,
+        Some(Found::InBody(_)) => Found::NoUrls,
+        _ => find(method, target),
+    }
+}
+
+fn asks_for_url(method: &Method, target: &str) -> Option<Found> {
+    let path = path_of(target);
+    match (method, path) {
+        (&Method::POST, PRESIGN_PATH) => return Some(Found::InBody(UploadStep::Presign)),
+        (&Method::POST, CONFIRM_PATH) => return Some(Found::InBody(UploadStep::Confirm)),
+        (&Method::GET, _) => {}
+        _ => return None,
+    }
+    let key = path
+        .strip_prefix(FILES_PREFIX)?
+        .strip_suffix(PRESIGN_SUFFIX)?;
+    Some(match decode_key(key) {
+        Ok(key) => Found::Route(Route::Presign(key)),
+        Err(what) => Found::BadKey(what),
+    })
+}
+
+fn path_of(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
 /// Looks up a method and the target of a request line. The query does not count.
 pub fn find(method: &Method, target: &str) -> Found {
-    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let path = path_of(target);
     let posted = match path {
         EXCHANGE_PATH => Some(Route::Exchange),
         RECONCILE_PATH => Some(Route::Reconcile),
@@ -197,6 +265,45 @@ mod tests {
             find(&Method::POST, "/files/x"),
             Found::OtherMethods(_)
         ));
+    }
+
+    #[test]
+    fn a_url_is_asked_for_only_where_there_are_some() {
+        let with = |method, target| find_with_urls(method, target, || true);
+        let without = |method, target| find_with_urls(method, target, || false);
+        let (get, post) = (&Method::GET, &Method::POST);
+        let presign = Found::Route(Route::Presign("a/b".to_owned()));
+        for path in ["/files/a%2Fb/presign", "/files/a/b/presign?x=1"] {
+            assert_eq!(with(get, path), presign, "{path}");
+            assert_eq!(without(get, path), file(Action::Get, "a/b/presign"));
+        }
+        assert_eq!(
+            with(get, "/files/a%2Fpresign"),
+            file(Action::Get, "a/presign")
+        );
+        assert_eq!(with(get, "/files/presign"), file(Action::Get, "presign"));
+        assert!(matches!(with(get, "/files//presign"), Found::BadKey(_)));
+        assert!(matches!(
+            with(get, "/files/a/../b/presign"),
+            Found::BadKey(_)
+        ));
+        assert_eq!(
+            with(post, "/files/presign"),
+            Found::InBody(UploadStep::Presign)
+        );
+        assert_eq!(
+            with(post, "/files/confirm"),
+            Found::InBody(UploadStep::Confirm)
+        );
+        assert_eq!(without(post, "/files/presign"), Found::NoUrls);
+        assert!(matches!(
+            with(post, "/files/x/presign"),
+            Found::OtherMethods(_)
+        ));
+        assert_eq!(
+            with(&Method::PUT, "/files/presign"),
+            file(Action::Put, "presign")
+        );
     }
 
     #[test]

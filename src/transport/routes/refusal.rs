@@ -81,13 +81,27 @@ impl Refusal {
         Self::misframed("this port speaks TLS: use https://")
     }
 
-    /// An exchange is JSON, which a page of elsewhere cannot send without asking first.
-    pub fn no_exchange() -> Self {
+    /// What is posted is JSON, which a page of elsewhere cannot send without asking first.
+    pub fn not_json() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_TYPE",
-            "an exchange has the Content-Type application/json",
+            "what is posted here has the Content-Type application/json",
         )
+    }
+
+    /// The storage hands out no urls, or none for this key.
+    pub fn no_urls() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            ErrorKind::CannotPresign.code(),
+            "the storage of this server hands out no urls; send the bytes to /files/<key> instead",
+        )
+    }
+
+    /// What lies under the key is not what was to be uploaded.
+    pub fn not_as_said(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind.code(), message)
     }
 
     /// There is nothing here.

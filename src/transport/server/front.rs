@@ -18,6 +18,7 @@ use super::intake::Intake;
 use super::meter::Meter;
 use super::origin::{is_simple_body, misframed};
 use super::outgoing::Outgoing;
+use super::presign::read_body;
 use super::service::{admit, answer, healthy, refused};
 use super::shares::{Share, Shares};
 use super::stats::Counted;
@@ -28,7 +29,8 @@ use super::upload::Why;
 use super::visit::Visit;
 use crate::error::Error;
 use crate::protocol::grant::Grant;
-use crate::transport::routes::{Found, Refusal, Route, encoded_path, find};
+use crate::transport::presign::PRESIGN_SUFFIX;
+use crate::transport::routes::{Found, Refusal, Route, encoded_path, find, find_with_urls};
 
 /// Channels by the prefix of their paths. The root's prefix is empty.
 #[derive(Debug)]
@@ -159,7 +161,7 @@ impl Server {
             }
             return (refused(self.channels.refusal()), None);
         };
-        let found = find(&head.method, rest);
+        let found = find_with_urls(&head.method, rest, || channel.presigner.is_some());
         let name = found.name();
         let (response, work) = self
             .serve_channel((channel, &path, rest), (head, found), intake, (caller, own))
@@ -237,13 +239,19 @@ impl Server {
         (caller, own): (IpAddr, Option<IpAddr>),
     ) -> (Response<AnswerBody>, Option<Work>) {
         if channel.authorizer.is_none() && found != Found::Route(Route::Health) {
-            let is_exchange = matches!(found, Found::Route(Route::Exchange | Route::Reconcile));
-            let is_simple = is_exchange && is_simple_body(&head.headers);
+            let is_posted = matches!(
+                found,
+                Found::Route(Route::Exchange | Route::Reconcile) | Found::InBody(_)
+            );
+            let is_simple = is_posted && is_simple_body(&head.headers);
             let refusal = self.terms.hosts.refusal(&head, own);
-            if let Some(refusal) = refusal.or_else(|| is_simple.then(Refusal::no_exchange)) {
+            if let Some(refusal) = refusal.or_else(|| is_simple.then(Refusal::not_json)) {
                 return (refused(refusal), None);
             }
         }
+        let patience = self.terms.limits.body_timeout;
+        let body = intake.steadily(patience, Why::default()).boxed();
+        let (found, _) = read_body(found, &head, body).await;
         let prefix = path.strip_suffix(rest).unwrap_or_default();
         head.uri = one_spelling(&head.uri, prefix, &found);
         let name = found.name();
@@ -317,6 +325,9 @@ fn name_of(prefix: &str) -> &str {
 fn one_spelling(target: &Uri, prefix: &str, found: &Found) -> Uri {
     let path = match found {
         Found::Route(Route::File(_, key)) => format!("{prefix}{}", encoded_path(key)),
+        Found::Route(Route::Presign(key)) => {
+            format!("{prefix}{}{PRESIGN_SUFFIX}", encoded_path(key))
+        }
         _ => target.path().to_owned(),
     };
     let query = target.query().map(|query| format!("?{query}"));

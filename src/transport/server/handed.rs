@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::body::AnswerBody;
 use crate::engine::object::Chunks;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transport::routes::{Found, Route, find};
+use crate::transport::routes::{Found, Route, find_with_urls};
 
 /// How many pieces of a body wait between the socket and the storage.
 const PIECES_UNDER_WAY: usize = 4;
@@ -38,10 +38,14 @@ pub enum MoreBody {
 }
 
 impl<C> Handed<C> {
-    /// The request. `None` for what is not of 0.1, which stays the app's: its own health route, and its answer to other
-    /// methods.
-    pub fn new(method: &str, url: &str, keeps: impl FnOnce() -> Result<C>) -> Result<Option<Self>> {
-        let Some((found, head)) = handed(method, url) else {
+    /// The request; `has_urls` says whether the storage hands out urls. `None` for what is not of 0.1, which stays the
+    /// app's: its own health route, and its answer to other methods.
+    pub fn new(
+        (method, url): (&str, &str),
+        has_urls: impl FnOnce() -> bool,
+        keeps: impl FnOnce() -> Result<C>,
+    ) -> Result<Option<Self>> {
+        let Some((found, head)) = handed((method, url), has_urls) else {
             return Ok(None);
         };
         let (sender, receiver) = mpsc::channel(PIECES_UNDER_WAY);
@@ -122,12 +126,15 @@ impl<C> Handed<C> {
 }
 
 /// What a request asks for, and its head without headers.
-fn handed(method: &str, url: &str) -> Option<(Found, Parts)> {
+fn handed((method, url): (&str, &str), has_urls: impl FnOnce() -> bool) -> Option<(Found, Parts)> {
     let method = Method::from_bytes(method.as_bytes()).ok()?;
-    let found = find(&method, url);
+    let found = find_with_urls(&method, url, has_urls);
     match found {
-        Found::Route(Route::Exchange | Route::Reconcile | Route::File(..)) | Found::BadKey(_) => {}
-        _ => return None,
+        Found::Route(Route::Health | Route::Events)
+        | Found::NoUrls
+        | Found::OtherMethods(_)
+        | Found::Nothing => return None,
+        _ => {}
     }
     let (mut head, ()) = http::Request::new(()).into_parts();
     head.method = method;
@@ -150,15 +157,20 @@ mod tests {
     use super::*;
 
     fn put() -> Handed<()> {
-        let handed = Handed::new("PUT", "/files/key", || Ok(()));
+        let handed = Handed::new(("PUT", "/files/key"), || false, || Ok(()));
         handed.unwrap().unwrap()
     }
 
     #[test]
     fn what_is_no_request_of_the_exchange_stays_the_apps() {
-        for (method, url) in [("GET", "/health"), ("GET", "/"), ("no method", "/")] {
+        for asked in [
+            ("GET", "/health"),
+            ("GET", "/"),
+            ("no method", "/"),
+            ("POST", "/files/presign"),
+        ] {
             let keeps = || -> Result<()> { unreachable!("nothing is kept of it") };
-            assert!(Handed::new(method, url, keeps).unwrap().is_none());
+            assert!(Handed::new(asked, || false, keeps).unwrap().is_none());
         }
     }
 

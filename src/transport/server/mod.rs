@@ -24,6 +24,7 @@ mod news;
 mod origin;
 mod outgoing;
 mod past;
+mod presign;
 mod rates;
 mod replies;
 mod service;
@@ -50,6 +51,7 @@ use crate::protocol::grant::Grant;
 use crate::protocol::item::Digest;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::Json;
+use crate::transport::presign::{FileToUpload, Presigned};
 
 pub use access::{AccessRequest, headers_in_json};
 pub use body::AnswerBody;
@@ -93,6 +95,14 @@ pub trait Files: Send + Sync {
     fn holds_whole_files(&self) -> bool {
         false
     }
+}
+
+/// Hands out urls by which files go past the server.
+pub trait Presigner: Send + Sync {
+    /// A url to get the file from, if the storage has one.
+    fn to_get(&self, key: String) -> Later<'_, Option<Presigned>>;
+    /// A url to put the file to, if the storage has one.
+    fn to_put(&self, file: FileToUpload) -> Later<'_, Option<Presigned>>;
 }
 
 /// Decides whether a caller comes in.
@@ -144,6 +154,8 @@ pub struct Channel {
     pub answers: Arc<dyn Answers>,
     /// The files.
     pub files: Arc<dyn Files>,
+    /// Hands out urls by which files go past the server, where the storage has some.
+    pub presigner: Option<Arc<dyn Presigner>>,
     /// Decides about callers; without it, all come in.
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// What every caller may do at most.

@@ -18,6 +18,7 @@ use http::{Response, StatusCode};
 
 use super::body::{AnswerBody, SMALL_ANSWER};
 use super::exchange::exchange;
+use super::presign;
 use super::replies::{explained, json};
 use super::upload::Why;
 use super::writes::{delete, put};
@@ -44,6 +45,7 @@ pub async fn serve(
     body: Chunks,
     why: Why,
 ) -> Response<AnswerBody> {
+    let (found, body) = presign::read_body(found, &head, body).await;
     match admit((channel, ""), found, &head, None).await {
         Ok(admitted) => answer(channel, admitted, &head, (body, why)).await,
         Err(refusal) => refused(refusal),
@@ -80,11 +82,15 @@ pub(super) async fn admit(
         });
     }
     match found {
-        Found::Route(Route::File(action, _)) if grant.read_only && action.writes() => {
+        Found::Route(route) if grant.read_only && route.writes() => {
             Err(Refusal::forbidden("the caller may only read here"))
         }
         Found::Route(route) => Ok((route, grant)),
         Found::BadKey(what) => Err(Refusal::bad_key(what)),
+        Found::BadBody(what) => Err(Refusal::malformed(what)),
+        // Read before; nothing is known of the file here.
+        Found::InBody(_) => Err(Refusal::malformed("the body was not read")),
+        Found::NoUrls => Err(Refusal::no_urls()),
         Found::OtherMethods(allowed) => Err(Refusal::other_methods(allowed)),
         Found::Nothing => Err(Refusal::not_found("there is no such path here")),
     }
@@ -155,6 +161,14 @@ async fn follow(
         // These two are a server's own.
         Route::Health | Route::Events => Ok(healthy()),
         Route::Exchange | Route::Reconcile => exchange(channel, grant, head, (body, why)).await,
+        Route::Presign(key) => {
+            let answered = presign::to_get(channel, key).await;
+            answered.map_err(|error| explained(channel, "presign a file", &error, None))?
+        }
+        Route::Upload(step, file) => {
+            let answered = presign::upload(channel, head, (step, file)).await;
+            answered.map_err(|error| explained(channel, "presign a file", &error, None))?
+        }
         Route::File(action, key) => {
             let operation = match action {
                 Action::Put => "store a file",
