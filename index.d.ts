@@ -15,19 +15,29 @@
  */
 
 /**
- * Makes an engine. Its functions need no `this`.
+ * Makes an engine: a {@link NativeSyncEngine}. Its functions need no `this`.
  *
  * An option that it does not know is a warning on the `console`, once for each name. So is an engine without
  * `syncState`, once in a process.
  *
+ * @example
+ * const engine = createSyncEngine({
+ *   localDatabaseAdapter: database,
+ *   localObjectStorage: objects,
+ *   remoteObjectStorage: createHttpObjectStorage(peer),
+ *   transport: createHttpSyncTransport(peer),
+ *   clock,
+ *   syncState: state,
+ * });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type, where one storage (or two of one folder) is both
  * `localObjectStorage` and `remoteObjectStorage`, and where an adapter is a promise or lacks a function that
  * every round calls: `query`, `exchange`, `list`, or one of `syncState` for watermarks. Another function that an
  * adapter lacks is found out when it is needed, and rejects that round.
  */
-declare function createSyncEngine(options: SyncEngineOptions): NativeSyncEngine;
-// The signature that `ReturnType` and mocks see: a double needs no `held`.
-declare function createSyncEngine(options: SyncEngineOptions): SyncEngine;
+// `ReturnType` and mocks see `SyncEngine`, so that a double needs no more than that has. Calls get the default.
+declare function createSyncEngine<Engine extends SyncEngine = NativeSyncEngine>(
+  options: SyncEngineOptions,
+): NoInfer<Engine>;
 
 /** Options of {@link createSyncEngine}. */
 interface SyncEngineOptions {
@@ -144,8 +154,11 @@ interface SyncEngine {
 /** An engine of this package: its rounds can be followed and called off, it knows how it stands, and can reconcile. */
 interface NativeSyncEngine extends SyncEngine {
   /**
-   * As {@link SyncEngine.exchange}. With options it can be called off, and says how far it is.
+   * One round with the peer: brings what it lacks to it, objects first, takes in what this side lacks, and persists how
+   * far both sides got. Calls that overlap wait for their turn. {@link SyncEngine.exchange} has the steps.
    *
+   * An item that cannot travel does not reject the round: it is in `held` of the result. Rejects with the very object
+   * that an adapter, the transport or the state store throws, and with a {@link SyncError} where the answer is malformed.
    * Rejects with the `reason` of `signal` once that is aborted, at whatever the round waits for then: a transfer that
    * runs is broken off, and nothing is left half-written. What was taken in by then stays, and the next round goes on
    * from there. What an adapter of the app was asked for before goes on there, unheard.
@@ -155,7 +168,7 @@ interface NativeSyncEngine extends SyncEngine {
    *   signal: AbortSignal.timeout(60_000),
    *   onProgress: ({ phase, done, of, bytes, bytesOf }) => bar.set(phase, bytes / (bytesOf ?? bytes)),
    * });
-   * @throws `INVALID_ARGUMENT` where an option has a wrong type; `STORE_CLOSED` after {@link NativeSyncEngine.close}.
+   * @throws `INVALID_ARGUMENT` where an option has a wrong type; `STORE_CLOSED` after `close()`.
    */
   exchange(options?: ExchangeOptions): Promise<NativeExchangeResult>;
   /**
@@ -702,6 +715,9 @@ interface ClosableSyncStateStore extends SyncStateStore {
  * Makes a state store on a SQLite file. An option that it does not know is a warning on the `console`, once for
  * each name.
  *
+ * @example
+ * const state = createSqliteSyncStateStore({ path: "laptop.db" });
+ * const engine = createSyncEngine({ ...adapters, syncState: state });
  * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
  * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
@@ -764,6 +780,9 @@ interface SqliteDatabaseAdapterOptions {
  * stands there, bytes that are no UTF-8 are U+FFFD, and a row whose id is no text, which nothing could name,
  * is left out. In an exchange such a row is held and named with the column to mend, never sent.
  *
+ * @example
+ * const database = createSqliteDatabaseAdapter({ path: "laptop.db" });
+ * const { records } = await database.query({ type: "note", limit: 100 });
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
  * `CONSTRAINT_VIOLATION` where the database refuses a row, with `STORE_REPLACED` once the file was removed or
@@ -859,6 +878,10 @@ interface SqliteAppRows {
  * Existing tables are used as they are; what is added to one is indexes and, once a row needs it, a
  * nullable column for fields that have none.
  *
+ * @example
+ * const rows = createSqliteAppRows({ path: "laptop.db" });
+ * await rows.register("notes", { tables: [{ name: "pages", pkColumns: ["id"] }] });
+ * const engine = createSyncEngine({ ...adapters, appSyncableSource: rows });
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
  * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those too, with
  * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
@@ -903,6 +926,12 @@ interface SqliteDeltaOptions {
  * A transaction that the app has open is neither committed nor rolled back, and what is applied within it
  * shares its fate: an app must not leave one open while a round runs, unless it commits it.
  *
+ * @example
+ * const db = new DatabaseSync("app.db"); // of node:sqlite, the one that `ownAdapter` works on
+ * const engine = createSyncEngine({
+ *   ...adapters,
+ *   localDatabaseAdapter: withSqliteDelta(ownAdapter, { db }),
+ * });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The functions reject with `STORE_CLOSED`,
  * `STORE_BUSY`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` (the table is missing or has no such columns)
  * and with what the adapter throws; nothing of a page is written then. A single record fails with
@@ -957,6 +986,9 @@ interface DatabaseAppRows {
  * Rows travel as JSON. Bytes are `{ $bytes: base64 }` there, integers beyond 2^53 `{ $integer: digits }`,
  * infinities `{ $real: "Infinity" }`. A row with a column that the table lacks is held until the app has it.
  *
+ * @example
+ * const rows = withSqliteAppRows({ db: new DatabaseSync("app.db") });
+ * const engine = createSyncEngine({ ...adapters, appSyncableSource: rows });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown. The applier's functions reject with the codes
  * of {@link withSqliteDelta}, and with `UNKNOWN_APP` for an app or table that is not registered.
  */
@@ -1000,6 +1032,9 @@ interface FsObjectStorageOptions {
  * What is removed of `.starkeep-store` while the storage is open is made again. `healthCheck()` answers
  * whether the root is the folder that was opened, and a file can be written in it now.
  *
+ * @example
+ * const objects = createFsObjectStorage({ root: "laptop-files" });
+ * await objects.put("notes/1", new TextEncoder().encode("Buy milk"), { contentType: "text/plain" });
  * @throws `INVALID_ARGUMENT` (for an unknown option too), `READ_ONLY`, `STORAGE_FULL` or `IO_ERROR` where the folder cannot be used.
  * Its functions reject with those, with `STORE_REPLACED` once the root was removed or another folder was put
  * in its place, and with `STORE_CLOSED` after `close()`.
@@ -1143,6 +1178,12 @@ interface InProcessTransportOptions {
  *
  * An option that it does not know is a warning on the `console`, once for each name.
  *
+ * @example
+ * const transport = createInProcessSyncTransport({
+ *   databaseAdapter: createSqliteDatabaseAdapter({ path: "cloud.db" }),
+ *   objectStorage: createFsObjectStorage({ root: "cloud-files" }),
+ *   clock: createHLCClock({ nodeId: "cloud" }),
+ * });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type, and where an adapter is a promise or lacks a function
  * that every exchange calls: `query`, and `list` where the applier has `scanSince`.
  */
@@ -1244,11 +1285,17 @@ interface HttpSyncTransportLaterOptions extends Omit<HttpSyncTransportOptions, "
  *
  * An option that it does not know is a warning on the `console`, once for each name.
  *
+ * @example
+ * const transport = createHttpSyncTransport({
+ *   baseUrl: "https://sync.example",
+ *   getAuthHeader: () => `Bearer ${token}`,
+ * });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type.
  */
-declare function createHttpSyncTransport(options: HttpSyncTransportLaterOptions): SyncTransport;
-// The signature that `Parameters` and mocks see: code of old calls `getAuthHeader` and takes a string.
-declare function createHttpSyncTransport(options: HttpSyncTransportOptions): SyncTransport;
+// `Parameters` and mocks see `HttpSyncTransportOptions`: code of old calls `getAuthHeader` and takes a string.
+declare function createHttpSyncTransport<OfOld extends true = never>(
+  options: [OfOld] extends [never] ? HttpSyncTransportLaterOptions : HttpSyncTransportOptions,
+): SyncTransport;
 
 /** Options of {@link createHttpObjectStorage}. */
 interface HttpObjectStorageOptions extends HttpPeerOptions {
@@ -1313,6 +1360,11 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * <status text> <body>`) or cannot be reached, and with `INVALID_KEY` for keys that no URL can name: empty
  * ones, `.` and `..`, and those with a lone surrogate.
  *
+ * @example
+ * const remoteObjectStorage = createHttpObjectStorage({
+ *   baseUrl: "https://sync.example",
+ *   getAuthHeader: () => `Bearer ${token}`,
+ * });
  * @throws `INVALID_ARGUMENT` where an option has a wrong type or is unknown.
  */
 declare function createHttpObjectStorage(options: HttpObjectStorageOptions): ObjectStorageAdapter;
@@ -1417,6 +1469,11 @@ type HttpSyncHandler = (req: IncomingMessage, res: ServerResponse) => Promise<bo
  *
  * An option that it does not know is a warning on the `console`, once for each name.
  *
+ * @example
+ * const handle = createHttpSyncHandler({ ...stores, authorize });
+ * createServer(async (req, res) => {
+ *   if (!(await handle(req, res))) res.writeHead(404).end(); // the app's own routes
+ * }).listen(8080);
  * @throws `INVALID_ARGUMENT` where an option has a wrong type. An adapter that lacks a function is found
  * out with the first request that needs it.
  */
@@ -1836,6 +1893,9 @@ type RecordResidency = "absent" | "staged" | "resident" | "tombstoned";
 /**
  * What this side has of a file, by its row (`null` where there is none) and what the storage's `has`
  * says. The storage is not asked for a row that is missing or deleted. Rejects with what `has` throws.
+ *
+ * @example
+ * if ((await residencyOf(row, objects)) === "staged") console.log("its object has not come yet");
  */
 declare function residencyOf(
   recordRow: FileRecordRow | null,
@@ -1889,7 +1949,14 @@ interface FileSyncEngine {
   ): Promise<boolean>;
 }
 
-/** Makes a {@link FileSyncEngine}. Each knows only of its own transfers. */
+/**
+ * Makes a {@link FileSyncEngine}. Each knows only of its own transfers.
+ *
+ * @example
+ * const files = createFileSyncEngine();
+ * for (const manifest of await files.getFilesToPush(objects, remote, [{ key: "notes/1" }]))
+ *   await files.transferFile(manifest, objects, remote);
+ */
 declare function createFileSyncEngine(): FileSyncEngine;
 
 /* ------------------------------------------------------------------------------------------------
@@ -2072,7 +2139,14 @@ interface ChangeNotifier {
   emit(event: ChangeEvent): void;
 }
 
-/** Makes a {@link ChangeNotifier}. */
+/**
+ * Makes a {@link ChangeNotifier}.
+ *
+ * @example
+ * const changes = createChangeNotifier();
+ * const loop = createSyncLoop(engine, { changes });
+ * changes.emit({ eventType: "local-change-recorded", recordIds: [id], timestamp: clock.now() });
+ */
 declare function createChangeNotifier(): ChangeNotifier;
 
 /* ------------------------------------------------------------------------------------------------
@@ -2166,10 +2240,10 @@ interface SyncLoopOptions {
    * aborted by `pause()` and `stop()`. An iterable that is none is read once, also while the loop is paused.
    *
    * @example
-   * async function* events(signal) {
-   *   const response = await fetch(`${baseUrl}/events`, { headers, signal });
-   *   if (!response.ok) throw new Error(`no events: ${response.status}`);
-   *   for await (const text of response.body.pipeThrough(new TextDecoderStream()))
+   * async function* events(signal: AbortSignal) {
+   *   const { ok, status, body } = await fetch(`${baseUrl}/events`, { headers, signal });
+   *   if (!ok || body === null) throw new Error(`no events: ${status}`);
+   *   for await (const text of body.pipeThrough(new TextDecoderStream()))
    *     if (text.includes("event:")) yield text; // and not the comments in between
    * }
    */
@@ -2389,9 +2463,11 @@ interface SyncLoop {
  * const loop = createSyncLoop(engine, {
  *   changes: notifier, // the app emits `local-change-recorded` after it has written
  *   onError: async (error, { attempt }) => {
- *     if (error.status !== 401) return console.warn(`sync failed ${attempt} times`, error);
- *     await renewToken();
- *     return "retry";
+ *     if (isStarkeepError(error) && error.status === 401) {
+ *       await renewToken();
+ *       return "retry";
+ *     }
+ *     console.warn(`sync failed ${attempt} times`, error);
  *   },
  * });
  * loop.subscribe((event) => {
@@ -2413,6 +2489,29 @@ declare function createSyncLoop(
     | { readonly [channel: string]: SyncLoopEngine },
   options?: SyncLoopOptions,
 ): SyncLoop;
+
+/* ------------------------------------------------------------------------------------------------
+ * Ids
+ */
+
+/**
+ * A new id for a record: a ULID of 26 characters. Ids sort in the order in which a process made them, also within one
+ * millisecond and while the system's clock goes back.
+ *
+ * @example
+ * await database.put({ ...note, id: createId() });
+ * @throws `INVALID_ARGUMENT` where it is called with options: it takes none.
+ */
+declare function createId(): StarkeepId;
+
+/**
+ * The same text as the id of a record, for an app that has its own ids: a hash, or a key of another database.
+ *
+ * @example
+ * const note = await database.get(toId("note-1"));
+ * @throws `INVALID_ARGUMENT` where it is no text, is empty, or has half of a surrogate pair alone in it.
+ */
+declare function toId(text: string): StarkeepId;
 
 /* ------------------------------------------------------------------------------------------------
  * Timestamps and clocks
@@ -2475,34 +2574,42 @@ interface HLCClockOptions {
 }
 
 /**
- * Makes a hybrid logical clock. One that is to be right after a restart is given where it goes on, and says where it
- * is; else what the machine's clock says decides, which may be earlier than what was stamped before:
+ * Makes a hybrid logical clock. Give it `state`, so that after a restart it goes on behind all that its stores hold. With a
+ * store that cannot be asked at once, `initialState` and `onTick` do the same. With neither, the machine's clock alone
+ * decides, and that may be earlier than what was stamped before.
  *
  * @example
- * const state = createSqliteSyncStateStore({ path: "laptop.db" });
- * const clock = createHLCClock({
- *   nodeId: "laptop",
- *   initialState: await state.getHlcClockState(),
- *   onTick: (ticked) => void state.setHlcClockState(ticked),
- * });
- *
+ * const path = "laptop.db";
+ * const database = createSqliteDatabaseAdapter({ path });
+ * const state = createSqliteSyncStateStore({ path });
+ * const clock = createHLCClock({ nodeId, state: [database, state] }); // goes on after a restart
  * @throws `INVALID_ARGUMENT` where `nodeId` is no string, `initialState` holds no such integers, `state` is no store or
  * one that answers a promise, or an option is unknown; and what a store of `state` fails with. The clock's functions throw it where `wallClockFunction` answers no milliseconds.
  */
 declare function createHLCClock(options: HLCClockOptions): HLCClock;
 
-/** Negative where `a` is before `b`, positive where it is after `b`, 0 where they are equal. */
+/**
+ * Negative where `a` is before `b`, positive where it is after `b`, 0 where they are equal.
+ *
+ * @example
+ * records.sort((a, b) => compareHLC(a.updatedAt, b.updatedAt));
+ */
 declare function compareHLC(a: HLCTimestamp, b: HLCTimestamp): number;
 
 /**
  * The text form: the wall time in hexadecimal, padded to 12 digits, `":"`, the counter in hexadecimal,
  * padded to 4 digits, `":"`, the nodeId. Text order is timestamp order while counters are below 65,536.
+ *
+ * @example
+ * serializeHLC({ wallTime: 1_700_000_000_000, counter: 1, nodeId: "laptop" }); // "018bcfe56800:0001:laptop"
  */
 declare function serializeHLC(hlc: HLCTimestamp): string;
 
 /**
  * Reads the text form of {@link serializeHLC}. The nodeId may contain colons.
  *
+ * @example
+ * const { wallTime, nodeId } = deserializeHLC("018bcfe56800:0001:laptop");
  * @throws `INVALID_ARGUMENT` where the text has another form.
  */
 declare function deserializeHLC(text: string): HLCTimestamp;
@@ -2511,24 +2618,43 @@ declare function deserializeHLC(text: string): HLCTimestamp;
 declare const ZERO_HLC: HLCTimestamp;
 
 /* ------------------------------------------------------------------------------------------------
- * Watermarks
+ * Watermarks and what they leave unseen
  */
 
 /** Per nodeId the greatest timestamp up to which everything of that node is known. */
 type Watermarks = Record<string, HLCTimestamp>;
 
-/** Stores `hlc` itself in `watermarks[hlc.nodeId]` unless what stands there is as great. */
+/**
+ * Stores `hlc` itself in `watermarks[hlc.nodeId]` unless what stands there is as great.
+ *
+ * @example
+ * const seen: Watermarks = {};
+ * for (const { updatedAt } of records) advanceWatermark(seen, updatedAt);
+ */
 declare function advanceWatermark(watermarks: Watermarks, hlc: HLCTimestamp): void;
 
-/** A new map with the greater entry of each nodeId. Changes neither argument. */
+/**
+ * A new map with the greater entry of each nodeId. Changes neither argument.
+ *
+ * @example
+ * const all = mergeWatermarks(computeRecordWatermarks(records), await state.getWatermarks());
+ */
 declare function mergeWatermarks(into: Watermarks, incoming: Watermarks): Watermarks;
 
-/** The entry of `nodeId`, or {@link ZERO_HLC} where there is none. */
+/**
+ * The entry of `nodeId`, or {@link ZERO_HLC} where there is none.
+ *
+ * @example
+ * const isNew = compareHLC(record.updatedAt, watermarkFor(seen, record.updatedAt.nodeId)) > 0;
+ */
 declare function watermarkFor(watermarks: Watermarks, nodeId: string): HLCTimestamp;
 
 /**
  * The records, in their order and as the same objects, whose `updatedAt` is greater than the watermark
  * of its nodeId.
+ *
+ * @example
+ * const unseen = selectUnseen(records, await state.getPeerWatermarks());
  */
 declare function selectUnseen<
   T extends {
@@ -2540,10 +2666,8 @@ declare function selectUnseen<
  * Per nodeId the greatest `updatedAt` of the records: of an array, a `Set`, a generator or anything else that can
  * be iterated. The timestamps are the same objects; of equal ones the first.
  *
- * ```ts
+ * @example
  * const getNodeWatermarks = async () => computeRecordWatermarks(recordsById.values());
- * ```
- *
  * @throws `INVALID_ARGUMENT` where `records` cannot be iterated, or a record has no timestamp as `updatedAt`.
  */
 declare function computeRecordWatermarks(
@@ -2553,11 +2677,9 @@ declare function computeRecordWatermarks(
 /**
  * Per nodeId the greatest `timestamp` of the rows, as {@link computeRecordWatermarks} does it for records.
  *
- * ```ts
+ * @example
  * const getNodeWatermarks = async (appId: string, table: string) =>
  *   computeAppSyncableWatermarks(entriesOf(appId, table));
- * ```
- *
  * @throws `INVALID_ARGUMENT` where `rows` cannot be iterated, or a row has no timestamp as `timestamp`.
  */
 declare function computeAppSyncableWatermarks(
@@ -2671,6 +2793,11 @@ type StarkeepError = InstanceType<typeof StarkeepError>;
  * It is a subclass of the peer package's `StarkeepError` where that package is installed. Other errors
  * of this package are plain `StarkeepError`s whose `code` is an {@link ErrorCode}, both with what
  * {@link ErrorReport} lists; what the app's own code throws comes out as the very object that was thrown.
+ *
+ * @example
+ * engine.exchange().catch((error) => {
+ *   if (error instanceof SyncError) console.warn(error.message, error.cause);
+ * });
  */
 declare class SyncError extends StarkeepError {
   constructor(message: string, cause?: unknown);
@@ -2680,6 +2807,13 @@ declare class SyncError extends StarkeepError {
  * Whether it is an error of this package or a `StarkeepError` of its peer package: also one that another copy
  * of the package made, its other entry (CommonJS or ES modules), or another realm, which `instanceof` does
  * not see.
+ *
+ * @example
+ * try {
+ *   await engine.exchange();
+ * } catch (error) {
+ *   if (!isStarkeepError(error) || !error.retryable) throw error;
+ * }
  */
 declare function isStarkeepError(error: unknown): error is StarkeepError & ErrorReport;
 
@@ -2862,7 +2996,7 @@ declare namespace ProtocolPrimitives {
     receive(remote: HLCTimestamp): HLCTimestamp;
   }
 
-  /** The id of a record. A string at run time; a plain `string` is not assignable to it. */
+  /** The id of a record: a string at run time. To the compiler a plain `string` is none; see {@link createId} and {@link toId}. */
   type StarkeepId = string & { readonly __brand: "StarkeepId" };
 
   /** A shared record that may have an object. */
@@ -2896,6 +3030,8 @@ declare namespace ProtocolPrimitives {
     originAppId: string;
     /** The record that this one belongs to, or `null`. */
     parentId: StarkeepId | null;
+    /** Fields of the app's own, which go through unchanged: whatever JSON can say. */
+    [field: string]: unknown;
   }
 
   /** A shared record of any kind. */
@@ -3086,7 +3222,7 @@ type HLCTimestamp = Installed<PeerHLCTimestamp, ProtocolPrimitives.HLCTimestamp>
 /** A hybrid logical clock. {@link createHLCClock} makes one. */
 type HLCClock = Installed<PeerHLCClock, ProtocolPrimitives.HLCClock>;
 
-/** The id of a record. A string at run time; a plain `string` is not assignable to it. */
+/** The id of a record: a string at run time. To the compiler a plain `string` is none; see {@link createId} and {@link toId}. */
 type StarkeepId = Installed<PeerStarkeepId, ProtocolPrimitives.StarkeepId>;
 
 /** A shared record. Fields that are not declared go through unchanged. */
@@ -3309,6 +3445,7 @@ export {
   createHttpSyncTransport,
   createHttpSyncHandler,
   createHttpSyncServer,
+  createId,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
@@ -3322,6 +3459,7 @@ export {
   residencyOf,
   selectUnseen,
   serializeHLC,
+  toId,
   watermarkFor,
   withSqliteAppRows,
   withSqliteDelta,

@@ -112,6 +112,7 @@ const REFUSING = {
   createHLCClock: (t, more) => sync.createHLCClock({ nodeId: "a", ...more }),
   createHttpObjectStorage: (t, more) =>
     sync.createHttpObjectStorage({ baseUrl: "http://127.0.0.1", ...more }),
+  createId: (t, more) => sync.createId(more),
   createHttpSyncServer: (t, more) => sync.createHttpSyncServer(channelOptions(more)),
   "createHttpSyncServer(channels)": (t, more) =>
     sync.createHttpSyncServer({ channels: { "/a": channelOptions(more) } }),

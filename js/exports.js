@@ -9,6 +9,7 @@ const { createEngineFactory } = require("./engine/index.js");
 const { createFiles } = require("./files.js");
 const { createHousekeeping } = require("./housekeeping/unreferenced.js");
 const { createHandlerFactory } = require("./http-handler.js");
+const { createIds } = require("./ids.js");
 const { binary } = require("./loader.js");
 const { createLoops } = require("./loop/index.js");
 const { createNotifier } = require("./notifier.js");
@@ -87,6 +88,7 @@ exports.exportsWith = function exportsWith(peer) {
   const { createHttpSyncHandler, createHttpSyncServer, createHttpSyncTransport } = factories;
   const { createSqliteSyncStateStore, createSyncEngine } = factories;
   const { createFileSyncEngine, residencyOf } = createFiles(js, fault);
+  const { createId, toId } = createIds(js);
   const engineAround = createEngineFactory(
     {
       readOptions: options.read,
@@ -118,6 +120,11 @@ exports.exportsWith = function exportsWith(peer) {
       options.checkNames("createFileSyncEngine", given);
       return createFileSyncEngine();
     },
+    createId(given) {
+      options.checkNames("createId", given);
+      return createId();
+    },
+    toId,
     ...factory("createHttpSyncHandler", createHandlerFactory(createHttpSyncHandler)),
     ...factory(
       "createHttpSyncServer",

@@ -328,6 +328,7 @@ const OPTIONS = {
     statusPage: audience,
   }),
   createHttpSyncTransport: warning(PEER),
+  createId: refusing({}),
   createInProcessSyncTransport: warning({
     syncSharedRecords: flag,
     databaseAdapter: records,

@@ -1,6 +1,13 @@
-// Which public names of the declarations have no comment.
-import { readFileSync } from "node:fs";
+// Which public names of the declarations have no comment, which functions have no example, and what makes a module of
+// the examples.
 import ts from "typescript";
+import {
+  commentOf,
+  declarationsIn,
+  examplesIn,
+  exportedFrom,
+  sourceOf,
+} from "../../scripts/declared.mjs";
 
 /** Members whose name and type say all there is. */
 const PLAIN = new Set(["kind", "appId", "op", "id", "family", "namespaces", "applier"]);
@@ -8,40 +15,12 @@ const PLAIN = new Set(["kind", "appId", "op", "id", "family", "namespaces", "app
 const TABLES = new Set(["FileRecordRow"]);
 
 const isDocumented = (node) => ts.getJSDocCommentsAndTags(node).length > 0;
-const declares = (node) =>
-  ts.isInterfaceDeclaration(node) ||
-  ts.isTypeAliasDeclaration(node) ||
-  ts.isFunctionDeclaration(node) ||
-  ts.isClassDeclaration(node);
-
-/** The declarations, those of namespaces too: what is exported of a namespace is all of it. */
-function* declarationsIn(statements, isInside = false) {
-  for (const statement of statements) {
-    if (ts.isModuleDeclaration(statement)) {
-      yield { name: statement.name.text, node: statement };
-      yield* declarationsIn(statement.body.statements, true);
-    } else if (ts.isVariableStatement(statement)) {
-      const [variable] = statement.declarationList.declarations;
-      yield { name: variable.name.text, node: statement };
-    } else if (declares(statement)) yield { name: statement.name.text, node: statement, isInside };
-  }
-}
-
-const exportedFrom = (source) =>
-  source.statements
-    .filter(ts.isExportDeclaration)
-    .flatMap(({ exportClause }) => exportClause.elements.map(({ name }) => name.text));
 
 /** The exported names, and the members of exported interfaces, that nothing is said about. */
 export function undocumentedIn(file) {
-  const source = ts.createSourceFile(
-    file,
-    readFileSync(file, "utf8"),
-    ts.ScriptTarget.Latest,
-    true,
-  );
+  const source = sourceOf(file);
   const all = [...declarationsIn(source.statements)];
-  const inside = all.filter(({ isInside }) => isInside).map(({ name }) => name);
+  const inside = all.filter(({ namespace }) => namespace !== null).map(({ name }) => name);
   const undocumented = [];
   for (const exported of new Set([...exportedFrom(source), ...inside])) {
     const nodes = all.filter(({ name }) => name === exported).map(({ node }) => node);
@@ -63,3 +42,68 @@ export function undocumentedIn(file) {
 
 /** Whether a member only says that it is not there. */
 const isForbidden = ({ type }) => type?.kind === ts.SyntaxKind.NeverKeyword;
+
+/** The exported functions of which no signature has an example. */
+export function withoutExampleIn(file) {
+  const source = sourceOf(file);
+  const exported = new Set(exportedFrom(source));
+  const hasExample = new Map();
+  for (const { name, node } of declarationsIn(source.statements)) {
+    if (!ts.isFunctionDeclaration(node) || !exported.has(name)) continue;
+    const has = (commentOf(node)?.tags ?? []).some(({ tag }) => tag === "example");
+    hasExample.set(name, has || hasExample.get(name) === true);
+  }
+  return [...hasExample].filter(([, has]) => !has).map(([name]) => name);
+}
+
+/** What the examples take for granted: the app around them. */
+const AROUND = `
+declare const adapters: sync.SyncEngineOptions;
+declare const stores: sync.HttpSyncChannel;
+declare const authorize: () => boolean;
+declare const database: sync.DatabaseAdapter;
+declare const ownAdapter: sync.DatabaseAdapter;
+declare const objects: sync.ObjectStorageAdapter;
+declare const remote: sync.ObjectStorageAdapter;
+declare const rows: sync.SqliteAppRows;
+declare const state: sync.SyncStateStore;
+declare const clock: sync.HLCClock;
+declare const engine: sync.NativeSyncEngine;
+declare const notifier: sync.ChangeNotifier;
+declare const server: sync.HttpSyncServer;
+declare const record: sync.AnyRecord;
+declare const note: sync.AnyRecord;
+declare const records: sync.AnyRecord[];
+declare const recordsById: Map<string, sync.AnyRecord>;
+declare const row: sync.FileRecordRow;
+declare const seen: sync.Watermarks;
+declare const id: sync.StarkeepId;
+declare const nodeId: string;
+declare const token: string;
+declare const baseUrl: string;
+declare const headers: Record<string, string>;
+declare const peer: sync.HttpPeerOptions;
+declare const signal: AbortSignal;
+declare const bar: { set(phase: string, part: number): void };
+declare const entriesOf: (appId: string, table: string) => sync.AppSyncableRowEntry[];
+declare function renewToken(): Promise<void>;
+declare function show(state: string, nextRoundMs: number | null): void;
+declare function pino(): sync.SyncLogger;
+declare function addEventListener(type: "online", listener: () => void): void;
+`;
+
+/** A module with every example of the declarations in a function of its own, and every exported name at hand. */
+export function examplesModule(file) {
+  const source = sourceOf(file);
+  const bodies = examplesIn(source).map(
+    ({ name, code }, at) => `// ${name}\nexport async function example${at}() {\n${code}\n}\n`,
+  );
+  const imports = [
+    'import { createServer } from "node:http";',
+    'import { readFile, writeFile } from "node:fs/promises";',
+    'import { DatabaseSync } from "node:sqlite";',
+    'import * as sync from "@starkeep/sync-engine";',
+    `import { ${exportedFrom(source).join(", ")} } from "@starkeep/sync-engine";`,
+  ];
+  return [...imports, AROUND, ...bodies].join("\n");
+}

@@ -12,10 +12,12 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { undocumentedIn } from "./documented.mjs";
+import { examplesModule, undocumentedIn, withoutExampleIn } from "./documented.mjs";
+import { pageModules } from "../support/page-examples.mjs";
 import { makeProject } from "./install.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const declarations = join(root, "index.d.ts");
 
 const CONFIGS = ["node16", "nodenext", "exact", "bundler", "preserve"];
 const PEERS = ["primitives 0.1", "storage 0.1"];
@@ -91,6 +93,13 @@ async function listProjects() {
       configs: ["node16", "nodenext", "bundler"],
     },
     {
+      name: "the examples of the declarations and of the pages",
+      cases: [],
+      installed: [NODE],
+      written: { "examples.mts": examplesModule(declarations), ...pageModules() },
+      configs: ["nodenext"],
+    },
+    {
       name: "nothing",
       cases: ["alone.ts", "import.mts", "require.cts"],
       written: { "names.mts": names, "names.cts": names },
@@ -138,13 +147,11 @@ function compiler(version) {
   return ["npx", "-y", "-p", `typescript@${version}`, "tsc"];
 }
 
-function everyNameIsDocumented() {
-  const undocumented = undocumentedIn(join(root, "index.d.ts"));
-  return {
-    failed: undocumented.length > 0,
-    output: `Nothing is said about ${undocumented.join(", ")}.\n`,
-  };
-}
+/** Fails with the names that lack something. */
+const lacking = (what, names) => ({
+  failed: names.length > 0,
+  output: `${what} ${names.join(", ")}.\n`,
+});
 
 async function main() {
   const { values } = parseArgs({
@@ -173,7 +180,10 @@ async function main() {
   const isWanted = ({ title }) => values.only.every((word) => title.includes(word));
   const waiting = all.filter(isWanted);
   if (values.only.length === 0) {
-    report("a comment on every public name", everyNameIsDocumented());
+    const undocumented = undocumentedIn(declarations);
+    report("a comment on every public name", lacking("Nothing is said about", undocumented));
+    const unshown = withoutExampleIn(declarations);
+    report("an example of every public function", lacking("There is no example of", unshown));
   }
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

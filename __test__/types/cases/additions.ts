@@ -40,6 +40,7 @@ import {
   createHttpObjectStorage,
   createHttpSyncServer,
   createHttpSyncTransport,
+  createId,
   createInProcessSyncTransport,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
@@ -50,6 +51,7 @@ import {
   findUnreferencedObjects,
   isStarkeepError,
   serializeHLC,
+  toId,
 } from "@starkeep/sync-engine";
 import type { AnyRecord, HLCTimestamp, StarkeepError } from "@starkeep/protocol-primitives";
 
@@ -411,6 +413,10 @@ export {
 };
 
 declare const someRecords: Set<AnyRecord>;
+const [someRecord] = someRecords;
+if (someRecord) void database.put({ ...someRecord, id: createId(), parentId: toId("album-1") });
+// @ts-expect-error: it takes no options
+createId({ prefix: "note" });
 declare const someRows: readonly AppSyncableRowEntry[];
 const computed: Watermarks[] = [
   computeRecordWatermarks(someRecords),

@@ -39,6 +39,17 @@ const record: sync.AnyRecord = {
   parentId: null,
 };
 
+// A record takes fields of the app's own, and one that is read back may have any.
+const note: sync.AnyRecord = { ...record, id: sync.createId(), label: "Buy milk", tags: ["home"] };
+const label: unknown = note["label"];
+// @ts-expect-error: what a field of the app's own is, the app has to look at
+const certain: string = note["label"];
+// @ts-expect-error: a known field stays what it is
+const sized: sync.AnyRecord = { ...record, sizeBytes: "8" };
+const named: sync.StarkeepId = sync.toId("note-1");
+// @ts-expect-error: an id is made of text
+sync.toId(5);
+
 const memory = (records: Map<string, sync.AnyRecord>): sync.DatabaseAdapter => ({
   init: async () => {},
   close: async () => {},
@@ -134,4 +145,4 @@ sync.createSqliteSyncStateStore({ db: {} });
 // @ts-expect-error: a type of this package, not a value
 void sync.ProtocolPrimitives.StarkeepError;
 
-export { error, number, partial, plain };
+export { certain, error, label, named, number, partial, plain, sized };
