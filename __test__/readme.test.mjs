@@ -1,43 +1,59 @@
-// The examples of the README are run as they stand there.
+// The examples of the README and of the pages that it leads to are run as they stand there.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serveWith, storesFor } from "./support/answering.mjs";
 import { makeCloud, makeNode, write } from "./support/index.mjs";
+import { appWith, exampleOf } from "./support/page-examples.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const readme = readFileSync(join(root, "README.md"), "utf8");
+const guide = (name) => exampleOf("docs/guide.md", name);
+const COMMAND = fileURLToPath(new URL("../bin/starkeep-sync.mjs", import.meta.url));
 
-function example(name) {
-  const [, code] =
-    readme.match(new RegExp(`<!-- example: ${name} -->\\s+\`\`\`js\\n([^]*?)\`\`\``)) ?? [];
-  assert.ok(code, `the README has the example ${name}`);
-  return code;
+/** Starts a program, which ends with the test, and answers how to wait for a line of what it prints. */
+function started(t, cwd, args) {
+  const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  });
+  const lines = createInterface({ input: child.stdout });
+  const signal = AbortSignal.timeout(60_000);
+  return async () => (await once(lines, "line", { signal }))[0];
 }
 
-/** An app with the package installed, and one file of code. */
-function appWith(t, file, code) {
-  const folder = mkdtempSync(join(tmpdir(), "sync-engine-readme-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  mkdirSync(join(folder, "node_modules", "@starkeep"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules", "@starkeep", "sync-engine"), "dir");
-  writeFileSync(join(folder, file), code);
-  return folder;
-}
+test("the README's example puts a note, and a server of the command has it", async (t) => {
+  const code = exampleOf("README.md", "http");
+  const folder = appWith(t, {});
+  const served = started(t, folder, [COMMAND, "serve", "--port", "0", "--data", "cloud"]);
+  const [url] = (await served()).split(" ");
+  const app = appWith(t, { "app.mjs": code.replace("http://127.0.0.1:7420", url) });
+  const next = started(t, app, ["app.mjs"]);
+  const results = [await next()];
+  // The first round may begin before the note is there; `nudge` has one after it.
+  while (!results.at(-1).includes("shipped: 1") && results.length < 3) results.push(await next());
+  assert.equal(results.at(-1), "{ applied: 0, shipped: 1, hasMore: false, inSync: true }");
+  const command = (...args) =>
+    execFileSync(process.execPath, [COMMAND, ...args], { cwd: folder, encoding: "utf8" });
+  command("exchange", "--url", url, "--data", "laptop-2");
+  assert.match(command("ls", "--data", "laptop-2"), /^\w{26} {2}milk\.txt\n$/);
+  assert.equal(command("get", "milk.txt", "--data", "laptop-2"), "Buy milk");
+});
 
 test("the ES module example prints what it says", (t) => {
-  const folder = appWith(t, "app.mjs", example("esm"));
+  const folder = appWith(t, { "app.mjs": guide("esm") });
   const printed = execFileSync(process.execPath, ["app.mjs"], { cwd: folder, encoding: "utf8" });
   assert.equal(printed, "{ applied: 0, shipped: 1, hasMore: false, inSync: true }\ntrue\n");
 });
 
 test("the CommonJS example drains a node and says what is held", async (t) => {
-  const folder = appWith(t, "sync.cjs", example("commonjs"));
+  const folder = appWith(t, { "sync.cjs": guide("commonjs") });
   const startSync = createRequire(join(folder, "app.cjs"))("./sync.cjs");
   const warned = t.mock.method(console, "warn", () => {});
   const cloud = makeCloud();
@@ -59,14 +75,14 @@ test("the CommonJS example drains a node and says what is held", async (t) => {
 });
 
 test("the HTTP example prints what it says and ends", (t) => {
-  const folder = appWith(t, "app.mjs", example("http"));
+  const folder = appWith(t, { "app.mjs": guide("http") });
   const options = { cwd: folder, encoding: "utf8", timeout: 60_000 };
   const printed = execFileSync(process.execPath, ["app.mjs"], options);
   assert.equal(printed, "{ applied: 0, shipped: 0, hasMore: false, inSync: true }\n");
 });
 
 test("the handler example answers what is its own, and leaves the rest to the app", async (t) => {
-  const folder = appWith(t, "serve.cjs", example("http-handler"));
+  const folder = appWith(t, { "serve.cjs": exampleOf("docs/production.md", "http-handler") });
   const serve = createRequire(join(folder, "app.cjs"))("./serve.cjs");
   const stores = storesFor(t, "adapters");
   const { url } = await serveWith(t, serve(stores).listeners("request")[0]);

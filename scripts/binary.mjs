@@ -51,6 +51,12 @@ export function faultsOf(name, bytes, newest = PLATFORMS[name].glibc) {
   return bytes.toString("hex", 0, MAGIC[os].length / 2) === MAGIC[os] ? [] : [`it is no library of ${os}`];
 }
 
+/** The newest glibc that a binary may ask for which is for this machine alone; undefined where there is none. */
+export function glibcHere() {
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime;
+}
+
 /** Throws where the binary is not fit for the platform. */
 export function checkBinary(name, file, newest) {
   const faults = faultsOf(name, readFileSync(file), newest);

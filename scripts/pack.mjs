@@ -2,19 +2,20 @@
 //
 //   node scripts/pack.mjs --out DIR                                   the package itself
 //   node scripts/pack.mjs --out DIR --platform NAME --binary FILE     the binary for one platform
+//   node scripts/pack.mjs --out DIR --own                             both, of this checkout for this machine
 //
 // The package in the checkout names no binaries: they are published with it, so that before there is
-// nothing by that name and version to install. Prints the path of the tarball.
+// nothing by that name and version to install. Prints the path of each tarball.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { checkBinary } from "./binary.mjs";
+import { checkBinary, glibcHere } from "./binary.mjs";
 import { DECLARATIONS } from "./declarations.mjs";
 import { publishedPage } from "./pages.mjs";
-import { PLATFORMS, binaryOf } from "./platforms.mjs";
+import { PLATFORMS, binaryOf, platform } from "./platforms.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const checkout = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -34,9 +35,9 @@ const FOR_CHECKOUT = ["scripts", "devDependencies"];
 /** The file of the checkout that is published under the name. */
 const sourceOf = (file) => (DECLARATIONS.includes(file) ? "index.d.ts" : file);
 
-function mainPackage() {
+function mainPackage(platforms = Object.keys(PLATFORMS)) {
   const kept = Object.entries(checkout).filter(([key]) => !FOR_CHECKOUT.includes(key));
-  const binaries = Object.keys(PLATFORMS).map((name) => [packageOf(name), checkout.version]);
+  const binaries = platforms.map((name) => [packageOf(name), checkout.version]);
   const packed = [...checkout.files, ...ALWAYS];
   const isPacked = (path) => packed.some((name) => path === name || path.startsWith(`${name}/`));
   const about = { root, isPacked, repository: page, tag: `v${checkout.version}` };
@@ -104,18 +105,29 @@ function pack({ manifest, files, texts = {} }, out) {
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
+    own: { type: "boolean", default: false },
     platform: { type: "string" },
     binary: { type: "string" },
     glibc: { type: "string" },
   },
 });
-if (values.out === undefined || (values.platform === undefined) !== (values.binary === undefined)) {
-  throw new Error("Usage: node scripts/pack.mjs --out DIR [--platform NAME --binary FILE [--glibc VERSION]]");
+const { out, own, binary, glibc } = values;
+const isOfOne = values.platform !== undefined;
+if (out === undefined || isOfOne !== (binary !== undefined) || (own && isOfOne)) {
+  throw new Error(
+    "Usage: node scripts/pack.mjs --out DIR [--own] or --out DIR --platform NAME --binary FILE [--glibc VERSION]",
+  );
 }
-if (values.platform === undefined) {
-  console.log(pack(mainPackage(), values.out));
-} else {
-  if (!(values.platform in PLATFORMS)) throw new Error(`npm/platforms.json has no ${values.platform}`);
-  checkBinary(values.platform, values.binary, values.glibc);
-  console.log(pack(platformPackage(values.platform, values.binary), values.out));
+
+function packBinary(name, file, newest) {
+  if (!(name in PLATFORMS)) throw new Error(`npm/platforms.json has no ${name}`);
+  checkBinary(name, file, newest);
+  console.log(pack(platformPackage(name, file), out));
 }
+
+if (own) {
+  const here = platform();
+  console.log(pack(mainPackage([here]), out));
+  packBinary(here, join(root, binaryOf(here)), glibcHere());
+} else if (isOfOne) packBinary(values.platform, binary, glibc);
+else console.log(pack(mainPackage(), out));

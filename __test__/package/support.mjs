@@ -5,10 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { glibcHere } from "../../scripts/binary.mjs";
 import { PLATFORMS, binaryOf, platform } from "../../scripts/platforms.mjs";
 import { published, startRegistry } from "./registry.mjs";
 
 const run = promisify(execFile);
+
+export { glibcHere };
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const here = platform();
@@ -35,12 +38,6 @@ export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "sync-engine-package-"));
   folders.push(folder);
   return folder;
-}
-
-/** The newest glibc that what was built here may ask for: that of this machine. */
-export function glibcHere() {
-  process.report.excludeNetwork = true;
-  return process.report.getReport().header.glibcVersionRuntime;
 }
 
 async function packOne(args, out) {

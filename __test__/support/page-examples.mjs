@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const EXAMPLE = /<!-- example: ([\w-]+) -->\s+```(\w+)\n([^]*?)```/g;
+const EXAMPLE =
+  /<!-- example: ([\w-]+) -->\s+(?:<!-- prettier-ignore -->\s+)?```(\w+)\n([^]*?)```/g;
 
 /** By name the code of a page's examples. */
 export function examplesOf(page) {
