@@ -23,7 +23,8 @@ Every exported name, with its signature and what is said about it. The page is w
 
 const fence = (code) => `\`\`\`ts\n${code.trim()}\n\`\`\``;
 const indent = (text) => text.replace(/^(?=.)/gm, "  ");
-const anchorOf = (title) =>
+/** The anchor of a heading, as Markdown viewers make it. */
+export const anchorOf = (title) =>
   title
     .toLowerCase()
     .replace(/[^\w -]/g, "")
