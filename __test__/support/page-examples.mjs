@@ -17,6 +17,12 @@ export function examplesOf(page) {
   );
 }
 
+/** The JavaScript of a page that is no example: it shows a call, and takes the app around it for granted. */
+export function fragmentsOf(page) {
+  const text = readFileSync(join(root, page), "utf8").replace(EXAMPLE, "");
+  return [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
+}
+
 /** The code of one. */
 export function exampleOf(page, name) {
   const found = examplesOf(page).get(name);

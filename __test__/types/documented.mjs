@@ -1,6 +1,7 @@
 // Which public names of the declarations have no comment, which functions have no example, and what makes a module of
 // the examples.
 import ts from "typescript";
+import { fragmentsOf } from "../support/page-examples.mjs";
 import {
   commentOf,
   declarationsIn,
@@ -56,7 +57,7 @@ export function withoutExampleIn(file) {
   return [...hasExample].filter(([, has]) => !has).map(([name]) => name);
 }
 
-/** What the examples take for granted: the app around them. */
+/** What the examples, and the fragments of the guide, take for granted: the app around them. */
 const AROUND = `
 declare const adapters: sync.SyncEngineOptions;
 declare const stores: sync.HttpSyncChannel;
@@ -87,23 +88,37 @@ declare const signal: AbortSignal;
 declare const bar: { set(phase: string, part: number): void };
 declare const entriesOf: (appId: string, table: string) => sync.AppSyncableRowEntry[];
 declare function renewToken(): Promise<void>;
-declare function show(state: string, nextRoundMs: number | null): void;
+declare function show(...parts: unknown[]): void;
+declare const photos: sync.NativeSyncEngine;
+declare const notes: sync.NativeSyncEngine;
+declare const changes: sync.ChangeNotifier;
+declare const recordIds: sync.StarkeepId[];
+declare const timestamp: sync.HLCTimestamp;
 declare function pino(): sync.SyncLogger;
 declare function addEventListener(type: "online", listener: () => void): void;
 `;
 
-/** A module with every example of the declarations in a function of its own, and every exported name at hand. */
-export function examplesModule(file) {
-  const source = sourceOf(file);
-  const bodies = examplesIn(source).map(
-    ({ name, code }, at) => `// ${name}\nexport async function example${at}() {\n${code}\n}\n`,
+/** A module with each piece of code in a function of its own, and every exported name at hand. */
+function moduleOf(file, pieces) {
+  const bodies = pieces.map(
+    ({ name, code }, at) => `// ${name}\nexport async function piece${at}() {\n${code}\n}\n`,
   );
   const imports = [
     'import { createServer } from "node:http";',
     'import { readFile, writeFile } from "node:fs/promises";',
     'import { DatabaseSync } from "node:sqlite";',
     'import * as sync from "@starkeep/sync-engine";',
-    `import { ${exportedFrom(source).join(", ")} } from "@starkeep/sync-engine";`,
+    `import { ${exportedFrom(sourceOf(file)).join(", ")} } from "@starkeep/sync-engine";`,
   ];
   return [...imports, AROUND, ...bodies].join("\n");
 }
+
+/** The examples of the declarations. */
+export const examplesModule = (file) => moduleOf(file, examplesIn(sourceOf(file)));
+
+/** The code of a page that is no program by itself. */
+export const fragmentsModule = (file, page) =>
+  moduleOf(
+    file,
+    fragmentsOf(page).map((code) => ({ name: page, code })),
+  );

@@ -12,7 +12,12 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { examplesModule, undocumentedIn, withoutExampleIn } from "./documented.mjs";
+import {
+  examplesModule,
+  fragmentsModule,
+  undocumentedIn,
+  withoutExampleIn,
+} from "./documented.mjs";
 import { pageModules } from "../support/page-examples.mjs";
 import { makeProject } from "./install.mjs";
 
@@ -96,7 +101,11 @@ async function listProjects() {
       name: "the examples of the declarations and of the pages",
       cases: [],
       installed: [NODE],
-      written: { "examples.mts": examplesModule(declarations), ...pageModules() },
+      written: {
+        "examples.mts": examplesModule(declarations),
+        "guide.mts": fragmentsModule(declarations, "docs/guide.md"),
+        ...pageModules(),
+      },
       configs: ["nodenext"],
     },
     {
