@@ -97,8 +97,8 @@ test("no link in a page of the package leads to a file that is not in it", () =>
       assert.ok(isAddress(link) || isIn(posix.join(posix.dirname(name), link)), `${name}: ${link}`);
   }
   const readme = files.get("package/README.md").toString();
-  assert.match(readme, /\[MIGRATING\.md\]\(MIGRATING\.md\)/, "what is there is linked");
-  assert.match(readme, /docs\/guide\.md is for those who write an app/, "what is not is named");
+  assert.match(readme, /\[MIGRATING\.md\]\(MIGRATING\.md\)/, "a file of the package is linked");
+  assert.match(readme, /docs\/guide\.md is for those who write an app/, "another one is named");
 });
 
 test("no link of the sources' own pages is dead", () => {

@@ -1,6 +1,14 @@
 // Packs the package as it is published, and installs it into empty apps outside the checkout.
 import { execFile } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,9 +41,9 @@ process.once("exit", () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
-/** A folder that goes away with the process. */
+/** A folder that goes away with the process; its path has no links, which `--permission` does not follow. */
 export function temporaryFolder() {
-  const folder = mkdtempSync(join(tmpdir(), "sync-engine-package-"));
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), "sync-engine-package-"));
   folders.push(folder);
   return folder;
 }
