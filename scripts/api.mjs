@@ -73,10 +73,22 @@ function packagesOf(source) {
   );
 }
 
-/** `Installed<Peer, Own>` is shown as `Own`, with a line that says where it is another one. */
+/** A function as a call sees it: a type parameter that only `ReturnType` and `Parameters` meet stands for its default. */
+function asCalled(code) {
+  const [whole, parameter, byDefault] = /<(\w+) extends \w+ = (\w+)>/.exec(code) ?? [];
+  if (whole === undefined) return code;
+  return code
+    .replace(whole, "")
+    .replace(new RegExp(`\\b${parameter}\\b`, "g"), byDefault)
+    .replace(/NoInfer<(\w+)>/, "$1")
+    .replace(/\[never\] extends \[never\] \? (\w+) : \w+/, "$1");
+}
+
+/** `Installed<Peer, Own>` is shown as `Own`, with a note that says where it is another one. */
 function signatureOf(node, source, packages) {
   const print = (part) => printer.printNode(ts.EmitHint.Unspecified, part, source);
-  const code = print(node).replace(/^declare /, "");
+  const printed = print(node).replace(/^declare /, "");
+  const code = ts.isFunctionDeclaration(node) ? asCalled(printed) : printed;
   return code.replace(/Installed<(\w+), ([\w. ]+)>/g, (_, peer, own) => {
     const from = packages.get(peer);
     return from === undefined ? own : `${own} /* or that of ${from} */`;
