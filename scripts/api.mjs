@@ -81,7 +81,7 @@ function asCalled(code) {
     .replace(whole, "")
     .replace(new RegExp(`\\b${parameter}\\b`, "g"), byDefault)
     .replace(/NoInfer<(\w+)>/, "$1")
-    .replace(/\[never\] extends \[never\] \? (\w+) : \w+/, "$1");
+    .replace(/\[\s*never\s*\] extends \[\s*never\s*\] \? (\w+) : \w+/, "$1");
 }
 
 /** `Installed<Peer, Own>` is shown as `Own`, with a note that says where it is another one. */
