@@ -1346,7 +1346,8 @@ interface HttpObjectStorageOptions extends HttpPeerOptions {
  * Makes an object storage of the files of a peer: `{baseUrl}/files/<percent-encoded key>` with HEAD, GET,
  * PUT and DELETE. Between it and a {@link createFsObjectStorage} engines move objects without holding
  * them in memory, unless `fetch` is given. Such a put is tried once, whatever `retries` says, but for a
- * connection that the peer closed while it was quiet.
+ * connection that the peer closed while it was quiet. An object of 8 MiB or more whose item has its SHA-256 goes on with
+ * the next put where the line broke, if the peer kept what it had, as servers with a {@link createFsObjectStorage} do.
  *
  * An object that arrives shorter or longer than announced is an error, and nothing of it is kept. One that was
  * packed with gzip on the way is unpacked. A web page from a server that does not say that it speaks this
@@ -1376,8 +1377,9 @@ declare function createHttpObjectStorage(options: HttpObjectStorageOptions): Obj
  * the objects, and {@link PresignCapability} has their urls. `docs/protocol.md` has every header and status. A refusal is JSON, `{ error, code }`, and
  * says nothing of the inside; what failed there is a warning on the `console`.
  *
- * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory; with
- * another adapter they are handed over whole. Which of the two a storage is, is looked at with every
+ * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory, and what came of an
+ * upload whose line broke is kept for 3 days, at most 16 GiB of them together; with another adapter they are handed over
+ * whole. Which of the two a storage is, is looked at with every
  * request of a handler, and when a server begins to listen.
  */
 

@@ -36,11 +36,13 @@ const LOOKED_AT = [
   "accept-encoding",
   "content-encoding",
   "content-length",
+  "content-range",
   "content-type",
   "if-match",
   "if-none-match",
   "if-range",
   "range",
+  "upload-id",
 ];
 
 /** Whether a body was there, and nothing is to be had of it. */

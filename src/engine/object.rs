@@ -31,6 +31,32 @@ pub fn key_text(key: &Text) -> Result<String> {
 /// The bytes of an object, in order. An error ends them, and what was written of the object is thrown away.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
+/// Which upload of an object it is, so that it can go on where it broke off: that of these very bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadId {
+    /// The SHA-256 of all of them.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.digest, self.size)
+    }
+}
+
+impl UploadId {
+    /// The upload that is written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (digest, size) = text.split_once('-')?;
+        Some(Self {
+            digest: Digest::parse(digest)?,
+            size: size.parse().ok()?,
+        })
+    }
+}
+
 /// An object whose bytes are still to come.
 pub struct Incoming {
     /// The content type, if it is known.

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::engine::object::Incoming;
+use crate::engine::object::{Incoming, UploadId};
 use crate::engine::ports::Log;
 use crate::engine::responder::Responder;
 use crate::error::{Error, ErrorKind};
@@ -16,7 +16,7 @@ use crate::protocol::wire::weigh;
 use crate::store::blocking::to_its_end;
 use crate::store::side::NativeSide;
 use crate::store::{Json, ObjectStore, PutOptions};
-use crate::transport::server::{About, Answers, File, Files, Later};
+use crate::transport::server::{About, Answers, File, Files, GoesOn, Later};
 
 /// Answers one request at a time, in the order of asking.
 pub struct StoreAnswers<L: Log>(Arc<Mutex<Responder<NativeSide<L>>>>);
@@ -94,7 +94,27 @@ impl Files for StoreFiles {
         })
     }
 
+    fn parts(&self) -> Option<&dyn GoesOn> {
+        Some(self)
+    }
+
     fn delete(&self, key: String) -> Later<'_, ()> {
         Box::pin(async move { self.0.delete(&key).await })
+    }
+}
+
+impl GoesOn for StoreFiles {
+    fn uploaded(&self, key: String, upload: UploadId) -> Later<'_, u64> {
+        Box::pin(async move { self.0.uploaded(&key, upload).await })
+    }
+
+    fn go_on(&self, key: String, file: Incoming, at: (UploadId, u64)) -> Later<'_, ()> {
+        Box::pin(async move {
+            let options = PutOptions {
+                content_type: file.content_type,
+                metadata: None,
+            };
+            self.0.go_on(&key, options, at, file.chunks).await
+        })
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::Later;
-use crate::engine::object::{Chunks, Incoming};
+use crate::engine::object::{Chunks, Incoming, UploadId};
 use crate::engine::ports::Stat;
 use crate::error::Result;
 use crate::protocol::item::Digest;
@@ -35,6 +35,19 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     /// was there before stays, and nothing else does.
     fn put_chunks<'a>(&'a self, key: &'a str, options: PutOptions, chunks: Chunks)
     -> Later<'a, ()>;
+
+    /// How many bytes are kept of an upload that broke off.
+    fn uploaded<'a>(&'a self, key: &'a str, upload: UploadId) -> Later<'a, u64>;
+
+    /// Goes on with an upload at an offset: that of [`Self::uploaded`], or 0. Where its pieces end in an error, or where
+    /// this is dropped, a store may keep what came of it for a while. An object of another hash is not stored.
+    fn go_on<'a>(
+        &'a self,
+        key: &'a str,
+        options: PutOptions,
+        at: (UploadId, u64),
+        chunks: Chunks,
+    ) -> Later<'a, ()>;
 
     /// The object under `key`.
     fn get<'a>(&'a self, key: &'a str) -> Later<'a, Option<Object>>;

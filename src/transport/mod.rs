@@ -35,6 +35,12 @@ pub const MARKER_VALUE: &str = "1";
 /// The header with the hash of a file, as in RFC 9530.
 pub const REPR_DIGEST: &str = "repr-digest";
 
+/// The header that says which upload of a file a request is of.
+pub const UPLOAD_ID: &str = "upload-id";
+
+/// The header that says how much of an upload is kept.
+pub const UPLOAD_OFFSET: &str = "upload-offset";
+
 /// What is spoken over TLS, the best first.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 

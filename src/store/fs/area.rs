@@ -64,7 +64,7 @@ impl Area {
             own_folder(&root, name, modes).map_err(fault)?;
         }
         let session = Session::begin(&root, modes).map_err(fault)?;
-        Ok(Self {
+        let area = Self {
             folder,
             plain: Tree::plain(Arc::clone(&root), path.clone(), modes),
             nested: Tree::marked(Arc::clone(&root), path.clone(), modes),
@@ -74,12 +74,31 @@ impl Area {
             root,
             path,
             modes,
-        })
+        };
+        if let Err(error) = area.tidy_parts() {
+            tracing::warn!(%error, "uploads that broke off long ago stay behind");
+        }
+        Ok(area)
     }
 
     /// The folder.
     pub(super) fn root(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder, opened.
+    pub(super) fn root_dir(&self) -> &Dir {
+        &self.root
+    }
+
+    /// The rights of what is created.
+    pub(super) fn modes(&self) -> Modes {
+        self.modes
+    }
+
+    /// The session that files are written in now.
+    pub(super) fn current_session(&self) -> Arc<Session> {
+        Arc::clone(&self.session())
     }
 
     /// Fails where the folder at the path is not the one that was opened.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::FsObjects;
 use super::stream::StoredObject;
-use crate::engine::object::Chunks;
+use crate::engine::object::{Chunks, UploadId};
 use crate::engine::ports::Stat;
 use crate::error::Result;
 use crate::store::{Later, Listing, Object, ObjectStore, OpenObject, PutOptions};
@@ -39,6 +39,20 @@ impl ObjectStore for FsObjects {
         chunks: Chunks,
     ) -> Later<'a, ()> {
         Box::pin(FsObjects::put_chunks(self, key, options, chunks))
+    }
+
+    fn uploaded<'a>(&'a self, key: &'a str, upload: UploadId) -> Later<'a, u64> {
+        Box::pin(FsObjects::uploaded(self, key, upload))
+    }
+
+    fn go_on<'a>(
+        &'a self,
+        key: &'a str,
+        options: PutOptions,
+        at: (UploadId, u64),
+        chunks: Chunks,
+    ) -> Later<'a, ()> {
+        Box::pin(FsObjects::go_on(self, key, options, at, chunks))
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Later<'a, Option<Object>> {

@@ -6,6 +6,7 @@
 //!                                        "a/b" lies here, and the other way round
 //! <root>/.starkeep-store/sidecars/       content types, metadata, hashes, see [`sidecar`] and [`attribute`]
 //! <root>/.starkeep-store/writing/        what is being written, see [`session`]
+//! <root>/.starkeep-store/parts/          uploads that broke off, see [`parts`]
 //! ```
 //!
 //! What holds:
@@ -34,6 +35,7 @@ mod blobs;
 mod foreign;
 mod io;
 mod key;
+mod parts;
 mod session;
 mod sidecar;
 mod stream;

@@ -84,6 +84,21 @@ impl Session {
         folder.rename(name, &place.folder, &place.name)
     }
 
+    /// Takes a file of another folder in, to be read and written. Of several that want it one gets it.
+    pub(super) fn adopt(&self, from: &Dir, its_name: &str) -> io::Result<(String, File)> {
+        let name = self.files.fetch_add(1, Ordering::Relaxed).to_string();
+        from.rename(its_name, self.folder()?, &name)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let file = open_to_write(self.folder()?, &name, (&mut options, self.modes))?;
+        Ok((name, file))
+    }
+
+    /// Gives the file `name` away to another folder.
+    pub(super) fn release(&self, name: &str, to: &Dir, as_name: &str) -> io::Result<()> {
+        self.folder()?.rename(name, to, as_name)
+    }
+
     /// Removes the file `name`.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         self.folder()?.remove_file(name)

@@ -5,15 +5,18 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 
-use super::area::OpenObject;
+use super::area::{Area, OpenObject};
 use super::io::during;
 use super::key::Key;
+use super::parts::Part;
+use super::writer::Writer;
 use super::{FsObjects, PutOptions};
-use crate::engine::object::Chunks;
+use crate::engine::object::{Chunks, UploadId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Digest;
 
@@ -52,16 +55,46 @@ impl FsObjects {
 
     /// Puts an object piece by piece. Where its pieces end in an error, or where this is dropped, what
     /// was there before stays, and nothing else does.
-    pub async fn put_chunks(
+    pub async fn put_chunks(&self, key: &str, options: PutOptions, chunks: Chunks) -> Result<()> {
+        self.put_by(key, options, chunks, Area::begin_put).await
+    }
+
+    /// The same, of an upload that goes on at an offset. Where its pieces end in an error, or where this is dropped, what
+    /// came of it is kept for a while.
+    pub async fn go_on(
+        &self,
+        key: &str,
+        options: PutOptions,
+        (upload, offset): (UploadId, u64),
+        chunks: Chunks,
+    ) -> Result<()> {
+        let begin =
+            move |area: &Arc<Area>, operation, key| area.go_on(operation, key, (upload, offset));
+        self.put_by(key, options, chunks, begin).await
+    }
+
+    /// How many bytes of an upload are kept.
+    pub async fn uploaded(&self, key: &str, upload: UploadId) -> Result<u64> {
+        const OPERATION: &str = "look for an upload";
+        let key = Key::parse(OPERATION, key)?;
+        self.run(OPERATION, move |area| {
+            let size = area.part_size(&Part::new(&key, upload));
+            size.map_err(during(OPERATION, key.as_str()))
+        })
+        .await
+    }
+
+    async fn put_by(
         &self,
         key: &str,
         options: PutOptions,
         mut chunks: Chunks,
+        begin: impl FnOnce(&Arc<Area>, &'static str, Key) -> Result<Writer> + Send + 'static,
     ) -> Result<()> {
         const OPERATION: &str = "put an object";
         let key = Key::parse(OPERATION, key)?;
         let mut writer = self
-            .run(OPERATION, move |area| area.begin_put(OPERATION, key))
+            .run(OPERATION, move |area| begin(area, OPERATION, key))
             .await?;
         while let Some(piece) = chunks.next().await {
             let piece = piece?;

@@ -6,7 +6,7 @@
 //! the rename.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +15,11 @@ use sha2::{Digest as _, Sha256};
 use super::area::Area;
 use super::io::during;
 use super::key::Key;
+use super::parts::Part;
 use super::session::Session;
 use super::sidecar::{Kept, Note, Version};
-use crate::error::{Error, Result};
+use crate::engine::object::UploadId;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item;
 use crate::store::PutOptions;
 
@@ -27,7 +29,7 @@ const ATTEMPTS: usize = 64;
 /// The coarsest times that file systems keep are two seconds.
 const NEXT_STAMP: Duration = Duration::from_secs(2);
 
-/// See the [module page](self). Dropped without a commit it leaves nothing.
+/// See the [module page](self). Dropped without a commit it leaves nothing but a [part](Part), if it is to.
 #[derive(Debug)]
 pub(super) struct Writer {
     area: Arc<Area>,
@@ -42,12 +44,55 @@ pub(super) struct Writer {
     /// The version that a sidecar was written for.
     described: Option<Version>,
     session: Arc<Session>,
+    /// What is kept if it is dropped without a commit, and how long that is.
+    part: Option<Part>,
+    length: u64,
 }
 
 impl Area {
     /// Begins to write an object; nothing is to be seen of it before it is committed.
     pub(super) fn begin_put(self: &Arc<Self>, operation: &'static str, key: Key) -> Result<Writer> {
         Writer::begin(Arc::clone(self), operation, key)
+    }
+
+    /// Begins to write an object whose upload may break off and go on; `offset` is where it goes on.
+    pub(super) fn go_on(
+        self: &Arc<Self>,
+        operation: &'static str,
+        key: Key,
+        (upload, offset): (UploadId, u64),
+    ) -> Result<Writer> {
+        let part = Part::new(&key, upload);
+        if offset == 0 {
+            let mut writer = Writer::begin(Arc::clone(self), operation, key)?;
+            writer.part = Some(part);
+            return Ok(writer);
+        }
+        let taken = self
+            .take_part(&part)
+            .map_err(during(operation, key.as_str()))?;
+        let Some((name, file, session)) = taken else {
+            return Err(Error::new(
+                ErrorKind::Io,
+                operation,
+                "the upload is not kept any more; begin it again",
+            ));
+        };
+        let mut writer = Writer {
+            area: Arc::clone(self),
+            operation,
+            key,
+            file,
+            hasher: Sha256::new(),
+            name: Some(name),
+            version: None,
+            described: None,
+            session,
+            part: Some(part),
+            length: 0,
+        };
+        writer.reread(offset)?;
+        Ok(writer)
     }
 }
 
@@ -65,22 +110,68 @@ impl Writer {
             version: None,
             described: None,
             session,
+            part: None,
+            length: 0,
         })
+    }
+
+    /// Reads what is there, up to its end, which must be at `offset`.
+    fn reread(&mut self, offset: u64) -> Result<()> {
+        const PIECE: usize = 256 * 1024;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = self
+                .file
+                .read(&mut piece)
+                .map_err(|error| self.fault(error))?;
+            let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                break;
+            };
+            self.hasher.update(bytes);
+            self.length += read as u64;
+        }
+        if self.length == offset {
+            return Ok(());
+        }
+        let what = format!(
+            "{} bytes of the upload are kept, not {offset}; ask again",
+            self.length
+        );
+        Err(Error::new(ErrorKind::Io, self.operation, what))
     }
 
     /// Adds bytes at the end.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
-        self.file
-            .write_all(bytes)
-            .map_err(during(self.operation, self.key.as_str()))
+        if let Err(error) = self.file.write_all(bytes) {
+            // A disk that is full needs the room.
+            self.part = None;
+            return Err(self.fault(error));
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 
     /// Puts the object in place. When this returns it is there for good.
     pub(super) fn commit(mut self, options: PutOptions) -> Result<()> {
+        let digest = item::Digest(self.hasher.finalize_reset().into());
+        if let Some(part) = &self.part {
+            let upload = part.upload;
+            if self.length < upload.size {
+                let what = format!("{} bytes of {} came", self.length, upload.size);
+                return Err(Error::new(ErrorKind::Io, self.operation, what));
+            }
+            // From here on there is nothing to go on with. What cannot be removed now is once it is old.
+            let _ = self.area.forget_part(part);
+            self.part = None;
+            if digest != upload.digest || self.length != upload.size {
+                let what = "what was uploaded has another hash or size than was announced; upload it again";
+                return Err(Error::new(ErrorKind::HashMismatch, self.operation, what));
+            }
+        }
         let about = Kept {
             options,
-            digest: Some(item::Digest(self.hasher.finalize_reset().into())),
+            digest: Some(digest),
         };
         let mut attempt = 1;
         loop {
@@ -156,9 +247,16 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            let _ = self.session.remove(name);
+        let Some(name) = &self.name else { return };
+        if let Some(part) = &self.part {
+            let file = (&*self.session, name.as_str());
+            match self.area.keep_part(part, file, self.length) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "an upload that broke off is not kept"),
+            }
         }
+        let _ = self.session.remove(name);
     }
 }
 

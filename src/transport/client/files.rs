@@ -172,7 +172,7 @@ impl Client {
     }
 
     /// A request for a file as it is: what is packed on the way has no size that is known.
-    fn file_request(
+    pub(super) fn file_request(
         &self,
         method: Method,
         path: &str,

@@ -25,6 +25,7 @@ mod over_fetch;
 mod peer;
 mod presign;
 mod presign_over_fetch;
+mod resume;
 mod retry;
 mod rewind;
 mod said;

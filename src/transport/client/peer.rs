@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
 use super::presign::{WayOfFile, is_not_found, no_urls, or_no_urls, presign_path, upload_heads};
+use super::resume::Resumed;
 use super::rewind::Rewind;
 use super::{
     Caller, Client, Failure, HEALTH_PATH, Head, Headers, Look, file_path, pause, repeat, text_of,
@@ -113,6 +114,21 @@ impl<C: Caller> Peer<C> {
             stat = self.inspect(&blob.key).await?;
         }
         confirmed(blob, size, stat.as_ref())
+    }
+
+    /// Where the upload of a large file goes on, if the peer has some of it.
+    async fn resumed(&self, blob: &Blob, size: Option<u64>) -> Result<Resumed> {
+        let Some(upload) = Resumed::of(blob, size).filter(|_| !self.presigns) else {
+            return Ok(Resumed::default());
+        };
+        let head = Head::bare("HEAD", &file_path(&blob.key)?);
+        let offset = self.ask(&head, move |client, head, headers| async move {
+            client.uploaded(&head.path, &headers, upload).await
+        });
+        Ok(Resumed {
+            upload: Some(upload),
+            offset: offset.await?,
+        })
     }
 
     /// The file, where it is not a web page that came instead.
@@ -335,13 +351,16 @@ impl<C: Caller> Blobs for Peer<C> {
     /// lost with it, if it was not too much.
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
         let content_type = blob.mime_type.as_ref().map(ToString::to_string);
-        let (chunks, count) = counted(data.chunks);
-        let (size, is_page, bytes) = (data.size, data.is_page, Rewind::new(chunks));
+        let resumed = self.resumed(blob, data.size).await?;
+        let (chunks, count) = counted(resumed.rest(data.chunks));
+        let size = data.size.map(|size| size - resumed.offset);
+        let (is_page, bytes) = (data.is_page, Rewind::new(chunks));
         let put = async |way: &WayOfFile| {
             repeat(
                 ONE_TRY,
                 async |over| {
-                    let headers = way.headers(&self.caller).await?;
+                    let mut headers = way.headers(&self.caller).await?;
+                    resumed.describe(&mut headers);
                     let object = Incoming {
                         content_type: content_type.clone(),
                         size,
@@ -359,10 +378,11 @@ impl<C: Caller> Blobs for Peer<C> {
             )
             .await
         };
-        if self.upload(blob, size, put).await? {
+        if self.upload(blob, data.size, put).await? {
             return Ok(());
         }
-        self.confirm(blob, count.load(Ordering::Relaxed)).await
+        let count = count.load(Ordering::Relaxed) + resumed.offset;
+        self.confirm(blob, count).await
     }
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {

@@ -104,6 +104,15 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, kind.code(), message)
     }
 
+    /// An upload goes on elsewhere than is kept of it.
+    pub fn no_such_upload() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            ErrorKind::Sync.code(),
+            "the upload does not go on there; ask by HEAD with Upload-Id where it does",
+        )
+    }
+
     /// There is nothing here.
     pub fn not_found(message: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
@@ -210,6 +219,7 @@ impl Refusal {
             // About what the caller sent, and nothing that another attempt would change.
             ErrorKind::ClockAhead | ErrorKind::UnknownApp => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::HashMismatch => StatusCode::CONFLICT,
             ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             _ => return Self::fault(),

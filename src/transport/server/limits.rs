@@ -31,6 +31,8 @@ pub struct ChannelLimits {
     pub budget: Budget,
     /// In which order files are written: of each key, one request at a time.
     pub(super) turns: KeyTurns,
+    /// Of each upload that may go on, one request at a time.
+    pub(super) uploads: KeyTurns,
 }
 
 impl ChannelLimits {
@@ -50,6 +52,7 @@ impl ChannelLimits {
             max_items: given("maxItems", DEFAULT_MAX_ITEMS)?,
             budget: Budget::new(bytes("maxMemoryBytes", DEFAULT_MAX_MEMORY)?),
             turns: KeyTurns::default(),
+            uploads: KeyTurns::default(),
         })
     }
 }

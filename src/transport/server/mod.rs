@@ -27,6 +27,7 @@ mod past;
 mod presign;
 mod rates;
 mod replies;
+mod resume;
 mod service;
 mod shares;
 mod standing;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::engine::object::{Chunks, Incoming};
+use crate::engine::object::{Chunks, Incoming, UploadId};
 use crate::error::{Error, Result};
 use crate::protocol::grant::Grant;
 use crate::protocol::item::Digest;
@@ -89,12 +90,24 @@ pub trait Files: Send + Sync {
     fn open(&self, key: String) -> Later<'_, Option<File>>;
     /// Stores a file. Where its pieces end in an error nothing is left of it.
     fn put(&self, key: String, file: Incoming) -> Later<'_, ()>;
+    /// Where uploads go on that broke off, if they are kept.
+    fn parts(&self) -> Option<&dyn GoesOn> {
+        None
+    }
     /// Deletes a file, if it is there.
     fn delete(&self, key: String) -> Later<'_, ()>;
     /// Whether a file is in memory as a whole while it comes and goes.
     fn holds_whole_files(&self) -> bool {
         false
     }
+}
+
+/// A storage that keeps uploads that broke off.
+pub trait GoesOn: Send + Sync {
+    /// How many bytes are kept of an upload.
+    fn uploaded(&self, key: String, upload: UploadId) -> Later<'_, u64>;
+    /// Goes on with an upload at an offset. Where its pieces end in an error, what came of it is kept for a while.
+    fn go_on(&self, key: String, file: Incoming, at: (UploadId, u64)) -> Later<'_, ()>;
 }
 
 /// Hands out urls by which files go past the server.

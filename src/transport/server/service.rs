@@ -20,6 +20,7 @@ use super::body::{AnswerBody, SMALL_ANSWER};
 use super::exchange::exchange;
 use super::presign;
 use super::replies::{explained, json};
+use super::resume::kept;
 use super::upload::Why;
 use super::writes::{delete, put};
 use super::{About, AccessRequest, Channel, ReadFile};
@@ -29,7 +30,7 @@ use crate::protocol::grant::Grant;
 use crate::transport::routes::{
     Action, Found, Refusal, Route, Selection, add_marker, entity_tag, select,
 };
-use crate::transport::{REPR_DIGEST, write_repr_digest};
+use crate::transport::{REPR_DIGEST, UPLOAD_OFFSET, write_repr_digest};
 
 /// The content type of a file that has none.
 const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -176,7 +177,7 @@ async fn follow(
             };
             let explain = |error| explained(channel, operation, &error, Some(why));
             match action {
-                Action::Head => look(channel, key).await.map_err(explain),
+                Action::Head => look(channel, head, key).await.map_err(explain)?,
                 Action::Get => get(channel, head, key).await.map_err(explain)?,
                 Action::Put => {
                     let stored = put(channel, head, key, (body, why)).await;
@@ -194,7 +195,23 @@ async fn follow(
     }
 }
 
-async fn look(channel: &Channel, key: String) -> Result<Response<AnswerBody>> {
+async fn look(
+    channel: &Channel,
+    head: &Parts,
+    key: String,
+) -> Result<Result<Response<AnswerBody>, Refusal>> {
+    let kept = match kept(channel, &head.headers, &key).await? {
+        Ok(kept) => kept,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut response = described(channel, key).await?;
+    if let Some(kept) = kept {
+        response.headers_mut().insert(UPLOAD_OFFSET, kept.into());
+    }
+    Ok(Ok(response))
+}
+
+async fn described(channel: &Channel, key: String) -> Result<Response<AnswerBody>> {
     let Some(about) = channel.files.about(key).await? else {
         let mut response = empty(StatusCode::NOT_FOUND);
         response.headers_mut().remove(CONTENT_LENGTH);

@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::key_turns::KeyTurn;
+use super::resume::{PartialPut, place_of};
 use super::upload::{Upload, Why};
 use super::{Channel, Files, Load};
 use crate::engine::object::{Chunks, Incoming};
@@ -44,6 +45,10 @@ pub(super) async fn put(
     if let Err(refusal) = check(&*channel.files, &key, &wanted).await? {
         return Ok(Err(refusal));
     }
+    let place = match place_of(channel, &head.headers, &key).await? {
+        Ok(place) => place,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let content_type = head.headers.get(CONTENT_TYPE);
     let turn = Arc::default();
     let file = Incoming {
@@ -52,7 +57,13 @@ pub(super) async fn put(
         is_page: false,
         chunks: in_turn(channel, &key, (upload, wanted, why), &turn),
     };
-    channel.files.put(key, file).await?;
+    match place {
+        Some(PartialPut { parts, at, turn }) => {
+            parts.go_on(key, file, at).await?;
+            drop(turn);
+        }
+        None => channel.files.put(key, file).await?,
+    }
     drop(turn);
     Ok(Ok(()))
 }
