@@ -1,6 +1,6 @@
 "use strict";
 
-const { load } = require("./loader.js");
+const { load } = require("./where.js");
 const { isWellFormed } = require("./well-formed.js");
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
