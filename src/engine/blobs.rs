@@ -54,6 +54,15 @@ async fn bring<S: Blobs>(
     how: How<'_>,
 ) -> Result<Brought> {
     let verify = how.verify;
+    if How::tries_new(destination, blob) {
+        let only_new = Put {
+            only_new: true,
+            hashed: verify,
+        };
+        if let Carried::There = carry((source, destination), blob, only_new, how.forth()).await? {
+            return Ok(Brought::There);
+        }
+    }
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
     let looked = look(destination, blob, verify).await;
     let differs = match looked.inspect_err(|error| how.fails(blob, error))? {
@@ -73,26 +82,43 @@ async fn bring<S: Blobs>(
     };
     // What takes the place of another object is the right one for sure.
     let hashed = verify || differs.is_some();
-    if carry((source, destination), blob, hashed, how.forth()).await? {
-        return Ok(Brought::There);
+    let put = Put {
+        hashed,
+        only_new: false,
+    };
+    match carry((source, destination), blob, put, how.forth()).await? {
+        Carried::Missing => differs.map_or(Ok(Brought::Missing), Err),
+        Carried::There | Carried::Occupied => Ok(Brought::There),
     }
-    differs.map_or(Ok(Brought::Missing), Err)
 }
 
-/// Brings an object over, and tells of it. `false` if the source does not have it.
-async fn carry<S: Blobs>(
-    ends: (&S, &S),
-    blob: &Blob,
+/// How an object is stored.
+#[derive(Debug, Clone, Copy)]
+struct Put {
+    /// Whether its bytes are checked against the hash that its item names.
     hashed: bool,
-    lane: Lane<'_>,
-) -> Result<bool> {
+    /// Only if there is none under its key.
+    only_new: bool,
+}
+
+/// What became of an object that was to be stored.
+enum Carried {
+    There,
+    /// The source does not have it.
+    Missing,
+    /// There is one under its key, which stays.
+    Occupied,
+}
+
+/// Brings an object over, and tells of it.
+async fn carry<S: Blobs>(ends: (&S, &S), blob: &Blob, put: Put, lane: Lane<'_>) -> Result<Carried> {
     let telling = lane.tell(blob);
     let bytes = telling.as_ref().map(Telling::bytes);
-    let carried = carry_bytes(ends, blob, hashed, (lane.way, bytes)).await;
+    let carried = carry_bytes(ends, blob, put, (lane.way, bytes)).await;
     if let Some(telling) = telling {
         telling.end(match &carried {
-            Ok(true) => None,
-            Ok(false) => Some(missing(blob)),
+            Ok(Carried::There | Carried::Occupied) => None,
+            Ok(Carried::Missing) => Some(missing(blob)),
             Err(error) => Some(error.clone()),
         });
     }
@@ -102,21 +128,26 @@ async fn carry<S: Blobs>(
 async fn carry_bytes<S: Blobs>(
     (source, destination): (&S, &S),
     blob: &Blob,
-    hashed: bool,
+    put: Put,
     (way, told): (&Way, Option<&ByteCounter>),
-) -> Result<bool> {
+) -> Result<Carried> {
     let Some(data) = source.fetch(blob).await? else {
-        return Ok(false);
+        return Ok(Carried::Missing);
     };
-    let mut data = source.checked(blob, hashed, data).await?;
+    let mut data = source.checked(blob, put.hashed, data).await?;
     if let Some(told) = told {
         data = source.counted(data, told);
     }
-    destination
-        .put(blob, source.counted(data, &way.bytes))
-        .await?;
+    let data = source.counted(data, &way.bytes);
+    if put.only_new {
+        if !destination.put_new(blob, data).await? {
+            return Ok(Carried::Occupied);
+        }
+    } else {
+        destination.put(blob, data).await?;
+    }
     way.objects.set(way.objects.get() + 1);
-    Ok(true)
+    Ok(Carried::There)
 }
 
 /// Brings an object that is at its destination to where it should have come from, if that has none.
@@ -129,12 +160,16 @@ async fn bring_back<S: Blobs>(
     if look(source, blob, false).await?.is_some() {
         return Ok(Brought::There);
     }
-    let is_there = carry((destination, source), blob, how.verify, how.back()).await?;
-    Ok(if is_there {
-        Brought::There
-    } else {
-        Brought::Missing
-    })
+    let put = Put {
+        hashed: how.verify,
+        only_new: false,
+    };
+    Ok(
+        match carry((destination, source), blob, put, how.back()).await? {
+            Carried::There | Carried::Occupied => Brought::There,
+            Carried::Missing => Brought::Missing,
+        },
+    )
 }
 
 /// Whether both ends have the same bytes under the key.
@@ -245,6 +280,14 @@ pub struct How<'a> {
 }
 
 impl<'a> How<'a> {
+    /// Whether an object is sent without a look at what is under its key: most are new, and of one that is there only a
+    /// few bytes go for nothing.
+    fn tries_new<S: Blobs>(destination: &S, blob: &Blob) -> bool {
+        /// More takes longer to send than the question and its answer.
+        const LARGEST: u64 = 8 * 1024;
+        blob.size.is_some_and(|size| size <= LARGEST) && destination.puts_new()
+    }
+
     fn forth(self) -> Lane<'a> {
         Lane {
             way: self.moved,

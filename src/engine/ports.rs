@@ -278,6 +278,15 @@ pub trait Blobs {
     }
     /// Stores the object. It replaces the one under the same key.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
+    /// Whether [`put_new`](Self::put_new) spares the look at what is there.
+    fn puts_new(&self) -> bool {
+        false
+    }
+    /// Stores the object if none is under its key. Returns whether none was. Asked only of a storage that
+    /// [`puts_new`](Self::puts_new).
+    async fn put_new(&self, blob: &Blob, data: Self::Data) -> Result<bool> {
+        self.put(blob, data).await.map(|()| true)
+    }
     /// The same object, which cannot be stored if it is not what `blob` says it is: in size, and, if
     /// `hashed`, in its hash. Either this fails, or the bytes end in an error.
     async fn checked(&self, blob: &Blob, hashed: bool, data: Self::Data) -> Result<Self::Data>;

@@ -72,6 +72,14 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
         either!(self, storage => storage.put(blob, data))
     }
 
+    fn puts_new(&self) -> bool {
+        matches!(self, Self::Peer(peer) if peer.puts_new())
+    }
+
+    async fn put_new(&self, blob: &Blob, data: Incoming) -> Result<bool> {
+        either!(self, storage => storage.put_new(blob, data))
+    }
+
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
         data.checked(blob, hashed)
     }

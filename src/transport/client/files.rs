@@ -1,5 +1,6 @@
 //! `/files/<key>` and `/health`
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -156,7 +157,9 @@ impl Client {
             .while_moving(&progress, async {
                 let response = self.send(request.body(Body::wrap_stream(body))).await?;
                 if response.status().is_success() {
-                    return Ok(head_of(&response).vouched);
+                    let vouched = head_of(&response).vouched;
+                    self.vouched.store(vouched, Ordering::Relaxed);
+                    return Ok(vouched);
                 }
                 Err(self.refused_file(Method::PUT, path, response).await)
             })

@@ -34,7 +34,7 @@ mod timeout;
 mod trust;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -87,6 +87,7 @@ pub struct Client {
     connections: Connections,
     options: ClientOptions,
     packing: Arc<AtomicU8>,
+    vouched: Arc<AtomicBool>,
     over: Over,
 }
 
@@ -98,6 +99,7 @@ impl Client {
             connections,
             options,
             packing: Arc::default(),
+            vouched: Arc::default(),
             over: Over::Any,
         }
     }
@@ -121,8 +123,14 @@ impl Client {
             connections: self.connections.clone(),
             options: self.options.clone(),
             packing: Arc::clone(&self.packing),
+            vouched: Arc::clone(&self.vouched),
             over,
         })
+    }
+
+    /// Whether the server said, when a file was put, that it speaks this protocol.
+    pub fn is_vouched_for(&self) -> bool {
+        self.vouched.load(Ordering::Relaxed)
     }
 
     /// A client for the server at another place, which is spoken to in the same way.

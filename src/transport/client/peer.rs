@@ -385,6 +385,37 @@ impl<C: Caller> Blobs for Peer<C> {
         self.confirm(blob, count).await
     }
 
+    /// A server that speaks this protocol weighs `If-None-Match`; any other may store what it should not.
+    fn puts_new(&self) -> bool {
+        !self.presigns && self.client.is_vouched_for()
+    }
+
+    async fn put_new(&self, blob: &Blob, data: Incoming) -> Result<bool> {
+        const PRECONDITION_FAILED: u16 = 412;
+        let content_type = blob.mime_type.as_ref().map(ToString::to_string);
+        let bytes = self.caller.run(data.whole()).await?;
+        let size = bytes.len() as u64;
+        let head = Head::put(&file_path(&blob.key)?);
+        let put = self.ask(&head, |client, head, mut headers| {
+            let (bytes, content_type) = (bytes.clone(), content_type.clone());
+            async move {
+                headers.set("If-None-Match", "*");
+                let content_type = content_type.as_deref();
+                client
+                    .put_bytes(&head.path, &headers, content_type, bytes)
+                    .await
+            }
+        });
+        match put.await {
+            Ok(true) => Ok(true),
+            Ok(false) => self.confirm(blob, size).await.map(|()| true),
+            Err(error) => match error.network().and_then(|network| network.status) {
+                Some(PRECONDITION_FAILED) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
     async fn checked(&self, blob: &Blob, hashed: bool, data: Incoming) -> Result<Incoming> {
         data.checked(blob, hashed)
     }
