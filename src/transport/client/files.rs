@@ -197,7 +197,12 @@ impl Client {
         self.in_time(self.send(request)).await
     }
 
-    async fn refused_file(&self, method: Method, path: &str, response: Response) -> Failure {
+    pub(super) async fn refused_file(
+        &self,
+        method: Method,
+        path: &str,
+        response: Response,
+    ) -> Failure {
         // A query of a url that was handed out is a secret.
         let path = path.split('?').next().unwrap_or_default();
         let what = format!("{method} {path}");

@@ -4,8 +4,8 @@
 //! side. A peer that keeps nothing of it gets it whole.
 
 use futures_util::StreamExt;
-use http::Method;
 use http::header::CONTENT_RANGE;
+use http::{Method, StatusCode};
 
 use super::{Client, Failure, Headers};
 use crate::engine::object::{Chunks, UploadId};
@@ -61,7 +61,7 @@ impl Client {
     /// How many bytes of an upload the peer keeps.
     ///
     /// # Errors
-    /// `Sync` where the peer cannot be reached.
+    /// `Sync` where the peer cannot be reached, or is busy.
     pub(super) async fn uploaded(
         &self,
         path: &str,
@@ -72,6 +72,10 @@ impl Client {
         headers.set(UPLOAD_ID, upload.to_string());
         let request = self.file_request(Method::HEAD, path, &headers)?;
         let response = self.head_of(request).await?;
+        // It is still busy with the request before this one. Whatever else it says is no news of an upload.
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(self.refused_file(Method::HEAD, path, response).await);
+        }
         let told = response.headers();
         let kept = told
             .get(UPLOAD_OFFSET)
