@@ -54,13 +54,18 @@ async fn bring<S: Blobs>(
     how: How<'_>,
 ) -> Result<Brought> {
     let verify = how.verify;
+    let mut refused = None;
     if How::tries_new(destination, blob) {
         let only_new = Put {
             only_new: true,
             hashed: verify,
         };
-        if let Carried::There = carry((source, destination), blob, only_new, how.forth()).await? {
-            return Ok(Brought::There);
+        match carry((source, destination), blob, only_new, how.forth()).await {
+            Ok(Carried::There) => return Ok(Brought::There),
+            Ok(Carried::Missing | Carried::Occupied) => {}
+            Err(error) if was_not_reached(&error) => return Err(error),
+            // A storage that takes in nothing may have it all the same.
+            Err(error) => refused = Some(error),
         }
     }
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
@@ -78,7 +83,10 @@ async fn bring<S: Blobs>(
             }
             Some(differs)
         }
-        None => None,
+        None => match refused {
+            Some(refused) => return Err(refused),
+            None => None,
+        },
     };
     // What takes the place of another object is the right one for sure.
     let hashed = verify || differs.is_some();
@@ -90,6 +98,13 @@ async fn bring<S: Blobs>(
         Carried::Missing => differs.map_or(Ok(Brought::Missing), Err),
         Carried::There | Carried::Occupied => Ok(Brought::There),
     }
+}
+
+/// Whether the other end did not answer, so that asking it once more only takes time.
+fn was_not_reached(error: &Error) -> bool {
+    error
+        .network()
+        .is_some_and(|network| network.status.is_none())
 }
 
 /// How an object is stored.

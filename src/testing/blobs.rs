@@ -25,6 +25,7 @@ struct Storage {
 pub struct MemoryBlobs {
     storage: Rc<Storage>,
     faults: Faults,
+    puts_new: bool,
 }
 
 impl MemoryBlobs {
@@ -33,6 +34,7 @@ impl MemoryBlobs {
         Self {
             storage: Rc::default(),
             faults,
+            puts_new: false,
         }
     }
 
@@ -42,7 +44,14 @@ impl MemoryBlobs {
         Self {
             storage: Rc::clone(&self.storage),
             faults,
+            puts_new: self.puts_new,
         }
+    }
+
+    /// The same, which can store an object only if there is none under its key, or cannot.
+    #[must_use]
+    pub fn with_new_puts(self, puts_new: bool) -> Self {
+        Self { puts_new, ..self }
     }
 
     /// Stores an object as the app does: at once.
@@ -149,6 +158,24 @@ impl Blobs for MemoryBlobs {
         self.insert(&blob.key, data);
         pause().await;
         Ok(())
+    }
+
+    fn puts_new(&self) -> bool {
+        self.puts_new
+    }
+
+    async fn put_new(&self, blob: &Blob, data: Arc<[u8]>) -> Result<bool> {
+        let _running = Running::begin(&self.storage);
+        self.faults
+            .meet(Operation::PutBlob, Some(&blob.key))
+            .await?;
+        let is_new = !self.holds(&blob.key);
+        if is_new {
+            self.storage.puts.borrow_mut().push(blob.key.clone());
+            self.insert(&blob.key, data);
+        }
+        pause().await;
+        Ok(is_new)
     }
 
     async fn checked(&self, blob: &Blob, hashed: bool, data: Arc<[u8]>) -> Result<Arc<[u8]>> {

@@ -164,7 +164,10 @@ impl Node {
         let engine = Engine {
             side: self.side.clone(),
             local: self.blobs.clone(),
-            remote: parent.blobs.seen_through(self.network.clone()),
+            remote: parent
+                .blobs
+                .seen_through(self.network.clone())
+                .with_new_puts(self.place.blob_concurrency == 8),
             peer: Courier {
                 from: self.index,
                 inbox: parent.inbox.clone(),
@@ -254,10 +257,15 @@ impl Node {
             Body::new(&id, &format!("{hlc} {:?}", (write.place, write.blob)))
         };
         let key = write.blob.map(blob_name);
-        match stream {
+        let mut item = match stream {
             Stream::Records => record(hlc.clone(), body, key.as_deref()),
             Stream::Rows(index) => row(&table(index), hlc.clone(), body, key.as_deref()),
+        };
+        if let Some(blob) = &mut item.blob {
+            // An object's bytes are its key.
+            blob.size = Some(blob.key.to_string().len() as u64);
         }
+        item
     }
 
     pub fn held(&self) -> Held {
