@@ -78,6 +78,19 @@ test(
   },
 );
 
+test("put refuses to exclude what could match no name, and takes spaces around names for none", async (t) => {
+  const at = terminal(t);
+  for (const name of [".git/config", "a.txt", "deep/b.txt", "c.tmp"])
+    write(at.cwd, `tree/${name}`, name);
+  for (const wrong of ["deep/b.txt", ".git/", ",", "*.tmp,"])
+    assertEnded(await at.run(["put", "-r", "tree", "--exclude", wrong, "--data", "a"]), 2, wrong);
+  await ok(at, ["put", "-r", "tree", "--exclude", ".git, *.tmp", "--data", "a"]);
+  assert.deepEqual((await listed(at, "a")).map(({ name }) => name).sort(), [
+    "tree/a.txt",
+    "tree/deep/b.txt",
+  ]);
+});
+
 test("of two edits of one record the later one stands at all places, and the exchange says which one lost", async (t) => {
   const at = terminal(t);
   const { url } = await at.serve("cloud");

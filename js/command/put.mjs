@@ -174,14 +174,13 @@ function recordOf({ name, hash, size }, about, now, id) {
   };
 }
 
-/** Whether a name is one of those between the commas; "*" in them stands for any text. */
-function excluding(names) {
-  const patterns = (names ?? "").split(",").filter((name) => name !== "");
-  const escaped = patterns.map((name) =>
+/** Whether a name is one of those; "*" in them stands for any text. */
+function excluding(names = []) {
+  const escaped = names.map((name) =>
     name.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*"),
   );
   const pattern = new RegExp(`^(?:${escaped.join("|")})$`);
-  return (name) => patterns.length > 0 && pattern.test(name);
+  return (name) => names.length > 0 && pattern.test(name);
 }
 
 /** The files that were named, and those in folders that were named; links are followed only where they were named. */

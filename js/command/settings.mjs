@@ -7,6 +7,12 @@ const kind = (what, read, hides = false) => ({ what, read, hides });
 
 const text = kind("a text that is not empty", (value) => (isText(value) ? value : undefined));
 const path = { ...kind("a path", text.read), isPath: true };
+/** A path among them would match nothing, and what was to be left out would be taken in. */
+const names = kind('names with "," between and without "/"', (value) => {
+  const read = isText(value) ? value.split(",").map((name) => name.trim()) : [];
+  const isRight = read.length > 0 && read.every((name) => name !== "" && !name.includes("/"));
+  return isRight ? read : undefined;
+});
 const nodeId = kind('1 to 128 characters of A-Z, a-z, 0-9, ".", "_", ":" and "-"', (value) =>
   isText(value) && /^[\w.:-]{1,128}$/.test(value) ? value : undefined,
 );
@@ -56,7 +62,7 @@ export const SETTINGS = {
   owner: setting("NAME", text, "whose records they are (the name of the user)"),
   type: setting("TYPE", text, "the type of the records", "file"),
   config: { ...choice("FILE", path, "the configuration (./starkeep-sync.json if it is there)") },
-  exclude: choice("NAMES", text, "files and folders to pass over, as in .git,*.tmp"),
+  exclude: choice("NAMES", names, "files and folders to pass over, as in .git,*.tmp"),
   output: choice("FILE", path, "where to write the bytes (standard output)", "o"),
   watch: flag("go on: exchange after changes, after news of the peer, and at intervals"),
   objects: flag("look for the object of every record on both sides too"),
