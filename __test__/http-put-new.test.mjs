@@ -11,13 +11,15 @@ const COUNT = 20;
 const hashOf = (text) => createHash("sha256").update(text).digest("hex");
 
 /** A cloud that notes the requests for files, and a laptop with native stores. */
-async function pairFor(t, kind) {
+async function pairFor(t, kind, refuses = () => undefined) {
   const cloud = storesFor(t, kind);
   const handler = sync.createHttpSyncHandler(cloud);
   const asked = [];
   const { url: baseUrl } = await serveWith(t, async (req, res) => {
     if (req.url.startsWith("/files/")) asked.push(`${req.method} ${req.url.slice(7)}`);
-    await handler(req, res);
+    const status = refuses(req);
+    if (status === undefined) await handler(req, res);
+    else res.writeHead(status).end();
   });
   const path = join(folderFor(t), "laptop.db");
   const objects = sync.createFsObjectStorage({ root: folderFor(t) });
@@ -88,3 +90,30 @@ test("a large object is asked for, so that its bytes do not go for nothing", asy
     ["HEAD large", "PUT large"],
   );
 });
+
+for (const status of [401, 428, 501, 507])
+  test(`a put that is answered ${status} keeps no item back whose object is there`, async (t) => {
+    let refuses = false;
+    const pair = await pairFor(t, "native", ({ method, headers }) =>
+      refuses && method === "PUT" && headers["if-none-match"] !== undefined ? status : undefined,
+    );
+    await pair.write("first", "first");
+    await pair.engine.drain();
+    refuses = true;
+    await pair.cloud.objectStorageAdapter.put("there", Buffer.from("there"));
+    await pair.write("there", "there");
+    const { held } = await pair.engine.drain();
+    assert.deepEqual(held, []);
+    assert.equal((await pair.cloud.databaseAdapter.get("there")).objectStorageKey, "there");
+  });
+
+for (const status of [428, 501])
+  test(`where a condition is answered ${status} the object is put without`, async (t) => {
+    const pair = await pairFor(t, "native", ({ headers }) =>
+      headers["if-none-match"] === undefined ? undefined : status,
+    );
+    for (const key of ["first", "second"]) await pair.write(key, key);
+    const { held } = await pair.engine.drain();
+    assert.deepEqual(held, []);
+    assert.equal(await pair.there("second"), "second");
+  });

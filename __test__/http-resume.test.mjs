@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
@@ -220,4 +221,52 @@ test("a server of another make that names an offset is not believed", async (t) 
   const engine = await laptopWith(t, other.url, data);
   assert.equal((await engine.exchange()).held[0].key, "big");
   assert.deepEqual(puts[0], [undefined, data.length]);
+});
+
+/** A line that breaks once in the middle of a PUT, and loses a header of every PUT of a part. */
+async function losingProxy(t, port, lost) {
+  let cutAt = 10 * MIB;
+  const { url } = await serveWith(t, (req, res) => {
+    const headers = { ...req.headers, host: `127.0.0.1:${port}` };
+    if (headers["content-range"] !== undefined) delete headers[lost];
+    const about = { host: "127.0.0.1", port, method: req.method, path: req.url, headers };
+    const onward = request(about, (answer) => {
+      res.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(res);
+    });
+    onward.on("error", () => res.destroy());
+    req.on("error", () => {});
+    let passed = 0;
+    req.on("data", (piece) => {
+      passed += piece.length;
+      if (cutAt > passed || req.method !== "PUT" || cutAt === 0) return void onward.write(piece);
+      cutAt = 0;
+      req.pause();
+      onward.write(piece, () => (onward.destroy(), req.destroy()));
+    });
+    req.on("end", () => onward.end());
+  });
+  return url;
+}
+
+for (const lost of ["content-range", "upload-id"])
+  test(`a part is never taken for the whole where ${lost} is lost on the way, and the whole comes`, async (t) => {
+    const side = await sideOver(t, "server");
+    const data = randomBytes(20 * MIB);
+    const engine = await laptopWith(t, await losingProxy(t, side.port, lost), data);
+    for (let round = 0; round < 4; round += 1) {
+      await engine.exchange();
+      const stored = await side.objectStorageAdapter.get("big");
+      assert.ok(stored === null || data.equals(stored.data));
+    }
+    assert.ok(data.equals((await side.objectStorageAdapter.get("big")).data));
+    assert.equal((await side.databaseAdapter.get("r")).objectStorageKey, "big");
+  });
+
+test("a large object whose item names another hash is sent as it is", async (t) => {
+  const side = await sideOver(t, "server");
+  const data = randomBytes(9 * MIB);
+  const engine = await laptopWith(t, side.url, data, { contentHash: hashOf("others") });
+  await untilThere(engine, 2);
+  assert.ok(data.equals((await side.objectStorageAdapter.get("big")).data));
 });

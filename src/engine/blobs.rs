@@ -63,9 +63,12 @@ async fn bring<S: Blobs>(
         match carry((source, destination), blob, only_new, how.forth()).await {
             Ok(Carried::There) => return Ok(Brought::There),
             Ok(Carried::Missing | Carried::Occupied) => {}
-            Err(error) if was_not_reached(&error) => return Err(error),
+            Err(error) if was_not_reached(&error) => {
+                how.fails(blob, &error);
+                return Err(error);
+            }
             // A storage that takes in nothing may have it all the same.
-            Err(error) => refused = Some(error),
+            Err(error) => refused = Some(error).filter(|error| !minds_the_condition(error)),
         }
     }
     let replaces = how.replaces.is_some_and(|not| !not.contains(&blob.key));
@@ -84,7 +87,10 @@ async fn bring<S: Blobs>(
             Some(differs)
         }
         None => match refused {
-            Some(refused) => return Err(refused),
+            Some(refused) => {
+                how.fails(blob, &refused);
+                return Err(refused);
+            }
             None => None,
         },
     };
@@ -107,6 +113,14 @@ fn was_not_reached(error: &Error) -> bool {
         .is_some_and(|network| network.status.is_none())
 }
 
+/// Whether the other end, or what stands before it, may refuse nothing but that something was asked for the put.
+fn minds_the_condition(error: &Error) -> bool {
+    const PRECONDITION_REQUIRED: u16 = 428;
+    const NOT_IMPLEMENTED: u16 = 501;
+    let status = error.network().and_then(|network| network.status);
+    matches!(status, Some(PRECONDITION_REQUIRED | NOT_IMPLEMENTED))
+}
+
 /// How an object is stored.
 #[derive(Debug, Clone, Copy)]
 struct Put {
@@ -127,12 +141,15 @@ enum Carried {
 
 /// Brings an object over, and tells of it.
 async fn carry<S: Blobs>(ends: (&S, &S), blob: &Blob, put: Put, lane: Lane<'_>) -> Result<Carried> {
-    let telling = lane.tell(blob);
+    // What may not travel at all is told of once it has.
+    let telling = lane.tell(blob, !put.only_new);
     let bytes = telling.as_ref().map(Telling::bytes);
     let carried = carry_bytes(ends, blob, put, (lane.way, bytes)).await;
     if let Some(telling) = telling {
         telling.end(match &carried {
-            Ok(Carried::There | Carried::Occupied) => None,
+            Ok(Carried::There) => None,
+            _ if put.only_new => return carried,
+            Ok(Carried::Occupied) => None,
             Ok(Carried::Missing) => Some(missing(blob)),
             Err(error) => Some(error.clone()),
         });
@@ -150,6 +167,16 @@ async fn carry_bytes<S: Blobs>(
         return Ok(Carried::Missing);
     };
     let mut data = source.checked(blob, put.hashed, data).await?;
+    let nameless;
+    let blob = if put.hashed || names_its_bytes(source, blob).await? {
+        blob
+    } else {
+        nameless = Blob {
+            digest: None,
+            ..blob.clone()
+        };
+        &nameless
+    };
     if let Some(told) = told {
         data = source.counted(data, told);
     }
@@ -163,6 +190,17 @@ async fn carry_bytes<S: Blobs>(
     }
     way.objects.set(way.objects.get() + 1);
     Ok(Carried::There)
+}
+
+/// Whether the hash that the item names is that of the bytes, as far as it matters: an upload of a large object is known
+/// by it, and one with another hash than its bytes never ends.
+async fn names_its_bytes<S: Blobs>(source: &S, blob: &Blob) -> Result<bool> {
+    const LARGE: u64 = 8 * 1024 * 1024;
+    if blob.digest.is_none() || blob.size.is_some_and(|size| size < LARGE) {
+        return Ok(true);
+    }
+    let stat = source.stat(&blob.key).await?;
+    Ok(stat.is_some_and(|stat| stat.digest == blob.digest))
 }
 
 /// Brings an object that is at its destination to where it should have come from, if that has none.
@@ -321,7 +359,7 @@ impl<'a> How<'a> {
 
     /// Tells that it could not even be found out whether the object is at its destination.
     fn fails(self, blob: &Blob, error: &Error) {
-        if let Some(telling) = self.forth().tell(blob) {
+        if let Some(telling) = self.forth().tell(blob, true) {
             telling.end(Some(error.clone()));
         }
     }
@@ -336,9 +374,10 @@ struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    fn tell(self, blob: &Blob) -> Option<Telling<'a>> {
+    fn tell(self, blob: &Blob, at_once: bool) -> Option<Telling<'a>> {
         let hears = self.hears?;
-        Some(Telling::begin(hears, &blob.key, self.direction))
+        let telling = Telling::new(hears, &blob.key, self.direction);
+        Some(if at_once { telling.begun() } else { telling })
     }
 }
 

@@ -35,11 +35,13 @@ pub(super) struct Telling<'a> {
     transfer: Transfer,
     bytes: ByteCounter,
     began: Instant,
+    /// Whether it was told that the object sets out.
+    is_begun: bool,
 }
 
 impl<'a> Telling<'a> {
-    /// The object sets out.
-    pub(super) fn begin(hears: &'a dyn Hears, key: &Text, direction: Direction) -> Self {
+    /// The object sets out, of which nothing is told yet.
+    pub(super) fn new(hears: &'a dyn Hears, key: &Text, direction: Direction) -> Self {
         static BEGUN: AtomicU64 = AtomicU64::new(0);
         let transfer = Transfer {
             transfer: BEGUN.fetch_add(1, Ordering::Relaxed),
@@ -47,13 +49,22 @@ impl<'a> Telling<'a> {
             direction: direction.name(),
             ended: None,
         };
-        hears.hear(transfer.clone());
         Self {
             hears,
             transfer,
             bytes: ByteCounter::default(),
             began: Instant::now(),
+            is_begun: false,
         }
+    }
+
+    /// The same, once it was told.
+    pub(super) fn begun(mut self) -> Self {
+        if !self.is_begun {
+            self.hears.hear(self.transfer.clone());
+            self.is_begun = true;
+        }
+        self
     }
 
     /// Counts the bytes of this object alone.
@@ -63,13 +74,14 @@ impl<'a> Telling<'a> {
 
     /// Its way is over.
     pub(super) fn end(self, error: Option<Error>) {
-        self.hears.hear(Transfer {
+        let this = self.begun();
+        this.hears.hear(Transfer {
             ended: Some(Ended {
-                bytes: self.bytes.get(),
-                duration_ms: self.began.elapsed().as_secs_f64() * 1000.0,
+                bytes: this.bytes.get(),
+                duration_ms: this.began.elapsed().as_secs_f64() * 1000.0,
                 error,
             }),
-            ..self.transfer
+            ..this.transfer
         });
     }
 }

@@ -378,7 +378,7 @@ async fn a_folder_of_starkeeps_own_file_store_is_refused_and_stays_as_it_is() {
         for name in [object, description] {
             let path = home.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "{}").unwrap();
+            fs::write(path, "{\"contentType\":\"a/b\"}").unwrap();
         }
         let before = files_below(home.path());
         let error = FsObjects::open(home.path()).unwrap_err();

@@ -90,3 +90,23 @@ async fn what_is_too_large_for_an_attribute_is_kept_beside_the_file() {
     assert!(!strip(folder.path()));
     assert_eq!(found(&objects).await, of(Some(&long)));
 }
+
+#[tokio::test]
+async fn puts_of_one_key_at_once_leave_one_sidecar_and_a_deletion_none() {
+    let (folder, objects) = storage().await;
+    for _ in 0..5 {
+        let puts = (0..8).map(|n| objects.put("a/k", format!("{n}"), typed("text/b")));
+        for put in futures_util::future::join_all(puts).await {
+            put.unwrap();
+        }
+        assert_eq!(sidecars(folder.path()), 1);
+    }
+    objects.delete("a/k").await.unwrap();
+    assert_eq!(sidecars(folder.path()), 0);
+}
+
+fn sidecars(folder: &Path) -> usize {
+    let fans = fs::read_dir(folder.join(".starkeep-store/sidecars")).unwrap();
+    let count = |fan: fs::DirEntry| fs::read_dir(fan.path()).unwrap().count();
+    fans.map(|fan| count(fan.unwrap())).sum()
+}

@@ -34,6 +34,8 @@ pub(super) struct Area {
     nested: Tree,
     pub(super) sidecars: Sidecars,
     pub(super) syncs: Syncs,
+    /// Held while a file is put in its place: each version is replaced by one put, which removes its sidecar.
+    pub(super) moving: Mutex<()>,
     session: Mutex<Arc<Session>>,
     modes: Modes,
 }
@@ -70,6 +72,7 @@ impl Area {
             nested: Tree::marked(Arc::clone(&root), path.clone(), modes),
             sidecars: Sidecars::new(Arc::clone(&root), modes),
             syncs: Syncs::default(),
+            moving: Mutex::default(),
             session: Mutex::new(Arc::new(session)),
             root,
             path,

@@ -1,12 +1,13 @@
 //! A folder that another store keeps: Starkeep's own file store writes `<object>.meta.json` beside each object, and
 //! spreads keys over folders. Read as keys, its files would be other objects than the app put, under other names.
 
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 
-use super::io::{At, open_folder};
+use super::io::{At, open_file, open_folder};
 use super::key::RESERVED;
 
 /// What the name of a description ends in.
@@ -26,6 +27,27 @@ pub(super) fn find_foreign(root: &Dir) -> io::Result<Option<PathBuf>> {
     find_in(root, Path::new(""), DEEPEST)
 }
 
+/// Whether the file says what a store says of an object.
+fn describes(folder: &Dir, name: &OsStr) -> io::Result<bool> {
+    /// A description is short.
+    const LONGEST: u64 = 64 * 1024;
+    const FIELDS: [&str; 6] = [
+        "contentType",
+        "content_type",
+        "mimeType",
+        "mime_type",
+        "size",
+        "metadata",
+    ];
+    let At::Here(file) = open_file(folder, name)? else {
+        return Ok(false);
+    };
+    let mut text = Vec::new();
+    file.take(LONGEST).read_to_end(&mut text)?;
+    let read = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text);
+    Ok(read.is_ok_and(|said| FIELDS.iter().any(|field| said.contains_key(*field))))
+}
+
 fn find_in(folder: &Dir, at: &Path, deepest: usize) -> io::Result<Option<PathBuf>> {
     let mut below = None;
     for entry in folder.entries()?.take(MOST_ENTRIES) {
@@ -41,6 +63,7 @@ fn find_in(folder: &Dir, at: &Path, deepest: usize) -> io::Result<Option<PathBuf
             && folder
                 .symlink_metadata(object)
                 .is_ok_and(|found| found.is_file())
+            && describes(folder, &name)?
         {
             return Ok(Some(at.join(name)));
         }

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,7 @@ use super::key::Key;
 use super::parts::Part;
 use super::session::Session;
 use super::sidecar::{Kept, Note, Version};
+use super::tree::Place;
 use crate::engine::object::UploadId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item;
@@ -194,11 +195,7 @@ impl Writer {
         let before = place.version().map_err(|error| self.fault(error))?;
         self.describe(about, before)
             .map_err(|error| self.fault(error))?;
-        if let Some(name) = &self.name {
-            let moved = self.session.move_into(name, &place);
-            moved.map_err(|error| self.fault(error))?;
-        }
-        self.name = None;
+        let before = self.move_into(&place).map_err(|error| self.fault(error))?;
         place
             .sync(&self.area.syncs)
             .map_err(|error| self.fault(error))?;
@@ -210,6 +207,23 @@ impl Writer {
             tracing::warn!(%error, "an older copy stays in the second place, which is not read");
         }
         Ok(())
+    }
+
+    /// Puts the file in its place. Returns the version whose place it took, which no other put of this store took.
+    fn move_into(&mut self, place: &Place) -> io::Result<Option<Version>> {
+        let Some(name) = &self.name else {
+            return Ok(None);
+        };
+        let moving = self.area.moving.lock();
+        let _moving = moving.unwrap_or_else(PoisonError::into_inner);
+        let before = place.version()?;
+        if before.is_some() && before == self.version {
+            // Another put was stamped alike meanwhile.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.session.move_into(name, place)?;
+        self.name = None;
+        Ok(before)
     }
 
     /// Brings the bytes to the disk, stamped with a time that the version in place does not have, and

@@ -88,6 +88,8 @@ pub struct Client {
     options: ClientOptions,
     packing: Arc<AtomicU8>,
     vouched: Arc<AtomicBool>,
+    /// Whether a part was refused: what stands on the way may lose what says that it is one.
+    refuses_parts: Arc<AtomicBool>,
     over: Over,
 }
 
@@ -100,6 +102,7 @@ impl Client {
             options,
             packing: Arc::default(),
             vouched: Arc::default(),
+            refuses_parts: Arc::default(),
             over: Over::Any,
         }
     }
@@ -124,6 +127,7 @@ impl Client {
             options: self.options.clone(),
             packing: Arc::clone(&self.packing),
             vouched: Arc::clone(&self.vouched),
+            refuses_parts: Arc::clone(&self.refuses_parts),
             over,
         })
     }

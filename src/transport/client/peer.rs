@@ -118,7 +118,8 @@ impl<C: Caller> Peer<C> {
 
     /// Where the upload of a large file goes on, if the peer has some of it.
     async fn resumed(&self, blob: &Blob, size: Option<u64>) -> Result<Resumed> {
-        let Some(upload) = Resumed::of(blob, size).filter(|_| !self.presigns) else {
+        let goes_on = !self.presigns && self.client.takes_parts();
+        let Some(upload) = Resumed::of(blob, size).filter(|_| goes_on) else {
             return Ok(Resumed::default());
         };
         let head = Head::bare("HEAD", &file_path(&blob.key)?);
@@ -378,7 +379,16 @@ impl<C: Caller> Blobs for Peer<C> {
             )
             .await
         };
-        if self.upload(blob, data.size, put).await? {
+        // Of what went on in the middle it is asked whether the whole is there: a part must not pass for it.
+        let sent = self.upload(blob, data.size, put).await;
+        let status = sent
+            .as_ref()
+            .err()
+            .and_then(|error| error.network()?.status);
+        if resumed.offset > 0 && status == Some(400) {
+            self.client.sends_whole_files();
+        }
+        if sent? && resumed.offset == 0 {
             return Ok(());
         }
         let count = count.load(Ordering::Relaxed) + resumed.offset;

@@ -3,6 +3,8 @@
 //! An upload is known by the hash and the size of all of its bytes, so that it goes on also after a restart of either
 //! side. A peer that keeps nothing of it gets it whole.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::StreamExt;
 use http::header::CONTENT_RANGE;
 use http::{Method, StatusCode};
@@ -58,6 +60,16 @@ impl Resumed {
 }
 
 impl Client {
+    /// Whether the peer has refused no part.
+    pub(super) fn takes_parts(&self) -> bool {
+        !self.refuses_parts.load(Ordering::Relaxed)
+    }
+
+    /// From now on every upload begins at its beginning.
+    pub(super) fn sends_whole_files(&self) {
+        self.refuses_parts.store(true, Ordering::Relaxed);
+    }
+
     /// How many bytes of an upload the peer keeps.
     ///
     /// # Errors

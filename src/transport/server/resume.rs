@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use tokio::time::timeout;
 
 use super::key_turns::KeyTurn;
@@ -59,9 +59,18 @@ pub(super) async fn place_of<'c>(
     headers: &HeaderMap,
     key: &str,
 ) -> Result<Result<Option<PartialPut<'c>>, Refusal>> {
-    let (Some(upload), Some(parts)) = (upload_of(headers), channel.files.parts()) else {
-        // Of a storage that keeps nothing nobody can have asked where to go on.
-        let is_part = headers.contains_key(UPLOAD_ID) && headers.contains_key(CONTENT_RANGE);
+    let is_part = headers.contains_key(CONTENT_RANGE);
+    let Some(upload) = upload_of(headers) else {
+        // A part must never be taken for the whole, also if a header was lost on the way.
+        let what = "Content-Range needs the Upload-Id of the upload that goes on";
+        return Ok(if is_part {
+            Err(Refusal::malformed(what))
+        } else {
+            Ok(None)
+        });
+    };
+    let Some(parts) = channel.files.parts() else {
+        // Of a storage that keeps nothing no caller can have learnt where to go on.
         return Ok(if is_part {
             Err(Refusal::no_such_upload())
         } else {
@@ -72,20 +81,26 @@ pub(super) async fn place_of<'c>(
         return Ok(Err(Refusal::too_large(channel.limits.max_file)));
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(CONTENT_RANGE) else {
-        let length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        // What is packed, or has no length, is stored as it comes.
-        if length != Some(upload.size) {
-            return Ok(Ok(None));
-        }
-        let turn = turn_of(channel, key, upload).await;
-        let at = (upload, 0);
-        return Ok(turn.map(|turn| Some(PartialPut { parts, at, turn })));
+    let offset = match text(CONTENT_RANGE) {
+        None if is_part => None,
+        None => Some(0),
+        Some(range) => offset_of(range, upload.size),
     };
-    let Some(offset) = offset_of(range, upload.size) else {
+    let Some(offset) = offset else {
         let what = "Content-Range must be bytes <offset>-<last>/<size>, up to the end of the Upload-Id's size";
         return Ok(Err(Refusal::malformed(what)));
     };
+    let length: Option<u64> = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let is_packed = headers.contains_key(CONTENT_ENCODING);
+    if length.is_some_and(|length| !is_packed && length != upload.size - offset) {
+        let what = "Content-Length must be what the Upload-Id's size leaves from the offset on";
+        return Ok(Err(Refusal::malformed(what)));
+    }
+    if !is_part {
+        let turn = turn_of(channel, key, upload).await;
+        let at = (upload, 0);
+        return Ok(turn.map(|turn| Some(PartialPut { parts, at, turn })));
+    }
     let turn = match turn_of(channel, key, upload).await {
         Ok(turn) => turn,
         Err(refusal) => return Ok(Err(refusal)),
