@@ -11,11 +11,14 @@ use crate::protocol::grant::Grant;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::log::{Cursor, Digest, Key, Keyed, Range, Reply, Span, Stream};
+use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::change_log::{Advance, ChangeLog, Look, Note, View};
-use super::ports::{AppRows, Capabilities, Clock, Late, Log, Order, Outcome, Scanned, Side};
+use super::ports::{
+    AppRows, Capabilities, Clock, Exchange, Late, Log, Order, Outcome, Scanned, Side,
+};
 
 /// See the [module page](self).
 pub(super) struct Granted<'a, S> {
@@ -35,6 +38,23 @@ impl<'a, S: Side> Granted<'a, S> {
         };
         Self { side, grant, own }
     }
+}
+
+/// The answer of a peer that knows nothing of grants: it is not shown what it may not take in, and nothing is passed on
+/// that the caller may not see.
+///
+/// # Errors
+/// Those of the peer.
+pub async fn exchange_within_grant<B>(
+    peer: &impl Exchange<B>,
+    mut request: Request<B>,
+) -> Result<Answer<B>> {
+    let refused = request.take_out_barred();
+    let grant = Arc::clone(&request.grant);
+    let mut answer = peer.exchange(request).await?;
+    answer.items.retain(|item| grant.shows_item(item));
+    answer.refused.extend(refused);
+    Ok(answer)
 }
 
 /// What the clock of a side would stamp now, and no time that is past: a clock that an app gives may stand still. It is

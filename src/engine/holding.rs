@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::ContiguousPrefix;
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, malformed};
 use crate::protocol::message::Refusal;
 
 use super::apply::{OrderGuard, apply_all};
@@ -78,8 +78,7 @@ where
     }
 
     fn hold(&self, sweep: &mut Sweep<S::Body>, item: &Item<S::Body>, what: &str) {
-        let malformed = || Error::new(ErrorKind::MalformedItem, "read an item", what);
-        let error = item.fault.clone().unwrap_or_else(malformed);
+        let error = item.fault.clone().unwrap_or_else(|| malformed(what));
         let held = Held::new(item, Direction::Outbound, error);
         if sweep.hold(held.clone()) {
             held.warn(self.side.log());

@@ -42,7 +42,7 @@ pub mod change_log;
 mod claims;
 pub mod conflict;
 mod differences;
-mod granted;
+pub mod granted;
 mod greeting;
 mod guarding;
 mod guards;

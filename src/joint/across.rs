@@ -34,6 +34,16 @@ pub enum UrlFor {
     Put,
 }
 
+impl UrlFor {
+    /// The method of the request that is made to it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+        }
+    }
+}
+
 /// What of a channel lives on the thread of its adapters.
 #[allow(
     async_fn_in_trait,

@@ -11,10 +11,10 @@ use super::stores::Native;
 use super::value::{Call, Intrinsic, Persistent, Scope, Value, bound, brand};
 use crate::engine::ports::Clock;
 use crate::error::Result;
-use crate::protocol::hlc::{ClockState, Hlc, safe_integer};
+use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::store::clock::{SharedClock, system_ms};
-use crate::store::known::{Known, behind_told, later};
+use crate::store::known::Known;
 use crate::store::{AppRowStore, RecordStore, StateStore};
 
 /// What is behind a clock object.
@@ -98,32 +98,17 @@ pub fn create_hlc_clock<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Va
 /// among them keeps it.
 fn begun(scope: Scope<'_>, options: &Options<'_>, node_id: Text) -> Result<SharedClock> {
     let initial = stringify(scope, options.get("initialState")?)?;
-    let initial = serde_json::from_str::<Option<ClockState>>(&initial)
-        .ok()
-        .flatten();
-    let mut state = initial.unwrap_or_default();
-    let mut keeper = None;
     let stores = match options.given("state")? {
         Some(stores) => scope.elements(stores)?,
         None => Vec::new(),
     };
-    for store in stores {
-        let known = store_in(scope, store)?;
-        if let Some(Known::State(state)) = &known {
-            keeper.get_or_insert_with(|| Arc::clone(state));
-        }
-        let known = match known {
-            Some(store) => store.behind()?,
-            None => behind_told(&stringify(scope, store)?)
-                .map_err(|error| invalid("state", &error.to_string()))?,
-        };
-        state = later(state, known);
-    }
-    let clock = SharedClock::new(node_id, state);
-    Ok(match keeper {
-        Some(keeper) => clock.kept_in(keeper),
-        None => clock,
-    })
+    let known = stores
+        .into_iter()
+        .map(|store| match store_in(scope, store)? {
+            Some(known) => Ok(known),
+            None => Ok(Known::Told(stringify(scope, store)?)),
+        });
+    SharedClock::behind(node_id, &initial, known)
 }
 
 /// The store that the value is, or that is behind its `applier`.

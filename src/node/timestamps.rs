@@ -17,6 +17,7 @@ use super::value::{Call, Function, Scope, Thrown, Value, function};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer, text_floor, wins};
 use crate::protocol::log::canonical_body;
+use crate::protocol::message::as_count;
 use crate::protocol::watermarks::{Watermarks, newest_of_nodes};
 use crate::store::sqlite::handle::{Choice, rows_between};
 use crate::store::sqlite::{fault_of_code, fields_of_columns, ignored, is_of_one_row};
@@ -96,10 +97,11 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let seen = read_watermarks(scope, call.arg(0))?
         .map_err(|what| invalid("queryUnseen(watermarks)", &what))?;
-    let limit = scope.as_number(call.arg(1)).and_then(safe_integer);
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = scope
+        .as_number(call.arg(1))
+        .filter(|limit| limit.is_finite());
     let limit = limit
-        .filter(|limit| *limit > 0)
+        .and_then(as_count)
         .ok_or_else(|| scope.must_be("queryUnseen(limit)", "an integer from 1", call.arg(1)))?;
     let choice = Rc::new(RefCell::new(Choice::new(seen, limit)));
     let of_floor = Rc::clone(&choice);
@@ -153,11 +155,7 @@ fn columns_of<'s>(call: &Call<'s>) -> Result<Value<'s>> {
 /// `row` names the row that it was about.
 fn sqlite_fault<'s>(call: &Call<'s>) -> Result<Value<'s>> {
     let (scope, thrown) = (call.scope, call.arg(3));
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "result codes are small integers"
-    )]
-    let code = scope.as_number(call.arg(1)).unwrap_or(1.0) as i32;
+    let code = scope.as_number(call.arg(1)).unwrap_or(1.0);
     let row = scope.as_string(call.arg(4));
     let mut fault = fault_of_code(text(call, 0), code, &text(call, 2), row.as_deref());
     let of_one_row = scope.boolean(is_of_one_row(&fault))?;

@@ -14,6 +14,7 @@ use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
 use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_bound, stringify};
 use super::value::{Call, Env, Scope, Value, bound, brand};
+use crate::engine::granted::exchange_within_grant;
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
 use crate::error::Result;
@@ -138,21 +139,8 @@ impl Peer {
     pub async fn answer_json(&self, request: Request<Body>) -> Result<Answer<Body>> {
         match self.0.native::<InProcess>()? {
             Some(in_process) => in_process.answer_json(request).await,
-            None => self.answer_within_grant(request).await,
+            None => exchange_within_grant(self, request).await,
         }
-    }
-}
-
-impl Peer {
-    /// The answer of a transport of the app's, which knows nothing of grants: it is not shown what it may not take in,
-    /// and nothing is passed on that the caller may not see.
-    async fn answer_within_grant(&self, mut request: Request<Body>) -> Result<Answer<Body>> {
-        let refused = request.take_out_barred();
-        let grant = Arc::clone(&request.grant);
-        let mut answer = self.exchange(request).await?;
-        answer.items.retain(|item| grant.shows_item(item));
-        answer.refused.extend(refused);
-        Ok(answer)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::hlc::{Hlc, safe_integer};
 use super::text::Text;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The table whose rows carry blobs, as shared records do.
 pub const FILE_RECORDS_TABLE: &str = "_starkeep_sync_records";
@@ -27,6 +27,17 @@ pub struct Item<B> {
 }
 
 impl<B> Item<B> {
+    /// An item that nothing is wrong with.
+    pub fn new(hlc: Hlc, kind: ItemKind, blob: Option<Blob>, body: B) -> Self {
+        Self {
+            hlc,
+            kind,
+            blob,
+            body,
+            fault: None,
+        }
+    }
+
     /// The same item around another body.
     ///
     /// # Errors
@@ -52,6 +63,17 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
+    /// The id that stands for one which cannot be read: the store of the record does not know it by this.
+    pub const NAMELESS: &str = "(without an id)";
+
+    /// What each of the two is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Record(_) => "record",
+            Self::Row(_) => "appRow",
+        }
+    }
+
     /// The id of a shared record.
     pub fn record_id(&self) -> Option<&Text> {
         match self {
@@ -248,6 +270,30 @@ impl fmt::Display for NoItem {
             Self::Row => "an app row's row must be an object",
         })
     }
+}
+
+impl NoItem {
+    /// The fault of what is none.
+    pub fn fault(self) -> Error {
+        malformed(self.to_string())
+    }
+}
+
+/// The fault of an item that is not one, or cannot be read.
+pub fn malformed(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::MalformedItem, "read an item", what)
+}
+
+/// The fault of a record that has no place in the order.
+pub fn without_time() -> Error {
+    malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
+}
+
+/// The fault of a record of which another timestamp, under `field`, is none.
+pub fn without_other_time(field: &str, id: &Text) -> Error {
+    malformed(format!(
+        "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
+    ))
 }
 
 /// Whether what an app row does is to delete.

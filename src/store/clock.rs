@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::StateStore;
-use super::known::Keeper;
+use super::known::{Keeper, Known, later};
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::{ClockState, Hlc, NodeId};
@@ -33,6 +33,33 @@ impl SharedClock {
             state: Arc::new(Mutex::new(state)),
             keeper: None,
         }
+    }
+
+    /// The clock of `node` that begins behind what an app kept, as JSON, and what stores know. The first state store
+    /// among them keeps it.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub fn behind(
+        node: NodeId,
+        kept: &str,
+        stores: impl Iterator<Item = Result<Known>>,
+    ) -> Result<Self> {
+        let kept = serde_json::from_str::<Option<ClockState>>(kept);
+        let mut state = kept.ok().flatten().unwrap_or_default();
+        let mut keeper = None;
+        for store in stores {
+            let store = store?;
+            if let Known::State(state) = &store {
+                keeper.get_or_insert_with(|| Arc::clone(state));
+            }
+            state = later(state, store.behind()?);
+        }
+        let clock = Self::new(node, state);
+        Ok(match keeper {
+            Some(keeper) => clock.kept_in(keeper),
+            None => clock,
+        })
     }
 
     /// The same clock, kept in `store`, so that the next one can go on there.

@@ -11,15 +11,14 @@ use super::{
     AppRowStore, HLC_CLOCK, Json, OWN_WATERMARKS, PEER_WATERMARKS, RecordStore, StateStore,
     blocking,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::ClockState;
 use crate::protocol::watermarks::Watermarks;
 
 const READ: &str = "read what a clock begins behind";
 
 /// The later of two states of a clock.
-#[must_use]
-pub fn later(a: ClockState, b: ClockState) -> ClockState {
+pub(super) fn later(a: ClockState, b: ClockState) -> ClockState {
     let order = |state: &ClockState| (state.wall_time, state.counter);
     std::cmp::max_by_key(a, b, order)
 }
@@ -145,18 +144,21 @@ pub enum Known {
     State(Arc<dyn StateStore>),
     /// App rows.
     Rows(Arc<dyn AppRowStore>),
+    /// What another store told, as JSON.
+    Told(Json),
 }
 
 impl Known {
     /// Where a clock begins that is behind it.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; `InvalidArgument` where what was told is none of this.
     pub fn behind(self) -> Result<ClockState> {
         match self {
             Self::Records(records) => behind_records(records),
             Self::State(state) => behind_state(state),
             Self::Rows(rows) => behind_rows(rows),
+            Self::Told(told) => behind_told(&told),
         }
     }
 }
@@ -169,11 +171,9 @@ struct Told {
 }
 
 /// Behind what another store told, as JSON. What cannot be read of watermarks is passed over, as an engine does.
-///
-/// # Errors
-/// What is wrong with the JSON.
-pub fn behind_told(told: &str) -> serde_json::Result<ClockState> {
-    let Told { clock, watermarks } = serde_json::from_str(told)?;
+fn behind_told(told: &str) -> Result<ClockState> {
+    let Told { clock, watermarks } = serde_json::from_str(told)
+        .map_err(|error| Error::new(ErrorKind::InvalidArgument, "state", error.to_string()))?;
     let marks = watermarks
         .into_iter()
         .filter_map(|marks| Watermarks::deserialize(marks).ok());

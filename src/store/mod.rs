@@ -45,7 +45,7 @@ pub use self::log::LogStore;
 pub use self::modes::Modes;
 pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions, told};
 pub use self::records::{Operation, RecordStore, RecordTransaction};
-pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec};
+pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec, rows_since};
 pub use self::state::{HLC_CLOCK, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
 pub use self::taken::Taken;
 pub use crate::protocol::wire::Json;

@@ -97,6 +97,30 @@ pub trait AppRowStore: LogStore + Debug + Send + Sync + 'static {
     }
 }
 
+/// The rows of a table that are later than all of these times, and, where there are more, the time of the last.
+///
+/// # Errors
+/// Those of the store, of a time that is none, and of a row that cannot be read: read as well as it can be, it would pass
+/// for another.
+pub async fn rows_since(
+    store: &dyn AppRowStore,
+    table: &Table,
+    times: &[Text],
+    limit: Option<usize>,
+) -> Result<(Vec<Json>, Option<String>)> {
+    let times: Result<Vec<_>> = times.iter().map(Hlc::parse_text).collect();
+    let since = times?.into_iter().max().unwrap_or_else(Hlc::zero);
+    let (items, more) = store
+        .scan(table, since, limit.unwrap_or(usize::MAX))
+        .await?;
+    if let Some(fault) = items.iter().find_map(|item| item.fault.clone()) {
+        return Err(fault);
+    }
+    let last = items.last().filter(|_| more);
+    let next = last.map(|last| last.hlc.to_text().to_string());
+    Ok((items.into_iter().map(|item| item.body).collect(), next))
+}
+
 /// A table of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -38,6 +38,17 @@ pub struct FileToUpload {
     pub digest: Option<Digest>,
 }
 
+impl FileToUpload {
+    /// What a storage is told of it besides its key.
+    pub fn without_key(&self) -> serde_json::Value {
+        let mut about = serde_json::json!(self);
+        if let Some(fields) = about.as_object_mut() {
+            fields.remove("key");
+        }
+        about
+    }
+}
+
 #[allow(clippy::ref_option, reason = "serde hands out the field")]
 fn write_digest<S: Serializer>(digest: &Option<Digest>, to: S) -> Result<S::Ok, S::Error> {
     match digest {

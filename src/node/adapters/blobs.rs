@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::off_thread::{OffThread, store_of};
 use crate::engine::blobs::copy;
@@ -106,11 +105,8 @@ impl JsBlobs {
     /// The url that the storage answers, or nothing where it has none for this.
     pub async fn presign(&self, way: UrlFor, file: &FileToUpload) -> Result<Option<Presigned>> {
         let key = Text::from(file.key.as_str());
-        let method = Text::from(match way {
-            UrlFor::Get => "GET",
-            UrlFor::Put => "PUT",
-        });
-        let options = Made(|scope| write_data(scope, &about_upload(file)));
+        let method = Text::from(way.method());
+        let options = Made(|scope| write_data(scope, &file.without_key()));
         let read = |scope: Scope<'_>, answer: Value<'_>| {
             if scope.is_nullish(answer)? {
                 return Ok(None);
@@ -127,15 +123,6 @@ impl JsBlobs {
             .call("presign", &[&key, &method, &options], read)
             .await
     }
-}
-
-/// What a storage is told of a file that is to be uploaded.
-fn about_upload(file: &FileToUpload) -> serde_json::Value {
-    let mut about = json!(file);
-    if let Some(fields) = about.as_object_mut() {
-        fields.remove("key");
-    }
-    about
 }
 
 /// An object storage, of the app's or of this package.
@@ -267,9 +254,8 @@ impl Blobs for AnyBlobs {
         let stat = if hashed && blob.digest.is_some() {
             self.measured(&data).await?
         } else {
-            let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
             Stat {
-                size: self.env().scope(size)?,
+                size: data.byte_length()?,
                 ..Stat::default()
             }
         };
@@ -280,8 +266,7 @@ impl Blobs for AnyBlobs {
         match data {
             Data::Native(object) => Data::Native(object.counted(counter)),
             Data::Js(data) => {
-                let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
-                let size = self.env().scope(size).ok().flatten();
+                let size = data.byte_length().ok().flatten();
                 counter.add(size.and_then(|size| size.try_into().ok()).unwrap_or(0));
                 Data::Js(data)
             }

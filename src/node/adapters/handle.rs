@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use super::pages::{no_stamp, page_of, read_outcomes};
+use super::pages::{page_of, read_outcomes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, malformed, read_hlcs, read_stored};
+use crate::node::convert::{Body, read_hlcs, read_stored};
 use crate::node::error::warn_once;
 use crate::node::runtime::{JsObject, await_js, kept, parse_json};
 use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
 use crate::protocol::hlc::safe_integer;
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, malformed, without_time};
 use crate::store::sqlite::handle::{Accepted, AppHandle, AskHandle, HandleLog, Logged, WantedKey};
 use crate::store::sqlite::log::Plane;
 
@@ -217,7 +217,7 @@ fn read_items(
             scope.nested(|scope| {
                 let fault = || -> Result<Error> {
                     let reason = scope.as_string(scope.element(reasons, at)?);
-                    Ok(reason.map_or_else(no_stamp, |reason| malformed(&reason)))
+                    Ok(reason.map_or_else(without_time, malformed))
                 };
                 let stamp = match stamp {
                     Some(hlc) => Ok(hlc),

@@ -2,14 +2,14 @@
 //! `applyRows`).
 
 use crate::engine::ports::{Order, Outcome, Scanned};
-use crate::error::{Error, ErrorKind, Result};
-use crate::node::convert::{Body, id_of, is_nameless, malformed, read_stored, wanted_hlcs};
+use crate::error::{Error, Result};
+use crate::node::convert::{Body, id_of, read_stored, wanted_hlcs};
 use crate::node::error::invalid;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
 use crate::protocol::delta::{Ask, Standing};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, NoItem};
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
 
@@ -53,11 +53,7 @@ pub fn read_page(
     next: Option<Persistent>,
 ) -> Result<Scanned<Body, Persistent>> {
     let is_of_records = *stream == Stream::Records;
-    let field = if is_of_records {
-        "updatedAt"
-    } else {
-        "timestamp"
-    };
+    let field = stream.time_field();
     let mut reached: Option<Hlc> = None;
     let wanted = |hlc: &Hlc| {
         let is_later = |reached: &Hlc| reached.wall_time < hlc.wall_time;
@@ -78,12 +74,7 @@ pub fn read_page(
         scope.nested(|scope| {
             let stored = scope.element(items, index)?;
             let Some(hlc) = stamp else {
-                let fault = if is_of_records {
-                    no_stamp()
-                } else {
-                    malformed(&NoItem::Timestamp.to_string())
-                };
-                let item = read_stored(scope, stream, stored, Err(fault))?;
+                let item = read_stored(scope, stream, stored, Err(stream.without_time()))?;
                 scanned.unorderable.push(item);
                 return Ok(());
             };
@@ -92,7 +83,7 @@ pub fn read_page(
                     let item = read_stored(scope, stream, stored, Ok(hlc))?;
                     // What has no name cannot be asked for again by it: a further scan has to meet it.
                     let id = item.kind.record_id();
-                    scanned.has_ids &= id.is_none_or(|id| !is_nameless(id));
+                    scanned.has_ids &= id.is_none_or(|id| *id != ItemKind::NAMELESS.into());
                     scanned.items.push(item);
                 }
                 Some(false) => {
@@ -107,11 +98,6 @@ pub fn read_page(
         })?;
     }
     Ok(scanned)
-}
-
-/// The fault of a record that has no place in the order.
-pub fn no_stamp() -> Error {
-    malformed("updatedAt must be a timestamp { wallTime, counter, nodeId }; mend it in its store")
 }
 
 /// The items as an array of JavaScript.
@@ -158,26 +144,12 @@ fn read_outcome(scope: Scope<'_>, operation: &str, result: Value<'_>) -> Result<
         Kind::Object => scope.as_string(scope.get(result, "status")?),
         _ => None,
     };
-    Ok(match status.as_deref() {
-        Some("applied") => Outcome::Applied,
-        Some("stale") => Outcome::Stale,
-        Some("behind") => Outcome::Behind,
-        Some("failed") => {
-            let error = scope.get(result, "error")?;
-            Outcome::Failed(if scope.is_nullish(error)? {
-                Error::new(
-                    ErrorKind::Foreign,
-                    operation.to_owned(),
-                    "the item could not be stored; the adapter gives no reason",
-                )
-            } else {
-                refusal(scope, operation, error)?
-            })
-        }
-        _ => Outcome::Failed(invalid(
-            operation,
-            "must answer a status that is applied, stale, failed or behind",
-        )),
+    Outcome::said(operation, status.as_deref(), || {
+        let error = scope.get(result, "error")?;
+        let is_given = !scope.is_nullish(error)?;
+        is_given
+            .then(|| refusal(scope, operation, error))
+            .transpose()
     })
 }
 

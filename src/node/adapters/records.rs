@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::pages::{no_stamp, page_in, page_options, read_page, store_page};
+use super::pages::{page_in, page_options, read_page, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::node::convert::{
-    Body, id_of, malformed, read_hlc_of, read_hlcs, read_stored, read_watermarks, wanted_hlcs,
+    Body, id_of, read_hlc_of, read_hlcs, read_stored, read_watermarks, wanted_hlcs,
 };
 use crate::node::error::warn;
 use crate::node::runtime::{Argument, JsObject, Made};
 use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::{Hlc, safe_integer};
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, malformed, without_time};
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -118,7 +118,7 @@ impl JsRecords {
         ask.select_found(&stamps, more, |index, stamp| {
             scope.nested(|scope| {
                 let record = scope.element(records, index)?;
-                let stamp = stamp.cloned().ok_or_else(no_stamp);
+                let stamp = stamp.cloned().ok_or_else(without_time);
                 read_stored(scope, &Stream::Records, record, stamp)
             })
         })
@@ -188,7 +188,7 @@ pub(super) async fn query_malformed(
                     Kind::Object => scope.as_string(scope.get(entry, "reason")?),
                     _ => None,
                 };
-                let fault = reason.map_or_else(no_stamp, |reason| malformed(&reason));
+                let fault = reason.map_or_else(without_time, malformed);
                 read_stored(scope, stream, entry, Err(fault))
             });
             malformed.collect()

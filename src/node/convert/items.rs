@@ -8,7 +8,8 @@ use crate::node::runtime::{Argument, parse_json, stringify};
 use crate::node::value::{Env, Intrinsic, Kind, Persistent, Scope, Thrown, Value, thrown_in};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{
-    Blob, Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
+    Blob, Item, ItemKind, NoItem, Said, Table, deletes, malformed, record_blob, row_blob, size_in,
+    size_of, without_other_time,
 };
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
@@ -94,7 +95,7 @@ pub fn read_record(
         return Ok(Err(NoItem::UpdatedAt));
     };
     let body = Body::Js(scope.keep(record)?);
-    Ok(Ok(record_item(hlc, id, blob, body)))
+    Ok(Ok(Item::new(hlc, ItemKind::Record(id), blob, body)))
 }
 
 /// What a store holds in `stream`, whose timestamp, or why it has none, was read already. What cannot be read of it is
@@ -110,28 +111,23 @@ pub fn read_stored(
         (Ok(hlc), Stream::Records) => match read_around(scope, stored) {
             Ok(Some((id, blob, fault))) => {
                 let body = Body::Js(scope.keep(stored)?);
-                let item = record_item(hlc, id, blob, body);
+                let item = Item::new(hlc, ItemKind::Record(id), blob, body);
                 return Ok(Item { fault, ..item });
             }
-            Ok(None) => (hlc, malformed(&NoItem::Id.to_string())),
+            Ok(None) => (hlc, NoItem::Id.fault()),
             Err(error) => (hlc, unreadable(error)?),
         },
         (Ok(hlc), Stream::Rows(_)) => match read_row(scope, stored) {
             Ok(Ok(item)) => return Ok(item),
-            Ok(Err(what)) => (hlc, malformed(&what.to_string())),
+            Ok(Err(what)) => (hlc, what.fault()),
             Err(error) => (hlc, unreadable(error)?),
         },
     };
-    let kind = match stream {
-        Stream::Records => ItemKind::Record(id_of(scope, stored).unwrap_or(NAMELESS.into())),
-        Stream::Rows(table) => ItemKind::Row(table.clone()),
-    };
+    let id = || id_of(scope, stored).unwrap_or(ItemKind::NAMELESS.into());
+    let body = Body::Js(scope.keep(stored)?);
     Ok(Item {
-        hlc,
-        kind,
-        blob: None,
-        body: Body::Js(scope.keep(stored)?),
         fault: Some(fault),
+        ..Item::new(hlc, stream.kind(id), None, body)
     })
 }
 
@@ -141,39 +137,16 @@ pub fn id_of(scope: Scope<'_>, record: Value<'_>) -> Option<Text> {
     scope.as_text(id)
 }
 
-/// How a record is called that has no id which can be read.
-const NAMELESS: &str = "(without an id)";
-
-/// Whether this stands for an id that could not be read: its store does not know the record by it.
-pub fn is_nameless(id: &Text) -> bool {
-    *id == Text::from(NAMELESS)
-}
-
-/// The fault of an item that is not one.
-pub fn malformed(what: &str) -> Error {
-    Error::new(ErrorKind::MalformedItem, "read an item", what)
-}
-
 /// The fault of an item that the app's own code threw at; any other error is no fault of the item.
 fn unreadable(error: Error) -> Result<Error> {
     match thrown_in(&error) {
-        Some(thrown) if error.kind() == ErrorKind::Foreign => Ok(malformed(&format!(
+        Some(thrown) if error.kind() == ErrorKind::Foreign => Ok(malformed(format!(
             "it must be readable, got: {}",
             error.message()
         ))
         .told_as("it must be readable")
         .caused_by(Thrown::new(thrown))),
         _ => Err(error),
-    }
-}
-
-fn record_item(hlc: Hlc, id: Text, blob: Option<Blob>, body: Body) -> Item<Body> {
-    Item {
-        hlc,
-        kind: ItemKind::Record(id),
-        blob,
-        body,
-        fault: None,
     }
 }
 
@@ -199,11 +172,7 @@ fn read_around(scope: Scope<'_>, record: Value<'_>) -> Result<Option<Around>> {
         None => Said::default(),
     };
     Ok(scope.as_text(part(0)?).map(|id| {
-        let fault = faulty.map(|field| {
-            malformed(&format!(
-                "{field} of the record {id:?} must be a timestamp {{ wallTime, counter, nodeId }}; mend it in its store"
-            ))
-        });
+        let fault = faulty.map(|field| without_other_time(&field, &id));
         (id, record_blob(said, deleted), fault)
     }))
 }
@@ -249,13 +218,8 @@ pub fn read_row(
         };
         blob = row_blob(&table, said, deleted);
     }
-    Ok(Ok(Item {
-        hlc,
-        kind: ItemKind::Row(table),
-        blob,
-        body: Body::Js(scope.keep(entry)?),
-        fault: None,
-    }))
+    let body = Body::Js(scope.keep(entry)?);
+    Ok(Ok(Item::new(hlc, ItemKind::Row(table), blob, body)))
 }
 
 /// A number of bytes, as a number or in digits.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::peer::{NativePeer, PeerOptions, Way, way_to};
+use super::peer::{NativePeer, PeerOptions, Way, text_of_answer, way_to};
 use crate::engine::ports::Exchange;
 use crate::error::Result;
 use crate::node::convert::Body;
@@ -97,13 +97,8 @@ impl HttpTransport {
         fetched: Fetched<Persistent>,
         items: usize,
     ) -> Result<Answer<Body>> {
-        let bytes = env.scope(|scope| {
-            let data = fetched.data.value(scope)?;
-            let text = scope.as_string(data).map(String::into_bytes);
-            Ok(text.or_else(|| scope.as_bytes(data)))
-        })?;
+        let bytes = env.scope(|scope| Ok(text_of_answer(scope, fetched.data.value(scope)?)))?;
         let Some(bytes) = bytes else {
-            // A double that has nothing but `json()`.
             return env.scope(|scope| read_answer(scope, fetched.data.value(scope)?));
         };
         let content_type = fetched.head.content_type.unwrap_or_default();

@@ -1,13 +1,9 @@
 //! The way to a peer: what the app adds to a request, and a `fetch` of the app's that requests may go by.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-use percent_encoding::percent_decode_str;
-use serde_json::json;
 
 use crate::error::Result;
 use crate::node::options::Options;
@@ -15,7 +11,7 @@ use crate::node::runtime::{await_js, on_threads, stringify};
 use crate::node::value::{Env, Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
     Asked, Caller, Client, ClientOptions, Connections, Content, Either, Failure, Head, Headers,
-    OverFetch, Peer, RetryPolicy, Sender, Sent, Wanted, said_of, text_in,
+    OverFetch, Peer, RetryPolicy, Sender, Sent, said_of, text_in,
 };
 
 /// A peer over connections of this package's own.
@@ -74,14 +70,6 @@ impl PeerOptions {
             presigns: self.presigns,
         }
     }
-
-    /// The path of a request as it is signed: a server that hands out urls looks at it decoded.
-    fn signed_path<'p>(&self, path: &'p str) -> Cow<'p, str> {
-        if self.presigns {
-            return percent_decode_str(path).decode_utf8_lossy();
-        }
-        Cow::Borrowed(path)
-    }
 }
 
 /// Requests of a round on the JS thread.
@@ -104,7 +92,7 @@ impl Caller for Rc<PeerOptions> {
                 let signs = scope.if_kept(self.sign_request.as_ref())?;
                 let (method, path) = (
                     scope.text(head.method)?,
-                    scope.text(&self.signed_path(&head.path))?,
+                    scope.text(&head.signed_path(self.presigns))?,
                 );
                 let args = [self.owner.value(scope)?, asks, signs, method, path, body];
                 scope.helper(Intrinsic::AskedHeaders, &args)
@@ -199,17 +187,14 @@ impl Sender for Fetch {
     }
 
     fn size(&self, data: &Persistent) -> Result<Option<u64>> {
-        let size = |scope: Scope<'_>| Ok(scope.byte_length(data.value(scope)?));
-        data.env().scope(size)
+        data.byte_length()
     }
 
     fn text(&self, data: &Persistent) -> Result<Vec<u8>> {
         data.env().scope(|scope| {
             let data = data.value(scope)?;
-            let text = scope.as_string(data).map(String::into_bytes);
-            match text.or_else(|| scope.as_bytes(data)) {
+            match text_of_answer(scope, data) {
                 Some(text) => Ok(text),
-                // A double that has nothing but `json()`.
                 None => Ok(stringify(scope, data)?.as_bytes().to_vec()),
             }
         })
@@ -224,6 +209,12 @@ impl Sender for Fetch {
     }
 }
 
+/// The text of an answer; a double that has nothing but `json()` has none.
+pub fn text_of_answer(scope: Scope<'_>, data: Value<'_>) -> Option<Vec<u8>> {
+    let text = scope.as_string(data).map(String::into_bytes);
+    text.or_else(|| scope.as_bytes(data))
+}
+
 impl Fetch {
     /// The arguments of `fetchAnswer` of `js/fetch.js`: what is data alone is JSON.
     fn arguments<'s>(
@@ -236,22 +227,9 @@ impl Fetch {
             Some(Content::Bytes(bytes)) => bytes.value(scope)?,
             None => scope.undefined()?,
         };
-        let limit = self.timeout.filter(|_| asked.is_seen());
-        let most = match asked.wanted {
-            Wanted::File(most) => most,
-            _ => Some(self.max_answer_bytes as u64),
-        };
-        let wanted = json!({
-            "url": format!("{}{}", asked.base_url, asked.path),
-            "method": asked.method,
-            "headers": asked.headers.iter().collect::<Vec<_>>(),
-            "kind": asked.wanted.name(),
-            "timeoutMs": limit.map(|limit| limit.as_secs_f64() * 1000.0),
-            "idle": matches!(asked.wanted, Wanted::File(_)),
-            "most": most,
-        });
+        let said = asked.to_json(self.timeout, self.max_answer_bytes);
         let (owner, fetch) = (self.app.owner.value(scope)?, self.function.value(scope)?);
-        Ok([owner, fetch, scope.text(&wanted.to_string())?, body])
+        Ok([owner, fetch, scope.text(&said.to_string())?, body])
     }
 }
 

@@ -24,7 +24,7 @@ use crate::protocol::text::Text;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{
     AppRowStore, HLC_CLOCK, OWN_WATERMARKS, Object, ObjectStore, Operation, PEER_WATERMARKS,
-    PutOptions, RecordStore, Registration, StateStore, told,
+    PutOptions, RecordStore, Registration, StateStore, rows_since, told,
 };
 
 /// How long the callback of a transaction may take by default.
@@ -183,17 +183,9 @@ const ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "close"() => store.close().await;
     // What is later than all of these times.
     "scanSince"(app: Text, name: Text, times: Vec<Text>, limit: Option<usize>) => {
-        let times = times.iter().map(Hlc::parse_text).collect::<Result<Vec<_>>>()?;
-        let since = times.into_iter().max().unwrap_or_else(Hlc::zero);
-        let limit = limit.unwrap_or(usize::MAX);
-        let (items, more) = store.scan(&Table { app, name }, since, limit).await?;
-        // Read as well as it can be, a malformed row would pass for another.
-        if let Some(fault) = items.iter().find_map(|item| item.fault.clone()) {
-            return Err(fault);
-        }
-        let last = items.last().filter(|_| more);
-        let next = last.map(|last| last.hlc.to_text().to_string());
-        Ok(QueryPage("rows", items.into_iter().map(|item| item.body).collect(), next, more))
+        let (rows, next) = rows_since(&*store, &Table { app, name }, &times, limit).await?;
+        let more = next.is_some();
+        Ok(QueryPage("rows", rows, next, more))
     };
     "getNodeWatermarks"(app: Text, name: Text) => store.node_watermarks(&Table { app, name }).await;
 };

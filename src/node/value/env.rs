@@ -322,6 +322,12 @@ impl Persistent {
         }
     }
 
+    /// How many bytes it has; see [`Scope::byte_length`].
+    pub fn byte_length(&self) -> Result<Option<u64>> {
+        self.env()
+            .scope(|scope| Ok(scope.byte_length(self.value(scope)?)))
+    }
+
     /// The environment it lives in.
     pub fn env(&self) -> &Rc<Env> {
         &self.0.env

@@ -33,8 +33,9 @@ pub use message::{LogAnswer, LogRequest, Overtaken, PlaneAnswer, PlaneRequest, S
 pub use positions::LogPositions;
 pub use streams::Streams;
 
-use super::item::{Item, ItemKind, Table};
+use super::item::{Item, ItemKind, NoItem, Table, without_time};
 use super::text::Text;
+use crate::error::Error;
 
 /// The items that are kept under one name: the shared records, or a table of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,30 @@ impl Stream {
         match kind {
             ItemKind::Record(_) => Self::Records,
             ItemKind::Row(table) => Self::Rows(table.clone()),
+        }
+    }
+
+    /// What an item is that belongs there; a record has this id.
+    pub fn kind(&self, id: impl FnOnce() -> Text) -> ItemKind {
+        match self {
+            Self::Records => ItemKind::Record(id()),
+            Self::Rows(table) => ItemKind::Row(table.clone()),
+        }
+    }
+
+    /// The field of its items that says when they were written.
+    pub fn time_field(&self) -> &'static str {
+        match self {
+            Self::Records => "updatedAt",
+            Self::Rows(_) => "timestamp",
+        }
+    }
+
+    /// The fault of an item of it that has no timestamp.
+    pub fn without_time(&self) -> Error {
+        match self {
+            Self::Records => without_time(),
+            Self::Rows(_) => NoItem::Timestamp.fault(),
         }
     }
 

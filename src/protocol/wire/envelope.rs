@@ -35,13 +35,8 @@ pub(super) fn record(json: &RawValue) -> Result<ItemRead, NoItem> {
     let id = text(id).ok_or(NoItem::Id)?;
     let hlc = timestamp(updated_at).ok_or(NoItem::UpdatedAt)?;
     let is_deleted = given(deleted_at).is_some();
-    let item = Item {
-        hlc,
-        kind: ItemKind::Record(id),
-        blob: record_blob(said(key, mime_type, hash, size), is_deleted),
-        body: json.get().into(),
-        fault: None,
-    };
+    let blob = record_blob(said(key, mime_type, hash, size), is_deleted);
+    let item = Item::new(hlc, ItemKind::Record(id), blob, json.get().into());
     Ok((item, is_deleted))
 }
 
@@ -66,13 +61,7 @@ pub(super) fn row(json: &RawValue) -> Result<ItemRead, NoItem> {
         let [key, mime_type, hash, size] = fields(row, names).ok_or(NoItem::Row)?;
         blob = row_blob(&table, said(key, mime_type, hash, size), deleted);
     }
-    let item = Item {
-        hlc,
-        kind: ItemKind::Row(table),
-        blob,
-        body: json.get().into(),
-        fault: None,
-    };
+    let item = Item::new(hlc, ItemKind::Row(table), blob, json.get().into());
     Ok((item, deleted))
 }
 

@@ -22,7 +22,12 @@ pub(super) fn about(
 
 /// The error of `operation` for a result code of `SQLite`, primary or extended: for a database that another
 /// library than ours has open. `row` is the row that it was about, where it was about one.
-pub fn fault_of_code(operation: String, code: c_int, message: &str, row: Option<&str>) -> Error {
+pub fn fault_of_code(operation: String, code: f64, message: &str, row: Option<&str>) -> Error {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "result codes are small integers"
+    )]
+    let code = code as c_int;
     let error = SqliteError::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()));
     fault(operation, row, error)
 }

@@ -1,8 +1,10 @@
 //! What a caller adds to its requests, and the threads that it has for them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 
 use super::Headers;
 use crate::error::Result;
@@ -40,6 +42,14 @@ impl Head {
             body: None,
             ..Self::bare("PUT", path)
         }
+    }
+
+    /// The path as it is signed: a server that hands out urls, which `presigns`, looks at it decoded.
+    pub fn signed_path(&self, presigns: bool) -> Cow<'_, str> {
+        if presigns {
+            return percent_decode_str(&self.path).decode_utf8_lossy();
+        }
+        Cow::Borrowed(&self.path)
     }
 
     /// The headers of a request about which the app is not asked.

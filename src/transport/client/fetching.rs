@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::{Failure, FileHead, Headers, RetryPolicy, late, refused, too_long};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -53,8 +55,27 @@ pub struct Asked<'a, D> {
 
 impl<D> Asked<'_, D> {
     /// Whether it can be seen how far the request got, so that a limit can be kept: not of the bytes of a body.
-    pub fn is_seen(&self) -> bool {
+    fn is_seen(&self) -> bool {
         !matches!(self.body, Some(Content::Bytes(_)))
+    }
+
+    /// What `js/fetch.js` is told of it besides the body, where nothing may take longer than `timeout`, and a message
+    /// has at most this many bytes.
+    pub fn to_json(&self, timeout: Option<Duration>, max_answer_bytes: usize) -> Value {
+        let limit = timeout.filter(|_| self.is_seen());
+        let most = match self.wanted {
+            Wanted::File(most) => most,
+            _ => Some(max_answer_bytes as u64),
+        };
+        json!({
+            "url": format!("{}{}", self.base_url, self.path),
+            "method": self.method,
+            "headers": self.headers.iter().collect::<Vec<_>>(),
+            "kind": self.wanted.name(),
+            "timeoutMs": limit.map(|limit| limit.as_secs_f64() * 1000.0),
+            "idle": matches!(self.wanted, Wanted::File(_)),
+            "most": most,
+        })
     }
 }
 

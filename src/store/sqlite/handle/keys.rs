@@ -7,22 +7,13 @@ use super::super::log::{Sql, Tracked};
 use crate::engine::change_log::View;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::Item;
 use crate::protocol::log::{Keyed, Stream};
 use crate::protocol::text::Text;
 
 /// What stands for the items under a key until they are read.
 pub(super) fn place_of<B>(stream: &Stream, key: &str, body: B) -> Item<B> {
-    Item {
-        hlc: Hlc::zero(),
-        kind: match stream {
-            Stream::Records => ItemKind::Record(Text::from(key)),
-            Stream::Rows(table) => ItemKind::Row(table.clone()),
-        },
-        blob: None,
-        body,
-        fault: None,
-    }
+    Item::new(Hlc::zero(), stream.kind(|| Text::from(key)), None, body)
 }
 
 /// The view with the items in their places.
