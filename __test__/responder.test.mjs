@@ -272,3 +272,67 @@ for (const [what, request] of Object.entries({
     assert.deepEqual([cloud.via.db.calls.put, cloud.via.applier.calls.apply], [0, 0]);
   });
 }
+
+const UNFIT = [
+  ["a request", null, "a request must be an object"],
+  ["watermarks", {}, "a request must have `watermarks`"],
+  ["watermarks", { watermarks: [] }, "watermarks must be an object of timestamps by nodeId"],
+  ["a watermark", { watermarks: { b: { wallTime: 1n } } }, 'the watermark of "b" must be'],
+  ["shippedAfter", { shippedAfter: 5 }, "shippedAfter: watermarks must be an object"],
+  ["limit", { limit: "10" }, "limit must be a positive integer"],
+  ["limit", { limit: 10n }, "limit must be a positive integer"],
+  ["limit", { limit: Number.NaN }, "limit must be a positive integer"],
+  ["limit", { limit: 0 }, "limit must be a positive integer"],
+  ["maxAnswerBytes", { maxAnswerBytes: 1.5 }, "maxAnswerBytes must be a positive integer, got 1.5"],
+  ["records", { records: {} }, "records must be an array"],
+  ["a row", { appSyncableRows: [{}] }, "appSyncableRows[0]: an app row's timestamp must be"],
+  ["log", { log: 1 }, "log: "],
+];
+
+test("a request that cannot be read is refused by what is wrong with it", async () => {
+  const { transport } = makeCloud();
+  for (const [what, fields, said] of UNFIT) {
+    const isWhole = fields === null || what.includes("watermark");
+    const request = isWhole ? fields : { watermarks: {}, ...fields };
+    await assert.rejects(transport.exchange(request), (error) => {
+      assert.ok(error instanceof sync.SyncError);
+      assert.match(error.message, /malformed exchange request/);
+      assert.ok(error.message.includes(said), error.message);
+      return true;
+    });
+  }
+});
+
+test("a request is read as the app would read it", async () => {
+  const { transport } = makeCloud();
+  class Stamp {
+    get wallTime() {
+      return 1;
+    }
+    get counter() {
+      return 0;
+    }
+    get nodeId() {
+      return "b";
+    }
+  }
+  class Asked {
+    get watermarks() {
+      return { b: new Stamp() };
+    }
+    get limit() {
+      return Infinity;
+    }
+    get hasMore() {
+      return "no field of a request";
+    }
+  }
+  assert.deepEqual((await transport.exchange(new Asked())).records, []);
+  const thrown = new RangeError("the app's own");
+  const throwing = {
+    get watermarks() {
+      throw thrown;
+    },
+  };
+  await assert.rejects(transport.exchange(throwing), (error) => error === thrown);
+});

@@ -5,8 +5,9 @@
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
 const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
+const { answerHead, requestHead } = require("./messages.js");
 const { pageOf } = require("./pages.js");
-const { entriesOf, stampsOf } = require("./stamps.js");
+const { marksOf, stampsOf } = require("./stamps.js");
 
 /** As they were when the package was loaded. */
 const { parse, stringify } = JSON;
@@ -21,8 +22,10 @@ exports.bridge = {
   aroundOf,
   pageOf,
   rowIdOf,
+  answerHead,
+  requestHead,
   tablesOf,
-  entriesOf,
+  marksOf,
   createWaits,
   /** The app's clock of the system, also where the app has replaced it. */
   now: () => Date.now(),

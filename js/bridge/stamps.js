@@ -75,16 +75,19 @@ function stampsOf(items, field) {
 }
 
 /**
- * The names of an object and the timestamps under them, as JSON; or, in an array, the name of what is no timestamp. What a
+ * A version vector as JSON, with the timestamps that its getters answer; or, in an array, what is wrong with it. What a
  * getter throws is thrown.
  */
-function entriesOf(object) {
+function marksOf(object) {
+  if (typeof object !== "object" || object === null || Array.isArray(object))
+    return ["watermarks must be an object of timestamps by nodeId"];
   const entries = Object.keys(object).map((name) => {
     const { wallTime, counter, nodeId } = object[name] ?? {};
     return [name, { wallTime, counter, nodeId }];
   });
   const faulty = entries.find(([, stamp]) => !isStamp(stamp));
-  return faulty === undefined ? stringify(entries) : [faulty[0]];
+  if (faulty === undefined) return stringify(Object.fromEntries(entries));
+  return [`the watermark of ${stringify(faulty[0])} must be a timestamp`];
 }
 
-module.exports = { entriesOf, stampsOf };
+module.exports = { marksOf, stampsOf };

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::node::runtime::{Argument, parse_json};
-use crate::node::value::{Intrinsic, Kind, Scope, Value};
+use crate::node::value::{Intrinsic, Scope, Value};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
@@ -98,20 +98,13 @@ pub fn read_watermarks(
     scope: Scope<'_>,
     value: Value<'_>,
 ) -> Result<std::result::Result<Watermarks, String>> {
-    if scope.kind(value)? != Kind::Object || scope.is_array(value)? {
-        let what = "watermarks must be an object of timestamps by nodeId";
-        return Ok(Err(what.to_owned()));
-    }
-    let entries = scope.helper(Intrinsic::EntriesOf, &[value])?;
-    let Some(entries) = scope.as_string(entries) else {
-        let faulty = scope.as_string(scope.element(entries, 0)?);
-        let node = faulty.unwrap_or_default();
-        let what = format!("the watermark of {node:?} must be a timestamp");
-        return Ok(Err(what));
+    let marks = scope.helper(Intrinsic::MarksOf, &[value])?;
+    let Some(json) = scope.as_string(marks) else {
+        let wrong = scope.as_string(scope.element(marks, 0)?);
+        return Ok(Err(wrong.unwrap_or_default()));
     };
-    let entries: std::result::Result<Vec<(Text, Hlc)>, _> = serde_json::from_str(&entries);
-    let watermarks = entries.map(Watermarks::from_iter);
-    Ok(watermarks.map_err(|error| error.to_string()))
+    let marks: serde_json::Result<Watermarks> = serde_json::from_str(&json);
+    Ok(marks.map_err(|error| error.to_string()))
 }
 
 /// A version vector as an object.

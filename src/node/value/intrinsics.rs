@@ -22,12 +22,14 @@ intrinsics! {
     SetOwn = "setOwn", "See `js/set-own.js`.";
     Hide = "hide", "See `js/errors.js`.";
     ResultOf = "resultOf", "See `js/engine/result.js`.";
-    EntriesOf = "entriesOf", "See `js/bridge/stamps.js`.";
+    MarksOf = "marksOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     TablesOf = "tablesOf", "See `js/bridge/items.js`.";
     PageOf = "pageOf", "See `js/bridge/pages.js`.";
     RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
+    RequestHead = "requestHead", "See `js/bridge/messages.js`.";
+    AnswerHead = "answerHead", "See `js/bridge/messages.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";
     StandFor = "standFor", "See `js/stores.js`.";
     Now = "now", "The app's clock of the system.";

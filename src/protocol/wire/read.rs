@@ -26,7 +26,7 @@ impl<'a> Unread<'a> {
     /// # Errors
     /// `Sync` if it is malformed.
     pub fn request(text: &'a [u8], most: usize) -> Result<Self> {
-        Self::of("malformed exchange request", text, most)
+        Self::of(Malformed::message(REQUEST), text, most)
     }
 
     /// The same of an answer.
@@ -34,11 +34,26 @@ impl<'a> Unread<'a> {
     /// # Errors
     /// `Sync` if it is malformed.
     pub fn answer(text: &'a [u8], most: usize) -> Result<Self> {
-        Self::of("malformed exchange answer", text, most)
+        Self::of(Malformed::message(ANSWER), text, most)
     }
 
-    fn of(operation: &'static str, text: &'a [u8], most: usize) -> Result<Self> {
-        let malformed = Malformed(operation);
+    /// A request of this process, which is no text but for this: what bounds a text does not bound it.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed.
+    pub fn request_here(text: &'a [u8]) -> Result<Self> {
+        Self::of(Malformed::here(REQUEST), text, usize::MAX)
+    }
+
+    /// The same of an answer.
+    ///
+    /// # Errors
+    /// `Sync` if it is malformed.
+    pub fn answer_here(text: &'a [u8]) -> Result<Self> {
+        Self::of(Malformed::here(ANSWER), text, usize::MAX)
+    }
+
+    fn of(malformed: Malformed, text: &'a [u8], most: usize) -> Result<Self> {
         let fields = malformed.fields(text, most)?;
         Ok(Self {
             malformed,
@@ -143,22 +158,37 @@ fn refusals(list: Option<&[&RawValue]>) -> Vec<Refusal> {
     list.filter_map(|json| refusal(json)).collect()
 }
 
-/// The same of a list by itself; of what is none, nothing.
-pub fn read_refusals(text: &str) -> Vec<Refusal> {
-    let list: Option<Vec<&RawValue>> = serde_json::from_str(text).ok();
-    refusals(list.as_deref())
-}
+const REQUEST: &str = "malformed exchange request";
+const ANSWER: &str = "malformed exchange answer";
 
 /// Where a message is wrong.
-struct Malformed(&'static str);
+struct Malformed {
+    operation: &'static str,
+    /// Whether it came as text, which must not be as long and as deep as it likes.
+    is_bounded: bool,
+}
 
 impl Malformed {
+    fn message(operation: &'static str) -> Self {
+        Self {
+            operation,
+            is_bounded: true,
+        }
+    }
+
+    fn here(operation: &'static str) -> Self {
+        Self {
+            operation,
+            is_bounded: false,
+        }
+    }
+
     fn error(&self, what: impl Into<String>) -> Error {
-        Error::sync(self.0, what)
+        Error::sync(self.operation, what)
     }
 
     fn fields<'a>(&self, text: &'a [u8], most: usize) -> Result<Members<'a>> {
-        if nests_deeper(text, MAX_DEPTH) {
+        if self.is_bounded && nests_deeper(text, MAX_DEPTH) {
             return Err(self.error(format!("it must not nest deeper than {MAX_DEPTH}")));
         }
         let mut reader = serde_json::Deserializer::from_slice(text);
@@ -209,7 +239,7 @@ impl Malformed {
                 .iter()
                 .any(|(node, hlc)| !is_bearable(node) || !is_bearable(&hlc.node_id))
         });
-        if too_long {
+        if self.is_bounded && too_long {
             return Err(self.error(format!("{name}: a nodeId is too long")));
         }
         Ok(marks)
