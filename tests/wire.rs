@@ -11,7 +11,7 @@ use starkeep_sync_engine::protocol::message::{Answer, Request};
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::watermarks::Watermarks;
 use starkeep_sync_engine::protocol::wire::{
-    Json, MAX_DEPTH, MAX_NODE_ID, read_answer, read_request, write_answer, write_request,
+    Exact, Json, MAX_DEPTH, MAX_NODE_ID, read_answer, read_request, write_answer, write_request,
 };
 
 const STAMP: &str = r#"{"wallTime":5,"counter":1,"nodeId":"n"}"#;
@@ -34,6 +34,18 @@ fn refused(text: &str) -> String {
     let error = read_request(text.as_bytes()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Sync);
     error.to_string()
+}
+
+#[test]
+fn a_text_that_utf_8_cannot_express_is_written_exactly() {
+    let id = Text::from_units(&[0xd800, u16::from(b'"')]);
+    let said = serde_json::to_string(&[Exact(&id)]).unwrap();
+    assert_eq!(said, r#"["\ud800\""]"#);
+    let read: Vec<Text> = serde_json::from_str(&said).unwrap();
+    assert_eq!(read.first(), Some(&id));
+    let hlc = Hlc::new(5, 1, id);
+    let said = serde_json::to_string(&Exact(&hlc)).unwrap();
+    assert_eq!(serde_json::from_str::<Hlc>(&said).unwrap(), hlc);
 }
 
 #[test]

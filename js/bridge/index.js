@@ -4,7 +4,7 @@
 
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
-const { abilitiesOf, aroundOf, rowIdOf, tablesOf } = require("./items.js");
+const { abilitiesOf, aroundOf, heldOf, tablesOf } = require("./items.js");
 const { answerHead, requestHead } = require("./messages.js");
 const { pageOf } = require("./pages.js");
 const { marksOf, stampsOf } = require("./stamps.js");
@@ -21,7 +21,7 @@ exports.bridge = {
   abilitiesOf,
   aroundOf,
   pageOf,
-  rowIdOf,
+  heldOf,
   answerHead,
   requestHead,
   tablesOf,

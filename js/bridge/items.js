@@ -71,4 +71,10 @@ function rowIdOf(entry) {
   return null;
 }
 
-module.exports = { abilitiesOf, aroundOf, isStamp, rowIdOf, tablesOf };
+/** What is held: what is said of the item, the item, and the error. */
+function heldOf({ nodeId, direction, kind, id, timestamp, ...said }, item, error) {
+  const known = id ?? rowIdOf(item);
+  return { nodeId, direction, kind, id: known, timestamp, item, ...said, error };
+}
+
+module.exports = { abilitiesOf, aroundOf, heldOf, isStamp, tablesOf };

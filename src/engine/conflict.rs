@@ -26,6 +26,15 @@ pub struct Conflict<B> {
 }
 
 impl<B> Conflict<B> {
+    /// What the version is called that is the later one.
+    pub fn winner(&self) -> &'static str {
+        if self.incoming_wins {
+            "incoming"
+        } else {
+            "local"
+        }
+    }
+
     /// The same around another form of the bodies.
     pub fn map<J>(self, body: impl Fn(B) -> J) -> Conflict<J> {
         Conflict {

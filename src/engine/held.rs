@@ -1,9 +1,13 @@
 //! What waits, and what is said of it.
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Blob, Item, ItemKind};
 use crate::protocol::message::Refusal;
+use crate::protocol::text::Text;
+use crate::protocol::wire::Exact;
 
 pub use super::outcome::Direction;
 use super::ports::Log;
@@ -124,8 +128,37 @@ impl<B> Held<B> {
     }
 }
 
+/// What is held as an app is told it, but for the item and the error: the text of JSON.
+impl<B> Serialize for Held<B> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Said<'a> {
+            node_id: Exact<'a, NodeId>,
+            direction: &'static str,
+            kind: &'static str,
+            id: Option<Exact<'a, Text>>,
+            timestamp: Exact<'a, Hlc>,
+            key: Option<Exact<'a, Text>>,
+            code: &'a str,
+            reason: String,
+        }
+        let said = Said {
+            node_id: Exact(&self.node_id),
+            direction: self.direction.name(),
+            kind: self.kind.name(),
+            id: self.kind.record_id().map(Exact),
+            timestamp: Exact(&self.hlc),
+            key: self.blob.as_ref().map(|blob| Exact(&blob.key)),
+            code: &self.code,
+            reason: self.error.to_string(),
+        };
+        said.serialize(to)
+    }
+}
+
 /// The code that the peer gave, if it refused a request about the item; else that of the error.
-pub fn said_code(error: &Error) -> String {
+pub(super) fn said_code(error: &Error) -> String {
     let by_peer = error
         .network()
         .and_then(|network| network.peer_code.clone());

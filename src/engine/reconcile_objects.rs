@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
+use crate::protocol::wire::Exact;
 
 use super::blobs::{How, Transfers, transfer_all};
 use super::caller::Engine;
 use super::claims::claims;
-use super::held::Direction;
+use super::held::{Direction, said_code};
 use super::object::compare;
 use super::ports::{Blobs, Events, Exchange, Log, Side, Stat, State};
 use super::progress::Phase;
@@ -24,7 +25,7 @@ const MOST_NAMED: usize = 1000;
 /// The number of objects that are looked for before those that were not found are brought over.
 const AT_ONCE: usize = 256;
 
-/// What became of the objects. Its counts can be written as JSON.
+/// What became of the objects. It can be written as the text of JSON.
 #[derive(Debug, Default, Serialize)]
 pub struct Objects {
     /// The keys that were looked for on both sides.
@@ -34,11 +35,29 @@ pub struct Objects {
     /// The objects that were fetched from it.
     pub received: usize,
     /// The first keys of which neither side has the object that its item means.
-    #[serde(skip)]
+    #[serde(serialize_with = "write_keys")]
     pub missing: Vec<Text>,
     /// The first keys whose objects could not be brought over, with the reasons.
-    #[serde(skip)]
+    #[serde(serialize_with = "write_failures")]
     pub failed: Vec<(Text, Error)>,
+}
+
+fn write_keys<S: Serializer>(keys: &[Text], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(keys.iter().map(Exact))
+}
+
+fn write_failures<S: Serializer>(failed: &[(Text, Error)], to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Failed<'a> {
+        key: Exact<'a, Text>,
+        code: String,
+        reason: String,
+    }
+    to.collect_seq(failed.iter().map(|(key, error)| Failed {
+        key: Exact(key),
+        code: said_code(error),
+        reason: error.to_string(),
+    }))
 }
 
 impl Objects {

@@ -5,21 +5,19 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::adapters::{AnyBlobs, AnyState, NodeSide};
-use super::convert::{Body, write_hlc};
+use super::convert::Body;
 use super::error::{to_js, warn};
-use super::runtime::{IntoJs, JsObject, kept, watch, write_data};
+use super::runtime::{Argument, IntoJs, JsObject, kept, watch, write_data};
 use super::transport::Peer;
 use super::value::{Intrinsic, Persistent, Scope, Value, list};
 use crate::engine::conflict::Conflict;
-use crate::engine::held::{Held, said_code};
+use crate::engine::held::Held;
 use crate::engine::ports::Events;
 use crate::engine::progress::News;
 use crate::engine::reconcile_all::Reconciled;
-use crate::engine::reconcile_objects::Objects;
 use crate::engine::round::{Engine, Report};
 use crate::error::Result;
 use crate::joint::asking::{Stop, TICK};
-use crate::protocol::item::ItemKind;
 use crate::protocol::text::Text;
 
 /// An engine over whatever adapters the app passed in.
@@ -142,66 +140,26 @@ impl IntoJs for Done {
 
 impl IntoJs for Reconciled<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let done = self;
-        let result = write_data(scope, &done)?;
-        scope.set(result, "held", list(scope, &done.held, write_held)?)?;
-        if let Some(objects) = &done.objects {
-            scope.set(result, "objects", write_objects(scope, objects)?)?;
+        let result = write_data(scope, &self)?;
+        scope.set(result, "held", list(scope, &self.held, write_held)?)?;
+        if let Some(objects) = &self.objects {
+            scope.set(result, "objects", write_data(scope, objects)?)?;
         }
         Ok(result)
     }
 }
 
-fn write_objects<'s>(scope: Scope<'s>, objects: &Objects) -> Result<Value<'s>> {
-    let result = write_data(scope, objects)?;
-    let missing = list(scope, &objects.missing, |scope, key| scope.string(key))?;
-    scope.set(result, "missing", missing)?;
-    let failed = list(scope, &objects.failed, |scope, (key, error)| {
-        scope.object_of(&[
-            ("key", scope.string(key)?),
-            ("code", scope.text(&said_code(error))?),
-            ("reason", scope.text(&error.to_string())?),
-        ])
-    })?;
-    scope.set(result, "failed", failed)?;
-    Ok(result)
-}
-
 fn write_conflict<'s>(scope: Scope<'s>, found: &Conflict<Body>) -> Result<Value<'s>> {
-    let is_record = found.kind.record_id().is_some();
-    let winner = if found.incoming_wins {
-        "incoming"
-    } else {
-        "local"
-    };
     scope.object_of(&[
-        (
-            "kind",
-            scope.text(if is_record { "record" } else { "appRow" })?,
-        ),
-        ("local", found.local.clone().into_js(scope)?),
-        ("incoming", found.incoming.clone().into_js(scope)?),
-        ("winner", scope.text(winner)?),
+        ("kind", scope.text(found.kind.name())?),
+        ("local", found.local.to_js(scope)?),
+        ("incoming", found.incoming.to_js(scope)?),
+        ("winner", scope.text(found.winner())?),
     ])
 }
 
 fn write_held<'s>(scope: Scope<'s>, held: &Held<Body>) -> Result<Value<'s>> {
+    let said = write_data(scope, held)?;
     let item = held.body.clone().into_js(scope)?;
-    let (kind, id) = match &held.kind {
-        ItemKind::Record(id) => ("record", scope.string(id)?),
-        ItemKind::Row(_) => ("appRow", scope.helper(Intrinsic::RowIdOf, &[item])?),
-    };
-    let key = held.blob.as_ref().map(|blob| blob.key.clone());
-    scope.object_of(&[
-        ("nodeId", scope.string(&held.node_id)?),
-        ("direction", scope.text(held.direction.name())?),
-        ("kind", scope.text(kind)?),
-        ("id", id),
-        ("timestamp", write_hlc(scope, &held.hlc)?),
-        ("item", item),
-        ("key", key.into_js(scope)?),
-        ("code", scope.text(&held.code)?),
-        ("reason", scope.text(&held.error.to_string())?),
-        ("error", to_js(scope, &held.error)?),
-    ])
+    scope.helper(Intrinsic::HeldOf, &[said, item, to_js(scope, &held.error)?])
 }

@@ -27,7 +27,7 @@ intrinsics! {
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     TablesOf = "tablesOf", "See `js/bridge/items.js`.";
     PageOf = "pageOf", "See `js/bridge/pages.js`.";
-    RowIdOf = "rowIdOf", "See `js/bridge/items.js`.";
+    HeldOf = "heldOf", "See `js/bridge/items.js`.";
     RequestHead = "requestHead", "See `js/bridge/messages.js`.";
     AnswerHead = "answerHead", "See `js/bridge/messages.js`.";
     WaitFor = "waitFor", "See `js/bridge/calls.js`.";

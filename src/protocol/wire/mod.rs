@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use envelope::size_in_json;
 pub use limits::{Json, MAX_BODY_DEPTH, MAX_DEPTH, MAX_NODE_ID};
 pub use read::{Unread, read_answer, read_request};
-pub use write::{write_answer, write_refusals, write_request, write_watermarks};
+pub use write::{Exact, write_answer, write_request, write_watermarks};
 
 /// Whether a body fits into a message, and how many bytes it has there.
 ///

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::limits::Json;
 use crate::protocol::hlc::Hlc;
@@ -81,13 +83,6 @@ fn log(log: Option<&impl Serialize>, text: &mut String) {
     if let Some(Ok(json)) = log.map(serde_json::to_string) {
         let _ = write!(text, ",\"log\":{json}");
     }
-}
-
-/// A list of refusals by itself.
-pub fn write_refusals(list: &[Refusal]) -> String {
-    let mut text = String::new();
-    refusals(list, &mut text);
-    text
 }
 
 fn refusals(list: &[Refusal], text: &mut String) {
@@ -169,6 +164,32 @@ fn timestamp(hlc: &Hlc, text: &mut String) {
     );
     string(&hlc.node_id, text);
     text.push('}');
+}
+
+/// A text or a timestamp that is written as it is, whatever it is, where it becomes the text of JSON: elsewhere a lone
+/// surrogate is an error.
+#[derive(Debug)]
+pub struct Exact<'a, T>(pub &'a T);
+
+impl Serialize for Exact<'_, Text> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::new();
+        string(self.0, &mut text);
+        raw(text, to)
+    }
+}
+
+impl Serialize for Exact<'_, Hlc> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::new();
+        timestamp(self.0, &mut text);
+        raw(text, to)
+    }
+}
+
+fn raw<S: Serializer>(json: String, to: S) -> Result<S::Ok, S::Error> {
+    let json = RawValue::from_string(json).map_err(S::Error::custom)?;
+    json.serialize(to)
 }
 
 /// A string of JSON. Lone surrogates are escaped, as `JSON.stringify` does.
