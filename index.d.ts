@@ -556,11 +556,11 @@ interface ReconcileResult {
   readonly held: readonly HeldItem[];
   /** What became of the objects; with the option `objects` alone. */
   readonly objects?: {
-    /** So many keys were looked for on both sides. */
+    /** How many keys were looked for on both sides. */
     readonly checked: number;
-    /** So many objects were brought to the peer. */
+    /** How many objects were sent to the peer. */
     readonly sent: number;
-    /** So many were fetched from it. */
+    /** How many were fetched from it. */
     readonly received: number;
     /** Keys of which neither side has the object that its item means: at most 1000. */
     readonly missing: readonly string[];
@@ -1377,8 +1377,8 @@ declare function createHttpObjectStorage(options: HttpObjectStorageOptions): Obj
  * the objects, and {@link PresignCapability} has their urls. `docs/protocol.md` has every header and status. A refusal is JSON, `{ error, code }`, and
  * says nothing of the inside; what failed there is a warning on the `console`.
  *
- * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory, and what came of an
- * upload whose line broke is kept for 3 days, at most 16 GiB of them together; with another adapter they are handed over
+ * Of a storage that {@link createFsObjectStorage} made, files stream in and out with bounded memory, and the bytes that arrived of an
+ * upload whose line broke are kept for 3 days, at most 16 GiB of them together; with another adapter they are handed over
  * whole. Which of the two a storage is, is looked at with every
  * request of a handler, and when a server begins to listen.
  */
@@ -1433,7 +1433,7 @@ interface HttpSyncChannelOptions<Request> {
     wanted: HttpSyncWanted,
   ) => boolean | HttpSyncGrant | Promise<boolean | HttpSyncGrant>;
   /**
-   * Only rows of these apps are taken in and go out, whoever the caller is. Those of every registered app by default.
+   * Only rows of these apps are taken in and go out, for every caller. Those of every registered app by default.
    * It says nothing of shared records and files.
    */
   readonly apps?: readonly string[];
@@ -1458,7 +1458,7 @@ interface HttpSyncServerOptions extends HttpSyncChannelOptions<IncomingMessage> 
 
 /**
  * A listener for `node:http` that knows the routes. The promise is true where it answered, false where the
- * request is somebody else's and untouched. It never rejects.
+ * request is not for it, and untouched. It never rejects.
  */
 type HttpSyncHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolean>;
 
@@ -2898,7 +2898,7 @@ interface ErrorReport {
  * | `ITEM_TOO_LARGE` | An item is by itself larger than a message may be. |
  * | `UNKNOWN_APP` | A row belongs to an app that this side does not know. |
  * | `CANNOT_PRESIGN` | The server hands out no urls for objects, or none for this key. Leave out `presign`, or give its storage a `presign` function. |
- * | `FORBIDDEN` | Whoever let the caller in did not allow it this item or file; see the answer of `authorize` there. |
+ * | `FORBIDDEN` | The `authorize` of the other side does not allow the caller this item or file. |
  * | `APP_ERROR` | The app's own code threw; only as {@link HeldItem} `code`. |
  * | `LOOP_STOPPED` | The loop was used after `stop()`. Make a new one. |
  * | `BINARY_NOT_FOUND` | No binary of the package loads here: none is installed, it is not beside a bundle, or a flag of Node.js keeps addons out. The message says which, and what to do. Thrown by the import of the package, as a plain `Error`. |

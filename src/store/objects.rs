@@ -40,7 +40,7 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     fn uploaded<'a>(&'a self, key: &'a str, upload: UploadId) -> Later<'a, u64>;
 
     /// Goes on with an upload at an offset: that of [`Self::uploaded`], or 0. Where its pieces end in an error, or where
-    /// this is dropped, a store may keep what came of it for a while. An object of another hash is not stored.
+    /// this is dropped, a store may keep the bytes that arrived for a while. An object of another hash is not stored.
     fn go_on<'a>(
         &'a self,
         key: &'a str,

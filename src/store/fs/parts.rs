@@ -28,7 +28,7 @@ const LEAST: u64 = 64 * 1024;
 /// A part that did not go on for so long is removed.
 const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// At most so many parts are kept, with so many bytes together; the oldest go first.
+/// The most parts that are kept, and the most bytes of all together; the oldest go first.
 const MOST: usize = 100;
 const ROOM: u64 = 16 * 1024 * 1024 * 1024;
 

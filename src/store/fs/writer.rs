@@ -72,26 +72,12 @@ impl Area {
         let taken = self
             .take_part(&part)
             .map_err(during(operation, key.as_str()))?;
-        let Some((name, file, session)) = taken else {
-            return Err(Error::new(
-                ErrorKind::Io,
-                operation,
-                "the upload is not kept any more; begin it again",
-            ));
-        };
-        let mut writer = Writer {
-            area: Arc::clone(self),
-            operation,
-            key,
-            file,
-            hasher: Sha256::new(),
-            name: Some(name),
-            version: None,
-            described: None,
-            session,
-            part: Some(part),
-            length: 0,
-        };
+        let taken = taken.ok_or_else(|| {
+            let what = "the upload is not kept any more; begin it again";
+            Error::new(ErrorKind::Io, operation, what)
+        })?;
+        let mut writer = Writer::over(Arc::clone(self), operation, key, taken);
+        writer.part = Some(part);
         writer.reread(offset)?;
         Ok(writer)
     }
@@ -99,9 +85,18 @@ impl Area {
 
 impl Writer {
     pub(super) fn begin(area: Arc<Area>, operation: &'static str, key: Key) -> Result<Self> {
-        let made = area.new_file().map_err(during(operation, key.as_str()));
-        let (name, file, session) = made?;
-        Ok(Self {
+        let made = area.new_file().map_err(during(operation, key.as_str()))?;
+        Ok(Self::over(area, operation, key, made))
+    }
+
+    /// Writes on at the end of a file of a session.
+    fn over(
+        area: Arc<Area>,
+        operation: &'static str,
+        key: Key,
+        (name, file, session): (String, File, Arc<Session>),
+    ) -> Self {
+        Self {
             area,
             operation,
             key,
@@ -113,7 +108,7 @@ impl Writer {
             session,
             part: None,
             length: 0,
-        })
+        }
     }
 
     /// Reads what is there, up to its end, which must be at `offset`.

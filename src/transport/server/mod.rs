@@ -106,7 +106,7 @@ pub trait Files: Send + Sync {
 pub trait GoesOn: Send + Sync {
     /// How many bytes are kept of an upload.
     fn uploaded(&self, key: String, upload: UploadId) -> Later<'_, u64>;
-    /// Goes on with an upload at an offset. Where its pieces end in an error, what came of it is kept for a while.
+    /// Goes on with an upload at an offset. Where its pieces end in an error, the bytes that arrived are kept for a while.
     fn go_on(&self, key: String, file: Incoming, at: (UploadId, u64)) -> Later<'_, ()>;
 }
 
