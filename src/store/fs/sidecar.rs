@@ -2,7 +2,7 @@
 //!
 //! A sidecar's name holds the hash of the key and the [`Version`] of the bytes that it describes. The
 //! store stamps every file that it writes with a modification time of its own, so no two versions of one
-//! object have the same. The same text is kept in an [attribute] of the file, where the file system can. One of the two
+//! object have the same. The same text is kept in an [attribute](super::attribute) of the file, where the file system can. One of the two
 //! is on disk before the bytes are in place, and the sidecar is removed after others have taken their place: whatever is
 //! found at the object's path after a crash, what belongs to it is there, and nothing else fits it. Bytes that another
 //! program put into the folder have none, and the sidecars of earlier versions of this package name no hash.
