@@ -440,9 +440,10 @@ interface SyncLogger {
  * `asyncStart` and `asyncEnd`, and before these two `error` where it rejects.
  *
  * @example
- * import { tracingChannel } from "node:diagnostics_channel";
- * tracingChannel("starkeep:sync.exchange").subscribe({
- *   asyncEnd: ({ peer, result, error }) => console.log(peer, result?.bytesSent, error),
+ * // subscribe is that of node:diagnostics_channel
+ * subscribe("tracing:starkeep:sync.exchange:asyncEnd", (round) => {
+ *   const { peer, result, error } = round as TracedRound;
+ *   console.log(peer, result, error);
  * });
  */
 interface TracedRound {
@@ -468,8 +469,9 @@ interface TracedRound {
  * Whether anything listens is found out when a round begins: where nothing does, the round does nothing for it.
  *
  * @example
- * tracingChannel("starkeep:sync.transfer").subscribe({
- *   asyncEnd: ({ key, direction, bytes, durationMs, error }) => console.log(key, direction, bytes, durationMs, error),
+ * subscribe("tracing:starkeep:sync.transfer:asyncEnd", (transfer) => {
+ *   const { key, direction, bytes, durationMs, error } = transfer as TracedTransfer;
+ *   console.log(key, direction, bytes, durationMs, error);
  * });
  */
 interface TracedTransfer {

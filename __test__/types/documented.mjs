@@ -104,6 +104,7 @@ function moduleOf(file, pieces) {
     ({ name, code }, at) => `// ${name}\nexport async function piece${at}() {\n${code}\n}\n`,
   );
   const imports = [
+    'import { subscribe } from "node:diagnostics_channel";',
     'import { createServer } from "node:http";',
     'import { readFile, writeFile } from "node:fs/promises";',
     'import { DatabaseSync } from "node:sqlite";',
