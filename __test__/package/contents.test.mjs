@@ -52,7 +52,8 @@ test("the package holds what it loads, its types and its pages, and nothing else
   const files = wanted.flatMap((name) => [...filesBelow(name)]);
   assert.deepEqual(namesIn(tarballs.main), files.sort());
   const { length } = readFileSync(tarballs.main);
-  assert.ok(length < 240_000, `it is small: ${length} bytes`);
+  // The declarations are in it three times: for each way of importing with declarations of its own.
+  assert.ok(length < 256_000, `it is small: ${length} bytes`);
 });
 
 test("the package has the command, which a shell can start", () => {
@@ -98,7 +99,7 @@ test("no link in a page of the package leads to a file that is not in it", () =>
   }
   const readme = files.get("package/README.md").toString();
   assert.match(readme, /\[MIGRATING\.md\]\(MIGRATING\.md\)/, "a file of the package is linked");
-  assert.match(readme, /docs\/guide\.md is for those who write an app/, "another one is named");
+  assert.match(readme, /when something waits: docs\/guide\.md/, "another one is named");
 });
 
 test("no link of the sources' own pages is dead", () => {
