@@ -17,7 +17,7 @@ use crate::protocol::item::{Blob, Item};
 use crate::protocol::text::Text;
 
 use super::held::Direction;
-use super::object::compare;
+use super::object::{UploadId, compare};
 use super::ports::{Blobs, Stat};
 use super::transfer::{Hears, Telling};
 use super::watch::{ByteCounter, Way};
@@ -195,8 +195,8 @@ async fn carry_bytes<S: Blobs>(
 /// Whether the hash that the item names is that of the bytes, as far as it matters: an upload of a large object is known
 /// by it, and one with another hash than its bytes never ends.
 async fn names_its_bytes<S: Blobs>(source: &S, blob: &Blob) -> Result<bool> {
-    const LARGE: u64 = 8 * 1024 * 1024;
-    if blob.digest.is_none() || blob.size.is_some_and(|size| size < LARGE) {
+    let is_small = |size| size < UploadId::LEAST_SIZE;
+    if blob.digest.is_none() || blob.size.is_some_and(is_small) {
         return Ok(true);
     }
     let stat = source.stat(&blob.key).await?;

@@ -47,6 +47,9 @@ impl fmt::Display for UploadId {
 }
 
 impl UploadId {
+    /// Smaller objects are sent again as a whole.
+    pub const LEAST_SIZE: u64 = 8 * 1024 * 1024;
+
     /// The upload that is written like this.
     pub fn parse(text: &str) -> Option<Self> {
         let (digest, size) = text.split_once('-')?;

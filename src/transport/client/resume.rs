@@ -15,9 +15,6 @@ use crate::error::Result;
 use crate::protocol::item::Blob;
 use crate::transport::{MARKER, UPLOAD_ID, UPLOAD_OFFSET};
 
-/// Smaller files are sent again as a whole.
-const LARGE: u64 = 8 * 1024 * 1024;
-
 /// An upload, and where it goes on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Resumed {
@@ -29,7 +26,9 @@ pub(super) struct Resumed {
 impl Resumed {
     /// The upload of an item's object of this size, if it is worth going on with, and known to be of these bytes.
     pub(super) fn of(blob: &Blob, size: Option<u64>) -> Option<UploadId> {
-        let (digest, size) = blob.digest.zip(size.filter(|size| *size >= LARGE))?;
+        let (digest, size) = blob
+            .digest
+            .zip(size.filter(|size| *size >= UploadId::LEAST_SIZE))?;
         Some(UploadId { digest, size })
     }
 
