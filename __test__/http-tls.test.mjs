@@ -13,7 +13,7 @@ import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as sync from "@starkeep/sync-engine";
-import { raw, storesFor } from "./support/answering.mjs";
+import { closeOf, raw, storesFor } from "./support/answering.mjs";
 import { certificateFor } from "./support/certificates.mjs";
 import { NOTHING, peerAt, rawPeerAt } from "./support/http-peers.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
@@ -350,5 +350,5 @@ test("closing waits for no handshake", async (t) => {
   half.on("error", () => {});
   half.resume();
   await once(half, "connect");
-  await Promise.all([once(half, "close"), server.close()]);
+  await Promise.all([closeOf(half), server.close()]);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { test } from "node:test";
-import { exchange, raw, sideFor } from "./support/answering.mjs";
+import { closeOf, exchange, raw, sideFor } from "./support/answering.mjs";
 
 /** Connections that are stuck in the end need not be waited for. */
 const serverOf = (t, options = {}) =>
@@ -68,7 +68,7 @@ test("callers of one address that take nothing of large files leave room for oth
   assert.equal(statuses.filter((status) => status === 503).length, 14);
   assert.match(await getOnce(side, "/health"), /^HTTP\/1\.1 200 /);
   assert.match(await getOnce(side, "/files/none"), /^HTTP\/1\.1 503 /);
-  await once(session, "close");
+  await closeOf(session);
   await assertServed(side);
 });
 
@@ -104,7 +104,7 @@ test("a connection that asks nothing is told goodbye at the time that is promise
   const goodbye = once(session, "goaway");
   const [code] = await goodbye;
   assert.equal(code, 0);
-  await once(session, "close");
+  await closeOf(session);
 });
 
 test("connections of one address past so many are closed, and others come in", async (t) => {
@@ -112,7 +112,7 @@ test("connections of one address past so many are closed, and others come in", a
   const [one, two] = [await sessionFor(t, side), await sessionFor(t, side)];
   await assert.rejects(fetch(`${side.url}/health`));
   one.destroy();
-  await once(one, "close");
+  await closeOf(one);
   let status;
   for (let n = 0; n < 100 && status !== 200; n += 1) {
     status = await fetch(`${side.url}/health`).then(

@@ -11,6 +11,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import * as sync from "@starkeep/sync-engine";
+import { closeOf } from "./support/answering.mjs";
 import { EPOCH, at, clockFor, compare } from "./support/hlc.mjs";
 import { peerAt } from "./support/http-peers.mjs";
 import { blobFields, bytes, record } from "./support/memory.mjs";
@@ -338,7 +339,7 @@ test("a worker that ends in the middle of a round leaves stores that the next ro
     workerData: { folder: before.path, baseUrl },
   });
   const [socket] = await asked;
-  const hungUp = once(socket, "close");
+  const hungUp = closeOf(socket);
   await worker.terminate();
   await hungUp;
   silent.close();

@@ -15,7 +15,8 @@ const suitesIn = (folder) =>
 // The pages of the crate are checked as strictly as its code.
 process.env.RUSTDOCFLAGS = "-D warnings";
 
-const PATIENCE = "--test-timeout=600000";
+// This reporter says at the end once more what failed.
+const TESTS = ["--test", "--test-timeout=600000", "--test-reporter=spec"];
 
 const STEPS = [
   ["formatting of Rust", "cargo", ["fmt", "--check"]],
@@ -31,9 +32,9 @@ const STEPS = [
   ["licences of what is compiled in", process.execPath, ["scripts/third-party.mjs"]],
   ["workflows of the hosted CI", process.execPath, ["scripts/workflows.mjs"]],
   ["types", process.execPath, ["__test__/types/run.mjs"]],
-  ["the old peer", process.execPath, ["--test", "bench/reference/reference.test.mjs"]],
-  ["the package", process.execPath, ["--test", PATIENCE, ...suitesIn("__test__")]],
-  ["the package as it is published", process.execPath, ["--test", PATIENCE, ...suitesIn("__test__/package")]],
+  ["the old peer", process.execPath, [...TESTS, "bench/reference/reference.test.mjs"]],
+  ["the package", process.execPath, [...TESTS, ...suitesIn("__test__")]],
+  ["the package as it is published", process.execPath, [...TESTS, ...suitesIn("__test__/package")]],
 ];
 
 for (const [what, command, args] of STEPS) {

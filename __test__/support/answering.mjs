@@ -102,18 +102,23 @@ export async function exchange(side, request, { headers = {}, path = "/sync/exch
   return { status: response.status, headers: response.headers, json: text && JSON.parse(text) };
 }
 
+/** The end of a socket or session. A reset is as good an end as any. */
+export const closeOf = (connection) =>
+  connection.destroyed
+    ? Promise.resolve()
+    : new Promise((resolve) => connection.once("close", resolve));
+
 /** Writes to a socket, waits for the other end to close it, and answers what it said. */
 export async function raw(port, ...pieces) {
   const socket = connect(port, "127.0.0.1");
   const said = [];
   socket.on("data", (piece) => said.push(piece));
-  // A reset after the answer is as good an end as any.
   socket.on("error", () => {});
   await once(socket, "connect");
   for (const piece of pieces) {
     if (typeof piece === "function") await piece(socket);
     else socket.write(piece);
   }
-  if (!socket.closed) await once(socket, "close").catch(() => {});
+  await closeOf(socket);
   return Buffer.concat(said).toString("latin1");
 }

@@ -246,6 +246,7 @@ where
             horizon,
             more: leaves_out,
             blind: page.blind.is_some(),
+            keeps_logs: keeps_logs(&self.side),
         };
         let told = answer.log.and_then(|log| log.overtaken);
         let Known {

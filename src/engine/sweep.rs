@@ -126,6 +126,9 @@ pub(super) struct Learned {
     pub more: bool,
     /// Whether a table could not be scanned.
     pub blind: bool,
+    /// Whether this side keeps logs. What a page left out may then have come behind what the peer says that it holds, and
+    /// was no news to the log when it was looked at: it is offered, whatever the peer says.
+    pub keeps_logs: bool,
 }
 
 impl Learned {
@@ -380,7 +383,7 @@ impl<B> Sweep<B> {
         };
         let mut known = match round.coverage.clone() {
             None => by_own_account(),
-            Some(coverage) if self.offers_all && round.more => {
+            Some(coverage) if round.more && (self.offers_all || round.keeps_logs) => {
                 let mut known = by_own_account();
                 known.lower_to(&coverage);
                 known
