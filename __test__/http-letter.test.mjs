@@ -38,10 +38,7 @@ test("what two readers could read in two ways is answered 400, and nothing behin
   const { port } = await serverOf(t);
   for (const [what, text] of Object.entries(MISFRAMED)) {
     for (const pieces of [[text], [...text]]) {
-      let said = "";
-      // What is still being sent when the server hangs up resets the connection, and an answer can be lost with it.
-      for (let tries = 0; said === "" && tries < 5; tries += 1)
-        said = await raw(port, ...pieces, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+      const said = await raw(port, ...pieces, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
       assert.deepEqual(statusesIn(said), [400], `${what}: ${said}`);
     }
     const behind = await raw(port, `GET /health HTTP/1.1\r\nHost: a\r\n\r\n${text}`);

@@ -1,23 +1,20 @@
 //! A connection on its way to hyper, whose bytes are followed.
 //!
 //! Where a byte must not be there, hyper gets in place of it and of all that follows what no head and no body may have. It
-//! answers 400 then and closes.
+//! answers 400 then and closes. Every connection [lingers](super::linger) when it is shut down.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
 use super::framing::Framing;
+use super::idle_timeout::Pulse;
+use super::linger::Linger;
 
 /// What stands in place of a fault. NUL may stand nowhere; the empty line has a head that came in pieces read at once.
 const FAULT: &[u8] = b"\0\r\n\r\n";
-
-/// So long a caller may take to hear of its fault.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
 /// A connection whose bytes are followed. See the [module page](self).
 pub struct Framed<S> {
@@ -25,18 +22,20 @@ pub struct Framed<S> {
     framing: Framing,
     /// What is to be read in place of a fault, once there was one.
     fault: Option<&'static [u8]>,
-    /// How long the caller has to hear of it, once all is said.
-    listening: Option<Pin<Box<Sleep>>>,
+    pulse: Pulse,
+    /// What is left to do once nothing more is written.
+    linger: Option<Linger>,
 }
 
 impl<S> Framed<S> {
-    /// Follows what comes over `stream`.
-    pub fn new(stream: S) -> Self {
+    /// Follows what comes over `stream`, of which `pulse` is known.
+    pub fn new(stream: S, pulse: Pulse) -> Self {
         Self {
             stream,
             framing: Framing::default(),
             fault: None,
-            listening: None,
+            pulse,
+            linger: None,
         }
     }
 
@@ -98,29 +97,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.listening.is_none() {
+        if this.linger.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            this.listening = this.fault.map(|_| Box::pin(sleep(LONGEST_GOODBYE)));
         }
-        let Some(listening) = &mut this.listening else {
-            return Poll::Ready(Ok(()));
-        };
-        // What still comes is read: closed upon it, the connection would be reset, and the answer lost on its way.
-        while listening.as_mut().poll(context).is_pending() {
-            let mut scrap = [0; 1024];
-            let mut scrap = ReadBuf::new(&mut scrap);
-            let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut scrap));
-            if read.is_err() || scrap.filled().is_empty() {
-                break;
+        let is_at_rest = this.framing.is_between() && this.pulse.was_at_rest();
+        let linger = this.linger.get_or_insert_with(|| {
+            if is_at_rest {
+                Linger::at_rest()
+            } else {
+                Linger::new()
             }
-        }
-        Poll::Ready(Ok(()))
+        });
+        linger.poll(&mut this.stream, context).map(Ok)
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test]
@@ -129,7 +127,7 @@ mod tests {
 
         let text = b"GET / HTTP/1.1\nHost: a\r\n\r\n";
         for room in 1..text.len() {
-            let mut framed = Framed::new(&text[..]);
+            let mut framed = Framed::new(&text[..], Pulse::new());
             let (mut read, mut piece) = (Vec::new(), vec![0; room]);
             loop {
                 let length = framed.read(&mut piece).await.unwrap();
@@ -140,5 +138,31 @@ mod tests {
             }
             assert_eq!(read, b"GET / HTTP/1.1\0\r\n\r\n", "{room}");
         }
+    }
+    /// How long the end takes of a connection that brought `text`, and whose caller does not end it.
+    async fn time_to_end(text: &str, is_let_go: bool) -> Duration {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+        let (stream, mut caller) = duplex(1024);
+        let pulse = Pulse::new();
+        let mut framed = Framed::new(stream, pulse.clone());
+        caller.write_all(text.as_bytes()).await.unwrap();
+        framed.read_exact(&mut vec![0; text.len()]).await.unwrap();
+        if is_let_go {
+            pulse.let_go();
+        }
+        let began = Instant::now();
+        framed.shutdown().await.unwrap();
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_connection_that_is_let_go_of_at_rest_ends_at_once() {
+        const REQUEST: &str = "GET / HTTP/1.1\r\n\r\n";
+        const HALF: &str = "PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\na";
+        const MOMENT: Duration = Duration::from_millis(10);
+        assert!(time_to_end(REQUEST, true).await < MOMENT);
+        assert!(time_to_end(HALF, true).await > MOMENT);
+        assert!(time_to_end(REQUEST, false).await > MOMENT);
     }
 }

@@ -85,6 +85,11 @@ impl Framing {
         Ok(())
     }
 
+    /// Whether a request has ended, or none has begun, and nothing of the next is there.
+    pub(super) fn is_between(&self) -> bool {
+        self.at == Spot::Head && self.line.length == 0 && !self.head.has_request_line
+    }
+
     /// Passes over what of `rest` belongs to the `left` bytes of a body.
     fn skip(&mut self, left: u64, rest: &[u8], more: fn(u64) -> Spot, then: Spot) -> usize {
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
@@ -245,6 +250,19 @@ mod tests {
         }
         let text = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "a".repeat(100_000));
         assert_eq!(at_once(&text), (Ok(()), Spot::Head));
+    }
+
+    #[test]
+    fn between_requests_nothing_of_one_is_there() {
+        let text = b"PUT /a HTTP/1.1\r\nContent-Length: 1\r\n\r\n\n";
+        let mut framing = Framing::default();
+        let places = text.iter().map(|byte| {
+            let is_between = framing.is_between();
+            framing.follow(&[*byte]).unwrap();
+            is_between
+        });
+        assert_eq!(places.filter(|is_between| *is_between).count(), 1);
+        assert!(framing.is_between());
     }
 
     #[test]

@@ -33,6 +33,8 @@ struct ConnectionState {
     resting: Instant,
     /// When the first bytes came after that.
     begun: Option<Instant>,
+    /// Whether it was let go of while nothing was in work, and nothing has come since.
+    was_at_rest: bool,
 }
 
 /// Why a connection is let go of.
@@ -75,6 +77,7 @@ impl Pulse {
             waiting: BTreeMap::new(),
             resting: Instant::now(),
             begun: None,
+            was_at_rest: false,
         })))
     }
 
@@ -95,9 +98,21 @@ impl Pulse {
 
     fn bytes_came(&self) {
         let mut state = self.lock();
+        state.was_at_rest = false;
         if state.at_work == 0 && state.begun.is_none() {
             state.begun = Some(Instant::now());
         }
+    }
+
+    /// The server lets go of the connection.
+    pub fn let_go(&self) {
+        let mut state = self.lock();
+        state.was_at_rest = state.at_work == 0 && state.begun.is_none();
+    }
+
+    /// Whether the server let go of it while nothing was in work: then there is no answer that its end could take along.
+    pub fn was_at_rest(&self) -> bool {
+        self.lock().was_at_rest
     }
 
     /// Returns when the connection has kept its place for too long without a request, or does not take an answer.

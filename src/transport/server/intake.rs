@@ -20,7 +20,7 @@ use crate::transport::routes::Refusal;
 const LEAST_PROGRESS: usize = 16 * 1024;
 
 /// How much of an unwanted body is read nevertheless, so that the answer is: a caller that still sends does not
-/// listen, and one that is cut off loses what was said.
+/// listen. The bytes beyond that are read by the [end of the connection](super::linger).
 const MOST_UNWANTED: usize = 64 * 1024 * 1024;
 const LONGEST_UNWANTED: Duration = Duration::from_secs(5);
 

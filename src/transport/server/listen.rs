@@ -236,15 +236,15 @@ async fn connection(
     };
     let pulse = Pulse::new();
     let watched = Watched::new(stream, pulse.clone(), idle_timeout);
-    let io = TokioIo::new(Framed::new(watched));
+    let io = TokioIo::new(Framed::new(watched, pulse.clone()));
     let builder = http_of(&server.terms.limits);
-    let watched = pulse.clone();
+    let state = pulse.clone();
     let service = service_fn(move |request| {
         let (server, pulse) = (Arc::clone(&server), pulse.clone());
         async move { Ok::<_, Infallible>(server.answer(request, (&pulse, ends)).await) }
     });
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut stopped = pin!(watched.stopped(header_timeout, idle_timeout));
+    let mut stopped = pin!(state.stopped(header_timeout, idle_timeout));
     let mut is_closing = false;
     let end = loop {
         tokio::select! {
@@ -253,12 +253,14 @@ async fn connection(
             end = &mut stopped => break end,
             _ = &mut closed, if !is_closing => {
                 is_closing = true;
+                state.let_go();
                 connection.as_mut().graceful_shutdown();
             }
         }
     };
     if end == End::Idle {
         // Says goodbye: a caller of HTTP/2 that is about to ask asks elsewhere then.
+        state.let_go();
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(GOODBYE, connection).await;
     }

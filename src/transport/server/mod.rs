@@ -17,6 +17,7 @@ mod idle_timeout;
 mod intake;
 mod key_turns;
 mod limits;
+mod linger;
 pub mod listen;
 mod meter;
 mod minutes;

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::linger::hang_up;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{ALPN, crypto};
 
@@ -252,8 +253,15 @@ pub async fn enter(
                 (Box::new(stream), true)
             } else {
                 let config = acceptor.config(warn).await;
-                let accepted = TlsAcceptor::from(config).accept(stream).await?;
-                (Box::new(accepted), false)
+                let accepting = TlsAcceptor::from(config).accept(stream);
+                match accepting.into_fallible().await {
+                    Ok(accepted) => (Box::new(accepted), false),
+                    Err((error, mut stream)) => {
+                        // The alert that says why is written; it must not be lost.
+                        hang_up(&mut stream).await;
+                        return Err(error);
+                    }
+                }
             }
         }
     };
