@@ -714,31 +714,40 @@ interface ClosableSyncStateStore extends SyncStateStore {
 }
 
 /**
- * Makes a state store on a SQLite file. An option that it does not know is a warning on the `console`, once for
- * each name.
+ * Makes a state store: with `path` on a SQLite file that is left to this package, with `db` in a database of the app's.
+ *
+ * It keeps its state in the table
+ * `sync_state(key TEXT PRIMARY KEY, value_json TEXT NOT NULL, updated_at INTEGER NOT NULL)`, which is created at once
+ * where it is missing. Its keys are `watermarks`, `peer_watermarks`, `log_positions` and `hlc_clock`; an app may keep
+ * other keys in a table of its own database. The app closes its own database, so that only a store on a file has `close()`.
+ *
+ * An option that it does not know is a warning on the `console`, once for each name.
  *
  * @example
  * const state = createSqliteSyncStateStore({ path: "laptop.db" });
  * const engine = createSyncEngine({ ...adapters, syncState: state });
- * @throws `INVALID_ARGUMENT`, `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`,
- * `DATABASE_ERROR` or `IO_ERROR` where the file cannot be opened. Its functions reject with those, with
- * `STORE_REPLACED` once the file was removed or another was put in its place, with `IN_TRANSACTION` where
- * they would wait for the transaction in whose callback they are called, and with `STORE_CLOSED` after
- * `close()`.
+ * @example
+ * const state = createSqliteSyncStateStore({ db: new DatabaseSync("app.db") }); // of node:sqlite
+ * const engine = createSyncEngine({ ...adapters, syncState: state });
+ * @throws `INVALID_ARGUMENT` where an option has a wrong type, or `db` is no `DatabaseSync`. With `path` also
+ * `PATH_IN_USE`, `STORE_BUSY`, `NOT_A_DATABASE`, `READ_ONLY`, `STORAGE_FULL`, `DATABASE_ERROR` or `IO_ERROR` where the
+ * file cannot be opened. Its functions reject with those, with `STORE_REPLACED` once the file was removed or another
+ * was put in its place, with `IN_TRANSACTION` where they would wait for the transaction in whose callback they are
+ * called, and with `STORE_CLOSED` after `close()`. With `db` it throws, and its functions reject with, what the
+ * database throws.
  */
-declare function createSqliteSyncStateStore(
-  options: SqliteSyncStateStoreFileOptions,
-): ClosableSyncStateStore;
-/**
- * Makes a state store in a database of the app's, in the table
- * `sync_state(key TEXT PRIMARY KEY, value_json TEXT NOT NULL, updated_at INTEGER NOT NULL)`, which is
- * created at once where it is missing. Its keys are `watermarks`, `peer_watermarks` and `hlc_clock`; the
- * app may keep other keys there.
- *
- * @throws `INVALID_ARGUMENT` where `db` is no `DatabaseSync`, and what the database throws. Its functions
- * reject with what the database throws.
- */
-declare function createSqliteSyncStateStore(options: SqliteSyncStateStoreOptions): SyncStateStore;
+// `Parameters`, `ReturnType` and mocks see what 0.1 had: `db` alone. A call finds `Db` by the last branch, which is never
+// taken: `undefined` without `db`, and what it makes is then a store on a file.
+declare function createSqliteSyncStateStore<
+  OfOld extends true = never,
+  Db extends DatabaseSync | undefined = undefined,
+>(
+  options: [OfOld] extends [never]
+    ? SqliteSyncStateStoreFileOptions | SqliteSyncStateStoreOptions
+    : [OfOld] extends [true]
+      ? SqliteSyncStateStoreOptions
+      : { readonly db?: Db },
+): [Db] extends [undefined] ? ClosableSyncStateStore : SyncStateStore;
 
 /** Options of {@link createSqliteDatabaseAdapter}. */
 interface SqliteDatabaseAdapterOptions {

@@ -70,6 +70,14 @@ for (const [what, code, words] of [
   ["a misspelt option", "sync.createSyncEngine({ ...options, pageSize: 5 });", /'pageSize'/],
   ["a missing option", "sync.createSyncEngine({ clock: options.clock });", /missing .* propert/],
   ["a header of a wrong type", HEADER, /not assignable/],
+  ["a state store with no place", "sync.createSqliteSyncStateStore({});", /not assignable/],
+  ["a state store with a wrong path", "sync.createSqliteSyncStateStore({ path: 5 });", /'string'/],
+  [
+    "a state store with a misspelt option",
+    "sync.createSqliteSyncStateStore({ path: 'state.db', busyTimeout: 5 });",
+    /'busyTimeout'/,
+  ],
+  ["a state store with a wrong database", "sync.createSqliteSyncStateStore({ db: {} });", /exec/],
 ]) {
   test(`${what} is one message that does not speak of overloads`, () => {
     const messages = messagesOf(code);

@@ -17,6 +17,23 @@ store.close();
 sync.createSqliteSyncStateStore({ db: { exec() {}, prepare() {} } });
 // @ts-expect-error: one of the two
 sync.createSqliteSyncStateStore({ db, path: "state.db" });
+// @ts-expect-error: an option of a file
+sync.createSqliteSyncStateStore({ db, permissions: "private" });
+// @ts-expect-error: no such option
+sync.createSqliteSyncStateStore({ path: "state.db", busyTimeout: 5 });
+
+// A store on a file can be closed; one that may be on a database of the app's cannot.
+declare const onFile: sync.SqliteSyncStateStoreFileOptions;
+declare const onEither: sync.SqliteSyncStateStoreFileOptions | sync.SqliteSyncStateStoreOptions;
+void sync.createSqliteSyncStateStore(onFile).close();
+void sync.createSqliteSyncStateStore(JSON.parse("{}")).close();
+const ofEither: sync.SyncStateStore = sync.createSqliteSyncStateStore(onEither);
+// @ts-expect-error: the database may be the app's
+sync.createSqliteSyncStateStore(onEither).close();
+const openFile: (options: typeof onFile) => sync.ClosableSyncStateStore =
+  sync.createSqliteSyncStateStore;
+const openDatabase: (options: { db: DatabaseSync }) => sync.SyncStateStore =
+  sync.createSqliteSyncStateStore;
 
 // One line of an app changes; the rest of its adapter stays what it is.
 declare const own: sync.DatabaseAdapter & { vacuum(): void };
@@ -122,4 +139,16 @@ sync.createHttpSyncHandler({
 // @ts-expect-error: a grant names what it limits
 sync.createHttpSyncServer({ ...stores, authorize: () => ({ readonly: true }) });
 
-export { answered, data, end, port, put, results, source, usable };
+export {
+  answered,
+  data,
+  end,
+  ofEither,
+  openDatabase,
+  openFile,
+  port,
+  put,
+  results,
+  source,
+  usable,
+};
