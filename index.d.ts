@@ -85,6 +85,15 @@ interface SyncEngineOptions {
    * Let it answer the same for the two versions in either order: both sides may come to merge. Take the fields of an
    * object (`objectStorageKey`, `sizeBytes`, `contentHash`) from one of the two, whose object is under that key: where
    * both name one key, from the later one.
+   *
+   * @example
+   * const engine = createSyncEngine({
+   *   ...adapters,
+   *   onConflict: (local, incoming) => ({
+   *     ...incoming,
+   *     originalFilename: [local.originalFilename, incoming.originalFilename].sort().join(" and "),
+   *   }),
+   * });
    */
   readonly onConflict?: (
     local: AnyRecord,
@@ -96,6 +105,9 @@ interface SyncEngineOptions {
    * `true` keeps one: the record with the smaller id stays, at every side; the other gets a tombstone, and records whose
    * `parentId` is the other's point at the one that stays. Anything else, and no `onDuplicate`, leaves it held. What it
    * throws is a warning. It is called before the round resolves, for each such record in each round.
+   *
+   * @example
+   * const engine = createSyncEngine({ ...adapters, onDuplicate: () => true });
    */
   readonly onDuplicate?: (local: AnyRecord, incoming: AnyRecord) => unknown;
   /**
@@ -207,6 +219,9 @@ interface NativeSyncEngine extends SyncEngine {
   /**
    * Begins no more rounds, and resolves once what runs is over. Stores and transports stay open: they are the app's.
    * To end what runs at once, abort its signal.
+   *
+   * @example
+   * await engine.close(); // the stores close after it
    */
   close(): Promise<void>;
   /**
@@ -1669,6 +1684,9 @@ interface HttpSyncServer {
    * Rejects with `IO_ERROR` where the place is taken, the host is none of this machine's or a file of `tls` cannot be
    * read, and with `INVALID_ARGUMENT` where `port` is no integer from 0 to 65535, `host` is no string, `tls` is not a
    * certificate with its key, or the server listens already.
+   *
+   * @example
+   * const { port } = await server.listen(7420, "127.0.0.1");
    */
   listen(port?: number, host?: string): Promise<HttpSyncAddress>;
   /** Where it listens, or `null` where it does not. */
@@ -1691,7 +1709,12 @@ interface HttpSyncServer {
    * @throws `INVALID_ARGUMENT` where `listener` is no function.
    */
   onExchange(listener: (arrived: HttpSyncArrived) => void): () => void;
-  /** What the server has done since it was made, and what it does now. */
+  /**
+   * What the server has done since it was made, and what it does now.
+   *
+   * @example
+   * const failed = server.stats().requests.filter(({ status }) => status >= 500);
+   */
   stats(): HttpSyncStats;
 }
 
@@ -2235,6 +2258,15 @@ interface SyncLoopOptions {
    * once among failures in a row. After anything else the backoff begins. No round of the channel begins before it has
    * returned, or its promise has settled, but for `kick()`. What it throws, or rejects with, is a warning on the `console`. Without it the first
    * failure in a row is one.
+   *
+   * @example
+   * const loop = createSyncLoop(engine, {
+   *   onError: async (error) => {
+   *     if (!isStarkeepError(error) || error.status !== 401) return;
+   *     await renewToken();
+   *     return "retry";
+   *   },
+   * });
    */
   readonly onError?: (error: unknown, failure: SyncLoopFailure) => unknown;
   /** A listener from the beginning on, as one of {@link SyncLoop.subscribe}. */
@@ -2436,11 +2468,19 @@ interface SyncLoop {
   /**
    * Ends the loop for good. Resolves once no round runs; what `onError` does, and streams of `events`, are not waited
    * for. May be called again, with `abort` if waiting takes too long.
+   *
+   * @example
+   * await loop.stop();
+   * await engine.close();
    */
   stop(how?: SyncLoopEnd): Promise<void>;
   /**
    * Asks for a round at once: of a channel, or of all. While one runs it is one more after it, however often it is asked
    * for. A backoff is waited for, and a pause.
+   *
+   * @example
+   * await database.put(record);
+   * loop.nudge();
    */
   nudge(channel?: string): void;
   /**
@@ -2448,7 +2488,12 @@ interface SyncLoop {
    * without a channel a stream of `events` is opened again at once too.
    */
   kick(channel?: string): void;
-  /** Adds a channel; if the loop runs, its first round begins at once. */
+  /**
+   * Adds a channel; if the loop runs, its first round begins at once.
+   *
+   * @example
+   * loop.add("photos", photos);
+   */
   add(channel: string, engine: SyncLoopEngine): void;
   /** Removes a channel. Resolves once no round of it runs; its name is free then. */
   remove(channel: string, how?: SyncLoopEnd): Promise<void>;
@@ -2582,6 +2627,10 @@ interface HLCClockOptions {
   /**
    * Called with the new state before every timestamp that is given, to persist it. What it throws is
    * thrown by the clock's function.
+   *
+   * @example
+   * const initialState = await state.getHlcClockState();
+   * const clock = createHLCClock({ nodeId, initialState, onTick: state.setHlcClockState });
    */
   readonly onTick?: (state: HLCClockState) => void;
 }
@@ -3294,6 +3343,15 @@ interface PresignCapability {
   /**
    * A url for this `method` alone, `"GET"` or `"PUT"`, of the object under `key`; `null` where there is none, which is
    * answered 501. `about` says what is to be put, and is empty for `"GET"`, which is asked for of objects that are there.
+   *
+   * @example
+   * const bucket: ObjectStorageAdapter & PresignCapability = {
+   *   ...objects,
+   *   presign: async (key, method, { contentType }) => ({
+   *     url: await signedUrl(method, key),
+   *     ...(contentType === undefined ? {} : { headers: { "content-type": contentType } }),
+   *   }),
+   * };
    */
   presign(
     key: string,
