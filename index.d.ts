@@ -104,7 +104,9 @@ interface SyncEngineOptions {
    * live record with its `originalFilename`, `contentHash` and `ownerId`, of which a unique index lets one in alone.
    * `true` keeps one: the record with the smaller id stays, at every side; the other gets a tombstone, and records whose
    * `parentId` is the other's point at the one that stays. Anything else, and no `onDuplicate`, leaves it held. What it
-   * throws is a warning. It is called before the round resolves, for each such record in each round.
+   * throws is a warning. It is called before the round resolves, for each such record in each round. It may take its time:
+   * what the app writes meanwhile stands, and a record that is no duplicate any more stays. Of a record whose object is
+   * on neither side, and would have to stay, it is not asked.
    *
    * @example
    * const engine = createSyncEngine({ ...adapters, onDuplicate: () => true });

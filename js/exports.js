@@ -96,6 +96,7 @@ exports.exportsWith = function exportsWith(peer) {
       residencyOf,
       pagesOf: createPagesOf(mustBe),
       createNotifier: conflictListeners,
+      nativeOf: brands.nativeOf,
     },
     fault,
   );

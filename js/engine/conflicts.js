@@ -4,7 +4,7 @@
  * Where two sides wrote one item without knowing of each other: tells listeners of both versions, and has the app merge
  * them, if it does. The last writer wins, as ever, and what the app merges is written on top of that.
  */
-exports.createConflicts = ({ notifier, onConflict, clock, database }, { fault, warn }) => {
+exports.createConflicts = ({ notifier, onConflict, clock, alone }, { fault, warn }) => {
   /** Writes what the app made of both versions, stamped anew, unless a newer one was written meanwhile. */
   async function merge({ local, incoming, winner }) {
     const merged = await onConflict(local, incoming);
@@ -17,10 +17,12 @@ exports.createConflicts = ({ notifier, onConflict, clock, database }, { fault, w
         `must answer a record with the id of the two versions, ${JSON.stringify(id)}, or nothing`,
       );
     const stands = winner === "incoming" ? incoming : local;
-    const now = await database.get(id);
-    if (!isStampOf(now?.updatedAt, stands.updatedAt)) return false;
-    await database.put({ ...merged, updatedAt: await clock.now() });
-    return true;
+    return alone(async (database) => {
+      const now = await database.get(id);
+      if (!isStampOf(now?.updatedAt, stands.updatedAt)) return false;
+      await database.put({ ...merged, updatedAt: await clock.now() });
+      return true;
+    });
   }
 
   /** Returns whether something was written that is to be shipped. */
@@ -39,5 +41,7 @@ exports.createConflicts = ({ notifier, onConflict, clock, database }, { fault, w
   };
 };
 
-const isStampOf = (a, b) =>
-  a?.wallTime === b?.wallTime && a?.counter === b?.counter && a?.nodeId === b?.nodeId;
+function isStampOf(a, b) {
+  return a?.wallTime === b?.wallTime && a?.counter === b?.counter && a?.nodeId === b?.nodeId;
+}
+exports.isStampOf = isStampOf;

@@ -1,5 +1,6 @@
 "use strict";
 
+const { createAlone } = require("./alone.js");
 const { createConflicts } = require("./conflicts.js");
 const { createDuplicates } = require("./duplicates.js");
 const { conflictsOf, listed } = require("./result.js");
@@ -24,20 +25,22 @@ const SUMS = [
 
 /** The engine of the package around its native half, which runs one round or reconciliation at a time. */
 exports.createEngineFactory = (
-  { readOptions, warn, residencyOf, pagesOf, createNotifier },
+  { readOptions, warn, residencyOf, pagesOf, createNotifier, nativeOf },
   fault,
 ) =>
   function createEngine(native, read) {
     const { localDatabaseAdapter, localObjectStorage, clock, logger, transport } = read;
+    const alone = createAlone(localDatabaseAdapter, nativeOf);
+    const storages = [localObjectStorage, read.remoteObjectStorage];
     const { onConflict, onDuplicate } = read;
     const warned = logger === undefined ? warn : (message, error) => logger.warn(message, error);
     const conflictNotifier = createNotifier();
     const settleConflicts = createConflicts(
-      { notifier: conflictNotifier, onConflict, clock, database: localDatabaseAdapter },
+      { notifier: conflictNotifier, onConflict, clock, alone },
       { fault, warn: warned },
     );
     const settleDuplicates = createDuplicates(
-      { onDuplicate, clock, database: localDatabaseAdapter },
+      { onDuplicate, clock, database: localDatabaseAdapter, alone, storages },
       { pagesOf, warn: warned },
     );
     const standing = createStanding(Date.now);
