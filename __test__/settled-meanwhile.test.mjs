@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import * as sync from "@starkeep/sync-engine";
 import { bytes, record } from "./support/index.mjs";
 import { byHand, inProcess, needsHand, sideOf } from "./support/reconciling.mjs";
@@ -120,6 +121,33 @@ test("of a record that is held for another reason than a twin the app is not ask
   assert.deepEqual(asked, []);
   assert.ok(side.clock.now().wallTime < wallTime, "the clock has not heard of the future");
   assert.ok(Object.hasOwn(await alive(side), "photo-3"));
+});
+
+test("a round can be called off while the app is asked, and a merge that is answered later is written", async (t) => {
+  const [side, other, hub] = await Promise.all(["a", "b", "hub"].map((name) => sideOf(t, name)));
+  const id = "note";
+  const rename = async ({ db, clock }, originalFilename) =>
+    db.put({ ...(await db.get(id)), originalFilename, updatedAt: clock.now() });
+  await side.db.put(record(id, side.clock.now()));
+  const controller = new AbortController();
+  let answer;
+  const onConflict = (local, incoming) => {
+    controller.abort(new Error("enough"));
+    const merged = { ...incoming, originalFilename: "merged" };
+    return new Promise((resolve) => (answer = () => resolve(merged)));
+  };
+  const [engine, beside] = [engineOf(side, hub, { onConflict }), engineOf(other, hub)];
+  await engine.drain();
+  await beside.drain();
+  await rename(other, "theirs");
+  await beside.drain();
+  await rename(side, "mine");
+  await assert.rejects(engine.exchange({ signal: controller.signal }), { message: "enough" });
+  assert.equal((await engine.status()).state, "idle");
+  answer();
+  while ((await side.db.get(id)).originalFilename !== "merged") await setTimeout(5);
+  await engine.drain();
+  assert.equal((await hub.db.get(id)).originalFilename, "merged");
 });
 
 test("a version that the app writes while its merge is under way stands", async (t) => {

@@ -1,6 +1,7 @@
 "use strict";
 
 const { createAlone } = require("./alone.js");
+const { unlessCalledOff } = require("./called-off.js");
 const { createConflicts } = require("./conflicts.js");
 const { createDuplicates } = require("./duplicates.js");
 const { conflictsOf, listed } = require("./result.js");
@@ -71,15 +72,23 @@ exports.createEngineFactory = (
       if (typeof options !== "object" || options === null)
         return run("exchange", (transfers) => settled(watchedRound({}, transfers)));
       return given("exchange", options, (read) =>
-        run("exchange", (transfers) => settled(watchedRound(read, transfers)), read.signal),
+        run(
+          "exchange",
+          (transfers) => settled(watchedRound(read, transfers), read.signal),
+          read.signal,
+        ),
       );
     }
 
-    /** The result of a round once the app has heard of what it can settle. What is written then is to be shipped. */
-    const settled = (round) =>
+    /**
+     * The result of a round once the app has heard of what it can settle. What is written then is to be shipped. An app
+     * may ask a person, so the signal is heeded meanwhile; an answer that comes later still counts.
+     */
+    const settled = (round, signal) =>
       round.then((result) => {
         const mayHaveTwins = onDuplicate !== undefined && result.held.length > 0;
-        return result.conflicts > 0 || mayHaveTwins ? settle(result, mayHaveTwins) : result;
+        if (result.conflicts === 0 && !mayHaveTwins) return result;
+        return unlessCalledOff(settle(result, mayHaveTwins), signal);
       });
 
     async function settle(result, mayHaveTwins) {
