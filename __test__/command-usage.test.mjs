@@ -29,6 +29,8 @@ test("flags count before the environment, and the environment before the file", 
   );
   write(at.cwd, "starkeep-sync.json", JSON.stringify({ data: "flag" }));
   assert.equal(await placeOf([], {}), "flag", "the file is found where the command is run");
+  write(at.cwd, "starkeep-sync.json", `\ufeff${JSON.stringify({ data: "env" })}`);
+  assert.equal(await placeOf([], {}), "env", "also one that begins with the mark of an editor");
 });
 
 test("what is wrong with the usage is said in one line, with exit code 2", async (t) => {

@@ -96,6 +96,19 @@ test("without a root, other prefixes are not there, and the server is healthy", 
   assert.equal((await fetch(`${side.url}/health`)).status, 200);
 });
 
+test("a prefix that no URL spells so is refused, with the spelling that it has there", (t) => {
+  for (const [prefix, spelt] of [
+    ["/älbum", "/%C3%A4lbum"],
+    ["/my photos", "/my%20photos"],
+    ["/apps/../photos", "/photos"],
+  ])
+    assert.throws(
+      () => sync.createHttpSyncServer({ channels: { [prefix]: storesFor(t, "native") } }),
+      ({ code, message }) => code === "INVALID_ARGUMENT" && message.includes(`"${spelt}"`),
+      prefix,
+    );
+});
+
 test("a sender that drips is cut off, and nothing is left of what it sent", async (t) => {
   const side = await serverOf(t, { bodyTimeoutMs: 300, headerTimeoutMs: 300 });
   const drip = (text) => (socket) => {

@@ -229,6 +229,12 @@ function channels(must, option, value, options) {
       const what = `must have prefixes like "/apps/photos", or "/" for the root`;
       throw wrong(`${what}, got ${must.describe(name)}`);
     }
+    // What a URL does not spell so is the path of no request.
+    const { pathname } = new URL(`http://localhost${prefix}`);
+    if (prefix !== "" && pathname !== prefix)
+      throw wrong(
+        `must have prefixes as a URL spells them, ${must.describe(pathname)} instead of ${must.describe(prefix)}`,
+      );
     if (read.has(prefix))
       throw wrong(`must name each prefix once, got ${must.describe(prefix)} twice`);
     read.set(prefix, must.read(CHANNELS, channel));

@@ -90,7 +90,8 @@ function readFile(given) {
   const path = resolve(given?.value ?? DEFAULT_FILE);
   let content;
   try {
-    content = JSON.parse(readFileSync(path, "utf8"));
+    // Editors of Windows write a mark before the text.
+    content = JSON.parse(readFileSync(path, "utf8").replace(/^\ufeff/, ""));
   } catch (error) {
     if (given === undefined && error.code === "ENOENT") return new Map();
     if (error instanceof SyntaxError)
