@@ -231,3 +231,21 @@ test("ids rise within a millisecond, and where the clock goes back", () => {
   assert.equal(new Set(ids).size, 5);
   for (const id of ids) assert.match(id, /^0{8}[0-9A-HJKMNP-TV-Z]{18}$/);
 });
+
+test("a server that cannot answer says why, once", async (t) => {
+  const at = terminal(t);
+  write(at.cwd, "x", "x");
+  await ok(at, ["put", "x", "--data", "a"]);
+  const { url, has, printed, kill, ended } = await at.serve("cloud");
+  fs.rmSync(join(at.cwd, "cloud"), { recursive: true });
+  const exchange = ["exchange", "--data", "a", "--url", url];
+  for (let time = 0; time < 2; time += 1) {
+    const { code, err } = await at.run(exchange);
+    assert.equal(code, 1);
+    assert.match(err, /its log says why/);
+  }
+  await has("err", /exchange failed for a caller: STORE_REPLACED .* replaced or removed/);
+  assert.equal(printed.err.match(/exchange failed for a caller/g).length, 1);
+  kill("SIGTERM");
+  await ended;
+});

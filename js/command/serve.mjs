@@ -17,7 +17,13 @@ export async function run(call) {
     const { values, output, signal } = call;
     const { database, objects, clock, nodeId, folder } = place;
     const stores = { databaseAdapter: database, objectStorageAdapter: objects, clock };
-    const server = sync.createHttpSyncServer({ ...stores, ...guards, statusPage: "loopback" });
+    const logged = values.debug ? {} : { logger: loggerOf(call.warn), logLevel: "warn" };
+    const server = sync.createHttpSyncServer({
+      ...stores,
+      ...guards,
+      ...logged,
+      statusPage: "loopback",
+    });
     const say = (event) => values.json && output.json({ ...event, at: new Date().toISOString() });
     server.onExchange(({ channel: _, ...arrived }) => say({ event: "exchange", ...arrived }));
     const { address, family, port } = await server.listen(values.port, values.host);
@@ -32,6 +38,12 @@ export async function run(call) {
     await say({ event: "stop" });
     return EXIT.done;
   });
+}
+
+/** A caller is told that the log says why. A warning has its cause behind it, and is not said again within an hour. */
+function loggerOf(warn) {
+  const nothing = () => {};
+  return { debug: nothing, info: nothing, warn, error: warn };
 }
 
 /** What keeps others out: nothing on this machine, a token elsewhere. */
