@@ -2,11 +2,18 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Passes everything on to `port`, and cuts a connection once `cuts` lets no more bytes of it through. */
-export async function cuttingProxy(t, port, cuts) {
+/** Only what is more than some heads and small bodies is a file. */
+const LEAST = 64 * 1024;
+
+/**
+ * Passes everything on to `port`, and cuts a connection once `cuts` lets no more bytes of a file through: of an upload, or
+ * with `way: "down"` of a download.
+ */
+export async function cuttingProxy(t, port, cuts, { way = "up" } = {}) {
   const seen = { sent: 0, cut: 0 };
   const server = createServer((caller) => {
     const onward = connect(port, "127.0.0.1");
+    const [from, to] = way === "up" ? [caller, onward] : [onward, caller];
     let left = Infinity;
     let passed = 0;
     const end = () => {
@@ -14,20 +21,19 @@ export async function cuttingProxy(t, port, cuts) {
       onward.destroy();
     };
     for (const socket of [caller, onward]) socket.on("error", end).on("close", end);
-    onward.pipe(caller);
-    caller.on("data", (piece) => {
-      // Only what is more than some requests without a body is an upload.
-      if (passed < 64 * 1024 && passed + piece.length >= 64 * 1024) left = cuts.shift() ?? Infinity;
+    to.pipe(from);
+    from.on("data", (piece) => {
+      if (passed < LEAST && passed + piece.length >= LEAST) left = cuts.shift() ?? Infinity;
       passed += piece.length;
       seen.sent += piece.length;
       if (passed >= left) {
         seen.cut += 1;
         // What was taken up to here has arrived before the line breaks.
-        onward.end(piece);
-        caller.destroy();
-      } else if (!onward.write(piece)) {
-        caller.pause();
-        onward.once("drain", () => caller.resume());
+        to.end(piece);
+        from.destroy();
+      } else if (!to.write(piece)) {
+        from.pause();
+        to.once("drain", () => from.resume());
       }
     });
   });

@@ -181,6 +181,8 @@ pub fn threads() -> Result<&'static Runtime> {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("starkeep-sync")
+            // A round is one future of many layers, which a build without optimisation needs room for.
+            .thread_stack_size(8 * 1024 * 1024)
             .enable_all()
             .build()
     })

@@ -2,16 +2,15 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use reqwest::{Body, RequestBuilder, Response};
-use tokio::time::timeout;
 
-use super::fault::{Failure, answered, broken, late, located};
+use super::download::Download;
+use super::fault::{Failure, answered, located};
 use super::look::{FileHead, Look, Looking};
 use super::timeout::Progress;
 use super::{Client, Headers};
@@ -73,11 +72,16 @@ impl Client {
         }
     }
 
-    /// The file, if it is there. Its bytes end in an error where they are not all that were announced.
+    /// The file, if it is there. Its bytes end in an error where they are not all that were announced. Of a large one they
+    /// are asked for again from where a connection broke.
     ///
     /// # Errors
     /// As [`Self::look`]; the bytes likewise.
-    pub async fn get(&self, path: &str, headers: &Headers) -> Result<Option<Incoming>, Failure> {
+    pub async fn get(
+        self: &Arc<Self>,
+        path: &str,
+        headers: &Headers,
+    ) -> Result<Option<Incoming>, Failure> {
         let request = self.file_request(Method::GET, path, headers)?;
         let response = self.head_of(request).await?;
         let head = head_of(&response);
@@ -85,7 +89,11 @@ impl Client {
             return Ok(None);
         }
         match response.status() {
-            StatusCode::OK => self.incoming(head, path, response).map(Some),
+            StatusCode::OK => {
+                let size = response.content_length();
+                let download = Download::new(self, (path, headers), &head, response);
+                self.incoming(head, path, (download, size)).map(Some)
+            }
             _ => Err(self.refused_file(Method::GET, path, response).await),
         }
     }
@@ -214,9 +222,9 @@ impl Client {
         &self,
         head: FileHead,
         path: &str,
-        response: Response,
+        (download, size): (Download, Option<u64>),
     ) -> Result<Incoming, Failure> {
-        let status = response.status().as_u16();
+        let status = head.status;
         let is_gzip = match &head.packed {
             None => false,
             Some(coding) if is_gzip(coding) => true,
@@ -229,14 +237,13 @@ impl Client {
             }
         };
         let is_page = head.is_page();
-        let size = response.content_length();
         let (peer, patience) = (self.options.base_url.clone(), self.options.timeout);
-        let chunks = stream::unfold(Some(response), move |response| {
+        let chunks = stream::unfold(Some(download), move |download| {
             let peer = peer.clone();
             async move {
-                let mut response = response?;
-                match next(&mut response, &peer, patience).await {
-                    Ok(chunk) => Some((Ok(chunk?), Some(response))),
+                let mut download = download?;
+                match download.next(&peer, patience).await {
+                    Ok(chunk) => Some((Ok(chunk?), Some(download))),
                     Err(failure) => Some((Err(failure.error), None)),
                 }
             }
@@ -271,24 +278,6 @@ fn head_of(response: &Response) -> FileHead {
         let value = response.headers().get(name)?;
         value.to_str().ok().map(ToOwned::to_owned)
     })
-}
-
-async fn next(
-    response: &mut Response,
-    peer: &str,
-    patience: Option<Duration>,
-) -> Result<Option<Bytes>, Failure> {
-    let chunk = match patience {
-        Some(patience) => timeout(patience, response.chunk()).await.map_err(|_| {
-            let what = format!(
-                "sent nothing more of an object for {} ms",
-                patience.as_millis()
-            );
-            late(peer, &what)
-        })?,
-        None => response.chunk().await,
-    };
-    chunk.map_err(|error| broken(error, peer))
 }
 
 /// The same bytes, ending in an error where they are more or fewer than `size`.

@@ -13,6 +13,7 @@
 mod again;
 mod caller;
 mod connections;
+mod download;
 mod either;
 mod exchange;
 mod fault;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::again::{FIRST_PAUSE, LONGEST_PAUSE, RetryPolicy};
 use super::fault::Failure;
@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// The pauses before further tries. Each is twice as long as the one before it, of which half is left to
 /// chance, so that no two callers come together.
-fn pauses(retries: u32) -> impl Iterator<Item = Duration> {
+pub(super) fn pauses(retries: u32) -> ExponentialBackoff {
     // The chance adds up to once more of each.
     ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE / 2)
