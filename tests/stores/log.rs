@@ -17,7 +17,7 @@ use starkeep_sync_engine::store::{
     AppRowStore, Json, LogStore, Operation, RecordStore, Registration, TableSpec,
 };
 
-async fn all_after(store: &impl LogStore, after: u64) -> View<Json> {
+pub async fn all_after(store: &impl LogStore, after: u64) -> View<Json> {
     let look = Look {
         history: usize::MAX,
         after: After::Seq(after),
@@ -27,7 +27,7 @@ async fn all_after(store: &impl LogStore, after: u64) -> View<Json> {
     store.look(look).await.unwrap()
 }
 
-fn ids(view: &View<Json>) -> Vec<String> {
+pub fn ids(view: &View<Json>) -> Vec<String> {
     let ids = view.items.iter().map(|(_, keyed)| keyed.key.id.to_string());
     ids.collect()
 }
@@ -50,7 +50,7 @@ fn digest_of_table(home: &Home) -> Digest {
     digest
 }
 
-async fn assert_true(home: &Home, records: &SqliteRecords) -> View<Json> {
+pub async fn assert_true(home: &Home, records: &SqliteRecords) -> View<Json> {
     let view = all_after(records, 0).await;
     let [(_, digest)] = &view.streams.iter().collect::<Vec<_>>()[..] else {
         panic!("one stream")

@@ -14,6 +14,7 @@ mod fs_model;
 mod fs_places;
 mod fs_stream;
 mod log;
+mod log_pages;
 mod malformed;
 mod own_tables;
 mod query;

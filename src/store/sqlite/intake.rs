@@ -34,29 +34,47 @@ pub(super) fn take_in(
 ) -> Result<Vec<Taken>> {
     let transaction = begin(operation, connection)?;
     before(&transaction)?;
-    let taken = take_in_all(operation, &transaction, items, strict, take_in_one)?;
+    let page = Page {
+        items,
+        strict,
+        undoes: true,
+    };
+    let one = |item: &Item<Json>| take_in_one(&transaction, item);
+    let taken = take_in_all(operation, &transaction, &page, one)?;
     after(&transaction, &taken)?;
     transaction.commit().map_err(during(operation))?;
     Ok(taken)
 }
 
-fn take_in_all(
+/// A page that is taken in.
+pub(super) struct Page<'a> {
+    pub(super) items: &'a [Item<Json>],
+    /// Whether a node is stopped at its first item that fails.
+    pub(super) strict: bool,
+    /// Whether what an item wrote before it failed has to be undone: else one that fails has written nothing.
+    pub(super) undoes: bool,
+}
+
+/// Takes in the items of a page within the caller's transaction.
+pub(super) fn take_in_all(
     operation: &'static str,
     transaction: &Transaction<'_>,
-    items: &[Item<Json>],
-    strict: bool,
-    take_in_one: impl Fn(&Connection, &Item<Json>) -> Result<bool>,
+    page: &Page<'_>,
+    mut take_in_one: impl FnMut(&Item<Json>) -> Result<bool>,
 ) -> Result<Vec<Taken>> {
+    let mark = |sql| match page.undoes {
+        true => mark(transaction, sql).map_err(during(operation)),
+        false => Ok(()),
+    };
     let mut stopped = HashSet::new();
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        if strict && stopped.contains(&item.hlc.node_id) {
+    let mut outcomes = Vec::with_capacity(page.items.len());
+    for item in page.items {
+        if page.strict && stopped.contains(&item.hlc.node_id) {
             outcomes.push(Taken::Behind);
             continue;
         }
-        let mark = |sql| mark(transaction, sql).map_err(during(operation));
         mark("SAVEPOINT item")?;
-        outcomes.push(match take_in_one(transaction, item) {
+        outcomes.push(match take_in_one(item) {
             Ok(stored) => {
                 mark("RELEASE item")?;
                 if stored { Taken::Applied } else { Taken::Stale }

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::log::{self, KnownStreams, OPERATION, Plane, Tracked};
+use super::log::{self, Entering, KnownStreams, OPERATION, Plane, Tracked, WithoutTriggers};
 use crate::engine::change_log::{Advance, Look, Note, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
@@ -22,8 +22,8 @@ use crate::store::{Json, Later, Taken};
 /// Reads the items that lie under a key.
 pub(super) type FetchItems<'a> = Box<dyn FnMut(&Stream, &str) -> Result<Vec<Item<Json>>> + 'a>;
 
-/// Takes in an item.
-pub(super) type TakeIn<'a> = Box<dyn Fn(&Connection, &Item<Json>) -> Result<bool> + 'a>;
+/// Takes in one item after the other.
+pub(super) type TakeIn<'a> = Box<dyn FnMut(&Item<Json>) -> Result<bool> + 'a>;
 
 /// The tables of a plane, as far as a log needs to know them.
 pub(super) trait Tables: Clone + Send + Sync + 'static {
@@ -36,10 +36,18 @@ pub(super) trait Tables: Clone + Send + Sync + 'static {
     /// Reads the items that lie under keys.
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a>;
 
+    /// The name of the only stream, where there is but one: pages of it are [entered](log::Entering) beside their rows
+    /// if the table has no triggers of the app's.
+    const ENTERED: Option<&'static str> = None;
+
     /// What takes in the items of a page, one after the other, and says of each whether it is stored now and was not
     /// before. Of two versions with one timestamp the greater one is stored; if that is the stored one, it gets a new
-    /// number, so that everybody hears of it.
-    fn take_in(&self) -> TakeIn<'_>;
+    /// number, so that everybody hears of it. If there is a `log`, no trigger fires and what is stored is entered there.
+    fn take_in<'a>(
+        &'a self,
+        connection: &'a Connection,
+        log: Option<&'a mut Entering<'_>>,
+    ) -> Result<TakeIn<'a>>;
 }
 
 /// The log of a plane of a file.
@@ -49,6 +57,8 @@ pub(super) struct Log {
     keeps: Arc<AtomicBool>,
     /// The version of the schema for which the triggers are known to be in place.
     seen: Arc<AtomicI64>,
+    /// Whether the triggers of the log are the only ones.
+    is_alone: Arc<AtomicBool>,
     streams: Arc<KnownStreams>,
 }
 
@@ -59,6 +69,7 @@ impl Log {
             plane: plane_of(tables),
             keeps: Arc::new(AtomicBool::new(false)),
             seen: Arc::new(AtomicI64::new(-1)),
+            is_alone: Arc::default(),
             streams: Arc::default(),
         };
         let transaction = begin(OPERATION, connection)?;
@@ -109,6 +120,11 @@ impl Log {
         {
             log::prepare(connection, self.plane, tracked)?;
         }
+        let is_alone = match &tracked {
+            Some(tracked) => log::has_only_its_triggers(connection, self.plane, tracked)?,
+            None => false,
+        };
+        self.is_alone.store(is_alone, Ordering::Release);
         self.seen.store(version(connection)?, Ordering::Release);
         self.keeps.store(tracked.is_some(), Ordering::Release);
         Ok(())
@@ -218,28 +234,40 @@ impl<S: Logged> LogStore for S {
         let (database, tables, log) = self.parts();
         let (tables, log, plane) = (tables.clone(), log.clone(), S::Tables::PLANE);
         Box::pin(database.write(TAKE_IN, move |connection| {
-            let before = |connection: &Connection| log.see_to_if_changed(connection, &tables);
-            let after = |connection: &Connection, taken: &[Taken]| {
-                let origin = origin.as_ref();
-                let origin = origin.map(|origin| log::origin_of(connection, plane, origin));
-                log::fold(connection, plane, origin.transpose()?)?;
-                let is_whole = || {
-                    let mut all = taken.iter();
-                    all.all(|taken| matches!(taken, Taken::Applied | Taken::Stale))
-                };
-                match &advance {
-                    Some(advance) if !advance.only_whole || is_whole() => {
-                        log::advance(connection, plane, advance)
-                    }
-                    _ => Ok(()),
-                }
+            let transaction = begin(TAKE_IN, connection)?;
+            log.see_to_if_changed(&transaction, &tables)?;
+            let origin = origin.as_ref();
+            let origin = origin.map(|origin| log::origin_of(&*transaction, plane, origin));
+            let origin = origin.transpose()?;
+            let entered = S::Tables::ENTERED.filter(|_| log.is_alone.load(Ordering::Acquire));
+            let page = intake::Page {
+                items: &items,
+                strict: false,
+                undoes: entered.is_none(),
             };
-            intake::take_in(
-                TAKE_IN,
-                connection,
-                (&items, false),
-                (before, tables.take_in(), after),
-            )
+            let taken = if let Some(stream) = entered {
+                let _off = WithoutTriggers::on(&transaction)?;
+                let mut entering = Entering::begin(&transaction, plane, stream, origin)?;
+                let one = tables.take_in(&transaction, Some(&mut entering))?;
+                let taken = intake::take_in_all(TAKE_IN, &transaction, &page, one)?;
+                entering.end()?;
+                taken
+            } else {
+                let one = tables.take_in(&transaction, None)?;
+                intake::take_in_all(TAKE_IN, &transaction, &page, one)?
+            };
+            log::fold(&*transaction, plane, origin)?;
+            let is_whole = || {
+                let mut all = taken.iter();
+                all.all(|taken| matches!(taken, Taken::Applied | Taken::Stale))
+            };
+            if let Some(advance) = &advance
+                && (!advance.only_whole || is_whole())
+            {
+                log::advance(&*transaction, plane, advance)?;
+            }
+            transaction.commit().map_err(during(TAKE_IN))?;
+            Ok(taken)
         }))
     }
 

@@ -12,11 +12,11 @@ use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
 use super::late::{LateCheck, delete_own, put_own};
-use super::log::{self, Plane, Tracked};
+use super::log::{self, Entering, Plane, Tracked};
 use super::logged::{FetchItems, Log, Logged, Tables, TakeIn};
 use super::record::{decode, encode};
 use super::registry::Role;
-use super::rows::Stored;
+use super::rows::{Intake, Stored};
 use super::schema::{Shape, TABLE};
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
@@ -256,7 +256,8 @@ impl RecordStore for SqliteRecords {
         Box::pin(self.database.write(TAKE_IN, move |connection| {
             let ready = |connection: &Connection| log.stay_in_place(connection, &tables);
             let one = |connection: &Connection, item: &Item<Json>| {
-                take_in_one(connection, &tables.0, item).map(|met| met == Met::Older)
+                let mut rows = Intake::prepare(TAKE_IN, connection, &tables.0)?;
+                Ok(matches!(take_in_one(&mut rows, item)?, Met::Older(_)))
             };
             let page = (&items[..], strict);
             intake::take_in(TAKE_IN, connection, page, (ready, one, |_, _| Ok(())))
@@ -274,6 +275,7 @@ impl Logged for SqliteRecords {
 
 impl Tables for RecordTables {
     const PLANE: Plane = Plane::Records;
+    const ENTERED: Option<&'static str> = Some("");
 
     fn tracked(&self, _connection: &Connection) -> Result<Option<Vec<Tracked>>> {
         Ok(Some(vec![Tracked {
@@ -285,8 +287,13 @@ impl Tables for RecordTables {
 
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {
         const OPERATION: &str = "read a record";
+        let mut by_id = None;
         Box::new(move |_, id| {
-            let Some(stored) = rows::stored(OPERATION, connection, &self.0, id)? else {
+            let statement = match &mut by_id {
+                Some(statement) => statement,
+                None => by_id.insert(rows::by_id(OPERATION, connection, &self.0)?),
+            };
+            let Some(stored) = rows::stored_by(OPERATION, statement, &self.0, id)? else {
                 return Ok(Vec::new());
             };
             let hlc = stored.time(&self.0).unwrap_or_else(Hlc::zero);
@@ -294,29 +301,41 @@ impl Tables for RecordTables {
         })
     }
 
-    fn take_in(&self) -> TakeIn<'_> {
-        Box::new(|connection, item| {
-            let is_new = take_in_one(connection, &self.0, item)? == Met::Older;
-            Ok(is_new || settle_equal(connection, &self.0, item)?)
-        })
+    fn take_in<'a>(
+        &'a self,
+        connection: &'a Connection,
+        mut log: Option<&'a mut Entering<'_>>,
+    ) -> Result<TakeIn<'a>> {
+        let mut rows = Intake::prepare(TAKE_IN, connection, &self.0)?;
+        Ok(Box::new(move |item| {
+            let id = match take_in_one(&mut rows, item)? {
+                Met::Older(id) => id,
+                Met::NotOlder => return Ok(false),
+                Met::Same(id) => return settle_equal(&mut rows, log.as_deref_mut(), item, &id),
+            };
+            if let Some(log) = &mut log {
+                log.came(&id, &item.hlc.to_string());
+            }
+            Ok(true)
+        }))
     }
 }
 
 /// Of two versions with one timestamp the greater one stands; whether that is the one that came, and was not stored.
-fn settle_equal(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<bool> {
-    let Some(id) = item.kind.record_id().and_then(Text::to_utf8) else {
+fn settle_equal(
+    rows: &mut Intake<'_>,
+    log: Option<&mut Entering<'_>>,
+    item: &Item<Json>,
+    id: &str,
+) -> Result<bool> {
+    let Some(stored) = rows.stored(id)? else {
         return Ok(false);
     };
-    let stored = rows::stored(TAKE_IN, connection, shape, &id)?;
-    let time = stored.as_ref().and_then(|stored| stored.time(shape));
-    let Some(stored) = stored.filter(|_| time.as_ref() == Some(&item.hlc)) else {
-        return Ok(false);
-    };
-    let incoming = encode(TAKE_IN, shape, &item.body)?;
-    let reads_back = decode(shape, &incoming.values, incoming.extra.as_deref());
+    let incoming = encode(TAKE_IN, rows.shape, &item.body)?;
+    let reads_back = decode(rows.shape, &incoming.values, incoming.extra.as_deref());
     let (theirs, ours) = (
         canonical_body(&reads_back),
-        canonical_body(&stored.json(shape)),
+        canonical_body(&stored.json(rows.shape)),
     );
     if theirs == ours {
         return Ok(false);
@@ -324,9 +343,13 @@ fn settle_equal(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Re
     tracing::warn!(?id, time = %item.hlc, "{SHARED_NODE}");
     let is_greater = theirs > ours;
     if is_greater {
-        rows::put(TAKE_IN, connection, shape, &incoming)?;
+        rows.put(&incoming)?;
     }
-    log::renew(connection, Plane::Records, "", &id, &item.hlc.to_string())?;
+    let time = item.hlc.to_string();
+    match log {
+        Some(log) => log.renew(id, &time),
+        None => log::renew(rows.connection, Plane::Records, "", id, &time)?,
+    }
     Ok(is_greater)
 }
 
@@ -334,19 +357,21 @@ fn settle_equal(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Re
 pub(super) const SHARED_NODE: &str = "two versions of an item have one timestamp and different content: two machines write \
      with one node id, or one stamps twice; the one that is greater in a canonical form stands on every side";
 
-/// What an item met that was to be taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an item with an id met that was to be taken in.
+#[derive(Debug)]
 enum Met {
     /// Nothing, or an older version: it is stored now.
-    Older,
-    /// A version that is not older.
+    Older(String),
+    /// A version of the same time.
+    Same(String),
+    /// A newer one.
     NotOlder,
 }
 
 const TAKE_IN: &str = "take in a record";
 
 /// Stores the item if it is the newer version.
-fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Result<Met> {
+fn take_in_one(rows: &mut Intake<'_>, item: &Item<Json>) -> Result<Met> {
     let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
     let ItemKind::Record(id) = &item.kind else {
         return Err(refuse(
@@ -356,18 +381,23 @@ fn take_in_one(connection: &Connection, shape: &Shape, item: &Item<Json>) -> Res
     let id = id
         .to_utf8()
         .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
-    let stored = rows::stored_time(TAKE_IN, connection, &id)?;
+    let stored = rows.stored_time(&id)?;
     if !wins(&item.hlc, stored.as_ref()) {
-        return Ok(Met::NotOlder);
+        let is_same = stored.as_ref() == Some(&item.hlc);
+        return Ok(if is_same {
+            Met::Same(id)
+        } else {
+            Met::NotOlder
+        });
     }
-    let record = encode(TAKE_IN, shape, &item.body)?;
+    let record = encode(TAKE_IN, rows.shape, &item.body)?;
     if record.id != id || record.updated_at != item.hlc {
         return Err(refuse(
             "the record inside has another id or updatedAt than its envelope says",
         ));
     }
-    rows::put(TAKE_IN, connection, shape, &record)?;
-    Ok(Met::Older)
+    rows.put(&record)?;
+    Ok(Met::Older(id))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Records in and out of the table, within whatever transaction the caller has.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension, Row, Statement, ToSql, params_from_iter,
+};
 
 use super::fault::{about, during, ignored};
 use super::malformed::{NoTexts, Raw, UTF_8, fault, read_columns, stand_in, told};
@@ -9,7 +11,7 @@ use super::record::{Encoded, decode};
 use super::schema::{EXTRA, Shape};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, ItemKind, Said, record_blob, size_in, size_of};
+use crate::protocol::item::{Blob, Item, ItemKind, Said, record_blob, size_in, size_of};
 use crate::protocol::text::Text;
 use crate::store::Json;
 
@@ -51,34 +53,38 @@ impl Stored {
         hlc: Hlc,
         key: &[Raw],
     ) -> Item<Json> {
-        let text = |field| self.text(shape, field).map(Text::from);
-        let mime_type = text("mimeType").filter(|mime_type| !mime_type.is_empty());
-        let is_deleted = text("deletedAt").is_some();
         let id = self.id(shape);
-        let named = match id {
+        let named = || match id {
             Some(id) => named(id),
             None => format!("the record with {}", stand_in(key)),
         };
         let fault = self
             .malformed(shape)
-            .map(|(column, wanted, got)| fault(operation, &named, column, wanted, &got));
-        let said = Said {
-            key: text("objectStorageKey"),
-            mime_type,
-            content_hash: text("contentHash"),
-            size: self.size(shape),
-        };
-        let blob = record_blob(said, is_deleted);
+            .map(|(column, wanted, got)| fault(operation, &named(), column, wanted, &got));
+        let blob = self.blob(shape).filter(|_| fault.is_none());
         Item {
             hlc,
             kind: ItemKind::Record(match id {
                 Some(id) => Text::from(id),
                 None => Text::from(stand_in(key).as_str()),
             }),
-            blob: blob.filter(|_| fault.is_none()),
+            blob,
             body: self.json(shape),
             fault,
         }
+    }
+
+    /// The object that belongs to the record.
+    fn blob(&self, shape: &Shape) -> Option<Blob> {
+        let text = |field| self.text(shape, field).map(Text::from);
+        let key = self.text(shape, "objectStorageKey");
+        let said = Said {
+            key: Some(Text::from(key.filter(|key| !key.is_empty())?)),
+            mime_type: text("mimeType").filter(|mime_type| !mime_type.is_empty()),
+            content_hash: text("contentHash"),
+            size: self.size(shape),
+        };
+        record_blob(said, self.text(shape, "deletedAt").is_some())
     }
 
     /// How many bytes its object has.
@@ -134,6 +140,19 @@ pub(super) fn put(
     shape: &Shape,
     record: &Encoded,
 ) -> Result<()> {
+    let mut statement = connection
+        .prepare_cached(&shape.sql.upsert)
+        .map_err(during(operation))?;
+    put_by(operation, &mut statement, shape, record)
+}
+
+/// The same by the shape's statement for it.
+fn put_by(
+    operation: &'static str,
+    upsert: &mut Statement<'_>,
+    shape: &Shape,
+    record: &Encoded,
+) -> Result<()> {
     let node = shape
         .has_node_id
         .then(|| record.updated_at.node_id.to_string());
@@ -144,16 +163,55 @@ pub(super) fn put(
         .chain([&record.extra as &dyn ToSql])
         .chain(node.iter().map(|node| node as &dyn ToSql))
         .chain(record.has_foreign.iter().map(|has| has as &dyn ToSql));
-    let mut statement = connection
-        .prepare_cached(&shape.sql.upsert)
-        .map_err(during(operation))?;
-    let changed = statement
+    let changed = upsert
         .execute(params_from_iter(parameters))
         .map_err(about(operation, || named(&record.id)))?;
     if changed == 0 {
         return Err(ignored(operation, &named(&record.id)));
     }
     Ok(())
+}
+
+/// The statements by which a page is taken in, found once for all of its records.
+pub(super) struct Intake<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) shape: &'c Shape,
+    operation: &'static str,
+    stored_time: CachedStatement<'c>,
+    upsert: CachedStatement<'c>,
+}
+
+impl<'c> Intake<'c> {
+    /// Those of this table.
+    pub(super) fn prepare(
+        operation: &'static str,
+        connection: &'c Connection,
+        shape: &'c Shape,
+    ) -> Result<Self> {
+        let prepare = |sql: &str| connection.prepare_cached(sql).map_err(during(operation));
+        Ok(Self {
+            connection,
+            shape,
+            operation,
+            stored_time: prepare(STORED_TIME)?,
+            upsert: prepare(&shape.sql.upsert)?,
+        })
+    }
+
+    /// When the stored version of a record was written.
+    pub(super) fn stored_time(&mut self, id: &str) -> Result<Option<Hlc>> {
+        stored_time_by(self.operation, &mut self.stored_time, id)
+    }
+
+    /// The row of a record.
+    pub(super) fn stored(&self, id: &str) -> Result<Option<Stored>> {
+        stored(self.operation, self.connection, self.shape, id)
+    }
+
+    /// Stores a record, whatever stood there.
+    pub(super) fn put(&mut self, record: &Encoded) -> Result<()> {
+        put_by(self.operation, &mut self.upsert, self.shape, record)
+    }
 }
 
 fn named(id: &str) -> String {
@@ -167,10 +225,28 @@ pub(super) fn stored(
     shape: &Shape,
     id: &str,
 ) -> Result<Option<Stored>> {
-    let mut statement = connection
-        .prepare_cached(&shape.sql.by_id)
-        .map_err(during(operation))?;
-    statement
+    let mut by_id = by_id(operation, connection, shape)?;
+    stored_by(operation, &mut by_id, shape, id)
+}
+
+/// The statement that finds a record.
+pub(super) fn by_id<'c>(
+    operation: &'static str,
+    connection: &'c Connection,
+    shape: &Shape,
+) -> Result<CachedStatement<'c>> {
+    let statement = connection.prepare_cached(&shape.sql.by_id);
+    statement.map_err(during(operation))
+}
+
+/// The row that this statement finds.
+pub(super) fn stored_by(
+    operation: &'static str,
+    by_id: &mut Statement<'_>,
+    shape: &Shape,
+    id: &str,
+) -> Result<Option<Stored>> {
+    by_id
         .query_row([id], |row| Stored::read(shape, row))
         .optional()
         .map_err(during(operation))
@@ -187,20 +263,27 @@ pub(super) fn get(
     Ok(stored.map(|stored| stored.json(shape)))
 }
 
+const STORED_TIME: &str = "SELECT \"updated_at\" FROM shared_records WHERE \"id\" = ?1";
+
 /// When the stored version of a record was written.
 pub(super) fn stored_time(
     operation: &'static str,
     connection: &Connection,
     id: &str,
 ) -> Result<Option<Hlc>> {
-    let stored = connection
-        .prepare_cached("SELECT \"updated_at\" FROM shared_records WHERE \"id\" = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([id], |row| Raw::read(row, 0))
-                .optional()
-        })
+    let mut statement = connection
+        .prepare_cached(STORED_TIME)
         .map_err(during(operation))?;
+    stored_time_by(operation, &mut statement, id)
+}
+
+fn stored_time_by(
+    operation: &'static str,
+    statement: &mut Statement<'_>,
+    id: &str,
+) -> Result<Option<Hlc>> {
+    let stored = statement.query_row([id], |row| Raw::read(row, 0));
+    let stored = stored.optional().map_err(during(operation))?;
     Ok(stored.and_then(|stored| stored.time()))
 }
 

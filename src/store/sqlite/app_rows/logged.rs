@@ -74,9 +74,13 @@ impl Tables for RowTables {
         })
     }
 
-    fn take_in(&self) -> TakeIn<'_> {
+    fn take_in<'a>(
+        &'a self,
+        connection: &'a Connection,
+        _log: Option<&'a mut log::Entering<'_>>,
+    ) -> Result<TakeIn<'a>> {
         let tables = apply::Tables::default();
-        Box::new(move |connection, item| tables.settle(connection, item))
+        Ok(Box::new(move |item| tables.settle(connection, item)))
     }
 }
 

@@ -36,7 +36,7 @@ struct Noted {
 }
 
 /// The row of another log, and a number in it.
-type Origin = (u64, u64);
+pub(super) type Origin = (u64, u64);
 
 /// Brings the log up to date, within the caller's transaction: the versions that were noted get their numbers and
 /// hashes, and take the places of those that they replace. They came from `origin`.

@@ -5,8 +5,12 @@
 //! number and its hash, takes the place of the one before, and is counted in. SQLite has one writer, so the order of the
 //! numbers is the order in which transactions were committed; no number is given twice.
 //!
-//! Everything goes by [`Sql`], so that an app's own handle of a file is served by the same statements.
+//! A page of records that comes from a peer is written by this package alone, with the triggers off, and its versions are
+//! entered [`beside`] their rows. Where a table has triggers of the app's as well, all of them fire.
+//!
+//! Everything else goes by [`Sql`], so that an app's own handle of a file is served by the same statements.
 
+mod beside;
 mod compare;
 mod entries;
 mod history;
@@ -19,10 +23,12 @@ mod tracked;
 mod unsettled;
 mod verify;
 
+pub(super) use self::beside::{Entering, WithoutTriggers};
 pub use self::compare::{compare, digests, versions};
 pub use self::entries::{fold, fold_where, head, renew};
 pub use self::look::{KnownStreams, look};
 pub use self::notes::{advance, note, origin_of};
+pub(super) use self::schema::has_only_its_triggers;
 pub use self::schema::{begin_generation, is_in_place, is_up_to_date, prepare};
 pub(super) use self::sql::OPERATION;
 pub use self::sql::{Plane, Sql, at_once};

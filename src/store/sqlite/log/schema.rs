@@ -98,7 +98,7 @@ fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
     Ok(())
 }
 
-fn stream_id(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<Option<u64>> {
+pub(super) fn stream_id(sql: &dyn Sql, plane: Plane, stream: &str) -> Result<Option<u64>> {
     let id = one(
         sql,
         &plane.sql("SELECT id FROM @_streams WHERE name = ?1"),
@@ -122,6 +122,20 @@ fn is_tracked(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Whether the tables, and the log itself, have no triggers but those of the log, which is in place.
+pub fn has_only_its_triggers(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bool> {
+    let count = |table: &str| {
+        let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+        number(one(sql, query, &[string(table)])?.as_ref())
+    };
+    for table in tables {
+        if count(&table.table)? != 3 {
+            return Ok(false);
+        }
+    }
+    Ok(count(plane.log())? == 0)
 }
 
 fn track(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<()> {
