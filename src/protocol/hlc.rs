@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::text::Text;
+use super::text::{Text, plain_text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The id of a node, ordered as JavaScript orders strings.
@@ -116,12 +116,36 @@ impl Hlc {
     /// # Errors
     /// As there.
     pub fn parse(text: &str) -> Result<Self> {
-        let node_id = |bytes: &[u8]| text.get(text.len() - bytes.len()..);
-        parts(text.as_bytes())
-            .and_then(|(wall_time, counter, rest)| {
-                Some(Self::new(wall_time, counter, Text::from(node_id(rest)?)))
-            })
-            .ok_or_else(|| malformed(&Text::from(text)))
+        match Self::parts_of(text) {
+            Some((wall_time, counter, node_id)) => {
+                Ok(Self::new(wall_time, counter, Text::from(node_id)))
+            }
+            None => Err(malformed(&Text::from(text))),
+        }
+    }
+
+    /// The wall time, the counter and the node id in a text form; `None` if it is none.
+    pub fn parts_of(text: &str) -> Option<(u64, u64, &str)> {
+        let (wall_time, counter, node_id) = parts(text.as_bytes())?;
+        Some((wall_time, counter, text.get(text.len() - node_id.len()..)?))
+    }
+
+    /// Reads a timestamp out of JSON.
+    pub fn of_json(json: &str) -> Option<Self> {
+        let Some((wall_time, counter, node_id)) = Self::plain_parts(json) else {
+            return serde_json::from_str(json).ok();
+        };
+        Some(Self::new(wall_time, counter, Text::from(node_id)))
+    }
+
+    /// The wall time, the counter and the node id in JSON that is written as this package and `JSON.stringify` write a
+    /// timestamp; `None` for any other JSON.
+    pub fn plain_parts(json: &str) -> Option<(u64, u64, &str)> {
+        let (wall_time, rest) = plain_number(json.strip_prefix("{\"wallTime\":")?)?;
+        let (counter, rest) = plain_number(rest.strip_prefix(",\"counter\":")?)?;
+        let node_id = plain_text(rest.strip_prefix(",\"nodeId\":")?.strip_suffix('}')?)?;
+        // Else more follows on it.
+        (!node_id.contains('"')).then_some((wall_time, counter, node_id))
     }
 
     /// The text form: see [`Hlc::parse_text`].
@@ -199,7 +223,37 @@ const LAST_USUAL_COUNTER: u64 = 0xffff;
 
 /// The part of the text form before the node id.
 pub fn text_prefix(wall_time: u64, counter: u64) -> String {
-    format!("{wall_time:012x}:{counter:04x}:")
+    text_form((wall_time, counter, ""))
+}
+
+/// The text form of these parts.
+pub fn text_form((wall_time, counter, node_id): (u64, u64, &str)) -> String {
+    const PREFIX: usize = 18;
+    let mut text = String::with_capacity(PREFIX + node_id.len());
+    push_hex(wall_time, 12, &mut text);
+    text.push(':');
+    push_hex(counter, 4, &mut text);
+    text.push(':');
+    text.push_str(node_id);
+    text
+}
+
+/// Adds a number in at least so many hexadecimal digits.
+fn push_hex(number: u64, least: u32, text: &mut String) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
+    for at in (0..digits).rev() {
+        let digit = usize::try_from(number >> (4 * at) & 0xf).unwrap_or_default();
+        text.push(char::from(*b"0123456789abcdef".get(digit).unwrap_or(&b'0')));
+    }
+}
+
+/// The safe integer that a text begins with, written as JSON writes integers, and what follows on it.
+fn plain_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = text.split_at_checked(end)?;
+    let number = digits.parse().ok()?;
+    let is_plain = number <= MAX_SAFE_INTEGER && (digits == "0" || !digits.starts_with('0'));
+    is_plain.then_some((number, rest))
 }
 
 impl Ord for Hlc {
@@ -218,12 +272,8 @@ impl PartialOrd for Hlc {
 
 impl fmt::Display for Hlc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            text_prefix(self.wall_time, self.counter),
-            self.node_id
-        )
+        let node_id = self.node_id.to_string();
+        f.write_str(&text_form((self.wall_time, self.counter, &node_id)))
     }
 }
 
@@ -333,6 +383,17 @@ mod tests {
         }
 
         #[test]
+        fn json_reads_back_in_its_plain_form_and_in_any_other(hlc in any_hlc()) {
+            let plain = serde_json::to_string(&hlc).unwrap_or_default();
+            prop_assert_eq!(Hlc::plain_parts(&plain).map(text_form), Some(hlc.to_string()));
+            let spaced = plain.replace(',', " , ");
+            prop_assert_eq!(Hlc::plain_parts(&spaced), None);
+            for json in [plain, spaced] {
+                prop_assert_eq!(Hlc::of_json(&json).as_ref(), Some(&hlc));
+            }
+        }
+
+        #[test]
         fn no_text_makes_the_parser_panic(text in ".*") {
             let _ = Hlc::parse(&text);
         }
@@ -351,6 +412,29 @@ mod tests {
             "ffffffffffffffff:0:n",
         ] {
             assert!(Hlc::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_not_plain_reads_as_the_parser_of_json_reads_it() {
+        for json in [
+            r#"{"wallTime":01,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":1.0,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":9007199254740992,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":,"counter":0,"nodeId":"n"}"#,
+            r#"{"wallTime":1,"counter":0,"nodeId":"\u006e"}"#,
+            r#"{"wallTime":1,"counter":0,"nodeId":7}"#,
+            r#"{"counter":0,"wallTime":1,"nodeId":"n"}"#,
+            r#"{"wallTime":1,"counter":0,"nodeId":"n","more":1}"#,
+            r#"{"wallTime":1,"counter":0,"nodeId":"n","more":"1"}"#,
+            "null",
+        ] {
+            assert_eq!(Hlc::plain_parts(json), None, "{json}");
+            assert_eq!(
+                Hlc::of_json(json),
+                serde_json::from_str(json).ok(),
+                "{json}"
+            );
         }
     }
 

@@ -56,8 +56,26 @@ impl Text {
 
     /// As UTF-8, or `None` if there is a lone surrogate in it.
     pub fn to_utf8(&self) -> Option<String> {
-        String::from_utf16(&self.0).ok()
+        self.ascii().or_else(|| String::from_utf16(&self.0).ok())
     }
+
+    /// As UTF-8 if it is ASCII, as nearly all ids are.
+    fn ascii(&self) -> Option<String> {
+        let is_ascii = self.0.iter().all(|unit| *unit < 0x80);
+        let bytes = self.0.iter().map(|unit| {
+            let [byte, _] = unit.to_le_bytes();
+            byte
+        });
+        is_ascii
+            .then(|| String::from_utf8(bytes.collect()).ok())
+            .flatten()
+    }
+}
+
+/// The text that a string of JSON is, if nothing in it is escaped.
+pub fn plain_text(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains('\\')).then_some(text)
 }
 
 impl Borrow<[u16]> for Text {
@@ -77,7 +95,10 @@ impl From<&str> for Text {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf16_lossy(&self.0))
+        match self.ascii() {
+            Some(text) => f.write_str(&text),
+            None => f.write_str(&String::from_utf16_lossy(&self.0)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::protocol::item::{
     Item, ItemKind, NoItem, Said, Table, deletes, record_blob, row_blob, size_in, size_of,
 };
 use crate::protocol::message::Refusal;
-use crate::protocol::text::Text;
+use crate::protocol::text::{Text, plain_text};
 
 /// An item, and whether it deletes something.
 type ItemRead = (Item<Json>, bool);
@@ -109,12 +109,20 @@ fn given(field: Field<'_>) -> Field<'_> {
 }
 
 fn text(field: Field<'_>) -> Option<Text> {
-    serde_json::from_str(field?.get()).ok()
+    let json = field?.get();
+    match plain_text(json) {
+        Some(text) => Some(Text::from(text)),
+        None => serde_json::from_str(json).ok(),
+    }
 }
 
+/// What is said of an object, which is nothing where there is no key.
 fn said(key: Field<'_>, mime_type: Field<'_>, hash: Field<'_>, size: Field<'_>) -> Said {
+    let Some(key) = text(key).filter(|key| !key.is_empty()) else {
+        return Said::default();
+    };
     Said {
-        key: text(key),
+        key: Some(key),
         mime_type: text(mime_type),
         content_hash: text(hash),
         size: size.and_then(size_in_json),
@@ -131,7 +139,7 @@ pub fn size_in_json(json: &RawValue) -> Option<u64> {
 }
 
 fn timestamp(field: Field<'_>) -> Option<Hlc> {
-    let hlc: Hlc = serde_json::from_str(field?.get()).ok()?;
+    let hlc = Hlc::of_json(field?.get())?;
     is_bearable(&hlc.node_id).then_some(hlc)
 }
 

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::malformed::{TIME, UTF_8};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, text_form};
+use crate::protocol::text::plain_text;
 use crate::store::query::is_time;
 
 /// How a field lies in its column.
@@ -159,7 +160,7 @@ impl Column {
 
     /// What must stand in the column of a record, if this value is not it.
     pub(super) fn must_be(&self, value: &Value) -> Option<&'static str> {
-        let is_time = |text: &str| Hlc::parse(text).is_ok();
+        let is_time = |text: &str| Hlc::parts_of(text).is_some();
         let (wanted, fits) = match (self.field.as_str(), self.kind, value) {
             ("id", _, Value::Text(text)) => ("a text that is not empty", !text.is_empty()),
             ("id", ..) => ("a text that is not empty", false),
@@ -204,34 +205,55 @@ impl Column {
 
     /// What lies in the column for this JSON, and what that reads as; `false` if it reads as no field.
     pub(super) fn place(&self, json: Option<&RawValue>, read: &mut String) -> (Value, bool) {
-        if let Some(hlc) = json.filter(|_| self.kind == FieldKind::Time).and_then(time) {
-            write_time(&hlc, read);
-            return (Value::Text(hlc.to_string()), true);
+        if let Some(json) = json.map(RawValue::get)
+            && let Some(value) = self.plain(json)
+        {
+            read.push_str(json);
+            return (value, true);
+        }
+        let given = json.filter(|json| json.get() != "null");
+        if let Some(hlc) = given
+            .filter(|_| self.kind == FieldKind::Time)
+            .and_then(time)
+        {
+            let text = hlc.to_string();
+            let is_field = self.write_json(&Value::Text(text.clone()), read);
+            return (Value::Text(text), is_field);
         }
         let value = self.value_of(json);
         let is_field = self.write_json(&value, read);
         (value, is_field)
     }
 
+    /// What lies in the column for JSON that is written just as the column reads: nearly all of it is.
+    fn plain(&self, json: &str) -> Option<Value> {
+        match self.kind {
+            FieldKind::Text => plain_text(json).map(|text| Value::Text(text.to_owned())),
+            FieldKind::Time => Hlc::plain_parts(json).map(|parts| Value::Text(text_form(parts))),
+            FieldKind::Integer => {
+                let is_plain = json.bytes().all(|byte| byte.is_ascii_digit())
+                    && (json == "0" || !json.starts_with('0'));
+                let number = json.parse().ok().filter(|_| is_plain);
+                number.map(Value::Integer)
+            }
+            FieldKind::Foreign => None,
+        }
+    }
+
     /// Writes what the column holds as JSON; answers whether the record has the field at all.
     pub(super) fn write_json(&self, value: &Value, json: &mut String) -> bool {
-        use std::fmt::Write as _;
         match value {
             Value::Null if self.empty == Empty::Absent => return false,
             Value::Null => json.push_str("null"),
-            Value::Integer(number) => {
-                let _ = write!(json, "{number}");
-            }
+            Value::Integer(number) => json.push_str(&number.to_string()),
             Value::Real(number) => match serde_json::Number::from_f64(*number) {
-                Some(number) => {
-                    let _ = write!(json, "{number}");
-                }
+                Some(number) => json.push_str(&number.to_string()),
                 None => json.push_str("null"),
             },
             Value::Text(text) => match self.kind {
-                FieldKind::Time => match Hlc::parse(text) {
-                    Ok(hlc) => write_time(&hlc, json),
-                    Err(_) => write_string(text, json),
+                FieldKind::Time => match Hlc::parts_of(text) {
+                    Some(parts) => write_time(parts, json),
+                    None => write_string(text, json),
                 },
                 _ => write_string(text, json),
             },
@@ -278,10 +300,9 @@ pub(super) fn quote(name: &str) -> String {
 
 /// Writes a JSON string.
 pub(super) fn write_string(text: &str, json: &mut String) {
-    if !text
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
+    // All bytes are looked at, for that can be done several at a time.
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
         json.push('"');
         json.push_str(text);
         return json.push('"');
@@ -292,28 +313,27 @@ pub(super) fn write_string(text: &str, json: &mut String) {
     }
 }
 
-fn write_time(hlc: &Hlc, json: &mut String) {
-    use std::fmt::Write as _;
-    let Hlc {
-        wall_time, counter, ..
-    } = hlc;
-    let _ = write!(
-        json,
-        "{{\"wallTime\":{wall_time},\"counter\":{counter},\"nodeId\":"
-    );
-    write_string(&hlc.node_id.to_string(), json);
+fn write_time((wall_time, counter, node_id): (u64, u64, &str), json: &mut String) {
+    json.push_str("{\"wallTime\":");
+    json.push_str(&wall_time.to_string());
+    json.push_str(",\"counter\":");
+    json.push_str(&counter.to_string());
+    json.push_str(",\"nodeId\":");
+    write_string(node_id, json);
     json.push('}');
 }
 
-fn time(json: &RawValue) -> Option<Hlc> {
-    serde_json::from_str(json.get()).ok()
+pub(super) fn time(json: &RawValue) -> Option<Hlc> {
+    Hlc::of_json(json.get())
 }
 
 /// The text that a JSON string is.
 pub(super) fn string(json: &str) -> Option<String> {
-    json.starts_with('"')
-        .then(|| serde_json::from_str(json).ok())
-        .flatten()
+    match plain_text(json) {
+        Some(text) => Some(text.to_owned()),
+        None if json.starts_with('"') => serde_json::from_str(json).ok(),
+        None => None,
+    }
 }
 
 /// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.

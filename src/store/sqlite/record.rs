@@ -10,13 +10,15 @@
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Deref;
 
 use rusqlite::types::Value;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::value::RawValue;
 
-use super::columns::{KIND, same, write_string};
+use super::columns::{KIND, same, string, time, write_string};
 use super::schema::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -60,19 +62,62 @@ pub(super) struct Encoded {
     pub(super) has_foreign: Vec<bool>,
 }
 
+/// The fields of a record.
+struct Placed<'a> {
+    /// In the order of the shape's columns.
+    columns: Vec<Option<&'a RawValue>>,
+    /// Those without a column.
+    others: Fields<'a>,
+}
+
+/// Reads the fields of a record into their places. Of two with one name the last one counts.
+struct Places<'s>(&'s Shape);
+
+impl<'a> Visitor<'a> for Places<'_> {
+    type Value = Placed<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Placed<'a>, M::Error> {
+        let mut placed = Placed {
+            columns: vec![None; self.0.columns.len()],
+            others: Fields::new(),
+        };
+        // Fields mostly come in the order of the columns.
+        let mut next = 0;
+        while let Some(name) = map.next_key::<Name<'a>>()? {
+            let json = map.next_value()?;
+            let at = self.0.position_from(next, &name);
+            if let Some((at, place)) = at.and_then(|at| Some((at, placed.columns.get_mut(at)?))) {
+                *place = Some(json);
+                next = at + 1;
+            } else if &*name != KIND {
+                placed.others.insert(name, json);
+            }
+        }
+        Ok(placed)
+    }
+}
+
 /// Reads a record; what cannot be a record is refused.
 pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Result<Encoded> {
-    let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let placed = reader.deserialize_map(Places(shape)).and_then(|placed| {
+        reader.end()?;
+        Ok(placed)
+    });
+    let placed = placed.map_err(|error| {
         refuse(operation, "a record must be an object of JSON").caused_by(error)
     })?;
-    let (id, updated_at) = check(operation, &fields)?;
+    let (id, updated_at) = check(operation, shape, &placed.columns)?;
     let mut extra = Fields::new();
     let mut missing = Vec::new();
     let mut values = Vec::with_capacity(shape.columns.len());
     let mut has_foreign = Vec::new();
     let mut scratch = String::new();
-    for column in &shape.columns {
-        let json = fields.get(column.field.as_str()).copied();
+    for (column, json) in shape.columns.iter().zip(placed.columns) {
         if column.is_kind() {
             values.push(column.value_of(json));
             continue;
@@ -91,9 +136,9 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
         }
         values.push(value);
     }
-    for (name, json) in &fields {
-        if &**name != KIND && !shape.has_column_of(name) {
-            extra.insert(name.clone(), json);
+    for (name, json) in placed.others {
+        if !shape.has_column_of(&name) {
+            extra.insert(name, json);
         }
     }
     Ok(Encoded {
@@ -141,16 +186,18 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
 }
 
 /// What every record has, in a form that the exchange can rely on.
-fn check(operation: &'static str, fields: &Fields<'_>) -> Result<(String, Hlc)> {
+fn check(
+    operation: &'static str,
+    shape: &Shape,
+    columns: &[Option<&RawValue>],
+) -> Result<(String, Hlc)> {
     let given = |name: &str| {
-        fields
-            .get(name)
-            .map(|json| json.get())
-            .filter(|json| *json != "null")
+        let json = *columns.get(shape.position_of(name)?)?;
+        json.filter(|json| json.get() != "null")
     };
-    let text = |name: &str| given(name).map(serde_json::from_str::<String>);
-    let time = |name: &str| given(name).map(serde_json::from_str::<Hlc>);
-    let Some(Ok(id)) = text("id").filter(|id| !matches!(id, Ok(id) if id.is_empty())) else {
+    let text = |name: &str| given(name).map(|json| string(json.get()));
+    let time = |name: &str| given(name).map(time);
+    let Some(Some(id)) = text("id").filter(|id| !matches!(id, Some(id) if id.is_empty())) else {
         return Err(refuse(
             operation,
             "a record's id must be a text that is not empty",
@@ -162,17 +209,17 @@ fn check(operation: &'static str, fields: &Fields<'_>) -> Result<(String, Hlc)> 
             &format!("the record {id:?} must have {what}"),
         ))
     };
-    if !matches!(text("type"), Some(Ok(_))) {
+    if !matches!(text("type"), Some(Some(_))) {
         return fault("a type, a text");
     }
-    if matches!(text("objectStorageKey"), Some(Err(_))) {
+    if matches!(text("objectStorageKey"), Some(None)) {
         return fault("a well-formed text as objectStorageKey");
     }
-    if !matches!(time("createdAt"), Some(Ok(_))) || matches!(time("deletedAt"), Some(Err(_))) {
+    if !matches!(time("createdAt"), Some(Some(_))) || matches!(time("deletedAt"), Some(None)) {
         return fault("timestamps { wallTime, counter, nodeId } as createdAt and deletedAt");
     }
     match time("updatedAt") {
-        Some(Ok(updated_at)) => Ok((id, updated_at)),
+        Some(Some(updated_at)) => Ok((id, updated_at)),
         _ => fault("a timestamp { wallTime, counter, nodeId } as updatedAt"),
     }
 }

@@ -57,6 +57,15 @@ impl Shape {
         self.columns.iter().position(|column| column.field == field)
     }
 
+    /// The same, first looked for from the column at `from` on.
+    pub(super) fn position_from(&self, from: usize, field: &str) -> Option<usize> {
+        let mut behind = self.columns.iter().skip(from);
+        let passed = behind.position(|column| column.field == field);
+        passed
+            .map(|passed| from + passed)
+            .or_else(|| self.position_of(field))
+    }
+
     /// Whether a field lies in a column, or is computed by the table.
     pub(super) fn has_column_of(&self, field: &str) -> bool {
         self.position_of(field).is_some() || self.computed.iter().any(|known| known == field)
