@@ -315,7 +315,11 @@ fn learn_of_sent<B: Clone>(
         }));
     }
     for one in &out.items {
-        session.tried.insert((false, one.key.clone()));
+        // What is new in the log waits only if it is held from now on.
+        let at = (false, one.key.clone());
+        if one.seq.is_none() || session.held.contains_key(&at) {
+            session.tried.insert(at);
+        }
         let is_refused = refused.iter().any(|waits| waits.key == one.key);
         if !is_refused && session.settle(Direction::Outbound, &one.key) {
             let settled = (Direction::Outbound, one.key.clone());

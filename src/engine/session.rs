@@ -198,6 +198,9 @@ impl<B: Clone> Session<B> {
 
     /// An item waits no longer. Returns whether it did.
     pub(super) fn settle(&mut self, direction: Direction, key: &Key) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
         let at = (direction == Direction::Inbound, key.clone());
         self.held.remove(&at).is_some()
     }

@@ -19,7 +19,7 @@ use super::stuck::{Lesson, Stuck, Waits, is_record};
 
 /// What was taken in of the peer's log without bringing anything is noted in the store once it is this much. What is
 /// not noted is looked at again after a restart, and brings nothing.
-const NOTED_AFTER: u64 = 256;
+const NOTED_AFTER: u64 = 10_000;
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
