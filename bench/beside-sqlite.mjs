@@ -1,6 +1,7 @@
 /**
  * A first sync of two native sides over HTTP, each in a process of its own, beside SQLite alone, which writes the same
- * rows in as many commits. What is above 1 is what a sync costs over the disk.
+ * rows in as many commits. What is above 1 is what a sync costs over the disk. The ratios are those to SQLite that syncs
+ * no commit to the disk (`synchronous=NORMAL`); it stands beside itself with one sync a commit, as this package has them.
  *
  *   node bench/beside-sqlite.mjs [--engine PATH]… [--runs N] [--quick]
  *
@@ -35,9 +36,10 @@ const expected = fingerprintOf(records);
 const loaded = await Promise.all([OURS, ...options.engine].map((specifier) => loadEngine(specifier)));
 const engines = loaded.map((engine) => ({ ...engine, role: /** @type {const} */ ("ours") }));
 
-/** @param {string} dir */
-async function sqliteAlone(dir) {
+/** @param {string} dir @param {"NORMAL" | "FULL"} synchronous */
+async function sqliteAlone(dir, synchronous) {
   const adapter = createSqliteDatabaseAdapter({ path: join(dir, "alone.db") });
+  adapter.db.exec(`PRAGMA synchronous = ${synchronous}`);
   const start = performance.now();
   for (let at = 0; at < count; at += PAGE) adapter.fill(records.slice(at, at + PAGE));
   const milliseconds = performance.now() - start;
@@ -73,7 +75,8 @@ async function firstSync(engine, direction, dir) {
 
 const directions = /** @type {const} */ (["up", "down"]);
 const kinds = [
-  { name: "SQLite alone", run: sqliteAlone },
+  { name: "SQLite alone", run: (/** @type {string} */ dir) => sqliteAlone(dir, "NORMAL") },
+  { name: "SQLite alone, a sync for each commit", run: (/** @type {string} */ dir) => sqliteAlone(dir, "FULL") },
   ...engines.flatMap((engine) =>
     directions.map((direction) => ({
       name: `${direction}, ${engine.label}`,

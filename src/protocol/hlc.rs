@@ -389,7 +389,7 @@ mod tests {
             let spaced = plain.replace(',', " , ");
             prop_assert_eq!(Hlc::plain_parts(&spaced), None);
             for json in [plain, spaced] {
-                prop_assert_eq!(Hlc::of_json(&json).as_ref(), Some(&hlc));
+                prop_assert_eq!(Hlc::of_json(&json), Some(hlc.clone()));
             }
         }
 

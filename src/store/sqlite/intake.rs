@@ -62,9 +62,11 @@ pub(super) fn take_in_all(
     page: &Page<'_>,
     mut take_in_one: impl FnMut(&Item<Json>) -> Result<bool>,
 ) -> Result<Vec<Taken>> {
-    let mark = |sql| match page.undoes {
-        true => mark(transaction, sql).map_err(during(operation)),
-        false => Ok(()),
+    let mark = |sql| {
+        if !page.undoes {
+            return Ok(());
+        }
+        mark(transaction, sql).map_err(during(operation))
     };
     let mut stopped = HashSet::new();
     let mut outcomes = Vec::with_capacity(page.items.len());

@@ -18,10 +18,9 @@ pub struct WithoutTriggers<'c>(&'c Connection);
 impl<'c> WithoutTriggers<'c> {
     /// None from now on.
     pub fn on(connection: &'c Connection) -> Result<Self> {
-        let fires = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
-        if fires.map_err(during(OPERATION))? {
-            return Err(altered());
-        }
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+            .map_err(during(OPERATION))?;
         Ok(Self(connection))
     }
 }
