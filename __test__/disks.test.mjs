@@ -226,6 +226,23 @@ test(
   },
 );
 
+test("a disk that is full when a store is opened says so, and the store opens once there is room", async (t) => {
+  const disk = diskFor(t, "2m");
+  if (disk === null) return;
+  const before = open(disk.folder);
+  await fill(before, "a", { count: 3, size: 1000 });
+  await before.close();
+  const filler = join(disk.folder, "filler");
+  assert.throws(() => writeFileSync(filler, Buffer.alloc(4 * 1024 * 1024)), { code: "ENOSPC" });
+  assert.throws(() => sync.createSqliteDatabaseAdapter({ path: join(disk.folder, "store.db") }), {
+    code: "STORAGE_FULL",
+    message: /the disk is full/,
+  });
+  rmSync(filler);
+  const after = openFor(t, disk.folder);
+  assert.equal((await recordsOf(after)).length, 3);
+});
+
 test("a disk that became read-only cannot be opened, and can once it may be written", async (t) => {
   const disk = diskFor(t, "16m");
   if (disk === null) return;

@@ -77,6 +77,15 @@ fn fault(operation: impl Into<Cow<'static, str>>, row: Option<&str>, error: Sqli
             ErrorKind::Io,
             "the database cannot be opened; check that its folder exists and may be read and written",
         ),
+        // The file beside the database that processes share cannot grow.
+        Some(ErrorCode::SystemIoFailure)
+            if extended_code(&error) == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+        {
+            (
+                ErrorKind::StorageFull,
+                "the disk is full; free some space and try again",
+            )
+        }
         Some(ErrorCode::SystemIoFailure) => {
             (ErrorKind::Io, "the file system failed; look at the disk")
         }
@@ -88,6 +97,10 @@ fn fault(operation: impl Into<Cow<'static, str>>, row: Option<&str>, error: Sqli
     };
     let row = row.map(|row| format!("{row}: ")).unwrap_or_default();
     Error::new(kind, operation, format!("{row}{remedy} ({error})")).caused_by(error)
+}
+
+fn extended_code(error: &SqliteError) -> Option<c_int> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 /// Whether the fault lies with one row, so that the others of its page can still be written.
