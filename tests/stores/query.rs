@@ -94,6 +94,11 @@ async fn filters_select_what_they_say() {
         ErrorKind::InvalidArgument
     );
     assert!(Query::from_json(r#"{"sort":[{"field":"id","direction":"up"}]}"#).is_err());
+    for limit in ["-1", "2.5", "\"5\""] {
+        let refused = Query::from_json(&format!("{{\"limit\":{limit}}}")).unwrap_err();
+        let wanted = format!("limit must be an integer from 1, got {limit}");
+        assert!(refused.to_string().contains(&wanted), "{refused}");
+    }
 }
 
 proptest! {

@@ -6,7 +6,8 @@
 
 mod condition;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as JsonValue;
 
 use super::Json;
@@ -28,6 +29,7 @@ pub struct Query {
     /// The order; by id where there is none.
     pub sort: Option<Vec<Sort>>,
     /// The most records; all if there is none.
+    #[serde(deserialize_with = "limit")]
     pub limit: Option<usize>,
     /// The id of the previous page's last record.
     pub cursor: Option<String>,
@@ -75,11 +77,23 @@ pub struct QueryResult {
     pub has_more: bool,
 }
 
+/// Says of a limit that is none what it must be.
+fn limit<'de, D: Deserializer<'de>>(read: D) -> Result<Option<usize>, D::Error> {
+    let told = Option::<serde_json::Value>::deserialize(read)?;
+    let read = |told: serde_json::Value| {
+        let number = told.as_u64().and_then(|number| number.try_into().ok());
+        number
+            .ok_or_else(|| D::Error::custom(format!("limit must be an integer from 1, got {told}")))
+    };
+    told.map(read).transpose()
+}
+
 impl Query {
     /// Reads a query from JSON.
     pub fn from_json(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| {
-            refuse("a query must be { type, filters, sort, limit, cursor }").caused_by(error)
+            let what = format!("a query must be {{ type, filters, sort, limit, cursor }}; {error}");
+            refuse(what).caused_by(error)
         })
     }
 
