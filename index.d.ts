@@ -1075,6 +1075,110 @@ declare function createFsObjectStorage(
 ): ObjectStorageAdapter & ObjectStatCapability;
 declare function createFsObjectStorage(options: FsObjectStorageOptions): ObjectStorageAdapter;
 
+/** Credentials for a bucket. They are never part of an error or a warning. */
+interface S3Credentials {
+  /** The access key. */
+  readonly accessKeyId: string;
+  /** Its secret. */
+  readonly secretAccessKey: string;
+  /** The token of a session that ends, as STS gives one. */
+  readonly sessionToken?: string;
+  /** When the session ends: a `Date`, ISO 8601, or milliseconds since the Unix epoch. Without it the server says so. */
+  readonly expiration?: Date | string | number;
+}
+
+/** Options of {@link createS3ObjectStorage}. */
+interface S3ObjectStorageOptions {
+  /** The name of the bucket, which must be there already. */
+  readonly bucket: string;
+  /**
+   * The `http:` or `https:` URL of the S3 server, for another one than that of AWS in the region. A path of it stands before
+   * the bucket.
+   */
+  readonly endpoint?: string;
+  /** The region of the bucket, like `"eu-central-1"`. Servers without regions mostly take `"us-east-1"`. */
+  readonly region: string;
+  /** What stands before every key in the bucket, as it is: `"photos/"` for one. Empty by default. */
+  readonly keyPrefix?: string;
+  /**
+   * The credentials, or a function that answers them. The function is called before the first request, a minute before
+   * `expiration`, and when the server says that the session has ended; whatever waits then shares one call. What it
+   * throws rejects the calls that wait, as the same object.
+   */
+  readonly credentials: S3Credentials | (() => S3Credentials | Promise<S3Credentials>);
+  /**
+   * Whether the bucket stands in the path (`https://host/bucket/key`) and not before the host. `false` by default; it
+   * always does where the endpoint is an IP address or `localhost`, or the name of the bucket has dots or capitals.
+   */
+  readonly forcePathStyle?: boolean;
+  /**
+   * The bytes of a part of a large object, from 5 MiB to 5 GiB; 8 MiB by default. What is not larger is one request. An
+   * object whose size is not known beforehand has at most 10,000 parts, so at most 78 GiB by default.
+   */
+  readonly partSize?: number;
+  /** How long nothing may move on a connection, in milliseconds; 60,000 by default, `null` for as long as it likes. */
+  readonly timeoutMs?: number | null;
+}
+
+/** An object storage in a bucket. */
+interface S3ObjectStorage extends ObjectStorageAdapter {
+  /**
+   * What is known of the object under the key; `null` where there is none. The hash is known of what this package put, of
+   * an object of several parts if its item names the hash.
+   */
+  stat(key: string): Promise<ObjectStat | null>;
+  /**
+   * A url that is good for 15 minutes, for this method and key alone: `"GET"` for getting the object, `"PUT"` for putting
+   * one of the type, size and hash in `about`, as far as they are named. The request must have the `headers`. `null` for
+   * an object of more than 5 GiB, which S3 takes in no single request.
+   */
+  presign(
+    key: string,
+    method: "GET" | "PUT",
+    about?: ObjectToUpload,
+  ): Promise<{
+    /** The url. It is a secret: whatever has it may do this. */
+    readonly url: string;
+    /** Headers that the request must have. */
+    readonly headers: { readonly [name: string]: string };
+  } | null>;
+}
+
+/**
+ * Makes an object storage in a bucket of S3, or of a server that speaks its protocol. Engines, servers and handlers of
+ * this package reach it without JavaScript in between, and objects stream: of one that is put at most four parts are in
+ * memory, of one that is read what the connection holds.
+ *
+ * A put is there as a whole or not at all. Up to `partSize` it is one request; a larger object is an upload in parts, at
+ * most four at a time, that is aborted when it fails or is called off. Where a process dies within one, its parts stay
+ * in the bucket, unseen, until a lifecycle rule (`AbortIncompleteMultipartUpload`) removes them. The server compares
+ * the SHA-256 of each request, and keeps it: `stat` tells it.
+ *
+ * A key is any text but an empty one, at most 1,024 bytes of UTF-8 with its `keyPrefix`, without segments `.` and `..`,
+ * which no URL can carry. Other keys reject with `INVALID_KEY`. `list` is in the order of UTF-8. Metadata and content
+ * types are kept; a content type that no header can hold is left out.
+ *
+ * Requests that meet a busy server (500, 502, 503, 504, 429) or a broken connection are sent again at most 4 times; a
+ * read that breaks off goes on where it broke. Where S3 answers 403 `AccessDenied` to a question for an object, which it
+ * does for objects that are not there unless the caller may list, there is none. `healthCheck()` answers whether the
+ * keys of the bucket can be listed. `close()` waits for what runs.
+ *
+ * [docs/cloud.md](docs/cloud.md) shows a server over it, and the rights that it needs.
+ *
+ * @example
+ * const objects = createS3ObjectStorage({
+ *   bucket: "my-photos",
+ *   region: "eu-central-1",
+ *   credentials: { accessKeyId: "…", secretAccessKey: "…" },
+ * });
+ * await objects.put("notes/1", new TextEncoder().encode("Buy milk"), { contentType: "text/plain" });
+ * @throws `INVALID_ARGUMENT` (for an unknown option too). Its functions reject with `OBJECT_STORE_ERROR` where the server
+ * refuses or cannot be reached: `status` and `peerCode` are those of the answer (`"NoSuchBucket"`, `"AccessDenied"`,
+ * `"SignatureDoesNotMatch"`, `"RequestTimeTooSkewed"`, …), `retryable` says whether the same call may succeed later, and the
+ * message what to do. And with `HASH_MISMATCH`, `STORAGE_FULL`, and with `STORE_CLOSED` after `close()`.
+ */
+declare function createS3ObjectStorage(options: S3ObjectStorageOptions): S3ObjectStorage;
+
 /* ------------------------------------------------------------------------------------------------
  * Exchanges
  */
@@ -2923,7 +3027,7 @@ interface ErrorReport {
   readonly url?: string;
   /** The HTTP status, if there was an answer. */
   readonly status?: number;
-  /** The `code` in the JSON body of a refusal, `"UNAUTHORIZED"` for one; the peer chose it. */
+  /** The `code` in the JSON body of a refusal, `"UNAUTHORIZED"` for one; the peer chose it. Of a bucket that of S3. */
   readonly peerCode?: string;
   /** What caused it: of an error of the app's own code, the very object that was thrown. */
   readonly cause?: unknown;
@@ -2949,6 +3053,7 @@ interface ErrorReport {
  * | `CONSTRAINT_VIOLATION` | A constraint of the database refused the row. |
  * | `DATABASE_ERROR` | The database failed in another way. |
  * | `IO_ERROR` | The file system failed. |
+ * | `OBJECT_STORE_ERROR` | A bucket cannot be reached, or its server refuses. `peerCode`, `status` and `retryable` say how, the message what to do. |
  * | `DUPLICATE_NODE_ID` | Another machine writes with this one's node id; only in a warning. Give each its own. |
  * | `TOO_MANY_NODES` | The item is of a node id beyond the 16,384 (or 1,048,576 characters together) that a side takes. A node keeps its id for life: look for the machine that makes up new ones. |
  * | `CLOCK_AHEAD` | A timestamp lies further ahead than `maxClockSkewMs` allows. |
@@ -2983,6 +3088,7 @@ type ErrorCode =
   | "CONSTRAINT_VIOLATION"
   | "DATABASE_ERROR"
   | "IO_ERROR"
+  | "OBJECT_STORE_ERROR"
   | "DUPLICATE_NODE_ID"
   | "TOO_MANY_NODES"
   | "CLOCK_AHEAD"
@@ -3403,6 +3509,9 @@ export {
   type FileSyncEngine,
   type FileSyncManifest,
   type FsObjectStorageOptions,
+  type S3Credentials,
+  type S3ObjectStorage,
+  type S3ObjectStorageOptions,
   type HLCClock,
   type HLCClockOptions,
   type HLCClockState,
@@ -3513,6 +3622,7 @@ export {
   createChangeNotifier,
   createFileSyncEngine,
   createFsObjectStorage,
+  createS3ObjectStorage,
   createHLCClock,
   createHttpObjectStorage,
   createHttpSyncTransport,

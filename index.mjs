@@ -19,6 +19,7 @@ export const {
   createHttpSyncServer,
   createId,
   createInProcessSyncTransport,
+  createS3ObjectStorage,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,

@@ -9,6 +9,7 @@
  */
 
 const { authorizer, isTexts } = require("./authorize.js");
+const { credentials } = require("./credentials.js");
 const { isPromise } = require("./describe.js");
 const { housekeeping } = require("./housekeeping/options.js");
 const { LEVELS, createLogger } = require("./engine/logger.js");
@@ -54,6 +55,10 @@ const text = optional(
   true,
 );
 const texts = optional("an array of strings", isTexts);
+const [LEAST_PART, LARGEST_PART] = [5 * 2 ** 20, 5 * 2 ** 30];
+const partSize = optional("an integer of bytes from 5 MiB to 5 GiB", (value) =>
+  isFrom(LEAST_PART, value, LARGEST_PART),
+);
 const any = (must, option, value) => value;
 
 /** A text that must be given, and not be empty. */
@@ -343,6 +348,16 @@ const OPTIONS = {
     objectStorage: any,
     maxClockSkewMs: skew,
     ...LOGGING,
+  }),
+  createS3ObjectStorage: refusing({
+    bucket: place("the name of a bucket"),
+    endpoint: ifGiven(place("the URL of an S3 server")),
+    region: place('the name of a region, like "eu-central-1"'),
+    keyPrefix: text,
+    credentials,
+    forcePathStyle: flag,
+    partSize,
+    timeoutMs: timeOrNull,
   }),
   createSqliteAppRows: refusing(SQLITE),
   createSqliteDatabaseAdapter: refusing({ ...SQLITE, transactionTimeoutMs: timeOrNull }),

@@ -74,6 +74,17 @@ exports.createStores = function createStores({ mustBe, describe, brand }, fault)
     return { contentType, metadata: keeps ? metadataIn(options.metadata) : undefined };
   }
 
+  /** What is known of an object that is to be put to a url; `null` of a url to get one from. */
+  function toPut(method, options) {
+    if (method !== "GET" && method !== "PUT")
+      throw mustBe("presign(method)", '"GET" or "PUT"', method);
+    if (method === "GET") return null;
+    const { contentType, size, contentHash } = options ?? {};
+    const fits = isNullish(size) || (Number.isSafeInteger(size) && size >= 0);
+    if (!fits) throw mustBe("presign(options.size)", "an integer from 0", size);
+    return { contentType: lossy(contentType), size, contentHash: lossy(contentHash) };
+  }
+
   function step(operation, index) {
     const place = (part) => `batch(operations[${index}].${part})`;
     const type = operation?.type;
@@ -160,6 +171,11 @@ exports.createStores = function createStores({ mustBe, describe, brand }, fault)
   };
   /** What is known of objects is told only if the app asked for that when it opened the storage. */
   kinds.statObjects = { ...kinds.objects, stat: key("stat") };
+  /** A bucket always knows, and hands out urls. */
+  kinds.bucket = {
+    ...kinds.statObjects,
+    presign: (given, method, options) => [text("presign(key)", given), toPut(method, options)],
+  };
   /** A peer keeps no metadata, and names no keys. */
   kinds.files = {
     ...kinds.objects,

@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Database,
     /// The file system failed.
     Io,
+    /// A server of objects cannot be reached, or refuses.
+    ObjectStore,
     /// A timestamp lies further ahead of this machine's clock than allowed.
     ClockAhead,
     /// A version is stamped at or before what its node had stored already.
@@ -103,6 +105,7 @@ impl ErrorKind {
             Self::Constraint => "CONSTRAINT_VIOLATION",
             Self::Database => "DATABASE_ERROR",
             Self::Io => "IO_ERROR",
+            Self::ObjectStore => "OBJECT_STORE_ERROR",
             Self::ClockAhead => "CLOCK_AHEAD",
             Self::StaleTimestamp => "STALE_TIMESTAMP",
             Self::BlobMissing => "BLOB_MISSING",
@@ -157,7 +160,7 @@ impl ErrorKind {
 }
 
 /// Every kind that a peer may name.
-const ALL_KINDS: [ErrorKind; 23] = [
+const ALL_KINDS: [ErrorKind; 24] = [
     ErrorKind::Sync,
     ErrorKind::InvalidArgument,
     ErrorKind::InvalidKey,
@@ -170,6 +173,7 @@ const ALL_KINDS: [ErrorKind; 23] = [
     ErrorKind::Constraint,
     ErrorKind::Database,
     ErrorKind::Io,
+    ErrorKind::ObjectStore,
     ErrorKind::ClockAhead,
     ErrorKind::BlobMissing,
     ErrorKind::HashMismatch,

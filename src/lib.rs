@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`protocol`] | timestamps, watermarks, pages: the rules | I/O, async, clocks |
 //! | [`engine`] | the round, the answering side, over ports | stores, sockets, JavaScript |
-//! | [`store`] | SQLite files, folders | its callers |
+//! | [`store`] | SQLite files, folders, buckets | its callers |
 //! | [`transport`] | HTTP: client and server | stores, JavaScript |
 //! | [`polling`] | work that is polled by what it waits for | what that is, JavaScript |
 //! | [`joint`] | how stores and transports meet | JavaScript |
@@ -24,6 +24,7 @@
 pub mod engine;
 pub mod error;
 pub mod joint;
+mod moving;
 pub mod polling;
 pub mod protocol;
 pub mod store;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::serving::StoreFiles;
+use super::serving::{StoreFiles, StoreUrls};
 use super::tasks::TaskQueue;
 use crate::engine::object::{Incoming, pieces_of};
 use crate::engine::ports::{Log as EngineLog, Stat};
@@ -122,16 +122,18 @@ impl<K: LocalChannel> Across<K> {
     /// The channel itself, for the native threads.
     pub fn channel(self, around: Around) -> Channel {
         let way = Arc::new(self);
-        let files: Arc<dyn Files> = match around.store {
-            Some(store) => Arc::new(StoreFiles(store)),
-            None => Arc::clone(&way) as _,
+        let (files, presigner): (Arc<dyn Files>, Arc<dyn Presigner>) = match around.store {
+            Some(store) => (
+                Arc::new(StoreFiles(Arc::clone(&store))),
+                Arc::new(StoreUrls(store)),
+            ),
+            None => (Arc::clone(&way) as _, Arc::clone(&way) as _),
         };
         let guard = || Arc::clone(&way) as Arc<dyn Authorizer>;
-        let presigner = || Arc::clone(&way) as Arc<dyn Presigner>;
         Channel {
             answers: Arc::clone(&way) as _,
             files,
-            presigner: around.has_urls.then(presigner),
+            presigner: Some(presigner).filter(|_| around.has_urls),
             authorizer: around.is_guarded.then(guard),
             grant: around.grant,
             log: way,

@@ -10,3 +10,4 @@ pub mod native_log;
 pub mod round;
 pub mod serving;
 pub mod tasks;
+mod web;

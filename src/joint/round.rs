@@ -29,12 +29,13 @@ pub enum Storage<C, P = Here> {
     Peer(Peer<C>),
 }
 
-/// Asks whichever it is.
+/// Asks whichever it is. What a peer is asked is boxed: a request is large, and a round would have room for it in each
+/// of its steps.
 macro_rules! either {
     ($storage:expr, $name:ident => $ask:expr) => {
         match $storage {
             Self::Store($name) => $ask.await,
-            Self::Peer($name) => $ask.await,
+            Self::Peer($name) => Box::pin($ask).await,
         }
     };
 }
@@ -44,7 +45,7 @@ impl<C: Caller, P: Threading> Storage<C, P> {
     pub async fn put_bytes(&self, blob: &Blob, bytes: Bytes) -> Result<()> {
         match self {
             Self::Store(store) => store.put_bytes(blob, bytes).await,
-            Self::Peer(peer) => peer.store_bytes(blob, bytes).await,
+            Self::Peer(peer) => Box::pin(peer.store_bytes(blob, bytes)).await,
         }
     }
 }
@@ -73,7 +74,10 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
     }
 
     fn puts_new(&self) -> bool {
-        matches!(self, Self::Peer(peer) if peer.puts_new())
+        match self {
+            Self::Store(store) => store.puts_new(),
+            Self::Peer(peer) => peer.puts_new(),
+        }
     }
 
     async fn put_new(&self, blob: &Blob, data: Incoming) -> Result<bool> {

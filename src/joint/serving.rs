@@ -10,13 +10,14 @@ use tokio::task::spawn_blocking;
 use crate::engine::object::{Incoming, UploadId};
 use crate::engine::ports::Log;
 use crate::engine::responder::Responder;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::wire::weigh;
 use crate::store::blocking::to_its_end;
 use crate::store::side::NativeSide;
-use crate::store::{Json, ObjectStore, PutOptions};
-use crate::transport::server::{About, Answers, File, Files, GoesOn, Later};
+use crate::store::{Json, ObjectStore, ObjectUrl, PutOptions};
+use crate::transport::presign::{FileToUpload, Presigned};
+use crate::transport::server::{About, Answers, File, Files, GoesOn, Later, Presigner};
 
 /// Answers one request at a time, in the order of asking.
 pub struct StoreAnswers<L: Log>(Arc<Mutex<Responder<NativeSide<L>>>>);
@@ -56,6 +57,33 @@ impl<L: Log + Send + 'static> Answers for StoreAnswers<L> {
     }
 }
 
+/// A storage of this crate's own hands out urls.
+#[derive(Debug)]
+pub struct StoreUrls(pub Arc<dyn ObjectStore>);
+
+impl StoreUrls {
+    async fn url(&self, key: &str, put: Option<PutOptions>) -> Result<Option<Presigned>> {
+        let url = self.0.presign(key, put).await?;
+        Ok(url.map(|ObjectUrl { url, headers }| Presigned { url, headers }))
+    }
+}
+
+impl Presigner for StoreUrls {
+    fn to_get(&self, key: String) -> Later<'_, Option<Presigned>> {
+        Box::pin(async move { self.url(&key, None).await })
+    }
+
+    fn to_put(&self, file: FileToUpload) -> Later<'_, Option<Presigned>> {
+        let options = PutOptions {
+            content_type: file.content_type,
+            metadata: None,
+            size: file.size,
+            digest: file.digest,
+        };
+        Box::pin(async move { self.url(&file.key, Some(options)).await })
+    }
+}
+
 /// Files stream in and out of a storage.
 #[derive(Debug)]
 pub struct StoreFiles(pub Arc<dyn ObjectStore>);
@@ -88,7 +116,8 @@ impl Files for StoreFiles {
         Box::pin(async move {
             let options = PutOptions {
                 content_type: file.content_type,
-                metadata: None,
+                size: file.size,
+                ..PutOptions::default()
             };
             self.0.put_chunks(&key, options, file.chunks).await
         })
@@ -112,7 +141,7 @@ impl GoesOn for StoreFiles {
         Box::pin(async move {
             let options = PutOptions {
                 content_type: file.content_type,
-                metadata: None,
+                ..PutOptions::default()
             };
             self.0.go_on(&key, options, at, file.chunks).await
         })

@@ -1,5 +1,5 @@
-//! Stores of this crate's own: records, app rows and state in `SQLite`, objects in a folder; and a side
-//! of an exchange that is made of them ([`side`]).
+//! Stores of this crate's own: records, app rows and state in `SQLite`, objects in a folder or in a bucket of S3; and
+//! a side of an exchange that is made of them ([`side`]).
 //!
 //! What a store does is said once, in a trait for each kind: [`RecordStore`], [`AppRowStore`], [`StateStore`],
 //! [`ObjectStore`]. A store is a folder here that implements one of them. The users of a store know its trait
@@ -33,6 +33,7 @@ pub mod ports;
 pub mod query;
 mod records;
 mod rows;
+pub mod s3;
 pub mod side;
 pub mod sqlite;
 mod state;
@@ -43,7 +44,7 @@ use futures_util::future::BoxFuture;
 pub use self::holder::Holder;
 pub use self::log::LogStore;
 pub use self::modes::Modes;
-pub use self::objects::{Listing, Object, ObjectStore, OpenObject, PutOptions, told};
+pub use self::objects::{Listing, Object, ObjectStore, ObjectUrl, OpenObject, PutOptions, told};
 pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec, rows_since};
 pub use self::state::{HLC_CLOCK, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::future::ready;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -36,6 +37,20 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     fn put_chunks<'a>(&'a self, key: &'a str, options: PutOptions, chunks: Chunks)
     -> Later<'a, ()>;
 
+    /// Whether [`Self::put_new`] finds out by itself what is there.
+    fn puts_new(&self) -> bool {
+        false
+    }
+
+    /// Puts an object piece by piece if there is none under `key`. Returns whether there was none. Asked only of a store
+    /// that [`puts_new`](Self::puts_new).
+    fn put_new<'a>(&'a self, key: &'a str, options: PutOptions, chunks: Chunks) -> Later<'a, bool> {
+        Box::pin(async move {
+            self.put_chunks(key, options, chunks).await?;
+            Ok(true)
+        })
+    }
+
     /// How many bytes are kept of an upload that broke off.
     fn uploaded<'a>(&'a self, key: &'a str, upload: UploadId) -> Later<'a, u64>;
 
@@ -54,6 +69,20 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
 
     /// The object under `key`, to be read piece by piece.
     fn open_object<'a>(&'a self, key: &'a str) -> Later<'a, Option<OpenObject>>;
+
+    /// The object under `key`, of which all bytes are wanted.
+    fn fetch<'a>(&'a self, key: &'a str) -> Later<'a, Option<Incoming>> {
+        Box::pin(async move { Ok(self.open_object(key).await?.map(Incoming::from)) })
+    }
+
+    /// A url to get the object from, or to put one like this to. `None` if the store hands out none for it.
+    fn presign<'a>(
+        &'a self,
+        _key: &'a str,
+        _put: Option<PutOptions>,
+    ) -> Later<'a, Option<ObjectUrl>> {
+        Box::pin(ready(Ok(None)))
+    }
 
     /// Whether there is an object under `key`.
     fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool>;
@@ -81,6 +110,21 @@ pub struct PutOptions {
     pub content_type: Option<String>,
     /// Whatever else the app wants to keep with it.
     pub metadata: Option<BTreeMap<String, String>>,
+    /// How many bytes there will be, if that is known. It is not kept.
+    #[serde(skip)]
+    pub size: Option<u64>,
+    /// The SHA-256 of the bytes, if that is known. A store need not look at it.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
+}
+
+/// Where the bytes of an object are put, or got from, past this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectUrl {
+    /// The url.
+    pub url: String,
+    /// Headers that the request must have.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// An object with its bytes.

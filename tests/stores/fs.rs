@@ -17,7 +17,7 @@ fn storage() -> (TempDir, FsObjects) {
 fn typed(content_type: &str) -> PutOptions {
     PutOptions {
         content_type: Some(content_type.to_owned()),
-        metadata: None,
+        ..PutOptions::default()
     }
 }
 
@@ -58,6 +58,7 @@ async fn an_object_comes_back_as_it_was_put_and_lies_where_its_key_says() {
             "tag".to_owned(),
             "ü \u{1F600}".to_owned(),
         )])),
+        ..PutOptions::default()
     };
     objects
         .put("photos/x.jpg", vec![0u8, 255, 10], options.clone())

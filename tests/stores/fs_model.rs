@@ -17,7 +17,7 @@ fn storage() -> (TempDir, FsObjects) {
 fn typed(content_type: &str) -> PutOptions {
     PutOptions {
         content_type: Some(content_type.to_owned()),
-        metadata: None,
+        ..PutOptions::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -55,8 +55,6 @@ impl PeerOptions {
 
     /// The peer over connections of this package's own.
     fn peer(self: &Rc<Self>, timeout: Option<Duration>, max_answer_bytes: usize) -> NativePeer {
-        // Connections belong to the process: they hold nothing of an environment.
-        static CONNECTIONS: LazyLock<Connections> = LazyLock::new(Connections::default);
         let options = ClientOptions {
             base_url: self.base_url.clone(),
             timeout,
@@ -64,7 +62,7 @@ impl PeerOptions {
             forbidden_is_absent: self.forbidden_is_absent,
         };
         Peer {
-            client: Arc::new(Client::new(CONNECTIONS.clone(), options)),
+            client: Arc::new(Client::new(Connections::of_process(), options)),
             retries: self.retries,
             caller: Rc::clone(self),
             presigns: self.presigns,

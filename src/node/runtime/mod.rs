@@ -146,12 +146,17 @@ pub fn spawn_bound<'s, T: IntoJs>(
 
 /// Runs tasks until they end, each as a task of its own in the context of the caller. On the JS thread, in a task.
 /// Keeps the process alive meanwhile.
-pub async fn run_tasks<C: 'static>(
+pub async fn run_tasks<C: 'static>(env: &Rc<Env>, tasks: Tasks<C>, context: Rc<C>) -> Result<()> {
+    let _offload = Offload::new(env);
+    run_tasks_aside(env, tasks, context).await
+}
+
+/// The same where what hands tasks in keeps the process alive as long as it waits for them.
+pub async fn run_tasks_aside<C: 'static>(
     env: &Rc<Env>,
     mut tasks: Tasks<C>,
     context: Rc<C>,
 ) -> Result<()> {
-    let _offload = Offload::new(env);
     loop {
         let (rest, mut next) = watch(env, tasks.next())?.await;
         tasks = rest;

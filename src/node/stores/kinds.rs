@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::transaction::transaction;
@@ -19,12 +20,12 @@ use crate::node::options::Options;
 use crate::node::runtime::IntoJs;
 use crate::node::value::{Call, Scope, Value, function};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::Table;
+use crate::protocol::item::{Digest, Table};
 use crate::protocol::text::Text;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{
-    AppRowStore, HLC_CLOCK, OWN_WATERMARKS, Object, ObjectStore, Operation, PEER_WATERMARKS,
-    PutOptions, RecordStore, Registration, StateStore, rows_since, told,
+    AppRowStore, HLC_CLOCK, OWN_WATERMARKS, Object, ObjectStore, ObjectUrl, Operation,
+    PEER_WATERMARKS, PutOptions, RecordStore, Registration, StateStore, rows_since, told,
 };
 
 /// How long the callback of a transaction may take by default.
@@ -99,6 +100,46 @@ const SETTING: Methods<dyn StateStore> = methods! { store, promise,
 /// The `ObjectStorageAdapter` of this kind that stands for `store`.
 pub fn objects<'s>(call: &Call<'s>, kind: &str, store: Arc<dyn ObjectStore>) -> Result<Value<'s>> {
     stand(call, kind, store, &[(OBJECTS, |_| None)])
+}
+
+/// The same of a store behind a network, which hands out urls. It keeps what hangs on the array of its options.
+pub fn bucket<'s>(
+    call: &Call<'s>,
+    options: &Options<'s>,
+    store: Arc<dyn ObjectStore>,
+) -> Result<Value<'s>> {
+    let (scope, functions) = (call.scope, call.scope.object()?);
+    let groups: [(_, HeldBy<_>); 2] = [(OBJECTS, |_| None), (URLS, |_| None)];
+    add_methods(scope, functions, &store, &groups)?;
+    scope.set(functions, "hung", options.array())?;
+    stand_for(scope, "bucket", functions, Rc::new(Native(store)))
+}
+
+const URLS: Methods<dyn ObjectStore> = methods! { store, promise,
+    "presign"(key: Text, put: Option<ToPut>) => {
+        let url = store.presign(&key_text(&key)?, put.map(PutOptions::from)).await?;
+        Ok(url.map(|ObjectUrl { url, headers }| serde_json::json!({ "url": url, "headers": headers })))
+    };
+};
+
+/// What is known of an object that is to be put to a url.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToPut {
+    content_type: Option<String>,
+    size: Option<u64>,
+    content_hash: Option<String>,
+}
+
+impl From<ToPut> for PutOptions {
+    fn from(put: ToPut) -> Self {
+        Self {
+            content_type: put.content_type,
+            size: put.size,
+            digest: put.content_hash.as_deref().and_then(Digest::parse),
+            ..Self::default()
+        }
+    }
 }
 
 const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,

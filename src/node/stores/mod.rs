@@ -6,6 +6,7 @@
 
 mod kinds;
 mod registry;
+mod s3;
 mod transaction;
 
 use std::any::Any;

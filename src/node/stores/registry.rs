@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kinds::{objects, records, rows, state};
+use super::s3::create_s3_object_storage;
 use crate::error::Result;
 use crate::node::options::{Factory, Options};
 use crate::store::Modes;
@@ -29,6 +30,7 @@ pub const STORES: &[(&str, Factory)] = &[
         let kind = options.string("stat")?.unwrap_or_default();
         objects(call, &kind, Arc::new(store))
     }),
+    ("createS3ObjectStorage", create_s3_object_storage),
 ];
 
 fn path(options: &Options<'_>, name: &str) -> Result<PathBuf> {

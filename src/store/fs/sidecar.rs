@@ -150,6 +150,7 @@ fn read_note(text: &[u8], version: Version) -> Option<Kept> {
     let options = PutOptions {
         content_type: content.content_type,
         metadata: content.metadata,
+        ..PutOptions::default()
     };
     Some(Kept { options, digest })
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
 
 use super::port::{Here, Port, Threading};
-use crate::engine::object::{Incoming, key_text};
+use crate::engine::object::{Incoming, UploadId, key_text};
 use crate::engine::ports::{Blobs, Stat};
 use crate::error::Result;
 use crate::protocol::item::Blob;
@@ -16,14 +17,17 @@ use crate::store::{Later, ObjectStore, PutOptions};
 pub type ObjectPort<P = Here> = Port<dyn ObjectStore, P>;
 
 impl<P: Threading> ObjectPort<P> {
-    async fn ask_object<T: Send + 'static>(
+    /// Boxed, so that a round has no room for all that may be asked.
+    fn ask_object<T: Send + 'static>(
         &self,
         key: &Text,
         question: impl for<'a> FnOnce(&'a dyn ObjectStore, &'a str) -> Later<'a, T> + Send + 'static,
-    ) -> Result<T> {
-        let (store, key) = (Arc::clone(&self.store), key_text(key)?);
-        let work = async move { question(&*store, &key).await };
-        self.place.wait(Box::pin(work)).await
+    ) -> LocalBoxFuture<'_, Result<T>> {
+        let store = Arc::clone(&self.store);
+        let work = key_text(key).map(|key| -> Later<'static, T> {
+            Box::pin(async move { question(&*store, &key).await })
+        });
+        Box::pin(async move { self.place.wait(work?).await })
     }
 
     /// Stores an object whose bytes are there.
@@ -37,7 +41,18 @@ impl<P: Threading> ObjectPort<P> {
 fn options_of(blob: &Blob) -> PutOptions {
     PutOptions {
         content_type: blob.mime_type.as_ref().map(ToString::to_string),
-        metadata: None,
+        ..PutOptions::default()
+    }
+}
+
+/// The same, with what is known of the bytes. The hash of a small object may be one that its item alone names.
+fn expecting(blob: &Blob, data: &Incoming) -> PutOptions {
+    let size = data.size.or(blob.size);
+    let is_large = size.is_some_and(|size| size >= UploadId::LEAST_SIZE);
+    PutOptions {
+        size,
+        digest: blob.digest.filter(|_| is_large),
+        ..options_of(blob)
     }
 }
 
@@ -63,14 +78,25 @@ impl<P: Threading> Blobs for ObjectPort<P> {
     }
 
     async fn get(&self, key: &Text) -> Result<Option<Incoming>> {
-        let open = self.ask_object(key, |store, key| store.open_object(key));
-        Ok(open.await?.map(Incoming::from))
+        self.ask_object(key, |store, key| store.fetch(key)).await
     }
 
     async fn put(&self, blob: &Blob, data: Incoming) -> Result<()> {
-        let options = options_of(blob);
+        let options = expecting(blob, &data);
         self.ask_object(&blob.key, |store, key| {
             store.put_chunks(key, options, data.chunks)
+        })
+        .await
+    }
+
+    fn puts_new(&self) -> bool {
+        self.store.puts_new()
+    }
+
+    async fn put_new(&self, blob: &Blob, data: Incoming) -> Result<bool> {
+        let options = expecting(blob, &data);
+        self.ask_object(&blob.key, |store, key| {
+            store.put_new(key, options, data.chunks)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The connections of a process.
 
 use std::env;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -33,8 +33,14 @@ struct Inner {
 }
 
 impl Connections {
+    /// Those that belong to the process: they hold nothing of what uses them.
+    pub fn of_process() -> Self {
+        static ALL: LazyLock<Connections> = LazyLock::new(Connections::default);
+        ALL.clone()
+    }
+
     /// What sends requests over such connections.
-    pub(super) fn client(&self, over: Over) -> Result<&reqwest::Client> {
+    pub(crate) fn client(&self, over: Over) -> Result<&reqwest::Client> {
         let known = match over {
             Over::Any => &self.0.any,
             Over::Fresh => &self.0.fresh,

@@ -162,6 +162,11 @@ pub(super) fn unusable(what: impl Into<String>) -> Error {
 
 /// A request that got no answer, or half of one.
 pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
+    unanswered(error, peer, "baseUrl")
+}
+
+/// The same, where `option` is what names the peer.
+pub(crate) fn unanswered(error: reqwest::Error, peer: &str, option: &str) -> Failure {
     // The URL may hold what should not be in logs.
     let peer = shown(peer);
     let error = error.without_url();
@@ -178,9 +183,12 @@ pub(super) fn broken(error: reqwest::Error, peer: &str) -> Failure {
         ""
     };
     let what = if error.is_connect() {
-        format!("cannot connect to {peer}; {}", advice(&error, reason))
+        format!(
+            "cannot connect to {peer}; {}",
+            advice(&error, reason, option)
+        )
     } else if reason == Reason::Malformed {
-        format!("what answers at {peer} does not speak HTTP as it should; check baseUrl{or_tls}")
+        format!("what answers at {peer} does not speak HTTP as it should; check {option}{or_tls}")
     } else {
         format!("the connection to {peer} broke before the answer was whole; try again{or_tls}")
     };
@@ -233,31 +241,39 @@ fn is_no_http(cause: &(dyn StdError + 'static)) -> bool {
     )
 }
 
-fn advice(error: &reqwest::Error, reason: Reason) -> &'static str {
-    match reason {
-        Reason::Timeout => return "it does not answer: check the address and the firewall",
+fn advice(error: &reqwest::Error, reason: Reason, option: &str) -> String {
+    let what = match reason {
+        Reason::Timeout => "it does not answer: check the address and the firewall",
         Reason::Tls if causes(error).any(is_no_tls) => {
-            return "that port does not speak TLS: use http://, or the port that does";
+            "that port does not speak TLS: use http://, or the port that does"
         }
         Reason::Tls => {
-            return "TLS failed: check its certificate, or name its authority in NODE_EXTRA_CA_CERTS";
+            "TLS failed: check its certificate, or name its authority in NODE_EXTRA_CA_CERTS"
         }
-        Reason::Dns => return "its name has no address: check baseUrl and the network",
-        _ => {}
-    }
+        Reason::Dns => return format!("its name has no address: check {option} and the network"),
+        _ => return advice_of_socket(error, option),
+    };
+    what.to_owned()
+}
+
+fn advice_of_socket(error: &reqwest::Error, option: &str) -> String {
     for cause in causes(error) {
         match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => {
-                return "nothing listens there: check that the peer runs, and the port of baseUrl";
+                return format!(
+                    "nothing listens there: check that the peer runs, and the port of {option}"
+                );
             }
             // Only of TLS something is read before the connection is made.
             Some(io::ErrorKind::UnexpectedEof) => {
-                return "it hung up before TLS was agreed on: check that the port of baseUrl speaks TLS";
+                return format!(
+                    "it hung up before TLS was agreed on: check that the port of {option} speaks TLS"
+                );
             }
             _ => {}
         }
     }
-    "check baseUrl and the network"
+    format!("check {option} and the network")
 }
 
 /// Whether what came is no message of TLS at all, as the answer of a port that speaks plain HTTP.

@@ -154,7 +154,7 @@ impl Client {
         if let Some(size) = object.size {
             request = request.header(CONTENT_LENGTH, size);
         }
-        let progress = Progress::new();
+        let progress = Progress::default();
         let spoiled: Arc<Mutex<Option<Error>>> = Arc::default();
         let body = watched(
             exactly(object.chunks, object.size),

@@ -46,6 +46,7 @@ pub use caller::{Caller, Head, pause, text_of};
 pub use connections::Connections;
 pub use either::Either;
 pub use exchange::{read, too_long};
+pub(crate) use fault::unanswered;
 pub use fault::{Failure, late, refused};
 pub use fetching::{Answered, Asked, Content, Fetched, Sender, Sent, Wanted, fetch, text_in};
 pub use files::{FIRST_BYTE, HEALTH_PATH};

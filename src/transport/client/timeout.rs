@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::Client;
 use super::fault::{Failure, late};
 use crate::error::Result;
+pub(super) use crate::moving::Progress;
 
 impl Client {
     /// `work`, unless it takes too long as a whole.
@@ -33,46 +33,12 @@ impl Client {
         let Some(patience) = self.options.timeout else {
             return work.await;
         };
-        let mut work = pin!(work);
-        loop {
-            let end = later(progress.last(), patience);
-            tokio::select! {
-                done = &mut work => return done,
-                () = sleep_until(end) => {
-                    if later(progress.last(), patience) <= end {
-                        return Err(self.too_late(patience));
-                    }
-                }
-            }
-        }
+        let done = progress.wait(patience, pin!(work)).await;
+        done.unwrap_or_else(|| Err(self.too_late(patience)))
     }
 
     fn too_late(&self, patience: Duration) -> Failure {
         let what = format!("did not answer within {} ms", patience.as_millis());
         late(&self.options.base_url, &what)
-    }
-}
-
-/// No clock goes further than some centuries.
-fn later(moment: Instant, patience: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    moment + patience.min(CENTURY)
-}
-
-/// When something last moved.
-#[derive(Clone)]
-pub(super) struct Progress(Arc<Mutex<Instant>>);
-
-impl Progress {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    pub(super) fn made(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
