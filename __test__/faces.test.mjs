@@ -18,6 +18,7 @@ import {
   write,
 } from "./support/index.mjs";
 import { folderFor } from "./support/native.mjs";
+import { BUCKET } from "./support/s3.mjs";
 
 const required = createRequire(import.meta.url)("@starkeep/sync-engine");
 
@@ -39,6 +40,7 @@ const PUBLIC = [
   "createHttpSyncTransport",
   "createId",
   "createInProcessSyncTransport",
+  "createS3ObjectStorage",
   "createSqliteAppRows",
   "createSqliteDatabaseAdapter",
   "createSqliteSyncStateStore",
@@ -117,6 +119,21 @@ const FACTORIES = {
   createFsObjectStorage: {
     make: (t) => sync.createFsObjectStorage({ root: folderFor(t) }),
     functions: ["init", "close", "healthCheck", "put", "get", "has", "delete", "list"],
+  },
+  createS3ObjectStorage: {
+    make: () => sync.createS3ObjectStorage(BUCKET),
+    functions: [
+      "init",
+      "close",
+      "healthCheck",
+      "put",
+      "get",
+      "has",
+      "delete",
+      "list",
+      "stat",
+      "presign",
+    ],
   },
   createSqliteDatabaseAdapter: {
     make: (t) => sync.createSqliteDatabaseAdapter({ path: join(folderFor(t), "records.db") }),

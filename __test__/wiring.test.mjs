@@ -13,6 +13,7 @@ import {
   memoryState,
 } from "./support/index.mjs";
 import { DatabaseSync, folderFor, needsSqlite, warningsOf } from "./support/native.mjs";
+import { BUCKET } from "./support/s3.mjs";
 
 /** What the package says while `work` runs. */
 const saidIn = async (t, work) =>
@@ -116,6 +117,7 @@ const REFUSING = {
   createHttpSyncServer: (t, more) => sync.createHttpSyncServer(channelOptions(more)),
   "createHttpSyncServer(channels)": (t, more) =>
     sync.createHttpSyncServer({ channels: { "/a": channelOptions(more) } }),
+  createS3ObjectStorage: (t, more) => sync.createS3ObjectStorage({ ...BUCKET, ...more }),
   createSqliteAppRows: (t, more) =>
     sync.createSqliteAppRows({ path: join(folderFor(t), "rows.db"), ...more }),
   createSqliteDatabaseAdapter: (t, more) =>

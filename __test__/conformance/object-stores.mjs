@@ -5,6 +5,8 @@ import { folderObjects } from "../support/folder-objects.mjs";
 import { clockFor } from "../support/hlc.mjs";
 import { memoryDatabase, memoryObjects } from "../support/memory.mjs";
 import { folderFor } from "../support/native.mjs";
+import { s3At } from "../support/s3.mjs";
+import { needsS3 } from "../../scripts/test-servers.mjs";
 
 const ANY_KEY = "any text is a key of a map";
 const ANY_VALUE = "the app keeps whatever it is given";
@@ -18,13 +20,19 @@ async function begun(t, storage) {
 
 const folder = (t) => sync.createFsObjectStorage({ root: join(folderFor(t), "objects") });
 
+/** The server that tests have makes a longer name of a key, which its file system must hold. */
+const SERVED = { ...needsS3, longestName: 100 };
+
+const inBucket = async (t) => (await s3At(t)).storage();
+
 /** A peer over this storage, and a client of it. */
-function overHttp(makeStorage, { fetch, cannot = {} } = {}) {
+function overHttp(makeStorage, { fetch, cannot = {}, ...more } = {}) {
   return {
+    ...more,
     async make(t) {
       const server = sync.createHttpSyncServer({
         databaseAdapter: memoryDatabase(),
-        objectStorageAdapter: await begun(t, makeStorage(t)),
+        objectStorageAdapter: await begun(t, await makeStorage(t)),
         clock: clockFor("there"),
       });
       const { port } = await server.listen();
@@ -58,7 +66,9 @@ export const OBJECT_STORES = {
     cannot: { "refusing keys": ENCODED },
   },
   "a native folder": { make: (t) => begun(t, folder(t)) },
+  "a bucket": { make: async (t) => begun(t, await inBucket(t)), ...SERVED },
   "a peer over a native folder": overHttp(folder),
+  "a peer over a bucket": overHttp(inBucket, SERVED),
   "a peer over plain JavaScript": overHttp(plain),
   "a peer over whole files of JavaScript": overHttp(whole),
   "a peer over a native folder, by an app's fetch": overHttp(folder, { fetch: globalThis.fetch }),

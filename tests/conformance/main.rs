@@ -8,6 +8,7 @@
 mod support;
 
 mod blobs;
+mod bucket;
 mod records;
 mod rows;
 mod shelf;

@@ -23,6 +23,7 @@ use starkeep_sync_engine::testing::{
     Access, Body, Faults, MemoryBlobs, MemoryRecords, MemoryRows, MemoryState,
 };
 
+use crate::bucket::Bucket;
 use crate::support::rows::{self, SCHEMAS, of_an_app, pages};
 use crate::support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
 
@@ -187,7 +188,7 @@ pub async fn every_storage(sentence: &impl OfBlobs) {
     sentence.check("in memory", &blobs, &bytes).await;
     let folder = tempfile::TempDir::new().unwrap();
     let blobs: ObjectPort = Port::here(Arc::new(FsObjects::open(folder.path()).unwrap()));
-    let bytes = Bytesful::<Incoming> {
+    let bytes = || Bytesful::<Incoming> {
         of: incoming,
         all: |mut data| {
             Box::pin(async move {
@@ -200,7 +201,11 @@ pub async fn every_storage(sentence: &impl OfBlobs) {
         },
         takes_any_key: false,
     };
-    sentence.check("a folder", &blobs, &bytes).await;
+    sentence.check("a folder", &blobs, &bytes()).await;
+    if let Some(bucket) = Bucket::start() {
+        let blobs: ObjectPort = Port::here(Arc::clone(&bucket.objects) as _);
+        sentence.check("a bucket", &blobs, &bytes()).await;
+    }
 }
 
 /// A sentence about a store of what an engine remembers; the second is over the same place.

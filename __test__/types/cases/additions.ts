@@ -16,6 +16,9 @@ import {
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
+  type S3Credentials,
+  type S3ObjectStorage,
+  type S3ObjectStorageOptions,
   type SeenObjects,
   type SyncEngine,
   type SyncEngineOptions,
@@ -42,6 +45,7 @@ import {
   createHttpSyncTransport,
   createId,
   createInProcessSyncTransport,
+  createS3ObjectStorage,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
@@ -116,6 +120,36 @@ const byUrls = createHttpSyncServer({
   clock,
   objectStorageAdapter: { ...objects, ...urls },
 });
+const bucketOptions: S3ObjectStorageOptions = {
+  bucket: "photos",
+  endpoint: "https://s3.example",
+  region: "eu-central-1",
+  keyPrefix: "apps/photos/",
+  credentials: {
+    accessKeyId: "a",
+    secretAccessKey: "s",
+    sessionToken: "t",
+    expiration: new Date(),
+  },
+  forcePathStyle: true,
+  partSize: 16 * 2 ** 20,
+  timeoutMs: null,
+};
+const bucket: S3ObjectStorage = createS3ObjectStorage(bucketOptions);
+const session = async (): Promise<S3Credentials> => ({ accessKeyId: "a", secretAccessKey: "s" });
+const overBucket = createHttpSyncServer({
+  databaseAdapter: database,
+  clock,
+  objectStorageAdapter: createS3ObjectStorage({ ...bucketOptions, credentials: session }),
+});
+void bucket.stat("key").then((found) => found?.contentHash);
+void bucket.presign("key", "PUT", { size: 5 }).then((put) => [put?.url, put?.headers["x"]]);
+// @ts-expect-error: "GET" or "PUT"
+void bucket.presign("key", "DELETE");
+// @ts-expect-error: a region is needed
+createS3ObjectStorage({ bucket: "photos", credentials: session });
+// @ts-expect-error: a secret is needed
+createS3ObjectStorage({ ...bucketOptions, credentials: { accessKeyId: "a" } });
 const pastPeer = createHttpObjectStorage({ ...peer, presign: true });
 
 const options: SyncEngineOptions = {
@@ -426,4 +460,4 @@ const computed: Watermarks[] = [
 // @ts-expect-error rows have a `timestamp`, not an `updatedAt`
 computeRecordWatermarks(someRows);
 
-export { byUrls, computed, pastPeer };
+export { byUrls, computed, overBucket, pastPeer };

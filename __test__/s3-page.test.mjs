@@ -1,0 +1,63 @@
+// The examples of docs/cloud.md run as they stand there, over a folder and over a bucket.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { needsS3 } from "../scripts/test-servers.mjs";
+import { appWith, exampleOf } from "./support/page-examples.mjs";
+import { CREDENTIALS, s3At } from "./support/s3.mjs";
+
+const run = promisify(execFile);
+const page = (name) => exampleOf("docs/cloud.md", name);
+
+/** Two laptops that exchange through the server of the page: what each prints. */
+async function notesOver(t, { env = {}, presign = "" }) {
+  const folder = appWith(t, { "server.mjs": page("server"), "laptop.mjs": page("laptop") });
+  const child = spawn(process.execPath, ["server.mjs"], {
+    cwd: folder,
+    env: { ...process.env, ...env, PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  t.after(async () => {
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+  });
+  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  const [, SERVER, where] = /^(\S+), objects in (.*)$/.exec(line);
+  const laptop = async (more) => {
+    const own = { ...process.env, SERVER, PRESIGN: presign, ...more };
+    return (await run(process.execPath, ["laptop.mjs"], { cwd: folder, env: own })).stdout;
+  };
+  const said = [
+    await laptop({ NODE_ID: "laptop", NOTE: "Buy milk" }),
+    await laptop({ NODE_ID: "phone" }),
+  ];
+  return { where, said, folder };
+}
+
+test("the server of the page over a folder", async (t) => {
+  const { where, said, folder } = await notesOver(t, {});
+  assert.deepEqual([where, said], ["a folder", ["Buy milk\n", "Buy milk\n"]]);
+  assert.equal(readdirSync(join(folder, "cloud", "files", "notes")).length, 1);
+});
+
+for (const presign of ["", "1"])
+  test(`the server of the page over a bucket, PRESIGN=${presign}`, needsS3, async (t) => {
+    const { endpoint, root } = await s3At(t);
+    mkdirSync(join(root, "my-photos"));
+    const env = {
+      BUCKET: "my-photos",
+      S3_ENDPOINT: endpoint,
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_SESSION_TOKEN: "",
+    };
+    const { where, said } = await notesOver(t, { env, presign });
+    assert.deepEqual([where, said], ["the bucket my-photos", ["Buy milk\n", "Buy milk\n"]]);
+    assert.equal(readdirSync(join(root, "my-photos", "notes")).length, 1);
+  });
