@@ -187,6 +187,7 @@ impl<S: Side> Responder<S> {
                     upto,
                     only_whole: true,
                 }),
+            ..Source::default()
         };
         let sources = Planes {
             records: asked.records.as_ref().map(source),
@@ -199,7 +200,7 @@ impl<S: Side> Responder<S> {
         let mut nodes = self.nodes.take();
         let taken_in = apply_logged(side, items, sources, (rules, &mut nodes)).await;
         self.nodes.replace(nodes);
-        let arrivals = taken_in?;
+        let (arrivals, _) = taken_in?;
         let failed = arrivals
             .iter()
             .filter(|arrival| arrival.failure().is_some());

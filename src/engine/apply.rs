@@ -5,10 +5,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::hlc::{NodeId, too_far_ahead, wins};
+use crate::protocol::hlc::{Hlc, NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
+use crate::protocol::log::{Key, Keyed};
 use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
 
+use super::change_log::Look;
+use super::conflict::key_of_record;
 use super::node_ids::{NodeIds, one_too_many};
 use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
 
@@ -19,6 +23,8 @@ pub struct Arrival<B> {
     pub item: Item<B>,
     /// What became of it.
     pub fate: Fate,
+    /// The version that it met here, as it was, if that is one that [the other side was not sent](OrderGuard::noting).
+    pub met: Option<Item<B>>,
 }
 
 /// Where an arrival stands.
@@ -38,6 +44,7 @@ impl<B> Arrival<B> {
         Self {
             item,
             fate: Fate::Waiting,
+            met: None,
         }
     }
 
@@ -86,6 +93,8 @@ pub struct OrderGuard {
     order: Order,
     known_apps_only: bool,
     stopped: HashSet<NodeId>,
+    /// Up to where the other side was sent what is here, if what it was not sent is to be noted where an item meets it.
+    sent: Option<Watermarks>,
 }
 
 impl OrderGuard {
@@ -95,7 +104,15 @@ impl OrderGuard {
             order: if strict { Order::Strict } else { Order::Loose },
             known_apps_only: false,
             stopped,
+            sent: None,
         }
+    }
+
+    /// The same, which notes of the records that items meet those that the other side was not `sent`.
+    #[must_use]
+    pub fn noting(mut self, sent: Watermarks) -> Self {
+        self.sent = Some(sent);
+        self
     }
 
     /// That of an answering side: others pull from it, so nothing may pass a failure; `stopped` are
@@ -105,11 +122,19 @@ impl OrderGuard {
             order: Order::Strict,
             known_apps_only: true,
             stopped,
+            sent: None,
         }
     }
 
     fn holds_back(&self, node: &NodeId) -> bool {
         self.stopped.contains(node)
+    }
+
+    /// Whether an item meets a version that the other side was not sent, if there is `stored` one.
+    fn meets_unsent(&self, item: &Hlc, stored: Option<&Hlc>) -> bool {
+        let sent = self.sent.as_ref();
+        sent.zip(stored)
+            .is_some_and(|(sent, stored)| stored != item && !sent.covers(stored))
     }
 
     fn failed(&mut self, node: &NodeId) {
@@ -135,7 +160,8 @@ pub async fn apply_records<B, R: Records<B>>(
 {
     let pages = records.capabilities().is_ok_and(|able| able.pages);
     if pages {
-        let free = without_stopped(run, guard);
+        let mut free = without_stopped(run, guard);
+        note_unsent(records, &mut free, guard).await;
         return apply_page(free, clock, guard, |items, order| {
             records.apply(items, order)
         })
@@ -145,7 +171,7 @@ pub async fn apply_records<B, R: Records<B>>(
         let outcome = if guard.holds_back(&arrival.item.hlc.node_id) {
             Outcome::Behind
         } else {
-            match apply_record(records, &arrival.item, clock).await {
+            match apply_record(records, arrival, clock, guard).await {
                 Ok(true) => Outcome::Applied,
                 Ok(false) => Outcome::Stale,
                 Err(error) => Outcome::Failed(error),
@@ -157,19 +183,55 @@ pub async fn apply_records<B, R: Records<B>>(
 
 async fn apply_record<B, R: Records<B>>(
     records: &R,
-    item: &Item<B>,
+    arrival: &mut Arrival<B>,
     clock: &impl Clock,
+    guard: &OrderGuard,
 ) -> Result<bool> {
+    let Arrival { item, met, .. } = arrival;
     let ItemKind::Record(id) = &item.kind else {
         return Ok(false);
     };
     let stored = records.stored(id).await?;
+    if guard.meets_unsent(&item.hlc, stored.as_ref())
+        && let Some(hlc) = &stored
+    {
+        let found = records.fetch(&[(hlc.clone(), id.clone())]).await?;
+        *met = found.into_values().next();
+    }
     if !wins(&item.hlc, stored.as_ref()) {
         return Ok(false);
     }
     clock.receive(&item.hlc).await?;
     records.put(item).await?;
     Ok(true)
+}
+
+/// The same of a whole page. A store that takes one in at once, and has no log to read from, is not asked.
+async fn note_unsent<B: Clone, R: Records<B>>(
+    records: &R,
+    page: &mut [&mut Arrival<B>],
+    guard: &OrderGuard,
+) {
+    let want: Vec<_> = page
+        .iter()
+        .filter_map(|arrival| key_of_record(&arrival.item))
+        .collect();
+    if guard.sent.is_none() || want.is_empty() || !records.has_log() {
+        return;
+    }
+    let look = Look {
+        want,
+        ..Look::default()
+    };
+    // What cannot be looked at is not noted, and no reason not to take in the page.
+    let found = records.look(look).await.map(|view| view.wanted);
+    let found = found.unwrap_or_default().into_iter();
+    let mut stored: HashMap<Key, Item<B>> = found.map(|Keyed { key, item }| (key, item)).collect();
+    for arrival in page {
+        let stored = key_of_record(&arrival.item).and_then(|key| stored.remove(&key));
+        let is_unsent = |stored: &Item<B>| guard.meets_unsent(&arrival.item.hlc, Some(&stored.hlc));
+        arrival.met = stored.filter(is_unsent);
+    }
 }
 
 /// Takes in rows that arrive in the order of timestamps, last writer wins.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use crate::error::{ErrorKind, Result};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::Cursor;
+use crate::protocol::log::{Cursor, Keyed};
 
 use super::apply::{
     Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, one_of, refuse_the_future,
     refuse_too_many_nodes, refuse_what_is_barred,
 };
-use super::change_log::{Advance, ChangeLog, Note};
+use super::change_log::{Advance, After, ChangeLog, Look, Note};
+use super::conflict::Unsent;
 use super::node_ids::NodeIds;
 use super::pair::Planes;
 use super::ports::{Clock, Outcome, Side};
@@ -20,6 +21,8 @@ use super::ports::{Clock, Outcome, Side};
 pub(super) struct Source {
     pub(super) origin: Option<Cursor>,
     pub(super) advance: Option<Advance>,
+    /// Of the versions that the items meet here, those are wanted that the other side was not sent.
+    pub(super) unsent: Unsent,
 }
 
 /// How items are taken in.
@@ -31,7 +34,8 @@ pub(super) struct Rules {
     pub(super) known_apps_only: bool,
 }
 
-/// Takes in `items`. Every arrival that comes back has its outcome, in the order of the items.
+/// Takes in `items`. Every arrival that comes back has its outcome, in the order of the items. Beside them come the
+/// versions that they met here and that the other side was not sent, as they were.
 ///
 /// # Errors
 /// What a store failed with as a whole: nothing that was to be taken in by it is stored then.
@@ -40,7 +44,8 @@ pub(super) async fn apply_logged<S: Side>(
     items: Vec<Item<S::Body>>,
     sources: Planes<Source>,
     (rules, nodes): (Rules, &mut NodeIds),
-) -> Result<Vec<Arrival<S::Body>>> {
+) -> Result<(Vec<Arrival<S::Body>>, Vec<Keyed<S::Body>>)> {
+    let mut met = Vec::new();
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
     refuse_what_is_barred(side, &mut arrivals);
@@ -72,21 +77,47 @@ pub(super) async fn apply_logged<S: Side>(
     }
     if let Some(records) = side.records() {
         let page = arrivals.iter_mut().filter(|arrival| arrival.is_record());
-        take_in(records, page, sources.records).await?;
+        take_in(records, page, sources.records, &mut met).await?;
     }
     if let Some(rows) = side.rows() {
         let page = arrivals.iter_mut().filter(|arrival| !arrival.is_record());
-        take_in(rows, page, sources.rows).await?;
+        take_in(rows, page, sources.rows, &mut met).await?;
     }
-    Ok(arrivals)
+    Ok((arrivals, met))
+}
+
+/// The clock has heard of what comes in: what the app stamps after this look wins over it, and is not lost.
+async fn look_for_unsent<B>(
+    store: &impl ChangeLog<B>,
+    unsent: Unsent,
+    met: &mut Vec<Keyed<B>>,
+) -> Result<()> {
+    for (want, after) in [(unsent.keys, unsent.after), (unsent.waiting, 0)] {
+        if !want.is_empty() {
+            let look = Look {
+                after: After::Seq(after),
+                skip: unsent.skip.clone(),
+                want,
+                only_unsent: true,
+                ..Look::default()
+            };
+            met.extend(store.look(look).await?.wanted);
+        }
+    }
+    Ok(())
 }
 
 async fn take_in<'a, B: Clone + 'a>(
     store: &impl ChangeLog<B>,
     page: impl Iterator<Item = &'a mut Arrival<B>>,
     source: Option<Source>,
+    met: &mut Vec<Keyed<B>>,
 ) -> Result<()> {
-    let Source { origin, advance } = source.unwrap_or_default();
+    let Source {
+        origin,
+        advance,
+        unsent,
+    } = source.unwrap_or_default();
     let (waiting, refused): (Vec<_>, Vec<_>) = page.partition(|arrival| arrival.is_waiting());
     let advance = advance.filter(|advance| !advance.only_whole || refused.is_empty());
     if waiting.is_empty() {
@@ -99,6 +130,7 @@ async fn take_in<'a, B: Clone + 'a>(
         }
         return Ok(());
     }
+    look_for_unsent(store, unsent, met).await?;
     let items: Vec<_> = waiting.iter().map(|arrival| arrival.item.clone()).collect();
     match store.take_in(items.clone(), origin.clone(), advance).await {
         Ok(outcomes) => {

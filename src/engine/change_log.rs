@@ -60,6 +60,8 @@ pub struct Look {
     pub limit: usize,
     /// Items that are wanted by their keys.
     pub want: Vec<Key>,
+    /// Nothing is wanted but those of them that lie behind `after` and are not passed over.
+    pub only_unsent: bool,
     /// The peer whose waiting items are wanted, and, apart from them, what waits to come in from others.
     pub waiting_for: Option<String>,
     /// The peer for which it is to be counted how much it lacks that has taken in what comes before `after`.
@@ -75,6 +77,7 @@ impl Default for Look {
             skip: History::default(),
             limit: 0,
             want: Vec::new(),
+            only_unsent: false,
             waiting_for: None,
             lacking_at: None,
         }

@@ -1,14 +1,15 @@
 //! Versions of one item that two sides wrote without knowing of each other's.
 //!
-//! A caller finds them where an item goes out in an exchange, and comes in with another version in its answer: the peer
-//! had not been sent the one, and this side had not seen the other. Last writer wins, as ever; the app can be told of the
-//! version that loses, and merge the two.
+//! A caller finds them where items come in: the version that an item meets here is one that the peer had not been sent, or
+//! goes to it in the same exchange. By logs the number of that version says so, or that it waits on its way out; by
+//! watermarks its timestamp does, of records alone: nothing tells rows apart there. Last writer wins, as ever; the app
+//! is told of both versions, once, and can merge them.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{HashMap, HashSet};
 
+use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::watermarks::Watermarks;
+use crate::protocol::log::{History, Key, Stream};
 
 use super::apply::Arrival;
 
@@ -46,39 +47,85 @@ impl<B> Conflict<B> {
     }
 }
 
-/// The conflicts of what `arrived` with what of the `own` side went out meanwhile, each by its key.
-pub(super) fn conflicts<'a, K: Hash + Eq, B: Clone + 'a>(
-    own: impl Iterator<Item = (K, &'a Item<B>)>,
-    arrived: impl Iterator<Item = (K, &'a Arrival<B>)>,
-) -> Vec<Conflict<B>> {
-    let mut arrived = arrived.filter(|(_, arrival)| arrival.is_here()).peekable();
-    if arrived.peek().is_none() {
-        return Vec::new();
-    }
-    let own: HashMap<K, &Item<B>> = own.collect();
-    let met = |(key, arrival): (K, &Arrival<B>)| {
-        let (local, incoming) = (own.get(&key)?, &arrival.item);
-        (local.hlc != incoming.hlc).then(|| Conflict {
-            kind: incoming.kind.clone(),
-            local: local.body.clone(),
-            incoming: incoming.body.clone(),
-            incoming_wins: incoming.hlc > local.hlc,
-        })
-    };
-    arrived.filter_map(met).collect()
+/// Which version of this side met which of the peer's.
+type Pair = (Key, Hlc, Hlc);
+
+/// What met, until the app is told of it.
+#[derive(Debug)]
+pub(super) struct Met<B> {
+    untold: Vec<Conflict<B>>,
+    /// What was found since there was last nothing more to exchange: what comes again after a fault is no news.
+    known: HashSet<Pair>,
+    /// What was found before that: what is held is asked for again each time.
+    before: HashSet<Pair>,
 }
 
-/// The same between sides without logs, where the keys of rows are not known: of what was `shipped`, only what the peer
-/// had not been sent before counts.
-pub(super) fn conflicts_of_records<B: Clone>(
-    shipped: &[Item<B>],
-    peer: &Watermarks,
-    arrived: &[Arrival<B>],
-) -> Vec<Conflict<B>> {
-    let own = shipped.iter().filter(|item| !peer.covers(&item.hlc));
-    let own = own.filter_map(|item| Some((item.kind.record_id()?, item)));
-    let arrived = arrived
-        .iter()
-        .filter_map(|arrival| Some((arrival.item.kind.record_id()?, arrival)));
-    conflicts(own, arrived)
+impl<B> Default for Met<B> {
+    fn default() -> Self {
+        Self {
+            untold: Vec::new(),
+            known: HashSet::new(),
+            before: HashSet::new(),
+        }
+    }
+}
+
+impl<B: Clone> Met<B> {
+    /// Notes where one of the `own` versions met another one that came in for the same item.
+    pub(super) fn note<'a>(
+        &mut self,
+        own: impl Iterator<Item = (Key, &'a Item<B>)>,
+        arrived: impl Iterator<Item = (Key, &'a Arrival<B>)>,
+    ) where
+        B: 'a,
+    {
+        let mut arrived = arrived.filter(|(_, arrival)| arrival.is_here()).peekable();
+        if arrived.peek().is_none() {
+            return;
+        }
+        let own: HashMap<Key, &Item<B>> = own.collect();
+        for (key, Arrival { item: incoming, .. }) in arrived {
+            let Some(local) = own.get(&key).filter(|local| local.hlc != incoming.hlc) else {
+                continue;
+            };
+            let pair = (key, local.hlc.clone(), incoming.hlc.clone());
+            let is_old = self.before.contains(&pair);
+            if self.known.insert(pair) && !is_old {
+                self.untold.push(Conflict {
+                    kind: incoming.kind.clone(),
+                    local: local.body.clone(),
+                    incoming: incoming.body.clone(),
+                    incoming_wins: incoming.hlc > local.hlc,
+                });
+            }
+        }
+    }
+
+    /// What the app is told of now; `is_over` says that there is nothing more to exchange.
+    pub(super) fn tell(&mut self, is_over: bool) -> Vec<Conflict<B>> {
+        if is_over {
+            self.before = std::mem::take(&mut self.known);
+        }
+        std::mem::take(&mut self.untold)
+    }
+}
+
+/// The key of a record, where rows have none.
+pub(super) fn key_of_record<B>(item: &Item<B>) -> Option<Key> {
+    let id = item.kind.record_id()?.clone();
+    let stream = Stream::Records;
+    Some(Key { stream, id })
+}
+
+/// How the versions are known that a peer with change logs was not sent, where items come in under `keys`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unsent {
+    /// The keys of what comes in.
+    pub(super) keys: Vec<Key>,
+    /// The own log went to the peer up to this number.
+    pub(super) after: u64,
+    /// What came from there is not new there.
+    pub(super) skip: History,
+    /// Those of the keys that wait on their way out, whatever their number.
+    pub(super) waiting: Vec<Key>,
 }

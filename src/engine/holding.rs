@@ -7,7 +7,7 @@ use crate::protocol::delta::ContiguousPrefix;
 use crate::protocol::item::{Item, malformed};
 use crate::protocol::message::Refusal;
 
-use super::apply::{OrderGuard, apply_all};
+use super::apply::apply_all;
 use super::caller::Engine;
 use super::held::{Direction, Held};
 use super::inbound::first_held;
@@ -40,11 +40,13 @@ where
             .filter(|held| held.direction == Direction::Inbound)
             .filter_map(Held::item)
             .collect();
-        let mut guard = OrderGuard::of_caller(self.options.strict_order, HashSet::new());
+        sweep.sent.merge(&sweep.shipped);
+        let mut guard = self.guard(sweep, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
         let rules = (skew, &mut sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         let inbound = self.fetch(arrivals).await;
+        self.note_met(&[], &sweep.sent, &inbound);
         self.announce(&inbound).await?;
         let applied = inbound.applied();
         if inbound.has_whole() {

@@ -9,10 +9,10 @@ use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
 
 use super::apply::Arrival;
-use super::apply_logged::{Rules, apply_logged};
+use super::apply_logged::{Rules, Source, apply_logged};
 use super::caller::Engine;
 use super::change_log::Waiting;
-use super::conflict::conflicts;
+use super::conflict::Unsent;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
 use super::outgoing::{Outgoing, SentPlane};
@@ -214,18 +214,19 @@ where
         let items: Vec<_> = incoming.into_iter().map(|keyed| keyed.item).collect();
         let has_blobs = items.iter().any(|item| item.blob.is_some());
         let at_once = !items.is_empty() && !has_blobs && !out.only_retries;
-        let sources = sources(pairs, told, at_once);
+        let mut sources = sources(pairs, told, at_once);
+        note_unsent(session, &mut sources, (pairs, out), &keys);
         let rules = Rules {
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
         };
         let rules = (rules, &mut session.nodes);
-        let arrivals = apply_logged(&self.side, items, sources, rules).await?;
+        let (arrivals, met) = apply_logged(&self.side, items, sources, rules).await?;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);
         self.look_for_a_twin(session, &arrivals);
-        let own = out.items.iter().map(|one| (&one.key, &one.item));
-        let met = conflicts(own, keys.iter().zip(&arrivals));
-        session.conflicts.extend(met);
+        let sent = out.items.iter().map(|one| (one.key.clone(), &one.item));
+        let own = sent.chain(met.iter().map(|met| (met.key.clone(), &met.item)));
+        session.met.note(own, keys.iter().cloned().zip(&arrivals));
         // The object of a version over which this side has written need not come.
         let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);
         let (over, arrived): (Vec<_>, Vec<_>) = keys
@@ -289,6 +290,31 @@ where
             lesson.settled.push((Direction::Inbound, key));
         }
         Ok(())
+    }
+}
+
+/// Says how the versions are known that were not sent, of those that lie under these keys.
+fn note_unsent<B: Clone>(
+    session: &Session<B>,
+    sources: &mut Planes<Source>,
+    (pairs, out): (&Planes<Pair>, &Outgoing<B>),
+    keys: &[Key],
+) {
+    let waits = |key: &&Key| session.held.contains_key(&(false, (*key).clone()));
+    for (is_records, source, pair, sent) in [
+        (true, &mut sources.records, &pairs.records, &out.records),
+        (false, &mut sources.rows, &pairs.rows, &out.rows),
+    ] {
+        let (Some(source), Some(pair), Some(sent)) = (source, pair, sent) else {
+            continue;
+        };
+        let keys = || keys.iter().filter(|key| is_record(key) == is_records);
+        source.unsent = Unsent {
+            keys: keys().cloned().collect(),
+            after: if out.stays { pair.have } else { sent.upto },
+            skip: pair.history.clone(),
+            waiting: keys().filter(waits).cloned().collect(),
+        };
     }
 }
 

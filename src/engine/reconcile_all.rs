@@ -7,6 +7,7 @@ use crate::protocol::log::LogPositions;
 use crate::protocol::watermarks::Watermarks;
 
 use super::caller::Engine;
+use super::conflict::Conflict;
 use super::held::Held;
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
@@ -39,12 +40,16 @@ pub struct Reconciled<B> {
     /// What became of the objects, if they were to be compared.
     #[serde(skip)]
     pub objects: Option<Objects>,
+    /// Versions that met others which were written without knowing of them.
+    #[serde(skip)]
+    pub conflicts: Vec<Conflict<B>>,
 }
 
 impl<B> Reconciled<B> {
     /// The same around another form of the bodies.
     pub fn map<J>(self, body: impl Fn(B) -> J) -> Reconciled<J> {
         let held = self.held.into_iter().map(|held| held.map(&body));
+        let conflicts = self.conflicts.into_iter();
         Reconciled {
             differing: self.differing,
             applied: self.applied,
@@ -53,6 +58,7 @@ impl<B> Reconciled<B> {
             requests: self.requests,
             held: held.collect(),
             objects: self.objects,
+            conflicts: conflicts.map(|found| found.map(&body)).collect(),
         }
     }
 }
@@ -67,6 +73,7 @@ impl<B> Default for Reconciled<B> {
             requests: 0,
             held: Vec::new(),
             objects: None,
+            conflicts: Vec::new(),
         }
     }
 }
@@ -87,7 +94,11 @@ where
         self.watch.begin();
         let done = self.reconcile_all(objects).await;
         let requests = self.watch.end();
-        done.map(|done| Reconciled { requests, ..done })
+        done.map(|done| Reconciled {
+            requests,
+            conflicts: self.tell_conflicts(true),
+            ..done
+        })
     }
 
     async fn reconcile_all(&self, objects: bool) -> Result<Reconciled<S::Body>> {
@@ -118,7 +129,7 @@ where
     ) -> Result<Option<Reconciled<S::Body>>> {
         let mut done = Reconciled::default();
         if !matches!(session.peer, KnownPeer::Logged(_)) {
-            *session = Session::default();
+            session.forget();
             if !self.greet(session).await? {
                 session.peer = KnownPeer::Older(self.side.clock().system_ms());
                 return Ok(None);
@@ -126,7 +137,7 @@ where
         }
         let was_told = self.drain(session, &mut done).await?;
         if !was_told {
-            *session = Session::default();
+            session.forget();
             if !self.greet(session).await? || !self.drain(session, &mut done).await? {
                 return Err(other_log());
             }
@@ -179,16 +190,19 @@ where
     /// One sweep from nothing: each side offers all that it holds, and what was stranded before travels too. What is
     /// persisted begins at nothing as well, so that an item which this sweep has to hold is tried again later.
     async fn sweep_all(&self) -> Result<Reconciled<S::Body>> {
-        self.sweep.take();
+        let mut before = self.sweep.take();
         self.sweep.borrow_mut().offers_all = true;
         if let Some(state) = &self.state {
+            let advertised = before.advertised(&state.watermarks().await?);
+            before.note_sent(&state.peer_watermarks().await?, &advertised);
+            self.sweep.borrow_mut().sent_once = before.sent;
             state.set_watermarks(&Watermarks::default()).await?;
             state.set_peer_watermarks(&Watermarks::default()).await?;
             state.set_log_positions(&LogPositions::default()).await?;
         }
         let mut done = Reconciled::default();
         loop {
-            let report = self.round().await?;
+            let report = self.round_untold(false).await?;
             done.applied += report.applied;
             done.shipped += report.shipped;
             done.differing = done.applied;

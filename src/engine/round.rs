@@ -17,7 +17,7 @@ use super::apply::{OrderGuard, apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
-use super::conflict::{Conflict, conflicts_of_records};
+use super::conflict::{Conflict, key_of_record};
 use super::guards::{Guards, hear};
 use super::held::Held;
 use super::inbound::Inbound;
@@ -110,6 +110,16 @@ where
 
     /// A round of which the app hears how far it is, if it `listens`.
     pub(super) async fn round_heard(&self, listens: bool) -> Result<Report<S::Body>> {
+        let report = self.round_untold(listens).await?;
+        let conflicts = self.tell_conflicts(!report.has_more);
+        Ok(Report {
+            conflicts,
+            ..report
+        })
+    }
+
+    /// The same, where the app is not told of conflicts yet.
+    pub(super) async fn round_untold(&self, listens: bool) -> Result<Report<S::Body>> {
         let began_ms = self.side.clock().system_ms();
         let before = self.watch.begin_round(listens);
         let report = self.either_round().await?;
@@ -118,28 +128,26 @@ where
         Ok(Report { moved, ..report })
     }
 
+    /// What met and was not told of, for an app that hears of it with what ran well: what fails leaves it to what runs
+    /// next. `is_over` says that there is nothing more to exchange.
+    pub(super) fn tell_conflicts(&self, is_over: bool) -> Vec<Conflict<S::Body>> {
+        self.session.borrow_mut().met.tell(is_over)
+    }
+
     async fn either_round(&self) -> Result<Report<S::Body>> {
         if keeps_logs(&self.side) {
             let mut session = self.session.take();
             let by_logs = self.round_by_logs(&mut session).await;
-            let conflicts = std::mem::take(&mut session.conflicts);
             self.watch.acknowledge(session.pairs());
             self.session.replace(session);
             if let Some(report) = by_logs? {
-                return Ok(Report {
-                    conflicts,
-                    ..report
-                });
+                return Ok(report);
             }
         }
         let mut sweep = self.sweep.take();
         let result = self.round_in(&mut sweep).await;
-        let conflicts = std::mem::take(&mut sweep.conflicts);
         self.sweep.replace(sweep);
-        result.map(|report| Report {
-            conflicts,
-            ..report
-        })
+        result
     }
 
     /// A round that has nothing to do, while something is held that it did not try, tries that: an app that stops
@@ -220,9 +228,9 @@ where
             .iter()
             .any(|item| !advertised.covers(&item.hlc));
 
+        sweep.note_sent(&now.peer, &advertised);
         let (inbound, gapped) = self.take_in(sweep, answer.items).await;
-        let met = conflicts_of_records(&outbound.shipped, &stored.peer, &inbound.arrivals);
-        sweep.conflicts.extend(met);
+        self.note_met(&outbound.shipped, &sweep.sent, &inbound);
         sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
         sweep.held.extend(outbound.held);
@@ -299,12 +307,37 @@ where
         sweep: &mut Sweep<S::Body>,
         items: Vec<Item<S::Body>>,
     ) -> (Inbound<S::Body>, HashSet<NodeId>) {
-        let mut guard = OrderGuard::of_caller(self.options.strict_order, sweep.gapped.clone());
+        let mut guard = self.guard(sweep, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
         let rules = (skew, &mut sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         (self.fetch(arrivals).await, guard.into_stopped())
+    }
+
+    /// What is not persisted is not known from one sweep to the next, and every version would seem to be unsent.
+    pub(super) fn guard(&self, sweep: &Sweep<S::Body>, stopped: HashSet<NodeId>) -> OrderGuard {
+        let guard = OrderGuard::of_caller(self.options.strict_order, stopped);
+        if self.state.is_none() {
+            return guard;
+        }
+        guard.noting(sweep.sent.clone())
+    }
+
+    /// Notes what met: with what came in, what `went` out and had not been `sent` before, or was still to go.
+    pub(super) fn note_met(
+        &self,
+        went: &[Item<S::Body>],
+        sent: &Watermarks,
+        inbound: &Inbound<S::Body>,
+    ) {
+        let keyed = |item| Some((key_of_record(item)?, item));
+        let went = went.iter().filter(|item| !sent.covers(&item.hlc));
+        let arrivals = inbound.arrivals.iter();
+        let met = arrivals.clone().filter_map(|arrival| arrival.met.as_ref());
+        let arrived = arrivals.filter_map(|arrival| Some((key_of_record(&arrival.item)?, arrival)));
+        let own = went.chain(met).filter_map(keyed);
+        self.session.borrow_mut().met.note(own, arrived);
     }
 
     async fn read_state(&self, guards: &mut Guards) -> Result<Persisted> {

@@ -59,7 +59,7 @@ where
         for _ in 0..MOST_GREETINGS {
             match self.try_by_logs(session).await? {
                 Tried::Done(report) => return Ok(report),
-                Tried::Changed => *session = Session::default(),
+                Tried::Changed => session.forget(),
             }
         }
         session.peer = KnownPeer::Older(self.side.clock().system_ms());

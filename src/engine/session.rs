@@ -13,7 +13,7 @@ use crate::protocol::log::{Digest, Key, Stream};
 use crate::protocol::text::Text;
 
 use super::change_log::Waiting;
-use super::conflict::Conflict;
+use super::conflict::Met;
 use super::held::{Direction, Held};
 use super::node_ids::NodeIds;
 use super::pair::{Pair, Planes};
@@ -55,8 +55,8 @@ pub struct Session<B> {
     pub(super) peer: KnownPeer,
     /// What waits.
     pub(super) held: BTreeMap<(bool, Key), Held<B>>,
-    /// What met in the round that runs.
-    pub(super) conflicts: Vec<Conflict<B>>,
+    /// The conflicts, also those with a peer without logs. They outlast what is known of the peer.
+    pub(super) met: Met<B>,
     /// What of it was tried since there was last nothing to do: each is tried once before that is said again.
     pub(super) tried: HashSet<(bool, Key)>,
     /// What both sides held when that was last compared: this side and the peer.
@@ -117,7 +117,7 @@ impl<B> Default for Session<B> {
         Self {
             peer: KnownPeer::Unknown,
             held: BTreeMap::new(),
-            conflicts: Vec::new(),
+            met: Met::default(),
             tried: HashSet::new(),
             compared: None,
             explained: None,
@@ -193,7 +193,10 @@ impl<B: Clone> Session<B> {
 
     /// Begins anew where something could not be noted: what is known of the peer is what the stores say.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            met: std::mem::take(&mut self.met),
+            ..Self::default()
+        };
     }
 
     /// An item waits no longer. Returns whether it did.

@@ -14,7 +14,6 @@ use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::conflict::Conflict;
 use super::guards::Guards;
 use super::held::{Direction, Held};
 use super::outbound::Unordered;
@@ -67,8 +66,11 @@ pub struct Sweep<B> {
     pub(super) offers_all: bool,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
-    /// What met in the round that runs.
-    pub(super) conflicts: Vec<Conflict<B>>,
+    /// Up to where the peer had been sent what is here, or had sent it, before the exchange that runs. An item that meets
+    /// a later version here is in conflict with it.
+    pub(super) sent: Watermarks,
+    /// The same of what was persisted before a reconciliation forgot it.
+    pub(super) sent_once: Watermarks,
     /// What a full pass over the records found.
     pub(super) backlog: Backlog<Text>,
     /// See there. They outlast the sweep.
@@ -97,7 +99,8 @@ impl<B> Default for Sweep<B> {
             follows: false,
             offers_all: false,
             held: Vec::new(),
-            conflicts: Vec::new(),
+            sent: Watermarks::default(),
+            sent_once: Watermarks::default(),
             backlog: Backlog::default(),
             guards: Guards::default(),
         }
@@ -159,9 +162,7 @@ impl<B> Sweep<B> {
         let unordered = std::mem::take(&mut self.unordered);
         let superseded = std::mem::take(&mut self.superseded).after();
         let guards = std::mem::take(&mut self.guards);
-        let conflicts = std::mem::take(&mut self.conflicts);
         *self = Self {
-            conflicts,
             superseded,
             unordered,
             offers_all,
@@ -277,6 +278,16 @@ impl<B> Sweep<B> {
         let mut advertised = own.clone();
         advertised.merge(&self.received);
         advertised
+    }
+
+    /// Notes what the peer had been sent, given its persisted watermarks and those that the request `advertised`: what
+    /// was seen came from there, whatever of it the peer still holds.
+    pub(super) fn note_sent(&mut self, peer: &Watermarks, advertised: &Watermarks) {
+        self.sent.clone_from(&self.sent_once);
+        let at_peer = self.known_at_peer.as_ref().unwrap_or(peer);
+        for marks in [peer, at_peer, &self.shipped, advertised] {
+            self.sent.merge(marks);
+        }
     }
 
     /// What the own stores are asked for, given the persisted `peer` watermarks.

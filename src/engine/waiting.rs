@@ -176,6 +176,7 @@ pub(super) fn sources(
         advance: advance
             .clone()
             .filter(|_| passes_at_once && told.withheld.is_empty()),
+        ..Source::default()
     };
     Planes {
         records: advances.records.as_ref().zip(told.records.as_ref()).map(of),

@@ -175,7 +175,14 @@ impl Journal {
             reached = *seq;
         }
         history.0.truncate(look.history);
-        let wanted = look.want.iter().filter_map(|key| keyed(on, key));
+        let is_unsent = |key: &&Key| {
+            let seq = self.numbers.get(key).filter(|seq| **seq > after);
+            let entry = seq.and_then(|seq| self.entries.get(seq));
+            entry.is_some_and(|entry| !entry.origin.as_ref().is_some_and(|o| look.skip.has(o)))
+        };
+        let wanted = look.want.iter();
+        let wanted = wanted.filter(|key| !look.only_unsent || is_unsent(key));
+        let wanted = wanted.filter_map(|key| keyed(on, key));
         let names = on.streams().into_iter().map(|stream| stream.name());
         let peer = look.waiting_for.as_ref();
         let all = |is_own: bool| {

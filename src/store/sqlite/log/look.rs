@@ -9,7 +9,7 @@ use super::entries::head;
 use super::history::history;
 use super::lacking::lacking;
 use super::notes::{elsewhere, others, skipped, waiting};
-use super::sql::{Plane, Sql, integer, number, one, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
@@ -57,7 +57,8 @@ pub fn look<B>(
         }
     }
     let mut wanted = Vec::new();
-    for key in &look.want {
+    let unsent = unsent(sql, plane, look, (after, head))?;
+    for key in unsent.as_ref().unwrap_or(&look.want) {
         let Some(id) = key.id.to_utf8() else { continue };
         for item in fetch(&key.stream, &id)? {
             let key = key.clone();
@@ -87,18 +88,54 @@ struct FoundEntries {
     more: bool,
 }
 
+/// Those of the wanted keys whose versions lie behind `after` and did not come from where they would go, if no others
+/// are meant.
+fn unsent(
+    sql: &dyn Sql,
+    plane: Plane,
+    look: &Look,
+    (after, head): (u64, u64),
+) -> Result<Option<Vec<Key>>> {
+    if !look.only_unsent {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    if after == head {
+        return Ok(Some(found));
+    }
+    let skipped = skipped(sql, plane, &look.skip)?;
+    let query = plane.sql(&format!(
+        "{ENTRIES} WHERE s.name = ?1 AND e.key = ?2 AND e.seq > ?3"
+    ));
+    for key in &look.want {
+        let Some(id) = key.id.to_utf8() else { continue };
+        let parameters = [string(key.stream.name()), string(id), integer(after)];
+        sql.each(&query, &parameters, &mut |row| {
+            if !came_from(&skipped, row)? {
+                found.push(key.clone());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(Some(found))
+}
+
+const ENTRIES: &str = "SELECT e.seq, s.name, e.key, e.origin, e.origin_seq FROM @ AS e JOIN @_streams AS s ON s.id = e.stream";
+
 /// At most as many entries as are wanted, without those that came from where they would go.
 fn entries(sql: &dyn Sql, plane: Plane, look: &Look, after: u64) -> Result<FoundEntries> {
-    let skipped = skipped(sql, plane, &look.skip)?;
-    let query = plane.sql(
-        "SELECT e.seq, s.name, e.key, e.origin, e.origin_seq FROM @ AS e JOIN @_streams AS s ON s.id = e.stream
-          WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
-    );
     let mut found = FoundEntries {
         entries: Vec::new(),
         upto: after,
         more: false,
     };
+    if look.only_unsent {
+        return Ok(found);
+    }
+    let skipped = skipped(sql, plane, &look.skip)?;
+    let query = plane.sql(&format!(
+        "{ENTRIES} WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2"
+    ));
     loop {
         let mut read = 0;
         let from = integer(found.upto);
