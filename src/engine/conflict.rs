@@ -22,6 +22,8 @@ pub struct Conflict<B> {
     pub local: B,
     /// The version of the peer.
     pub incoming: B,
+    /// Their timestamps, in this order.
+    pub times: [Hlc; 2],
     /// Whether the peer's is the later one, and stands here now.
     pub incoming_wins: bool,
 }
@@ -42,6 +44,7 @@ impl<B> Conflict<B> {
             kind: self.kind,
             local: body(self.local),
             incoming: body(self.incoming),
+            times: self.times,
             incoming_wins: self.incoming_wins,
         }
     }
@@ -58,6 +61,9 @@ pub(super) struct Met<B> {
     known: HashSet<Pair>,
     /// What was found before that: what is held is asked for again each time.
     before: HashSet<Pair>,
+    /// What differed when two sides with logs met for the first time. The peer was not sent it, and its own log is passed
+    /// all the same.
+    pub(super) differed: HashSet<Key>,
 }
 
 impl<B> Default for Met<B> {
@@ -66,6 +72,7 @@ impl<B> Default for Met<B> {
             untold: Vec::new(),
             known: HashSet::new(),
             before: HashSet::new(),
+            differed: HashSet::new(),
         }
     }
 }
@@ -84,6 +91,7 @@ impl<B: Clone> Met<B> {
             return;
         }
         let own: HashMap<Key, &Item<B>> = own.collect();
+        self.differed.retain(|key| !own.contains_key(key));
         for (key, Arrival { item: incoming, .. }) in arrived {
             let Some(local) = own.get(&key).filter(|local| local.hlc != incoming.hlc) else {
                 continue;
@@ -95,6 +103,7 @@ impl<B: Clone> Met<B> {
                     kind: incoming.kind.clone(),
                     local: local.body.clone(),
                     incoming: incoming.body.clone(),
+                    times: [local.hlc.clone(), incoming.hlc.clone()],
                     incoming_wins: incoming.hlc > local.hlc,
                 });
             }
@@ -126,6 +135,6 @@ pub(super) struct Unsent {
     pub(super) after: u64,
     /// What came from there is not new there.
     pub(super) skip: History,
-    /// Those of the keys that wait on their way out, whatever their number.
+    /// Those of the keys that wait on their way out, or differed at first, whatever their number.
     pub(super) waiting: Vec<Key>,
 }

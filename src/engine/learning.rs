@@ -300,7 +300,10 @@ fn note_unsent<B: Clone>(
     (pairs, out): (&Planes<Pair>, &Outgoing<B>),
     keys: &[Key],
 ) {
-    let waits = |key: &&Key| session.held.contains_key(&(false, (*key).clone()));
+    let waits = |key: &&Key| {
+        let held = &session.held;
+        held.contains_key(&(false, (*key).clone())) || session.met.differed.contains(*key)
+    };
     for (is_records, source, pair, sent) in [
         (true, &mut sources.records, &pairs.records, &out.records),
         (false, &mut sources.rows, &pairs.rows, &out.rows),

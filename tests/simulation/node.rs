@@ -93,11 +93,14 @@ pub fn table(index: usize) -> Table {
 }
 
 pub fn key_of(item: &Item<Body>) -> Key {
-    let place = match &item.kind {
+    (place_of(&item.kind), item.body.id.to_string())
+}
+
+pub fn place_of(kind: &ItemKind) -> String {
+    match kind {
         ItemKind::Record(_) => "records".to_owned(),
         ItemKind::Row(table) => format!("{}/{}", table.app, table.name),
-    };
-    (place, item.body.id.to_string())
+    }
 }
 
 pub fn version_of(item: &Item<Body>) -> Version {

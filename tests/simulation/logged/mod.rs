@@ -3,6 +3,7 @@
 //! `SIM_LOG_SEED=n` replays one seed with its dialogue and shortens it.
 
 mod checks;
+mod conflicts;
 mod deeds;
 mod dialogue;
 mod generate;

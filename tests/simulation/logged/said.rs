@@ -36,6 +36,7 @@ impl World {
         let said = &self.said;
         said.requests.set(said.requests.get() + 1);
         said.items.set(said.items.get() + request.items.len());
+        self.see(parent.index, request.items.iter());
         let held = self.holding(parent.index);
         let is_new = |item: &&Item<Body>| {
             let here = held.get(&key_of(item));
@@ -52,6 +53,7 @@ impl World {
     pub fn check_answer(&self, from: usize, before: &Before, answer: &Answer<Body>) {
         let said = &self.said;
         said.items.set(said.items.get() + answer.items.len());
+        self.see(from, answer.items.iter());
         let Some(log) = answer.log.as_ref() else {
             return;
         };

@@ -15,6 +15,7 @@ use super::super::node::{BEGIN_MS, LATE, Node, key_of, list, table};
 use super::super::rng::Rng;
 use super::super::scenario::{Caller, Rounds, Write};
 use super::super::world::Tally;
+use super::conflicts::Versions;
 use super::dialogue::told;
 use super::said::Said;
 use super::scenario::Scenario;
@@ -71,6 +72,7 @@ pub struct World {
     pub overwrote_unseen: Cell<bool>,
     pub now_ms: Cell<u64>,
     pub said: Said,
+    pub versions: Versions,
     pub skews: RefCell<Vec<i64>>,
 }
 
@@ -107,6 +109,7 @@ impl World {
             overwrote_unseen: Cell::default(),
             now_ms: Cell::new(BEGIN_MS),
             said: Said::default(),
+            versions: Versions::default(),
         }
     }
 
@@ -259,6 +262,7 @@ impl World {
     }
 
     pub fn rounds(&self, rounds: &Rounds) -> Vec<Done> {
+        self.note_standing(rounds);
         let done = RefCell::new(Vec::new());
         let mut tasks: Vec<Task<'_>> = Vec::new();
         for node in self.nodes.iter().filter(|node| node.is_parent) {
@@ -293,11 +297,14 @@ impl World {
         for place in crashed.map(|c| c.place).chain(rounds.crash.map(|c| c.0)) {
             self.start(place);
         }
-        done.into_inner()
+        let done = done.into_inner();
+        self.check_conflicts();
+        done
     }
 
     pub fn start(&self, place: usize) {
         let node = &self.nodes[place];
+        self.forget_conflicts(place);
         node.start(&self.nodes[node.place.parent]);
     }
 
@@ -308,10 +315,15 @@ impl World {
         };
         if rounds == 0 {
             let found = engine.reconcile(false).await;
+            let conflicts = found.as_ref().ok().map(|found| &found.conflicts[..]);
+            self.hear_of_conflicts(node.index, conflicts);
             return self.note(|| format!("n{} reconciles: {found:?}", node.index));
         }
         for _ in 0..rounds {
-            let outcome = match engine.round().await {
+            let outcome = engine.round().await;
+            let conflicts = outcome.as_ref().ok().map(|report| &report.conflicts[..]);
+            self.hear_of_conflicts(node.index, conflicts);
+            let outcome = match outcome {
                 Ok(report) => Ok(Round {
                     applied: report.applied,
                     shipped: report.shipped,
@@ -386,6 +398,7 @@ impl World {
             self.blind.borrow_mut().insert(write.place);
         }
         for item in node.put(write, hlc, behind) {
+            self.stand(write.place, &item);
             let known = before.get(&key_of(&item));
             if known.is_some_and(|known| self.is_unseen_by_a_neighbour(write.place, known)) {
                 self.overwrote_unseen.set(true);

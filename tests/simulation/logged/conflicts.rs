@@ -1,0 +1,131 @@
+//! What an app has to be told of versions that lose.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use starkeep_sync_engine::engine::conflict::Conflict;
+use starkeep_sync_engine::protocol::hlc::Hlc;
+use starkeep_sync_engine::protocol::item::Item;
+use starkeep_sync_engine::testing::Body;
+
+use super::super::model::Key;
+use super::super::node::{key_of, place_of};
+use super::super::scenario::Rounds;
+use super::world::{Holding, World};
+
+/// Which version of a place met which other one.
+type Pair = (Key, Hlc, Hlc);
+
+/// What is known of versions, by places.
+#[derive(Default)]
+pub struct Versions {
+    /// What a place has had or was sent.
+    seen: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
+    /// What the app of a place was told since its program began.
+    told: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
+    /// What it has to be told of with the next round that runs well.
+    untold: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
+    /// Whether the last round of a place ran well.
+    last_ran_well: RefCell<BTreeMap<usize, bool>>,
+    /// What stood at the places that run rounds, but for what came in with them.
+    standing: RefCell<BTreeMap<usize, Holding>>,
+}
+
+impl World {
+    /// A place has these items, or was sent them.
+    pub fn see<'a>(&self, place: usize, items: impl Iterator<Item = &'a Item<Body>>) {
+        let mut seen = self.versions.seen.borrow_mut();
+        let versions = items.map(|item| (key_of(item), item.hlc.clone()));
+        seen.entry(place).or_default().extend(versions);
+    }
+
+    pub fn see_all(&self) {
+        for place in 0..self.nodes.len() {
+            self.see(place, self.holding(place).values());
+        }
+    }
+
+    /// A program has ended: what it had not told is forgotten.
+    pub fn forget_conflicts(&self, place: usize) {
+        self.versions.told.borrow_mut().remove(&place);
+        self.versions.untold.borrow_mut().remove(&place);
+    }
+
+    /// A round or a reconciliation is over. No pair of versions is told of twice.
+    pub fn hear_of_conflicts(&self, place: usize, conflicts: Option<&[Conflict<Body>]>) {
+        let mut last = self.versions.last_ran_well.borrow_mut();
+        last.insert(place, conflicts.is_some());
+        for Conflict {
+            kind, times, local, ..
+        } in conflicts.unwrap_or_default()
+        {
+            let [own, incoming] = times.clone();
+            let pair = ((place_of(kind), local.id.to_string()), own, incoming);
+            self.note(|| format!("n{place} is told of {pair:?}"));
+            self.count("conflicts told");
+            let mut told = self.versions.told.borrow_mut();
+            if !told.entry(place).or_default().insert(pair.clone()) {
+                self.violation(format!("n{place} is told twice of {pair:?}"));
+            }
+        }
+    }
+
+    /// An app writes while rounds run: it knows what it writes over.
+    pub fn stand(&self, place: usize, item: &Item<Body>) {
+        if let Some(standing) = self.versions.standing.borrow_mut().get_mut(&place) {
+            standing.insert(key_of(item), item.clone());
+        }
+    }
+
+    /// What stands at the callers, as far as nothing but their own rounds and their apps writes there.
+    pub fn note_standing(&self, rounds: &Rounds) {
+        self.see_all();
+        let callers = || rounds.callers.iter();
+        let is_called =
+            |place: usize| callers().any(|other| self.nodes[other.place].place.parent == place);
+        let alone =
+            callers().filter(|caller| caller.crashes_after.is_none() && !is_called(caller.place));
+        let standing = alone.map(|caller| (caller.place, self.holding(caller.place)));
+        self.versions.standing.replace(standing.collect());
+    }
+
+    /// Every version that the parent had not seen, and that another one has replaced here, was told of.
+    pub fn check_conflicts(&self) {
+        self.see_all();
+        for (place, before) in self.versions.standing.take() {
+            self.check_conflicts_of(place, before);
+        }
+    }
+
+    fn check_conflicts_of(&self, place: usize, before: Holding) {
+        let parent = self.nodes[place].place.parent;
+        let after = self.holding(place);
+        let blind = self.blind.borrow();
+        if !self.exchanges_by_logs(place) || blind.contains(&place) || blind.contains(&parent) {
+            return;
+        }
+        let mut all_untold = self.versions.untold.borrow_mut();
+        let untold = all_untold.entry(place).or_default();
+        for (key, lost) in before {
+            let Some(stands) = after.get(&key).filter(|now| now.hlc != lost.hlc) else {
+                continue;
+            };
+            let seen = self.versions.seen.borrow();
+            let is_seen = |seen: &BTreeSet<_>| seen.contains(&(key.clone(), lost.hlc.clone()));
+            if !seen.get(&parent).is_some_and(is_seen) {
+                self.count("unsent versions lost");
+                untold.insert((key, lost.hlc.clone(), stands.hlc.clone()));
+            }
+        }
+        let last = self.versions.last_ran_well.borrow().get(&place).copied();
+        if last == Some(true) {
+            let told = self.versions.told.borrow();
+            let told = told.get(&place);
+            for pair in std::mem::take(untold) {
+                if !told.is_some_and(|told| told.contains(&pair)) {
+                    self.violation(format!("n{place} is not told of {pair:?}"));
+                }
+            }
+        }
+    }
+}
