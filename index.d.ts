@@ -571,6 +571,8 @@ interface ReconcileResult {
   readonly inSync?: boolean;
   /** How often the peer was asked for an exchange. */
   readonly requests: number;
+  /** How many conflicts it met: see {@link NativeSyncEngine.conflictNotifier}. The field is not enumerable. */
+  readonly conflicts: number;
   /** What is held, as in {@link ExchangeResult.held}. */
   readonly held: readonly HeldItem[];
   /** What became of the objects; with the option `objects` alone. */

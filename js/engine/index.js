@@ -4,7 +4,7 @@ const { createAlone } = require("./alone.js");
 const { unlessCalledOff } = require("./called-off.js");
 const { createConflicts } = require("./conflicts.js");
 const { createDuplicates } = require("./duplicates.js");
-const { conflictsOf, listed } = require("./result.js");
+const { conflictsOf, listed, reconciledOf } = require("./result.js");
 const { logged } = require("./lines.js");
 const { peerOf } = require("./peers.js");
 const { createStanding } = require("./standing.js");
@@ -98,6 +98,13 @@ exports.createEngineFactory = (
       return result;
     }
 
+    /** The result of a reconciliation once the app has heard of its conflicts. The next round ships what is written then. */
+    async function reconciled(work) {
+      const result = reconciledOf(await work);
+      await settleConflicts(conflictsOf(result));
+      return result;
+    }
+
     async function drain(options) {
       const sum = { rounds: 0 };
       for (;;) {
@@ -138,7 +145,11 @@ exports.createEngineFactory = (
       conflictNotifier,
       reconcile: (options) =>
         given("reconcile", options ?? {}, (read) =>
-          run("reconcile", (transfers) => watchedReconciliation(read, transfers), read.signal),
+          run(
+            "reconcile",
+            (transfers) => reconciled(watchedReconciliation(read, transfers)),
+            read.signal,
+          ),
         ),
       async status(options) {
         const { counts, backlog } = readOptions("status", options ?? {});

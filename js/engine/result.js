@@ -6,6 +6,17 @@ const { hide } = require("../errors.js");
 const met = new WeakMap();
 exports.conflictsOf = (result) => met.get(result) ?? [];
 
+function noteConflicts(result, conflicts) {
+  hide(result, "conflicts", conflicts.length);
+  if (conflicts.length > 0) met.set(result, conflicts);
+}
+
+/** The result of a reconciliation. */
+exports.reconciledOf = ({ conflicts, ...result }) => {
+  noteConflicts(result, conflicts);
+  return result;
+};
+
 /**
  * The result of a round. What a round moved, and an empty list of what is held, are not listed: an app that compares a
  * result with the three fields of 0.1 finds them alone.
@@ -13,8 +24,7 @@ exports.conflictsOf = (result) => met.get(result) ?? [];
 exports.resultOf = function resultOf(report, held, conflicts) {
   const { moved, ...result } = report;
   for (const name in moved) hide(result, name, moved[name]);
-  hide(result, "conflicts", conflicts.length);
-  if (conflicts.length > 0) met.set(result, conflicts);
+  noteConflicts(result, conflicts);
   if (held.length === 0) hide(result, "held", held);
   else result.held = held;
   return result;

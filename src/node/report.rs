@@ -142,6 +142,8 @@ impl IntoJs for Reconciled<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         let result = write_data(scope, &self)?;
         scope.set(result, "held", list(scope, &self.held, write_held)?)?;
+        let conflicts = list(scope, &self.conflicts, write_conflict)?;
+        scope.set(result, "conflicts", conflicts)?;
         if let Some(objects) = &self.objects {
             scope.set(result, "objects", write_data(scope, objects)?)?;
         }
