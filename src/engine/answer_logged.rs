@@ -9,10 +9,10 @@ use crate::protocol::log::{
     Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
-use crate::protocol::text::Text;
 
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
+use super::conflict::key_of_record;
 use super::granted::Granted;
 use super::held::refusal;
 use super::pair::Planes;
@@ -47,7 +47,7 @@ impl<S: Side> Responder<S> {
             return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
-        let met = self.met(side, &items, &asked, request.limit).await?;
+        let met = self.met(side, &items, &asked).await?;
         let TakenIn {
             new,
             refused,
@@ -58,6 +58,8 @@ impl<S: Side> Responder<S> {
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
         let refused = within(budget, refused);
         let limit = if asked.hello { 0 } else { request.limit };
+        // Of what the caller wrote over it hears now or never; what follows can wait.
+        let limit = limit.saturating_sub(met.len());
         let looks = Planes {
             records: asked
                 .records
@@ -136,19 +138,15 @@ impl<S: Side> Responder<S> {
         })
     }
 
-    /// The records that `items` are newer versions of, and that the caller has not seen: as far as they are among what
-    /// follows first on what it has seen.
+    /// The records that `items` are newer versions of, and that the caller has not seen.
     async fn met(
         &self,
         side: &Granted<'_, S>,
         items: &[Item<S::Body>],
         asked: &LogRequest,
-        limit: usize,
     ) -> Result<Vec<Keyed<S::Body>>> {
-        let ids = items
-            .iter()
-            .filter_map(|item| Some((item.kind.record_id()?, &item.hlc)));
-        let newer: HashMap<&Text, &Hlc> = ids.collect();
+        let keyed = |item| Some((key_of_record(item)?, &item.hlc));
+        let newer: HashMap<Key, &Hlc> = items.iter().filter_map(keyed).collect();
         let plane = asked
             .records
             .as_ref()
@@ -157,16 +155,20 @@ impl<S: Side> Responder<S> {
             return Ok(Vec::new());
         };
         let looks = Planes {
-            records: Some(question(plane, asked, limit)),
+            records: Some(Look {
+                want: newer.keys().cloned().collect(),
+                only_unsent: true,
+                ..question(plane, asked, 0)
+            }),
             rows: None,
         };
-        let behind = look(side, looks).await?.records;
-        let behind = behind.into_iter().flat_map(|view| view.items);
+        let unseen = look(side, looks).await?.records;
+        let unseen = unseen.into_iter().flat_map(|view| view.wanted);
         let is_met = |keyed: &Keyed<S::Body>| {
-            let newer = newer.get(&keyed.key.id);
+            let newer = newer.get(&keyed.key);
             newer.is_some_and(|hlc| **hlc > keyed.item.hlc)
         };
-        Ok(behind.map(|(_, keyed)| keyed).filter(is_met).collect())
+        Ok(unseen.filter(is_met).collect())
     }
 
     async fn take_in_logged(

@@ -80,11 +80,15 @@ impl World {
     /// What stands at the callers, as far as nothing but their own rounds and their apps writes there.
     pub fn note_standing(&self, rounds: &Rounds) {
         self.see_all();
-        let callers = || rounds.callers.iter();
-        let is_called =
-            |place: usize| callers().any(|other| self.nodes[other.place].place.parent == place);
-        let alone =
-            callers().filter(|caller| caller.crashes_after.is_none() && !is_called(caller.place));
+        let crashed = rounds.crash.map(|(place, _)| place);
+        let is_called = |place| {
+            let mut others = rounds.callers.iter();
+            others.any(|other| self.nodes[other.place].place.parent == place)
+        };
+        let alone = rounds.callers.iter().filter(|caller| {
+            let crashes = caller.crashes_after.is_some() || crashed == Some(caller.place);
+            !crashes && !is_called(caller.place)
+        });
         let standing = alone.map(|caller| (caller.place, self.holding(caller.place)));
         self.versions.standing.replace(standing.collect());
     }

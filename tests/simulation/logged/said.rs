@@ -53,7 +53,9 @@ impl World {
     pub fn check_answer(&self, from: usize, before: &Before, answer: &Answer<Body>) {
         let said = &self.said;
         said.items.set(said.items.get() + answer.items.len());
-        self.see(from, answer.items.iter());
+        for place in [from, self.nodes[from].place.parent] {
+            self.see(place, answer.items.iter());
+        }
         let Some(log) = answer.log.as_ref() else {
             return;
         };

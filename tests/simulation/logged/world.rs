@@ -398,6 +398,7 @@ impl World {
             self.blind.borrow_mut().insert(write.place);
         }
         for item in node.put(write, hlc, behind) {
+            self.see(write.place, std::iter::once(&item));
             self.stand(write.place, &item);
             let known = before.get(&key_of(&item));
             if known.is_some_and(|known| self.is_unseen_by_a_neighbour(write.place, known)) {
