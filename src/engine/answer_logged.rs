@@ -202,7 +202,8 @@ impl<S: Side> Responder<S> {
         let mut nodes = self.nodes.take();
         let taken_in = apply_logged(side, items, sources, (rules, &mut nodes)).await;
         self.nodes.replace(nodes);
-        let (arrivals, _) = taken_in?;
+        taken_in.done?;
+        let arrivals = taken_in.arrivals;
         let failed = arrivals
             .iter()
             .filter(|arrival| arrival.failure().is_some());

@@ -34,17 +34,23 @@ pub(super) struct Rules {
     pub(super) known_apps_only: bool,
 }
 
-/// Takes in `items`. Every arrival that comes back has its outcome, in the order of the items. Beside them come the
-/// versions that they met here and that the other side was not sent, as they were.
-///
-/// # Errors
-/// What a store failed with as a whole: nothing that was to be taken in by it is stored then.
+/// What became of items.
+pub(super) struct Applied<B> {
+    /// Each with its outcome, in the order of the items.
+    pub(super) arrivals: Vec<Arrival<B>>,
+    /// The versions that they met here and that the other side was not sent, as they were.
+    pub(super) met: Vec<Keyed<B>>,
+    /// What a store failed with as a whole: nothing that was to be taken in by it is stored, and has an outcome.
+    pub(super) done: Result<()>,
+}
+
+/// Takes in `items`.
 pub(super) async fn apply_logged<S: Side>(
     side: &S,
     items: Vec<Item<S::Body>>,
     sources: Planes<Source>,
     (rules, nodes): (Rules, &mut NodeIds),
-) -> Result<(Vec<Arrival<S::Body>>, Vec<Keyed<S::Body>>)> {
+) -> Applied<S::Body> {
     let mut met = Vec::new();
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
     drop_foreign_planes(side, &mut arrivals);
@@ -71,19 +77,33 @@ pub(super) async fn apply_logged<S: Side>(
             arrival.fate = Fate::Settled(refused);
         }
     }
+    let done = take_in_each(side, &mut arrivals, sources, &mut met).await;
+    Applied {
+        arrivals,
+        met,
+        done,
+    }
+}
+
+async fn take_in_each<S: Side>(
+    side: &S,
+    arrivals: &mut [Arrival<S::Body>],
+    sources: Planes<Source>,
+    met: &mut Vec<Keyed<S::Body>>,
+) -> Result<()> {
     let greatest = arrivals.iter().filter(|arrival| arrival.is_waiting());
     if let Some(greatest) = greatest.map(|arrival| arrival.item.hlc.clone()).max() {
         side.clock().receive(&greatest).await?;
     }
     if let Some(records) = side.records() {
         let page = arrivals.iter_mut().filter(|arrival| arrival.is_record());
-        take_in(records, page, sources.records, &mut met).await?;
+        take_in(records, page, sources.records, met).await?;
     }
     if let Some(rows) = side.rows() {
         let page = arrivals.iter_mut().filter(|arrival| !arrival.is_record());
-        take_in(rows, page, sources.rows, &mut met).await?;
+        take_in(rows, page, sources.rows, met).await?;
     }
-    Ok((arrivals, met))
+    Ok(())
 }
 
 /// The clock has heard of what comes in: what the app stamps after this look wins over it, and is not lost.
@@ -118,6 +138,7 @@ async fn take_in<'a, B: Clone + 'a>(
         advance,
         unsent,
     } = source.unwrap_or_default();
+    look_for_unsent(store, unsent, met).await?;
     let (waiting, refused): (Vec<_>, Vec<_>) = page.partition(|arrival| arrival.is_waiting());
     let advance = advance.filter(|advance| !advance.only_whole || refused.is_empty());
     if waiting.is_empty() {
@@ -130,7 +151,6 @@ async fn take_in<'a, B: Clone + 'a>(
         }
         return Ok(());
     }
-    look_for_unsent(store, unsent, met).await?;
     let items: Vec<_> = waiting.iter().map(|arrival| arrival.item.clone()).collect();
     match store.take_in(items.clone(), origin.clone(), advance).await {
         Ok(outcomes) => {

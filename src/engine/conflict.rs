@@ -12,6 +12,7 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{History, Key, Stream};
 
 use super::apply::Arrival;
+use super::pair::{Pair, Planes};
 
 /// See the [module page](self).
 #[derive(Debug)]
@@ -51,19 +52,48 @@ impl<B> Conflict<B> {
 }
 
 /// Which version of this side met which of the peer's.
-type Pair = (Key, Hlc, Hlc);
+type Versions = (Key, Hlc, Hlc);
 
 /// What met, until the app is told of it.
 #[derive(Debug)]
 pub(super) struct Met<B> {
     untold: Vec<Conflict<B>>,
     /// What was found since there was last nothing more to exchange: what comes again after a fault is no news.
-    known: HashSet<Pair>,
+    known: HashSet<Versions>,
     /// What was found before that: what is held is asked for again each time.
-    before: HashSet<Pair>,
-    /// What differed when two sides with logs met for the first time. The peer was not sent it, and its own log is passed
-    /// all the same.
-    pub(super) differed: HashSet<Key>,
+    before: HashSet<Versions>,
+    /// How far the peer had the own logs when it was last heard out.
+    heard: Planes<Heard>,
+    /// Where a version met one that could not be stored: it counts as unsent until that comes in.
+    barred: HashSet<Key>,
+}
+
+/// A version that was sent may have lost to one that comes pages later. It counts as unsent until the peer was heard as far
+/// as its log went then.
+#[derive(Debug, Clone, Default)]
+struct Heard {
+    /// What has a later number in the own log counts as unsent.
+    upto: u64,
+    /// Once the peer's log is heard up to the second number, this is the first.
+    next: Option<(u64, u64)>,
+}
+
+impl Heard {
+    /// The peer had the own log up to `before`, and now has what the pair says; `went` says that anything new did.
+    fn hear(&mut self, before: u64, pair: &Pair, went: bool) {
+        let head = pair.history.head().map_or(0, |head| head.seq);
+        match self.next {
+            _ if pair.taken() >= head || (!went && self.upto == before) => {
+                (self.upto, self.next) = (pair.have, None)
+            }
+            Some((have, then)) if pair.taken() >= then => {
+                (self.upto, self.next) = (have, Some((pair.have, head)));
+            }
+            Some(_) => {}
+            None => self.next = Some((pair.have, head)),
+        }
+        self.upto = self.upto.min(pair.have);
+    }
 }
 
 impl<B> Default for Met<B> {
@@ -72,7 +102,8 @@ impl<B> Default for Met<B> {
             untold: Vec::new(),
             known: HashSet::new(),
             before: HashSet::new(),
-            differed: HashSet::new(),
+            heard: Planes::default(),
+            barred: HashSet::new(),
         }
     }
 }
@@ -86,16 +117,21 @@ impl<B: Clone> Met<B> {
     ) where
         B: 'a,
     {
-        let mut arrived = arrived.filter(|(_, arrival)| arrival.is_here()).peekable();
+        let mut arrived = arrived.peekable();
         if arrived.peek().is_none() {
             return;
         }
         let own: HashMap<Key, &Item<B>> = own.collect();
-        self.differed.retain(|key| !own.contains_key(key));
-        for (key, Arrival { item: incoming, .. }) in arrived {
+        for (key, arrival) in arrived {
+            let incoming = &arrival.item;
             let Some(local) = own.get(&key).filter(|local| local.hlc != incoming.hlc) else {
                 continue;
             };
+            if !arrival.is_here() {
+                self.barred.insert(key);
+                continue;
+            }
+            self.barred.remove(&key);
             let pair = (key, local.hlc.clone(), incoming.hlc.clone());
             let is_old = self.before.contains(&pair);
             if self.known.insert(pair) && !is_old {
@@ -108,6 +144,41 @@ impl<B: Clone> Met<B> {
                 });
             }
         }
+    }
+
+    /// Whether a version under this key met one that could not be stored.
+    pub(super) fn is_barred(&self, key: &Key) -> bool {
+        self.barred.contains(key)
+    }
+
+    /// The peer has said at first how much it has of the own logs.
+    pub(super) fn begin(&mut self, pairs: &Planes<Pair>) {
+        let begin = |pair: &Option<Pair>, heard: Option<Heard>| {
+            let have = pair.as_ref()?.have;
+            let upto = heard.map_or(have, |heard| heard.upto.min(have));
+            Some(Heard { upto, next: None })
+        };
+        self.heard = Planes {
+            records: begin(&pairs.records, self.heard.records.take()),
+            rows: begin(&pairs.rows, self.heard.rows.take()),
+        };
+    }
+
+    /// An answer was taken in. Before it the peer had this much; of the records, or of the rows, something new `went`.
+    pub(super) fn hear(&mut self, before: [u64; 2], pairs: &Planes<Pair>, went: [bool; 2]) {
+        let heard = [&mut self.heard.records, &mut self.heard.rows];
+        let pairs = [&pairs.records, &pairs.rows];
+        for (((heard, pair), before), went) in heard.into_iter().zip(pairs).zip(before).zip(went) {
+            if let (Some(heard), Some(pair)) = (heard, pair) {
+                heard.hear(before, pair, went);
+            }
+        }
+    }
+
+    /// Up to which number of each of the own logs a version has been sent, and did not lose to one that is still to come.
+    pub(super) fn heard(&self) -> [u64; 2] {
+        let upto = |heard: &Option<Heard>| heard.as_ref().map_or(0, |heard| heard.upto);
+        [upto(&self.heard.records), upto(&self.heard.rows)]
     }
 
     /// What the app is told of now; `is_over` says that there is nothing more to exchange.
@@ -131,10 +202,10 @@ pub(super) fn key_of_record<B>(item: &Item<B>) -> Option<Key> {
 pub(super) struct Unsent {
     /// The keys of what comes in.
     pub(super) keys: Vec<Key>,
-    /// The own log went to the peer up to this number.
+    /// They have later numbers in the own log.
     pub(super) after: u64,
     /// What came from there is not new there.
     pub(super) skip: History,
-    /// Those of the keys that wait on their way out, or differed at first, whatever their number.
+    /// Those of the keys that wait on their way out, whatever their number.
     pub(super) waiting: Vec<Key>,
 }

@@ -84,6 +84,7 @@ where
             records: pairs.records.map(|(_, pair)| pair),
             rows: pairs.rows.map(|(_, pair)| pair),
         };
+        session.met.begin(&pairs);
         session.peer = KnownPeer::Logged(Box::new(pairs));
         let met = async {
             let has_met = Box::pin(self.remember_waiting(session)).await?;

@@ -40,7 +40,6 @@ where
             .filter(|held| held.direction == Direction::Inbound)
             .filter_map(Held::item)
             .collect();
-        sweep.sent.merge(&sweep.shipped);
         let mut guard = self.guard(sweep, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
         let rules = (skew, &mut sweep.guards.nodes);

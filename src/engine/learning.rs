@@ -7,15 +7,16 @@ use futures_util::future::{OptionFuture, join};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
+use crate::protocol::watermarks::Watermarks;
 
 use super::apply::Arrival;
-use super::apply_logged::{Rules, Source, apply_logged};
+use super::apply_logged::{Applied, Rules, Source, apply_logged};
 use super::caller::Engine;
 use super::change_log::Waiting;
 use super::conflict::Unsent;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
-use super::outgoing::{Outgoing, SentPlane};
+use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
 use super::planes::{fetch, hash_of, keyed, note};
 use super::ports::{Blobs, Events, Exchange, Side, State};
@@ -105,7 +106,14 @@ where
         session.heard_all = !told_more && !stuck.is_inbound();
         let digest = told.digest;
         session.common = common(session.common.take(), &told, hash_of(&out.streams));
+        let before = [&pairs.records, &pairs.rows].map(|pair| pair.as_ref().map_or(0, |p| p.have));
         update(&mut pairs, told, &out, (not_taken == 0, &stuck));
+        if session.want.is_empty() {
+            let is_new =
+                |one: &One<_>, of_records| one.seq.is_some() && is_record(&one.key) == of_records;
+            let went = [true, false].map(|of| out.items.iter().any(|one| is_new(one, of)));
+            session.met.hear(before, &pairs, went);
+        }
         let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
         session.peer = KnownPeer::Logged(Box::new(pairs));
         let is_heard = out.stays && session.heard_all;
@@ -221,12 +229,12 @@ where
             known_apps_only: false,
         };
         let rules = (rules, &mut session.nodes);
-        let (arrivals, met) = apply_logged(&self.side, items, sources, rules).await?;
+        let taken_in = apply_logged(&self.side, items, sources, rules).await;
+        self.note_conflicts(session, out, &keys, &taken_in).await;
+        taken_in.done?;
+        let arrivals = taken_in.arrivals;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);
         self.look_for_a_twin(session, &arrivals);
-        let sent = out.items.iter().map(|one| (one.key.clone(), &one.item));
-        let own = sent.chain(met.iter().map(|met| (met.key.clone(), &met.item)));
-        session.met.note(own, keys.iter().cloned().zip(&arrivals));
         // The object of a version over which this side has written need not come.
         let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);
         let (over, arrived): (Vec<_>, Vec<_>) = keys
@@ -268,6 +276,26 @@ where
         Ok((inbound, has_blobs))
     }
 
+    /// Notes what met with what came in under these keys.
+    async fn note_conflicts(
+        &self,
+        session: &mut Session<S::Body>,
+        out: &Outgoing<S::Body>,
+        keys: &[Key],
+        Applied { arrivals, met, .. }: &Applied<S::Body>,
+    ) {
+        // What went to the peer, or came from there, by watermarks: before both sides kept logs.
+        let mut exchanged = Watermarks::default();
+        if let Some(state) = self.state.as_ref().filter(|_| !met.is_empty()) {
+            exchanged.merge(&state.watermarks().await.unwrap_or_default());
+            exchanged.merge(&state.peer_watermarks().await.unwrap_or_default());
+        }
+        let sent = out.items.iter().map(|one| (one.key.clone(), &one.item));
+        let met = met.iter().filter(|met| !exchanged.covers(&met.item.hlc));
+        let own = sent.chain(met.map(|met| (met.key.clone(), &met.item)));
+        session.met.note(own, keys.iter().cloned().zip(arrivals));
+    }
+
     /// Of these items, those that are here without their objects wait as before. The others do not wait any longer.
     async fn settle_whole(
         &self,
@@ -301,12 +329,18 @@ fn note_unsent<B: Clone>(
     keys: &[Key],
 ) {
     let waits = |key: &&Key| {
-        let held = &session.held;
-        held.contains_key(&(false, (*key).clone())) || session.met.differed.contains(*key)
+        session.met.is_barred(key) || session.held.contains_key(&(false, (*key).clone()))
     };
-    for (is_records, source, pair, sent) in [
-        (true, &mut sources.records, &pairs.records, &out.records),
-        (false, &mut sources.rows, &pairs.rows, &out.rows),
+    let [records, rows] = session.met.heard();
+    for (is_records, source, pair, sent, heard) in [
+        (
+            true,
+            &mut sources.records,
+            &pairs.records,
+            &out.records,
+            records,
+        ),
+        (false, &mut sources.rows, &pairs.rows, &out.rows, rows),
     ] {
         let (Some(source), Some(pair), Some(sent)) = (source, pair, sent) else {
             continue;
@@ -314,7 +348,12 @@ fn note_unsent<B: Clone>(
         let keys = || keys.iter().filter(|key| is_record(key) == is_records);
         source.unsent = Unsent {
             keys: keys().cloned().collect(),
-            after: if out.stays { pair.have } else { sent.upto },
+            // What goes with this exchange is at hand.
+            after: if heard == pair.have && !out.stays {
+                sent.upto
+            } else {
+                heard
+            },
             skip: pair.history.clone(),
             waiting: keys().filter(waits).cloned().collect(),
         };

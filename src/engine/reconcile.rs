@@ -4,8 +4,6 @@
 //! until few enough keys are in them to name: some three or four questions for 100,000 items. What differs then
 //! travels like anything that waits.
 
-use std::collections::HashSet;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Reply, Span};
 use crate::protocol::message::{Answer, DEFAULT_PAGE_LIMIT, Request};
@@ -18,7 +16,7 @@ use super::granted::Granted;
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, hash_of, in_common, look, no_logs, note, streams_of, verify};
+use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
@@ -144,7 +142,6 @@ where
         if !self.expect(session, &pairs, &differing).await? {
             return Ok(());
         }
-        session.met.differed = self.never_exchanged(&differing.want).await?;
         let looks = Planes {
             records: pairs.records.as_ref().map(|_| Look {
                 history: usize::MAX,
@@ -214,21 +211,6 @@ where
         };
         session.reconciled_ms = None;
         Ok(())
-    }
-
-    /// Of these items, those of which the version here did not go to the peer, or come from there, by watermarks before.
-    async fn never_exchanged(&self, keys: &[Key]) -> Result<HashSet<Key>> {
-        let mut exchanged = Watermarks::default();
-        if let Some(state) = &self.state {
-            exchanged.merge(&state.watermarks().await?);
-            exchanged.merge(&state.peer_watermarks().await?);
-        }
-        if exchanged.is_empty() {
-            return Ok(keys.iter().cloned().collect());
-        }
-        let found = fetch(&self.side, keys.to_vec()).await?.into_iter();
-        let found = found.filter(|Keyed { item, .. }| !exchanged.covers(&item.hlc));
-        Ok(found.map(|Keyed { key, .. }| key).collect())
     }
 
     /// Before both logs are passed, all that has to travel or is not whole waits. `false` if that is more than may: then

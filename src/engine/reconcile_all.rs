@@ -190,12 +190,12 @@ where
     /// One sweep from nothing: each side offers all that it holds, and what was stranded before travels too. What is
     /// persisted begins at nothing as well, so that an item which this sweep has to hold is tried again later.
     async fn sweep_all(&self) -> Result<Reconciled<S::Body>> {
-        let mut before = self.sweep.take();
+        self.sweep.take();
         self.sweep.borrow_mut().offers_all = true;
         if let Some(state) = &self.state {
-            let advertised = before.advertised(&state.watermarks().await?);
-            before.note_sent(&state.peer_watermarks().await?, &advertised);
-            self.sweep.borrow_mut().sent_once = before.sent;
+            let mut sent = state.watermarks().await?;
+            sent.merge(&state.peer_watermarks().await?);
+            self.sweep.borrow_mut().sent = sent;
             state.set_watermarks(&Watermarks::default()).await?;
             state.set_peer_watermarks(&Watermarks::default()).await?;
             state.set_log_positions(&LogPositions::default()).await?;

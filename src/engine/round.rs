@@ -218,6 +218,9 @@ where
         } = self
             .send(sweep, (&now.own, &now.logs.seen), &peer, replaces)
             .await?;
+        if !sweep.begun {
+            sweep.sent.merge(&peer);
+        }
         sweep.begin(self.state.is_some());
         if sweep.guards.hears_of_the_page() {
             let skew = self.options.max_clock_skew_ms;
@@ -228,7 +231,7 @@ where
             .iter()
             .any(|item| !advertised.covers(&item.hlc));
 
-        sweep.note_sent(&now.peer, &advertised);
+        sweep.sent.merge(&advertised);
         let (inbound, gapped) = self.take_in(sweep, answer.items).await;
         self.note_met(&outbound.shipped, &sweep.sent, &inbound);
         sweep.superseded.note_not_stored(inbound.not_stored());

@@ -66,11 +66,9 @@ pub struct Sweep<B> {
     pub(super) offers_all: bool,
     /// Everything that is held, first of its node and direction.
     pub(super) held: Vec<Held<B>>,
-    /// Up to where the peer had been sent what is here, or had sent it, before the exchange that runs. An item that meets
-    /// a later version here is in conflict with it.
+    /// Up to where the peer had been sent what is here before this sweep, or had sent it. An item that meets a later
+    /// version here is in conflict with it: also one that was sent since may have lost to what comes pages later.
     pub(super) sent: Watermarks,
-    /// The same of what was persisted before a reconciliation forgot it.
-    pub(super) sent_once: Watermarks,
     /// What a full pass over the records found.
     pub(super) backlog: Backlog<Text>,
     /// See there. They outlast the sweep.
@@ -100,7 +98,6 @@ impl<B> Default for Sweep<B> {
             offers_all: false,
             held: Vec::new(),
             sent: Watermarks::default(),
-            sent_once: Watermarks::default(),
             backlog: Backlog::default(),
             guards: Guards::default(),
         }
@@ -278,16 +275,6 @@ impl<B> Sweep<B> {
         let mut advertised = own.clone();
         advertised.merge(&self.received);
         advertised
-    }
-
-    /// Notes what the peer had been sent, given its persisted watermarks and those that the request `advertised`: what
-    /// was seen came from there, whatever of it the peer still holds.
-    pub(super) fn note_sent(&mut self, peer: &Watermarks, advertised: &Watermarks) {
-        self.sent.clone_from(&self.sent_once);
-        let at_peer = self.known_at_peer.as_ref().unwrap_or(peer);
-        for marks in [peer, at_peer, &self.shipped, advertised] {
-            self.sent.merge(marks);
-        }
     }
 
     /// What the own stores are asked for, given the persisted `peer` watermarks.

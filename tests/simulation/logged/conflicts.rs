@@ -23,6 +23,8 @@ pub struct Versions {
     seen: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
     /// What the app of a place was told since its program began.
     told: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
+    /// What it was told before that: of a file that was put back it may have to be told once more, and need not be.
+    told_before: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
     /// What it has to be told of with the next round that runs well.
     untold: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
     /// Whether the last round of a place ran well.
@@ -47,7 +49,12 @@ impl World {
 
     /// A program has ended: what it had not told is forgotten.
     pub fn forget_conflicts(&self, place: usize) {
-        self.versions.told.borrow_mut().remove(&place);
+        let told = self.versions.told.borrow_mut().remove(&place);
+        let mut before = self.versions.told_before.borrow_mut();
+        before
+            .entry(place)
+            .or_default()
+            .extend(told.into_iter().flatten());
         self.versions.untold.borrow_mut().remove(&place);
     }
 
@@ -123,10 +130,11 @@ impl World {
         }
         let last = self.versions.last_ran_well.borrow().get(&place).copied();
         if last == Some(true) {
-            let told = self.versions.told.borrow();
-            let told = told.get(&place);
+            let (told, before) = (&self.versions.told, &self.versions.told_before);
+            let (told, before) = (told.borrow(), before.borrow());
             for pair in std::mem::take(untold) {
-                if !told.is_some_and(|told| told.contains(&pair)) {
+                let mut told = [told.get(&place), before.get(&place)].into_iter().flatten();
+                if !told.any(|told| told.contains(&pair)) {
                     self.violation(format!("n{place} is not told of {pair:?}"));
                 }
             }
