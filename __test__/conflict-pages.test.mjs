@@ -134,6 +134,20 @@ for (const [name, { open, skip = false }] of Object.entries(PLACES)) {
       assert.deepEqual(losing, keepsLog ? LOSING : []);
     });
 
+    test(
+      "so is one that goes out at first and loses to a version that comes pages later",
+      { skip },
+      async (t) => {
+        const { a, b } = await shared(t, open);
+        for (const number of NUMBERS) await write(a, number, `a${number}`, 100 + Number(number));
+        await write(b, "9", "b9", 50);
+        await a.engine.drain();
+        await b.engine.drain();
+        assert.deepEqual(told(b.heard, "record"), ["b9 < a9"]);
+        assert.deepEqual(told(b.heard, "appRow"), keepsLog ? ["b9 < a9"] : []);
+      },
+    );
+
     test("what onConflict merges ends at every side", { skip }, async (t) => {
       const onConflict = (local, incoming) => ({
         ...local,

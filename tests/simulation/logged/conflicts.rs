@@ -27,6 +27,8 @@ pub struct Versions {
     told_before: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
     /// What it has to be told of with the next round that runs well.
     untold: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
+    /// Whether a place may hold back what came in.
+    holds: RefCell<BTreeMap<usize, bool>>,
     /// Whether the last round of a place ran well.
     last_ran_well: RefCell<BTreeMap<usize, bool>>,
     /// What stood at the places that run rounds, but for what came in with them.
@@ -47,8 +49,18 @@ impl World {
         }
     }
 
-    /// A program has ended: what it had not told is forgotten.
+    /// A round is over; `held` says that what came in may be held.
+    pub fn note_held(&self, place: usize, held: bool) {
+        self.versions.holds.borrow_mut().insert(place, held);
+    }
+
+    /// A program has ended: what it had not told is forgotten, and what it held back comes in later as if it followed on
+    /// what stands there.
     pub fn forget_conflicts(&self, place: usize) {
+        if self.versions.holds.borrow_mut().remove(&place) == Some(true) {
+            let parent = self.nodes[place].place.parent;
+            self.see(parent, self.holding(place).values());
+        }
         let told = self.versions.told.borrow_mut().remove(&place);
         let mut before = self.versions.told_before.borrow_mut();
         before

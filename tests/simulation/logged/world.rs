@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use starkeep_sync_engine::engine::held::Direction;
+use starkeep_sync_engine::engine::held::{Direction, Held};
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::item::{Item, ItemKind};
 use starkeep_sync_engine::testing::{Body, Journal, canonical, pause};
@@ -317,12 +317,17 @@ impl World {
             let found = engine.reconcile(false).await;
             let conflicts = found.as_ref().ok().map(|found| &found.conflicts[..]);
             self.hear_of_conflicts(node.index, conflicts);
+            self.note_held(node.index, true);
             return self.note(|| format!("n{} reconciles: {found:?}", node.index));
         }
         for _ in 0..rounds {
             let outcome = engine.round().await;
             let conflicts = outcome.as_ref().ok().map(|report| &report.conflicts[..]);
             self.hear_of_conflicts(node.index, conflicts);
+            let holds =
+                |held: &[Held<_>]| held.iter().any(|one| one.direction == Direction::Inbound);
+            let held = outcome.as_ref().map_or(true, |report| holds(&report.held));
+            self.note_held(node.index, held);
             let outcome = match outcome {
                 Ok(report) => Ok(Round {
                     applied: report.applied,
