@@ -95,6 +95,8 @@ pub struct OrderGuard {
     stopped: HashSet<NodeId>,
     /// Up to where the other side was sent what is here, if what it was not sent is to be noted where an item meets it.
     sent: Option<Watermarks>,
+    /// The records of which that is noted in any case.
+    barred: HashSet<Key>,
 }
 
 impl OrderGuard {
@@ -105,13 +107,15 @@ impl OrderGuard {
             known_apps_only: false,
             stopped,
             sent: None,
+            barred: HashSet::new(),
         }
     }
 
-    /// The same, which notes of the records that items meet those that the other side was not `sent`.
+    /// The same, which notes of the records that items meet those that the other side was not `sent`, and the `barred`.
     #[must_use]
-    pub fn noting(mut self, sent: Watermarks) -> Self {
+    pub fn noting(mut self, sent: Watermarks, barred: HashSet<Key>) -> Self {
         self.sent = Some(sent);
+        self.barred = barred;
         self
     }
 
@@ -123,6 +127,7 @@ impl OrderGuard {
             known_apps_only: true,
             stopped,
             sent: None,
+            barred: HashSet::new(),
         }
     }
 
@@ -131,10 +136,12 @@ impl OrderGuard {
     }
 
     /// Whether an item meets a version that the other side was not sent, if there is `stored` one.
-    fn meets_unsent(&self, item: &Hlc, stored: Option<&Hlc>) -> bool {
-        let sent = self.sent.as_ref();
-        sent.zip(stored)
-            .is_some_and(|(sent, stored)| stored != item && !sent.covers(stored))
+    fn meets_unsent<B>(&self, item: &Item<B>, stored: Option<&Hlc>) -> bool {
+        let (Some(sent), Some(stored)) = (&self.sent, stored) else {
+            return false;
+        };
+        let is_barred = || key_of_record(item).is_some_and(|key| self.barred.contains(&key));
+        *stored != item.hlc && (!sent.covers(stored) || is_barred())
     }
 
     fn failed(&mut self, node: &NodeId) {
@@ -192,7 +199,7 @@ async fn apply_record<B, R: Records<B>>(
         return Ok(false);
     };
     let stored = records.stored(id).await?;
-    if guard.meets_unsent(&item.hlc, stored.as_ref())
+    if guard.meets_unsent(item, stored.as_ref())
         && let Some(hlc) = &stored
     {
         let found = records.fetch(&[(hlc.clone(), id.clone())]).await?;
@@ -229,7 +236,7 @@ async fn note_unsent<B: Clone, R: Records<B>>(
     let mut stored: HashMap<Key, Item<B>> = found.map(|Keyed { key, item }| (key, item)).collect();
     for arrival in page {
         let stored = key_of_record(&arrival.item).and_then(|key| stored.remove(&key));
-        let is_unsent = |stored: &Item<B>| guard.meets_unsent(&arrival.item.hlc, Some(&stored.hlc));
+        let is_unsent = |stored: &Item<B>| guard.meets_unsent(&arrival.item, Some(&stored.hlc));
         arrival.met = stored.filter(is_unsent);
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Met<B> {
     /// How far the peer had the own logs when it was last heard out.
     heard: Planes<Heard>,
     /// Where a version met one that could not be stored: it counts as unsent until that comes in.
-    barred: HashSet<Key>,
+    pub(super) barred: HashSet<Key>,
 }
 
 /// A version that was sent may have lost to one that comes pages later. It counts as unsent until the peer was heard as far
@@ -144,11 +144,6 @@ impl<B: Clone> Met<B> {
                 });
             }
         }
-    }
-
-    /// Whether a version under this key met one that could not be stored.
-    pub(super) fn is_barred(&self, key: &Key) -> bool {
-        self.barred.contains(key)
     }
 
     /// The peer has said at first how much it has of the own logs.

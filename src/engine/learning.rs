@@ -329,7 +329,7 @@ fn note_unsent<B: Clone>(
     keys: &[Key],
 ) {
     let waits = |key: &&Key| {
-        session.met.is_barred(key) || session.held.contains_key(&(false, (*key).clone()))
+        session.met.barred.contains(*key) || session.held.contains_key(&(false, (*key).clone()))
     };
     let [records, rows] = session.met.heard();
     for (is_records, source, pair, sent, heard) in [

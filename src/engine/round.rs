@@ -324,7 +324,8 @@ where
         if self.state.is_none() {
             return guard;
         }
-        guard.noting(sweep.sent.clone())
+        let barred = self.session.borrow().met.barred.clone();
+        guard.noting(sweep.sent.clone(), barred)
     }
 
     /// Notes what met: with what came in, what `went` out and had not been `sent` before, or was still to go.
