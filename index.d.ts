@@ -195,12 +195,18 @@ interface NativeSyncEngine extends SyncEngine {
    */
   drain(options?: ExchangeOptions): Promise<DrainResult>;
   /**
-   * Tells of conflicts before the round that meets them resolves: of both versions, where a version loses that this side
-   * had not shipped, or not seen. The last writer wins all the same; `onConflict` of the engine can merge them.
+   * Tells of conflicts before the round or reconciliation that meets them resolves: of both versions, where a version
+   * loses that this side had not shipped, or not seen. The last writer wins all the same; `onConflict` of the engine can
+   * merge them.
    *
-   * A version of this side is met where it goes out in the same exchange in which another one comes in, and, between
-   * sides with change logs, where a record goes out over one that this side had not seen, if that is among the first page
-   * of what it has not seen. Between other sides a version that loses at the peer is not told of.
+   * Told of is each version of this side that loses to one that comes in, on whichever page either travels, and also if
+   * it went out before and lost at the peer. Each two versions are told of once; what a failed round met, the next one
+   * that resolves tells. A version of this side that wins is told of where the other one comes in before it has gone out,
+   * and, between sides with change logs, where a record goes out over one that this side had not seen.
+   *
+   * Between sides without change logs only records are told of, and only with a `syncState`: what tells the rows of an app
+   * apart, their key, does not travel there, and a row is not looked at before it is applied. A reconciliation tells
+   * of what comes in with it. What a program had met and not told of when it ended is not told of any more.
    *
    * @example
    * engine.conflictNotifier.subscribe(({ kind, local, incoming, winner }) => console.log(kind, winner, local, incoming));

@@ -84,7 +84,7 @@ impl Heard {
         let head = pair.history.head().map_or(0, |head| head.seq);
         match self.next {
             _ if pair.taken() >= head || (!went && self.upto == before) => {
-                (self.upto, self.next) = (pair.have, None)
+                (self.upto, self.next) = (pair.have, None);
             }
             Some((have, then)) if pair.taken() >= then => {
                 (self.upto, self.next) = (have, Some((pair.have, head)));

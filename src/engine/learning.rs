@@ -7,15 +7,14 @@ use futures_util::future::{OptionFuture, join};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
-use crate::protocol::watermarks::Watermarks;
 
 use super::apply::Arrival;
-use super::apply_logged::{Applied, Rules, Source, apply_logged};
+use super::apply_logged::{Rules, apply_logged};
 use super::caller::Engine;
 use super::change_log::Waiting;
-use super::conflict::Unsent;
 use super::held::{Direction, Held};
 use super::inbound::Inbound;
+use super::meeting::ask_for_unsent;
 use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
 use super::planes::{fetch, hash_of, keyed, note};
@@ -108,7 +107,7 @@ where
         session.common = common(session.common.take(), &told, hash_of(&out.streams));
         let before = [&pairs.records, &pairs.rows].map(|pair| pair.as_ref().map_or(0, |p| p.have));
         update(&mut pairs, told, &out, (not_taken == 0, &stuck));
-        if session.want.is_empty() {
+        if !session.expects_by_key() {
             let is_new =
                 |one: &One<_>, of_records| one.seq.is_some() && is_record(&one.key) == of_records;
             let went = [true, false].map(|of| out.items.iter().any(|one| is_new(one, of)));
@@ -223,7 +222,7 @@ where
         let has_blobs = items.iter().any(|item| item.blob.is_some());
         let at_once = !items.is_empty() && !has_blobs && !out.only_retries;
         let mut sources = sources(pairs, told, at_once);
-        note_unsent(session, &mut sources, (pairs, out), &keys);
+        ask_for_unsent(session, &mut sources, (pairs, out), &keys);
         let rules = Rules {
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
@@ -276,26 +275,6 @@ where
         Ok((inbound, has_blobs))
     }
 
-    /// Notes what met with what came in under these keys.
-    async fn note_conflicts(
-        &self,
-        session: &mut Session<S::Body>,
-        out: &Outgoing<S::Body>,
-        keys: &[Key],
-        Applied { arrivals, met, .. }: &Applied<S::Body>,
-    ) {
-        // What went to the peer, or came from there, by watermarks: before both sides kept logs.
-        let mut exchanged = Watermarks::default();
-        if let Some(state) = self.state.as_ref().filter(|_| !met.is_empty()) {
-            exchanged.merge(&state.watermarks().await.unwrap_or_default());
-            exchanged.merge(&state.peer_watermarks().await.unwrap_or_default());
-        }
-        let sent = out.items.iter().map(|one| (one.key.clone(), &one.item));
-        let met = met.iter().filter(|met| !exchanged.covers(&met.item.hlc));
-        let own = sent.chain(met.map(|met| (met.key.clone(), &met.item)));
-        session.met.note(own, keys.iter().cloned().zip(arrivals));
-    }
-
     /// Of these items, those that are here without their objects wait as before. The others do not wait any longer.
     async fn settle_whole(
         &self,
@@ -318,45 +297,6 @@ where
             lesson.settled.push((Direction::Inbound, key));
         }
         Ok(())
-    }
-}
-
-/// Says how the versions are known that were not sent, of those that lie under these keys.
-fn note_unsent<B: Clone>(
-    session: &Session<B>,
-    sources: &mut Planes<Source>,
-    (pairs, out): (&Planes<Pair>, &Outgoing<B>),
-    keys: &[Key],
-) {
-    let waits = |key: &&Key| {
-        session.met.barred.contains(*key) || session.held.contains_key(&(false, (*key).clone()))
-    };
-    let [records, rows] = session.met.heard();
-    for (is_records, source, pair, sent, heard) in [
-        (
-            true,
-            &mut sources.records,
-            &pairs.records,
-            &out.records,
-            records,
-        ),
-        (false, &mut sources.rows, &pairs.rows, &out.rows, rows),
-    ] {
-        let (Some(source), Some(pair), Some(sent)) = (source, pair, sent) else {
-            continue;
-        };
-        let keys = || keys.iter().filter(|key| is_record(key) == is_records);
-        source.unsent = Unsent {
-            keys: keys().cloned().collect(),
-            // What goes with this exchange is at hand.
-            after: if heard == pair.have && !out.stays {
-                sent.upto
-            } else {
-                heard
-            },
-            skip: pair.history.clone(),
-            waiting: keys().filter(waits).cloned().collect(),
-        };
     }
 }
 

@@ -13,6 +13,8 @@
 //! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
 //! `backlog` counts what the peer lacks.
 //!
+//! [`conflict`] says which versions are in conflict, and `meeting` where a caller finds them.
+//!
 //! A caller without logs is told by a peer that keeps them what its watermarks have passed over: `overtaken`.
 //!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
@@ -50,6 +52,7 @@ pub mod held;
 mod holding;
 mod inbound;
 mod learning;
+mod meeting;
 mod named;
 pub mod node_ids;
 pub mod object;

@@ -13,11 +13,11 @@ use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{OrderGuard, apply_all, warn_of_failed_rows};
+use super::apply::{apply_all, warn_of_failed_rows};
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
-use super::conflict::{Conflict, key_of_record};
+use super::conflict::Conflict;
 use super::guards::{Guards, hear};
 use super::held::Held;
 use super::inbound::Inbound;
@@ -126,12 +126,6 @@ where
         let duration_ms = self.side.clock().system_ms().saturating_sub(began_ms);
         let moved = self.watch.moved_since(before, duration_ms);
         Ok(Report { moved, ..report })
-    }
-
-    /// What met and was not told of, for an app that hears of it with what ran well: what fails leaves it to what runs
-    /// next. `is_over` says that there is nothing more to exchange.
-    pub(super) fn tell_conflicts(&self, is_over: bool) -> Vec<Conflict<S::Body>> {
-        self.session.borrow_mut().met.tell(is_over)
     }
 
     async fn either_round(&self) -> Result<Report<S::Body>> {
@@ -316,32 +310,6 @@ where
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         (self.fetch(arrivals).await, guard.into_stopped())
-    }
-
-    /// What is not persisted is not known from one sweep to the next, and every version would seem to be unsent.
-    pub(super) fn guard(&self, sweep: &Sweep<S::Body>, stopped: HashSet<NodeId>) -> OrderGuard {
-        let guard = OrderGuard::of_caller(self.options.strict_order, stopped);
-        if self.state.is_none() {
-            return guard;
-        }
-        let barred = self.session.borrow().met.barred.clone();
-        guard.noting(sweep.sent.clone(), barred)
-    }
-
-    /// Notes what met: with what came in, what `went` out and had not been `sent` before, or was still to go.
-    pub(super) fn note_met(
-        &self,
-        went: &[Item<S::Body>],
-        sent: &Watermarks,
-        inbound: &Inbound<S::Body>,
-    ) {
-        let keyed = |item| Some((key_of_record(item)?, item));
-        let went = went.iter().filter(|item| !sent.covers(&item.hlc));
-        let arrivals = inbound.arrivals.iter();
-        let met = arrivals.clone().filter_map(|arrival| arrival.met.as_ref());
-        let arrived = arrivals.filter_map(|arrival| Some((key_of_record(&arrival.item)?, arrival)));
-        let own = went.chain(met).filter_map(keyed);
-        self.session.borrow_mut().met.note(own, arrived);
     }
 
     async fn read_state(&self, guards: &mut Guards) -> Result<Persisted> {

@@ -230,6 +230,14 @@ impl<B: Clone> Session<B> {
         self.is_full(most) && (!is_confirmed || has_keys || self.has_untried())
     }
 
+    /// Whether something is still to come in that only a comparison found, and no log will bring.
+    pub(super) fn expects_by_key(&self) -> bool {
+        let unknown = Hlc::zero();
+        let mut inbound = self.held.iter().filter(|((inbound, _), _)| *inbound);
+        !self.want.is_empty()
+            || inbound.any(|(_, held)| held.hlc == unknown && held.code == ErrorKind::Sync.code())
+    }
+
     /// Whether nothing waits, is asked for by its key, or is to be sent by it.
     pub(super) fn has_nothing_to_do(&self) -> bool {
         self.held.is_empty() && self.want.is_empty() && self.offer.is_empty()

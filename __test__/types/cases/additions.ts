@@ -187,6 +187,7 @@ const reconciled: Promise<ReconcileResult> = engine.reconcile({
   onProgress: ({ phase, done, of }: ReconcileProgress) => void [phase, done, of ?? 0],
 });
 const proved: Promise<boolean | undefined> = engine.exchange().then(({ inSync }) => inSync);
+void reconciled.then(({ conflicts }) => conflicts.toFixed());
 // @ts-expect-error: no such option
 void engine.reconcile({ signals: 1 });
 const moved: Promise<number> = engine
