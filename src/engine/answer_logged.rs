@@ -6,13 +6,12 @@ use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
-    Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
+    Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey, key_of_record,
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
-use super::conflict::key_of_record;
 use super::granted::Granted;
 use super::held::refusal;
 use super::pair::Planes;

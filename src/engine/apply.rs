@@ -7,12 +7,11 @@ use std::collections::{HashMap, HashSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, NodeId, too_far_ahead, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
-use crate::protocol::log::{Key, Keyed};
+use crate::protocol::log::{Key, Keyed, key_of_record};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::change_log::Look;
-use super::conflict::key_of_record;
 use super::node_ids::{NodeIds, one_too_many};
 use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
 

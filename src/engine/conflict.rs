@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{History, Key, Stream};
+use crate::protocol::log::{History, Key};
 
 use super::apply::Arrival;
 use super::pair::{Pair, Planes};
@@ -183,13 +183,6 @@ impl<B: Clone> Met<B> {
         }
         std::mem::take(&mut self.untold)
     }
-}
-
-/// The key of a record, where rows have none.
-pub(super) fn key_of_record<B>(item: &Item<B>) -> Option<Key> {
-    let id = item.kind.record_id()?.clone();
-    let stream = Stream::Records;
-    Some(Key { stream, id })
 }
 
 /// How the versions are known that a peer with change logs was not sent, where items come in under `keys`.

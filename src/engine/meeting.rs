@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
-use crate::protocol::log::Key;
+use crate::protocol::log::{Key, key_of_record};
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::OrderGuard;
 use super::apply_logged::{Applied, Source};
 use super::caller::Engine;
-use super::conflict::{Conflict, Unsent, key_of_record};
+use super::conflict::{Conflict, Unsent};
 use super::inbound::Inbound;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};

@@ -212,10 +212,7 @@ where
         } = self
             .send(sweep, (&now.own, &now.logs.seen), &peer, replaces)
             .await?;
-        if !sweep.begun {
-            sweep.sent.merge(&peer);
-        }
-        sweep.begin(self.state.is_some());
+        sweep.begin(self.state.is_some(), &peer);
         if sweep.guards.hears_of_the_page() {
             let skew = self.options.max_clock_skew_ms;
             hear(&self.side, [&page.met].into_iter(), skew).await;

@@ -172,8 +172,11 @@ impl<B> Sweep<B> {
     /// A round of it has begun. The engine before this one may have ended before something that the peer refused, while
     /// the peer says that it holds what shares its timestamp: so the first sweep of an engine offers everything beyond
     /// what was persisted, if anything is.
-    pub(super) fn begin(&mut self, keeps_state: bool) {
+    ///
+    /// What the peer has now, by its watermarks, was sent before.
+    pub(super) fn begin(&mut self, keeps_state: bool, peer: &Watermarks) {
         if !self.begun {
+            self.sent.merge(peer);
             self.offers_all |= keeps_state && !self.follows;
             self.begun = true;
         }

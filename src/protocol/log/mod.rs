@@ -111,6 +111,13 @@ pub struct Key {
     pub id: Text,
 }
 
+/// The key of a record; those of rows are not in the items.
+pub fn key_of_record<B>(item: &Item<B>) -> Option<Key> {
+    let id = item.kind.record_id()?.clone();
+    let stream = Stream::Records;
+    Some(Key { stream, id })
+}
+
 /// An item with the key under which logs know it.
 #[derive(Debug, Clone)]
 pub struct Keyed<B> {

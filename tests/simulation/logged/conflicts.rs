@@ -99,13 +99,13 @@ impl World {
     /// What stands at the callers, as far as nothing but their own rounds and their apps writes there.
     pub fn note_standing(&self, rounds: &Rounds) {
         self.see_all();
-        let crashed = rounds.crash.map(|(place, _)| place);
+        let broken_down = rounds.crash.map(|(place, _)| place);
         let is_called = |place| {
             let mut others = rounds.callers.iter();
             others.any(|other| self.nodes[other.place].place.parent == place)
         };
         let alone = rounds.callers.iter().filter(|caller| {
-            let crashes = caller.crashes_after.is_some() || crashed == Some(caller.place);
+            let crashes = caller.crashes_after.is_some() || broken_down == Some(caller.place);
             !crashes && !is_called(caller.place)
         });
         let standing = alone.map(|caller| (caller.place, self.holding(caller.place)));
