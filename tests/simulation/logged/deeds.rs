@@ -138,6 +138,9 @@ impl World {
             node.records.put_journal(snapshot.journals.0);
             node.rows.put_journal(snapshot.journals.1);
         }
+        // What stood here once may have been written over, and that have been sent.
+        let parent = self.nodes[place].place.parent;
+        self.see(parent, self.holding(place).values());
         self.start(place);
         self.forget_what_nobody_has();
         self.loses_what_children_hold(place);

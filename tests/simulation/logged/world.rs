@@ -314,13 +314,15 @@ impl World {
             return;
         };
         if rounds == 0 {
+            self.note_held(node.index, true);
             let found = engine.reconcile(false).await;
             let conflicts = found.as_ref().ok().map(|found| &found.conflicts[..]);
             self.hear_of_conflicts(node.index, conflicts);
-            self.note_held(node.index, true);
             return self.note(|| format!("n{} reconciles: {found:?}", node.index));
         }
         for _ in 0..rounds {
+            // A program that ends in a round may leave something that is to come in.
+            self.note_held(node.index, true);
             let outcome = engine.round().await;
             let conflicts = outcome.as_ref().ok().map(|report| &report.conflicts[..]);
             self.hear_of_conflicts(node.index, conflicts);
