@@ -202,7 +202,7 @@ where
         }
         let mut done = Reconciled::default();
         loop {
-            let report = self.round_untold(false).await?;
+            let report = Box::pin(self.round_untold(false)).await?;
             done.applied += report.applied;
             done.shipped += report.shipped;
             done.differing = done.applied;

@@ -110,7 +110,7 @@ where
 
     /// A round of which the app hears how far it is, if it `listens`.
     pub(super) async fn round_heard(&self, listens: bool) -> Result<Report<S::Body>> {
-        let report = self.round_untold(listens).await?;
+        let report = Box::pin(self.round_untold(listens)).await?;
         let conflicts = self.tell_conflicts(!report.has_more);
         Ok(Report {
             conflicts,
