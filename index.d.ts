@@ -1171,7 +1171,7 @@ interface S3ObjectStorage extends ObjectStorageAdapter {
  * does for objects that are not there unless the caller may list, there is none. `healthCheck()` answers whether the
  * keys of the bucket can be listed. `close()` waits for what runs.
  *
- * [docs/cloud.md](docs/cloud.md) shows a server over it, and the rights that it needs.
+ * `docs/cloud.md` shows a server over it, and the rights that it needs.
  *
  * @example
  * const objects = createS3ObjectStorage({

@@ -34,7 +34,7 @@ pub(super) fn take_in(
 ) -> Result<Vec<Taken>> {
     let transaction = begin(operation, connection)?;
     before(&transaction)?;
-    let page = Page {
+    let page = RecordsPage {
         items,
         strict,
         undoes: true,
@@ -47,7 +47,7 @@ pub(super) fn take_in(
 }
 
 /// A page that is taken in.
-pub(super) struct Page<'a> {
+pub(super) struct RecordsPage<'a> {
     pub(super) items: &'a [Item<Json>],
     /// Whether a node is stopped at its first item that fails.
     pub(super) strict: bool,
@@ -59,7 +59,7 @@ pub(super) struct Page<'a> {
 pub(super) fn take_in_all(
     operation: &'static str,
     transaction: &Transaction<'_>,
-    page: &Page<'_>,
+    page: &RecordsPage<'_>,
     mut take_in_one: impl FnMut(&Item<Json>) -> Result<bool>,
 ) -> Result<Vec<Taken>> {
     let mark = |sql| {

@@ -240,7 +240,7 @@ impl<S: Logged> LogStore for S {
             let origin = origin.map(|origin| log::origin_of(&*transaction, plane, origin));
             let origin = origin.transpose()?;
             let entered = S::Tables::ENTERED.filter(|_| log.is_alone.load(Ordering::Acquire));
-            let page = intake::Page {
+            let page = intake::RecordsPage {
                 items: &items,
                 strict: false,
                 undoes: entered.is_none(),
