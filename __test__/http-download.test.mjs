@@ -68,13 +68,10 @@ test("an object that changed while its line was broken is not put together from 
     requests += 1;
     if (requests === 2) await side.objectStorageAdapter.put("k", second);
     const answer = await fetch(`${side.url}${req.url}`, { headers: req.headers });
+    const bytes = Buffer.from(await answer.arrayBuffer());
     res.writeHead(answer.status, Object.fromEntries(answer.headers));
-    let left = requests === 1 ? 5 * MIB : Infinity;
-    for await (const piece of answer.body) {
-      res.write(piece);
-      if ((left -= piece.length) < 0) return res.destroy();
-    }
-    res.end();
+    if (requests > 1) return res.end(bytes);
+    return res.write(bytes.subarray(0, 5 * MIB), () => res.destroy());
   });
   const remote = sync.createHttpObjectStorage({ baseUrl: between.url });
   assert.equal(await fetched(remote, "k"), "SYNC_ERROR");

@@ -82,10 +82,13 @@ function declaredOptions() {
     const names = declared.get(node.name.text) ?? new Set();
     declared.set(node.name.text, names);
     if (options === undefined) continue;
-    const type = checker.getTypeAtLocation(options);
-    for (const part of type.isUnion() ? type.types : [type]) {
-      for (const { name } of part.getProperties()) names.add(name);
-    }
+    const branches = (written) =>
+      ts.isConditionalTypeNode(written)
+        ? [written.trueType, written.falseType].flatMap(branches)
+        : [checker.getTypeFromTypeNode(written)];
+    for (const type of branches(options.type))
+      for (const part of type.isUnion() ? type.types : [type])
+        for (const { name } of part.getProperties()) names.add(name);
   }
   return declared;
 }
