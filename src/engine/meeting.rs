@@ -67,7 +67,8 @@ where
         keys: &[Key],
         Applied { arrivals, met, .. }: &Applied<S::Body>,
     ) {
-        // What went to the peer, or came from there, by watermarks: before both sides kept logs.
+        // What went to the peer, or came from there, by watermarks: before both sides kept logs. If that cannot be read,
+        // nothing did: one conflict more is told then, and none is missed.
         let mut exchanged = Watermarks::default();
         if let Some(state) = self.state.as_ref().filter(|_| !met.is_empty()) {
             exchanged.merge(&state.watermarks().await.unwrap_or_default());
