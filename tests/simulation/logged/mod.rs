@@ -65,7 +65,7 @@ const KEPT_SEEDS: [u64; 38] = [
 enum Asked {
     /// Whatever the model knows.
     Everything,
-    /// All but which conflicts an app is told of: about one fresh seed in 2,000 meets one that is told twice or not.
+    /// All but which conflicts an app is told of: about one fresh seed in 3,000 meets one that is told twice or not.
     Copies,
 }
 
