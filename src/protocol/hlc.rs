@@ -238,7 +238,7 @@ pub fn text_form((wall_time, counter, node_id): (u64, u64, &str)) -> String {
     text
 }
 
-/// Adds a number in at least so many hexadecimal digits.
+/// Adds a number in hexadecimal, padded to a width.
 fn push_hex(number: u64, least: u32, text: &mut String) {
     let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
     for at in (0..digits).rev() {

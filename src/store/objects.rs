@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Later;
 use crate::engine::object::{Chunks, Incoming, UploadId};
 use crate::engine::ports::Stat;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Digest;
 
 /// See the [module page](self).
@@ -165,6 +165,27 @@ pub struct Listing {
     pub next_cursor: Option<String>,
     /// Whether there is a next page.
     pub has_more: bool,
+}
+
+impl Listing {
+    /// What every store calls the work.
+    pub const OPERATION: &str = "list objects";
+
+    /// Whether a page of at most `limit` keys can be asked for.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a limit of 0.
+    pub fn check_limit(limit: Option<usize>) -> Result<()> {
+        if limit != Some(0) {
+            return Ok(());
+        }
+        let what = "limit must be at least 1; leave it out to get all keys";
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            Self::OPERATION,
+            what,
+        ))
+    }
 }
 
 /// An object whose bytes have not been read yet. They stay what they are while it is held, whatever is put

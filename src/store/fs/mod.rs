@@ -54,7 +54,7 @@ use super::blocking;
 use super::gate::{Gate, closed};
 pub use super::{Listing, Modes, Object, PutOptions};
 use crate::engine::ports::Stat;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 pub use self::stream::StoredObject;
 
@@ -172,14 +172,8 @@ impl FsObjects {
         limit: Option<usize>,
         cursor: Option<String>,
     ) -> Result<Listing> {
-        const OPERATION: &str = "list objects";
-        if limit == Some(0) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                OPERATION,
-                "limit must be at least 1; leave it out to get all keys",
-            ));
-        }
+        const OPERATION: &str = Listing::OPERATION;
+        Listing::check_limit(limit)?;
         let prefix = prefix.to_owned();
         self.run(OPERATION, move |area| {
             area.list(OPERATION, &prefix, limit, cursor.as_deref())

@@ -7,7 +7,7 @@ use rusty_s3::actions::list_objects_v2::ListObjectsV2Response;
 use super::fault::S3Fault;
 use super::request::S3Request;
 use super::{S3Bucket, S3Objects};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::Listing;
 
 /// S3 answers no more keys at one time.
@@ -21,14 +21,8 @@ impl S3Objects {
         limit: Option<usize>,
         cursor: Option<String>,
     ) -> Result<Listing> {
-        const OPERATION: &str = "list objects";
-        if limit == Some(0) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                OPERATION,
-                "limit must be at least 1; leave it out to get all keys",
-            ));
-        }
+        const OPERATION: &str = Listing::OPERATION;
+        Listing::check_limit(limit)?;
         let inner = &self.inner;
         let _inside = inner.gate.enter(OPERATION)?;
         let mut listing = Listing::default();

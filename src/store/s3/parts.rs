@@ -11,10 +11,10 @@ use crate::protocol::item::Digest;
 /// See the [module page](self).
 pub(super) struct Parts {
     chunks: Chunks,
-    /// What came beyond the end of a part.
+    /// The bytes beyond the end of a part.
     rest: Bytes,
     seen: u64,
-    /// Of all that came, if it is wanted.
+    /// Of all bytes, if it is wanted.
     hasher: Option<Sha256>,
 }
 

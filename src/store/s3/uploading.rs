@@ -247,7 +247,7 @@ enum NextPart {
     End(u64, Option<Digest>),
 }
 
-/// What became of that.
+/// The outcome of that.
 enum PartSent {
     /// What completes the upload with the part.
     Part(String),
@@ -280,7 +280,7 @@ struct Upload {
 impl Upload {
     async fn begin(inner: &Arc<S3Bucket>, object: &NewObject) -> Result<Self, S3Fault> {
         let mut request = object.request(Method::Post).asking("uploads", "");
-        // A second one that nobody knows of would stay.
+        // A second one, of which no id is known, would stay.
         request.repeats = false;
         let request = request
             .about(&object.options, object.options.digest)

@@ -99,7 +99,7 @@ impl Download {
 }
 
 impl Rest {
-    /// The answer with the bytes after so many; `None` if they are not to be had.
+    /// The answer with the bytes from offset `seen` on; `None` if the server does not send them.
     async fn after(&mut self, seen: u64) -> Option<Response> {
         if seen - self.broke_at >= WORTH {
             self.pauses = pauses(TRIES);
@@ -130,7 +130,7 @@ impl Rest {
         Err(refused.await)
     }
 
-    /// Whether these are the bytes after so many of the same version.
+    /// Whether these are the bytes from offset `seen` on, of the same version.
     fn is_after(&self, seen: u64, response: &Response) -> bool {
         let text = |name| response.headers().get(name)?.to_str().ok();
         let wanted = format!("bytes {seen}-{}/{}", self.size - 1, self.size);
