@@ -17,6 +17,7 @@ import {
   throwingFor,
   write,
 } from "./support/index.mjs";
+import { inProcess, sideOf } from "./support/reconciling.mjs";
 
 const refuse = (error, id) => throwingFor(error, (item) => (item.id ?? item.row?.id) === id);
 
@@ -317,4 +318,38 @@ test("an item that is refused for good is told apart from one that came through"
   const { held } = await a.engine.exchange();
   assert.equal(held[0].item, answer.records[0]);
   assert.equal(typeof held[0].reason, "string");
+});
+
+test("an object whose fetching an ended process broke off is not said to be missing", async (t) => {
+  const [side, hub] = [await sideOf(t, "a"), await sideOf(t, "hub")];
+  for (const id of ["1", "2", "3"]) {
+    await hub.objects.put(`k${id}`, bytes(id));
+    await hub.db.put(record(id, hub.clock.now(), { objectStorageKey: `k${id}` }));
+  }
+  const engineOf = (get, more) =>
+    sync.createSyncEngine({
+      localDatabaseAdapter: side.db,
+      localObjectStorage: side.objects,
+      remoteObjectStorage: { has: async () => true, get, put: (...put) => hub.objects.put(...put) },
+      transport: inProcess(hub),
+      clock: side.clock,
+      syncState: side.state,
+      logLevel: "silent",
+      ...more,
+    });
+  const controller = new AbortController();
+  const ended = engineOf(() => new Promise(() => controller.abort(new Error("ended"))));
+  await assert.rejects(ended.exchange({ signal: controller.signal }), /ended/);
+  const next = engineOf((key) => hub.objects.get(key), { pageLimit: 1 });
+  const { held, hasMore } = await next.exchange();
+  assert.ok(hasMore);
+  assert.deepEqual(
+    held.map(({ code, direction }) => [code, direction]),
+    [
+      ["SYNC_ERROR", "inbound"],
+      ["SYNC_ERROR", "inbound"],
+    ],
+  );
+  assert.deepEqual((await next.drain()).held, []);
+  for (const id of ["1", "2", "3"]) assert.ok(await side.objects.get(`k${id}`));
 });

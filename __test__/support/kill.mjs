@@ -78,7 +78,10 @@ export async function killOften({ folder, kills, seed, longest = 900, tell = () 
   const wrote = new Map();
   const figures = { kills: 0, server: 0, nodes: 0, writes: 0, faults: {} };
   const hear = (what, value) => {
-    if (what === "fault") figures.faults[value.code] = (figures.faults[value.code] ?? 0) + 1;
+    if (what === "fault") {
+      figures.faults[value.code] ??= { times: 0, first: value.reason };
+      figures.faults[value.code].times += 1;
+    }
     if (what !== "wrote") return;
     figures.writes += 1;
     const stands = wrote.get(value.id);
@@ -151,7 +154,7 @@ export async function checkPlaces({ held, wrote, places, figures }) {
     const whole = await ask("whole", "check", join(place, "store.db"));
     assert.equal(whole, DatabaseSync === null ? "healthy" : "ok");
   }
-  const odd = Object.keys(figures.faults).filter((code) => code !== "SYNC_ERROR");
+  const odd = Object.entries(figures.faults).filter(([code]) => code !== "SYNC_ERROR");
   assert.deepEqual(odd, [], "a peer that is gone is all that went wrong");
   return {
     records: cloud.records.length,

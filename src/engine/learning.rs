@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::{OptionFuture, join};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
 
@@ -49,8 +49,8 @@ where
         for Keyed { key, item } in items {
             let waits = session.held.contains_key(&(true, key.clone()));
             if item.blob.is_some() && !waits {
-                let message = "its object was not fetched yet";
-                let error = Error::new(ErrorKind::BlobMissing, "exchange", message);
+                let message = "its object was not fetched yet; a later round does that";
+                let error = Error::sync("exchange", message);
                 let held = Held::new(item, Direction::Inbound, error);
                 match session.hold(key, held, self.options.most_waiting) {
                     Wait::News(waits) => news.push(waits),
