@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Later;
 use crate::engine::object::{Chunks, Incoming, UploadId};
@@ -102,6 +102,11 @@ pub trait ObjectStore: Debug + Send + Sync + 'static {
     ) -> Later<'a, Listing>;
 }
 
+fn digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.as_deref().and_then(Digest::parse))
+}
+
 /// What is kept about an object beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,10 +116,9 @@ pub struct PutOptions {
     /// Whatever else the app wants to keep with it.
     pub metadata: Option<BTreeMap<String, String>>,
     /// How many bytes there will be, if that is known. It is not kept.
-    #[serde(skip)]
     pub size: Option<u64>,
     /// The SHA-256 of the bytes, if that is known. A store need not look at it.
-    #[serde(skip)]
+    #[serde(default, rename = "contentHash", deserialize_with = "digest")]
     pub digest: Option<Digest>,
 }
 

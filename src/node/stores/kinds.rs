@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::transaction::transaction;
@@ -20,7 +19,7 @@ use crate::node::options::Options;
 use crate::node::runtime::IntoJs;
 use crate::node::value::{Call, Scope, Value, function};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Digest, Table};
+use crate::protocol::item::Table;
 use crate::protocol::text::Text;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{
@@ -116,31 +115,11 @@ pub fn bucket<'s>(
 }
 
 const URLS: Methods<dyn ObjectStore> = methods! { store, promise,
-    "presign"(key: Text, put: Option<ToPut>) => {
-        let url = store.presign(&key_text(&key)?, put.map(PutOptions::from)).await?;
+    "presign"(key: Text, put: Option<PutOptions>) => {
+        let url = store.presign(&key_text(&key)?, put).await?;
         Ok(url.map(|ObjectUrl { url, headers }| serde_json::json!({ "url": url, "headers": headers })))
     };
 };
-
-/// What is known of an object that is to be put to a url.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ToPut {
-    content_type: Option<String>,
-    size: Option<u64>,
-    content_hash: Option<String>,
-}
-
-impl From<ToPut> for PutOptions {
-    fn from(put: ToPut) -> Self {
-        Self {
-            content_type: put.content_type,
-            size: put.size,
-            digest: put.content_hash.as_deref().and_then(Digest::parse),
-            ..Self::default()
-        }
-    }
-}
 
 const OBJECTS: Methods<dyn ObjectStore> = methods! { store, promise,
     "init"() => store.init();

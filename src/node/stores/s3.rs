@@ -3,10 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::kinds::bucket;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::options::Options;
 use crate::node::runtime::{await_js, run_tasks_aside, spawn};
@@ -14,16 +12,6 @@ use crate::node::value::{Call, Persistent, Value};
 use crate::store::Later;
 use crate::store::s3::{CredentialSource, Credentials, S3Objects, S3Options};
 use crate::transport::client::Connections;
-
-/// What `js/credentials.js` makes of credentials.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Given {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    expires_ms: Option<u64>,
-}
 
 /// `createS3ObjectStorage(options)`
 pub fn create_s3_object_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
@@ -38,29 +26,15 @@ pub fn create_s3_object_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> R
         timeout: options.time("timeoutMs", Some(S3Options::TIMEOUT))?,
     };
     let source = match options.string("credentials")? {
-        Some(json) => CredentialSource::Fixed(read(&json)?),
+        Some(json) => CredentialSource::Fixed(Credentials::from_json(&json)?),
         None => match options.function("credentials")? {
             Some(function) => asked(call, function)?,
-            None => CredentialSource::Fixed(read("{}")?),
+            None => CredentialSource::Fixed(Credentials::from_json("{}")?),
         },
     };
     let clients = Arc::new(Connections::of_process());
     let store = S3Objects::open(place, source, clients)?;
     bucket(call, options, Arc::new(store))
-}
-
-fn read(json: &str) -> Result<Credentials> {
-    let given: Given = serde_json::from_str(json).map_err(|error| {
-        Error::new(ErrorKind::Internal, "credentials", "were not read").caused_by(error)
-    })?;
-    let (key, secret) = (given.access_key_id, given.secret_access_key);
-    Ok(Credentials {
-        keys: match given.session_token {
-            Some(token) => rusty_s3::Credentials::new_with_token(key, secret, token),
-            None => rusty_s3::Credentials::new(key, secret),
-        },
-        expires_ms: given.expires_ms,
-    })
 }
 
 /// The function is asked on its thread, in the context that the storage was made in. What asks keeps the process alive.
@@ -85,5 +59,5 @@ async fn ask(function: Rc<Persistent>) -> Result<Credentials> {
         |scope| scope.call(scope.undefined()?, function.value(scope)?, &[]),
         |scope, answer| Ok(scope.as_string(answer).unwrap_or_default()),
     );
-    read(&answer.await?)
+    Credentials::from_json(&answer.await?)
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::Later;
 use crate::store::clock::system_ms;
 
@@ -55,7 +56,35 @@ struct KnownCredentials {
     asking: Option<Asking>,
 }
 
+/// What `js/credentials.js` makes of credentials.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    expires_ms: Option<u64>,
+}
+
 impl Credentials {
+    /// Those of `{ accessKeyId, secretAccessKey, sessionToken?, expiresMs? }`.
+    ///
+    /// # Errors
+    /// `Internal` if it is another JSON.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let given: Given = serde_json::from_str(json).map_err(|error| {
+            Error::new(ErrorKind::Internal, "credentials", "were not read").caused_by(error)
+        })?;
+        let (key, secret) = (given.access_key_id, given.secret_access_key);
+        Ok(Self {
+            keys: match given.session_token {
+                Some(token) => rusty_s3::Credentials::new_with_token(key, secret, token),
+                None => rusty_s3::Credentials::new(key, secret),
+            },
+            expires_ms: given.expires_ms,
+        })
+    }
+
     /// Credentials that do not end.
     pub fn new(access_key_id: impl Into<String>, secret_access_key: impl Into<String>) -> Self {
         Self {
