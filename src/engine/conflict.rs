@@ -54,17 +54,21 @@ impl<B> Conflict<B> {
 /// Which version of this side met which of the peer's.
 type Versions = (Key, Hlc, Hlc);
 
+/// At least so many of the conflicts that were found last are remembered. A version that stands here may meet the same
+/// one again: after a fault, where something waits, and where the peer's file was put back.
+const MOST_KNOWN: usize = 10_000;
+
 /// What met, until the app is told of it.
 #[derive(Debug)]
 pub(super) struct Met<B> {
     untold: Vec<Conflict<B>>,
-    /// What was found since there was last nothing more to exchange: what comes again after a fault is no news.
+    /// What was found, and is no news.
     known: HashSet<Versions>,
-    /// What was found before that: what is held is asked for again each time.
+    /// What was found before those.
     before: HashSet<Versions>,
     /// How far the peer had the own logs when it was last heard out.
     heard: Planes<Heard>,
-    /// Where a version met one that could not be stored: it counts as unsent until that comes in.
+    /// Where a version met one that could not be sent or stored: it counts as unsent until that comes in, or need not.
     pub(super) barred: HashSet<Key>,
 }
 
@@ -109,21 +113,27 @@ impl<B> Default for Met<B> {
 }
 
 impl<B: Clone> Met<B> {
-    /// Notes where one of the `own` versions met another one that came in for the same item.
+    /// Notes where one of the `own` versions met another one that came in for the same item, or that the peer withheld.
     pub(super) fn note<'a>(
         &mut self,
         own: impl Iterator<Item = (Key, &'a Item<B>)>,
         arrived: impl Iterator<Item = (Key, &'a Arrival<B>)>,
+        withheld: &[Key],
     ) where
         B: 'a,
     {
         let mut arrived = arrived.peekable();
-        if arrived.peek().is_none() {
+        if arrived.peek().is_none() && withheld.is_empty() {
             return;
         }
         let own: HashMap<Key, &Item<B>> = own.collect();
+        let barred = withheld.iter().filter(|key| own.contains_key(key));
+        self.barred.extend(barred.cloned());
         for (key, arrival) in arrived {
             let incoming = &arrival.item;
+            if arrival.is_here() {
+                self.barred.remove(&key);
+            }
             let Some(local) = own.get(&key).filter(|local| local.hlc != incoming.hlc) else {
                 continue;
             };
@@ -131,7 +141,6 @@ impl<B: Clone> Met<B> {
                 self.barred.insert(key);
                 continue;
             }
-            self.barred.remove(&key);
             let pair = (key, local.hlc.clone(), incoming.hlc.clone());
             let is_old = self.before.contains(&pair);
             if self.known.insert(pair) && !is_old {
@@ -176,9 +185,9 @@ impl<B: Clone> Met<B> {
         [upto(&self.heard.records), upto(&self.heard.rows)]
     }
 
-    /// What the app is told of now; `is_over` says that there is nothing more to exchange.
-    pub(super) fn tell(&mut self, is_over: bool) -> Vec<Conflict<B>> {
-        if is_over {
+    /// What the app is told of now.
+    pub(super) fn tell(&mut self) -> Vec<Conflict<B>> {
+        if self.known.len() >= MOST_KNOWN {
             self.before = std::mem::take(&mut self.known);
         }
         std::mem::take(&mut self.untold)

@@ -222,14 +222,16 @@ where
         let has_blobs = items.iter().any(|item| item.blob.is_some());
         let at_once = !items.is_empty() && !has_blobs && !out.only_retries;
         let mut sources = sources(pairs, told, at_once);
-        ask_for_unsent(session, &mut sources, (pairs, out), &keys);
+        let met = [&keys[..], &withheld].concat();
+        ask_for_unsent(session, &mut sources, (pairs, out), &met);
         let rules = Rules {
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
         };
         let rules = (rules, &mut session.nodes);
         let taken_in = apply_logged(&self.side, items, sources, rules).await;
-        self.note_conflicts(session, out, &keys, &taken_in).await;
+        let came = (&keys[..], &withheld[..]);
+        self.note_conflicts(session, out, came, &taken_in).await;
         taken_in.done?;
         let arrivals = taken_in.arrivals;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);

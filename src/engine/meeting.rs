@@ -28,9 +28,9 @@ where
     E: Events,
 {
     /// What met and was not told of, for an app that hears of it with what ran well: what fails leaves it to what runs
-    /// next. `is_over` says that there is nothing more to exchange.
-    pub(super) fn tell_conflicts(&self, is_over: bool) -> Vec<Conflict<S::Body>> {
-        self.session.borrow_mut().met.tell(is_over)
+    /// next.
+    pub(super) fn tell_conflicts(&self) -> Vec<Conflict<S::Body>> {
+        self.session.borrow_mut().met.tell()
     }
 
     /// What is not persisted is not known from one sweep to the next, and every version would seem to be unsent.
@@ -56,15 +56,15 @@ where
         let met = arrivals.clone().filter_map(|arrival| arrival.met.as_ref());
         let arrived = arrivals.filter_map(|arrival| Some((key_of_record(&arrival.item)?, arrival)));
         let own = went.chain(met).filter_map(keyed);
-        self.session.borrow_mut().met.note(own, arrived);
+        self.session.borrow_mut().met.note(own, arrived, &[]);
     }
 
-    /// Notes what met with what came in under these keys.
+    /// Notes what met with what came in under these keys, and with what the peer withheld.
     pub(super) async fn note_conflicts(
         &self,
         session: &mut Session<S::Body>,
         out: &Outgoing<S::Body>,
-        keys: &[Key],
+        (keys, withheld): (&[Key], &[Key]),
         Applied { arrivals, met, .. }: &Applied<S::Body>,
     ) {
         // What went to the peer, or came from there, by watermarks: before both sides kept logs. If that cannot be read,
@@ -77,7 +77,8 @@ where
         let sent = out.items.iter().map(|one| (one.key.clone(), &one.item));
         let met = met.iter().filter(|met| !exchanged.covers(&met.item.hlc));
         let own = sent.chain(met.map(|met| (met.key.clone(), &met.item)));
-        session.met.note(own, keys.iter().cloned().zip(arrivals));
+        let arrived = keys.iter().cloned().zip(arrivals);
+        session.met.note(own, arrived, withheld);
     }
 }
 

@@ -96,7 +96,7 @@ where
         let requests = self.watch.end();
         done.map(|done| Reconciled {
             requests,
-            conflicts: self.tell_conflicts(true),
+            conflicts: self.tell_conflicts(),
             ..done
         })
     }

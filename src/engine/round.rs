@@ -111,7 +111,7 @@ where
     /// A round of which the app hears how far it is, if it `listens`.
     pub(super) async fn round_heard(&self, listens: bool) -> Result<Report<S::Body>> {
         let report = Box::pin(self.round_untold(listens)).await?;
-        let conflicts = self.tell_conflicts(!report.has_more);
+        let conflicts = self.tell_conflicts();
         Ok(Report {
             conflicts,
             ..report

@@ -201,6 +201,9 @@ impl<B: Clone> Session<B> {
 
     /// An item waits no longer. Returns whether it did.
     pub(super) fn settle(&mut self, direction: Direction, key: &Key) -> bool {
+        if direction == Direction::Inbound {
+            self.met.barred.remove(key);
+        }
         if self.held.is_empty() {
             return false;
         }

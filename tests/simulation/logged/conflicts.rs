@@ -27,8 +27,6 @@ pub struct Versions {
     told_before: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
     /// What it has to be told of with the next round that runs well.
     untold: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
-    /// Where an app was told twice, or not.
-    pub misheard: RefCell<Vec<String>>,
     /// Whether a place may hold back what came in.
     holds: RefCell<BTreeMap<usize, bool>>,
     /// Whether the last round of a place ran well.
@@ -86,15 +84,9 @@ impl World {
             self.count("conflicts told");
             let mut told = self.versions.told.borrow_mut();
             if !told.entry(place).or_default().insert(pair.clone()) {
-                self.mishear(format!("n{place} is told twice of {pair:?}"));
+                self.violation(format!("n{place} is told twice of {pair:?}"));
             }
         }
-    }
-
-    fn mishear(&self, what: String) {
-        self.note(|| format!("!!! {what}"));
-        self.count("conflicts told twice or not at all");
-        self.versions.misheard.borrow_mut().push(what);
     }
 
     /// An app writes while rounds run: it knows what it writes over.
@@ -157,7 +149,7 @@ impl World {
                 // What stands now may have come in place of what it met.
                 let is_it = |other: &Pair| other.0 == pair.0 && other.1 == pair.1;
                 if !told.any(|told| told.iter().any(is_it)) {
-                    self.mishear(format!("n{place} is not told of {pair:?}"));
+                    self.violation(format!("n{place} is not told of {pair:?}"));
                 }
             }
         }
