@@ -1,6 +1,6 @@
 //! The answering side between two sides with change logs: take in, then answer what follows on what the caller has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
@@ -46,7 +46,7 @@ impl<S: Side> Responder<S> {
             return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
-        let met = self.met(side, &items, &asked).await?;
+        let mut met = self.met(side, &items, &asked).await?;
         let TakenIn {
             new,
             refused,
@@ -57,8 +57,11 @@ impl<S: Side> Responder<S> {
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
         let refused = within(budget, refused);
         let limit = if asked.hello { 0 } else { request.limit };
+        let written: HashSet<&ItemKind> = new.iter().collect();
+        met.retain(|keyed| written.contains(&keyed.item.kind));
+        met.truncate(limit);
         // Of what the caller wrote over it hears now or never; what follows can wait.
-        let limit = limit.saturating_sub(met.len());
+        let limit = limit - met.len();
         let looks = Planes {
             records: asked
                 .records
@@ -99,11 +102,9 @@ impl<S: Side> Responder<S> {
             withheld: [Vec::new(), Vec::new()],
             failed: Vec::new(),
         };
+        page.overwritten(met);
         let Planes { records, rows } = views;
         let mut records = records.map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
-        if let Some((told, _)) = &mut records {
-            page.overwritten(met, request.limit, told);
-        }
         let mut rows = rows.map(|view| page.plane(view, asked.rows.as_ref(), asked.hello));
         for (told, wanted) in [&mut records, &mut rows].into_iter().flatten() {
             page.wanted(std::mem::take(wanted), told);
@@ -296,12 +297,14 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
         }
     }
 
-    /// Adds versions that the caller wrote over without having seen them, for it to tell its app, as far as there is room
-    /// among `limit` items.
-    fn overwritten(&mut self, met: Vec<Keyed<B>>, limit: usize, told: &mut PlaneAnswer) {
-        let room = limit.saturating_sub(self.items.len());
-        for keyed in met.into_iter().take(room) {
-            self.add(keyed, told);
+    /// Adds versions that the caller wrote over without having seen them, for it to tell its app. One that cannot be sent
+    /// is not named: it does not stand here any more.
+    fn overwritten(&mut self, met: Vec<Keyed<B>>) {
+        for Keyed { mut item, .. } in met {
+            let weight = self.weigh(&mut item);
+            if item.fault.is_none() {
+                self.fit(item, weight);
+            }
         }
     }
 
@@ -319,26 +322,38 @@ impl<B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'_, B, P> {
     /// Adds an item; `false` if there is no room for it. One that cannot be sent is named instead.
     fn add(&mut self, keyed: Keyed<B>, told: &mut PlaneAnswer) -> bool {
         let Keyed { key, mut item } = keyed;
-        let weight = pack(std::slice::from_mut(&mut item), self.packed);
-        let weight = weight.first().copied().unwrap_or_default();
-        if item.fault.is_none() && weight > self.most {
-            let limit = format!("the {} bytes that the caller takes", self.most);
-            item.fault = Some(oversized(1, &limit));
-        }
+        let weight = self.weigh(&mut item);
         if let Some(error) = item.fault.take() {
             let named = refusal(&item, &error);
             self.withhold(&key, named.clone(), told);
             self.failed.push((named, error));
             return true;
         }
-        if self.used.saturating_add(weight) > self.most && !self.items.is_empty() {
-            return false;
-        }
-        self.used = self.used.saturating_add(weight);
-        if key.stream != Stream::Records {
+        let fits = self.fit(item, weight);
+        if fits && key.stream != Stream::Records {
             told.keys.push(key.id);
         }
-        self.items.push(item);
-        true
+        fits
+    }
+
+    /// Brings an item into the form in which it travels. One that is too large has a fault.
+    fn weigh(&self, item: &mut Item<B>) -> usize {
+        let weight = pack(std::slice::from_mut(item), self.packed);
+        let weight = weight.first().copied().unwrap_or_default();
+        if item.fault.is_none() && weight > self.most {
+            let limit = format!("the {} bytes that the caller takes", self.most);
+            item.fault = Some(oversized(1, &limit));
+        }
+        weight
+    }
+
+    /// Adds an item of this weight, if there is room for it.
+    fn fit(&mut self, item: Item<B>, weight: usize) -> bool {
+        let fits = self.items.is_empty() || self.used.saturating_add(weight) <= self.most;
+        if fits {
+            self.used = self.used.saturating_add(weight);
+            self.items.push(item);
+        }
+        fits
     }
 }

@@ -4,6 +4,7 @@ use crate::support::{Node, Setup, body, setup};
 use starkeep_sync_engine::engine::round::Report;
 use starkeep_sync_engine::testing::{Body, Operation, When, record};
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 /// Two sides in pages of two that held the same and then both changed all of it; every other version of the caller's
@@ -97,4 +98,54 @@ async fn nothing_is_told_of_what_follows_on_what_both_sides_held() {
             assert!(reports.iter().all(|report| report.conflicts.is_empty()));
         }
     }
+}
+
+#[tokio::test]
+async fn by_logs_a_version_that_lost_to_one_that_the_peer_could_not_send_at_first_is_told_of_once_that_comes()
+ {
+    let (node, hub) = changed_apart(Setup::logged(2)).await;
+    hub.local.fail(Operation::PackItem, Some("c"), When::Always);
+    let mut reports = rounds(&node).await;
+    assert_eq!(lost(&reports), ["a", "e"]);
+    hub.local.heal();
+    reports.extend(rounds(&node).await);
+    assert_eq!(lost(&reports), ["a", "c", "e"]);
+}
+
+#[tokio::test]
+async fn what_the_peer_wrote_over_a_version_that_settled_what_it_could_not_send_is_no_conflict() {
+    let (node, hub) = changed_apart(Setup::logged(2)).await;
+    hub.local.fail(Operation::PackItem, Some("c"), When::Always);
+    rounds(&node).await;
+    node.write_record("c", None);
+    rounds(&node).await;
+    hub.local.heal();
+    rounds(&node).await;
+    hub.write_record("c", None);
+    assert_eq!(lost(&rounds(&node).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_version_that_waits_is_told_of_once_also_where_the_peer_is_put_back() {
+    let (node, hub) = setup(Setup::logged(2));
+    let before = (hub.records.all(), hub.records.journal());
+    hub.write_record("a", None);
+    let mut ahead = node.side.clock.now();
+    ahead.wall_time += 2 * DAY_MS;
+    node.put_record(record(ahead, body("a"), None));
+    let written = hub.records.all();
+    let mut reports = rounds(&node).await;
+    hub.records.replace(before.0);
+    hub.records.put_journal(before.1);
+    hub.records.open();
+    for item in written {
+        hub.put_record(item);
+    }
+    reports.extend(rounds(&node).await);
+    let told: Vec<_> = reports
+        .iter()
+        .flat_map(|report| &report.conflicts)
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].incoming_wins);
 }

@@ -43,6 +43,15 @@ impl World {
         seen.entry(place).or_default().extend(versions);
     }
 
+    /// A copy has had what its original has had.
+    pub fn see_as(&self, original: usize, copy: usize) {
+        let mut seen = self.versions.seen.borrow_mut();
+        let had = seen.get(&original).cloned();
+        seen.entry(copy)
+            .or_default()
+            .extend(had.into_iter().flatten());
+    }
+
     pub fn see_all(&self) {
         for place in 0..self.nodes.len() {
             self.see(place, self.holding(place).values());

@@ -167,6 +167,7 @@ impl World {
         }
         node.blobs.take_all_of(&self.nodes[from].blobs);
         self.snapshots.borrow_mut().insert(to, snapshot);
+        self.see_as(from, to);
         self.restore(to, true);
     }
 
