@@ -17,6 +17,9 @@ use starkeep_sync_engine::testing::{
 
 type Act = Box<dyn FnOnce()>;
 
+/// An answer of this size has room for one item.
+const ROOM_FOR_ONE: usize = 1365;
+
 /// A way to a peer that remembers what was said. All clones are one way.
 #[derive(Clone)]
 struct Way {
@@ -194,8 +197,6 @@ async fn what_is_refused_and_not_named_is_sent_again_as_well() {
 
 #[tokio::test]
 async fn what_was_asked_for_and_had_no_room_is_asked_for_again() {
-    /// An answer of this size has room for one item.
-    const ROOM_FOR_ONE: usize = 1365;
     let (node, hub) = setup(Setup::logged(1000));
     let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
     until_there_is_no_more(&engine).await;
@@ -211,6 +212,55 @@ async fn what_was_asked_for_and_had_no_room_is_asked_for_again() {
     until_there_is_no_more(&engine).await;
     assert_eq!(ids(&node), ids(&hub));
     node.assert_logs_sufficed();
+}
+
+/// Two sides that know of each other. Then both write "c", the caller later; the hub also writes what comes before it.
+async fn written_over(node: &Node, hub: &Node, engine: &Caller) {
+    until_there_is_no_more(engine).await;
+    for id in ["a", "b", "c"] {
+        hub.write_record(id, None);
+    }
+    node.side.clock.set_physical(NOW_MS + 1000);
+    node.write_record("c", None);
+}
+
+#[tokio::test]
+async fn what_a_caller_wrote_over_has_room_before_what_follows() {
+    let (node, hub) = setup(Setup::logged(1000));
+    let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
+    written_over(&node, &hub, &engine).await;
+    way.room.set(Some(ROOM_FOR_ONE));
+    let report = engine.round().await.unwrap();
+    assert_eq!(*way.came.borrow(), ["c"]);
+    assert_eq!(report.conflicts.len(), 1);
+    until_there_is_no_more(&engine).await;
+    assert_eq!(ids(&node), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_a_caller_wrote_over_and_cannot_be_sent_does_not_wait() {
+    let (node, hub) = setup(Setup::logged(1000));
+    let (engine, _) = caller(&node, &hub, 1000, usize::MAX);
+    written_over(&node, &hub, &engine).await;
+    hub.local.fail(Operation::PackItem, Some("c"), When::Always);
+    let report = engine.round().await.unwrap();
+    assert!(report.held.is_empty(), "{:?}", report.held);
+    assert!(!report.has_more);
+}
+
+#[tokio::test]
+async fn what_a_caller_could_not_write_over_comes_once() {
+    let (node, hub) = setup(Setup::logged(1000));
+    let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
+    written_over(&node, &hub, &engine).await;
+    hub.local
+        .fail(Operation::PutRecord, Some("c"), When::Always);
+    let report = engine.round().await.unwrap();
+    assert_eq!(*way.came.borrow(), ["a", "b", "c"]);
+    assert_eq!(report.conflicts.len(), 1);
+    hub.local.heal();
+    engine.round().await.unwrap();
+    assert_eq!(*way.came.borrow(), ["a", "b", "c"]);
 }
 
 #[tokio::test]
