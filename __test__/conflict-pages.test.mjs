@@ -148,20 +148,28 @@ for (const [name, { open, skip = false }] of Object.entries(PLACES)) {
       },
     );
 
-    test("what onConflict merges ends at every side", { skip }, async (t) => {
-      const onConflict = (local, incoming) => ({
-        ...local,
-        label: [local.label, incoming.label].sort().join("+"),
-      });
-      const world = await shared(t, open, { onConflict });
-      await editBoth(world);
-      for (const { engine } of [world.a, world.b, world.a, world.b]) await engine.drain();
-      for (const { place } of [world.a, world.b, world.hub]) {
-        const labels = await place.labels();
-        for (const number of NUMBERS.filter((one) => keepsLog || isEven(one)))
-          assert.equal(labels[number], `a${number}+b${number}`);
-      }
-    });
+    test(
+      "onConflict is asked once for each, and what it merges ends at every side",
+      { skip },
+      async (t) => {
+        const asked = [];
+        const onConflict = (local, incoming) => {
+          asked.push([local.label, incoming.label].sort().join("+"));
+          return { ...local, label: asked.at(-1) };
+        };
+        const world = await shared(t, open, { onConflict });
+        await editBoth(world);
+        for (const { engine } of [world.a, world.b, world.a, world.b]) await engine.drain();
+        const all = NUMBERS.map((number) => `a${number}+b${number}`);
+        const merged = keepsLog ? all : all.filter((one) => asked.includes(one));
+        assert.deepEqual(asked.sort(), merged);
+        for (const { place } of [world.a, world.b, world.hub]) {
+          const labels = await place.labels();
+          for (const number of NUMBERS.filter((one) => keepsLog || isEven(one)))
+            assert.equal(labels[number], `a${number}+b${number}`);
+        }
+      },
+    );
 
     test("a reconciliation tells of the versions that lose in it", { skip }, async (t) => {
       const world = await shared(t, open);
