@@ -215,8 +215,10 @@ async fn what_was_asked_for_and_had_no_room_is_asked_for_again() {
 }
 
 /// Two sides that know of each other. Then both write "c", the caller later; the hub also writes what comes before it.
-async fn written_over(node: &Node, hub: &Node, engine: &Caller) {
+async fn written_over(node: &Node, hub: &Node, (engine, way): (&Caller, &Way)) {
+    hub.write_record("z", None);
     until_there_is_no_more(engine).await;
+    way.forget();
     for id in ["a", "b", "c"] {
         hub.write_record(id, None);
     }
@@ -228,20 +230,20 @@ async fn written_over(node: &Node, hub: &Node, engine: &Caller) {
 async fn what_a_caller_wrote_over_has_room_before_what_follows() {
     let (node, hub) = setup(Setup::logged(1000));
     let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
-    written_over(&node, &hub, &engine).await;
+    written_over(&node, &hub, (&engine, &way)).await;
     way.room.set(Some(ROOM_FOR_ONE));
     let report = engine.round().await.unwrap();
     assert_eq!(*way.came.borrow(), ["c"]);
     assert_eq!(report.conflicts.len(), 1);
     until_there_is_no_more(&engine).await;
-    assert_eq!(ids(&node), ["a", "b", "c"]);
+    assert_eq!(ids(&node), ["a", "b", "c", "z"]);
 }
 
 #[tokio::test]
 async fn what_a_caller_wrote_over_and_cannot_be_sent_does_not_wait() {
     let (node, hub) = setup(Setup::logged(1000));
-    let (engine, _) = caller(&node, &hub, 1000, usize::MAX);
-    written_over(&node, &hub, &engine).await;
+    let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
+    written_over(&node, &hub, (&engine, &way)).await;
     hub.local.fail(Operation::PackItem, Some("c"), When::Always);
     let report = engine.round().await.unwrap();
     assert!(report.held.is_empty(), "{:?}", report.held);
@@ -252,7 +254,7 @@ async fn what_a_caller_wrote_over_and_cannot_be_sent_does_not_wait() {
 async fn what_a_caller_could_not_write_over_comes_once() {
     let (node, hub) = setup(Setup::logged(1000));
     let (engine, way) = caller(&node, &hub, 1000, usize::MAX);
-    written_over(&node, &hub, &engine).await;
+    written_over(&node, &hub, (&engine, &way)).await;
     hub.local
         .fail(Operation::PutRecord, Some("c"), When::Always);
     let report = engine.round().await.unwrap();
