@@ -1,6 +1,7 @@
-//! Stores whose objects are behind HTTP use the connections that peers use.
+//! Stores behind a network use the connections that peers use, and trust what those trust.
 
 use crate::error::{Error, Result};
+use crate::store::postgres::TlsClients;
 use crate::store::s3::HttpClients;
 use crate::transport::client::{Connections, Over, unanswered};
 
@@ -12,5 +13,11 @@ impl HttpClients for Connections {
 
     fn explain(&self, error: reqwest::Error, endpoint: &str) -> Error {
         unanswered(error, endpoint, "endpoint").error
+    }
+}
+
+impl TlsClients for Connections {
+    fn config(&self) -> Result<rustls::ClientConfig> {
+        Connections::tls()
     }
 }

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::thread::LocalKey;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -100,7 +101,10 @@ where
     let pool = pool().map_err(|error| error.or_in(operation))?;
     let handle = pool.handle().clone();
     let (done, answer) = mpsc::sync_channel(1);
-    begin(operation, move || done.send(handle.block_on(work)))?;
+    begin(operation, move || {
+        let _before = Before(&IS_WAITED_FOR, IS_WAITED_FOR.replace(true));
+        done.send(handle.block_on(work))
+    })?;
     answer.recv().unwrap_or_else(|failed| {
         Err(Error::new(ErrorKind::Internal, operation, NO_ANSWER).caused_by(failed))
     })
@@ -118,6 +122,21 @@ where
 
 thread_local! {
     static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
+    static IS_WAITED_FOR: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what runs on this thread keeps the caller's thread [waiting](wait), so that nothing can be asked there.
+pub(super) fn is_waited_for() -> bool {
+    IS_WAITED_FOR.get()
+}
+
+/// Puts back what was, a panic or not.
+struct Before(&'static LocalKey<Cell<bool>>, bool);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
 }
 
 /// Runs native work to its end on this thread, which has nothing else to do. What the work asks of a
@@ -126,14 +145,7 @@ thread_local! {
 /// Not on a thread of `handle` that others wait for, and not on a thread of the [pool](self): work may
 /// wait for the writer's turn, and its holder needs the pool.
 pub fn to_its_end<T>(handle: &Handle, work: impl Future<Output = T>) -> T {
-    /// Puts back what was, a panic or not.
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            MAY_WAIT.set(self.0);
-        }
-    }
-    let _before = Before(MAY_WAIT.replace(true));
+    let _before = Before(&MAY_WAIT, MAY_WAIT.replace(true));
     handle.block_on(work)
 }
 

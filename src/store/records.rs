@@ -14,7 +14,7 @@ use super::query::{Query, QueryResult};
 use super::taken::Taken;
 use super::{Holder, Json, Later, LogStore};
 use crate::engine::ports::Late;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -23,8 +23,8 @@ use crate::protocol::watermarks::Watermarks;
 
 /// See the [module page](self).
 pub trait RecordStore: LogStore + Debug + Send + Sync + 'static {
-    /// Fails once the store is closed: what is opened is ready, and what is closed stays so.
-    fn init(&self) -> Result<()>;
+    /// Makes the store ready, if opening it did not. Fails once the store is closed, which stays so.
+    fn init(&self) -> Later<'_, ()>;
 
     /// Whether the store is where it was opened and sound, as far as that is quickly seen.
     fn health_check(&self) -> Later<'_, bool>;

@@ -51,7 +51,7 @@ pub fn records<'s>(
 }
 
 const RECORDS: Methods<dyn RecordStore> = methods! { store, promise,
-    "init"() => store.init();
+    "init"() => store.init().await;
     "close"() => store.close().await;
     "healthCheck"() => store.health_check().await;
     "put"(record: Box<RawValue>) => store.put(record.get().into()).await;

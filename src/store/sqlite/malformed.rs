@@ -115,10 +115,7 @@ pub(super) fn stand_in(key: &[Raw]) -> String {
     format!("key {}", parts.join(", "))
 }
 
-/// What a time is.
-pub(super) const TIME: &str = "a timestamp in text form (000000000000:0000:node)";
-/// What a text is.
-pub(super) const UTF_8: &str = "a text in UTF-8";
+pub(super) use super::columns::{TIME, UTF_8};
 
 /// The fault of a row: which column of it must be what, and what stands there.
 pub(super) fn fault(

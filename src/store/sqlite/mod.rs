@@ -9,7 +9,6 @@
 //! - Timestamps are compared as numbers, never as text alone ([`delta`], [`query`]).
 
 mod app_rows;
-mod columns;
 mod database;
 mod delta;
 mod fault;
@@ -25,7 +24,6 @@ mod metadata;
 mod open_files;
 mod place;
 mod query;
-mod record;
 mod records;
 mod registry;
 mod rows;
@@ -34,6 +32,8 @@ mod shared;
 mod state;
 mod transaction;
 mod turn;
+
+use super::row::{columns, record};
 
 pub use self::app_rows::SqliteAppRows;
 pub use self::columns::fields_of_columns;

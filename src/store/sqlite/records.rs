@@ -94,8 +94,8 @@ impl SqliteRecords {
 }
 
 impl RecordStore for SqliteRecords {
-    fn init(&self) -> Result<()> {
-        self.database.check_open("make the database ready")
+    fn init(&self) -> Later<'_, ()> {
+        Box::pin(ready(self.database.check_open("make the database ready")))
     }
 
     fn health_check(&self) -> Later<'_, bool> {

@@ -4,12 +4,15 @@
 //! the app's own table; a field without a column there lies in `extra_json` instead, so that the app's
 //! own migrations find what they expect.
 
+use std::ops::Deref;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::columns::{Column, KNOWN, NEEDED, clear_columns, quote};
+use super::columns::{Column, KNOWN, clear_columns, quote};
 use super::fault::during;
 use super::indexes::{self, ByTime};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::store::row::layout::Layout;
 
 /// The column for fields that have none.
 pub(super) const EXTRA: &str = "extra_json";
@@ -20,9 +23,7 @@ pub(super) const TABLE: &str = "shared_records";
 /// The table as it is, and the statements for it.
 #[derive(Debug)]
 pub(super) struct Shape {
-    pub(super) columns: Vec<Column>,
-    /// Fields that only this table knows and computes itself.
-    computed: Vec<String>,
+    layout: Layout,
     pub(super) has_node_id: bool,
     pub(super) sql: Statements,
 }
@@ -39,6 +40,14 @@ pub(super) struct Statements {
     pub(super) by_time: ByTime,
 }
 
+impl Deref for Shape {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
+}
+
 impl Shape {
     /// Brings the file's tables into shape, in one transaction.
     pub(super) fn prepare(connection: &mut Connection) -> Result<Self> {
@@ -47,54 +56,9 @@ impl Shape {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(during(OPERATION))?;
         let shape = prepare_within(&transaction).map_err(during(OPERATION))?;
-        shape.check()?;
+        shape.layout.check(TABLE, "use another file")?;
         transaction.commit().map_err(during(OPERATION))?;
         Ok(shape)
-    }
-
-    /// Where the column of a field is.
-    pub(super) fn position_of(&self, field: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.field == field)
-    }
-
-    /// The same, first looked for from the column at `from` on.
-    pub(super) fn position_from(&self, from: usize, field: &str) -> Option<usize> {
-        let mut behind = self.columns.iter().skip(from);
-        let passed = behind.position(|column| column.field == field);
-        passed
-            .map(|passed| from + passed)
-            .or_else(|| self.position_of(field))
-    }
-
-    /// Whether a field lies in a column, or is computed by the table.
-    pub(super) fn has_column_of(&self, field: &str) -> bool {
-        self.position_of(field).is_some() || self.computed.iter().any(|known| known == field)
-    }
-
-    /// Where the column `name` is.
-    fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name == name)
-    }
-
-    /// The column of a field.
-    pub(super) fn column_of(&self, field: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.field == field)
-    }
-
-    fn check(&self) -> Result<()> {
-        for needed in NEEDED {
-            if self.position(needed).is_none() {
-                return Err(Error::new(
-                    ErrorKind::Database,
-                    "prepare the tables",
-                    format!(
-                        "the table shared_records has no column {needed}, so it is not one of \
-                         Starkeep's; use another file"
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -114,18 +78,8 @@ fn prepare_within(connection: &Connection) -> rusqlite::Result<Shape> {
         connection.execute_batch("ALTER TABLE shared_records ADD COLUMN extra_json TEXT")?;
     }
     let has_node_id = has("node_id");
-    columns.sort_by_key(|column| {
-        KNOWN
-            .iter()
-            .position(|(_, name, _)| *name == column.name)
-            .unwrap_or(KNOWN.len())
-    });
-    if columns
-        .iter()
-        .filter(|column| NEEDED.contains(&column.name.as_str()))
-        .count()
-        == NEEDED.len()
-    {
+    let layout = Layout::new(columns, computed);
+    if layout.lacks().is_none() {
         indexes::create(connection, TABLE, "starkeep_records", has_node_id)?;
     }
     let without_rowid: bool = connection.query_row(
@@ -134,10 +88,9 @@ fn prepare_within(connection: &Connection) -> rusqlite::Result<Shape> {
         |row| row.get(0),
     )?;
     let row = if without_rowid { "\"id\"" } else { "rowid" };
-    let sql = Statements::new(&columns, has_node_id, row);
+    let sql = Statements::new(&layout.columns, has_node_id, row);
     Ok(Shape {
-        columns,
-        computed,
+        layout,
         has_node_id,
         sql,
     })

@@ -39,6 +39,11 @@ impl Connections {
         ALL.clone()
     }
 
+    /// TLS of connections that trust what those of a process trust. Reads from disk.
+    pub(crate) fn tls() -> Result<rustls::ClientConfig> {
+        trust::config().map_err(|error| unusable(&error).caused_by(error))
+    }
+
     /// What sends requests over such connections.
     pub(crate) fn client(&self, over: Over) -> Result<&reqwest::Client> {
         let known = match over {
@@ -62,12 +67,13 @@ impl Connections {
     }
 }
 
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    let what = format!("TLS cannot be set up; please report it ({error})");
+    Error::new(ErrorKind::Internal, "open connections", what)
+}
+
 fn build(over: Over) -> Result<reqwest::Client> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        let what = format!("TLS cannot be set up; please report it ({error})");
-        Error::new(ErrorKind::Internal, "open connections", what)
-    };
-    let tls = trust::config().map_err(|error| unusable(&error).caused_by(error))?;
+    let tls = Connections::tls()?;
     let builder = match over {
         Over::Any => builder(),
         Over::Fresh => builder().pool_max_idle_per_host(0),

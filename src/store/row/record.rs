@@ -19,16 +19,16 @@ use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::value::RawValue;
 
 use super::columns::{KIND, same, string, time, write_string};
-use super::schema::Shape;
+use super::layout::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 
-pub(super) type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
+pub(in crate::store) type Fields<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 /// The name of a field, which is not copied as long as it stands in the text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(in crate::store) struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Borrow<str> for Name<'_> {
     fn borrow(&self) -> &str {
@@ -52,26 +52,26 @@ impl<'a> From<&'a str> for Name<'a> {
 
 /// A record as a row.
 #[derive(Debug)]
-pub(super) struct Encoded {
-    pub(super) id: String,
-    pub(super) updated_at: Hlc,
-    /// In the order of the shape's columns.
-    pub(super) values: Vec<Value>,
-    pub(super) extra: Option<String>,
+pub(in crate::store) struct Encoded {
+    pub(in crate::store) id: String,
+    pub(in crate::store) updated_at: Hlc,
+    /// In the order of the layout's columns.
+    pub(in crate::store) values: Vec<Value>,
+    pub(in crate::store) extra: Option<String>,
     /// For each foreign column, whether the record has that field.
-    pub(super) has_foreign: Vec<bool>,
+    pub(in crate::store) has_foreign: Vec<bool>,
 }
 
 /// The fields of a record.
 struct Placed<'a> {
-    /// In the order of the shape's columns.
+    /// In the order of the layout's columns.
     columns: Vec<Option<&'a RawValue>>,
     /// Those without a column.
     others: Fields<'a>,
 }
 
 /// Reads the fields of a record into their places. Of two with one name the last one counts.
-struct Places<'s>(&'s Shape);
+struct Places<'s>(&'s Layout);
 
 impl<'a> Visitor<'a> for Places<'_> {
     type Value = Placed<'a>;
@@ -102,22 +102,26 @@ impl<'a> Visitor<'a> for Places<'_> {
 }
 
 /// Reads a record; what cannot be a record is refused.
-pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Result<Encoded> {
+pub(in crate::store) fn encode(
+    operation: &'static str,
+    layout: &Layout,
+    json: &str,
+) -> Result<Encoded> {
     let mut reader = serde_json::Deserializer::from_str(json);
-    let placed = reader.deserialize_map(Places(shape)).and_then(|placed| {
+    let placed = reader.deserialize_map(Places(layout)).and_then(|placed| {
         reader.end()?;
         Ok(placed)
     });
     let placed = placed.map_err(|error| {
         refuse(operation, "a record must be an object of JSON").caused_by(error)
     })?;
-    let (id, updated_at) = check(operation, shape, &placed.columns)?;
+    let (id, updated_at) = check(operation, layout, &placed.columns)?;
     let mut extra = Fields::new();
     let mut missing = Vec::new();
-    let mut values = Vec::with_capacity(shape.columns.len());
+    let mut values = Vec::with_capacity(layout.columns.len());
     let mut has_foreign = Vec::new();
     let mut scratch = String::new();
-    for (column, json) in shape.columns.iter().zip(placed.columns) {
+    for (column, json) in layout.columns.iter().zip(placed.columns) {
         if column.is_kind() {
             values.push(column.value_of(json));
             continue;
@@ -137,7 +141,7 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
         values.push(value);
     }
     for (name, json) in placed.others {
-        if !shape.has_column_of(&name) {
+        if !layout.has_column_of(&name) {
             extra.insert(name, json);
         }
     }
@@ -151,11 +155,11 @@ pub(super) fn encode(operation: &'static str, shape: &Shape, json: &str) -> Resu
 }
 
 /// Writes a row as the record that it is.
-pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> String {
+pub(in crate::store) fn decode(layout: &Layout, values: &[Value], extra: Option<&str>) -> String {
     let (extra, missing) = extra.map(read_extra).unwrap_or_default();
     let mut json = String::with_capacity(640);
     json.push_str("{\"kind\":\"data\"");
-    let columns = shape.columns.iter().zip(values);
+    let columns = layout.columns.iter().zip(values);
     for (column, value) in columns.filter(|(column, _)| !column.is_kind()) {
         let counts =
             |kept: Option<&RawValue>| *value == Value::Null || same(&column.value_of(kept), value);
@@ -174,7 +178,7 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
         }
     }
     for (name, kept) in extra {
-        if &*name != KIND && !shape.has_column_of(&name) {
+        if &*name != KIND && !layout.has_column_of(&name) {
             json.push(',');
             write_string(&name, &mut json);
             json.push(':');
@@ -188,11 +192,11 @@ pub(super) fn decode(shape: &Shape, values: &[Value], extra: Option<&str>) -> St
 /// What every record has, in a form that the exchange can rely on.
 fn check(
     operation: &'static str,
-    shape: &Shape,
+    layout: &Layout,
     columns: &[Option<&RawValue>],
 ) -> Result<(String, Hlc)> {
     let given = |name: &str| {
-        let json = *columns.get(shape.position_of(name)?)?;
+        let json = *columns.get(layout.position_of(name)?)?;
         json.filter(|json| json.get() != "null")
     };
     let text = |name: &str| given(name).map(|json| string(json.get()));
@@ -229,13 +233,13 @@ fn refuse(operation: &'static str, message: &str) -> Error {
 }
 
 /// Whether two texts are the same JSON value.
-pub(super) fn same_json(a: &str, b: &str) -> bool {
+pub(in crate::store) fn same_json(a: &str, b: &str) -> bool {
     let value = |json| serde_json::from_str::<serde_json::Value>(json).ok();
     a == b || value(a).is_some_and(|a| value(b) == Some(a))
 }
 
 /// What [`read_extra`] reads; nothing where there is nothing to keep.
-pub(super) fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
+pub(in crate::store) fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<String> {
     let written = match (fields.is_empty(), missing.is_empty()) {
         (true, true) => return None,
         (_, true) => serde_json::to_string(fields),
@@ -245,7 +249,7 @@ pub(super) fn write_extra(fields: &Fields<'_>, missing: &[&str]) -> Option<Strin
 }
 
 /// What somebody else wrote there and cannot be read counts as nothing.
-pub(super) fn read_extra(extra: &str) -> (Fields<'_>, Vec<String>) {
+pub(in crate::store) fn read_extra(extra: &str) -> (Fields<'_>, Vec<String>) {
     if extra.starts_with('[') {
         serde_json::from_str(extra).unwrap_or_default()
     } else {

@@ -8,10 +8,14 @@ use rusqlite::types::Value;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::malformed::{TIME, UTF_8};
 use crate::protocol::hlc::{Hlc, text_form};
 use crate::protocol::text::plain_text;
 use crate::store::query::is_time;
+
+/// What a time is.
+pub(in crate::store) const TIME: &str = "a timestamp in text form (000000000000:0000:node)";
+/// What a text is.
+pub(in crate::store) const UTF_8: &str = "a text in UTF-8";
 
 /// How a field lies in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,18 +47,18 @@ enum Empty {
 
 /// A column of the table and the field in it.
 #[derive(Debug)]
-pub(super) struct Column {
-    pub(super) field: String,
-    pub(super) name: String,
-    pub(super) kind: FieldKind,
-    pub(super) not_null: bool,
+pub(in crate::store) struct Column {
+    pub(in crate::store) field: String,
+    pub(in crate::store) name: String,
+    pub(in crate::store) kind: FieldKind,
+    pub(in crate::store) not_null: bool,
     /// What the table itself puts in, as an SQL expression.
-    pub(super) default: Option<String>,
+    pub(in crate::store) default: Option<String>,
     empty: Empty,
 }
 
 /// The columns of a file that this package creates, in the order of the fields.
-pub(super) const KNOWN: [(&str, &str, &str); 15] = [
+pub(in crate::store) const KNOWN: [(&str, &str, &str); 15] = [
     ("id", "id", "TEXT PRIMARY KEY"),
     ("type", "type", "TEXT NOT NULL"),
     ("createdAt", "created_at", "TEXT NOT NULL"),
@@ -73,7 +77,7 @@ pub(super) const KNOWN: [(&str, &str, &str); 15] = [
 ];
 
 /// Columns without which a table is not Starkeep's.
-pub(super) const NEEDED: [&str; 6] = [
+pub(in crate::store) const NEEDED: [&str; 6] = [
     "id",
     "type",
     "created_at",
@@ -96,7 +100,7 @@ pub fn fields_of_columns(names: &[String]) -> Vec<Option<Field>> {
 
 /// The columns of a table, `None` in the place of one that is not the place of its field. Of two that would
 /// be the same field, the one that has the field's own name counts, else the first.
-pub(super) fn clear_columns(columns: Vec<Column>) -> Vec<Option<Column>> {
+pub(in crate::store) fn clear_columns(columns: Vec<Column>) -> Vec<Option<Column>> {
     let own: Vec<String> = columns
         .iter()
         .filter(|column| column.has_its_own_name())
@@ -114,17 +118,17 @@ pub(super) fn clear_columns(columns: Vec<Column>) -> Vec<Option<Column>> {
 }
 
 /// The field that is the same for all records, and has no column in a table of this package.
-pub(super) const KIND: &str = "kind";
+pub(in crate::store) const KIND: &str = "kind";
 const OF_ALL: &str = "data";
 
 /// Fields that a record always has, and that every other copy of it computes from the same text.
-pub(super) fn is_known(field: &str) -> bool {
+pub(in crate::store) fn is_known(field: &str) -> bool {
     KNOWN.iter().any(|(known, _, _)| *known == field)
 }
 
 impl Column {
     /// The column `name` as the table declares it.
-    pub(super) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
+    pub(in crate::store) fn new(name: String, not_null: bool, default: Option<String>) -> Self {
         let field = camel_case(&name);
         let kind = match field.as_str() {
             time if is_time(time) => FieldKind::Time,
@@ -154,12 +158,12 @@ impl Column {
     }
 
     /// Whether what lies in it is the same for all records.
-    pub(super) fn is_kind(&self) -> bool {
+    pub(in crate::store) fn is_kind(&self) -> bool {
         self.field == KIND
     }
 
     /// What must stand in the column of a record, if this value is not it.
-    pub(super) fn must_be(&self, value: &Value) -> Option<&'static str> {
+    pub(in crate::store) fn must_be(&self, value: &Value) -> Option<&'static str> {
         let is_time = |text: &str| Hlc::parts_of(text).is_some();
         let (wanted, fits) = match (self.field.as_str(), self.kind, value) {
             ("id", _, Value::Text(text)) => ("a text that is not empty", !text.is_empty()),
@@ -178,7 +182,7 @@ impl Column {
     }
 
     /// What lies in the column for this JSON. Defined for any JSON, whether or not it can be read back.
-    pub(super) fn value_of(&self, json: Option<&RawValue>) -> Value {
+    pub(in crate::store) fn value_of(&self, json: Option<&RawValue>) -> Value {
         let Some(given) = json.filter(|json| json.get() != "null") else {
             return self.empty_value();
         };
@@ -204,7 +208,11 @@ impl Column {
     }
 
     /// What lies in the column for this JSON, and what that reads as; `false` if it reads as no field.
-    pub(super) fn place(&self, json: Option<&RawValue>, read: &mut String) -> (Value, bool) {
+    pub(in crate::store) fn place(
+        &self,
+        json: Option<&RawValue>,
+        read: &mut String,
+    ) -> (Value, bool) {
         if let Some(json) = json.map(RawValue::get)
             && let Some(value) = self.plain(json)
         {
@@ -241,7 +249,7 @@ impl Column {
     }
 
     /// Writes what the column holds as JSON; answers whether the record has the field at all.
-    pub(super) fn write_json(&self, value: &Value, json: &mut String) -> bool {
+    pub(in crate::store) fn write_json(&self, value: &Value, json: &mut String) -> bool {
         match value {
             Value::Null if self.empty == Empty::Absent => return false,
             Value::Null => json.push_str("null"),
@@ -263,12 +271,12 @@ impl Column {
     }
 
     /// Whether only this table knows the field.
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(in crate::store) fn is_foreign(&self) -> bool {
         self.kind == FieldKind::Foreign
     }
 
     /// The column's name within SQL.
-    pub(super) fn quoted(&self) -> String {
+    pub(in crate::store) fn quoted(&self) -> String {
         quote(&self.name)
     }
 
@@ -283,7 +291,7 @@ impl Column {
 }
 
 /// Whether two values are the same but for the type that the column gave them.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
+pub(in crate::store) fn same(a: &Value, b: &Value) -> bool {
     let text = |value: &Value| match value {
         Value::Text(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
@@ -294,12 +302,12 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// A name within SQL.
-pub(super) fn quote(name: &str) -> String {
+pub(in crate::store) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Writes a JSON string.
-pub(super) fn write_string(text: &str, json: &mut String) {
+pub(in crate::store) fn write_string(text: &str, json: &mut String) {
     // All bytes are looked at, for that can be done several at a time.
     let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     if !text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
@@ -323,12 +331,12 @@ fn write_time((wall_time, counter, node_id): (u64, u64, &str), json: &mut String
     json.push('}');
 }
 
-pub(super) fn time(json: &RawValue) -> Option<Hlc> {
+pub(in crate::store) fn time(json: &RawValue) -> Option<Hlc> {
     Hlc::of_json(json.get())
 }
 
 /// The text that a JSON string is.
-pub(super) fn string(json: &str) -> Option<String> {
+pub(in crate::store) fn string(json: &str) -> Option<String> {
     match plain_text(json) {
         Some(text) => Some(text.to_owned()),
         None if json.starts_with('"') => serde_json::from_str(json).ok(),
@@ -337,7 +345,7 @@ pub(super) fn string(json: &str) -> Option<String> {
 }
 
 /// A number as a column of integers keeps it: a whole one without a fraction, if that loses nothing.
-pub(super) fn number(json: &str) -> Option<Value> {
+pub(in crate::store) fn number(json: &str) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Ok(number) = json.parse::<i64>() {
         return Some(Value::Integer(number));

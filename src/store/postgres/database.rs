@@ -1,0 +1,168 @@
+//! One store's way to a database: whether it is open, and calls that are made again where a fault may pass.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::sleep;
+
+use super::connection::random;
+use super::fault::may_pass;
+use super::options::{PasswordSource, PostgresOptions};
+use super::pool::Pool;
+use super::runtime;
+use super::session::Session;
+use super::tls::TlsClients;
+use crate::error::Result;
+use crate::store::blocking::is_waited_for;
+use crate::store::gate::{Gate, Pass};
+
+/// How often a call is made again at most.
+const AGAIN: u32 = 6;
+/// The longest first pause; the next is up to twice as long.
+const FIRST_PAUSE_MS: f64 = 50.0;
+
+/// How a call uses its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Each statement by itself.
+    Nothing,
+    /// A transaction that only reads, in one state of the database.
+    Reading,
+    /// A transaction that writes.
+    Writing,
+}
+
+/// See the [module page](self). All clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    gate: Gate,
+    pool: Arc<Pool>,
+}
+
+impl Database {
+    /// The database of these options. Nothing is sent.
+    pub(super) fn open(
+        options: &PostgresOptions,
+        password: PasswordSource,
+        tls: Arc<dyn TlsClients>,
+    ) -> Result<Self> {
+        let inner = Inner {
+            gate: Gate::new(),
+            pool: Pool::shared(options, password, tls)?,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What the server is called in errors.
+    pub(super) fn name(&self) -> &str {
+        &self.inner.pool.name
+    }
+
+    /// Lets one more in, unless the store is closed.
+    pub(super) fn enter(&self, operation: &'static str) -> Result<Pass> {
+        self.inner.gate.enter(operation)
+    }
+
+    /// Runs `work` to its end on a connection, and once more where a fault may pass: it must come to the same if it
+    /// is done twice.
+    pub(super) fn run<T, W>(
+        &self,
+        operation: &'static str,
+        within: Within,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+    {
+        let entered = self.enter(operation);
+        let pool = Arc::clone(&self.inner.pool);
+        async move {
+            let inside = entered?;
+            // It is known on this thread alone.
+            let may_ask = !is_waited_for();
+            let again = async move {
+                let _inside = inside;
+                again(|| once(&pool, operation, within, may_ask, &work)).await
+            };
+            runtime::run(operation, again).await
+        }
+    }
+
+    /// A connection that is kept for several calls.
+    pub(super) async fn session(&self, operation: &'static str) -> Result<(Pass, Session)> {
+        let inside = self.enter(operation)?;
+        let (pool, may_ask) = (Arc::clone(&self.inner.pool), !is_waited_for());
+        let begun = async move { again(|| Session::begin(&pool, operation, may_ask)).await };
+        Ok((inside, runtime::run(operation, begun).await?))
+    }
+
+    /// Waits for calls that run, then closes the store for good. Closing again does nothing.
+    pub(super) async fn close(&self) -> Result<()> {
+        self.inner.gate.close().await;
+        Ok(())
+    }
+}
+
+/// What `ask` answers, asked again while that may help.
+async fn again<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result<T> {
+    let mut longest = FIRST_PAUSE_MS;
+    let mut left = AGAIN;
+    loop {
+        let error = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if left == 0 || !may_pass(&error) {
+            return Err(error);
+        }
+        tracing::debug!(%error, "a call to the database is made again");
+        sleep(Duration::from_secs_f64(
+            longest * (0.5 + 0.5 * random()) / 1000.0,
+        ))
+        .await;
+        longest *= 2.0;
+        left -= 1;
+    }
+}
+
+async fn once<T, W>(
+    pool: &Arc<Pool>,
+    operation: &'static str,
+    within: Within,
+    may_ask: bool,
+    work: &W,
+) -> Result<T>
+where
+    W: for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T>>,
+{
+    let session = Session::begin(pool, operation, may_ask).await?;
+    if within == Within::Nothing {
+        return work(&session).await;
+    }
+    session
+        .transaction(operation, within == Within::Reading)
+        .await?;
+    match work(&session).await {
+        Ok(answer) => {
+            session.commit(operation).await?;
+            Ok(answer)
+        }
+        Err(error) => {
+            if !session.is_lost() {
+                // A connection on which this fails is closed, which undoes it too.
+                let _ = session.rollback(operation).await;
+            }
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Records, app rows, and what engines remember, in a `PostgreSQL` database.
+//!
+//! - One [pool](pool) of connections for each place and user, which all stores share. Nothing is sent before the
+//!   first call; a call that meets a fault which may pass is made again ([`database`]).
+//! - Work runs on threads of this module's own ([`runtime`]): it can be awaited from any executor, and runs to its end
+//!   even if its caller is gone.
+//! - The tables are Starkeep's own ([`schema`]). Where there are none they are created, with one column more for fields
+//!   that have none.
+//! - Timestamps are compared as text in the order of bytes. That is their order as long as they have the usual
+//!   digits, so that others are refused, and so are tables whose collation is another.
+
+mod connection;
+mod database;
+mod fault;
+mod options;
+mod param;
+mod pool;
+mod records;
+mod rows;
+mod runtime;
+mod schema;
+mod session;
+mod table;
+mod tls;
+
+use super::row::{columns, record};
+
+pub use self::options::{PasswordSource, PostgresOptions};
+pub use self::records::PostgresRecords;
+pub use self::tls::TlsClients;

@@ -1,0 +1,217 @@
+//! The tables of records: what is created, what must hold of one that is there, and the statements for it as it is.
+
+use std::fmt::Write as _;
+use std::ops::Deref;
+
+use futures_util::future::BoxFuture;
+use rusqlite::types::Value;
+
+use super::columns::{Column, KNOWN, clear_columns, quote};
+use super::fault::code_of;
+use super::session::Session;
+use super::table::{TableColumn, columns_of, is_in_order_of_bytes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::row::layout::Layout;
+
+pub(super) const OPERATION: &str = "prepare the tables";
+/// The column for fields that have none.
+pub(super) const EXTRA: &str = "extra_json";
+/// What keeps two processes from creating the tables at the same time.
+const SETTING_UP: &str = "SELECT pg_advisory_xact_lock(7305804402566787443)";
+
+/// The table as it is, and the statements for it.
+#[derive(Debug)]
+pub(super) struct Shape {
+    layout: Layout,
+    /// For each column how it is read and written.
+    pub(super) kinds: Vec<TableColumn>,
+    pub(super) has_node_id: bool,
+    pub(super) has_extra: bool,
+    /// The table's name within SQL.
+    pub(super) table: String,
+    /// Everything of a record but the `WHERE`: the columns in order, then the extra column.
+    pub(super) select: String,
+    pub(super) by_id: String,
+}
+
+impl Deref for Shape {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+impl Shape {
+    /// Creates what is missing, if the role may, and looks at what is there.
+    pub(super) fn prepare<'s>(
+        session: &'s Session,
+        schema: &'s str,
+    ) -> BoxFuture<'s, Result<Self>> {
+        Box::pin(async move {
+            let table = format!("{}.records", quote(schema));
+            if columns_of(OPERATION, session, &table).await?.is_empty() {
+                create(session, schema, &table).await?;
+            }
+            Self::of(session, table).await
+        })
+    }
+
+    async fn of(session: &Session, table: String) -> Result<Self> {
+        let found = columns_of(OPERATION, session, &table).await?;
+        let mut kinds = Vec::new();
+        let (mut columns, mut computed) = (Vec::new(), Vec::new());
+        let (mut has_extra, mut has_node_id) = (false, false);
+        for found in found {
+            if matches!(found.name.as_str(), "updated_at" | "node_id")
+                && !is_in_order_of_bytes(&found.collation)
+            {
+                return Err(wrong_collation(&table, &found));
+            }
+            match found.name.as_str() {
+                EXTRA => has_extra = true,
+                "node_id" => has_node_id = true,
+                _ => {
+                    let (name, default) = (found.name.clone(), found.default.clone());
+                    let column = Column::new(name, found.not_null, default);
+                    if !found.is_computed {
+                        columns.push(column);
+                        kinds.push(found);
+                    } else if column.is_foreign() {
+                        computed.push(column.field);
+                    }
+                }
+            }
+        }
+        let layout = Layout::new(
+            clear_columns(columns).into_iter().flatten().collect(),
+            computed,
+        );
+        layout.check(&table, "use another schema")?;
+        let kind_of = |column: &Column| kinds.iter().find(|kind| kind.name == column.name).cloned();
+        let kinds: Vec<TableColumn> = layout.columns.iter().filter_map(kind_of).collect();
+        let read: Vec<String> = kinds.iter().map(TableColumn::read).collect();
+        let extra = if has_extra { EXTRA } else { "NULL::text" };
+        let select = format!("SELECT {}, {extra} FROM {table} AS t", read.join(", "));
+        Ok(Self {
+            by_id: format!("{select} WHERE \"id\" = $1"),
+            layout,
+            kinds,
+            has_node_id,
+            has_extra,
+            table,
+            select,
+        })
+    }
+
+    /// The statement that stores records, each from its place in lists of texts: those of the columns in order, the extra
+    /// column, and the node. `has` says of each foreign column whether the records have that field. If `newer`, only what
+    /// is newer than what is stored.
+    pub(super) fn upsert(&self, has: &[bool], newer: bool) -> String {
+        let (mut names, mut values, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+        let mut updates = Vec::new();
+        let mut has = has.iter();
+        let mut add = |name: String, value: String| {
+            if name != "\"id\"" {
+                updates.push(format!("{name} = excluded.{name}"));
+            }
+            names.push(name);
+            values.push(value);
+        };
+        for (at, (column, kind)) in self.columns.iter().zip(&self.kinds).enumerate() {
+            lists.push(format!("c{at}"));
+            if !column.is_foreign() || has.next().copied().unwrap_or(true) {
+                add(column.quoted(), kind.write(&format!("i.c{at}")));
+            }
+        }
+        for (name, is_there) in [(EXTRA, self.has_extra), ("node_id", self.has_node_id)] {
+            lists.push(format!("i_{name}"));
+            if is_there {
+                add(name.to_owned(), format!("i.i_{name}"));
+            }
+        }
+        let count = lists.len();
+        let params: Vec<String> = (1..=count).map(|at| format!("${at}::text[]")).collect();
+        let mut sql = format!(
+            "INSERT INTO {} AS t ({}) SELECT {} FROM unnest({}) AS i({}) ON CONFLICT (\"id\") DO UPDATE SET {}",
+            self.table,
+            names.join(", "),
+            values.join(", "),
+            params.join(", "),
+            lists.join(", "),
+            updates.join(", ")
+        );
+        if newer {
+            sql.push_str(" WHERE excluded.\"updated_at\" > t.\"updated_at\"");
+        }
+        let _ = write!(sql, " RETURNING t.\"id\"");
+        sql
+    }
+
+    /// The value of a column as it was read.
+    pub(super) fn value(&self, at: usize, text: Option<String>) -> Value {
+        match (self.kinds.get(at), text) {
+            (Some(kind), Some(text)) => kind.value(text),
+            _ => Value::Null,
+        }
+    }
+}
+
+async fn create(session: &Session, schema: &str, table: &str) -> Result<()> {
+    let declare = |declared: &str| {
+        declared
+            .replace("TEXT", "text COLLATE \"C\"")
+            .replace("INTEGER", "bigint")
+    };
+    let columns: Vec<String> = KNOWN
+        .iter()
+        .map(|(_, name, declared)| format!("{} {}", quote(name), declare(declared)))
+        .collect();
+    let quoted = quote(schema);
+    session.query(OPERATION, SETTING_UP, &[]).await?;
+    let exists = session
+        .query(
+            OPERATION,
+            "SELECT 1 FROM pg_namespace WHERE nspname = $1",
+            &[super::param::Param::text(schema)],
+        )
+        .await?;
+    let begin = if exists.is_empty() {
+        format!("CREATE SCHEMA {quoted};")
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "{begin}
+         CREATE TABLE IF NOT EXISTS {table} ({}, node_id text COLLATE \"C\" NOT NULL, {EXTRA} text);
+         CREATE INDEX IF NOT EXISTS idx_records_node_watermark ON {table} (node_id, updated_at);
+         CREATE TABLE IF NOT EXISTS {quoted}.starkeep_metadata (
+           type_id text COLLATE \"C\" NOT NULL, record_id text COLLATE \"C\" NOT NULL, row_json text NOT NULL,
+           PRIMARY KEY (type_id, record_id))",
+        columns.join(", ")
+    );
+    session.batch(OPERATION, &sql).await.map_err(|error| {
+        let is_right = code_of(&error).is_some_and(|code| code.code() == "42501");
+        if is_right {
+            error.about(
+                OPERATION,
+                format!("there is no table {table}, and this role may not create it"),
+            )
+        } else {
+            error
+        }
+    })
+}
+
+fn wrong_collation(table: &str, column: &TableColumn) -> Error {
+    let (name, collation) = (&column.name, &column.collation);
+    Error::new(
+        ErrorKind::Database,
+        OPERATION,
+        format!(
+            "the column {name} of {table} has the collation {collation}, in which timestamps have another order; run \
+             ALTER TABLE {table} ALTER COLUMN {} TYPE text COLLATE \"C\"",
+            quote(name)
+        ),
+    )
+}

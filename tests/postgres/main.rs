@@ -1,0 +1,8 @@
+//! What the stores in `PostgreSQL` promise beyond what every store does, asked of a server on this machine. Where there
+//! is none the tests say so and pass.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../stores/support/mod.rs"]
+mod support;
+
+mod records;
