@@ -1095,6 +1095,104 @@ interface S3Credentials {
   readonly expiration?: Date | string | number;
 }
 
+/** Where a PostgreSQL database is, as whom, and over how many connections. */
+interface PostgresOptions {
+  /**
+   * The database as a URL, like `"postgres://user@host:5432/database"`, or as `libpq`'s list of `name=value`. What is given
+   * besides counts more. Of `sslmode` each value but `disable` compares the certificate and the name, as `verify-full`
+   * does; `prefer` goes on without TLS where the server has none.
+   */
+  readonly connectionString?: string;
+  /** The name or address of the server, or the folder of its socket. */
+  readonly host?: string;
+  /** Its port; 5432 by default. */
+  readonly port?: number;
+  /** The role. */
+  readonly user?: string;
+  /** The name of the database; that of the role by default. */
+  readonly database?: string;
+  /**
+   * The password, or a function that answers one: it is called once for each new connection, in the context that the store
+   * was made in. What it throws rejects the calls that wait for that connection, as the same object; the next connection
+   * asks again.
+   */
+  readonly password?: string | (() => string | Promise<string>);
+  /**
+   * Whether connections are within TLS. By default as `sslmode` of the connection string says; without one `true`, but
+   * `false` for this machine (`localhost`, `127.0.0.1`, `::1`, a socket). Authorities are those of the system and those of
+   * `NODE_EXTRA_CA_CERTS`.
+   */
+  readonly tls?: boolean;
+  /**
+   * The schema of the tables; `"shared"` by default. Schema and tables are created at the first call if they are missing
+   * and the role may.
+   */
+  readonly schema?: string;
+  /** The most connections at one time; 8 by default. Stores of one process with the same options share them. */
+  readonly max?: number;
+  /**
+   * How long a connection is used, in milliseconds; 3,000,000 by default. Each ends up to a tenth earlier, so that not all end
+   * at once. A transaction that runs is let end.
+   */
+  readonly maxLifetimeMs?: number;
+  /**
+   * How long to wait for a connection that is free, and for a new one to be there, in milliseconds each; 10,000 by default.
+   */
+  readonly connectTimeoutMs?: number;
+  /** How long a statement may take, in milliseconds; 30,000 by default, `null` for as long as it likes. */
+  readonly statementTimeoutMs?: number | null;
+  /**
+   * Whether statements are prepared, once for each connection; `true` by default. `false` is for a pooler that gives each
+   * transaction another connection, as PgBouncer does in transaction mode.
+   */
+  readonly prepare?: boolean;
+}
+
+/** Options of {@link createPostgresDatabaseAdapter}. */
+interface PostgresDatabaseAdapterOptions extends PostgresOptions {
+  /**
+   * How long the callback of a `transaction` may take, in milliseconds; `null` or `Infinity` for no limit.
+   * 60,000 by default. One that takes longer is undone, and rejects with `TRANSACTION_TIMEOUT`.
+   */
+  readonly transactionTimeoutMs?: number | null;
+}
+
+/**
+ * Makes a store of shared records in a PostgreSQL database. Engines and answering sides of this package reach it without
+ * JavaScript in between, and any number of processes may use one database.
+ *
+ * The records are in `records` of the `schema`, the table of Starkeep's cloud. Where there is none it is created, with one
+ * column more (`extra_json`) for fields that have no column. A table that is there is used as it is; without that column
+ * such fields are dropped, of which is warned once. The columns `updated_at` and `node_id` must have the collation `C`.
+ *
+ * Nothing is sent before the first call. `init()` connects and creates what is missing; a clock that begins behind the
+ * store (`createHLCClock({ state })`) waits for the database, so await `init()` before. A page of an exchange is one
+ * transaction. Calls that meet a fault which may pass (a deadlock, a server that starts again, a connection that ends) are
+ * made again for about two seconds.
+ *
+ * `put`, `delete`, `batch` and transactions of one adapter are written one after the other, in the order of asking; pages of
+ * exchanges wait for none of them. A transaction has a connection of its own until it ends. Its callback reads and writes
+ * by what it is given: what it calls of the adapter itself rejects at once with `IN_TRANSACTION`.
+ *
+ * A text with U+0000, and a timestamp of more than 12 digits of time and 4 of its counter, cannot be stored: the item that has
+ * it fails alone. `healthCheck()` answers whether the table can be read. `close()` waits for what is running, but for
+ * callbacks of transactions only a second.
+ *
+ * @example
+ * const database = createPostgresDatabaseAdapter({
+ *   connectionString: "postgres://cloud@db.example.com/starkeep",
+ *   password: async () => "…",
+ * });
+ * await database.init();
+ * @throws `INVALID_ARGUMENT` (for an unknown option too). Its functions reject with `DATABASE_ERROR` where the server cannot be
+ * reached or refuses, with `STORE_BUSY`, `READ_ONLY` (a role that may not write, a replica), `STORAGE_FULL`,
+ * `CONSTRAINT_VIOLATION`, and with `STORE_CLOSED` after `close()`. `peerCode` is the SQLSTATE of the server, `retryable` says
+ * whether the same call may succeed later, and the message what to do.
+ */
+declare function createPostgresDatabaseAdapter(
+  options: PostgresDatabaseAdapterOptions,
+): DatabaseAdapter & Required<NodeWatermarksCapable>;
+
 /** Options of {@link createS3ObjectStorage}. */
 interface S3ObjectStorageOptions {
   /** The name of the bucket, which must be there already. */
@@ -3517,6 +3615,8 @@ export {
   type FileSyncEngine,
   type FileSyncManifest,
   type FsObjectStorageOptions,
+  type PostgresDatabaseAdapterOptions,
+  type PostgresOptions,
   type S3Credentials,
   type S3ObjectStorage,
   type S3ObjectStorageOptions,
@@ -3630,6 +3730,7 @@ export {
   createChangeNotifier,
   createFileSyncEngine,
   createFsObjectStorage,
+  createPostgresDatabaseAdapter,
   createS3ObjectStorage,
   createHLCClock,
   createHttpObjectStorage,

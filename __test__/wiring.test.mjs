@@ -110,6 +110,8 @@ test("each factory knows the options that its declaration has, and no others", (
 
 const database = needsSqlite.skip === false ? () => new DatabaseSync(":memory:") : () => ({});
 
+const POSTGRES = "postgres://nobody@127.0.0.1:9/nothing";
+
 /** Per factory how it is called with options, and options that it takes. */
 const REFUSING = {
   createFsObjectStorage: (t, more) => sync.createFsObjectStorage({ root: folderFor(t), ...more }),
@@ -120,6 +122,12 @@ const REFUSING = {
   createHttpSyncServer: (t, more) => sync.createHttpSyncServer(channelOptions(more)),
   "createHttpSyncServer(channels)": (t, more) =>
     sync.createHttpSyncServer({ channels: { "/a": channelOptions(more) } }),
+  createPostgresAppRows: (t, more) =>
+    sync.createPostgresAppRows({ connectionString: POSTGRES, ...more }),
+  createPostgresSyncStateStore: (t, more) =>
+    sync.createPostgresSyncStateStore({ connectionString: POSTGRES, scope: "a", ...more }),
+  createPostgresDatabaseAdapter: (t, more) =>
+    sync.createPostgresDatabaseAdapter({ connectionString: POSTGRES, ...more }),
   createS3ObjectStorage: (t, more) => sync.createS3ObjectStorage({ ...BUCKET, ...more }),
   createSqliteAppRows: (t, more) =>
     sync.createSqliteAppRows({ path: join(folderFor(t), "rows.db"), ...more }),

@@ -16,6 +16,7 @@ const { LEVELS, createLogger } = require("./engine/logger.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
 const { loopOptions } = require("./loop/options.js");
+const { password } = require("./password.js");
 const { TLS, pem, tls } = require("./tls.js");
 const { isWellFormed } = require("./well-formed.js");
 
@@ -216,6 +217,23 @@ const objectsKind = (must, option, value) =>
 
 const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count, permissions };
 
+const port = optional("an integer from 1 to 65535", (value) => isFrom(1, value, 65535));
+const POSTGRES = {
+  connectionString: ifGiven(place('a URL, like "postgres://user@host:5432/database"')),
+  host: ifGiven(place("the name of a server")),
+  port,
+  user: ifGiven(place("the name of a role")),
+  database: ifGiven(place("the name of a database")),
+  password,
+  tls: flag,
+  schema: ifGiven(place("the name of a schema")),
+  max: count,
+  maxLifetimeMs: time,
+  connectTimeoutMs: time,
+  statementTimeoutMs: timeOrNull,
+  prepare: flag,
+};
+
 const CHANNELS = "createHttpSyncServer(channels)";
 
 /** Options by prefix. An `authorize` beside the channels would guard none of them. */
@@ -348,6 +366,12 @@ const OPTIONS = {
     objectStorage: any,
     maxClockSkewMs: skew,
     ...LOGGING,
+  }),
+  createPostgresAppRows: refusing(POSTGRES),
+  createPostgresDatabaseAdapter: refusing({ ...POSTGRES, transactionTimeoutMs: timeOrNull }),
+  createPostgresSyncStateStore: refusing({
+    ...POSTGRES,
+    scope: place("a name for the state of this caller"),
   }),
   createS3ObjectStorage: refusing({
     bucket: place("the name of a bucket"),

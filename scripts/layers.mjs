@@ -15,8 +15,8 @@ const RULES = [
   [/^testing\//, /\bcrate::(store|transport|node)\b/, "testing/ stands on the ports alone"],
   [/^(?!testing\/)/, /\bcrate::testing\b/, "testing/ is for tests"],
   [
-    /^node\/(?!stores\/|timestamps\.rs|adapters\/handle)|^store\/(?!sqlite\/|fs\/|s3\/)/,
-    /\b(store|super)::(sqlite|fs|s3)\b|\bSqlite(Records|AppRows|State)\b|\b(Fs|S3)Objects\b/,
+    /^node\/(?!stores\/|timestamps\.rs|adapters\/handle)|^store\/(?!sqlite\/|postgres\/|fs\/|s3\/)/,
+    /\b(store|super)::(sqlite|postgres|fs|s3)\b|\b(Sqlite|Postgres)(Records|AppRows|State)\b|\b(Fs|S3)Objects\b/,
     "a store is known by its trait",
   ],
   [/^transport\//, /\bcrate::(store|node)\b/, "transport/ does not know stores"],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
 import { memoryDatabase } from "../support/memory.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "../support/native.mjs";
+import { needsPostgres, postgresSchema } from "../support/postgres.mjs";
 import { openApp } from "../support/sqlite-app.mjs";
 
 /** What became of a record in a table of the first or second release. */
@@ -108,6 +109,16 @@ export const RECORD_STORES = {
   "the native database, a file of its own": {
     make: (t) => begun(t, nativeAt(folderFor(t))),
     cannot: { delta: DELTA_INSIDE },
+  },
+  "a PostgreSQL database": {
+    skip: needsPostgres.skip,
+    make: async (t) => begun(t, sync.createPostgresDatabaseAdapter(await postgresSchema())),
+    refuses: "NUL",
+    cannot: {
+      delta: DELTA_INSIDE,
+      "text behind a NUL": "PostgreSQL stores none",
+      "long counters": "PostgreSQL compares timestamps as text",
+    },
   },
   "the native database, an app's file of 0.1": nativeOver("0.1"),
   "the native database, an app's file of 0.2": nativeOver("0.2"),

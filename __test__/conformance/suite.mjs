@@ -9,6 +9,9 @@ import { describe, test } from "node:test";
 /** A sentence that needs an ability which not every store has. */
 export const needing = (ability, check) => Object.assign(check, { ability });
 
+/** Whether a store takes counters of more than the usual four digits. */
+export const isLong = (of) => !("long counters" in (of.cannot ?? {}));
+
 /**
  * @param {Record<string, { make: Function, cannot?: Record<string, string>, skip?: string | false }>} stores
  * @param {Record<string, (store: any, of: any, t: any) => Promise<void>>} sentences

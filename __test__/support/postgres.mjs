@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+export { needsPostgres } from "../../scripts/test-servers.mjs";
+
 const script = fileURLToPath(new URL("../../scripts/test-postgres.sh", import.meta.url));
 let schemas = 0;
 
@@ -17,7 +19,8 @@ export async function startPostgres(settings = []) {
   const { value: url = "" } = await lines.next();
   if (!url.startsWith("postgres://")) throw new Error(`PostgreSQL did not start: ${url}`);
   const exited = once(child, "exit");
-  child.unref();
+  // It keeps no process alive.
+  for (const handle of [child, child.stdin, child.stdout]) handle.unref();
   return {
     url,
     schema: () => `test_${++schemas}`,
@@ -31,4 +34,13 @@ export async function startPostgres(settings = []) {
       await exited;
     },
   };
+}
+
+let shared;
+
+/** Options for a schema of its own, on the server that the tests of this process share. */
+export async function postgresSchema() {
+  shared ??= startPostgres();
+  const { url, schema } = await shared;
+  return { connectionString: url, schema: schema() };
 }

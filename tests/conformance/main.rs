@@ -58,6 +58,13 @@ fn writes() -> impl Strategy<Value = Vec<(u8, Hlc, bool)>> {
     prop::collection::vec((0u8..10, hlc(), any::<bool>()), 0..24)
 }
 
+/// Those of them whose timestamps have the usual 12 and 4 digits.
+fn usual(writes: &[(u8, Hlc, bool)]) -> Vec<(u8, Hlc, bool)> {
+    let is_usual = |hlc: &Hlc| hlc.wall_time < 1 << 48 && hlc.counter < 1 << 16;
+    let usual = writes.iter().filter(|(_, hlc, _)| is_usual(hlc));
+    usual.cloned().collect()
+}
+
 /// What became of the arrivals, in a word each.
 fn outcomes<B>(run: &[Arrival<B>]) -> Vec<&'static str> {
     run.iter()

@@ -10,7 +10,7 @@ use starkeep_sync_engine::protocol::text::Text;
 
 use crate::shelf::{Bodies, OfRecords, Told, every_store_of_records};
 use crate::support::at;
-use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
+use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, usual, writes};
 
 async fn page_of<K: Bodies>(
     records: &impl Records<K::Body>,
@@ -63,6 +63,13 @@ struct Model {
 }
 
 impl OfRecords for Model {
+    fn usual(&self) -> Option<Self> {
+        Some(Self {
+            writes: usual(&self.writes),
+            ask: self.ask.clone(),
+        })
+    }
+
     async fn check<K: Bodies>(&self, name: &str, records: &impl Records<K::Body>) {
         let (model, won) = model(&self.writes);
         let mut run = arrivals(

@@ -24,6 +24,7 @@ use starkeep_sync_engine::testing::{
 };
 
 use crate::bucket::Bucket;
+use crate::support::postgres;
 use crate::support::rows::{self, SCHEMAS, of_an_app, pages};
 use crate::support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
 
@@ -105,10 +106,18 @@ impl Bodies for AsText {
 /// A sentence about a store of records.
 pub trait OfRecords {
     async fn check<K: Bodies>(&self, name: &str, records: &impl Records<K::Body>);
+
+    /// The sentence for a store that holds no timestamps of unusual digits, where it has such.
+    fn usual(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// Asks every store of records.
-pub async fn every_store_of_records(sentence: &impl OfRecords) {
+pub async fn every_store_of_records<O: OfRecords>(sentence: &O) {
     for access in [Access::Scanned, Access::Covered, Access::Indexed] {
         let records = MemoryRecords::new(access, 2, Faults::default());
         let name = format!("in memory, {access:?}");
@@ -125,6 +134,15 @@ pub async fn every_store_of_records(sentence: &impl OfRecords) {
         sentence
             .check::<AsText>(&format!("SQLite, a table {name}"), &port)
             .await;
+        records.close().await.unwrap();
+    }
+    if let Some(server) = postgres::shared() {
+        let options = postgres::options(server);
+        let records = Arc::new(postgres::records(&options));
+        let port: RecordPort = Port::here(Arc::clone(&records) as _);
+        let usual = sentence.usual();
+        let sentence = usual.as_ref().unwrap_or(sentence);
+        sentence.check::<AsText>("PostgreSQL", &port).await;
         records.close().await.unwrap();
     }
 }

@@ -16,6 +16,8 @@ import {
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
+  type PostgresDatabaseAdapterOptions,
+  type PostgresOptions,
   type S3Credentials,
   type S3ObjectStorage,
   type S3ObjectStorageOptions,
@@ -45,6 +47,7 @@ import {
   createHttpSyncTransport,
   createId,
   createInProcessSyncTransport,
+  createPostgresDatabaseAdapter,
   createS3ObjectStorage,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
@@ -150,6 +153,27 @@ void bucket.presign("key", "DELETE");
 createS3ObjectStorage({ bucket: "photos", credentials: session });
 // @ts-expect-error: a secret is needed
 createS3ObjectStorage({ ...bucketOptions, credentials: { accessKeyId: "a" } });
+const postgresOptions: PostgresDatabaseAdapterOptions = {
+  connectionString: "postgres://cloud@db.example/starkeep",
+  host: "db.example",
+  port: 5432,
+  user: "cloud",
+  database: "starkeep",
+  password: async () => "secret",
+  tls: true,
+  schema: "shared",
+  max: 4,
+  maxLifetimeMs: 60_000,
+  connectTimeoutMs: 5_000,
+  statementTimeoutMs: null,
+  prepare: false,
+  transactionTimeoutMs: null,
+};
+createPostgresDatabaseAdapter(postgresOptions);
+const anyPostgres: PostgresOptions = { connectionString: "postgres://a@b/c", password: "p" };
+void createPostgresDatabaseAdapter(anyPostgres).getNodeWatermarks();
+// @ts-expect-error: a port is a number
+createPostgresDatabaseAdapter({ host: "a", port: "5432" });
 const pastPeer = createHttpObjectStorage({ ...peer, presign: true });
 
 const options: SyncEngineOptions = {

@@ -4,7 +4,9 @@
 //! is made by `js/stores.js`, which says what each method must be called with, around functions that are made here of
 //! the store's trait alone, once for each kind.
 
+mod asked;
 mod kinds;
+mod postgres;
 mod registry;
 mod s3;
 mod transaction;

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kinds::{objects, records, rows, state};
+use super::postgres::postgres;
 use super::s3::create_s3_object_storage;
 use crate::error::Result;
 use crate::node::options::{Factory, Options};
 use crate::store::Modes;
 use crate::store::fs::FsObjects;
+use crate::store::postgres::{PostgresAppRows, PostgresRecords, PostgresState};
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
+use crate::transport::client::Connections;
 
 /// The stores of this package: each is opened by its options, and answers the object that stands for it.
 pub const STORES: &[(&str, Factory)] = &[
@@ -29,6 +32,22 @@ pub const STORES: &[(&str, Factory)] = &[
         let store = FsObjects::open_with(Path::new(&path(options, "root")?), modes(options)?)?;
         let kind = options.string("stat")?.unwrap_or_default();
         objects(call, &kind, Arc::new(store))
+    }),
+    ("createPostgresAppRows", |call, options| {
+        let (place, password) = postgres(call, options)?;
+        let store = PostgresAppRows::open(&place, password, Arc::new(Connections::of_process()))?;
+        rows(call, Arc::new(store))
+    }),
+    ("createPostgresSyncStateStore", |call, options| {
+        let (place, password) = postgres(call, options)?;
+        let scope = options.string("scope")?.unwrap_or_default();
+        let tls = Arc::new(Connections::of_process());
+        state(call, Arc::new(PostgresState::open(&place, scope, password, tls)?))
+    }),
+    ("createPostgresDatabaseAdapter", |call, options| {
+        let (place, password) = postgres(call, options)?;
+        let store = PostgresRecords::open(&place, password, Arc::new(Connections::of_process()))?;
+        records(call, options, Arc::new(store))
     }),
     ("createS3ObjectStorage", create_s3_object_storage),
 ];

@@ -71,8 +71,8 @@ impl Connector {
             PasswordSource::Fixed(password) => {
                 config.password(password);
             }
-            PasswordSource::Asked(_) if !may_ask => return Err(nothing_to_ask()),
-            PasswordSource::Asked(ask) => {
+            PasswordSource::Asked { .. } if !may_ask => return Err(nothing_to_ask()),
+            PasswordSource::Asked { ask, .. } => {
                 config.password(ask().await?);
             }
         }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::connection::random;
 use super::fault::may_pass;
+use super::line::{GRACE, Line};
 use super::options::{PasswordSource, PostgresOptions};
 use super::pool::Pool;
 use super::runtime;
@@ -110,6 +111,26 @@ impl Database {
     pub(super) async fn close(&self) -> Result<()> {
         self.inner.gate.close().await;
         Ok(())
+    }
+
+    /// The same. Transactions of this line whose callbacks go on and on are not waited for.
+    pub(super) fn close_with(
+        &self,
+        line: &Line,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (database, line) = (self.clone(), line.clone());
+        runtime::run("close a database", async move {
+            let gate = &database.inner.gate;
+            tokio::select! {
+                biased;
+                () = gate.close() => {}
+                () = sleep(GRACE) => {
+                    line.cut.send_replace(true);
+                    gate.close().await;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

@@ -9,22 +9,33 @@
 //! - Timestamps are compared as text in the order of bytes. That is their order as long as they have the usual
 //!   digits, so that others are refused, and so are tables whose collation is another.
 
+mod app_rows;
 mod connection;
 mod database;
+mod delta;
 mod fault;
+mod intake;
+mod late;
+mod line;
+mod metadata;
 mod options;
 mod param;
 mod pool;
+mod query;
 mod records;
 mod rows;
 mod runtime;
 mod schema;
 mod session;
+mod state;
 mod table;
 mod tls;
+mod transaction;
 
 use super::row::{columns, record};
 
+pub use self::app_rows::PostgresAppRows;
 pub use self::options::{PasswordSource, PostgresOptions};
 pub use self::records::PostgresRecords;
+pub use self::state::PostgresState;
 pub use self::tls::TlsClients;

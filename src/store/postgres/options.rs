@@ -70,7 +70,12 @@ pub enum PasswordSource {
     /// Always this.
     Fixed(String),
     /// It is asked for with each new connection.
-    Asked(Arc<dyn Fn() -> Later<'static, String> + Send + Sync>),
+    Asked {
+        /// What asks. Stores with one of these share their connections.
+        known: String,
+        /// Asks.
+        ask: Arc<dyn Fn() -> Later<'static, String> + Send + Sync>,
+    },
 }
 
 impl fmt::Debug for PasswordSource {
@@ -78,7 +83,7 @@ impl fmt::Debug for PasswordSource {
         f.write_str(match self {
             Self::OfString => "OfString",
             Self::Fixed(_) => "Fixed",
-            Self::Asked(_) => "Asked",
+            Self::Asked { .. } => "Asked",
         })
     }
 }

@@ -45,9 +45,8 @@ impl Pool {
         static POOLS: LazyLock<Mutex<Pools>> = LazyLock::new(Mutex::default);
         let config = options.to_config()?;
         let name = name_of(&config);
-        // Another function may answer for another role, so it is not looked into.
         let asked = match &password {
-            PasswordSource::Asked(ask) => format!("{:p}", Arc::as_ptr(ask)),
+            PasswordSource::Asked { known, .. } => known.clone(),
             PasswordSource::Fixed(password) => format!("={password}"),
             PasswordSource::OfString => String::new(),
         };

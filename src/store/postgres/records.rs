@@ -1,25 +1,33 @@
 //! The shared records of a database.
 
 use std::collections::HashMap;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::database::{Database, Within};
+use super::fault::is_of_one_row;
+use super::intake::{self, TAKE_IN, Way};
+use super::late::{LateCheck, delete_own, put_own};
+use super::line::Line;
 use super::options::{PasswordSource, PostgresOptions};
 use super::rows::{self, ToWrite};
 use super::schema::{self, Shape};
 use super::session::Session;
 use super::tls::TlsClients;
-use crate::error::{Error, ErrorKind, Result};
+use super::transaction::PostgresTransaction;
+use super::{metadata, query as sql};
+use crate::engine::ports::Late;
+use crate::error::{ErrorKind, Result};
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::query::{Query, QueryResult};
+use crate::store::late::LateStamps;
+use crate::store::query::{self, Query, QueryResult};
 use crate::store::{
     Holder, Json, Later, LogStore, Operation, RecordStore, RecordTransaction, Taken,
 };
@@ -30,7 +38,12 @@ pub struct PostgresRecords {
     database: Database,
     schema: Arc<str>,
     shape: Arc<OnceCell<Arc<Shape>>>,
+    line: Line,
+    late: LateStamps,
 }
+
+/// What an app's own writes do.
+type Writing<'s> = (&'s Session, &'s Shape, &'s mut LateCheck);
 
 impl PostgresRecords {
     /// The records in the schema of the options. Nothing is sent before the first call, which creates the tables if
@@ -44,6 +57,8 @@ impl PostgresRecords {
             database: Database::open(options, password, tls)?,
             schema: options.schema.as_str().into(),
             shape: Arc::default(),
+            line: Line::new(),
+            late: LateStamps::default(),
         })
     }
 
@@ -67,53 +82,90 @@ impl PostgresRecords {
     fn run<T, W>(&self, operation: &'static str, within: Within, work: W) -> Later<'static, T>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session, Arc<Shape>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+        W: for<'s> Fn(&'s Session, &'s Shape) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let (shape, database) = (self.shape(), self.database.clone());
+        let entered = self.database.enter(operation);
         Box::pin(async move {
+            let _inside = entered?;
             let shape = shape.await?;
+            let work = Arc::new(work);
             database
                 .run(operation, within, move |session| {
-                    work(session, Arc::clone(&shape))
+                    let (work, shape) = (Arc::clone(&work), Arc::clone(&shape));
+                    Box::pin(async move { work(session, &shape).await })
                 })
                 .await
+        })
+    }
+
+    /// Writes what the app asks for, in its turn. What of it is late is noted once it lasts.
+    fn write<W>(&self, operation: &'static str, within: Within, work: W) -> Later<'static, ()>
+    where
+        W: for<'s> Fn(Writing<'s>) -> BoxFuture<'s, Result<()>> + Send + Sync + 'static,
+    {
+        let (line, stamps) = (self.line.clone(), self.late.clone());
+        let work = Arc::new(work);
+        let written = self.run(operation, within, move |session, shape| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                let mut late = LateCheck::default();
+                work((session, shape, &mut late)).await?;
+                Ok(late.found)
+            })
+        });
+        Box::pin(async move {
+            let _turn = line.turn(operation).await?;
+            stamps.note(written.await?);
+            Ok(())
         })
     }
 }
 
 impl LogStore for PostgresRecords {}
 
-fn not_yet<T: Send + 'static>() -> Later<'static, T> {
-    Box::pin(ready(Err(Error::new(
-        ErrorKind::Internal,
-        "ask the records",
-        "not there yet",
-    ))))
-}
-
 impl RecordStore for PostgresRecords {
     fn init(&self) -> Later<'_, ()> {
-        let shape = self.shape();
-        Box::pin(async move { shape.await.map(drop) })
+        let (shape, entered) = (self.shape(), self.database.enter("make the database ready"));
+        Box::pin(async move {
+            let _inside = entered?;
+            shape.await.map(drop)
+        })
     }
 
     fn health_check(&self) -> Later<'_, bool> {
-        not_yet()
+        let checked = self.run("check the database", Within::Nothing, |session, shape| {
+            Box::pin(async move {
+                let sql = format!("SELECT 1 FROM {} LIMIT 1", shape.table);
+                session
+                    .query("check the database", &sql, &[])
+                    .await
+                    .map(drop)
+            })
+        });
+        Box::pin(async move {
+            match checked.await {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::Closed => Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "the database is not sound");
+                    Ok(false)
+                }
+            }
+        })
     }
 
     fn close(&self) -> Later<'_, ()> {
-        Box::pin(self.database.close())
+        Box::pin(self.database.close_with(&self.line))
     }
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record";
-        self.run(OPERATION, Within::Nothing, move |session, shape| {
+        self.write(OPERATION, Within::Nothing, move |(session, shape, late)| {
             let record = Arc::clone(&record);
             Box::pin(async move {
-                let record = ToWrite::read(OPERATION, &shape, &record)?;
-                rows::write(OPERATION, session, &shape, &[&record], false)
-                    .await
-                    .map(drop)
+                let record = ToWrite::read(OPERATION, shape, &record)?;
+                put_own(OPERATION, (session, shape), &record, late).await
             })
         })
     }
@@ -123,67 +175,186 @@ impl RecordStore for PostgresRecords {
         let id: Arc<str> = id.into();
         self.run(OPERATION, Within::Nothing, move |session, shape| {
             let id = Arc::clone(&id);
-            Box::pin(async move { rows::get(OPERATION, session, &shape, &id).await })
+            Box::pin(async move { rows::get(OPERATION, session, shape, &id).await })
         })
     }
 
-    fn stored(&self, _id: &Text) -> Later<'_, Option<Hlc>> {
-        not_yet()
+    fn stored(&self, id: &Text) -> Later<'_, Option<Hlc>> {
+        const OPERATION: &str = "look for a record";
+        let Some(id) = id.to_utf8().filter(|id| !id.contains('\0')) else {
+            return Box::pin(std::future::ready(Ok(None)));
+        };
+        self.run(OPERATION, Within::Nothing, move |session, shape| {
+            let ids = vec![id.clone()];
+            Box::pin(async move {
+                let found = rows::stored_times(OPERATION, session, shape, ids).await?;
+                Ok(found.into_values().next())
+            })
+        })
     }
 
-    fn delete(&self, _id: &str, _hlc: Hlc) -> Later<'_, ()> {
-        not_yet()
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
+        const OPERATION: &str = "delete a record";
+        let id: Arc<str> = id.into();
+        self.write(OPERATION, Within::Nothing, move |(session, shape, late)| {
+            let (id, hlc) = (Arc::clone(&id), hlc.clone());
+            Box::pin(
+                async move { delete_own(OPERATION, (session, shape), (&id, &hlc), late).await },
+            )
+        })
     }
 
-    fn query(&self, _query: Query) -> Later<'_, QueryResult> {
-        not_yet()
+    fn query(&self, query: Query) -> Later<'_, QueryResult> {
+        let query = Arc::new(query);
+        self.run(query::OPERATION, Within::Nothing, move |session, shape| {
+            let query = Arc::clone(&query);
+            Box::pin(async move { sql::run(session, shape, &query).await })
+        })
     }
 
-    fn batch(&self, _operations: Vec<Operation>) -> Later<'_, ()> {
-        not_yet()
+    fn batch(&self, operations: Vec<Operation>) -> Later<'_, ()> {
+        const OPERATION: &str = "run a batch";
+        let operations: Arc<[Operation]> = operations.into();
+        self.write(OPERATION, Within::Writing, move |(session, shape, late)| {
+            let operations = Arc::clone(&operations);
+            Box::pin(async move {
+                for operation in &*operations {
+                    match operation {
+                        Operation::Put(record) => {
+                            let record = ToWrite::read(OPERATION, shape, record)?;
+                            put_own(OPERATION, (session, shape), &record, late).await?;
+                        }
+                        Operation::Delete { id, hlc } => {
+                            delete_own(OPERATION, (session, shape), (id, hlc), late).await?;
+                        }
+                    }
+                }
+                Ok(())
+            })
+        })
     }
 
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
-        not_yet()
+        const OPERATION: &str = "begin a transaction";
+        let store = self.clone();
+        Box::pin(async move {
+            let turn = store.line.turn(OPERATION).await?;
+            let shape = store.shape().await?;
+            let session = store.database.session(OPERATION).await?;
+            let (stamps, cut) = (store.late.clone(), store.line.cut.subscribe());
+            let begun = PostgresTransaction::begin((turn, session), shape, stamps, cut).await?;
+            Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
+        })
     }
 
     fn held_by(&self) -> Option<Holder> {
-        None
+        self.line.holder()
     }
 
-    fn put_metadata(&self, _type_id: &str, _record_id: &str, _row: Json) -> Later<'_, ()> {
-        not_yet()
+    fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Later<'_, ()> {
+        let key: Arc<[String; 2]> = Arc::new([type_id.to_owned(), record_id.to_owned()]);
+        let schema = Arc::clone(&self.schema);
+        self.write("put metadata", Within::Nothing, move |(session, _, _)| {
+            let (key, row, schema) = (Arc::clone(&key), Arc::clone(&row), Arc::clone(&schema));
+            Box::pin(async move { metadata::put(session, &schema, [&key[0], &key[1]], &row).await })
+        })
     }
 
-    fn get_metadata(&self, _type_id: &str, _record_id: &str) -> Later<'_, Option<Json>> {
-        not_yet()
+    fn get_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, Option<Json>> {
+        let found = self.get_metadata_by_ids(type_id, vec![record_id.to_owned()]);
+        Box::pin(async move { Ok(found.await?.into_values().next()) })
     }
 
     fn get_metadata_by_ids(
         &self,
-        _type_id: &str,
-        _record_ids: Vec<String>,
+        type_id: &str,
+        record_ids: Vec<String>,
     ) -> Later<'_, HashMap<String, Json>> {
-        not_yet()
+        let asked = Arc::new((type_id.to_owned(), record_ids));
+        let schema = Arc::clone(&self.schema);
+        self.run("get metadata", Within::Nothing, move |session, _| {
+            let (asked, schema) = (Arc::clone(&asked), Arc::clone(&schema));
+            Box::pin(async move { metadata::get(session, &schema, &asked.0, &asked.1).await })
+        })
     }
 
-    fn delete_metadata(&self, _type_id: &str, _record_id: &str) -> Later<'_, ()> {
-        not_yet()
+    fn delete_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, ()> {
+        let key: Arc<[String; 2]> = Arc::new([type_id.to_owned(), record_id.to_owned()]);
+        let schema = Arc::clone(&self.schema);
+        self.write(
+            "delete metadata",
+            Within::Nothing,
+            move |(session, _, _)| {
+                let (key, schema) = (Arc::clone(&key), Arc::clone(&schema));
+                Box::pin(
+                    async move { metadata::delete(session, &schema, [&key[0], &key[1]]).await },
+                )
+            },
+        )
     }
 
     fn node_watermarks(&self) -> Later<'_, Watermarks> {
-        not_yet()
+        const OPERATION: &str = "read the watermarks of the records";
+        self.run(OPERATION, Within::Nothing, |session, shape| {
+            Box::pin(shape.by_time.watermarks(OPERATION, session))
+        })
     }
 
-    fn unseen(&self, _ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
-        not_yet()
+    fn newest_upto(&self, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of the records";
+        let marks = Arc::new(marks);
+        self.run(OPERATION, Within::Nothing, move |session, shape| {
+            let marks = Arc::clone(&marks);
+            Box::pin(async move {
+                let found = shape.by_time.newest_upto(OPERATION, session, &marks).await;
+                found.map(Some)
+            })
+        })
     }
 
-    fn unorderable(&self, _limit: usize) -> Later<'_, Vec<Item<Json>>> {
-        not_yet()
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
     }
 
-    fn take_in(&self, _items: Vec<Item<Json>>, _strict: bool) -> Later<'_, Vec<Taken>> {
-        not_yet()
+    fn unseen(&self, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
+        const OPERATION: &str = "find unseen records";
+        let ask = Arc::new(ask);
+        self.run(OPERATION, Within::Nothing, move |session, shape| {
+            let ask = Arc::clone(&ask);
+            Box::pin(async move {
+                let item = |hlc, row: &_| {
+                    let stored = rows::read(OPERATION, shape, row)?;
+                    Ok(stored.item(OPERATION, shape, hlc, String::new))
+                };
+                shape.by_time.page(OPERATION, session, &ask, item).await
+            })
+        })
+    }
+
+    fn unorderable(&self, limit: usize) -> Later<'_, Vec<Item<Json>>> {
+        const OPERATION: &str = "find records without a time";
+        self.run(OPERATION, Within::Nothing, move |session, shape| {
+            Box::pin(async move { rows::unorderable(OPERATION, session, shape, limit).await })
+        })
+    }
+
+    fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        let items: Arc<[Item<Json>]> = items.into();
+        let all = |way: Way| {
+            let items = Arc::clone(&items);
+            self.run(TAKE_IN, Within::Writing, move |session, shape| {
+                let items = Arc::clone(&items);
+                Box::pin(
+                    async move { intake::take_in(session, shape, (&items, strict), way).await },
+                )
+            })
+        };
+        let (at_once, one_by_one) = (all(Way::AtOnce), all(Way::OneByOne));
+        Box::pin(async move {
+            match at_once.await {
+                Err(error) if is_of_one_row(&error) => one_by_one.await,
+                answer => answer,
+            }
+        })
     }
 }

@@ -1,16 +1,23 @@
 //! Records in and out of the table.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use tokio_postgres::Row;
 
+use super::columns::FieldKind;
+
 use super::fault::{about, during};
 use super::param::Param;
-use super::record::{Encoded, decode, encode};
+use super::record::{Encoded, encode};
 use super::schema::Shape;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
 use crate::store::Json;
+use crate::store::row::malformed;
+use crate::store::row::stored::{Stored, named};
 
 /// A record that is to be written, as its columns have it.
 #[derive(Debug, Clone)]
@@ -32,8 +39,12 @@ impl ToWrite {
             extra,
             has_foreign,
         } = encode(operation, shape, json)?;
-        fits(operation, &id, &updated_at)?;
         let mut texts: Vec<Option<String>> = values.into_iter().map(text_of).collect();
+        for (column, text) in shape.columns.iter().zip(&texts) {
+            if let (FieldKind::Time, Some(text)) = (column.kind, text) {
+                fits(operation, &id, &column.field, text)?;
+            }
+        }
         texts.push(extra);
         texts.push(Some(updated_at.node_id.to_string()));
         if let Some(at) = texts.iter().flatten().position(|text| text.contains('\0')) {
@@ -58,13 +69,15 @@ impl ToWrite {
 }
 
 /// Stamps have their order as text if they have the usual digits.
-pub(super) fn fits(operation: &'static str, id: &str, hlc: &Hlc) -> Result<()> {
-    if hlc.wall_time < 1 << 48 && hlc.counter < 1 << 16 {
+fn fits(operation: &'static str, id: &str, field: &str, text: &str) -> Result<()> {
+    let colons = text.bytes().enumerate().filter(|(_, byte)| *byte == b':');
+    let mut colons = colons.map(|(at, _)| at);
+    if text.is_empty() || (colons.next() == Some(12) && colons.next() == Some(17)) {
         return Ok(());
     }
     let what = format!(
-        "updatedAt of {id:?} must have at most 12 digits of time and 4 of its counter in hexadecimal, got {hlc}: text \
-         has another order then"
+        "{field} of the record {id:?} must have at most 12 digits of time and 4 of its counter in hexadecimal, got \
+         {text:?}: text has another order then"
     );
     Err(refuse(operation, what))
 }
@@ -105,10 +118,6 @@ pub(super) async fn write(
     rows.iter().map(|row| text(operation, row, 0)).collect()
 }
 
-fn named(id: &str) -> String {
-    format!("the record {id:?}")
-}
-
 /// The text in a column that has one.
 pub(super) fn text(operation: &'static str, row: &Row, at: usize) -> Result<String> {
     row.try_get(at).map_err(during(operation))
@@ -121,27 +130,152 @@ pub(super) async fn get(
     shape: &Shape,
     id: &str,
 ) -> Result<Option<Json>> {
+    if id.contains('\0') {
+        return Ok(None);
+    }
     let rows = session
         .query(operation, &shape.by_id, &[Param::text(id)])
         .await?;
-    rows.first()
-        .map(|row| {
-            let (values, extra) = read(operation, shape, row)?;
-            Ok(decode(shape, &values, extra.as_deref()).into())
-        })
-        .transpose()
+    let found = rows.first().map(|row| read(operation, shape, row));
+    Ok(found.transpose()?.map(|stored| stored.json(shape)))
 }
 
-/// The columns of a row that the shape's `select` reads, and the extra one.
-pub(super) fn read(
-    operation: &'static str,
-    shape: &Shape,
-    row: &Row,
-) -> Result<(Vec<Value>, Option<String>)> {
+/// The row that a statement of the shape's `select` answers.
+pub(super) fn read(operation: &'static str, shape: &Shape, row: &Row) -> Result<Stored> {
     let text = |at: usize| row.try_get(at).map_err(during(operation));
     let count = shape.columns.len();
     let values: Result<Vec<Value>> = (0..count)
         .map(|at| Ok(shape.value(at, text(at)?)))
         .collect();
-    Ok((values?, text(count)?))
+    Ok(Stored {
+        values: values?,
+        extra: text(count)?,
+        unreadable: Vec::new(),
+    })
+}
+
+/// At most `limit` records that have no place in the order. Each has a fault that says so.
+pub(super) async fn unorderable(
+    operation: &'static str,
+    session: &Session,
+    shape: &Shape,
+    limit: usize,
+) -> Result<Vec<Item<Json>>> {
+    if !shape.has_extra {
+        // Only a table of this package's own has the index for it.
+        return Ok(Vec::new());
+    }
+    let item = |row: &Row| {
+        let stored = read(operation, shape, row)?;
+        let mut item = stored.item(operation, shape, Hlc::zero(), String::new);
+        item.fault.get_or_insert_with(|| {
+            let named = stored.id(shape).map(named).unwrap_or_default();
+            let time = text(operation, row, row.len() - 1).unwrap_or_default();
+            malformed::fault(
+                operation,
+                &named,
+                "updated_at",
+                USUAL_TIME,
+                &format!("{time:?}"),
+            )
+        });
+        Ok(item)
+    };
+    let by_time = &shape.by_time;
+    by_time.unorderable(operation, session, limit, item).await
+}
+
+/// What has a place in the order.
+pub(super) const USUAL_TIME: &str =
+    "a timestamp of 12 and 4 digits (000000000000:0000:node), of the node that node_id says";
+
+/// When the stored versions of those of these records were written that are there, and have a time.
+pub(super) async fn stored_times(
+    operation: &'static str,
+    session: &Session,
+    shape: &Shape,
+    ids: Vec<String>,
+) -> Result<HashMap<String, Hlc>> {
+    let rows = session
+        .query(operation, &shape.stored_times, &[Param::texts(ids)])
+        .await?;
+    let mut times = HashMap::with_capacity(rows.len());
+    for row in rows {
+        if let Ok(time) = Hlc::parse(&text(operation, &row, 1)?) {
+            times.insert(text(operation, &row, 0)?, time);
+        }
+    }
+    Ok(times)
+}
+
+/// What an app's own write replaces, and what its node had stored before.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) stored: Option<Hlc>,
+    pub(super) newest: Option<Hlc>,
+}
+
+impl Before {
+    fn read(operation: &'static str, row: &Row) -> Result<Self> {
+        let time = |at: usize| {
+            let text: Option<String> = row.try_get(at).map_err(during(operation))?;
+            Ok(text.and_then(|text| Hlc::parse(&text).ok()))
+        };
+        Ok(Self {
+            stored: time(0)?,
+            newest: time(1)?,
+        })
+    }
+}
+
+/// Stores a record, whatever stood there.
+pub(super) async fn put(
+    operation: &'static str,
+    session: &Session,
+    shape: &Shape,
+    record: &ToWrite,
+) -> Result<Before> {
+    let sql = shape.put(&record.has_foreign);
+    let texts = record.texts.iter().cloned();
+    let mut params: Vec<Param> = texts.map(|text| Param::Texts(vec![text])).collect();
+    params.push(Param::text(record.id.clone()));
+    params.push(Param::text(record.updated_at.node_id.to_string()));
+    let rows = session.query(operation, &sql, &params).await;
+    let rows = rows.map_err(about(operation, || named(&record.id)))?;
+    written(operation, &rows, &record.id)
+}
+
+/// Marks a record as deleted. One that is not there stays so.
+pub(super) async fn delete(
+    operation: &'static str,
+    session: &Session,
+    shape: &Shape,
+    id: &str,
+    at: &Hlc,
+) -> Result<Before> {
+    let time = at.to_string();
+    fits(operation, id, "deletedAt", &time)?;
+    let node = at.node_id.to_string();
+    let params = [Param::text(id), Param::text(time), Param::text(node)];
+    let rows = session.query(operation, &shape.delete, &params).await;
+    let rows = rows.map_err(about(operation, || named(id)))?;
+    written(operation, &rows, id)
+}
+
+/// What stood there before a write, of whose rows the third column says whether one was written or there was none.
+fn written(operation: &'static str, rows: &[Row], id: &str) -> Result<Before> {
+    let Some(row) = rows.first() else {
+        return Ok(Before {
+            stored: None,
+            newest: None,
+        });
+    };
+    if !row.try_get::<_, bool>(2).map_err(during(operation))? {
+        let what = format!(
+            "{} was not written: a trigger of the table ignores it; change the record, or the table",
+            named(id)
+        );
+        return Err(Error::new(ErrorKind::Constraint, operation, what));
+    }
+    Before::read(operation, row)
 }

@@ -7,17 +7,17 @@ use futures_util::future::BoxFuture;
 use rusqlite::types::Value;
 
 use super::columns::{Column, KNOWN, clear_columns, quote};
+use super::delta::{ByTime, is_ordered};
 use super::fault::code_of;
+use super::param::Param;
 use super::session::Session;
-use super::table::{TableColumn, columns_of, is_in_order_of_bytes};
+use super::table::{TableColumn, columns_of, is_in_order_of_bytes, wrong_collation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::row::layout::Layout;
+use crate::store::row::layout::{EXTRA, Layout};
 
 pub(super) const OPERATION: &str = "prepare the tables";
-/// The column for fields that have none.
-pub(super) const EXTRA: &str = "extra_json";
 /// What keeps two processes from creating the tables at the same time.
-const SETTING_UP: &str = "SELECT pg_advisory_xact_lock(7305804402566787443)";
+pub(super) const SETTING_UP: &str = "SELECT pg_advisory_xact_lock(7305804402566787443)";
 
 /// The table as it is, and the statements for it.
 #[derive(Debug)]
@@ -25,13 +25,16 @@ pub(super) struct Shape {
     layout: Layout,
     /// For each column how it is read and written.
     pub(super) kinds: Vec<TableColumn>,
-    pub(super) has_node_id: bool,
     pub(super) has_extra: bool,
     /// The table's name within SQL.
     pub(super) table: String,
-    /// Everything of a record but the `WHERE`: the columns in order, then the extra column.
+    /// Everything of a record but the `WHERE`: the columns of `t` in order, then the extra column.
     pub(super) select: String,
     pub(super) by_id: String,
+    /// The ids and times of those of these records that are there.
+    pub(super) stored_times: String,
+    pub(super) delete: String,
+    pub(super) by_time: ByTime,
 }
 
 impl Deref for Shape {
@@ -66,7 +69,7 @@ impl Shape {
             if matches!(found.name.as_str(), "updated_at" | "node_id")
                 && !is_in_order_of_bytes(&found.collation)
             {
-                return Err(wrong_collation(&table, &found));
+                return Err(wrong_collation(OPERATION, &table, &found));
             }
             match found.name.as_str() {
                 EXTRA => has_extra = true,
@@ -88,16 +91,36 @@ impl Shape {
             computed,
         );
         layout.check(&table, "use another schema")?;
+        if !has_node_id {
+            return Err(Error::new(
+                ErrorKind::Database,
+                OPERATION,
+                format!(
+                    "the table {table} has no column node_id, so it is not one of Starkeep's; use another schema"
+                ),
+            ));
+        }
         let kind_of = |column: &Column| kinds.iter().find(|kind| kind.name == column.name).cloned();
         let kinds: Vec<TableColumn> = layout.columns.iter().filter_map(kind_of).collect();
         let read: Vec<String> = kinds.iter().map(TableColumn::read).collect();
         let extra = if has_extra { EXTRA } else { "NULL::text" };
-        let select = format!("SELECT {}, {extra} FROM {table} AS t", read.join(", "));
+        let read = format!("{}, {extra}", read.join(", "));
+        let select = format!("SELECT {read} FROM {table} AS t");
         Ok(Self {
-            by_id: format!("{select} WHERE \"id\" = $1"),
+            by_id: format!("{select} WHERE t.\"id\" = $1"),
+            stored_times: format!(
+                "SELECT \"id\", \"updated_at\" FROM {table} WHERE \"id\" = ANY ($1)"
+            ),
+            delete: format!(
+                "WITH {}, gone AS (
+                   UPDATE {table} AS t SET \"deleted_at\" = $2, \"updated_at\" = $2, \"node_id\" = $3
+                    WHERE t.\"id\" = $1 RETURNING 1)
+                 SELECT stored, newest, stored IS NULL OR EXISTS (SELECT 1 FROM gone) FROM before",
+                before(&table, 1, 3)
+            ),
+            by_time: ByTime::new(&table, &read),
             layout,
             kinds,
-            has_node_id,
             has_extra,
             table,
             select,
@@ -124,7 +147,7 @@ impl Shape {
                 add(column.quoted(), kind.write(&format!("i.c{at}")));
             }
         }
-        for (name, is_there) in [(EXTRA, self.has_extra), ("node_id", self.has_node_id)] {
+        for (name, is_there) in [(EXTRA, self.has_extra), ("node_id", true)] {
             lists.push(format!("i_{name}"));
             if is_there {
                 add(name.to_owned(), format!("i.i_{name}"));
@@ -148,6 +171,17 @@ impl Shape {
         sql
     }
 
+    /// The statement that stores one record, whatever stood there: its parameters are those of [`Self::upsert`], its id, and
+    /// its node.
+    pub(super) fn put(&self, has: &[bool]) -> String {
+        let lists = self.columns.len() + 2;
+        format!(
+            "WITH {}, put AS ({}) SELECT stored, newest, EXISTS (SELECT 1 FROM put) FROM before",
+            before(&self.table, lists + 1, lists + 2),
+            self.upsert(has, false)
+        )
+    }
+
     /// The value of a column as it was read.
     pub(super) fn value(&self, at: usize, text: Option<String>) -> Value {
         match (self.kinds.get(at), text) {
@@ -155,6 +189,30 @@ impl Shape {
             _ => Value::Null,
         }
     }
+}
+
+/// What stands there before a statement: when the record was written whose id is that parameter, and the newest of the
+/// node that is the other.
+fn before(table: &str, id: usize, node: usize) -> String {
+    format!(
+        "before AS MATERIALIZED (SELECT
+           (SELECT \"updated_at\" FROM {table} WHERE \"id\" = ${id}) AS stored,
+           (SELECT \"updated_at\" FROM {table} WHERE \"node_id\" = ${node}
+             ORDER BY \"updated_at\" DESC LIMIT 1) AS newest)"
+    )
+}
+
+/// Creates a schema, if it is missing: to create it if it is there already is a right that few roles have.
+pub(super) async fn create_schema(session: &Session, schema: &str) -> Result<()> {
+    let sql = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+    let found = session
+        .query(OPERATION, sql, &[Param::text(schema)])
+        .await?;
+    if found.is_empty() {
+        let sql = format!("CREATE SCHEMA {}", quote(schema));
+        session.batch(OPERATION, &sql).await?;
+    }
+    Ok(())
 }
 
 async fn create(session: &Session, schema: &str, table: &str) -> Result<()> {
@@ -169,28 +227,21 @@ async fn create(session: &Session, schema: &str, table: &str) -> Result<()> {
         .collect();
     let quoted = quote(schema);
     session.query(OPERATION, SETTING_UP, &[]).await?;
-    let exists = session
-        .query(
-            OPERATION,
-            "SELECT 1 FROM pg_namespace WHERE nspname = $1",
-            &[super::param::Param::text(schema)],
-        )
-        .await?;
-    let begin = if exists.is_empty() {
-        format!("CREATE SCHEMA {quoted};")
-    } else {
-        String::new()
-    };
     let sql = format!(
-        "{begin}
-         CREATE TABLE IF NOT EXISTS {table} ({}, node_id text COLLATE \"C\" NOT NULL, {EXTRA} text);
+        "CREATE TABLE IF NOT EXISTS {table} ({}, node_id text COLLATE \"C\" NOT NULL, {EXTRA} text);
          CREATE INDEX IF NOT EXISTS idx_records_node_watermark ON {table} (node_id, updated_at);
+         CREATE INDEX IF NOT EXISTS idx_records_without_place ON {table} (\"id\") WHERE NOT {};
          CREATE TABLE IF NOT EXISTS {quoted}.starkeep_metadata (
            type_id text COLLATE \"C\" NOT NULL, record_id text COLLATE \"C\" NOT NULL, row_json text NOT NULL,
            PRIMARY KEY (type_id, record_id))",
-        columns.join(", ")
+        columns.join(", "),
+        is_ordered("")
     );
-    session.batch(OPERATION, &sql).await.map_err(|error| {
+    let created = async {
+        create_schema(session, schema).await?;
+        session.batch(OPERATION, &sql).await
+    };
+    created.await.map_err(|error| {
         let is_right = code_of(&error).is_some_and(|code| code.code() == "42501");
         if is_right {
             error.about(
@@ -201,17 +252,4 @@ async fn create(session: &Session, schema: &str, table: &str) -> Result<()> {
             error
         }
     })
-}
-
-fn wrong_collation(table: &str, column: &TableColumn) -> Error {
-    let (name, collation) = (&column.name, &column.collation);
-    Error::new(
-        ErrorKind::Database,
-        OPERATION,
-        format!(
-            "the column {name} of {table} has the collation {collation}, in which timestamps have another order; run \
-             ALTER TABLE {table} ALTER COLUMN {} TYPE text COLLATE \"C\"",
-            quote(name)
-        ),
-    )
 }

@@ -42,11 +42,11 @@ impl Session {
         &self,
         operation: &'static str,
         sql: &str,
-        params: &[Param],
+        params: impl AsRef<[Param]>,
     ) -> Result<Vec<Row>> {
         let connection = &self.in_use(operation)?.connection;
-        self.in_time(operation, connection.query(operation, sql, params))
-            .await
+        let asked = connection.query(operation, sql, params.as_ref());
+        self.in_time(operation, asked).await
     }
 
     /// Begins a transaction; one that only reads sees one state of the database.

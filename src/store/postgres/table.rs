@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use super::columns::quote;
 use super::param::Param;
 use super::session::Session;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::postgres::fault::during;
 
 /// A column.
@@ -15,7 +15,7 @@ pub(super) struct TableColumn {
     pub(super) not_null: bool,
     pub(super) default: Option<String>,
     /// Its type within SQL.
-    declared: String,
+    pub(super) declared: String,
     /// What kind of type that is, by the letter of the catalogue.
     category: String,
     /// Whether the table computes it.
@@ -81,6 +81,20 @@ pub(super) fn is_in_order_of_bytes(collation: &str) -> bool {
     )
 }
 
+/// That timestamps have another order in a column.
+pub(super) fn wrong_collation(operation: &'static str, table: &str, column: &TableColumn) -> Error {
+    let (name, collation) = (&column.name, &column.collation);
+    Error::new(
+        ErrorKind::Database,
+        operation,
+        format!(
+            "the column {name} of {table} has the collation {collation}, in which timestamps have another order; run \
+             ALTER TABLE {table} ALTER COLUMN {} TYPE text COLLATE \"C\"",
+            quote(name)
+        ),
+    )
+}
+
 impl TableColumn {
     fn is_truth(&self) -> bool {
         self.category == "B"
@@ -96,6 +110,31 @@ impl TableColumn {
         }
     }
 
+    /// Whether its values are numbers, or are read as such.
+    pub(super) fn is_number(&self) -> bool {
+        self.is_truth() || self.category == "N"
+    }
+
+    /// Its values as numbers.
+    pub(super) fn number(&self) -> String {
+        let name = quote(&self.name);
+        if self.is_truth() {
+            format!("t.{name}::int::numeric")
+        } else {
+            format!("t.{name}")
+        }
+    }
+
+    /// Its values as texts, in the order of their bytes.
+    pub(super) fn ordered(&self) -> String {
+        let name = quote(&self.name);
+        if self.declared == "text" && self.collation == "C" {
+            format!("t.{name}")
+        } else {
+            format!("(t.{name}::text COLLATE \"C\")")
+        }
+    }
+
     /// What a text is written as.
     pub(super) fn write(&self, text: &str) -> String {
         if self.declared == "text" {
@@ -107,7 +146,7 @@ impl TableColumn {
 
     /// What was read.
     pub(super) fn value(&self, text: String) -> Value {
-        if !self.is_truth() && self.category != "N" {
+        if !self.is_number() {
             return Value::Text(text);
         }
         if let Ok(whole) = text.parse() {

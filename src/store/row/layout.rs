@@ -3,6 +3,9 @@
 use super::columns::{Column, KNOWN, NEEDED};
 use crate::error::{Error, ErrorKind, Result};
 
+/// The column for fields that have none.
+pub(in crate::store) const EXTRA: &str = "extra_json";
+
 /// See the [module page](self).
 #[derive(Debug)]
 pub(in crate::store) struct Layout {

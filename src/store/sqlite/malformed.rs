@@ -7,11 +7,10 @@
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Row, ToSql};
 
-use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::Hlc;
-
-/// How many characters of a value a message shows.
-const TOLD: usize = 40;
+pub(super) use crate::store::row::columns::{TIME, UTF_8};
+use crate::store::row::malformed::TOLD;
+pub(super) use crate::store::row::malformed::{fault, told};
 
 /// A value as it stands: a text that is no UTF-8 stays the bytes that it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +66,12 @@ impl Raw {
     }
 }
 
+impl From<Value> for Raw {
+    fn from(value: Value) -> Self {
+        Self::Readable(value)
+    }
+}
+
 impl ToSql for Raw {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self {
@@ -92,20 +97,6 @@ pub(super) fn read_columns(row: &Row<'_>, count: usize) -> rusqlite::Result<(Vec
     Ok((values, no_texts))
 }
 
-/// A value in words.
-pub(super) fn told(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => number.to_string(),
-        Value::Blob(bytes) => format!("a BLOB of {} bytes", bytes.len()),
-        Value::Text(text) if text.chars().count() > TOLD => {
-            format!("{:?}…", text.chars().take(TOLD).collect::<String>())
-        }
-        Value::Text(text) => format!("{text:?}"),
-    }
-}
-
 /// What names a row that nothing else does.
 pub(super) fn stand_in(key: &[Raw]) -> String {
     if let [Raw::Readable(Value::Integer(row))] = key {
@@ -113,23 +104,4 @@ pub(super) fn stand_in(key: &[Raw]) -> String {
     }
     let parts: Vec<String> = key.iter().map(Raw::told).collect();
     format!("key {}", parts.join(", "))
-}
-
-pub(super) use super::columns::{TIME, UTF_8};
-
-/// The fault of a row: which column of it must be what, and what stands there.
-pub(super) fn fault(
-    operation: &'static str,
-    row: &str,
-    column: &str,
-    wanted: &str,
-    got: &str,
-) -> Error {
-    Error::new(
-        ErrorKind::MalformedItem,
-        operation,
-        format!(
-            "the column {column} of {row} must be {wanted}, got {got}; mend it in the database"
-        ),
-    )
 }

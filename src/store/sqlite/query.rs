@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Rows, params_from_iter};
 use super::columns::{FieldKind, KIND, is_known};
 use super::fault::during;
 use super::malformed::Raw;
-use super::rows::Stored;
+use super::rows;
 use super::schema::{EXTRA, Shape};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
@@ -94,7 +94,7 @@ struct ReadPage {
 fn read_page(shape: &Shape, mut rows: Rows<'_>, limit: usize) -> rusqlite::Result<ReadPage> {
     let mut page = ReadPage::default();
     while let Some(row) = rows.next()? {
-        let stored = Stored::read(shape, row)?;
+        let stored = rows::read(shape, row)?;
         let Some(id) = stored.id(shape) else {
             page.left_out += 1;
             continue;

@@ -14,9 +14,10 @@ use super::intake::{self, begin};
 use super::late::{LateCheck, delete_own, put_own};
 use super::log::{self, Entering, Plane, Tracked};
 use super::logged::{FetchItems, Log, Logged, Tables, TakeIn};
+use super::malformed::stand_in;
 use super::record::{decode, encode};
 use super::registry::Role;
-use super::rows::{Intake, Stored};
+use super::rows::Intake;
 use super::schema::{Shape, TABLE};
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
@@ -236,7 +237,9 @@ impl RecordStore for SqliteRecords {
                 connection,
                 &shape.sql.by_time,
                 &wanted,
-                |hlc, key, row| Ok(Stored::read(shape, row)?.item(OPERATION, shape, hlc, key)),
+                |hlc, key, row| {
+                    Ok(rows::read(shape, row)?.item(OPERATION, shape, hlc, || stand_in(key)))
+                },
             )
         }))
     }
@@ -246,7 +249,7 @@ impl RecordStore for SqliteRecords {
         Box::pin(self.read(OPERATION, move |connection, shape| {
             let by_time = &shape.sql.by_time;
             delta::unorderable(OPERATION, connection, by_time, limit, |key, row| {
-                Ok(Stored::read(shape, row)?.item(OPERATION, shape, Hlc::zero(), key))
+                Ok(rows::read(shape, row)?.item(OPERATION, shape, Hlc::zero(), || stand_in(key)))
             })
         }))
     }
@@ -297,7 +300,7 @@ impl Tables for RecordTables {
                 return Ok(Vec::new());
             };
             let hlc = stored.time(&self.0).unwrap_or_else(Hlc::zero);
-            Ok(vec![stored.item(OPERATION, &self.0, hlc, &[])])
+            Ok(vec![stored.item(OPERATION, &self.0, hlc, String::new)])
         })
     }
 

@@ -6,131 +6,28 @@ use rusqlite::{
 };
 
 use super::fault::{about, during, ignored};
-use super::malformed::{NoTexts, Raw, UTF_8, fault, read_columns, stand_in, told};
-use super::record::{Encoded, decode};
-use super::schema::{EXTRA, Shape};
+use super::malformed::{Raw, read_columns};
+use super::record::Encoded;
+use super::schema::Shape;
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Blob, Item, ItemKind, Said, record_blob, size_in, size_of};
-use crate::protocol::text::Text;
 use crate::store::Json;
+use crate::store::row::stored::{Stored, named};
 
-/// A row as it was read.
-pub(super) struct Stored {
-    pub(super) values: Vec<Value>,
-    pub(super) extra: Option<String>,
-    /// The columns that hold a text which is none, by their place; the extra column comes after the others.
-    no_texts: NoTexts,
-}
-
-impl Stored {
-    /// The row that a statement of the shape's `select` is at.
-    pub(super) fn read(shape: &Shape, row: &Row<'_>) -> rusqlite::Result<Self> {
-        let count = shape.columns.len();
-        let (mut values, no_texts) = read_columns(row, count + 1)?;
-        let extra = match values.pop() {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        };
-        Ok(Self {
-            values,
-            extra,
-            no_texts,
-        })
-    }
-
-    /// The record as JSON.
-    pub(super) fn json(&self, shape: &Shape) -> Json {
-        decode(shape, &self.values, self.extra.as_deref()).into()
-    }
-
-    /// The record as an item of the exchange. One that cannot be read as a record has a fault, and where its
-    /// id is none, its key stands in for it.
-    pub(super) fn item(
-        &self,
-        operation: &'static str,
-        shape: &Shape,
-        hlc: Hlc,
-        key: &[Raw],
-    ) -> Item<Json> {
-        let id = self.id(shape);
-        let named = || match id {
-            Some(id) => named(id),
-            None => format!("the record with {}", stand_in(key)),
-        };
-        let fault = self
-            .malformed(shape)
-            .map(|(column, wanted, got)| fault(operation, &named(), column, wanted, &got));
-        let blob = self.blob(shape).filter(|_| fault.is_none());
-        Item {
-            hlc,
-            kind: ItemKind::Record(match id {
-                Some(id) => Text::from(id),
-                None => Text::from(stand_in(key).as_str()),
-            }),
-            blob,
-            body: self.json(shape),
-            fault,
-        }
-    }
-
-    /// The object that belongs to the record.
-    fn blob(&self, shape: &Shape) -> Option<Blob> {
-        let text = |field| self.text(shape, field).map(Text::from);
-        let key = self.text(shape, "objectStorageKey");
-        let said = Said {
-            key: Some(Text::from(key.filter(|key| !key.is_empty())?)),
-            mime_type: text("mimeType").filter(|mime_type| !mime_type.is_empty()),
-            content_hash: text("contentHash"),
-            size: self.size(shape),
-        };
-        record_blob(said, self.text(shape, "deletedAt").is_some())
-    }
-
-    /// How many bytes its object has.
-    fn size(&self, shape: &Shape) -> Option<u64> {
-        match self.values.get(shape.position_of("sizeBytes")?)? {
-            Value::Integer(size) => u64::try_from(*size).ok(),
-            Value::Real(size) => size_of(*size),
-            Value::Text(digits) => size_in(digits),
-            _ => None,
-        }
-    }
-
-    /// The record's id, where it is one.
-    pub(super) fn id(&self, shape: &Shape) -> Option<&str> {
-        let at = shape.position_of("id")?;
-        let is_text = self.no_texts.iter().all(|(no_text, _)| *no_text != at);
-        self.text(shape, "id")
-            .filter(|id| is_text && !id.is_empty())
-    }
-
-    /// The column that keeps the row from being a record, what must stand in it, and what does.
-    fn malformed<'s>(&self, shape: &'s Shape) -> Option<(&'s str, &'static str, String)> {
-        if let Some((at, raw)) = self.no_texts.first() {
-            let column = shape.columns.get(*at);
-            let name = column.map_or(EXTRA, |column| &column.name);
-            return Some((name, UTF_8, raw.told()));
-        }
-        let mut columns = shape.columns.iter().zip(&self.values);
-        columns.find_map(|(column, value)| {
-            let wanted = column.must_be(value)?;
-            Some((column.name.as_str(), wanted, told(value)))
-        })
-    }
-
-    /// When it was written; `None` if what stands there is no time.
-    pub(super) fn time(&self, shape: &Shape) -> Option<Hlc> {
-        Hlc::parse(self.text(shape, "updatedAt")?).ok()
-    }
-
-    /// The text in the column of a field.
-    fn text(&self, shape: &Shape, field: &str) -> Option<&str> {
-        match self.values.get(shape.position_of(field)?)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
+/// The row that a statement of the shape's `select` is at.
+pub(super) fn read(shape: &Shape, row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let count = shape.columns.len();
+    let (mut values, no_texts) = read_columns(row, count + 1)?;
+    let extra = match values.pop() {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    };
+    let told = no_texts.into_iter().map(|(at, raw)| (at, raw.told()));
+    Ok(Stored {
+        values,
+        extra,
+        unreadable: told.collect(),
+    })
 }
 
 /// Stores a record, whatever stood there. One that the table refuses is named.
@@ -214,10 +111,6 @@ impl<'c> Intake<'c> {
     }
 }
 
-fn named(id: &str) -> String {
-    format!("the record {id:?}")
-}
-
 /// The row of the record with this id.
 pub(super) fn stored(
     operation: &'static str,
@@ -247,7 +140,7 @@ pub(super) fn stored_by(
     id: &str,
 ) -> Result<Option<Stored>> {
     by_id
-        .query_row([id], |row| Stored::read(shape, row))
+        .query_row([id], |row| read(shape, row))
         .optional()
         .map_err(during(operation))
 }

@@ -12,10 +12,8 @@ use super::columns::{Column, KNOWN, clear_columns, quote};
 use super::fault::during;
 use super::indexes::{self, ByTime};
 use crate::error::Result;
+pub(super) use crate::store::row::layout::EXTRA;
 use crate::store::row::layout::Layout;
-
-/// The column for fields that have none.
-pub(super) const EXTRA: &str = "extra_json";
 
 /// The table of records.
 pub(super) const TABLE: &str = "shared_records";

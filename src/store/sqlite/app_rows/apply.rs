@@ -9,8 +9,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use serde::Deserialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::super::columns::quote;
 use super::super::fault::{about, during, ignored};
@@ -18,7 +17,6 @@ use super::super::late::LateCheck;
 use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
 use super::super::records::SHARED_NODE;
-use super::cell::Column;
 use super::faults::unsaid;
 use super::namespaces;
 use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
@@ -26,33 +24,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::log::canonical_body;
-use crate::protocol::text::Text;
 use crate::store::Json;
-
-/// The operation of its errors.
-pub(super) const APPLY: &str = "apply an app row";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Op {
-    Insert,
-    Update,
-    Delete,
-}
-
-/// An entry as it comes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry<'a> {
-    timestamp: Hlc,
-    app_id: Text,
-    table: Text,
-    op: Op,
-    #[serde(borrow, default)]
-    row: Option<Fields<'a>>,
-    #[serde(borrow, default, rename = "where")]
-    filter: Option<Fields<'a>>,
-}
+use crate::store::row::cell::Column;
+pub(super) use crate::store::row::entry::APPLY;
+use crate::store::row::entry::{Entry, Op, refuse};
 
 /// The tables that a page is applied to, each looked at once.
 #[derive(Default)]
@@ -121,19 +96,7 @@ impl Tables {
             Some(known) => known,
             None => find_table(connection, table)?,
         };
-        let entry: Entry<'_> = serde_json::from_str(&item.body).map_err(|error| {
-            refuse(
-                "an entry must be { timestamp, appId, table, op, row, where }; it cannot be read",
-            )
-            .caused_by(error)
-        })?;
-        let fits =
-            entry.timestamp == item.hlc && entry.app_id == table.app && entry.table == table.name;
-        if !fits {
-            return Err(refuse(
-                "the entry inside has another timestamp, app or table than its envelope says",
-            ));
-        }
+        let entry = Entry::read(item, table)?;
         let mut change = Change {
             connection,
             table: known,
@@ -144,27 +107,6 @@ impl Tables {
         let changed = work(&mut change, &entry)?;
         self.0.borrow_mut().insert(table.clone(), change.table);
         Ok(changed)
-    }
-}
-
-impl Entry<'_> {
-    /// The text of its time, as JSON. A row that says another time than its entry would pass for older or
-    /// newer than it was checked to be.
-    fn updated_at(&self) -> Result<Box<RawValue>> {
-        let given = self.row.as_ref().and_then(|row| row.get("updated_at"));
-        if let Some(given) = given.filter(|given| given.get() != "null") {
-            let time = serde_json::from_str::<String>(given.get())
-                .ok()
-                .and_then(|text| Hlc::parse(&text).ok());
-            return match time {
-                Some(time) if time == self.timestamp => Ok((*given).to_owned()),
-                _ => Err(refuse(
-                    "the row's updated_at must be the text form of the entry's timestamp",
-                )),
-            };
-        }
-        to_raw_value(&self.timestamp.to_string())
-            .map_err(|error| refuse("the timestamp cannot be written").caused_by(error))
     }
 }
 
@@ -487,8 +429,4 @@ fn without_node(json: &str) -> String {
     let mut fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
     fields.remove("node_id");
     serde_json::to_string(&fields).unwrap_or_else(|_| json.to_owned())
-}
-
-fn refuse(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, APPLY, message)
 }

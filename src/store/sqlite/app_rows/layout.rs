@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::cell::{Affinity, Column};
+use crate::store::row::cell::{Affinity, Column};
 
 /// Whether the table has no row ids; `None` where there is no such table.
 pub(super) fn has_no_rowid(connection: &Connection, name: &str) -> rusqlite::Result<Option<bool>> {

@@ -3,11 +3,10 @@
 //! - Which apps and tables there are is written in the file and read with every question: another process
 //!   may add to it, or to the tables, at any time.
 //! - What comes as a change is stored, and goes on, as the whole row that it makes ([`apply`]).
-//! - A field goes out as it came in, whatever the columns can hold ([`table`], [`cell`]).
+//! - A field goes out as it came in, whatever the columns can hold ([`table`]).
 //! - Names come from apps: they are quoted, never pasted.
 
 mod apply;
-mod cell;
 mod entry;
 mod faults;
 mod layout;

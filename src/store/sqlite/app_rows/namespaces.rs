@@ -1,15 +1,14 @@
 //! Which apps have rows here, and in which tables.
 
-use rusqlite::{Connection, OptionalExtension};
-use serde_json::Map;
-
 use super::super::columns::quote;
 use super::super::fault::during;
 use super::super::intake::begin;
 use super::table::{self, physical_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::FILE_RECORDS_TABLE;
+use crate::store::row::namespaces::{FILE_COLUMNS, add_specs, read_tables};
 use crate::store::{Namespace, Registration, TableInfo, TableSpec};
+use rusqlite::{Connection, OptionalExtension};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS app_syncable_namespaces (
   app_id TEXT PRIMARY KEY,
@@ -17,18 +16,6 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS app_syncable_namespaces (
   files_enabled INTEGER NOT NULL DEFAULT 0,
   created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 )";
-
-/// The columns of the rows that have files.
-const FILE_COLUMNS: [&str; 8] = [
-    "id",
-    "object_storage_key",
-    "content_hash",
-    "mime_type",
-    "size_bytes",
-    "original_filename",
-    "origin_app_id",
-    "created_at",
-];
 
 /// Brings the registry and the tables of all registered apps into shape, in one transaction.
 pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
@@ -84,13 +71,7 @@ fn namespace(
     operation: &'static str,
     (app_id, tables_json, files_enabled): (String, String, bool),
 ) -> Result<Namespace> {
-    let tables = serde_json::from_str(&tables_json).map_err(|error| {
-        let message = format!(
-            "the tables of the app {app_id:?} cannot be read; put right its tables_json in \
-             app_syncable_namespaces"
-        );
-        Error::new(ErrorKind::Database, operation, message).caused_by(error)
-    })?;
+    let tables = read_tables(operation, &app_id, &tables_json)?;
     Ok(Namespace {
         app_id,
         tables,
@@ -116,24 +97,7 @@ pub(super) fn register(
     }
     let known = get(operation, transaction, app_id)?;
     let mut tables = known.map(|known| known.tables).unwrap_or_default();
-    for spec in &specs {
-        match tables.iter().find(|table| table.name == spec.name) {
-            Some(table) if table.pk_columns == spec.pk_columns => {}
-            Some(_) => {
-                let message = format!(
-                    "the table {:?} is registered with another primary key; register it under \
-                     another name",
-                    spec.name
-                );
-                return Err(Error::new(ErrorKind::InvalidArgument, operation, message));
-            }
-            None => tables.push(TableInfo {
-                name: spec.name.clone(),
-                pk_columns: spec.pk_columns.clone(),
-                other: Map::new(),
-            }),
-        }
-    }
+    add_specs(operation, &mut tables, &specs)?;
     check_names(operation, transaction, app_id, &tables)?;
     write(
         operation,

@@ -6,26 +6,26 @@
 //! expect. What the exchange reads by is an index of its own ([`indexes`]).
 
 use std::collections::HashSet;
+use std::ops::Deref;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::super::columns::{quote, write_string};
+use super::super::columns::quote;
 use super::super::fault::during;
 use super::super::indexes::{self, ByTime};
 use super::super::malformed::{NoTexts, Raw, read_columns};
-use super::super::record::{Fields, read_extra, same_json, write_extra};
-use super::cell::{Column, write_json};
+use super::super::record::Fields;
 use super::layout::{self, Layout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
+use crate::store::row::cell::Column;
+pub(super) use crate::store::row::cells::BOOKKEEPING;
+use crate::store::row::cells::Cells;
 use crate::store::{TableInfo, TableSpec};
 
 /// The column for what has none.
 pub(super) const EXTRA: &str = "starkeep_extra_json";
-
-/// What every table of an app has for the exchange.
-pub(super) const BOOKKEEPING: [&str; 3] = ["updated_at", "deleted_at", "node_id"];
 
 /// The table's name in the file.
 pub(super) fn physical_name(app_id: &str, table: &str) -> String {
@@ -43,9 +43,7 @@ pub(super) struct AppTable {
     /// Its name within SQL.
     pub(super) name: String,
     physical: String,
-    pub(super) columns: Vec<Column>,
-    /// The columns that the table computes itself: never sent, never written.
-    pub(super) computed: Vec<Column>,
+    cells: Cells,
     /// The columns by which `SQLite` knows a row, within SQL.
     pub(super) key: Vec<String>,
     pub(super) has_node_id: bool,
@@ -81,6 +79,14 @@ impl EncodedRow {
             no_texts: NoTexts::default(),
             key: Vec::new(),
         }
+    }
+}
+
+impl Deref for AppTable {
+    type Target = Cells;
+
+    fn deref(&self) -> &Cells {
+        &self.cells
     }
 }
 
@@ -138,8 +144,7 @@ pub(super) fn load(
         by_time: ByTime::new(&name, &key, has_node_id, &select),
         name,
         physical,
-        columns,
-        computed,
+        cells: Cells { columns, computed },
         key,
         has_node_id,
         has_extra,
@@ -268,20 +273,6 @@ impl AppTable {
             .is_some_and(|value| *value != Value::Null)
     }
 
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name == name)
-    }
-
-    /// The column of a field.
-    pub(super) fn column(&self, field: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == field)
-    }
-
-    /// The column of a field that the table computes itself.
-    pub(super) fn computed(&self, field: &str) -> Option<&Column> {
-        self.computed.iter().find(|column| column.name == field)
-    }
-
     /// A row of these fields, written by `node`. What `stays` of a column is written back as it is.
     pub(super) fn encode(
         &self,
@@ -289,74 +280,13 @@ impl AppTable {
         node: &str,
         stays: impl Fn(usize, &Column) -> Option<Raw>,
     ) -> EncodedRow {
-        let mut extra = Fields::new();
-        let mut missing = Vec::new();
-        let mut values = Vec::with_capacity(self.columns.len());
-        let mut reads_back = String::new();
-        for (at, column) in self.columns.iter().enumerate() {
-            if let Some(raw) = stays(at, column) {
-                values.push(raw);
-                continue;
-            }
-            let json = fields.get(column.name.as_str()).copied();
-            let value = match column.name.as_str() {
-                "node_id" => Value::Text(node.to_owned()),
-                _ => column.value_of(json),
-            };
-            reads_back.clear();
-            write_json(&value, &mut reads_back);
-            match json {
-                Some(json) if same_json(&reads_back, json.get()) => {}
-                Some(json) => {
-                    extra.insert(column.name.as_str().into(), json);
-                }
-                None => missing.push(column.name.as_str()),
-            }
-            values.push(Raw::Readable(value));
-        }
-        for (name, json) in fields {
-            if self.column(name).is_none() && self.computed(name).is_none() {
-                extra.insert(name.clone(), json);
-            }
-        }
-        EncodedRow {
-            values,
-            extra: write_extra(&extra, &missing),
-        }
+        let (values, extra) = self.cells.encode(fields, node, stays);
+        EncodedRow { values, extra }
     }
 
-    /// A row as the JSON object that it is. What was kept beside a column counts as long as the column holds
-    /// what belongs to it; where somebody has changed the column since, the column counts.
+    /// A row as the JSON object that it is.
     pub(super) fn decode(&self, row: &StoredRow) -> String {
-        let (extra, missing) = row.extra.as_deref().map(read_extra).unwrap_or_default();
-        let mut json = String::with_capacity(256);
-        let begin = |name: &str, json: &mut String| {
-            json.push(if json.is_empty() { '{' } else { ',' });
-            write_string(name, json);
-            json.push(':');
-        };
-        for (column, value) in self.columns.iter().zip(&row.values) {
-            let is_its_own = column.name == "node_id";
-            let stands = |value_of: Value| is_its_own || value_of == *value;
-            let kept = extra.get(column.name.as_str()).copied();
-            if let Some(kept) =
-                kept.filter(|kept| *value == Value::Null || stands(column.value_of(Some(kept))))
-            {
-                begin(&column.name, &mut json);
-                json.push_str(kept.get());
-            } else if !(missing.contains(&column.name) && stands(column.value_of(None))) {
-                begin(&column.name, &mut json);
-                write_json(value, &mut json);
-            }
-        }
-        for (name, kept) in &extra {
-            if self.column(name).is_none() && self.computed(name).is_none() {
-                begin(name, &mut json);
-                json.push_str(kept.get());
-            }
-        }
-        json.push_str(if json.is_empty() { "{}" } else { "}" });
-        json
+        self.cells.decode(&row.values, row.extra.as_deref())
     }
 }
 

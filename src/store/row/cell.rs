@@ -8,25 +8,29 @@ use std::fmt::Write as _;
 use rusqlite::types::Value;
 use serde_json::value::RawValue;
 
-use super::super::columns::{number, string, write_string};
+use super::columns::{number, string, write_string};
 
 /// Whole numbers up to here are the same as integers and as floats.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a column makes of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Affinity {
+pub(in crate::store) enum Affinity {
     Text,
     /// Integers and numerics: numbers stay numbers, and texts of numbers become such.
     Numeric,
     Real,
     /// Everything stays what it is.
     None,
+    /// Truth values, which are 1 or 0 here. No affinity of `SQLite`.
+    Truth,
+    /// Any JSON, as its text. No affinity of `SQLite`.
+    Json,
 }
 
 impl Affinity {
     /// The affinity of a declared type, by the rules of `SQLite`.
-    pub(super) fn of(declared: &str) -> Self {
+    pub(in crate::store) fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let names = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
         if names(&["INT"]) {
@@ -56,6 +60,7 @@ impl Affinity {
                 reason = "what is lost is kept beside the column"
             )]
             (Self::Real, Value::Integer(number)) => Value::Real(number as f64),
+            (Self::Truth, Value::Integer(number)) => Value::Integer(i64::from(number != 0)),
             (_, value) => value,
         }
     }
@@ -79,19 +84,20 @@ fn numeric(text: &str) -> Option<Value> {
 
 /// A column of an app's table. Its name is the name of the field.
 #[derive(Debug)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) affinity: Affinity,
-    pub(super) not_null: bool,
+pub(in crate::store) struct Column {
+    pub(in crate::store) name: String,
+    pub(in crate::store) affinity: Affinity,
+    pub(in crate::store) not_null: bool,
     /// What the table itself puts in.
-    pub(super) default: Value,
+    pub(in crate::store) default: Value,
 }
 
 impl Column {
     /// What lies in the column for this JSON, or for a row without the field. Defined for any JSON, whether
     /// or not it can be read back.
-    pub(super) fn value_of(&self, json: Option<&RawValue>) -> Value {
+    pub(in crate::store) fn value_of(&self, json: Option<&RawValue>) -> Value {
         let value = match json.map(RawValue::get) {
+            Some(json) if self.affinity == Affinity::Json => Value::Text(json.to_owned()),
             None => self.default.clone(),
             Some("null") => Value::Null,
             Some("true") => Value::Integer(1),
@@ -107,17 +113,29 @@ impl Column {
         }
     }
 
+    /// Writes what the column holds as JSON.
+    pub(in crate::store) fn write_json(&self, value: &Value, json: &mut String) {
+        match (self.affinity, value) {
+            (Affinity::Truth, Value::Integer(number)) => {
+                json.push_str(if *number == 0 { "false" } else { "true" });
+            }
+            (Affinity::Json, Value::Text(text)) => json.push_str(text),
+            (_, value) => write_json(value, json),
+        }
+    }
+
     fn empty(&self) -> Value {
         match self.affinity {
             Affinity::Text | Affinity::None => Value::Text(String::new()),
-            Affinity::Numeric => Value::Integer(0),
+            Affinity::Json => Value::Text("null".to_owned()),
+            Affinity::Numeric | Affinity::Truth => Value::Integer(0),
             Affinity::Real => Value::Real(0.0),
         }
     }
 }
 
-/// Writes what a column holds as JSON. Bytes are written as `JSON.stringify` writes a `Uint8Array`.
-pub(super) fn write_json(value: &Value, json: &mut String) {
+/// Writes a value as JSON. Bytes are written as `JSON.stringify` writes a `Uint8Array`.
+fn write_json(value: &Value, json: &mut String) {
     match value {
         Value::Null => json.push_str("null"),
         Value::Integer(number) => {

@@ -1,0 +1,384 @@
+//! The rows of apps, each in a table of its app.
+//!
+//! - Which apps and tables there are is written in the database and read with every question: another process
+//!   may add to it, or to the tables, at any time.
+//! - What comes as a change is stored, and goes on, as the whole row that it makes ([`apply`]).
+//! - Names come from apps: they are quoted, never pasted.
+
+mod apply;
+mod namespaces;
+mod table;
+
+use std::collections::HashSet;
+use std::future::ready;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use self::apply::{APPLY, Tables, is_there_already};
+use self::table::AppTable;
+use super::database::{Database, Within};
+use super::fault::is_of_one_row;
+use super::intake::Way;
+use super::line::Line;
+use super::options::{PasswordSource, PostgresOptions};
+use super::session::Session;
+use super::tls::TlsClients;
+use crate::engine::ports::Late;
+use crate::error::{ErrorKind, Result};
+use crate::protocol::delta::Ask;
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::item::{Item, Table};
+use crate::protocol::text::Text;
+use crate::protocol::watermarks::Watermarks;
+use crate::store::late::LateStamps;
+use crate::store::{
+    AppRowStore, Holder, Json, Later, LogStore, Namespace, Registration, Taken, blocking,
+};
+
+/// A store of app rows. All clones are one store.
+#[derive(Debug, Clone)]
+pub struct PostgresAppRows {
+    database: Database,
+    /// The schema of the registry.
+    schema: Arc<str>,
+    ready: Arc<OnceCell<()>>,
+    line: Line,
+    late: LateStamps,
+}
+
+impl PostgresAppRows {
+    /// The rows of the apps in the registry of the schema of the options. Nothing is sent before the first call, which
+    /// creates the registry if it is not there.
+    pub fn open(
+        options: &PostgresOptions,
+        password: PasswordSource,
+        tls: Arc<dyn TlsClients>,
+    ) -> Result<Self> {
+        Ok(Self {
+            database: Database::open(options, password, tls)?,
+            schema: options.schema.as_str().into(),
+            ready: Arc::default(),
+            line: Line::new(),
+            late: LateStamps::default(),
+        })
+    }
+
+    /// Runs `work`, and once more where a fault may pass. It is given the schema of the registry.
+    fn run<T, W>(&self, operation: &'static str, within: Within, work: W) -> Later<'static, T>
+    where
+        T: Send + 'static,
+        W: for<'s> Fn(&'s Session, &'s str) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+    {
+        let (database, ready) = (self.database.clone(), Arc::clone(&self.ready));
+        let schema = Arc::clone(&self.schema);
+        let entered = self.database.enter(operation);
+        Box::pin(async move {
+            let _inside = entered?;
+            let prepare = || {
+                let schema = Arc::clone(&schema);
+                database.run(operation, Within::Writing, move |session| {
+                    let schema = Arc::clone(&schema);
+                    Box::pin(async move { namespaces::prepare(session, &schema).await })
+                })
+            };
+            ready.get_or_try_init(prepare).await?;
+            let work = Arc::new(work);
+            database
+                .run(operation, within, move |session| {
+                    let (work, schema) = (Arc::clone(&work), Arc::clone(&schema));
+                    Box::pin(async move { work(session, &schema).await })
+                })
+                .await
+        })
+    }
+
+    /// Reads from a table, if it is registered and there.
+    fn with_table<T, W>(
+        &self,
+        operation: &'static str,
+        table: &Table,
+        work: W,
+    ) -> Later<'static, Option<T>>
+    where
+        T: Send + 'static,
+        W: for<'s> Fn(&'s Session, &'s AppTable) -> BoxFuture<'s, Result<T>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let (Some(app), Some(name)) = (table.app.to_utf8(), table.name.to_utf8()) else {
+            return Box::pin(ready(Ok(None)));
+        };
+        let asked = Arc::new((app, name, work));
+        self.run(operation, Within::Nothing, move |session, schema| {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move {
+                let (app, name, work) = &*asked;
+                let namespace = namespaces::get(operation, session, schema, app).await?;
+                let Some(info) = namespace.as_ref().and_then(|known| known.table(name)) else {
+                    return Ok(None);
+                };
+                match table::load(operation, session, app, info).await? {
+                    Some(table) => work(session, &table).await.map(Some),
+                    None => Ok(None),
+                }
+            })
+        })
+    }
+
+    fn page(&self, table: &Table, ask: Ask) -> Later<'static, (Vec<Item<Json>>, bool)> {
+        const OPERATION: &str = "find unseen rows of an app";
+        let ask = Arc::new(ask);
+        let page = self.with_table(OPERATION, table, move |session, table| {
+            let ask = Arc::clone(&ask);
+            Box::pin(async move {
+                let item =
+                    |hlc, row: &_| Ok(table.item(OPERATION, hlc, &table.read(OPERATION, row)?));
+                table.by_time.page(OPERATION, session, &ask, item).await
+            })
+        });
+        Box::pin(async move { Ok(page.await?.unwrap_or_default()) })
+    }
+
+    fn take_in_by(
+        &self,
+        items: &Arc<[Item<Json>]>,
+        strict: bool,
+        way: Way,
+    ) -> Later<'static, Vec<Taken>> {
+        let items = Arc::clone(items);
+        self.run(APPLY, Within::Writing, move |session, schema| {
+            let items = Arc::clone(&items);
+            Box::pin(async move {
+                let tables = Tables::new(session, schema);
+                take_in(session, tables, (&items, strict), way).await
+            })
+        })
+    }
+}
+
+impl LogStore for PostgresAppRows {}
+
+impl AppRowStore for PostgresAppRows {
+    fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()> {
+        const OPERATION: &str = "register an app";
+        let asked = Arc::new((app_id.to_owned(), registration));
+        self.run(OPERATION, Within::Writing, move |session, schema| {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move {
+                namespaces::register(OPERATION, session, schema, &asked.0, &asked.1).await
+            })
+        })
+    }
+
+    fn health_check(&self) -> Later<'_, bool> {
+        let listed = self.namespaces();
+        Box::pin(async move {
+            match listed.await {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::Closed => Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "the database is not sound");
+                    Ok(false)
+                }
+            }
+        })
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(self.database.close_with(&self.line))
+    }
+
+    fn held_by(&self) -> Option<Holder> {
+        None
+    }
+
+    fn namespaces(&self) -> Later<'_, Vec<Namespace>> {
+        self.run(LIST, Within::Nothing, |session, schema| {
+            Box::pin(namespaces::list(LIST, session, schema))
+        })
+    }
+
+    fn namespaces_now(&self) -> Result<Vec<Namespace>> {
+        let store = self.clone();
+        blocking::wait(LIST, async move { store.namespaces().await })
+    }
+
+    fn namespace(&self, app_id: &Text) -> Later<'_, Option<Namespace>> {
+        const OPERATION: &str = "look for an app";
+        let Some(app_id) = app_id.to_utf8() else {
+            return Box::pin(ready(Ok(None)));
+        };
+        let app_id: Arc<str> = app_id.into();
+        self.run(OPERATION, Within::Nothing, move |session, schema| {
+            let app_id = Arc::clone(&app_id);
+            Box::pin(async move { namespaces::get(OPERATION, session, schema, &app_id).await })
+        })
+    }
+
+    fn node_watermarks(&self, table: &Table) -> Later<'_, Watermarks> {
+        const OPERATION: &str = "read the watermarks of an app's rows";
+        let marks = self.with_table(OPERATION, table, |session, table| {
+            Box::pin(table.by_time.watermarks(OPERATION, session))
+        });
+        Box::pin(async move { Ok(marks.await?.unwrap_or_default()) })
+    }
+
+    fn newest_upto(&self, table: &Table, marks: Watermarks) -> Later<'_, Option<Watermarks>> {
+        const OPERATION: &str = "read the watermarks of an app's rows";
+        let marks = Arc::new(marks);
+        let found = self.with_table(OPERATION, table, move |session, table| {
+            let marks = Arc::clone(&marks);
+            Box::pin(async move {
+                let by_time = &table.by_time;
+                by_time.newest_upto(OPERATION, session, &marks).await
+            })
+        });
+        Box::pin(async move { Ok(Some(found.await?.unwrap_or_default())) })
+    }
+
+    fn late(&self, known: u64) -> Late {
+        self.late.since(known)
+    }
+
+    fn unseen(&self, table: &Table, ask: Ask) -> Later<'_, (Vec<Item<Json>>, bool)> {
+        self.page(table, ask)
+    }
+
+    fn unorderable(&self, table: &Table, limit: usize) -> Later<'_, Vec<Item<Json>>> {
+        const OPERATION: &str = "find rows of an app without a time";
+        let found = self.with_table(OPERATION, table, move |session, table| {
+            Box::pin(async move {
+                if !table.has_extra {
+                    // Only a table of this package's own has the index for it.
+                    return Ok(Vec::new());
+                }
+                let item = |row: &_| {
+                    let stored = table.read(OPERATION, row)?;
+                    Ok(table.without_place(OPERATION, &stored))
+                };
+                let by_time = &table.by_time;
+                by_time.unorderable(OPERATION, session, limit, item).await
+            })
+        });
+        Box::pin(async move { Ok(found.await?.unwrap_or_default()) })
+    }
+
+    /// All that is later in the order of nodes, too: what `since` says is one point for all of them.
+    fn scan(&self, table: &Table, since: Hlc, limit: usize) -> Later<'_, (Vec<Item<Json>>, bool)> {
+        const OPERATION: &str = "scan the rows of an app";
+        let since = Arc::new(since);
+        let page = self.with_table(OPERATION, table, move |session, table| {
+            let since = Arc::clone(&since);
+            Box::pin(async move {
+                let item =
+                    |hlc, row: &_| Ok(table.item(OPERATION, hlc, &table.read(OPERATION, row)?));
+                table
+                    .by_time
+                    .after(OPERATION, session, (&since, limit), item)
+                    .await
+            })
+        });
+        Box::pin(async move { Ok(page.await?.unwrap_or_default()) })
+    }
+
+    fn apply(&self, item: Item<Json>) -> Later<'_, ()> {
+        let (line, stamps) = (self.line.clone(), self.late.clone());
+        let (item, hlc) = (Arc::new(item.clone()), item.hlc);
+        let apply = || {
+            let item = Arc::clone(&item);
+            self.run(APPLY, Within::Writing, move |session, schema| {
+                let item = Arc::clone(&item);
+                Box::pin(async move {
+                    let mut tables = Tables::new(session, schema);
+                    let by_time = &tables.of(&item).await?.by_time;
+                    let node: [&NodeId; 1] = [&item.hlc.node_id];
+                    let before = by_time.newest_of(APPLY, session, node.into_iter()).await?;
+                    Ok(tables.apply(&item).await? && before.covers(&item.hlc))
+                })
+            })
+        };
+        let (first, again) = (apply(), apply());
+        Box::pin(async move {
+            let _turn = line.turn(APPLY).await?;
+            let is_late = match first.await {
+                Err(error) if is_there_already(&error) => again.await?,
+                answer => answer?,
+            };
+            if is_late {
+                stamps.note([hlc]);
+            }
+            Ok(())
+        })
+    }
+
+    fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        let items: Arc<[Item<Json>]> = items.into();
+        let at_once = self.take_in_by(&items, strict, Way::AtOnce);
+        let one_by_one = self.take_in_by(&items, strict, Way::OneByOne);
+        Box::pin(async move {
+            match at_once.await {
+                Err(error) if is_of_one_row(&error) => one_by_one.await,
+                answer => answer,
+            }
+        })
+    }
+}
+
+const LIST: &str = "list the apps";
+
+/// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
+async fn take_in(
+    session: &Session,
+    mut tables: Tables<'_>,
+    (items, strict): (&[Item<Json>], bool),
+    way: Way,
+) -> Result<Vec<Taken>> {
+    let mut stopped: HashSet<&NodeId> = HashSet::new();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        if strict && stopped.contains(&item.hlc.node_id) {
+            outcomes.push(Taken::Behind);
+            continue;
+        }
+        if way == Way::AtOnce {
+            let stored = tables.apply(item).await?;
+            outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
+            continue;
+        }
+        outcomes.push(match one(session, &mut tables, item).await {
+            Ok(true) => Taken::Applied,
+            Ok(false) => Taken::Stale,
+            Err(error) if is_of_one_row(&error) && !session.is_lost() => {
+                stopped.insert(&item.hlc.node_id);
+                Taken::Failed(error)
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(outcomes)
+}
+
+/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
+async fn one(session: &Session, tables: &mut Tables<'_>, item: &Item<Json>) -> Result<bool> {
+    let mut again = true;
+    loop {
+        session.batch(APPLY, "SAVEPOINT item").await?;
+        let applied = tables.apply(item).await;
+        match &applied {
+            Ok(_) => session.batch(APPLY, "RELEASE SAVEPOINT item").await?,
+            Err(error) if is_of_one_row(error) && !session.is_lost() => {
+                let undo = "ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item";
+                session.batch(APPLY, undo).await?;
+                if again && is_there_already(error) {
+                    again = false;
+                    continue;
+                }
+            }
+            Err(_) => {}
+        }
+        return applied;
+    }
+}

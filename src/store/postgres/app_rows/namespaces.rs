@@ -1,0 +1,178 @@
+//! Which apps have rows here, and in which tables.
+
+use tokio_postgres::Row;
+
+use super::super::columns::quote;
+use super::super::fault::during;
+use super::super::param::Param;
+use super::super::schema::{SETTING_UP, create_schema};
+use super::super::session::Session;
+use super::table::{self, Name};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::FILE_RECORDS_TABLE;
+use crate::store::row::namespaces::{FILE_COLUMNS, add_specs, read_tables};
+use crate::store::{Namespace, Registration, TableSpec};
+
+/// The registry in this schema.
+pub(super) fn registry(schema: &str) -> String {
+    format!("{}.app_syncable_namespaces", quote(schema))
+}
+
+/// All apps, in the order of their ids; none if there is no registry.
+pub(super) async fn list(
+    operation: &'static str,
+    session: &Session,
+    schema: &str,
+) -> Result<Vec<Namespace>> {
+    ask(operation, session, schema, None).await
+}
+
+/// The app with this id.
+pub(super) async fn get(
+    operation: &'static str,
+    session: &Session,
+    schema: &str,
+    app_id: &str,
+) -> Result<Option<Namespace>> {
+    if app_id.contains('\0') {
+        return Ok(None);
+    }
+    let found = ask(operation, session, schema, Some(app_id)).await?;
+    Ok(found.into_iter().next())
+}
+
+async fn ask(
+    operation: &'static str,
+    session: &Session,
+    schema: &str,
+    app_id: Option<&str>,
+) -> Result<Vec<Namespace>> {
+    let registry = registry(schema);
+    let sql = format!(
+        "SELECT app_id::text, tables_json::text, files_enabled::int <> 0 FROM {registry}
+          WHERE $1::text IS NULL OR app_id = $1 ORDER BY app_id COLLATE \"C\""
+    );
+    let app = Param::Text(app_id.map(str::to_owned));
+    let rows = session.query(operation, &sql, &[app]).await?;
+    rows.iter().map(|row| read(operation, row)).collect()
+}
+
+fn read(operation: &'static str, row: &Row) -> Result<Namespace> {
+    let app_id: String = row.try_get(0).map_err(during(operation))?;
+    let tables: String = row.try_get(1).map_err(during(operation))?;
+    Ok(Namespace {
+        tables: read_tables(operation, &app_id, &tables)?,
+        app_id,
+        files_enabled: row.try_get(2).map_err(during(operation))?,
+    })
+}
+
+/// Creates the registry, if it is missing and the role may.
+pub(super) async fn prepare(session: &Session, schema: &str) -> Result<()> {
+    const OPERATION: &str = "prepare the tables";
+    let registry = registry(schema);
+    let found = session
+        .query(
+            OPERATION,
+            "SELECT to_regclass($1) IS NOT NULL",
+            &[Param::text(&registry)],
+        )
+        .await?;
+    let is_there = found
+        .first()
+        .is_some_and(|row| row.try_get(0).unwrap_or(false));
+    if is_there {
+        return Ok(());
+    }
+    session.query(OPERATION, SETTING_UP, &[]).await?;
+    create_schema(session, schema).await?;
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS {registry} (app_id text COLLATE \"C\" PRIMARY KEY, tables_json text NOT NULL,
+           files_enabled integer NOT NULL DEFAULT 0, created_at timestamptz NOT NULL DEFAULT now())"
+    );
+    session.batch(OPERATION, &sql).await
+}
+
+/// Registers an app, or adds to what it has, within the caller's transaction: nothing that is there is taken away or
+/// changed.
+pub(super) async fn register(
+    operation: &'static str,
+    session: &Session,
+    schema: &str,
+    app_id: &str,
+    registration: &Registration,
+) -> Result<()> {
+    session.query(operation, SETTING_UP, &[]).await?;
+    let mut specs = registration.tables.clone();
+    if registration.files_enabled && specs.iter().all(|spec| spec.name != FILE_RECORDS_TABLE) {
+        specs.push(TableSpec {
+            name: FILE_RECORDS_TABLE.to_owned(),
+            pk_columns: vec!["id".to_owned()],
+            columns: FILE_COLUMNS.map(str::to_owned).to_vec(),
+        });
+    }
+    let known = get(operation, session, schema, app_id).await?;
+    let mut tables = known.map(|known| known.tables).unwrap_or_default();
+    add_specs(operation, &mut tables, &specs)?;
+    let others = list(operation, session, schema).await?;
+    for table in &tables {
+        let name = Name::of(app_id, &table.name);
+        name.check(operation, app_id, &table.name)?;
+        let is_taken = others
+            .iter()
+            .filter(|other| other.app_id != app_id)
+            .find(|other| {
+                let mut taken = other.tables.iter();
+                taken.any(|table| Name::of(&other.app_id, &table.name) == name)
+            });
+        if let Some(other) = is_taken {
+            let owner = &other.app_id;
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                operation,
+                format!("the table {name} belongs to the app {owner:?} already; use another name"),
+            ));
+        }
+    }
+    let json = serde_json::to_string(&tables).map_err(|error| {
+        let message = "the tables cannot be written as JSON; this is a fault of this package";
+        Error::new(ErrorKind::Internal, operation, message).caused_by(error)
+    })?;
+    let registry = registry(schema);
+    let is_number = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+                      WHERE attrelid = to_regclass($1) AND attname = 'files_enabled'";
+    let found = session
+        .query(operation, is_number, &[Param::text(&registry)])
+        .await?;
+    let declared: String = match found.first() {
+        Some(row) => row.try_get(0).map_err(during(operation))?,
+        None => "integer".to_owned(),
+    };
+    let sql = format!(
+        "INSERT INTO {registry} AS t (app_id, tables_json, files_enabled)
+         VALUES ($1, $2::text::{}, CAST($3::text AS {declared}))
+         ON CONFLICT (app_id) DO UPDATE SET
+           tables_json = excluded.tables_json, files_enabled = excluded.files_enabled",
+        json_type(operation, session, &registry).await?
+    );
+    let enabled = if registration.files_enabled { "1" } else { "0" };
+    let params = [Param::text(app_id), Param::text(json), Param::text(enabled)];
+    session.query(operation, &sql, &params).await?;
+    for spec in &specs {
+        table::create(operation, session, app_id, spec).await?;
+    }
+    Ok(())
+}
+
+/// The type of the column of tables: text, or JSON.
+async fn json_type(operation: &'static str, session: &Session, registry: &str) -> Result<String> {
+    let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+                WHERE attrelid = to_regclass($1) AND attname = 'tables_json'";
+    let found = session
+        .query(operation, sql, &[Param::text(registry)])
+        .await?;
+    match found.first() {
+        Some(row) => row.try_get(0).map_err(during(operation)),
+        None => Ok("text".to_owned()),
+    }
+}

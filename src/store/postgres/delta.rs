@@ -1,0 +1,292 @@
+//! What the other side has not seen, found by the index of nodes and times.
+//!
+//! Each node is visited once, by jumping from each to the next in the index, and of each at most a page is looked at. All of
+//! it is one statement, and so one state of the table.
+
+use tokio_postgres::Row;
+
+use super::fault::during;
+use super::param::Param;
+use super::rows::text;
+use super::session::Session;
+use crate::error::Result;
+use crate::protocol::delta::{Ask, Selection};
+use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::watermarks::Watermarks;
+
+/// What is greater than every timestamp with the usual digits.
+const BEYOND: &str = "g";
+
+/// That a row has a place in the order: its time has the usual digits, and is that of its node.
+pub(super) fn is_ordered(row: &str) -> String {
+    format!(
+        "({row}updated_at ~ '^[0-9a-f]{{12}}:[0-9a-f]{{4}}:' AND substr({row}updated_at, 19) = {row}node_id)"
+    )
+}
+
+/// The statements for a table with the columns `node_id` and `updated_at`.
+#[derive(Debug)]
+pub(super) struct ByTime {
+    watermarks: String,
+    newest_upto: String,
+    /// The newest of each of these nodes.
+    newest: String,
+    page: String,
+    after: String,
+    unorderable: String,
+}
+
+impl ByTime {
+    /// Of the table named so within SQL. `read` is what its rows are read by, as the columns of `t`.
+    pub(super) fn new(table: &str, read: &str) -> Self {
+        let is_ordered = is_ordered("t.");
+        let newest_before = |limit: &str| {
+            format!(
+                "SELECT t.node_id, t.updated_at FROM {table} AS t WHERE {limit}{is_ordered}
+                  ORDER BY t.node_id DESC, t.updated_at DESC LIMIT 1"
+            )
+        };
+        let nodes = format!(
+            "WITH RECURSIVE n AS (({}) UNION ALL
+               SELECT x.node_id, x.updated_at FROM n CROSS JOIN LATERAL ({}) x)",
+            newest_before(""),
+            newest_before("t.node_id < n.node_id AND ")
+        );
+        let newest_of = |given: &str, limit: &str| {
+            format!(
+                "SELECT x.updated_at FROM {given} CROSS JOIN LATERAL (
+                   SELECT t.updated_at FROM {table} AS t WHERE t.node_id = s.node AND {limit}{is_ordered}
+                    ORDER BY t.updated_at DESC LIMIT 1) x"
+            )
+        };
+        Self {
+            watermarks: format!("{nodes} SELECT updated_at FROM n"),
+            newest: newest_of("unnest($1::text[]) AS s(node)", ""),
+            newest_upto: newest_of(
+                "unnest($1::text[], $2::text[]) AS s(node, ceiling)",
+                "t.updated_at <= s.ceiling AND ",
+            ),
+            page: format!(
+                "{nodes}, page AS MATERIALIZED (
+                   SELECT x.place FROM n
+                     LEFT JOIN unnest($1::text[], $2::text[], $3::text[]) AS s(node, floor, ceiling)
+                       ON s.node = n.node_id
+                    CROSS JOIN LATERAL (
+                      SELECT t.ctid AS place, t.updated_at FROM {table} AS t
+                       WHERE t.node_id = n.node_id AND t.updated_at > coalesce(s.floor, '')
+                         AND t.updated_at <= coalesce(s.ceiling, $4) AND {is_ordered}
+                       ORDER BY t.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES) x
+                    ORDER BY x.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES)
+                 SELECT {read}, t.updated_at FROM {table} AS t
+                  WHERE t.ctid = ANY (ARRAY(SELECT place FROM page))"
+            ),
+            after: format!(
+                "SELECT {read}, t.updated_at FROM {table} AS t WHERE t.updated_at > $1 AND {is_ordered}
+                  ORDER BY t.updated_at FETCH FIRST ($2::bigint) ROWS WITH TIES"
+            ),
+            unorderable: format!(
+                "SELECT {read}, t.updated_at FROM {table} AS t WHERE NOT {is_ordered} LIMIT $1"
+            ),
+        }
+    }
+
+    /// Per node the greatest timestamp of all rows, deleted ones too.
+    pub(super) async fn watermarks(
+        &self,
+        operation: &'static str,
+        session: &Session,
+    ) -> Result<Watermarks> {
+        marks(
+            session.query(operation, &self.watermarks, &[]).await?,
+            operation,
+        )
+    }
+
+    /// Per node of `upto` the greatest timestamp of all rows that is not later than its entry.
+    pub(super) async fn newest_upto(
+        &self,
+        operation: &'static str,
+        session: &Session,
+        upto: &Watermarks,
+    ) -> Result<Watermarks> {
+        let known = upto
+            .iter()
+            .filter_map(|(node, hlc)| Some((node.to_utf8()?, bound(hlc))));
+        let (nodes, ceilings): (Vec<String>, Vec<String>) = known.unzip();
+        let params = [Param::texts(nodes), Param::texts(ceilings)];
+        marks(
+            session.query(operation, &self.newest_upto, &params).await?,
+            operation,
+        )
+    }
+
+    /// The greatest timestamps of these nodes.
+    pub(super) async fn newest_of(
+        &self,
+        operation: &'static str,
+        session: &Session,
+        nodes: impl Iterator<Item = &NodeId>,
+    ) -> Result<Watermarks> {
+        let nodes = Param::texts(nodes.filter_map(NodeId::to_utf8));
+        marks(
+            session.query(operation, &self.newest, &[nodes]).await?,
+            operation,
+        )
+    }
+
+    /// The page that is wanted, in the order of timestamps, and whether something was left out.
+    pub(super) async fn page<T>(
+        &self,
+        operation: &'static str,
+        session: &Session,
+        ask: &Ask,
+        read: impl Fn(Hlc, &Row) -> Result<T> + Send,
+    ) -> Result<(Vec<T>, bool)> {
+        let bounds = Bounds::of(ask);
+        let page = (ask.limit, |hlc: &Hlc| ask.wants(hlc));
+        let find = |most| session.query(operation, &self.page, bounds.params(most));
+        chosen(operation, page, find, read).await
+    }
+
+    /// The rows of all nodes that are later than `since`, at most `limit` of them.
+    pub(super) async fn after<T>(
+        &self,
+        operation: &'static str,
+        session: &Session,
+        (since, limit): (&Hlc, usize),
+        read: impl Fn(Hlc, &Row) -> Result<T> + Send,
+    ) -> Result<(Vec<T>, bool)> {
+        let since_text = bound(since);
+        let page = (limit, |hlc: &Hlc| hlc > since);
+        let find = |most| {
+            let params = [Param::text(since_text.as_str()), Param::count(most)];
+            session.query(operation, &self.after, params)
+        };
+        chosen(operation, page, find, read).await
+    }
+
+    /// At most `limit` rows that have no place in the order.
+    pub(super) async fn unorderable<T>(
+        &self,
+        operation: &'static str,
+        session: &Session,
+        limit: usize,
+        read: impl Fn(&Row) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        let rows = session
+            .query(operation, &self.unorderable, &[Param::count(limit)])
+            .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+/// The page of `limit` rows that is wanted of what `find` finds, given how many to look for.
+async fn chosen<T, F: Future<Output = Result<Vec<Row>>>>(
+    operation: &'static str,
+    (limit, is_wanted): (usize, impl Fn(&Hlc) -> bool),
+    find: impl Fn(usize) -> F,
+    read: impl Fn(Hlc, &Row) -> Result<T>,
+) -> Result<(Vec<T>, bool)> {
+    let mut most = limit.saturating_add(1);
+    loop {
+        let rows = find(most).await?;
+        let mut stamped = Vec::with_capacity(rows.len());
+        for row in rows {
+            stamped.push((Hlc::parse(&time_of(operation, &row)?)?, row));
+        }
+        let first = stamped.first().map(|(hlc, _)| hlc);
+        // What has one timestamp goes together, so whether more follows is not known yet.
+        if stamped.len() >= most && stamped.iter().all(|(hlc, _)| Some(hlc) == first) {
+            most = stamped.len() + 1;
+            continue;
+        }
+        let mut page = Selection::new(limit);
+        for (hlc, row) in stamped {
+            if is_wanted(&hlc) {
+                page.offer(hlc, row);
+            }
+        }
+        let (items, more) = page.finish().into_items();
+        let items = items.into_iter().map(|(hlc, row)| read(hlc, &row));
+        return Ok((items.collect::<Result<_>>()?, more));
+    }
+}
+
+/// The time of a row of a page, which is its last column.
+fn time_of(operation: &'static str, row: &Row) -> Result<String> {
+    text(operation, row, row.len().saturating_sub(1))
+}
+
+fn marks(rows: Vec<Row>, operation: &'static str) -> Result<Watermarks> {
+    let mut marks = Watermarks::default();
+    for row in rows {
+        let time: String = row.try_get(0).map_err(during(operation))?;
+        marks.advance(&Hlc::parse(&time)?);
+    }
+    Ok(marks)
+}
+
+/// The text up to which everything of the node lies that is not later.
+pub(super) fn bound(hlc: &Hlc) -> String {
+    if !hlc.wall_time_fits_text() {
+        return BEYOND.to_owned();
+    }
+    if hlc.counter < 1 << 16 {
+        return hlc.to_string();
+    }
+    format!("{:012x}:{BEYOND}", hlc.wall_time)
+}
+
+/// Between which texts the rows of each node are wanted.
+struct Bounds {
+    nodes: Vec<Option<String>>,
+    floors: Vec<Option<String>>,
+    ceilings: Vec<Option<String>>,
+    /// Where a node has no ceiling of its own.
+    ceiling: &'static str,
+}
+
+impl Bounds {
+    fn of(ask: &Ask) -> Self {
+        let mut bounds = Self {
+            nodes: Vec::new(),
+            floors: Vec::new(),
+            ceilings: Vec::new(),
+            ceiling: if ask.upto.is_some() { "" } else { BEYOND },
+        };
+        let seen = ask.seen.iter().map(|(node, _)| node);
+        let upto = ask
+            .upto
+            .iter()
+            .flat_map(Watermarks::iter)
+            .map(|(node, _)| node);
+        let mut nodes: Vec<&NodeId> = seen.chain(upto).chain(&ask.skip).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
+            let Some(name) = node.to_utf8() else {
+                continue;
+            };
+            let limit = ask.upto.as_ref().and_then(|upto| upto.get(node));
+            let ceiling = if ask.skip.contains(node) {
+                Some(String::new())
+            } else {
+                limit.map(bound)
+            };
+            bounds.nodes.push(Some(name));
+            bounds.floors.push(ask.seen.get(node).map(bound));
+            bounds.ceilings.push(ceiling);
+        }
+        bounds
+    }
+
+    fn params(&self, most: usize) -> [Param; 5] {
+        [
+            Param::Texts(self.nodes.clone()),
+            Param::Texts(self.floors.clone()),
+            Param::Texts(self.ceilings.clone()),
+            Param::text(self.ceiling),
+            Param::count(most),
+        ]
+    }
+}

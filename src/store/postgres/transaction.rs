@@ -1,0 +1,264 @@
+//! A transaction that an app holds open.
+//!
+//! It has a connection of its own until it ends, and the turn of the app's writes; what it wrote is seen by itself alone
+//! until it is committed. One that is dropped is rolled back, and so is one that
+//! [outlives](RecordTransaction::outlived) its time or its store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, watch};
+
+use super::late::{LateCheck, delete_own, put_own};
+use super::line::Turn;
+use super::rows::{self, ToWrite};
+use super::schema::Shape;
+use super::session::Session;
+use super::{query, runtime};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::hlc::Hlc;
+use crate::store::gate::{Pass, closed};
+use crate::store::late::LateStamps;
+use crate::store::query::{Query, QueryResult};
+use crate::store::{Holder, Json, Later, RecordTransaction};
+
+/// See the [module page](self).
+#[derive(Debug, Clone)]
+pub(super) struct PostgresTransaction {
+    stands: Arc<Mutex<Stands>>,
+    shape: Arc<Shape>,
+    holder: Holder,
+    cut: watch::Receiver<bool>,
+}
+
+/// How a transaction stands.
+#[derive(Debug)]
+enum Stands {
+    Open(Box<Open>),
+    Over(Why),
+}
+
+/// Why it is over.
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    Ended,
+    Failed,
+    Closed,
+    TooLong,
+}
+
+impl Why {
+    fn error(self, operation: &'static str) -> Error {
+        match self {
+            Self::Ended => Error::new(
+                ErrorKind::Closed,
+                operation,
+                "the transaction has ended; begin a new one",
+            ),
+            Self::Failed => Error::new(
+                ErrorKind::Closed,
+                operation,
+                "an earlier failure has ended the transaction; begin a new one",
+            ),
+            Self::Closed => closed(operation),
+            Self::TooLong => Error::new(
+                ErrorKind::TransactionTimeout,
+                operation,
+                "the callback took longer than transactionTimeoutMs, so the transaction was rolled back; do \
+                 in it only what has to be written together, or allow more time",
+            ),
+        }
+    }
+}
+
+/// The session goes first: the turn is over once the transaction is.
+#[derive(Debug)]
+struct Open {
+    session: Session,
+    late: LateCheck,
+    stamps: LateStamps,
+    _turn: Turn,
+    _inside: Pass,
+}
+
+/// What a transaction stands on: the turn, and the connection with the pass.
+pub(super) type Ground = (Turn, (Pass, Session));
+
+impl PostgresTransaction {
+    /// Begins with the turn and the connection, which it keeps.
+    pub(super) async fn begin(
+        (turn, (inside, session)): Ground,
+        shape: Arc<Shape>,
+        stamps: LateStamps,
+        cut: watch::Receiver<bool>,
+    ) -> Result<Self> {
+        const OPERATION: &str = "begin a transaction";
+        if *cut.borrow() {
+            return Err(closed(OPERATION));
+        }
+        let session = runtime::run(OPERATION, async move {
+            session.transaction(OPERATION, false).await?;
+            Ok(session)
+        });
+        let session = session.await?;
+        let holder = turn.hold();
+        let open = Open {
+            session,
+            late: LateCheck::default(),
+            stamps,
+            _turn: turn,
+            _inside: inside,
+        };
+        Ok(Self {
+            stands: Arc::new(Mutex::new(Stands::Open(Box::new(open)))),
+            shape,
+            holder,
+            cut,
+        })
+    }
+
+    /// Ends it, whether `last` succeeds or not.
+    fn end<W>(
+        &self,
+        operation: &'static str,
+        why: Why,
+        last: W,
+    ) -> impl Future<Output = Result<()>> + Send + use<W>
+    where
+        W: for<'o> FnOnce(&'o mut Open) -> BoxFuture<'o, Result<()>> + Send + 'static,
+    {
+        let stands = Arc::clone(&self.stands);
+        runtime::run(operation, async move {
+            let mut stands = stands.lock_owned().await;
+            match std::mem::replace(&mut *stands, Stands::Over(why)) {
+                Stands::Open(mut open) => last(&mut open).await,
+                Stands::Over(before) => {
+                    *stands = Stands::Over(before);
+                    Err(before.error(operation))
+                }
+            }
+        })
+    }
+
+    /// Does `work` within it. A statement that fails ends it.
+    fn run<T, W>(&self, operation: &'static str, work: W) -> Later<'static, T>
+    where
+        T: Send + 'static,
+        W: for<'o> FnOnce(&'o mut Open, &'o Shape) -> BoxFuture<'o, Result<T>> + Send + 'static,
+    {
+        let (stands, shape) = (Arc::clone(&self.stands), Arc::clone(&self.shape));
+        Box::pin(runtime::run(operation, async move {
+            let mut stands = stands.lock_owned().await;
+            let open = match &mut *stands {
+                Stands::Open(open) => open,
+                Stands::Over(why) => return Err(why.error(operation)),
+            };
+            open.session.batch(operation, "SAVEPOINT step").await?;
+            let answer = work(open, &shape).await;
+            let after = if answer.is_ok() {
+                "RELEASE SAVEPOINT step"
+            } else {
+                "ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step"
+            };
+            if open.session.batch(operation, after).await.is_err() {
+                *stands = Stands::Over(Why::Failed);
+            }
+            answer
+        }))
+    }
+}
+
+impl RecordTransaction for PostgresTransaction {
+    fn holder(&self) -> Holder {
+        self.holder
+    }
+
+    fn outlived(&self, limit: Option<Duration>) -> BoxFuture<'_, Error> {
+        const OPERATION: &str = "run a transaction";
+        let mut cut = self.cut.clone();
+        let closing = async move {
+            // An error means that the store is gone, which an open transaction keeps.
+            let _ = cut.wait_for(|cut| *cut).await;
+        };
+        let time_over = async move {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        Box::pin(async move {
+            let why = tokio::select! {
+                () = closing => Why::Closed,
+                () = time_over => Why::TooLong,
+            };
+            match self.end(OPERATION, why, undo(OPERATION)).await {
+                Ok(()) => why.error(OPERATION),
+                Err(error) => error,
+            }
+        })
+    }
+
+    fn put(&self, record: Json) -> Later<'_, ()> {
+        const OPERATION: &str = "put a record in a transaction";
+        self.run(OPERATION, move |open, shape| {
+            Box::pin(async move {
+                let record = ToWrite::read(OPERATION, shape, &record)?;
+                put_own(OPERATION, (&open.session, shape), &record, &mut open.late).await
+            })
+        })
+    }
+
+    fn get(&self, id: &str) -> Later<'_, Option<Json>> {
+        const OPERATION: &str = "get a record in a transaction";
+        let id = id.to_owned();
+        self.run(OPERATION, move |open, shape| {
+            Box::pin(async move { rows::get(OPERATION, &open.session, shape, &id).await })
+        })
+    }
+
+    fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
+        const OPERATION: &str = "delete a record in a transaction";
+        let id = id.to_owned();
+        self.run(OPERATION, move |open, shape| {
+            Box::pin(async move {
+                let session = (&open.session, shape);
+                delete_own(OPERATION, session, (&id, &hlc), &mut open.late).await
+            })
+        })
+    }
+
+    fn query(&self, query: Query) -> Later<'_, QueryResult> {
+        self.run("query records in a transaction", move |open, shape| {
+            Box::pin(async move { query::run(&open.session, shape, &query).await })
+        })
+    }
+
+    fn commit(&self) -> Later<'_, ()> {
+        const OPERATION: &str = "commit a transaction";
+        Box::pin(self.end(OPERATION, Why::Ended, |open| {
+            Box::pin(async move {
+                open.session.commit(OPERATION).await?;
+                open.stamps.note(open.late.found.drain(..));
+                Ok(())
+            })
+        }))
+    }
+
+    fn rollback(&self) -> Later<'_, ()> {
+        const OPERATION: &str = "roll a transaction back";
+        Box::pin(self.end(OPERATION, Why::Ended, undo(OPERATION)))
+    }
+}
+
+/// Undoes it. A connection on which that fails is closed, which undoes it too.
+fn undo(
+    operation: &'static str,
+) -> impl for<'o> FnOnce(&'o mut Open) -> BoxFuture<'o, Result<()>> + Send + 'static {
+    move |open| {
+        Box::pin(async move {
+            let _ = open.session.rollback(operation).await;
+            Ok(())
+        })
+    }
+}
