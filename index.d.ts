@@ -1193,6 +1193,51 @@ declare function createPostgresDatabaseAdapter(
   options: PostgresDatabaseAdapterOptions,
 ): DatabaseAdapter & Required<NodeWatermarksCapable>;
 
+/** App rows in a PostgreSQL database: an `appSyncableSource` as it is. {@link createPostgresAppRows} makes one. */
+type PostgresAppRows = SqliteAppRows;
+
+/**
+ * App rows in a PostgreSQL database. The apps are those of `app_syncable_namespaces` in the `schema`; the table `pages` of the
+ * app `my-notes` is `app_my_notes.pages`, as in Starkeep's cloud. `register` creates what is missing; its columns are texts,
+ * and one more column (`starkeep_extra_json`) keeps what they would not give back. Tables that are there are used as they
+ * are, with columns of any type. Without that column, fields that have none are dropped there, of which is warned once.
+ *
+ * `namespaces` answers at once, and so waits for the database. A page of an exchange is one transaction. What is said of
+ * connections, of texts and of timestamps at {@link createPostgresDatabaseAdapter} holds here, too. `healthCheck()` answers
+ * whether the apps can be read.
+ *
+ * @example
+ * const rows = createPostgresAppRows({ connectionString: "postgres://cloud@db.example.com/starkeep" });
+ * await rows.register("notes", { tables: [{ name: "pages", pkColumns: ["id"] }] });
+ * const engine = createSyncEngine({ ...adapters, appSyncableSource: rows });
+ * @throws `INVALID_ARGUMENT` (for an unknown option too). Its functions reject as those of
+ * {@link createPostgresDatabaseAdapter}, and with `UNKNOWN_APP`.
+ */
+declare function createPostgresAppRows(options: PostgresOptions): PostgresAppRows;
+
+/** Options of {@link createPostgresSyncStateStore}. */
+interface PostgresSyncStateStoreOptions extends PostgresOptions {
+  /** Whose state it is: two callers, or one that has two peers, each have a name of their own. */
+  readonly scope: string;
+}
+
+/**
+ * What a caller remembers between rounds, in `sync_state` of the `schema`, which is created if it is missing. For a server that
+ * is itself a caller; an answering side remembers nothing. What is said of connections at
+ * {@link createPostgresDatabaseAdapter} holds here, too.
+ *
+ * @example
+ * const syncState = createPostgresSyncStateStore({
+ *   connectionString: "postgres://cloud@db.example.com/starkeep",
+ *   scope: "cloud-eu to cloud-us",
+ * });
+ * @throws `INVALID_ARGUMENT` (for an unknown option too). Its functions reject as those of
+ * {@link createPostgresDatabaseAdapter}.
+ */
+declare function createPostgresSyncStateStore(
+  options: PostgresSyncStateStoreOptions,
+): ClosableSyncStateStore;
+
 /** Options of {@link createS3ObjectStorage}. */
 interface S3ObjectStorageOptions {
   /** The name of the bucket, which must be there already. */
@@ -3615,8 +3660,10 @@ export {
   type FileSyncEngine,
   type FileSyncManifest,
   type FsObjectStorageOptions,
+  type PostgresAppRows,
   type PostgresDatabaseAdapterOptions,
   type PostgresOptions,
+  type PostgresSyncStateStoreOptions,
   type S3Credentials,
   type S3ObjectStorage,
   type S3ObjectStorageOptions,
@@ -3730,7 +3777,9 @@ export {
   createChangeNotifier,
   createFileSyncEngine,
   createFsObjectStorage,
+  createPostgresAppRows,
   createPostgresDatabaseAdapter,
+  createPostgresSyncStateStore,
   createS3ObjectStorage,
   createHLCClock,
   createHttpObjectStorage,

@@ -138,6 +138,25 @@ const FACTORIES = {
       "presign",
     ],
   },
+  createPostgresAppRows: {
+    make: () => sync.createPostgresAppRows({ connectionString: "postgres://a@127.0.0.1/a" }),
+    functions: ["register", "healthCheck", "close"],
+  },
+  createPostgresSyncStateStore: {
+    make: () =>
+      sync.createPostgresSyncStateStore({
+        connectionString: "postgres://a@127.0.0.1/a",
+        scope: "me",
+      }),
+    functions: [
+      "getWatermarks",
+      "setWatermarks",
+      "getPeerWatermarks",
+      "setPeerWatermarks",
+      "getHlcClockState",
+      "setHlcClockState",
+    ],
+  },
   createPostgresDatabaseAdapter: {
     make: () =>
       sync.createPostgresDatabaseAdapter({ connectionString: "postgres://a@127.0.0.1/a" }),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
 import { memoryAppRows } from "../support/app-rows.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "../support/native.mjs";
+import { needsPostgres, postgresDatabase } from "../support/postgres.mjs";
 
 export const APP = "notes";
 export const FILES = "_starkeep_sync_records";
@@ -91,6 +92,16 @@ export const ROW_STORES = {
   "withSqliteAppRows, tables of 0.2": overHandle({ nodeId: true }),
   "native app rows, a file of their own": {
     make: (t) => nativeAt(t, join(folderFor(t), "rows.db")),
+  },
+  "app rows in a PostgreSQL database": {
+    skip: needsPostgres.skip,
+    make: async (t) => {
+      const rows = sync.createPostgresAppRows(await postgresDatabase());
+      t.after(() => rows.close());
+      await rows.register(APP, { tables: TABLES, filesEnabled: true });
+      return rows;
+    },
+    cannot: { "long counters": "PostgreSQL compares timestamps as text" },
   },
   "native app rows, an app's file of 0.1": nativeOver({ nodeId: false }),
   "native app rows, an app's file of 0.2": nativeOver({ nodeId: true }),

@@ -11,7 +11,7 @@ import {
   memoryState,
 } from "../support/memory.mjs";
 import { APP, FILES, TABLES } from "./row-stores.mjs";
-import { needing } from "./suite.mjs";
+import { isLong, needing } from "./suite.mjs";
 
 const entry = (op, stamp, row, rest = {}) => ({
   timestamp: stamp,
@@ -54,16 +54,18 @@ async function scanAll(source, { table = "pages", since = "", limit = 2 } = {}) 
 const assertHolds = async (source, ...entries) =>
   assert.deepEqual((await scan(source)).rows, entries.map(plain).map(told));
 
-const stamps = fc
-  .tuple(
-    fc.nat(4),
-    fc.constantFrom("a", "b:c", "🪐", "\uff5e", ""),
-    fc.constantFrom(0, 9, 0xffff, 0x10000),
-  )
-  .map(([offset, nodeId, counter]) => at(offset, nodeId, counter));
-const writes = fc.array(fc.record({ id: fc.constantFrom("1", "2", "3"), stamp: stamps }), {
-  maxLength: 16,
-});
+const stampsOf = (of) =>
+  fc
+    .tuple(
+      fc.nat(4),
+      fc.constantFrom("a", "b:c", "🪐", "\uff5e", ""),
+      fc.constantFrom(0, 9, 0xffff, ...(isLong(of) ? [0x10000] : [])),
+    )
+    .map(([offset, nodeId, counter]) => at(offset, nodeId, counter));
+const writesOf = (of) =>
+  fc.array(fc.record({ id: fc.constantFrom("1", "2", "3"), stamp: stampsOf(of) }), {
+    maxLength: 16,
+  });
 
 /** The newest of each id. */
 function newest(written) {
@@ -188,17 +190,17 @@ export const ROWS = {
     t,
   ) {
     await fc.assert(
-      fc.asyncProperty(writes, fc.integer({ min: 1, max: 4 }), async (written, limit) => {
+      fc.asyncProperty(writesOf(of), fc.integer({ min: 1, max: 4 }), async (written, limit) => {
         const source = await of.make(t);
         for (const { id, stamp } of written) await source.applier.apply(page(id, stamp));
         const expected = [...newest(written).values()].sort(compare);
-        const stampsOf = (rows) => rows.map((one) => one.timestamp);
-        assert.deepEqual(stampsOf(await scanAll(source, { limit })), expected);
+        const timesOf = (rows) => rows.map((one) => one.timestamp);
+        assert.deepEqual(timesOf(await scanAll(source, { limit })), expected);
         const [floor] = expected;
         if (floor === undefined) return;
         const after = await scanAll(source, { since: text(floor), limit });
         assert.deepEqual(
-          stampsOf(after),
+          timesOf(after),
           expected.filter((stamp) => compare(stamp, floor) > 0),
         );
       }),
@@ -208,9 +210,11 @@ export const ROWS = {
 
   "tells the greatest timestamp of each node, tombstones included": needing(
     "coverage",
-    async (source) => {
+    async (source, of) => {
       assert.deepEqual(await source.applier.getNodeWatermarks(APP, "pages"), {});
-      const written = [at(1, "b"), at(2, "a", 65_535), at(2, "a", 65_536), at(2, "a", 9)];
+      const greatest = isLong(of) ? 65_536 : 65_535;
+      const counters = [0, greatest - 1, greatest, 9];
+      const written = counters.map((counter) => at(2, counter === 0 ? "b" : "a", counter));
       for (const [i, stamp] of written.entries()) await source.applier.apply(page(`${i}`, stamp));
       const dead = at(3, "c");
       await source.applier.apply(
@@ -246,6 +250,11 @@ export const ROWS = {
 /** How a source shows that it cannot do what a sentence needs. */
 export const ROW_LIMITS = {
   coverage: (source) => assert.equal(source.applier.getNodeWatermarks, undefined),
+  "long counters": (source) =>
+    assert.rejects(source.applier.apply(page("a", at(1, "x", 65_536))), {
+      code: "INVALID_ARGUMENT",
+      message: /at most 12 digits/,
+    }),
   async "columns of any name"(source) {
     const foreign = page("a", at(1, "x"), { colour: "red" });
     await assert.rejects(source.applier.apply(foreign), { code: "DATABASE_ERROR" });
@@ -323,24 +332,32 @@ export const ROW_ROUNDS = {
 
   async "whatever the two wrote, both end with the newest of each"(_, of, t) {
     await fc.assert(
-      fc.asyncProperty(writes, writes, fc.integer({ min: 1, max: 5 }), async (mine, its, limit) => {
-        const { here, there } = await of.make(t);
-        // A node writes at one side alone.
-        const by = (side, list) =>
-          list.map(({ id, stamp }) => ({
+      fc.asyncProperty(
+        writesOf(of),
+        writesOf(of),
+        fc.integer({ min: 1, max: 5 }),
+        async (mine, its, limit) => {
+          const { here, there } = await of.make(t);
+          // A node writes at one side alone.
+          const by = (side, list) =>
+            list.map(({ id, stamp }) => ({
+              id,
+              stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` },
+            }));
+          const [hers, theirs] = [by("h", mine), by("t", its)];
+          for (const { id, stamp } of hers) await here.applier.apply(page(id, stamp));
+          for (const { id, stamp } of theirs) await there.applier.apply(page(id, stamp));
+          await drain(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
+          const expected = [...newest([...hers, ...theirs])].map(([id, stamp]) => [
             id,
-            stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` },
-          }));
-        const [hers, theirs] = [by("h", mine), by("t", its)];
-        for (const { id, stamp } of hers) await here.applier.apply(page(id, stamp));
-        for (const { id, stamp } of theirs) await there.applier.apply(page(id, stamp));
-        await drain(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
-        const expected = [...newest([...hers, ...theirs])].map(([id, stamp]) => [id, text(stamp)]);
-        for (const source of [here, there]) {
-          const found = (await allOf(source, "pages")).map(({ row }) => [row.id, row.updated_at]);
-          assert.deepEqual(found.sort(), expected.sort());
-        }
-      }),
+            text(stamp),
+          ]);
+          for (const source of [here, there]) {
+            const found = (await allOf(source, "pages")).map(({ row }) => [row.id, row.updated_at]);
+            assert.deepEqual(found.sort(), expected.sort());
+          }
+        },
+      ),
       { numRuns: 8 },
     );
   },

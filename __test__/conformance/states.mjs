@@ -5,6 +5,7 @@ import * as sync from "@starkeep/sync-engine";
 import { at, clockFor, entryOf } from "../support/hlc.mjs";
 import { memoryDatabase, memoryObjects, memoryState, record } from "../support/memory.mjs";
 import { DatabaseSync, folderFor, needsSqlite } from "../support/native.mjs";
+import { needsPostgres, postgresSchema } from "../support/postgres.mjs";
 
 function closing(t, store) {
   t.after(() => store.close?.());
@@ -33,6 +34,14 @@ export const STATE_STORES = {
       return () => sync.createSqliteSyncStateStore({ db });
     },
   },
+  "a PostgreSQL database": {
+    skip: needsPostgres.skip,
+    places: (t) => {
+      const options = postgresSchema();
+      return async () =>
+        closing(t, sync.createPostgresSyncStateStore({ ...(await options), scope: "me" }));
+    },
+  },
   "a file, { path }": {
     places: (t) => {
       const path = join(folderFor(t), "state.db");
@@ -57,11 +66,11 @@ export const STATES = {
 
   async "answers what was set, and so does the next store over the same place"(_, of, t) {
     const open = of.places(t);
-    const store = open();
+    const store = await open();
     await store.setWatermarks({ a: at(1, "a"), b: at(2, "b") });
     await store.setPeerWatermarks({ c: at(3, "c", 70_000) });
     await store.setHlcClockState({ wallTime: 12, counter: 3 });
-    for (const reader of [store, open()]) {
+    for (const reader of [store, await open()]) {
       assert.deepEqual(await reader.getWatermarks(), { a: at(1, "a"), b: at(2, "b") });
       assert.deepEqual(await reader.getPeerWatermarks(), { c: at(3, "c", 70_000) });
       assert.deepEqual(await reader.getHlcClockState(), { wallTime: 12, counter: 3 });
@@ -138,14 +147,14 @@ export const STATES = {
         remoteObjectStorage: memoryObjects(),
         transport: { exchange },
         clock: clockFor("a"),
-        syncState: open(),
+        syncState: await open(),
       });
       const { applied, shipped } = await engine.exchange();
       assert.deepEqual([applied, shipped], [1, 1]);
     }
     assert.deepEqual(asked[0], {});
     assert.deepEqual(asked.at(-1).z, at(1, "z"));
-    const store = open();
+    const store = await open();
     assert.deepEqual((await store.getWatermarks()).z, at(2, "z"));
     assert.deepEqual((await store.getPeerWatermarks()).a, at(2, "a"));
   },

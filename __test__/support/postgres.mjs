@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { sql } from "./postgres-sql.mjs";
+
 export { needsPostgres } from "../../scripts/test-servers.mjs";
 
 const script = fileURLToPath(new URL("../../scripts/test-postgres.sh", import.meta.url));
@@ -37,10 +39,20 @@ export async function startPostgres(settings = []) {
 }
 
 let shared;
+let databases = 0;
 
 /** Options for a schema of its own, on the server that the tests of this process share. */
 export async function postgresSchema() {
   shared ??= startPostgres();
   const { url, schema } = await shared;
   return { connectionString: url, schema: schema() };
+}
+
+/** The same for a database of its own: apps have schemas of their own. */
+export async function postgresDatabase() {
+  shared ??= startPostgres();
+  const { url } = await shared;
+  const name = `test_${++databases}`;
+  await sql(url, `CREATE DATABASE ${name}`);
+  return { connectionString: url.replace(/postgres$/, name) };
 }

@@ -12,7 +12,7 @@ use starkeep_sync_engine::protocol::item::ItemKind;
 use crate::shelf::{Bodies, OfRows, Told, every_store_of_rows, unknown};
 use crate::support::at;
 use crate::support::rows::pages;
-use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, writes};
+use crate::{arrivals, clock, guard, hlc, marks, model, outcomes, run, usual, writes};
 
 async fn page_of<K: Bodies>(
     rows: &impl AppRows<K::Body>,
@@ -33,6 +33,14 @@ struct Model {
 }
 
 impl OfRows for Model {
+    fn usual(&self) -> Option<Self> {
+        Some(Self {
+            writes: usual(&self.writes),
+            together: self.together,
+            ask: self.ask.clone(),
+        })
+    }
+
     async fn check<K: Bodies>(&self, name: &str, rows: &impl AppRows<K::Body>) {
         let (model, _) = model(&self.writes);
         let items = self

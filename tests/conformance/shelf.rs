@@ -150,10 +150,18 @@ pub async fn every_store_of_records<O: OfRecords>(sentence: &O) {
 /// A sentence about a store of app rows. The app and its table are registered.
 pub trait OfRows {
     async fn check<K: Bodies>(&self, name: &str, rows: &impl AppRows<K::Body>);
+
+    /// As that of records.
+    fn usual(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// Asks every store of app rows.
-pub async fn every_store_of_rows(sentence: &impl OfRows) {
+pub async fn every_store_of_rows<O: OfRows>(sentence: &O) {
     for knows_coverage in [true, false] {
         let rows = MemoryRows::new(knows_coverage, 2, Faults::default());
         rows.register(&pages());
@@ -169,6 +177,17 @@ pub async fn every_store_of_rows(sentence: &impl OfRows) {
             .check::<AsText>(&format!("SQLite: {schema}"), &port)
             .await;
         rows.close().await.unwrap();
+    }
+    if let Some(server) = postgres::shared() {
+        let options = postgres::database(server).await;
+        let store = Arc::new(postgres::app_rows(&options));
+        let registered = rows::tables(vec![rows::spec("pages", &["id"], &["part", "title"])]);
+        store.register("My-App", registered).await.unwrap();
+        let port: RowPort = Port::here(Arc::clone(&store) as _);
+        let usual = sentence.usual();
+        let sentence = usual.as_ref().unwrap_or(sentence);
+        sentence.check::<AsText>("PostgreSQL", &port).await;
+        store.close().await.unwrap();
     }
 }
 
@@ -250,6 +269,23 @@ pub async fn every_state(sentence: &impl OfState) {
             open()
         })
         .await;
+    if let Some(server) = postgres::shared() {
+        let options = postgres::options(server);
+        let open = || StatePort {
+            port: Port::here(Arc::new(postgres::state(&options))),
+            log: Traced,
+        };
+        sentence
+            .check(
+                "PostgreSQL",
+                open(),
+                async |state: StatePort<Here, Traced>| {
+                    state.port.store.close().await.unwrap();
+                    open()
+                },
+            )
+            .await;
+    }
 }
 
 /// A table that nobody has registered.

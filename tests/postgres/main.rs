@@ -5,4 +5,7 @@
 #[path = "../stores/support/mod.rs"]
 mod support;
 
+mod app_rows;
+mod faults;
+mod pool;
 mod records;

@@ -16,8 +16,10 @@ import {
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
+  type PostgresAppRows,
   type PostgresDatabaseAdapterOptions,
   type PostgresOptions,
+  type PostgresSyncStateStoreOptions,
   type S3Credentials,
   type S3ObjectStorage,
   type S3ObjectStorageOptions,
@@ -47,7 +49,9 @@ import {
   createHttpSyncTransport,
   createId,
   createInProcessSyncTransport,
+  createPostgresAppRows,
   createPostgresDatabaseAdapter,
+  createPostgresSyncStateStore,
   createS3ObjectStorage,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
@@ -172,6 +176,12 @@ const postgresOptions: PostgresDatabaseAdapterOptions = {
 createPostgresDatabaseAdapter(postgresOptions);
 const anyPostgres: PostgresOptions = { connectionString: "postgres://a@b/c", password: "p" };
 void createPostgresDatabaseAdapter(anyPostgres).getNodeWatermarks();
+const postgresRows: PostgresAppRows = createPostgresAppRows(anyPostgres);
+void postgresRows.register("notes", { tables: [{ name: "pages", pkColumns: ["id"] }] });
+const scoped: PostgresSyncStateStoreOptions = { ...anyPostgres, scope: "me" };
+void createPostgresSyncStateStore(scoped).close();
+// @ts-expect-error: a scope is needed
+createPostgresSyncStateStore(anyPostgres);
 // @ts-expect-error: a port is a number
 createPostgresDatabaseAdapter({ host: "a", port: "5432" });
 const pastPeer = createHttpObjectStorage({ ...peer, presign: true });

@@ -42,7 +42,10 @@ pub const STORES: &[(&str, Factory)] = &[
         let (place, password) = postgres(call, options)?;
         let scope = options.string("scope")?.unwrap_or_default();
         let tls = Arc::new(Connections::of_process());
-        state(call, Arc::new(PostgresState::open(&place, scope, password, tls)?))
+        state(
+            call,
+            Arc::new(PostgresState::open(&place, scope, password, tls)?),
+        )
     }),
     ("createPostgresDatabaseAdapter", |call, options| {
         let (place, password) = postgres(call, options)?;

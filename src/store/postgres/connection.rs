@@ -9,7 +9,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
-use super::fault::{during, is_outdated_plan};
+use super::fault::{during, is_outdated_plan, too_late};
 use super::options::{PasswordSource, PostgresOptions};
 use super::param::Param;
 use super::tls::{MakeTls, TlsClients};
@@ -77,7 +77,7 @@ impl Connector {
             }
         }
         let connected = tokio::time::timeout(self.timeout, self.connect_by(&config)).await;
-        let client = connected.map_err(|_| super::session::too_late(CONNECT))??;
+        let client = connected.map_err(|_| too_late(CONNECT))??;
         let jitter = self.max_lifetime.as_secs_f64() * 0.1 * random();
         let lifetime = self
             .max_lifetime

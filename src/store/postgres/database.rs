@@ -9,11 +9,11 @@ use tokio::time::sleep;
 
 use super::connection::random;
 use super::fault::may_pass;
-use super::line::{GRACE, Line};
+use super::line::{GRACE, WriteLine};
 use super::options::{PasswordSource, PostgresOptions};
 use super::pool::Pool;
 use super::runtime;
-use super::session::Session;
+use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::error::Result;
 use crate::store::blocking::is_waited_for;
@@ -38,11 +38,11 @@ pub(super) enum Within {
 /// See the [module page](self). All clones are one.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
-    inner: Arc<Inner>,
+    inner: Arc<OpenDatabase>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct OpenDatabase {
     gate: Gate,
     pool: Arc<Pool>,
 }
@@ -54,18 +54,13 @@ impl Database {
         password: PasswordSource,
         tls: Arc<dyn TlsClients>,
     ) -> Result<Self> {
-        let inner = Inner {
+        let inner = OpenDatabase {
             gate: Gate::new(),
             pool: Pool::shared(options, password, tls)?,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
-    }
-
-    /// What the server is called in errors.
-    pub(super) fn name(&self) -> &str {
-        &self.inner.pool.name
     }
 
     /// Lets one more in, unless the store is closed.
@@ -83,7 +78,7 @@ impl Database {
     ) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+        W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let entered = self.enter(operation);
         let pool = Arc::clone(&self.inner.pool);
@@ -100,23 +95,18 @@ impl Database {
     }
 
     /// A connection that is kept for several calls.
-    pub(super) async fn session(&self, operation: &'static str) -> Result<(Pass, Session)> {
+    pub(super) async fn session(&self, operation: &'static str) -> Result<(Pass, PgSession)> {
         let inside = self.enter(operation)?;
         let (pool, may_ask) = (Arc::clone(&self.inner.pool), !is_waited_for());
-        let begun = async move { again(|| Session::begin(&pool, operation, may_ask)).await };
+        let begun = async move { again(|| PgSession::begin(&pool, operation, may_ask)).await };
         Ok((inside, runtime::run(operation, begun).await?))
     }
 
-    /// Waits for calls that run, then closes the store for good. Closing again does nothing.
-    pub(super) async fn close(&self) -> Result<()> {
-        self.inner.gate.close().await;
-        Ok(())
-    }
-
-    /// The same. Transactions of this line whose callbacks go on and on are not waited for.
+    /// Waits for calls that run, then closes the store for good. Closing again does nothing. Transactions of this line whose
+    /// callbacks go on and on are not waited for.
     pub(super) fn close_with(
         &self,
-        line: &Line,
+        line: &WriteLine,
     ) -> impl Future<Output = Result<()>> + Send + use<> {
         let (database, line) = (self.clone(), line.clone());
         runtime::run("close a database", async move {
@@ -164,9 +154,9 @@ async fn once<T, W>(
     work: &W,
 ) -> Result<T>
 where
-    W: for<'s> Fn(&'s Session) -> BoxFuture<'s, Result<T>>,
+    W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>>,
 {
-    let session = Session::begin(pool, operation, may_ask).await?;
+    let session = PgSession::begin(pool, operation, may_ask).await?;
     if within == Within::Nothing {
         return work(&session).await;
     }

@@ -5,10 +5,10 @@
 
 use tokio_postgres::Row;
 
+use super::answer::text;
 use super::fault::during;
 use super::param::Param;
-use super::rows::text;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection};
 use crate::protocol::hlc::{Hlc, NodeId};
@@ -94,7 +94,7 @@ impl ByTime {
     pub(super) async fn watermarks(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
     ) -> Result<Watermarks> {
         marks(
             session.query(operation, &self.watermarks, &[]).await?,
@@ -106,7 +106,7 @@ impl ByTime {
     pub(super) async fn newest_upto(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
         upto: &Watermarks,
     ) -> Result<Watermarks> {
         let known = upto
@@ -124,7 +124,7 @@ impl ByTime {
     pub(super) async fn newest_of(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
         nodes: impl Iterator<Item = &NodeId>,
     ) -> Result<Watermarks> {
         let nodes = Param::texts(nodes.filter_map(NodeId::to_utf8));
@@ -138,7 +138,7 @@ impl ByTime {
     pub(super) async fn page<T>(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
         ask: &Ask,
         read: impl Fn(Hlc, &Row) -> Result<T> + Send,
     ) -> Result<(Vec<T>, bool)> {
@@ -152,7 +152,7 @@ impl ByTime {
     pub(super) async fn after<T>(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
         (since, limit): (&Hlc, usize),
         read: impl Fn(Hlc, &Row) -> Result<T> + Send,
     ) -> Result<(Vec<T>, bool)> {
@@ -169,7 +169,7 @@ impl ByTime {
     pub(super) async fn unorderable<T>(
         &self,
         operation: &'static str,
-        session: &Session,
+        session: &PgSession,
         limit: usize,
         read: impl Fn(&Row) -> Result<T> + Send,
     ) -> Result<Vec<T>> {

@@ -1,4 +1,4 @@
-//! Why a statement or a connection failed, whether it is worth another try, and what to do.
+//! WhyOver a statement or a connection failed, whether it is worth another try, and what to do.
 
 use std::error::Error as StdError;
 use std::io;
@@ -199,4 +199,14 @@ fn unanswered(operation: &'static str, error: PgError) -> Error {
     let text = format!("{what} ({said})");
     let found = Error::new(ErrorKind::Database, operation, text).caused_by(error);
     found.of_request(Network::new(reason))
+}
+
+/// That no answer came.
+pub(super) fn too_late(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Database,
+        operation,
+        "the server did not answer in time",
+    )
+    .of_request(Network::new(Reason::Timeout))
 }

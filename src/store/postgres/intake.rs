@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::fault::is_of_one_row;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{NodeId, wins};
 use crate::protocol::item::{Item, ItemKind};
@@ -18,7 +18,7 @@ pub(super) const TAKE_IN: &str = "take in a record";
 
 /// How a page is taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Pace {
     /// A row that the database refuses fails all of it.
     AtOnce,
     /// Such a row fails alone.
@@ -28,10 +28,10 @@ pub(super) enum Way {
 /// Takes in items that come in the order of timestamps, within the caller's transaction. `strict` stops a node at its
 /// first item that fails.
 pub(super) async fn take_in(
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     (items, strict): (&[Item<Json>], bool),
-    way: Way,
+    way: Pace,
 ) -> Result<Vec<Taken>> {
     let read = read_all(session, shape, items).await?;
     let stopped = stopped_by(items, &read, strict);
@@ -40,7 +40,7 @@ pub(super) async fn take_in(
         _ => None,
     });
     let whole: Vec<(usize, &ToWrite)> = whole.collect();
-    let tried = if way == Way::AtOnce {
+    let tried = if way == Pace::AtOnce {
         let stored = all_at_once(session, shape, &whole).await?;
         stored.into_iter().map(|at| (at, Ok(true))).collect()
     } else {
@@ -51,7 +51,7 @@ pub(super) async fn take_in(
 
 /// The records that items are; nothing where one cannot be written, and would not be newer than what is stored.
 async fn read_all(
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     items: &[Item<Json>],
 ) -> Result<Vec<Result<Option<ToWrite>>>> {
@@ -85,7 +85,7 @@ type Tried = HashMap<usize, Result<bool>>;
 
 /// Stores what is newer. No statement has two rows of one id: each id's first comes before its second.
 async fn all_at_once(
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     whole: &[(usize, &ToWrite)],
 ) -> Result<Vec<usize>> {
@@ -114,7 +114,7 @@ async fn all_at_once(
 
 /// The same, so that one which is refused fails alone.
 async fn one_by_one(
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     items: &[Item<Json>],
     whole: &[(usize, &ToWrite)],

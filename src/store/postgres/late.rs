@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::rows::{self, Before, ToWrite};
 use super::schema::Shape;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId};
 
@@ -31,7 +31,7 @@ impl LateCheck {
 /// Stores a version of the app's, and notes where it is late.
 pub(super) async fn put_own(
     operation: &'static str,
-    (session, shape): (&Session, &Shape),
+    (session, shape): (&PgSession, &Shape),
     record: &ToWrite,
     late: &mut LateCheck,
 ) -> Result<()> {
@@ -43,7 +43,7 @@ pub(super) async fn put_own(
 /// Marks a record as deleted, and notes where that is late.
 pub(super) async fn delete_own(
     operation: &'static str,
-    (session, shape): (&Session, &Shape),
+    (session, shape): (&PgSession, &Shape),
     (id, hlc): (&str, &Hlc),
     late: &mut LateCheck,
 ) -> Result<()> {

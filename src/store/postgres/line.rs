@@ -18,7 +18,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// See the [module page](self). All clones are one.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct WriteLine {
     turn: Arc<Mutex<()>>,
     holder: watch::Sender<Option<Holder>>,
     /// Whether the store is closed and waits no longer for transactions.
@@ -27,12 +27,12 @@ pub(super) struct Line {
 
 /// A turn.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct LineTurn {
     _turn: OwnedMutexGuard<()>,
-    line: Line,
+    line: WriteLine,
 }
 
-impl Line {
+impl WriteLine {
     pub(super) fn new() -> Self {
         Self {
             turn: Arc::default(),
@@ -47,7 +47,7 @@ impl Line {
     }
 
     /// Waits for the turn: as a store that was closed not behind another's transaction, which may go on and on.
-    pub(super) async fn turn(&self, operation: &'static str) -> Result<Turn> {
+    pub(super) async fn turn(&self, operation: &'static str) -> Result<LineTurn> {
         let (mut cut, mut holder) = (self.cut.subscribe(), self.holder.subscribe());
         let hindered = async move {
             // An error means that the other end is gone, which this line keeps.
@@ -56,13 +56,13 @@ impl Line {
         };
         tokio::select! {
             biased;
-            turn = Arc::clone(&self.turn).lock_owned() => Ok(Turn { _turn: turn, line: self.clone() }),
+            turn = Arc::clone(&self.turn).lock_owned() => Ok(LineTurn { _turn: turn, line: self.clone() }),
             () = hindered => Err(closed(operation)),
         }
     }
 }
 
-impl Turn {
+impl LineTurn {
     /// A transaction has the turn from now on.
     pub(super) fn hold(&self) -> Holder {
         let holder = Holder::next();
@@ -71,7 +71,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for LineTurn {
     fn drop(&mut self) {
         self.line.holder.send_replace(None);
     }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::answer::text;
 use super::columns::quote;
 use super::param::Param;
-use super::rows::text;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::Result;
 use crate::store::Json;
 
@@ -15,7 +15,12 @@ fn table(schema: &str) -> String {
 }
 
 /// Keeps a row. It replaces the row of the same key.
-pub(super) async fn put(session: &Session, schema: &str, key: [&str; 2], row: &str) -> Result<()> {
+pub(super) async fn put(
+    session: &PgSession,
+    schema: &str,
+    key: [&str; 2],
+    row: &str,
+) -> Result<()> {
     let sql = format!(
         "INSERT INTO {} (type_id, record_id, row_json) VALUES ($1, $2, $3)
          ON CONFLICT (type_id, record_id) DO UPDATE SET row_json = excluded.row_json",
@@ -27,7 +32,7 @@ pub(super) async fn put(session: &Session, schema: &str, key: [&str; 2], row: &s
 
 /// The rows of those records that have one.
 pub(super) async fn get(
-    session: &Session,
+    session: &PgSession,
     schema: &str,
     type_id: &str,
     ids: &[String],
@@ -49,7 +54,7 @@ pub(super) async fn get(
 }
 
 /// Removes a row.
-pub(super) async fn delete(session: &Session, schema: &str, key: [&str; 2]) -> Result<()> {
+pub(super) async fn delete(session: &PgSession, schema: &str, key: [&str; 2]) -> Result<()> {
     let sql = format!(
         "DELETE FROM {} WHERE type_id = $1 AND record_id = $2",
         table(schema)

@@ -9,6 +9,7 @@
 //! - Timestamps are compared as text in the order of bytes. That is their order as long as they have the usual
 //!   digits, so that others are refused, and so are tables whose collation is another.
 
+mod answer;
 mod app_rows;
 mod connection;
 mod database;

@@ -10,10 +10,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 pub(super) enum Param {
     Text(Option<String>),
     Whole(i64),
-    Real(f64),
-    Truth(bool),
     Texts(Vec<Option<String>>),
-    Wholes(Vec<i64>),
 }
 
 impl Param {
@@ -34,10 +31,7 @@ impl Param {
         match self {
             Self::Text(_) => Type::TEXT,
             Self::Whole(_) => Type::INT8,
-            Self::Real(_) => Type::FLOAT8,
-            Self::Truth(_) => Type::BOOL,
             Self::Texts(_) => Type::TEXT_ARRAY,
-            Self::Wholes(_) => Type::INT8_ARRAY,
         }
     }
 }
@@ -51,10 +45,7 @@ impl ToSql for Param {
         match self {
             Self::Text(text) => text.to_sql(ty, out),
             Self::Whole(number) => number.to_sql(ty, out),
-            Self::Real(number) => number.to_sql(ty, out),
-            Self::Truth(truth) => truth.to_sql(ty, out),
             Self::Texts(texts) => texts.to_sql(ty, out),
-            Self::Wholes(numbers) => numbers.to_sql(ty, out),
         }
     }
 

@@ -9,7 +9,7 @@ use super::delta::bound;
 use super::param::Param;
 use super::rows;
 use super::schema::Shape;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::Result;
 use crate::store::query::{
     Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query, QueryResult, Sort,
@@ -18,7 +18,7 @@ use crate::store::query::{
 use crate::store::row::layout::EXTRA;
 
 /// Answers a query.
-pub(super) async fn run(session: &Session, shape: &Shape, query: &Query) -> Result<QueryResult> {
+pub(super) async fn run(session: &PgSession, shape: &Shape, query: &Query) -> Result<QueryResult> {
     let mut sql = Builder::new(shape);
     if let Some(kind) = &query.r#type {
         let kind = sql.bind(Param::text(kind.as_str()));
@@ -57,7 +57,7 @@ struct Builder<'a> {
 }
 
 /// One step of an order, as SQL.
-struct Step {
+struct OrderStep {
     field: AskedField,
     direction: Direction,
 }
@@ -192,15 +192,15 @@ impl<'a> Builder<'a> {
         format!("({condition})")
     }
 
-    fn order(&self, sort: &[Sort]) -> Result<Vec<Step>> {
+    fn order(&self, sort: &[Sort]) -> Result<Vec<OrderStep>> {
         let mut order = Vec::with_capacity(sort.len() + 1);
         for step in sort {
-            order.push(Step {
+            order.push(OrderStep {
                 field: self.field(&step.field)?,
                 direction: step.direction,
             });
         }
-        order.push(Step {
+        order.push(OrderStep {
             field: self.field("id")?,
             direction: Direction::Asc,
         });
@@ -208,7 +208,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Only what comes after the record `cursor` in this order.
-    async fn after(&mut self, session: &Session, order: &[Step], cursor: &str) -> Result<()> {
+    async fn after(
+        &mut self,
+        session: &PgSession,
+        order: &[OrderStep],
+        cursor: &str,
+    ) -> Result<()> {
         let place = if order.len() == 1 {
             vec![Some(cursor.to_owned())]
         } else {
@@ -216,7 +221,7 @@ impl<'a> Builder<'a> {
         };
         let mut alternatives = Vec::new();
         let mut equal_so_far = String::new();
-        for (Step { field, direction }, value) in order.iter().zip(place) {
+        for (OrderStep { field, direction }, value) in order.iter().zip(place) {
             let (f, is_null) = (&field.sql, value.is_none());
             let v = self.bind(Param::Text(value));
             let v = field.class.of_text(&v);
@@ -237,8 +242,8 @@ impl<'a> Builder<'a> {
     /// Where a record stands in an order.
     async fn place_of(
         &self,
-        session: &Session,
-        order: &[Step],
+        session: &PgSession,
+        order: &[OrderStep],
         id: &str,
     ) -> Result<Vec<Option<String>>> {
         let fields = order
@@ -255,14 +260,14 @@ impl<'a> Builder<'a> {
         (0..order.len()).map(read).collect()
     }
 
-    fn finish(mut self, order: &[Step], most: usize) -> (String, Vec<Param>) {
+    fn finish(mut self, order: &[OrderStep], most: usize) -> (String, Vec<Param>) {
         let mut sql = self.shape.select.clone();
         if !self.conditions.is_empty() {
             let _ = write!(sql, " WHERE {}", self.conditions.join(" AND "));
         }
         let order: Vec<String> = order
             .iter()
-            .map(|Step { field, direction }| match direction {
+            .map(|OrderStep { field, direction }| match direction {
                 Direction::Asc => format!("{} ASC NULLS FIRST", field.sql),
                 Direction::Desc => format!("{} DESC NULLS LAST", field.sql),
             })

@@ -9,13 +9,13 @@ use tokio::sync::OnceCell;
 
 use super::database::{Database, Within};
 use super::fault::is_of_one_row;
-use super::intake::{self, TAKE_IN, Way};
+use super::intake::{self, Pace, TAKE_IN};
 use super::late::{LateCheck, delete_own, put_own};
-use super::line::Line;
+use super::line::WriteLine;
 use super::options::{PasswordSource, PostgresOptions};
 use super::rows::{self, ToWrite};
 use super::schema::{self, Shape};
-use super::session::Session;
+use super::session::PgSession;
 use super::tls::TlsClients;
 use super::transaction::PostgresTransaction;
 use super::{metadata, query as sql};
@@ -38,12 +38,12 @@ pub struct PostgresRecords {
     database: Database,
     schema: Arc<str>,
     shape: Arc<OnceCell<Arc<Shape>>>,
-    line: Line,
+    line: WriteLine,
     late: LateStamps,
 }
 
 /// What an app's own writes do.
-type Writing<'s> = (&'s Session, &'s Shape, &'s mut LateCheck);
+type Writing<'s> = (&'s PgSession, &'s Shape, &'s mut LateCheck);
 
 impl PostgresRecords {
     /// The records in the schema of the options. Nothing is sent before the first call, which creates the tables if
@@ -57,7 +57,7 @@ impl PostgresRecords {
             database: Database::open(options, password, tls)?,
             schema: options.schema.as_str().into(),
             shape: Arc::default(),
-            line: Line::new(),
+            line: WriteLine::new(),
             late: LateStamps::default(),
         })
     }
@@ -82,7 +82,7 @@ impl PostgresRecords {
     fn run<T, W>(&self, operation: &'static str, within: Within, work: W) -> Later<'static, T>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session, &'s Shape) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+        W: for<'s> Fn(&'s PgSession, &'s Shape) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let (shape, database) = (self.shape(), self.database.clone());
         let entered = self.database.enter(operation);
@@ -340,7 +340,7 @@ impl RecordStore for PostgresRecords {
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
         let items: Arc<[Item<Json>]> = items.into();
-        let all = |way: Way| {
+        let all = |way: Pace| {
             let items = Arc::clone(&items);
             self.run(TAKE_IN, Within::Writing, move |session, shape| {
                 let items = Arc::clone(&items);
@@ -349,7 +349,7 @@ impl RecordStore for PostgresRecords {
                 )
             })
         };
-        let (at_once, one_by_one) = (all(Way::AtOnce), all(Way::OneByOne));
+        let (at_once, one_by_one) = (all(Pace::AtOnce), all(Pace::OneByOne));
         Box::pin(async move {
             match at_once.await {
                 Err(error) if is_of_one_row(&error) => one_by_one.await,

@@ -7,11 +7,12 @@ use tokio_postgres::Row;
 
 use super::columns::FieldKind;
 
+use super::answer::text;
 use super::fault::{about, during};
 use super::param::Param;
 use super::record::{Encoded, encode};
 use super::schema::Shape;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -99,7 +100,7 @@ fn text_of(value: Value) -> Option<String> {
 /// stored. No two may have one id.
 pub(super) async fn write(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     records: &[&ToWrite],
     newer: bool,
@@ -118,15 +119,10 @@ pub(super) async fn write(
     rows.iter().map(|row| text(operation, row, 0)).collect()
 }
 
-/// The text in a column that has one.
-pub(super) fn text(operation: &'static str, row: &Row, at: usize) -> Result<String> {
-    row.try_get(at).map_err(during(operation))
-}
-
 /// The record with this id.
 pub(super) async fn get(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     id: &str,
 ) -> Result<Option<Json>> {
@@ -157,7 +153,7 @@ pub(super) fn read(operation: &'static str, shape: &Shape, row: &Row) -> Result<
 /// At most `limit` records that have no place in the order. Each has a fault that says so.
 pub(super) async fn unorderable(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     limit: usize,
 ) -> Result<Vec<Item<Json>>> {
@@ -192,7 +188,7 @@ pub(super) const USUAL_TIME: &str =
 /// When the stored versions of those of these records were written that are there, and have a time.
 pub(super) async fn stored_times(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     ids: Vec<String>,
 ) -> Result<HashMap<String, Hlc>> {
@@ -231,7 +227,7 @@ impl Before {
 /// Stores a record, whatever stood there.
 pub(super) async fn put(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     record: &ToWrite,
 ) -> Result<Before> {
@@ -248,7 +244,7 @@ pub(super) async fn put(
 /// Marks a record as deleted. One that is not there stays so.
 pub(super) async fn delete(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     shape: &Shape,
     id: &str,
     at: &Hlc,

@@ -10,7 +10,7 @@ use super::columns::{Column, KNOWN, clear_columns, quote};
 use super::delta::{ByTime, is_ordered};
 use super::fault::code_of;
 use super::param::Param;
-use super::session::Session;
+use super::session::PgSession;
 use super::table::{TableColumn, columns_of, is_in_order_of_bytes, wrong_collation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::row::layout::{EXTRA, Layout};
@@ -48,7 +48,7 @@ impl Deref for Shape {
 impl Shape {
     /// Creates what is missing, if the role may, and looks at what is there.
     pub(super) fn prepare<'s>(
-        session: &'s Session,
+        session: &'s PgSession,
         schema: &'s str,
     ) -> BoxFuture<'s, Result<Self>> {
         Box::pin(async move {
@@ -60,7 +60,7 @@ impl Shape {
         })
     }
 
-    async fn of(session: &Session, table: String) -> Result<Self> {
+    async fn of(session: &PgSession, table: String) -> Result<Self> {
         let found = columns_of(OPERATION, session, &table).await?;
         let mut kinds = Vec::new();
         let (mut columns, mut computed) = (Vec::new(), Vec::new());
@@ -203,7 +203,7 @@ fn before(table: &str, id: usize, node: usize) -> String {
 }
 
 /// Creates a schema, if it is missing: to create it if it is there already is a right that few roles have.
-pub(super) async fn create_schema(session: &Session, schema: &str) -> Result<()> {
+pub(super) async fn create_schema(session: &PgSession, schema: &str) -> Result<()> {
     let sql = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
     let found = session
         .query(OPERATION, sql, &[Param::text(schema)])
@@ -215,7 +215,7 @@ pub(super) async fn create_schema(session: &Session, schema: &str) -> Result<()>
     Ok(())
 }
 
-async fn create(session: &Session, schema: &str, table: &str) -> Result<()> {
+async fn create(session: &PgSession, schema: &str, table: &str) -> Result<()> {
     let declare = |declared: &str| {
         declared
             .replace("TEXT", "text COLLATE \"C\"")

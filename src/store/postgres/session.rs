@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
+use super::fault::too_late;
 use super::param::Param;
 use super::pool::{InUse, Pool};
-use crate::error::{Error, ErrorKind, Network, Reason, Result};
+use crate::error::{Error, Network, Result};
 
 /// See the [module page](self). Given back to its pool when it is dropped; one that is dropped within a transaction
 /// is closed, which undoes the transaction.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct PgSession {
     pool: Arc<Pool>,
     in_use: Option<InUse>,
     is_in_transaction: AtomicBool,
@@ -21,7 +22,7 @@ pub(super) struct Session {
     is_lost: AtomicBool,
 }
 
-impl Session {
+impl PgSession {
     /// A connection of the pool.
     pub(super) async fn begin(
         pool: &Arc<Pool>,
@@ -109,7 +110,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for PgSession {
     fn drop(&mut self) {
         let is_free = !*self.is_in_transaction.get_mut() && !*self.is_lost.get_mut();
         if let Some(in_use) = self.in_use.take().filter(|_| is_free) {
@@ -130,14 +131,4 @@ fn at(error: Error, pool: &Pool) -> Error {
         }
         _ => error,
     }
-}
-
-/// That no answer came.
-pub(super) fn too_late(operation: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Database,
-        operation,
-        "the server did not answer in time",
-    )
-    .of_request(Network::new(Reason::Timeout))
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
+use super::answer::text;
 use super::columns::quote;
 use super::database::{Database, Within};
-use super::line::Line;
+use super::line::WriteLine;
 use super::options::{PasswordSource, PostgresOptions};
 use super::param::Param;
-use super::rows::text;
 use super::schema::{OPERATION as PREPARE, SETTING_UP, create_schema};
-use super::session::Session;
+use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::error::Result;
 use crate::store::{Holder, Json, Later, StateStore};
@@ -21,14 +21,14 @@ use crate::store::{Holder, Json, Later, StateStore};
 #[derive(Debug, Clone)]
 pub struct PostgresState {
     database: Database,
-    place: Arc<Place>,
+    place: Arc<StatePlace>,
     ready: Arc<OnceCell<()>>,
-    line: Line,
+    line: WriteLine,
 }
 
 /// Where the values are.
 #[derive(Debug)]
-struct Place {
+struct StatePlace {
     schema: String,
     /// The table within SQL.
     table: String,
@@ -45,7 +45,7 @@ impl PostgresState {
         password: PasswordSource,
         tls: Arc<dyn TlsClients>,
     ) -> Result<Self> {
-        let place = Place {
+        let place = StatePlace {
             table: format!("{}.sync_state", quote(&options.schema)),
             schema: options.schema.clone(),
             scope,
@@ -54,14 +54,17 @@ impl PostgresState {
             database: Database::open(options, password, tls)?,
             place: Arc::new(place),
             ready: Arc::default(),
-            line: Line::new(),
+            line: WriteLine::new(),
         })
     }
 
     fn run<T, W>(&self, operation: &'static str, work: W) -> Later<'static, T>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session, &'s Place) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+        W: for<'s> Fn(&'s PgSession, &'s StatePlace) -> BoxFuture<'s, Result<T>>
+            + Send
+            + Sync
+            + 'static,
     {
         let (database, ready) = (self.database.clone(), Arc::clone(&self.ready));
         let place = Arc::clone(&self.place);
@@ -87,7 +90,7 @@ impl PostgresState {
     }
 }
 
-async fn prepare(session: &Session, place: &Place) -> Result<()> {
+async fn prepare(session: &PgSession, place: &StatePlace) -> Result<()> {
     let table = &place.table;
     let sql = "SELECT to_regclass($1) IS NOT NULL";
     let found = session.query(PREPARE, sql, &[Param::text(table)]).await?;
@@ -125,7 +128,7 @@ impl StateStore for PostgresState {
 
     fn set(&self, key: &str, value: Json) -> Later<'_, ()> {
         const OPERATION: &str = "write the sync state";
-        let (key, line): (Arc<str>, Line) = (key.into(), self.line.clone());
+        let (key, line): (Arc<str>, WriteLine) = (key.into(), self.line.clone());
         let written = self.run(OPERATION, move |session, place| {
             let (key, value) = (Arc::clone(&key), Arc::clone(&value));
             Box::pin(async move {

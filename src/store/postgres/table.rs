@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 
 use super::columns::quote;
 use super::param::Param;
-use super::session::Session;
+use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::postgres::fault::during;
 
@@ -44,7 +44,7 @@ const COLUMNS: &str = "
 /// The columns of a table, whose name is one within SQL; none if it is not there.
 pub(super) async fn columns_of(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     table: &str,
 ) -> Result<Vec<TableColumn>> {
     let rows = session

@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 
 use super::late::{LateCheck, delete_own, put_own};
-use super::line::Turn;
+use super::line::LineTurn;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
-use super::session::Session;
+use super::session::PgSession;
 use super::{query, runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -36,19 +36,19 @@ pub(super) struct PostgresTransaction {
 #[derive(Debug)]
 enum Stands {
     Open(Box<Open>),
-    Over(Why),
+    Over(WhyOver),
 }
 
-/// Why it is over.
+/// WhyOver it is over.
 #[derive(Debug, Clone, Copy)]
-enum Why {
+enum WhyOver {
     Ended,
     Failed,
     Closed,
     TooLong,
 }
 
-impl Why {
+impl WhyOver {
     fn error(self, operation: &'static str) -> Error {
         match self {
             Self::Ended => Error::new(
@@ -75,15 +75,15 @@ impl Why {
 /// The session goes first: the turn is over once the transaction is.
 #[derive(Debug)]
 struct Open {
-    session: Session,
+    session: PgSession,
     late: LateCheck,
     stamps: LateStamps,
-    _turn: Turn,
+    _turn: LineTurn,
     _inside: Pass,
 }
 
 /// What a transaction stands on: the turn, and the connection with the pass.
-pub(super) type Ground = (Turn, (Pass, Session));
+pub(super) type Ground = (LineTurn, (Pass, PgSession));
 
 impl PostgresTransaction {
     /// Begins with the turn and the connection, which it keeps.
@@ -122,7 +122,7 @@ impl PostgresTransaction {
     fn end<W>(
         &self,
         operation: &'static str,
-        why: Why,
+        why: WhyOver,
         last: W,
     ) -> impl Future<Output = Result<()>> + Send + use<W>
     where
@@ -162,7 +162,7 @@ impl PostgresTransaction {
                 "ROLLBACK TO SAVEPOINT step; RELEASE SAVEPOINT step"
             };
             if open.session.batch(operation, after).await.is_err() {
-                *stands = Stands::Over(Why::Failed);
+                *stands = Stands::Over(WhyOver::Failed);
             }
             answer
         }))
@@ -189,8 +189,8 @@ impl RecordTransaction for PostgresTransaction {
         };
         Box::pin(async move {
             let why = tokio::select! {
-                () = closing => Why::Closed,
-                () = time_over => Why::TooLong,
+                () = closing => WhyOver::Closed,
+                () = time_over => WhyOver::TooLong,
             };
             match self.end(OPERATION, why, undo(OPERATION)).await {
                 Ok(()) => why.error(OPERATION),
@@ -236,7 +236,7 @@ impl RecordTransaction for PostgresTransaction {
 
     fn commit(&self) -> Later<'_, ()> {
         const OPERATION: &str = "commit a transaction";
-        Box::pin(self.end(OPERATION, Why::Ended, |open| {
+        Box::pin(self.end(OPERATION, WhyOver::Ended, |open| {
             Box::pin(async move {
                 open.session.commit(OPERATION).await?;
                 open.stamps.note(open.late.found.drain(..));
@@ -247,7 +247,7 @@ impl RecordTransaction for PostgresTransaction {
 
     fn rollback(&self) -> Later<'_, ()> {
         const OPERATION: &str = "roll a transaction back";
-        Box::pin(self.end(OPERATION, Why::Ended, undo(OPERATION)))
+        Box::pin(self.end(OPERATION, WhyOver::Ended, undo(OPERATION)))
     }
 }
 

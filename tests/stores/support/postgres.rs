@@ -5,7 +5,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use starkeep_sync_engine::store::postgres::{PasswordSource, PostgresOptions, PostgresRecords};
+use starkeep_sync_engine::store::postgres::{
+    PasswordSource, PostgresAppRows, PostgresOptions, PostgresRecords, PostgresState,
+};
 use starkeep_sync_engine::transport::client::Connections;
 
 /// A server that ends with its input, and so with this process.
@@ -61,6 +63,41 @@ pub fn shared() -> Option<&'static Server> {
     SERVER.get_or_init(|| Server::start(&[])).as_ref()
 }
 
+/// Runs SQL beside the package, on the database of this url.
+pub async fn sql(
+    url: &str,
+    statements: &str,
+) -> Result<Vec<tokio_postgres::SimpleQueryMessage>, String> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .map_err(|error| error.to_string())?;
+    let running = tokio::spawn(connection);
+    let answer = client.simple_query(statements).await;
+    drop(client);
+    let _ = running.await;
+    answer.map_err(|error| format!("{error}: {:?}", error.as_db_error()))
+}
+
+/// Options for a database of its own: apps have schemas of their own.
+pub async fn database(server: &Server) -> PostgresOptions {
+    let options = options(server);
+    sql(&server.url, &format!("CREATE DATABASE {}", options.schema))
+        .await
+        .unwrap();
+    PostgresOptions {
+        database: Some(options.schema.clone()),
+        ..options
+    }
+}
+
+/// The url of the database of these options.
+pub fn url_of(options: &PostgresOptions) -> String {
+    let url = options.connection_string.clone().unwrap();
+    let server = url.strip_suffix("/postgres").unwrap();
+    let name = options.database.as_deref().unwrap_or("postgres");
+    format!("{server}/{name}")
+}
+
 /// Options for a schema of its own.
 pub fn options(server: &Server) -> PostgresOptions {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -76,4 +113,16 @@ pub fn options(server: &Server) -> PostgresOptions {
 pub fn records(options: &PostgresOptions) -> PostgresRecords {
     let tls = Arc::new(Connections::default());
     PostgresRecords::open(options, PasswordSource::OfString, tls).unwrap()
+}
+
+/// The app rows that these options lead to.
+pub fn app_rows(options: &PostgresOptions) -> PostgresAppRows {
+    let tls = Arc::new(Connections::default());
+    PostgresAppRows::open(options, PasswordSource::OfString, tls).unwrap()
+}
+
+/// The state that these options lead to.
+pub fn state(options: &PostgresOptions) -> PostgresState {
+    let tls = Arc::new(Connections::default());
+    PostgresState::open(options, "me".to_owned(), PasswordSource::OfString, tls).unwrap()
 }

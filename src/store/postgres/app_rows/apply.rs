@@ -12,9 +12,9 @@ use super::super::columns::quote;
 use super::super::fault::{about, code_of};
 use super::super::param::Param;
 use super::super::record::{Fields, same_json};
-use super::super::session::Session;
+use super::super::session::PgSession;
 use super::namespaces;
-use super::table::{self, AppTable, StoredRow, text_of};
+use super::table::{self, PgTable, StoredRow, text_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
@@ -24,14 +24,14 @@ pub(super) use crate::store::row::entry::{APPLY, refuse};
 use crate::store::row::entry::{Entry, Op};
 
 /// The tables that a page is applied to, each looked at once.
-pub(super) struct Tables<'s> {
-    session: &'s Session,
+pub(super) struct KnownTables<'s> {
+    session: &'s PgSession,
     schema: &'s str,
-    known: HashMap<Table, AppTable>,
+    known: HashMap<Table, PgTable>,
 }
 
-impl<'s> Tables<'s> {
-    pub(super) fn new(session: &'s Session, schema: &'s str) -> Self {
+impl<'s> KnownTables<'s> {
+    pub(super) fn new(session: &'s PgSession, schema: &'s str) -> Self {
         Self {
             session,
             schema,
@@ -40,7 +40,7 @@ impl<'s> Tables<'s> {
     }
 
     /// The table of an item.
-    pub(super) async fn of(&mut self, item: &Item<Json>) -> Result<&AppTable> {
+    pub(super) async fn of(&mut self, item: &Item<Json>) -> Result<&PgTable> {
         let ItemKind::Row(table) = &item.kind else {
             return Err(refuse(
                 "a shared record is no row of an app; a store of records takes it in",
@@ -90,7 +90,7 @@ pub(super) fn is_there_already(error: &Error) -> bool {
     code_of(error).is_some_and(|code| code.code() == "23505")
 }
 
-async fn find_table(session: &Session, schema: &str, table: &Table) -> Result<AppTable> {
+async fn find_table(session: &PgSession, schema: &str, table: &Table) -> Result<PgTable> {
     let unknown = |message| {
         let names = format!("{:?} of the app {:?}", table.name, table.app);
         Error::new(
@@ -114,8 +114,8 @@ async fn find_table(session: &Session, schema: &str, table: &Table) -> Result<Ap
 
 /// One entry on its way into its table.
 struct Change<'a> {
-    session: &'a Session,
-    table: &'a AppTable,
+    session: &'a PgSession,
+    table: &'a PgTable,
     hlc: &'a Hlc,
     updated_at: Box<RawValue>,
     /// Whether a row that is deleted is not any more: an insert that does not say otherwise.

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use self::apply::{APPLY, Tables, is_there_already};
-use self::table::AppTable;
+use self::apply::{APPLY, KnownTables, is_there_already};
+use self::table::PgTable;
 use super::database::{Database, Within};
 use super::fault::is_of_one_row;
-use super::intake::Way;
-use super::line::Line;
+use super::intake::Pace;
+use super::line::WriteLine;
 use super::options::{PasswordSource, PostgresOptions};
-use super::session::Session;
+use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::engine::ports::Late;
 use crate::error::{ErrorKind, Result};
@@ -44,7 +44,7 @@ pub struct PostgresAppRows {
     /// The schema of the registry.
     schema: Arc<str>,
     ready: Arc<OnceCell<()>>,
-    line: Line,
+    line: WriteLine,
     late: LateStamps,
 }
 
@@ -60,7 +60,7 @@ impl PostgresAppRows {
             database: Database::open(options, password, tls)?,
             schema: options.schema.as_str().into(),
             ready: Arc::default(),
-            line: Line::new(),
+            line: WriteLine::new(),
             late: LateStamps::default(),
         })
     }
@@ -69,7 +69,7 @@ impl PostgresAppRows {
     fn run<T, W>(&self, operation: &'static str, within: Within, work: W) -> Later<'static, T>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session, &'s str) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+        W: for<'s> Fn(&'s PgSession, &'s str) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let (database, ready) = (self.database.clone(), Arc::clone(&self.ready));
         let schema = Arc::clone(&self.schema);
@@ -103,7 +103,7 @@ impl PostgresAppRows {
     ) -> Later<'static, Option<T>>
     where
         T: Send + 'static,
-        W: for<'s> Fn(&'s Session, &'s AppTable) -> BoxFuture<'s, Result<T>>
+        W: for<'s> Fn(&'s PgSession, &'s PgTable) -> BoxFuture<'s, Result<T>>
             + Send
             + Sync
             + 'static,
@@ -146,13 +146,13 @@ impl PostgresAppRows {
         &self,
         items: &Arc<[Item<Json>]>,
         strict: bool,
-        way: Way,
+        way: Pace,
     ) -> Later<'static, Vec<Taken>> {
         let items = Arc::clone(items);
         self.run(APPLY, Within::Writing, move |session, schema| {
             let items = Arc::clone(&items);
             Box::pin(async move {
-                let tables = Tables::new(session, schema);
+                let tables = KnownTables::new(session, schema);
                 take_in(session, tables, (&items, strict), way).await
             })
         })
@@ -292,7 +292,7 @@ impl AppRowStore for PostgresAppRows {
             self.run(APPLY, Within::Writing, move |session, schema| {
                 let item = Arc::clone(&item);
                 Box::pin(async move {
-                    let mut tables = Tables::new(session, schema);
+                    let mut tables = KnownTables::new(session, schema);
                     let by_time = &tables.of(&item).await?.by_time;
                     let node: [&NodeId; 1] = [&item.hlc.node_id];
                     let before = by_time.newest_of(APPLY, session, node.into_iter()).await?;
@@ -316,8 +316,8 @@ impl AppRowStore for PostgresAppRows {
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
         let items: Arc<[Item<Json>]> = items.into();
-        let at_once = self.take_in_by(&items, strict, Way::AtOnce);
-        let one_by_one = self.take_in_by(&items, strict, Way::OneByOne);
+        let at_once = self.take_in_by(&items, strict, Pace::AtOnce);
+        let one_by_one = self.take_in_by(&items, strict, Pace::OneByOne);
         Box::pin(async move {
             match at_once.await {
                 Err(error) if is_of_one_row(&error) => one_by_one.await,
@@ -331,10 +331,10 @@ const LIST: &str = "list the apps";
 
 /// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
 async fn take_in(
-    session: &Session,
-    mut tables: Tables<'_>,
+    session: &PgSession,
+    mut tables: KnownTables<'_>,
     (items, strict): (&[Item<Json>], bool),
-    way: Way,
+    way: Pace,
 ) -> Result<Vec<Taken>> {
     let mut stopped: HashSet<&NodeId> = HashSet::new();
     let mut outcomes = Vec::with_capacity(items.len());
@@ -343,7 +343,7 @@ async fn take_in(
             outcomes.push(Taken::Behind);
             continue;
         }
-        if way == Way::AtOnce {
+        if way == Pace::AtOnce {
             let stored = tables.apply(item).await?;
             outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
             continue;
@@ -362,7 +362,7 @@ async fn take_in(
 }
 
 /// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
-async fn one(session: &Session, tables: &mut Tables<'_>, item: &Item<Json>) -> Result<bool> {
+async fn one(session: &PgSession, tables: &mut KnownTables<'_>, item: &Item<Json>) -> Result<bool> {
     let mut again = true;
     loop {
         session.batch(APPLY, "SAVEPOINT item").await?;

@@ -6,7 +6,7 @@ use super::super::columns::quote;
 use super::super::fault::during;
 use super::super::param::Param;
 use super::super::schema::{SETTING_UP, create_schema};
-use super::super::session::Session;
+use super::super::session::PgSession;
 use super::table::{self, Name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::FILE_RECORDS_TABLE;
@@ -21,7 +21,7 @@ pub(super) fn registry(schema: &str) -> String {
 /// All apps, in the order of their ids; none if there is no registry.
 pub(super) async fn list(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     schema: &str,
 ) -> Result<Vec<Namespace>> {
     ask(operation, session, schema, None).await
@@ -30,7 +30,7 @@ pub(super) async fn list(
 /// The app with this id.
 pub(super) async fn get(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     schema: &str,
     app_id: &str,
 ) -> Result<Option<Namespace>> {
@@ -43,7 +43,7 @@ pub(super) async fn get(
 
 async fn ask(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     schema: &str,
     app_id: Option<&str>,
 ) -> Result<Vec<Namespace>> {
@@ -68,7 +68,7 @@ fn read(operation: &'static str, row: &Row) -> Result<Namespace> {
 }
 
 /// Creates the registry, if it is missing and the role may.
-pub(super) async fn prepare(session: &Session, schema: &str) -> Result<()> {
+pub(super) async fn prepare(session: &PgSession, schema: &str) -> Result<()> {
     const OPERATION: &str = "prepare the tables";
     let registry = registry(schema);
     let found = session
@@ -97,7 +97,7 @@ pub(super) async fn prepare(session: &Session, schema: &str) -> Result<()> {
 /// changed.
 pub(super) async fn register(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     schema: &str,
     app_id: &str,
     registration: &Registration,
@@ -165,7 +165,7 @@ pub(super) async fn register(
 }
 
 /// The type of the column of tables: text, or JSON.
-async fn json_type(operation: &'static str, session: &Session, registry: &str) -> Result<String> {
+async fn json_type(operation: &'static str, session: &PgSession, registry: &str) -> Result<String> {
     let sql = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute
                 WHERE attrelid = to_regclass($1) AND attname = 'tables_json'";
     let found = session

@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::types::Value;
 use tokio_postgres::Row;
 
+use super::super::answer::text;
 use super::super::columns::quote;
 use super::super::delta::{ByTime, is_ordered};
 use super::super::fault::during;
 use super::super::record::Fields;
-use super::super::rows::{USUAL_TIME, text};
+use super::super::rows::USUAL_TIME;
 use super::super::schema::create_schema;
-use super::super::session::Session;
+use super::super::session::PgSession;
 use super::super::table::{TableColumn, columns_of, is_in_order_of_bytes, wrong_collation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -71,7 +72,7 @@ impl Name {
 
 /// A table as it is.
 #[derive(Debug)]
-pub(super) struct AppTable {
+pub(super) struct PgTable {
     pub(super) app_id: String,
     pub(super) info: TableInfo,
     /// Its name within SQL.
@@ -85,7 +86,7 @@ pub(super) struct AppTable {
     pub(super) by_time: ByTime,
 }
 
-impl Deref for AppTable {
+impl Deref for PgTable {
     type Target = Cells;
 
     fn deref(&self) -> &Cells {
@@ -105,10 +106,10 @@ pub(super) struct StoredRow {
 /// Reads the table of an app as it is; `None` where there is none.
 pub(super) async fn load(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     app_id: &str,
     info: &TableInfo,
-) -> Result<Option<AppTable>> {
+) -> Result<Option<PgTable>> {
     let name = Name::of(app_id, &info.name);
     if name.check(operation, app_id, &info.name).is_err() {
         return Ok(None);
@@ -151,7 +152,7 @@ pub(super) async fn load(
     let read: Vec<String> = kinds.iter().map(TableColumn::read).collect();
     let extra = if has_extra { EXTRA } else { "NULL::text" };
     let read = format!("{}, {extra}, t.ctid::text", read.join(", "));
-    Ok(Some(AppTable {
+    Ok(Some(PgTable {
         app_id: app_id.to_owned(),
         info: info.clone(),
         select: format!("SELECT {read} FROM {name} AS t"),
@@ -176,7 +177,7 @@ fn affinity_of(kind: &TableColumn) -> Affinity {
 /// Creates the table if it is missing, and its columns that are.
 pub(super) async fn create(
     operation: &'static str,
-    session: &Session,
+    session: &PgSession,
     app_id: &str,
     spec: &TableSpec,
 ) -> Result<()> {
@@ -219,7 +220,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-impl AppTable {
+impl PgTable {
     /// The row that a statement of `select` answers.
     pub(super) fn read(&self, operation: &'static str, row: &Row) -> Result<StoredRow> {
         let text_at = |at: usize| row.try_get(at).map_err(during(operation));
