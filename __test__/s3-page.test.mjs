@@ -1,4 +1,4 @@
-// The examples of docs/cloud.md run as they stand there, over a folder and over a bucket.
+// The examples of docs/cloud.md run as they stand there, over a folder, a bucket and PostgreSQL.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { needsS3 } from "../scripts/test-servers.mjs";
 import { appWith, exampleOf } from "./support/page-examples.mjs";
+import { needsPostgres, postgresDatabase } from "./support/postgres.mjs";
 import { CREDENTIALS, s3At } from "./support/s3.mjs";
 
 const run = promisify(execFile);
@@ -44,6 +45,12 @@ test("the server of the page over a folder", async (t) => {
   const { where, said, folder } = await notesOver(t, {});
   assert.deepEqual([where, said], ["a folder", ["Buy milk\n", "Buy milk\n"]]);
   assert.equal(readdirSync(join(folder, "cloud", "files", "notes")).length, 1);
+});
+
+test("the server of the page with its records in PostgreSQL", needsPostgres, async (t) => {
+  const { connectionString } = await postgresDatabase();
+  const { said } = await notesOver(t, { env: { DATABASE_URL: connectionString } });
+  assert.deepEqual(said, ["Buy milk\n", "Buy milk\n"]);
 });
 
 for (const presign of ["", "1"])

@@ -21,17 +21,22 @@ export async function startPostgres(settings = []) {
   const { value: url = "" } = await lines.next();
   if (!url.startsWith("postgres://")) throw new Error(`PostgreSQL did not start: ${url}`);
   const exited = once(child, "exit");
-  // It keeps no process alive.
-  for (const handle of [child, child.stdin, child.stdout]) handle.unref();
+  // It keeps no process alive but while something is asked of it.
+  const handles = [child, child.stdin, child.stdout];
+  const asking = (asks) => handles.forEach((handle) => (asks ? handle.ref() : handle.unref()));
+  asking(false);
   return {
     url,
     schema: () => `test_${++schemas}`,
     async say(what) {
+      asking(true);
       child.stdin.write(`${what}\n`);
       const { value } = await lines.next();
+      asking(false);
       if (value !== `${what} 0`) throw new Error(`PostgreSQL: ${value}`);
     },
     async end() {
+      asking(true);
       child.stdin.end();
       await exited;
     },

@@ -82,7 +82,7 @@ async fn more_calls_than_connections_wait_for_each_other() {
 /// A server that is stopped under load: what was answered is there, what was not is told as one that may pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_outlives_a_server_that_starts_again() {
-    let Some(server) = Server::start(&["fsync=on"]) else {
+    let Some(server) = Server::start(&["synchronous_commit=on"]) else {
         return;
     };
     let options = options(&server);

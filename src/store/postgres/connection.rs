@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
@@ -25,6 +26,8 @@ pub(super) struct Connector {
     config: Config,
     password: PasswordSource,
     tls: Arc<dyn TlsClients>,
+    /// Of the first connection on.
+    tls_config: OnceLock<Arc<ClientConfig>>,
     max_lifetime: Duration,
     timeout: Duration,
     statement_timeout: Option<Duration>,
@@ -56,6 +59,7 @@ impl Connector {
             config: options.to_config()?,
             password,
             tls,
+            tls_config: OnceLock::new(),
             max_lifetime: options.max_lifetime,
             timeout: options.connect_timeout,
             statement_timeout: options.statement_timeout,
@@ -101,12 +105,19 @@ impl Connector {
             tokio::spawn(connection);
             return Ok(client);
         }
-        let mut tls = self.tls.config()?;
-        tls.alpn_protocols = vec![b"postgresql".to_vec()];
-        let tls = MakeTls(Arc::new(tls));
+        let tls = MakeTls(self.tls_config()?);
         let (client, connection) = config.connect(tls).await.map_err(during(CONNECT))?;
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    fn tls_config(&self) -> Result<Arc<ClientConfig>> {
+        if let Some(known) = self.tls_config.get() {
+            return Ok(Arc::clone(known));
+        }
+        let mut config = self.tls.config()?;
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(Arc::clone(self.tls_config.get_or_init(|| Arc::new(config))))
     }
 
     /// What begins a transaction.

@@ -64,26 +64,24 @@ impl Database {
     }
 
     /// Lets one more in, unless the store is closed.
-    pub(super) fn enter(&self, operation: &'static str) -> Result<Pass> {
-        self.inner.gate.enter(operation)
+    pub(super) fn enter(&self, operation: &'static str) -> Result<Arc<Pass>> {
+        self.inner.gate.enter(operation).map(Arc::new)
     }
 
     /// Runs `work` to its end on a connection, and once more where a fault may pass: it must come to the same if it
-    /// is done twice.
+    /// is done twice. What runs is inside the store until then.
     pub(super) fn run<T, W>(
         &self,
         operation: &'static str,
-        within: Within,
+        (inside, within): (&Arc<Pass>, Within),
         work: W,
     ) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let entered = self.enter(operation);
-        let pool = Arc::clone(&self.inner.pool);
+        let (inside, pool) = (Arc::clone(inside), Arc::clone(&self.inner.pool));
         async move {
-            let inside = entered?;
             // It is known on this thread alone.
             let may_ask = !is_waited_for();
             let again = async move {
@@ -95,11 +93,10 @@ impl Database {
     }
 
     /// A connection that is kept for several calls.
-    pub(super) async fn session(&self, operation: &'static str) -> Result<(Pass, PgSession)> {
-        let inside = self.enter(operation)?;
+    pub(super) async fn session(&self, operation: &'static str) -> Result<PgSession> {
         let (pool, may_ask) = (Arc::clone(&self.inner.pool), !is_waited_for());
         let begun = async move { again(|| PgSession::begin(&pool, operation, may_ask)).await };
-        Ok((inside, runtime::run(operation, begun).await?))
+        runtime::run(operation, begun).await
     }
 
     /// Waits for calls that run, then closes the store for good. Closing again does nothing. Transactions of this line whose

@@ -1,4 +1,4 @@
-//! WhyOver a statement or a connection failed, whether it is worth another try, and what to do.
+//! Why a statement or a connection failed, whether it is worth another try, and what to do.
 
 use std::error::Error as StdError;
 use std::io;
@@ -166,9 +166,8 @@ fn unanswered(operation: &'static str, error: PgError) -> Error {
         tls |= at.is::<rustls::Error>() || at.to_string().contains("TLS");
         // An I/O error does not name what it carries as its source.
         let within = at.downcast_ref::<io::Error>().inspect(|found| {
-            tls |= found
-                .get_ref()
-                .is_some_and(|inner| inner.is::<rustls::Error>());
+            let within = found.get_ref();
+            tls |= within.is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>);
         });
         io = io.or_else(|| within.map(io::Error::kind));
         texts.push(at.to_string());

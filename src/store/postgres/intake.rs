@@ -83,6 +83,9 @@ async fn read_all(
 /// What became of those items that were tried: whether each was stored.
 type Tried = HashMap<usize, Result<bool>>;
 
+/// Records, and their places in the page.
+type Placed<'r> = Vec<(usize, &'r ToWrite)>;
+
 /// Stores what is newer. No statement has two rows of one id: each id's first comes before its second.
 async fn all_at_once(
     session: &PgSession,
@@ -90,7 +93,7 @@ async fn all_at_once(
     whole: &[(usize, &ToWrite)],
 ) -> Result<Vec<usize>> {
     let mut turns: HashMap<&str, usize> = HashMap::new();
-    let mut statements: BTreeMap<(usize, &[bool]), Vec<(usize, &ToWrite)>> = BTreeMap::new();
+    let mut statements: BTreeMap<(usize, &[bool]), Placed<'_>> = BTreeMap::new();
     for (at, record) in whole {
         let turn = turns.entry(&record.id).or_default();
         let group = statements.entry((*turn, &record.has_foreign)).or_default();

@@ -171,11 +171,10 @@ impl PostgresOptions {
     fn ssl_mode(&self, config: &Config) -> SslMode {
         let is_said = |text: &String| text.contains("sslmode=");
         match self.tls {
-            Some(true) => SslMode::Require,
             Some(false) => SslMode::Disable,
             None if self.connection_string.as_ref().is_some_and(is_said) => config.get_ssl_mode(),
             None if config.get_hosts().iter().all(is_this_machine) => SslMode::Disable,
-            None => SslMode::Require,
+            Some(true) | None => SslMode::Require,
         }
     }
 }

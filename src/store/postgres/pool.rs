@@ -85,9 +85,8 @@ impl Pool {
     /// A connection to use: an idle one, or a new one.
     pub(super) async fn take(&self, operation: &'static str, may_ask: bool) -> Result<InUse> {
         let waiting = Arc::clone(&self.permits).acquire_owned();
-        let permit = match timeout(self.patience, waiting).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(self.all_in_use(operation)),
+        let Ok(Ok(permit)) = timeout(self.patience, waiting).await else {
+            return Err(self.all_in_use(operation));
         };
         let idle = {
             let mut idle = self.idle();

@@ -26,6 +26,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::gate::Pass;
 use crate::store::late::LateStamps;
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{
@@ -63,15 +64,20 @@ impl PostgresRecords {
     }
 
     /// The table as it is, which is looked at once.
-    fn shape(&self) -> impl Future<Output = Result<Arc<Shape>>> + Send + use<> {
+    fn shape(&self, inside: &Arc<Pass>) -> impl Future<Output = Result<Arc<Shape>>> + Send + use<> {
+        let inside = Arc::clone(inside);
         let (shape, database) = (Arc::clone(&self.shape), self.database.clone());
         let schema = Arc::clone(&self.schema);
         async move {
             let prepare = || async {
-                let prepared = database.run(schema::OPERATION, Within::Writing, move |session| {
-                    let schema = Arc::clone(&schema);
-                    Box::pin(async move { Shape::prepare(session, &schema).await })
-                });
+                let prepared = database.run(
+                    schema::OPERATION,
+                    (&inside, Within::Writing),
+                    move |session| {
+                        let schema = Arc::clone(&schema);
+                        Box::pin(async move { Shape::prepare(session, &schema).await })
+                    },
+                );
                 prepared.await.map(Arc::new)
             };
             shape.get_or_try_init(prepare).await.cloned()
@@ -84,14 +90,14 @@ impl PostgresRecords {
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession, &'s Shape) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let (shape, database) = (self.shape(), self.database.clone());
-        let entered = self.database.enter(operation);
+        let (store, entered) = (self.clone(), self.database.enter(operation));
         Box::pin(async move {
-            let _inside = entered?;
-            let shape = shape.await?;
+            let inside = entered?;
+            let shape = store.shape(&inside).await?;
             let work = Arc::new(work);
-            database
-                .run(operation, within, move |session| {
+            store
+                .database
+                .run(operation, (&inside, within), move |session| {
                     let (work, shape) = (Arc::clone(&work), Arc::clone(&shape));
                     Box::pin(async move { work(session, &shape).await })
                 })
@@ -126,11 +132,8 @@ impl LogStore for PostgresRecords {}
 
 impl RecordStore for PostgresRecords {
     fn init(&self) -> Later<'_, ()> {
-        let (shape, entered) = (self.shape(), self.database.enter("make the database ready"));
-        Box::pin(async move {
-            let _inside = entered?;
-            shape.await.map(drop)
-        })
+        let entered = self.database.enter("make the database ready");
+        Box::pin(async move { self.shape(&entered?).await.map(drop) })
     }
 
     fn health_check(&self) -> Later<'_, bool> {
@@ -236,11 +239,12 @@ impl RecordStore for PostgresRecords {
 
     fn transaction(&self) -> Later<'_, Arc<dyn RecordTransaction>> {
         const OPERATION: &str = "begin a transaction";
-        let store = self.clone();
+        let (store, entered) = (self.clone(), self.database.enter(OPERATION));
         Box::pin(async move {
+            let inside = entered?;
             let turn = store.line.turn(OPERATION).await?;
-            let shape = store.shape().await?;
-            let session = store.database.session(OPERATION).await?;
+            let shape = store.shape(&inside).await?;
+            let session = (inside, store.database.session(OPERATION).await?);
             let (stamps, cut) = (store.late.clone(), store.line.cut.subscribe());
             let begun = PostgresTransaction::begin((turn, session), shape, stamps, cut).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)

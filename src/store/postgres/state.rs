@@ -70,10 +70,10 @@ impl PostgresState {
         let place = Arc::clone(&self.place);
         let entered = self.database.enter(operation);
         Box::pin(async move {
-            let _inside = entered?;
+            let inside = entered?;
             let prepare = || {
                 let place = Arc::clone(&place);
-                database.run(PREPARE, Within::Writing, move |session| {
+                database.run(PREPARE, (&inside, Within::Writing), move |session| {
                     let place = Arc::clone(&place);
                     Box::pin(async move { prepare(session, &place).await })
                 })
@@ -81,7 +81,7 @@ impl PostgresState {
             ready.get_or_try_init(prepare).await?;
             let work = Arc::new(work);
             database
-                .run(operation, Within::Nothing, move |session| {
+                .run(operation, (&inside, Within::Nothing), move |session| {
                     let (work, place) = (Arc::clone(&work), Arc::clone(&place));
                     Box::pin(async move { work(session, &place).await })
                 })

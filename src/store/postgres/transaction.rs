@@ -39,7 +39,7 @@ enum Stands {
     Over(WhyOver),
 }
 
-/// WhyOver it is over.
+/// Why it is over.
 #[derive(Debug, Clone, Copy)]
 enum WhyOver {
     Ended,
@@ -79,11 +79,11 @@ struct Open {
     late: LateCheck,
     stamps: LateStamps,
     _turn: LineTurn,
-    _inside: Pass,
+    _inside: Arc<Pass>,
 }
 
 /// What a transaction stands on: the turn, and the connection with the pass.
-pub(super) type Ground = (LineTurn, (Pass, PgSession));
+pub(super) type Ground = (LineTurn, (Arc<Pass>, PgSession));
 
 impl PostgresTransaction {
     /// Begins with the turn and the connection, which it keeps.

@@ -85,8 +85,10 @@ pub async fn database(server: &Server) -> PostgresOptions {
         .await
         .unwrap();
     PostgresOptions {
-        database: Some(options.schema.clone()),
-        ..options
+        database: Some(options.schema),
+        schema: PostgresOptions::SCHEMA.to_owned(),
+        connection_string: options.connection_string,
+        ..PostgresOptions::default()
     }
 }
 

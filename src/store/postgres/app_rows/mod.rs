@@ -75,10 +75,10 @@ impl PostgresAppRows {
         let schema = Arc::clone(&self.schema);
         let entered = self.database.enter(operation);
         Box::pin(async move {
-            let _inside = entered?;
+            let inside = entered?;
             let prepare = || {
                 let schema = Arc::clone(&schema);
-                database.run(operation, Within::Writing, move |session| {
+                database.run(operation, (&inside, Within::Writing), move |session| {
                     let schema = Arc::clone(&schema);
                     Box::pin(async move { namespaces::prepare(session, &schema).await })
                 })
@@ -86,7 +86,7 @@ impl PostgresAppRows {
             ready.get_or_try_init(prepare).await?;
             let work = Arc::new(work);
             database
-                .run(operation, within, move |session| {
+                .run(operation, (&inside, within), move |session| {
                     let (work, schema) = (Arc::clone(&work), Arc::clone(&schema));
                     Box::pin(async move { work(session, &schema).await })
                 })
