@@ -119,7 +119,10 @@ interface SyncEngineOptions {
   readonly logger?: SyncLogger;
   /** From which level on lines are said to `logger`. `"info"` by default. */
   readonly logLevel?: SyncLogLevel;
-  /** How many objects are moved at the same time: an integer from 1. 8 by default. */
+  /**
+   * How many objects are moved at the same time: an integer from 1. 8 by default; and up to 32 of those of at most 128 KiB,
+   * between storages of this package, as long as each takes less than half a second.
+   */
   readonly blobConcurrency?: number;
   /**
    * Whether the bytes of every object are checked where its item names their SHA-256: 64 hexadecimal digits as

@@ -6,6 +6,7 @@
 //! [`claims`](super::claims).
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Instant;
 
 use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -21,6 +22,7 @@ use super::object::{UploadId, compare};
 use super::ports::{Blobs, Stat};
 use super::transfer::{Hears, Telling};
 use super::watch::{ByteCounter, Way};
+use super::window::Window;
 
 /// Copies an object from one storage to another, unless the key is there. `false` if the source does not
 /// have it.
@@ -311,6 +313,8 @@ fn is_dispute(error: &Error) -> bool {
 pub struct How<'a> {
     /// At most this many at one time.
     pub window: usize,
+    /// Whether more go at one time where they are small and both ends take it.
+    pub more_small: bool,
     /// Whether no transfer begins for a node after one of its objects failed.
     pub stop_nodes: bool,
     /// Whether bytes are checked against the hashes that the items name.
@@ -403,19 +407,24 @@ pub async fn transfer_all<'a, S: Blobs>(
     let mut begun: HashSet<&Text> = HashSet::new();
     let mut transfers = Transfers::default();
     let mut running = FuturesUnordered::new();
+    let more_small = how.more_small && source.takes_many() && destination.takes_many();
+    let mut window = Window::new(how.window, more_small);
     loop {
-        while running.len() < how.window.max(1)
-            && let Some((hlc, blob)) = waiting.pop_front()
-        {
-            if failed.is_before_gap(hlc) && begun.insert(&blob.key) {
-                let blob = owners.get(&blob.key).map_or(blob, |(_, newest)| *newest);
-                let brought = bring(source, destination, blob, how);
-                running.push(brought.map(move |done| (blob, done)));
+        while let Some((hlc, blob)) = waiting.front() {
+            if !failed.is_before_gap(hlc) || begun.contains(&blob.key) {
+                waiting.pop_front();
+                continue;
             }
+            let blob = owners.get(&blob.key).map_or(*blob, |(_, newest)| *newest);
+            let Some(room) = window.take(blob) else { break };
+            begun.insert(&blob.key);
+            let (began, brought) = (Instant::now(), bring(source, destination, blob, how));
+            running.push(brought.map(move |done| (blob, done, room, began.elapsed())));
         }
-        let Some((blob, done)) = running.next().await else {
+        let Some((blob, done, room, took)) = running.next().await else {
             return transfers;
         };
+        window.leave(blob, room, took);
         let outcome = match done {
             Ok(Brought::There) => Ok(()),
             Ok(Brought::Missing) => Err(missing(blob)),

@@ -23,6 +23,8 @@ pub struct RoundOptions {
     pub page_limit: usize,
     /// Objects on their way at one time.
     pub blob_concurrency: usize,
+    /// Whether there are more of them where they are small and the storages take it.
+    pub more_small_blobs: bool,
     /// Whether the bytes of objects are checked against the hashes that their items name.
     pub verify_content_hash: bool,
     /// Whether an item that could not be applied stops its node until it is applied; for a node that others
@@ -42,6 +44,7 @@ impl Default for RoundOptions {
         Self {
             page_limit: DEFAULT_PAGE_LIMIT,
             blob_concurrency: DEFAULT_BLOB_CONCURRENCY,
+            more_small_blobs: true,
             verify_content_hash: false,
             strict_order: false,
             holds_all: false,

@@ -56,6 +56,7 @@ where
             back,
             hears: self.hears(),
             window: self.options.blob_concurrency,
+            more_small: self.options.more_small_blobs,
             stop_nodes: direction == Direction::Outbound,
             verify: self.options.verify_content_hash,
             replaces,

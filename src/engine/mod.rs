@@ -84,3 +84,4 @@ pub mod sweep;
 pub mod transfer;
 mod waiting;
 pub mod watch;
+mod window;

@@ -278,6 +278,10 @@ pub trait Blobs {
     }
     /// Stores the object. It replaces the one under the same key.
     async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
+    /// Whether many small objects may be on their way to or from it at one time.
+    fn takes_many(&self) -> bool {
+        false
+    }
     /// Whether [`put_new`](Self::put_new) spares the look at what is there.
     fn puts_new(&self) -> bool {
         false

@@ -136,6 +136,7 @@ where
         let all = HashSet::new();
         let how = How {
             window,
+            more_small: self.options.more_small_blobs,
             stop_nodes: false,
             verify: self.options.verify_content_hash,
             replaces: replaces.then_some(&all),

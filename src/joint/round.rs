@@ -73,6 +73,10 @@ impl<C: Caller, P: Threading> Blobs for Storage<C, P> {
         either!(self, storage => storage.put(blob, data))
     }
 
+    fn takes_many(&self) -> bool {
+        true
+    }
+
     fn puts_new(&self) -> bool {
         match self {
             Self::Store(store) => store.puts_new(),

@@ -197,6 +197,7 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
         options: RoundOptions {
             page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
             blob_concurrency: options.count("blobConcurrency", DEFAULT_BLOB_CONCURRENCY)?,
+            more_small_blobs: options.given("blobConcurrency")?.is_none(),
             verify_content_hash: options.flag("verifyContentHash", false)?,
             strict_order: options.flag("strictOrder", false)?,
             holds_all: options.given("onDuplicate")?.is_some(),

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// More threads than this would only queue at the disk.
-const THREADS: usize = 16;
+/// Most of them wait for the disk, which brings many small files to rest in the time of one.
+const THREADS: usize = 64;
 
 /// Threads that start when they are first needed. A start that fails is tried again with the next call: a
 /// process that was out of descriptors or threads may have some again.

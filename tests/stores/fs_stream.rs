@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use proptest::prelude::*;
-use starkeep_sync_engine::engine::object::Chunks;
+use starkeep_sync_engine::engine::object::{Chunks, measure};
 use starkeep_sync_engine::error::{Error, ErrorKind};
 use starkeep_sync_engine::store::fs::{FsObjects, PutOptions};
 use tempfile::TempDir;
@@ -63,15 +63,49 @@ proptest! {
     }
 }
 
+/// Pieces that come as fast as they are taken, or wait a while before each.
+fn coming(of: Vec<Bytes>, waits: bool) -> Chunks {
+    let piece = move |piece| async move {
+        if waits {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        Ok(piece)
+    };
+    stream::iter(of).then(piece).boxed()
+}
+
+#[tokio::test]
+async fn an_object_is_its_pieces_and_has_their_hash_however_they_come() {
+    let folder = TempDir::new().unwrap();
+    let objects = FsObjects::open(folder.path()).unwrap();
+    // Less than is written at one time, and more than is gathered meanwhile.
+    for (size, step) in [(0, 1), (4096, 4096), (65_536, 9_999), (20_000_000, 333_333)] {
+        let data: Vec<u8> = (0..size)
+            .map(|at| u8::try_from(at * 31 % 251).unwrap())
+            .collect();
+        for waits in [false, true] {
+            let parts = data.chunks(step).map(Bytes::copy_from_slice).collect();
+            let put = objects.put_chunks("k", PutOptions::default(), coming(parts, waits));
+            put.await.unwrap();
+            let object = objects.open_object("k").await.unwrap().unwrap();
+            assert_eq!(object.digest, measure(&data).digest);
+            assert!(read(object.into_chunks(0..u64::MAX)).await == data);
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_object_whose_pieces_end_in_an_error_leaves_the_old_one_and_nothing_else() {
     let (folder, objects) = with_object(b"old").await;
     let broken = Error::new(ErrorKind::Io, "send", "the line went dead");
-    let chunks = stream::iter([Ok(Bytes::from_static(b"new")), Err(broken)]).boxed();
-    let put = objects.put_chunks("k", PutOptions::default(), chunks).await;
-    assert!(put.is_err());
-    assert_eq!(objects.get("k").await.unwrap().unwrap().data, b"old");
-    assert_eq!(leftovers(folder.path()), 0);
+    for size in [3, 300_000] {
+        let new = Bytes::from(vec![b'n'; size]);
+        let chunks = stream::iter([Ok(new), Err(broken.clone())]).boxed();
+        let put = objects.put_chunks("k", PutOptions::default(), chunks).await;
+        assert_eq!(put.unwrap_err().to_string(), broken.to_string());
+        assert_eq!(objects.get("k").await.unwrap().unwrap().data, b"old");
+        assert_eq!(leftovers(folder.path()), 0);
+    }
 }
 
 #[tokio::test]

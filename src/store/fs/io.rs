@@ -5,6 +5,9 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
@@ -171,6 +174,19 @@ fn refused<T>(
 fn is_folder(above: &Dir, path: &Path) -> io::Result<bool> {
     Ok(unless_missing(above.symlink_metadata(path))?.is_some_and(|found| found.is_dir()))
 }
+
+/// Begins to bring these bytes of a file to the disk, and waits for nothing. A sync still has to follow: it alone says
+/// whether they are there.
+#[cfg(target_os = "linux")]
+pub(super) fn begin_writeback(file: &File, bytes: Range<u64>) {
+    use rustix::fs::{Advice, fadvise};
+    // Of what is still to be written nothing is dropped from memory by it.
+    let length = NonZeroU64::new(bytes.end - bytes.start);
+    let _ = fadvise(file, bytes.start, length, Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn begin_writeback(_: &File, _: Range<u64>) {}
 
 /// Makes what happened to the names in a folder last.
 pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {

@@ -1,14 +1,19 @@
 //! Objects in pieces: none is in memory as a whole.
 //!
 //! Each piece is a piece of work of its own on the store's threads. Between two of them nothing is held
-//! but the open file, so that a hundred slow readers and writers keep no other waiting.
+//! but the open file, so that a hundred slow readers and writers keep no other waiting. While a piece is written, the next
+//! one comes; a small object is one piece of work from its first byte to its place.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::mem;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select, try_join};
 use futures_util::stream::{self, StreamExt};
+use sha2::Digest as _;
 
 use super::area::{Area, OpenObject};
 use super::io::during;
@@ -22,6 +27,12 @@ use crate::protocol::item::Digest;
 
 /// How many bytes are read at one time.
 const PIECE: u64 = 256 * 1024;
+
+/// Less than this waits for more before it is written: so much a slow sender may leave in memory.
+const WORTH_WRITING: usize = 64 * 1024;
+
+/// The most that is gathered while a piece is written.
+const MOST_GATHERED: usize = 1024 * 1024;
 
 /// An object whose bytes have not been read yet. They stay what they are while it is held, whatever is
 /// put under its key meanwhile.
@@ -93,25 +104,115 @@ impl FsObjects {
     ) -> Result<()> {
         const OPERATION: &str = "put an object";
         let key = Key::parse(OPERATION, key)?;
-        let mut writer = self
-            .run(OPERATION, move |area| begin(area, OPERATION, key))
-            .await?;
-        while let Some(piece) = chunks.next().await {
-            let piece = piece?;
-            writer = self
-                .run(OPERATION, move |_| {
-                    writer.write(&piece)?;
-                    Ok(writer)
-                })
-                .await?;
+        let mut pen = Pen::Unused(move |area: &Arc<Area>| begin(area, OPERATION, key));
+        let mut came = Came::default();
+        loop {
+            came.gather(&mut chunks, WORTH_WRITING).await;
+            if came.ended.is_some() {
+                break;
+            }
+            let pieces = mem::take(&mut came.pieces);
+            came.size = 0;
+            let writing = pin!(self.write_on(OPERATION, pen, pieces));
+            let gathering = pin!(came.gather(&mut chunks, MOST_GATHERED));
+            let written = match select(writing, gathering).await {
+                Either::Left((written, _)) => written,
+                Either::Right(((), writing)) => writing.await,
+            };
+            pen = Pen::Used(written?);
         }
-        self.run(OPERATION, move |_| {
-            let stored = writer.commit(options);
+        self.run(OPERATION, move |area| {
+            let written = pen.write(area, &came.pieces);
+            let stored = match came.ended {
+                Some(Err(broke_off)) => {
+                    drop(written);
+                    Err(broke_off)
+                }
+                _ => written.and_then(|writer| writer.commit(options)),
+            };
             // Whatever feeds them may keep others waiting until then, also if this is dropped meanwhile.
             drop(chunks);
             stored
         })
         .await
+    }
+
+    /// Writes what came of an object. To hash it takes as long as to write it, so that both are done at one time.
+    async fn write_on<B>(
+        &self,
+        operation: &'static str,
+        pen: Pen<B>,
+        pieces: Vec<Bytes>,
+    ) -> Result<Writer>
+    where
+        B: FnOnce(&Arc<Area>) -> Result<Writer> + Send + 'static,
+    {
+        let mut writer = match pen {
+            Pen::Unused(_) => {
+                return self
+                    .run(operation, move |area| pen.write(area, &pieces))
+                    .await;
+            }
+            Pen::Used(writer) => writer,
+        };
+        let (mut hasher, hashed) = (mem::take(&mut writer.hasher), pieces.clone());
+        let hashing = self.run(operation, move |_| {
+            hashed.iter().for_each(|piece| hasher.update(piece));
+            Ok(hasher)
+        });
+        let writing = self.run(operation, move |_| {
+            pieces
+                .iter()
+                .try_for_each(|piece| writer.write_unhashed(piece))?;
+            Ok(writer)
+        });
+        let (hasher, mut writer) = try_join(hashing, writing).await?;
+        writer.hasher = hasher;
+        Ok(writer)
+    }
+}
+
+/// What came of an object and is not written yet.
+#[derive(Default)]
+struct Came {
+    pieces: Vec<Bytes>,
+    size: usize,
+    /// How the object ended, once it has.
+    ended: Option<Result<()>>,
+}
+
+impl Came {
+    /// Waits until there is `enough`, or no more.
+    async fn gather(&mut self, chunks: &mut Chunks, enough: usize) {
+        while self.size < enough && self.ended.is_none() {
+            match chunks.next().await {
+                Some(Ok(piece)) => {
+                    self.size += piece.len();
+                    self.pieces.push(piece);
+                }
+                Some(Err(error)) => self.ended = Some(Err(error)),
+                None => self.ended = Some(Ok(())),
+            }
+        }
+    }
+}
+
+/// What writes an object, which is begun once there is something to write.
+enum Pen<B> {
+    Unused(B),
+    Used(Writer),
+}
+
+impl<B: FnOnce(&Arc<Area>) -> Result<Writer>> Pen<B> {
+    fn write(self, area: &Arc<Area>, pieces: &[Bytes]) -> Result<Writer> {
+        let mut writer = match self {
+            Self::Unused(begin) => begin(area)?,
+            Self::Used(writer) => writer,
+        };
+        for piece in pieces {
+            writer.write(piece)?;
+        }
+        Ok(writer)
     }
 }
 

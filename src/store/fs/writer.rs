@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use super::area::Area;
-use super::io::during;
+use super::io::{begin_writeback, during};
 use super::key::Key;
 use super::parts::Part;
 use super::session::Session;
@@ -30,6 +30,9 @@ const ATTEMPTS: usize = 64;
 /// The coarsest times that file systems keep are two seconds.
 const NEXT_STAMP: Duration = Duration::from_secs(2);
 
+/// So many bytes set out for the disk while more are written, and the sync at the end finds little left to do.
+const STRETCH: u64 = 8 * 1024 * 1024;
+
 /// See the [module page](self). Dropped without a commit it leaves nothing but a [part](Part), if it is to.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -37,7 +40,7 @@ pub(super) struct Writer {
     operation: &'static str,
     key: Key,
     file: File,
-    hasher: Sha256,
+    pub(super) hasher: Sha256,
     /// What the file with the bytes is called in the session until it is in place.
     name: Option<String>,
     /// The version as which the bytes, and what is to be known about them, are on the disk.
@@ -48,6 +51,8 @@ pub(super) struct Writer {
     /// What is kept if it is dropped without a commit, and how long that is.
     part: Option<Part>,
     length: u64,
+    /// How many of the bytes were sent on their way to the disk.
+    hurried: u64,
 }
 
 impl Area {
@@ -108,6 +113,7 @@ impl Writer {
             session,
             part: None,
             length: 0,
+            hurried: 0,
         }
     }
 
@@ -139,12 +145,21 @@ impl Writer {
     /// Adds bytes at the end.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
+        self.write_unhashed(bytes)
+    }
+
+    /// The same for bytes of which the [`hasher`](Self::hasher) is told by the caller.
+    pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
             // A disk that is full needs the room.
             self.part = None;
             return Err(self.fault(error));
         }
         self.length += bytes.len() as u64;
+        if self.length - self.hurried >= STRETCH {
+            begin_writeback(&self.file, self.hurried..self.length);
+            self.hurried = self.length;
+        }
         Ok(())
     }
 
