@@ -93,11 +93,12 @@ async function startSide({ module, engine, variant }, { dir, timeoutMs, trace })
 /**
  * @template T
  * @param {Peer} peer
- * @param {{ timeoutMs: number, trace?: boolean }} options `trace` counts what the side that takes in syncs
+ * @param {{ timeoutMs: number, trace?: boolean, keep?: boolean }} options `trace` counts what the side that takes in
+ *   syncs, `keep` leaves the folders of both until the bench ends
  * @param {(near: SideProcess, far: SideProcess) => Promise<T>} work
  * @returns {Promise<{ value: T, calls: number }>}
  */
-export function withPair(peer, { timeoutMs, trace = false }, work) {
+export function withPair(peer, { timeoutMs, trace = false, keep = false }, work) {
   return inTemporaryFolder(async (dir) => {
     const file = join(dir, "calls");
     const traced = trace ? file : undefined;
@@ -114,7 +115,7 @@ export function withPair(peer, { timeoutMs, trace = false }, work) {
       await far.close();
     }
     return { value, calls: trace ? countOf(await readFile(file, "utf8")) : 0 };
-  });
+  }, keep);
 }
 
 /** The calls in a summary of strace: `% time, seconds, usecs/call, calls, errors, syscall`. @param {string} summary */

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::FsObjects;
 use super::stream::StoredObject;
-use crate::engine::object::{Chunks, UploadId};
+use crate::engine::object::{Chunks, Incoming, UploadId};
 use crate::engine::ports::Stat;
 use crate::error::Result;
 use crate::store::{Later, Listing, Object, ObjectStore, OpenObject, PutOptions};
@@ -64,6 +64,10 @@ impl ObjectStore for FsObjects {
             let stored = FsObjects::open_object(self, key).await?;
             Ok(stored.map(OpenObject::from))
         })
+    }
+
+    fn fetch<'a>(&'a self, key: &'a str) -> Later<'a, Option<Incoming>> {
+        Box::pin(FsObjects::fetch(self, key))
     }
 
     fn has<'a>(&'a self, key: &'a str) -> Later<'a, bool> {

@@ -5,8 +5,6 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
-#[cfg(target_os = "linux")]
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -178,15 +176,20 @@ fn is_folder(above: &Dir, path: &Path) -> io::Result<bool> {
 /// Begins to bring these bytes of a file to the disk, and waits for nothing. A sync still has to follow: it alone says
 /// whether they are there.
 #[cfg(target_os = "linux")]
-pub(super) fn begin_writeback(file: &File, bytes: Range<u64>) {
-    use rustix::fs::{Advice, fadvise};
-    // Of what is still to be written nothing is dropped from memory by it.
-    let length = NonZeroU64::new(bytes.end - bytes.start);
-    let _ = fadvise(file, bytes.start, length, Advice::DontNeed);
+pub(super) fn begin_writeback(file: &File, bytes: &Range<u64>) {
+    use std::os::fd::AsRawFd as _;
+    let (Ok(start), Ok(length)) = (bytes.start.try_into(), (bytes.end - bytes.start).try_into())
+    else {
+        return;
+    };
+    // SAFETY: the descriptor is that of an open file, and nothing else is handed over.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE);
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn begin_writeback(_: &File, _: Range<u64>) {}
+pub(super) fn begin_writeback(_: &File, _: &Range<u64>) {}
 
 /// Makes what happened to the names in a folder last.
 pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {

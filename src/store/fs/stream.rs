@@ -15,21 +15,22 @@ use futures_util::future::{Either, select, try_join};
 use futures_util::stream::{self, StreamExt};
 use sha2::Digest as _;
 
-use super::area::{Area, OpenObject};
+use super::area::{self, Area};
 use super::io::during;
 use super::key::Key;
 use super::parts::Part;
 use super::writer::Writer;
 use super::{FsObjects, PutOptions};
-use crate::engine::object::{Chunks, UploadId};
+use crate::engine::object::{Chunks, Incoming, UploadId, pieces_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Digest;
+use crate::store::OpenObject;
 
 /// How many bytes are read at one time.
 const PIECE: u64 = 256 * 1024;
 
-/// Less than this waits for more before it is written: so much a slow sender may leave in memory.
-const WORTH_WRITING: usize = 64 * 1024;
+/// An object of at most so many bytes is not begun before all have come, and read as it is opened.
+const SMALL: usize = 128 * 1024;
 
 /// The most that is gathered while a piece is written.
 const MOST_GATHERED: usize = 1024 * 1024;
@@ -60,6 +61,28 @@ impl FsObjects {
         self.run(OPERATION, move |area| {
             let open = area.open_object(OPERATION, &key)?;
             Ok(open.map(|open| StoredObject::new(open, key, store)))
+        })
+        .await
+    }
+
+    /// The object under `key`, of which all bytes are wanted. A small one is read at once.
+    pub async fn fetch(&self, key: &str) -> Result<Option<Incoming>> {
+        const OPERATION: &str = "open an object";
+        let key = Key::parse(OPERATION, key)?;
+        let store = self.clone();
+        self.run(OPERATION, move |area| {
+            let Some(open) = area.open_object(OPERATION, &key)? else {
+                return Ok(None);
+            };
+            let object = StoredObject::new(open, key, store);
+            if object.size > SMALL as u64 {
+                return Ok(Some(OpenObject::from(object).into()));
+            }
+            let bytes = object.read_now(0..object.size)?;
+            Ok(Some(Incoming {
+                chunks: pieces_of(bytes),
+                ..OpenObject::from(object).into()
+            }))
         })
         .await
     }
@@ -106,8 +129,10 @@ impl FsObjects {
         let key = Key::parse(OPERATION, key)?;
         let mut pen = Pen::Unused(move |area: &Arc<Area>| begin(area, OPERATION, key));
         let mut came = Came::default();
+        let is_small = options.size.is_some_and(|size| size <= SMALL as u64);
+        let enough = if is_small { SMALL + 1 } else { 1 };
         loop {
-            came.gather(&mut chunks, WORTH_WRITING).await;
+            came.gather(&mut chunks, enough).await;
             if came.ended.is_some() {
                 break;
             }
@@ -217,7 +242,7 @@ impl<B: FnOnce(&Arc<Area>) -> Result<Writer>> Pen<B> {
 }
 
 impl StoredObject {
-    fn new(open: OpenObject, key: Key, store: FsObjects) -> Self {
+    fn new(open: area::OpenObject, key: Key, store: FsObjects) -> Self {
         Self {
             size: open.version.size(),
             version: open.version.to_string(),
@@ -244,31 +269,30 @@ impl StoredObject {
         pieces.boxed()
     }
 
-    async fn read(mut self, range: Range<u64>) -> Result<(Self, Bytes)> {
-        const OPERATION: &str = "read an object";
+    async fn read(self, range: Range<u64>) -> Result<(Self, Bytes)> {
         let store = self.store.clone();
-        store
-            .run(OPERATION, move |_| {
-                let fault = |error| during(OPERATION, self.key.as_str())(error);
-                let length = range.end - range.start;
-                let mut piece = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-                self.file
-                    .seek(SeekFrom::Start(range.start))
-                    .map_err(fault)?;
-                let mut part = (&self.file).take(length);
-                part.read_to_end(&mut piece).map_err(fault)?;
-                if piece.len() as u64 != length {
-                    return Err(Error::new(
-                        ErrorKind::Io,
-                        OPERATION,
-                        format!(
-                            "the file of {:?} was cut short by somebody else while it was read",
-                            self.key.as_str()
-                        ),
-                    ));
-                }
-                Ok((self, Bytes::from(piece)))
-            })
-            .await
+        let read = move |_: &Arc<Area>| {
+            let piece = self.read_now(range)?;
+            Ok((self, piece))
+        };
+        store.run("read an object", read).await
+    }
+
+    fn read_now(&self, range: Range<u64>) -> Result<Bytes> {
+        const OPERATION: &str = "read an object";
+        let fault = |error| during(OPERATION, self.key.as_str())(error);
+        let length = range.end - range.start;
+        let mut piece = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(range.start)).map_err(fault)?;
+        file.take(length).read_to_end(&mut piece).map_err(fault)?;
+        if piece.len() as u64 != length {
+            let what = format!(
+                "the file of {:?} was cut short by somebody else while it was read",
+                self.key.as_str()
+            );
+            return Err(Error::new(ErrorKind::Io, OPERATION, what));
+        }
+        Ok(Bytes::from(piece))
     }
 }

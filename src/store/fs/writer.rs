@@ -157,7 +157,7 @@ impl Writer {
         }
         self.length += bytes.len() as u64;
         if self.length - self.hurried >= STRETCH {
-            begin_writeback(&self.file, self.hurried..self.length);
+            begin_writeback(&self.file, &(self.hurried..self.length));
             self.hurried = self.length;
         }
         Ok(())
