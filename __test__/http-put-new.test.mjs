@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as sync from "@starkeep/sync-engine";
 import { STORES, recordOf, serveWith, storesFor } from "./support/answering.mjs";
 import { folderFor } from "./support/native.mjs";
@@ -11,13 +12,13 @@ const COUNT = 20;
 const hashOf = (text) => createHash("sha256").update(text).digest("hex");
 
 /** A cloud that notes the requests for files, and a laptop with native stores. */
-async function pairFor(t, kind, refuses = () => undefined) {
+async function pairFor(t, kind, refuses = () => undefined, options = { blobConcurrency: 1 }) {
   const cloud = storesFor(t, kind);
   const handler = sync.createHttpSyncHandler(cloud);
   const asked = [];
   const { url: baseUrl } = await serveWith(t, async (req, res) => {
     if (req.url.startsWith("/files/")) asked.push(`${req.method} ${req.url.slice(7)}`);
-    const status = refuses(req);
+    const status = await refuses(req);
     if (status === undefined) await handler(req, res);
     else res.writeHead(status).end();
   });
@@ -33,7 +34,7 @@ async function pairFor(t, kind, refuses = () => undefined) {
     remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl }),
     transport: sync.createHttpSyncTransport({ baseUrl }),
     syncState: state,
-    blobConcurrency: 1,
+    ...options,
     clock,
     logger: { debug() {}, info() {}, warn() {}, error() {} },
   });
@@ -59,6 +60,28 @@ for (const kind of STORES)
     assert.deepEqual([objectsSent, held], [COUNT, []]);
     assert.deepEqual([countOf(asked, "HEAD"), countOf(asked, "PUT")], [1, COUNT]);
     for (let n = 0; n < COUNT; n += 1) assert.equal(await there(`k${n}`), `text ${n}`);
+  });
+
+for (const [rule, options, least, most] of [
+  ["more than eight and at most 32 small objects go at one time", {}, 9, 32],
+  ["no more than blobConcurrency says go at one time", { blobConcurrency: 3 }, 3, 3],
+])
+  test(rule, async (t) => {
+    const ENOUGH = 200;
+    const COMPANY_MS = 20;
+    let [now, greatest] = [0, 0];
+    const gauge = async () => {
+      now += 1;
+      greatest = Math.max(greatest, now);
+      // Others may come meanwhile.
+      await sleep(COMPANY_MS);
+      now -= 1;
+    };
+    const { engine, write } = await pairFor(t, "native", gauge, options);
+    for (let n = 0; n < ENOUGH; n += 1) await write(`k${n}`, `text ${n}`);
+    const { objectsSent, held } = await engine.drain();
+    assert.deepEqual([objectsSent, held], [ENOUGH, []]);
+    assert.ok(greatest >= least && greatest <= most, `${greatest} went at one time`);
   });
 
 test("what is under the key already stays if it is right, and is replaced if it is not", async (t) => {
