@@ -3,9 +3,10 @@
  * them in turns.
  *
  *   npm run bench -- --peers [NAME]… [--records N] [--files COUNTxKIB,…] [--large MIB] [--runs N] [--engine PATH]…
- *     [--json FILE]
+ *     [--json FILE] [--svg FILE] [--markdown FILE]
  *
- * Prints tables for a page. Ends with 1 where an outcome was wrong.
+ * Prints tables for a page. A FILE of Markdown that has the lines `<!-- peers -->` and `<!-- /peers -->` keeps all that is
+ * around them, and the tables stand between them afterwards. Ends with 1 where an outcome was wrong.
  *
  * @typedef {import("./peers/index.mjs").Peer} Peer
  * @typedef {import("./peers/index.mjs").Work} Work
@@ -16,6 +17,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { callsOf, filesPass, RECORD_COLUMNS, recordsPass } from "./lib/peers-passes.mjs";
+import { renderPeersChart } from "./lib/peers-chart.mjs";
 import { renderPeers } from "./lib/peers-table.mjs";
 import { describeMachine } from "./lib/results.mjs";
 import { rotated } from "./lib/stats.mjs";
@@ -30,7 +32,9 @@ const USAGE = `usage: npm run bench -- --peers [NAME]… [options]
   --runs N            runs of each, 3 by default
   --timeout SECONDS   what one step of a side may take, 300 by default
   --engine PATH       this build of the package instead of the checkout's; of several the first is what ratios are of
-  --json FILE         write all figures`;
+  --json FILE         write all figures
+  --svg FILE          write a chart of the ratios
+  --markdown FILE     write the tables: between the lines <!-- peers --> and <!-- /peers -->, if the file has them`;
 
 const PEERS = fileURLToPath(new URL("./peers/", import.meta.url));
 const TRACED = { records: 2000, files: { count: 100, bytes: 4096 } };
@@ -76,12 +80,14 @@ function readOptions() {
       timeout: { type: "string", default: "300" },
       engine: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
+      svg: { type: "string" },
+      markdown: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   return {
     help: values.help,
-    json: values.json,
+    files: { json: values.json, svg: values.svg, markdown: values.markdown },
     records: wholeNumber("records", values.records, 0),
     sets: fileSets(values.files, wholeNumber("large", values.large, 0, MOST_MIB)),
     runs: wholeNumber("runs", values.runs, 1),
@@ -189,14 +195,39 @@ async function allFiles(peer, sets, timeoutMs) {
   return figures;
 }
 
+/** @param {number} runs */
+const legendOf = (runs) => `medians of ${runs} (least – most), **ours ÷ theirs**`;
+
+/**
+ * @param {{ json?: string, svg?: string, markdown?: string }} files
+ * @param {{ date: string, runs: number, machine: object, results: Parameters<typeof renderPeers>[0][] }} report
+ * @param {string} heading
+ */
+async function writeFiles({ json, svg, markdown }, report, heading) {
+  const { date, runs, results } = report;
+  if (json) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
+  if (svg) {
+    const subtitle = `median of ${runs} runs, ${heading}, ${date.slice(0, 10)}`;
+    await writeFile(svg, renderPeersChart({ results, subtitle }));
+  }
+  if (!markdown) return;
+  const tables = [
+    `${heading}; ${legendOf(runs)}.\n`,
+    ...results.map((result) => renderPeers(result, { aligned: true })),
+  ].join("\n");
+  const before = await readFile(markdown, "utf8").catch(() => "");
+  const parts = /^([^]*<!-- peers -->\n)[^]*(\n<!-- \/peers -->[^]*)$/.exec(before);
+  await writeFile(markdown, parts ? `${parts[1]}\n${tables}${parts[2]}` : tables);
+}
+
 /** @param {ReturnType<typeof readOptions>} options */
 async function main(options) {
-  const { records, sets, timeoutMs, runs, json } = options;
+  const { records, sets, timeoutMs, runs, files } = options;
   const machine = describeMachine();
   const missing = await reasonsAgainst(options.others);
   for (const [name, reason] of missing) console.log(`! ${name} is left out: ${reason}`);
-  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.loadBefore.join(" ")}`);
-  console.log(`medians of ${runs} (least – most), **ours ÷ theirs**`);
+  const heading = `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.loadBefore.join(" ")}`;
+  console.log(`${heading}\n${legendOf(runs)}`);
   /** @type {Parameters<typeof renderPeers>[0][]} */
   const results = [];
   const show = (/** @type {typeof results[number]} */ result) => {
@@ -212,8 +243,7 @@ async function main(options) {
     const pass = (/** @type {Peer} */ peer) => allFiles(peer, sets, timeoutMs);
     show({ kind: "files", title: "Files, up", columns: sets, rows: await measure("files", options, missing, pass) });
   }
-  if (json)
-    await writeFile(json, `${JSON.stringify({ date: new Date().toISOString(), runs, machine, results }, null, 2)}\n`);
+  await writeFiles(files, { date: new Date().toISOString(), runs, machine, results }, heading);
   for (const { peer, failed } of results.flatMap(({ rows }) => rows)) {
     if (!failed) continue;
     console.error(`FAILED ${peer.title}: ${failed}`);

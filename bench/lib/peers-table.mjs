@@ -15,11 +15,15 @@ import { figure } from "./table.mjs";
 /**
  * @param {{ kind: "records" | "files", title: string, columns: Column[], rows: Row[] }} result the first of the rows is
  *   what the ratios are of
+ * @param {{ aligned?: boolean }} [how] aligned: with its columns below one another, as a page in git has them
  */
-export function renderPeers({ kind, title, columns, rows }) {
+export function renderPeers({ kind, title, columns, rows }, { aligned = false } = {}) {
   const header = [title, ...columns.map((column) => column.title), "Synced to disk"];
   const lines = [header, header.map(() => "---"), ...rows.map((row) => cellsOf(row, kind, columns, rows[0]))];
-  return `${lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}\n`;
+  const widthOf = (/** @type {number} */ at) => (aligned ? Math.max(...lines.map((cells) => cells[at].length)) : 0);
+  const widths = header.map((_, at) => widthOf(at));
+  const padded = lines.map((cells) => cells.map((cell, at) => cell.padEnd(widths[at], cell === "---" ? "-" : " ")));
+  return `${padded.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}\n`;
 }
 
 /** @param {Row} row @param {"records" | "files"} kind @param {Column[]} columns @param {Row} ours */
