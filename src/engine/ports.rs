@@ -86,6 +86,8 @@ pub struct Scanned<B, C> {
     pub unorderable: Vec<Item<B>>,
     /// The greatest timestamp that was met, if the scan is in the order of timestamps.
     pub reached: Option<Hlc>,
+    /// How many records there are on the page, wanted or not.
+    pub met: usize,
     /// Where the next page begins, if there is one.
     pub next: Option<C>,
 }
@@ -98,6 +100,7 @@ impl<B, C> Default for Scanned<B, C> {
             has_ids: true,
             unorderable: Vec::new(),
             reached: None,
+            met: 0,
             next: None,
         }
     }
