@@ -8,6 +8,7 @@ const SAVEPOINT = "starkeep_delta";
 
 exports.createHandle = function createHandle(db, native, fault) {
   const statements = new Map();
+  const ofArrays = new Map();
 
   /** What `node:sqlite` threw, about a row where one is named, as `{ error, ofOneRow }`; anything else stays. */
   function explain(operation, thrown, row) {
@@ -40,6 +41,19 @@ exports.createHandle = function createHandle(db, native, fault) {
       statements.set(sql, statement);
     }
     return statement;
+  }
+
+  /** The rows that a statement finds, each as an array; older versions of Node make objects first. */
+  function arrays(sql, values) {
+    let statement = ofArrays.get(sql);
+    if (statement === undefined) {
+      statement = db.prepare(sql);
+      statement.setReadBigInts(false);
+      statement.setReturnArrays?.(true);
+      ofArrays.set(sql, statement);
+    }
+    const rows = statement.all(...values);
+    return statement.setReturnArrays === undefined ? rows.map(Object.values) : rows;
   }
 
   /**
@@ -79,6 +93,7 @@ exports.createHandle = function createHandle(db, native, fault) {
     explain,
     during,
     prepare,
+    arrays,
     atomically,
     all: (sql, ...parameters) => prepare(sql).all(...parameters),
     /** Changes with every change of the schema. */

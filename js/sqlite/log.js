@@ -96,11 +96,7 @@ exports.createLog = function createLog(
     return 0;
   }
 
-  const rows = (sql, values) =>
-    handle
-      .prepare(sql)
-      .all(...bound(values))
-      .map(Object.values);
+  const rows = (sql, values) => handle.arrays(sql, bound(values));
   const explained =
     (work) =>
     (...args) =>

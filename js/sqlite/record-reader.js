@@ -7,6 +7,8 @@ const { quote } = require("./values.js");
 
 /** Written by this package, or derived: no field of a record lies in them. */
 const NO_FIELDS = ["node_id", "extra_json"];
+/** What shows whether a row is a record. */
+const HEAD = `"id", "type", "created_at", "deleted_at"`;
 
 exports.createRecordReader = function createRecordReader(
   { handle, native, fault, table },
@@ -29,7 +31,7 @@ exports.createRecordReader = function createRecordReader(
     layout = {
       shape,
       columns,
-      heads: `SELECT "id", "type", "created_at", "deleted_at" ${where}`,
+      heads: `SELECT ${HEAD} ${where}`,
       whole: `SELECT ${names.join(", ")} ${where}`,
       bytes: `SELECT ${names.map((name) => `CAST(${name} AS BLOB) AS ${name}`).join(", ")} ${where}`,
       mayBeEmpty: columns.some(({ name, required }) => name === "deleted_at" && required),
@@ -49,9 +51,18 @@ exports.createRecordReader = function createRecordReader(
    * For each of these rows `{ id, isRecord }`; `null` for one that cannot be read again, as its key is no text.
    * What is no record, as far as the columns say that every table has, is not for the app's `get`.
    */
-  function headsOf(rows) {
-    const { heads, mayBeEmpty } = layoutOf();
-    const found = rows.map((row) => get(heads, row) ?? null);
+  const headsOf = (rows) => verdictsOf(rows, rows.map(headOf));
+  const headOf = (row) => get(layoutOf().heads, row) ?? null;
+
+  /** The same of rows that were read with their `HEAD` and the `row` that names each. */
+  const headsIn = (found) =>
+    verdictsOf(
+      found.map(({ row }) => row),
+      found.map((one) => (malformed.mayBeBroken(one.row) ? headOf(one.row) : one)),
+    );
+
+  function verdictsOf(rows, found) {
+    const { mayBeEmpty } = layoutOf();
     const times = (name) => native.timesOf(found.map((head) => head?.[name]));
     const [created, deleted] = [times("created_at"), times("deleted_at")];
     return found.map((head, at) => {
@@ -139,5 +150,5 @@ exports.createRecordReader = function createRecordReader(
     };
   }
 
-  return { headsOf, asItStands, whole, checked, reasonOf };
+  return { HEAD, headsOf, headsIn, asItStands, whole, checked, reasonOf };
 };

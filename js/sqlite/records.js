@@ -155,17 +155,24 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
   /** The records under keys, as far as they are read at once. */
   function under(keys) {
     const { timeline } = shape();
+    const columns = `${timeline.row} AS row, "updated_at" AS time, ${reader.HEAD}`;
+    const from = `SELECT ${columns} FROM ${quote(table)} WHERE `;
+    const found = [];
+    const ends = keys.map(({ test, values }) => {
+      if (test !== undefined) found.push(...read(from + test, ...values));
+      return found.length;
+    });
+    const heads = reader.headsIn(found);
     const counts = [];
     const chosen = [];
-    for (const { test, values } of keys) {
-      const sql = `SELECT ${timeline.row} AS row, "updated_at" AS time FROM ${quote(table)} WHERE ${test}`;
-      const found = test === undefined ? [] : read(sql, ...values);
-      const heads = reader.headsOf(found.map(({ row }) => row));
-      const known = found.filter((_, at) => heads[at] !== null);
-      for (const [at, one] of found.entries()) {
-        if (heads[at] !== null) chosen.push({ ...one, ...heads[at] });
+    let at = 0;
+    for (const end of ends) {
+      const before = chosen.length;
+      for (; at < end; at += 1) {
+        const { row, time } = found[at];
+        if (heads[at] !== null) chosen.push({ row, time, ...heads[at] });
       }
-      counts.push(known.length);
+      counts.push(chosen.length - before);
     }
     // A time that is none is said with its reason; the record is read as it stands then.
     const times = native.timesOf(chosen.map(({ time }) => time));
