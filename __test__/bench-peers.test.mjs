@@ -1,7 +1,7 @@
 // The bench beside other programs, with tiny counts and only those peers that need nothing installed.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -49,6 +49,21 @@ test("the bench measures this package beside SQLite and one socket, and leaves n
   assert.equal(loopback.runs["3x4"].length, 1);
   if (DatabaseSync === null) assert.match(sqlite.unavailable, /node:sqlite/);
   else assert.equal(sqlite.runs.up.length, 1);
+});
+
+test("the tables go into a page between its marks, and the ratios into a chart", (t) => {
+  const folder = folderFor(t);
+  const [page, chart] = [join(folder, "page.md"), join(folder, "chart.svg")];
+  writeFileSync(page, "# A page\n\n<!-- peers -->\nreplaced\n<!-- /peers -->\n\nThe rest.\n");
+  const args = ["--records", "0", "--files", "3x4", "--large", "0", "--runs", "1"];
+  const { status, stderr } = bench(t, ["loopback"], [...args, "--markdown", page, "--svg", chart]);
+  assert.equal(status, 0, stderr);
+  const written = readFileSync(page, "utf8");
+  assert.match(written, /^# A page\n\n<!-- peers -->\n\n/);
+  assert.match(written, /\n\| one socket, plain files +\| [\d.,]+ ms, \*\*[\d.]+×\*\*/);
+  assert.match(written, /\n\n<!-- \/peers -->\n\nThe rest\.\n$/);
+  assert.doesNotMatch(written, /replaced/);
+  assert.match(readFileSync(chart, "utf8"), /^<svg [^]*one socket, plain files[^]*<\/svg>\n$/);
 });
 
 test("a side that does not come to an end is told by its deadline, and is gone with its folder", async (t) => {
