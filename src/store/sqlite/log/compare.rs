@@ -1,17 +1,16 @@
 //! Comparing ranges of keys with what another side holds of them.
 
 use super::look::Fetch;
-use super::sql::{Plane, Sql, number, string, text};
+use super::sql::{Plane, Sql, counted, string, text};
 use crate::error::Result;
-use crate::protocol::log::{Digest, Found, Key, LEAF, Range, Reply, Span, Stream, split};
-use crate::protocol::text::Text;
+use crate::protocol::log::{Digest, Found, LEAF, Range, Reply, Span, Stream, split};
 
 /// What this log holds of ranges.
 pub fn digests(sql: &dyn Sql, plane: Plane, ranges: &[Range]) -> Result<Vec<Digest>> {
     let of = |range: &Range| {
         let mut digest = Digest::default();
         entries(sql, plane, range, &mut |_, hash| {
-            digest.add(hash);
+            digest.add_counted(hash);
             Ok(())
         })?;
         Ok(digest)
@@ -37,74 +36,64 @@ fn reply<B>(sql: &dyn Sql, plane: Plane, span: &Span, fetch: Fetch<'_, B>) -> Re
     let mut entries_of = Vec::new();
     let mut digest = Digest::default();
     entries(sql, plane, &span.range, &mut |key, hash| {
-        digest.add(hash);
+        digest.add_counted(hash);
         entries_of.push((key.to_owned(), hash));
         Ok(())
     })?;
     if digest == span.digest {
         return Ok(Reply::Same);
     }
-    if digest.count <= LEAF {
-        let versions = versions_of(
-            &span.range,
-            entries_of.into_iter().map(|(key, _)| key),
-            fetch,
-        )?;
-        let found = versions.into_iter();
-        return Ok(Reply::Keys(
-            found
-                .map(|(key, time)| Found(key.id.to_string(), time))
-                .collect(),
-        ));
+    // Tombstones are named as well: one may meet what it deleted.
+    if entries_of.len() as u64 <= LEAF {
+        return versions_of(&span.range, entries_of, fetch).map(Reply::Keys);
     }
     Ok(Reply::Parts(split(&span.range, &entries_of)))
 }
 
-/// The versions of ranges: keys and times.
+/// The versions of ranges.
 pub fn versions<B>(
     sql: &dyn Sql,
     plane: Plane,
     ranges: &[Range],
     fetch: Fetch<'_, B>,
-) -> Result<Vec<Vec<(Key, String)>>> {
+) -> Result<Vec<Vec<Found>>> {
     let mut all = Vec::with_capacity(ranges.len());
     for range in ranges {
-        let mut keys = Vec::new();
-        entries(sql, plane, range, &mut |key, _| {
-            keys.push(key.to_owned());
+        let mut entries_of = Vec::new();
+        entries(sql, plane, range, &mut |key, hash| {
+            entries_of.push((key.to_owned(), hash));
             Ok(())
         })?;
-        all.push(versions_of(range, keys.into_iter(), fetch)?);
+        all.push(versions_of(range, entries_of, fetch)?);
     }
     Ok(all)
 }
 
 fn versions_of<B>(
     range: &Range,
-    keys: impl Iterator<Item = String>,
+    entries: Vec<(String, Option<u64>)>,
     fetch: Fetch<'_, B>,
-) -> Result<Vec<(Key, String)>> {
+) -> Result<Vec<Found>> {
     let stream = Stream::named(&range.stream);
     let mut versions = Vec::new();
-    for key in keys {
+    for (key, hash) in entries {
         for item in fetch(&stream, &key)? {
-            let id = Text::from(key.as_str());
-            let key = Key {
-                stream: stream.clone(),
-                id,
-            };
-            versions.push((key, item.hlc.to_string()));
+            versions.push(Found {
+                key: key.clone(),
+                time: item.hlc.to_string(),
+                is_deleted: hash.is_none(),
+            });
         }
     }
     Ok(versions)
 }
 
-/// Shows the entries of a range in the order of their keys, with their hashes.
+/// Shows the entries of a range in the order of their keys, with what they count for.
 fn entries(
     sql: &dyn Sql,
     plane: Plane,
     range: &Range,
-    show: &mut dyn FnMut(&str, u64) -> Result<()>,
+    show: &mut dyn FnMut(&str, Option<u64>) -> Result<()>,
 ) -> Result<()> {
     let mut parameters = vec![string(range.stream.clone()), string(range.from.clone())];
     let mut query = plane.sql(
@@ -116,6 +105,6 @@ fn entries(
     }
     query.push_str(" ORDER BY key");
     sql.each(&query, &parameters, &mut |row| {
-        show(text(row.first())?, number(row.get(1))?)
+        show(text(row.first())?, counted(row.get(1))?)
     })
 }
