@@ -50,6 +50,7 @@ pub use self::objects::{Listing, Object, ObjectStore, ObjectUrl, OpenObject, Put
 pub use self::records::{Operation, RecordStore, RecordTransaction};
 pub use self::rows::{AppRowStore, Namespace, Registration, TableInfo, TableSpec, rows_since};
 pub use self::state::{HLC_CLOCK, LOG_POSITIONS, OWN_WATERMARKS, PEER_WATERMARKS, StateStore};
+pub(crate) use self::taken::SHARED_NODE;
 pub use self::taken::Taken;
 pub use crate::protocol::wire::Json;
 

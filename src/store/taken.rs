@@ -3,6 +3,10 @@
 use crate::engine::outcome::Outcome;
 use crate::error::{Error, ErrorKind};
 
+/// What is said of two versions with one timestamp.
+pub(crate) const SHARED_NODE: &str = "two versions of an item have one timestamp and different content: two machines write \
+     with one node id, or one stamps twice; the one that is greater in a canonical form stands on every side";
+
 /// What became of an item that was to be taken in.
 #[derive(Debug)]
 pub enum Taken {

@@ -9,6 +9,8 @@ mod support;
 
 mod blobs;
 mod bucket;
+mod log_ranges;
+mod logs;
 mod records;
 mod rows;
 mod shelf;

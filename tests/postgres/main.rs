@@ -7,5 +7,10 @@ mod support;
 
 mod app_rows;
 mod faults;
+mod log;
+mod log_exchange;
+mod log_history;
+mod log_race;
+mod log_rows;
 mod pool;
 mod records;

@@ -11,6 +11,7 @@ pub(super) enum Param {
     Text(Option<String>),
     Whole(i64),
     Texts(Vec<Option<String>>),
+    Wholes(Vec<i64>),
 }
 
 impl Param {
@@ -32,6 +33,7 @@ impl Param {
             Self::Text(_) => Type::TEXT,
             Self::Whole(_) => Type::INT8,
             Self::Texts(_) => Type::TEXT_ARRAY,
+            Self::Wholes(_) => Type::INT8_ARRAY,
         }
     }
 }
@@ -46,6 +48,7 @@ impl ToSql for Param {
             Self::Text(text) => text.to_sql(ty, out),
             Self::Whole(number) => number.to_sql(ty, out),
             Self::Texts(texts) => texts.to_sql(ty, out),
+            Self::Wholes(numbers) => numbers.to_sql(ty, out),
         }
     }
 

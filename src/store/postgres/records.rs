@@ -12,6 +12,9 @@ use super::fault::is_of_one_row;
 use super::intake::{self, Pace, TAKE_IN};
 use super::late::{LateCheck, delete_own, put_own};
 use super::line::WriteLine;
+use super::log::Plane;
+use super::logged::{self, HasLog, Log, keeps_log};
+use super::logged_records::RecordTables;
 use super::options::{PasswordSource, PostgresOptions};
 use super::rows::{self, ToWrite};
 use super::schema::{self, Shape};
@@ -29,9 +32,7 @@ use crate::protocol::watermarks::Watermarks;
 use crate::store::gate::Pass;
 use crate::store::late::LateStamps;
 use crate::store::query::{self, Query, QueryResult};
-use crate::store::{
-    Holder, Json, Later, LogStore, Operation, RecordStore, RecordTransaction, Taken,
-};
+use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
 /// A store of shared records. All clones are one store.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct PostgresRecords {
     shape: Arc<OnceCell<Arc<Shape>>>,
     line: WriteLine,
     late: LateStamps,
+    tables: RecordTables,
+    log: Log,
 }
 
 /// What an app's own writes do.
@@ -54,12 +57,16 @@ impl PostgresRecords {
         password: PasswordSource,
         tls: Arc<dyn TlsClients>,
     ) -> Result<Self> {
+        let schema: Arc<str> = options.schema.as_str().into();
+        let shape = Arc::default();
         Ok(Self {
             database: Database::open(options, password, tls)?,
-            schema: options.schema.as_str().into(),
-            shape: Arc::default(),
+            tables: RecordTables::new(Arc::clone(&schema), Arc::clone(&shape)),
+            log: Log::of(Plane::Records, &schema),
             line: WriteLine::new(),
             late: LateStamps::default(),
+            schema,
+            shape,
         })
     }
 
@@ -128,12 +135,24 @@ impl PostgresRecords {
     }
 }
 
-impl LogStore for PostgresRecords {}
+impl HasLog for PostgresRecords {
+    type Tables = RecordTables;
+
+    fn parts(&self) -> (&Database, &RecordTables, &Log) {
+        (&self.database, &self.tables, &self.log)
+    }
+
+    fn ready(&self, inside: &Arc<Pass>) -> Later<'static, ()> {
+        let shape = self.shape(inside);
+        Box::pin(async move { shape.await.map(drop) })
+    }
+}
+
+keeps_log!(PostgresRecords);
 
 impl RecordStore for PostgresRecords {
     fn init(&self) -> Later<'_, ()> {
-        let entered = self.database.enter("make the database ready");
-        Box::pin(async move { self.shape(&entered?).await.map(drop) })
+        logged::begin(self, "make the database ready")
     }
 
     fn health_check(&self) -> Later<'_, bool> {

@@ -10,7 +10,7 @@ use super::columns::FieldKind;
 use super::answer::text;
 use super::fault::{about, during};
 use super::param::Param;
-use super::record::{Encoded, encode};
+use super::record::{Encoded, decode, encode};
 use super::schema::Shape;
 use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +66,17 @@ impl ToWrite {
             texts,
             has_foreign,
         })
+    }
+}
+
+impl ToWrite {
+    /// The record as it reads back, as JSON.
+    pub(super) fn json(&self, shape: &Shape) -> String {
+        let count = shape.columns.len();
+        let values = self.texts.iter().take(count).cloned().enumerate();
+        let values: Vec<Value> = values.map(|(at, text)| shape.value(at, text)).collect();
+        let extra = self.texts.get(count).and_then(Option::as_deref);
+        decode(shape, &values, extra)
     }
 }
 

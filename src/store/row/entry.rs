@@ -131,3 +131,10 @@ pub(in crate::store) fn item_of(row: StandingRow<'_>) -> Item<Json> {
         fault,
     }
 }
+
+/// A row without the node of its time.
+pub(in crate::store) fn without_node(json: &str) -> String {
+    let mut fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
+    fields.remove("node_id");
+    serde_json::to_string(&fields).unwrap_or_else(|_| json.to_owned())
+}

@@ -32,7 +32,9 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::late::LateStamps;
 use crate::store::query::{self, Query, QueryResult};
-use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
+use crate::store::{
+    Holder, Json, Later, Operation, RecordStore, RecordTransaction, SHARED_NODE, Taken,
+};
 
 /// A store of shared records. All clones are one store.
 #[derive(Debug, Clone)]
@@ -372,10 +374,6 @@ fn settle_equal(
     }
     Ok(is_greater)
 }
-
-/// What is said of two versions with one timestamp.
-pub(super) const SHARED_NODE: &str = "two versions of an item have one timestamp and different content: two machines write \
-     with one node id, or one stamps twice; the one that is greater in a canonical form stands on every side";
 
 /// What an item with an id met that was to be taken in.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::super::columns::quote;
-use super::super::fault::{about, code_of};
+use super::super::fault::{about, code_of, is_of_one_row};
+use super::super::log::Sql;
 use super::super::param::Param;
 use super::super::record::{Fields, same_json};
 use super::super::session::PgSession;
@@ -28,6 +29,8 @@ pub(super) struct KnownTables<'s> {
     session: &'s PgSession,
     schema: &'s str,
     known: HashMap<Table, PgTable>,
+    /// The log in which items with one timestamp and different content are noted, where there is one.
+    log: Option<Sql<'s>>,
 }
 
 impl<'s> KnownTables<'s> {
@@ -36,6 +39,15 @@ impl<'s> KnownTables<'s> {
             session,
             schema,
             known: HashMap::new(),
+            log: None,
+        }
+    }
+
+    /// Of two versions with one timestamp the greater one stands, and the log says so.
+    pub(super) fn logged(log: Sql<'s>, schema: &'s str) -> Self {
+        Self {
+            log: Some(log),
+            ..Self::new(log.session, schema)
         }
     }
 
@@ -57,7 +69,7 @@ impl<'s> KnownTables<'s> {
     /// Applies one entry within the caller's transaction; whether it changed anything. Two processes may insert one row: the
     /// second finds it there when it looks again.
     pub(super) async fn apply(&mut self, item: &Item<Json>) -> Result<bool> {
-        let session = self.session;
+        let (session, log) = (self.session, self.log);
         let known = self.of(item).await?;
         let ItemKind::Row(table) = &item.kind else {
             return Ok(false);
@@ -81,7 +93,37 @@ impl<'s> KnownTables<'s> {
                     .as_ref()
                     .is_some_and(|row| !row.contains_key("deleted_at")),
         };
-        change.run(&entry).await
+        let is_changed = change.run(&entry).await?;
+        match log {
+            Some(log) if !is_changed => change.settle_equal(&log, &entry).await,
+            _ => Ok(is_changed),
+        }
+    }
+}
+
+/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
+pub(super) async fn one(
+    session: &PgSession,
+    tables: &mut KnownTables<'_>,
+    item: &Item<Json>,
+) -> Result<bool> {
+    let mut again = true;
+    loop {
+        session.batch(APPLY, "SAVEPOINT item").await?;
+        let applied = tables.apply(item).await;
+        match &applied {
+            Ok(_) => session.batch(APPLY, "RELEASE SAVEPOINT item").await?,
+            Err(error) if is_of_one_row(error) && !session.is_lost() => {
+                let undo = "ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item";
+                session.batch(APPLY, undo).await?;
+                if again && is_there_already(error) {
+                    again = false;
+                    continue;
+                }
+            }
+            Err(_) => {}
+        }
+        return applied;
     }
 }
 
@@ -113,11 +155,11 @@ async fn find_table(session: &PgSession, schema: &str, table: &Table) -> Result<
 }
 
 /// One entry on its way into its table.
-struct Change<'a> {
+pub(super) struct Change<'a> {
     session: &'a PgSession,
-    table: &'a PgTable,
-    hlc: &'a Hlc,
-    updated_at: Box<RawValue>,
+    pub(super) table: &'a PgTable,
+    pub(super) hlc: &'a Hlc,
+    pub(super) updated_at: Box<RawValue>,
     /// Whether a row that is deleted is not any more: an insert that does not say otherwise.
     revives: bool,
 }
@@ -174,7 +216,7 @@ impl Change<'_> {
     }
 
     /// The primary key of a row, if the table has one and the row has all of it.
-    fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
+    pub(super) fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
         let columns = &self.table.info.pk_columns;
         let key = columns.iter().map(|column| {
             let (name, json) = row.get_key_value(column.as_str())?;
@@ -252,7 +294,7 @@ impl Change<'_> {
         self.execute(&sql, written.texts, named).await
     }
 
-    async fn update(&self, stored: &StoredRow, mut fields: Fields<'_>) -> Result<()> {
+    pub(super) async fn update(&self, stored: &StoredRow, mut fields: Fields<'_>) -> Result<()> {
         let time = self.updated_at.clone();
         fields.insert("updated_at".into(), &time);
         let written = self.table.written(&fields, &self.hlc.node_id.to_string())?;
@@ -297,7 +339,7 @@ impl Change<'_> {
 
     /// The rows whose fields are these, locked until the transaction ends: where a field has a column, as the column
     /// compares.
-    async fn matching(&self, filter: &Fields<'_>) -> Result<Vec<StoredRow>> {
+    pub(super) async fn matching(&self, filter: &Fields<'_>) -> Result<Vec<StoredRow>> {
         let (mut conditions, mut params) = (Vec::new(), Vec::new());
         for (name, json) in filter {
             let column = self

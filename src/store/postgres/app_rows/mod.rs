@@ -6,6 +6,7 @@
 //! - Names come from apps: they are quoted, never pasted.
 
 mod apply;
+mod logged;
 mod namespaces;
 mod table;
 
@@ -16,12 +17,15 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use self::apply::{APPLY, KnownTables, is_there_already};
+use self::apply::{APPLY, KnownTables, is_there_already, one};
+use self::logged::RowTables;
 use self::table::PgTable;
 use super::database::{Database, Within};
 use super::fault::is_of_one_row;
 use super::intake::Pace;
 use super::line::WriteLine;
+use super::log::Plane;
+use super::logged::{HasLog, Log, keeps_log};
 use super::options::{PasswordSource, PostgresOptions};
 use super::session::PgSession;
 use super::tls::TlsClients;
@@ -32,10 +36,9 @@ use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::gate::Pass;
 use crate::store::late::LateStamps;
-use crate::store::{
-    AppRowStore, Holder, Json, Later, LogStore, Namespace, Registration, Taken, blocking,
-};
+use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
 
 /// A store of app rows. All clones are one store.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub struct PostgresAppRows {
     ready: Arc<OnceCell<()>>,
     line: WriteLine,
     late: LateStamps,
+    tables: RowTables,
+    log: Log,
 }
 
 impl PostgresAppRows {
@@ -56,13 +61,31 @@ impl PostgresAppRows {
         password: PasswordSource,
         tls: Arc<dyn TlsClients>,
     ) -> Result<Self> {
+        let schema: Arc<str> = options.schema.as_str().into();
         Ok(Self {
             database: Database::open(options, password, tls)?,
-            schema: options.schema.as_str().into(),
             ready: Arc::default(),
             line: WriteLine::new(),
             late: LateStamps::default(),
+            tables: RowTables {
+                schema: Arc::clone(&schema),
+            },
+            log: Log::of(Plane::Rows, &schema),
+            schema,
         })
+    }
+
+    /// Creates the registry, if that was not seen to.
+    async fn prepared(&self, operation: &'static str, inside: &Arc<Pass>) -> Result<()> {
+        let prepare = || {
+            let schema = Arc::clone(&self.schema);
+            let within = (inside, Within::Writing);
+            self.database.run(operation, within, move |session| {
+                let schema = Arc::clone(&schema);
+                Box::pin(async move { namespaces::prepare(session, &schema).await })
+            })
+        };
+        self.ready.get_or_try_init(prepare).await.map(drop)
     }
 
     /// Runs `work`, and once more where a fault may pass. It is given the schema of the registry.
@@ -71,21 +94,13 @@ impl PostgresAppRows {
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession, &'s str) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let (database, ready) = (self.database.clone(), Arc::clone(&self.ready));
-        let schema = Arc::clone(&self.schema);
-        let entered = self.database.enter(operation);
+        let (store, entered) = (self.clone(), self.database.enter(operation));
         Box::pin(async move {
             let inside = entered?;
-            let prepare = || {
-                let schema = Arc::clone(&schema);
-                database.run(operation, (&inside, Within::Writing), move |session| {
-                    let schema = Arc::clone(&schema);
-                    Box::pin(async move { namespaces::prepare(session, &schema).await })
-                })
-            };
-            ready.get_or_try_init(prepare).await?;
-            let work = Arc::new(work);
-            database
+            store.prepared(operation, &inside).await?;
+            let (work, schema) = (Arc::new(work), Arc::clone(&store.schema));
+            store
+                .database
                 .run(operation, (&inside, within), move |session| {
                     let (work, schema) = (Arc::clone(&work), Arc::clone(&schema));
                     Box::pin(async move { work(session, &schema).await })
@@ -159,7 +174,20 @@ impl PostgresAppRows {
     }
 }
 
-impl LogStore for PostgresAppRows {}
+impl HasLog for PostgresAppRows {
+    type Tables = RowTables;
+
+    fn parts(&self) -> (&Database, &RowTables, &Log) {
+        (&self.database, &self.tables, &self.log)
+    }
+
+    fn ready(&self, inside: &Arc<Pass>) -> Later<'static, ()> {
+        let (store, inside) = (self.clone(), Arc::clone(inside));
+        Box::pin(async move { store.prepared(APPLY, &inside).await })
+    }
+}
+
+keeps_log!(PostgresAppRows);
 
 impl AppRowStore for PostgresAppRows {
     fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()> {
@@ -359,26 +387,4 @@ async fn take_in(
         });
     }
     Ok(outcomes)
-}
-
-/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
-async fn one(session: &PgSession, tables: &mut KnownTables<'_>, item: &Item<Json>) -> Result<bool> {
-    let mut again = true;
-    loop {
-        session.batch(APPLY, "SAVEPOINT item").await?;
-        let applied = tables.apply(item).await;
-        match &applied {
-            Ok(_) => session.batch(APPLY, "RELEASE SAVEPOINT item").await?,
-            Err(error) if is_of_one_row(error) && !session.is_lost() => {
-                let undo = "ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item";
-                session.batch(APPLY, undo).await?;
-                if again && is_there_already(error) {
-                    again = false;
-                    continue;
-                }
-            }
-            Err(_) => {}
-        }
-        return applied;
-    }
 }

@@ -82,6 +82,8 @@ pub(super) struct PgTable {
     pub(super) kinds: Vec<TableColumn>,
     pub(super) has_extra: bool,
     /// The columns in order, what is extra, and the place of the row.
+    pub(super) read: String,
+    /// What reads them.
     pub(super) select: String,
     pub(super) by_time: ByTime,
 }
@@ -157,6 +159,7 @@ pub(super) async fn load(
         info: info.clone(),
         select: format!("SELECT {read} FROM {name} AS t"),
         by_time: ByTime::new(&name, &read),
+        read,
         name,
         cells: Cells { columns, computed },
         kinds,
@@ -306,6 +309,18 @@ impl PgTable {
             format!(" with {}", parts.join(" and "))
         });
         format!("the row of {}/{}{which}", self.app_id, self.info.name)
+    }
+
+    /// The row of these fields as it would read back, as JSON.
+    pub(super) fn reads_back(&self, fields: &Fields<'_>, hlc: &Hlc) -> String {
+        let node = hlc.node_id.to_string();
+        let (values, extra) = self.encode::<Value>(fields, &node, |_, _| None);
+        let read = |(kind, value): (&TableColumn, Value)| {
+            text_of(value).map_or(Value::Null, |text| kind.value(text))
+        };
+        let values: Vec<Value> = self.kinds.iter().zip(values).map(read).collect();
+        let extra = extra.filter(|_| self.has_extra);
+        self.decode(&values, extra.as_deref())
     }
 
     /// What is written of a row: its columns within SQL, what each is written by, and the texts.

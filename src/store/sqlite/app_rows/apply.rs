@@ -16,7 +16,6 @@ use super::super::fault::{about, during, ignored};
 use super::super::late::LateCheck;
 use super::super::malformed::Raw;
 use super::super::record::{Fields, same_json};
-use super::super::records::SHARED_NODE;
 use super::faults::unsaid;
 use super::namespaces;
 use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
@@ -24,10 +23,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::protocol::log::canonical_body;
-use crate::store::Json;
 use crate::store::row::cell::Column;
 pub(super) use crate::store::row::entry::APPLY;
-use crate::store::row::entry::{Entry, Op, refuse};
+use crate::store::row::entry::{Entry, Op, refuse, without_node};
+use crate::store::{Json, SHARED_NODE};
 
 /// The tables that a page is applied to, each looked at once.
 #[derive(Default)]
@@ -422,11 +421,4 @@ impl Change<'_> {
             None => wanted.get() == "null",
         })
     }
-}
-
-/// A row without the node of its time.
-fn without_node(json: &str) -> String {
-    let mut fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
-    fields.remove("node_id");
-    serde_json::to_string(&fields).unwrap_or_else(|_| json.to_owned())
 }

@@ -1,0 +1,220 @@
+//! What is noted of other logs: how far they were taken in, and what waits.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+
+use super::super::param::Param;
+use super::history::LogStanding;
+use super::sql::{Sql, get, integer, number};
+use super::tracked::Tracked;
+use crate::engine::change_log::{Advance, MOST_WAITING, Note, Others, Waiting};
+use crate::engine::held::Direction;
+use crate::error::Result;
+use crate::protocol::hlc::Hlc;
+use crate::protocol::log::{Cursor, Key, Stream};
+use crate::protocol::text::Text;
+
+const NOW_MS: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// What has not moved is noted again at most so often: a round with nothing to do writes nothing.
+const AN_HOUR_MS: u64 = 3_600_000;
+
+/// Says, within the caller's transaction, that the versions which it writes came from another log.
+pub async fn come_from(sql: &Sql<'_>, origin: &Cursor) -> Result<()> {
+    let name = [Param::text(origin.generation.name())];
+    let known = "SELECT id FROM @_peers WHERE generation = $1";
+    let mut row = sql.one(known, &name).await?;
+    if row.is_none() {
+        let make = format!(
+            "INSERT INTO @_peers (generation, seq, moved) VALUES ($1, 0, {NOW_MS}) ON CONFLICT DO NOTHING"
+        );
+        sql.run(&make, &name).await?;
+        row = sql.one(known, &name).await?;
+    }
+    let id: i32 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
+    let came = format!("{id}.{}", origin.seq);
+    let tell = "SELECT set_config('starkeep.origin', $1, true)";
+    sql.run(tell, &[Param::text(came)]).await
+}
+
+/// Notes a version that is stored already, within the caller's transaction, as if it had been written now: every side
+/// hears of it again. `is_it` is SQL that finds the row `r` by its key in `$2`.
+pub async fn renew(sql: &Sql<'_>, table: &Tracked, is_it: &str, key: &str) -> Result<()> {
+    let note = format!(
+        "INSERT INTO @_noted (stream, key, time, deleted) SELECT s.id, v.key, v.time, v.deleted
+           FROM @_streams AS s CROSS JOIN (SELECT {} FROM {} AS r WHERE {is_it}) AS v WHERE s.name = $1",
+        table.version_of("r."),
+        table.relation,
+    );
+    let parameters = [Param::text(&table.stream), Param::text(key)];
+    sql.run(&note, &parameters).await
+}
+
+/// Notes how far another log was taken in, within the caller's transaction. It does not move if something is missing
+/// between what was noted before and what the items follow on, or if what came from here was left out by a side that
+/// knows of more than this log has.
+pub async fn advance(sql: &Sql<'_>, advance: &Advance) -> Result<()> {
+    let generations = advance.history.0.iter();
+    let asked = generations.map(|cursor| cursor.generation.clone());
+    let standing = LogStanding::read(sql, &Others::Of(asked.collect()), "NULL").await?;
+    let known = advance.history.common(&standing.others).unwrap_or_default();
+    let presumed = advance.presumes.as_ref();
+    if known < advance.follows || presumed.is_some_and(|presumed| !standing.history.has(presumed)) {
+        return Ok(());
+    }
+    let note = format!(
+        "INSERT INTO @_peers AS p (generation, seq, moved) VALUES ($1, $2, {NOW_MS})
+         ON CONFLICT (generation) DO UPDATE SET seq = greatest(p.seq, excluded.seq), moved = excluded.moved
+           WHERE excluded.seq > p.seq OR excluded.moved > p.moved + {AN_HOUR_MS}"
+    );
+    let upto = &advance.upto;
+    let parameters = [
+        Param::text(upto.generation.name()),
+        Param::Whole(integer(upto.seq)),
+    ];
+    sql.run(&note, &parameters).await
+}
+
+/// Notes what an exchange came to, within the caller's transaction.
+pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
+    // One item waits once, whatever is said of it last.
+    let waits: HashMap<_, _> = note
+        .waits
+        .iter()
+        .map(|waits| ((name_of(waits.direction), &waits.key), waits))
+        .collect();
+    if !waits.is_empty() {
+        let parameters = [
+            Param::text(storable(&note.peer)),
+            texts(waits.values().map(|waits| name_of(waits.direction))),
+            texts(waits.values().map(|waits| waits.key.stream.name())),
+            texts(waits.values().map(|waits| waits.key.id.to_string())),
+            Param::Texts(
+                waits
+                    .values()
+                    .map(|waits| Some(storable(&waits.hlc.as_ref()?.to_string()).into_owned()))
+                    .collect(),
+            ),
+            texts(waits.values().map(|waits| &waits.code)),
+            texts(waits.values().map(|waits| &waits.reason)),
+        ];
+        sql.run(&WAIT.replace("NOW", NOW_MS), &parameters).await?;
+    }
+    if !note.settled.is_empty() {
+        let parameters = [
+            Param::text(storable(&note.peer)),
+            texts(
+                note.settled
+                    .iter()
+                    .map(|(direction, _)| name_of(*direction)),
+            ),
+            texts(note.settled.iter().map(|(_, key)| key.stream.name())),
+            texts(note.settled.iter().map(|(_, key)| key.id.to_string())),
+        ];
+        sql.run(SETTLED, &parameters).await?;
+    }
+    match &note.advance {
+        Some(moves) => advance(sql, moves).await,
+        None => Ok(()),
+    }
+}
+
+const WAIT: &str = "INSERT INTO @_waiting AS w (peer, direction, stream, key, hlc, code, reason, since, attempts)
+  SELECT $1, u.*, NOW, 1 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS u
+  ON CONFLICT (peer, direction, stream, key) DO UPDATE SET hlc = excluded.hlc, code = excluded.code,
+    reason = excluded.reason, attempts = w.attempts + 1";
+
+const SETTLED: &str = "DELETE FROM @_waiting AS w USING unnest($2::text[], $3::text[], $4::text[]) AS u (direction, stream, key)
+  WHERE w.peer = $1 AND w.direction = u.direction AND w.stream = u.stream AND w.key = u.key";
+
+fn texts<T: AsRef<str>>(all: impl Iterator<Item = T>) -> Param {
+    Param::texts(all.map(|text| storable(text.as_ref()).into_owned()))
+}
+
+fn name_of(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "out",
+        Direction::Inbound => "in",
+    }
+}
+
+const WAITS: &str = "SELECT direction, stream, key, hlc, code, reason, since, attempts FROM";
+
+/// What waits of a peer, what was tried least first.
+pub async fn waiting(sql: &Sql<'_>, peer: &str) -> Result<Vec<Waiting>> {
+    let from = "@_waiting WHERE peer = $1";
+    all_waiting(sql, peer, from).await
+}
+
+/// What waits to come in from other logs than that of a peer.
+pub async fn elsewhere(sql: &Sql<'_>, peer: &str) -> Result<Vec<Waiting>> {
+    let from =
+        "(SELECT DISTINCT ON (stream, key) * FROM @_waiting WHERE peer <> $1 AND direction = 'in'
+                  ORDER BY stream, key, peer) AS w";
+    all_waiting(sql, peer, from).await
+}
+
+async fn all_waiting(sql: &Sql<'_>, peer: &str, from: &str) -> Result<Vec<Waiting>> {
+    let query = format!("{WAITS} {from} ORDER BY attempts, since LIMIT {MOST_WAITING}");
+    let rows = sql.rows(&query, &[Param::text(storable(peer))]).await?;
+    rows.iter().map(waits).collect()
+}
+
+fn waits(row: &Row) -> Result<Waiting> {
+    let text = |at| get::<&str>(row, at).map(stored);
+    let hlc: Option<&str> = get(row, 3)?;
+    Ok(Waiting {
+        direction: match get::<&str>(row, 0)? {
+            "out" => Direction::Outbound,
+            _ => Direction::Inbound,
+        },
+        key: Key {
+            stream: Stream::named(&text(1)?),
+            id: Text::from(&*text(2)?),
+        },
+        hlc: hlc.and_then(|hlc| Hlc::parse(&stored(hlc)).ok()),
+        code: text(4)?.into_owned(),
+        reason: text(5)?.into_owned(),
+        since_ms: number(row, 6)?,
+        attempts: number(row, 7)?,
+    })
+}
+
+/// A text as a column can have it, which has no NUL.
+pub fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains(['\0', '\u{1}']) {
+        return text
+            .replace('\u{1}', "\u{1}1")
+            .replace('\0', "\u{1}0")
+            .into();
+    }
+    text.into()
+}
+
+/// The text that [`storable`] made this of.
+fn stored(text: &str) -> Cow<'_, str> {
+    if text.contains('\u{1}') {
+        return text
+            .replace("\u{1}0", "\0")
+            .replace("\u{1}1", "\u{1}")
+            .into();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_stored_has_no_nul_and_reads_back(text in "[\u{0}\u{1}01a]{0,9}") {
+            let form = storable(&text);
+            prop_assert!(!form.contains('\0'));
+            prop_assert_eq!(stored(&form), text.as_str());
+        }
+    }
+}
