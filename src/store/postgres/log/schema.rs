@@ -83,7 +83,7 @@ pub async fn prepare(sql: &Sql<'_>, tables: &[Tracked]) -> Result<()> {
 
 /// Makes the tables, the functions and the triggers, within a transaction.
 async fn make(sql: &Sql<'_>, tables: &[Tracked]) -> Result<()> {
-    // One at a time: two that make one table at once fail. Who waits for writers keeps further ones waiting.
+    // One at a time: two that make one table at once fail. What waits for writers keeps further ones waiting.
     let alone =
         "SELECT pg_advisory_xact_lock(hashtext($1)), set_config('lock_timeout', '10s', true)";
     sql.run(alone, &[Param::text(sql.names.log())]).await?;
@@ -209,7 +209,7 @@ async fn check(sql: &Sql<'_>, table: &Tracked) -> Result<()> {
 }
 
 /// What the triggers of a table do: they note which versions a statement wrote, and nothing else, for that is what every
-/// write pays for. They do it with the rights of the one who made them, so that a program may write to the table which
+/// write pays for. They do it with the rights of the role that made them, so that a program may write to the table which
 /// may not write to the log.
 fn note_function(id: i64, table: &Tracked) -> String {
     let note = format!(

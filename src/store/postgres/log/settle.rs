@@ -21,7 +21,7 @@ pub async fn settle_all(sql: &Sql<'_>) -> Result<()> {
         .await
 }
 
-/// Begins a transaction that sees one moment, in which nobody else gives numbers.
+/// Begins a transaction that sees one moment, in which no other process gives numbers.
 pub async fn begin_with_turn(sql: &Sql<'_>) -> Result<()> {
     sql.session.transaction(OPERATION, false).await?;
     // The moment is that of the first query: what was numbered while this waited is seen.

@@ -73,7 +73,7 @@ pub fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The log holds what nobody writes.
+/// The log holds what this package never writes.
 pub fn altered() -> Error {
     Error::new(
         ErrorKind::Database,

@@ -9,7 +9,7 @@ pub const LAYOUT: i64 = 1;
 ///
 /// - An **entry** is the newest version of an item, under its number.
 /// - What is **noted** is what triggers wrote of a version and has no number yet.
-/// - `turn` is empty. Who gives numbers locks it.
+/// - `turn` is empty. The process that gives numbers locks it.
 pub const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS @ (
        seq bigint PRIMARY KEY, stream int NOT NULL, key text COLLATE \"C\" NOT NULL, hash bigint NOT NULL,
@@ -90,12 +90,12 @@ END $$";
 
 /// Gives numbers to at most so many of the versions that were noted, and returns how many were dealt with.
 ///
-/// Only what is committed is seen, and so a number is given to nothing else; there is one at a time who gives numbers.
+/// Only what is committed is seen, and so a number is given to nothing else; one process at a time gives numbers.
 /// What becomes visible later gets a greater one. So a cursor never passes an entry whose transaction is still open,
 /// however long it stays so, and no writer waits for another. A process that dies here has done nothing.
 ///
-/// Of two versions of one item the later one was noted later: whoever writes a row keeps others from it until the end
-/// of his transaction, and notes it before.
+/// Of two versions of one item the later one was noted later: a transaction that writes a row keeps
+/// others from it until its end, and notes it before.
 ///
 /// What it looks for it finds by indexes, whatever the database believes of how much was noted: that table is large for a
 /// moment, and then empty but for what is gone.
