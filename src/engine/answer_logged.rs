@@ -65,27 +65,7 @@ impl<S: Side> Responder<S> {
         met.truncate(limit);
         // Of what the caller wrote over it hears now or never; what follows can wait.
         let limit = limit - met.len();
-        let looks = Planes {
-            records: asked
-                .records
-                .as_ref()
-                .map(|plane| question(plane, &asked, limit)),
-            rows: asked
-                .rows
-                .as_ref()
-                .map(|plane| question(plane, &asked, limit)),
-        };
-        let mut looks = looks;
-        for key in asked.want.iter().take(MOST_WANTED).cloned().map(Key::from) {
-            let of = match key.stream {
-                Stream::Records => &mut looks.records,
-                Stream::Rows(_) => &mut looks.rows,
-            };
-            if let Some(look) = of {
-                look.want.push(key);
-            }
-        }
-        let views = look(side, looks).await?;
+        let views = look(side, questions(&asked, limit)).await?;
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
             most.saturating_sub(FRAME_BYTES + 2 * budget)
         });
@@ -235,6 +215,28 @@ struct TakenIn {
     refused: Vec<Refusal>,
     /// How many were refused.
     refusing: usize,
+}
+
+/// What is asked of the own logs for a caller: at most `limit` items of each, and what it asks for by key.
+fn questions(asked: &LogRequest, limit: usize) -> Planes<Look> {
+    let of = |plane: &Option<PlaneRequest>| {
+        let plane = plane.as_ref();
+        plane.map(|plane| question(plane, asked, limit))
+    };
+    let mut looks = Planes {
+        records: of(&asked.records),
+        rows: of(&asked.rows),
+    };
+    for key in asked.want.iter().take(MOST_WANTED).cloned().map(Key::from) {
+        let look = match key.stream {
+            Stream::Records => &mut looks.records,
+            Stream::Rows(_) => &mut looks.rows,
+        };
+        if let Some(look) = look {
+            look.want.push(key);
+        }
+    }
+    looks
 }
 
 /// What is asked of the own log for a caller.

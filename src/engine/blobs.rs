@@ -418,8 +418,8 @@ pub async fn transfer_all<'a, S: Blobs>(
             let blob = owners.get(&blob.key).map_or(*blob, |(_, newest)| *newest);
             let Some(room) = window.take(blob) else { break };
             begun.insert(&blob.key);
-            let (began, brought) = (Instant::now(), bring(source, destination, blob, how));
-            running.push(brought.map(move |done| (blob, done, room, began.elapsed())));
+            let (start, brought) = (Instant::now(), bring(source, destination, blob, how));
+            running.push(brought.map(move |done| (blob, done, room, start.elapsed())));
         }
         let Some((blob, done, room, took)) = running.next().await else {
             return transfers;

@@ -18,6 +18,7 @@ pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
 
 /// What an engine may be told.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each stands alone")]
 pub struct RoundOptions {
     /// Items in a page, of either direction.
     pub page_limit: usize,

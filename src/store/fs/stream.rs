@@ -144,7 +144,7 @@ impl FsObjects {
                 Either::Left((written, _)) => written,
                 Either::Right(((), writing)) => writing.await,
             };
-            pen = Pen::Used(written?);
+            pen = Pen::Used(Box::new(written?));
         }
         self.run(OPERATION, move |area| {
             let written = pen.write(area, &came.pieces);
@@ -178,11 +178,13 @@ impl FsObjects {
                     .run(operation, move |area| pen.write(area, &pieces))
                     .await;
             }
-            Pen::Used(writer) => writer,
+            Pen::Used(writer) => *writer,
         };
-        let (mut hasher, hashed) = (mem::take(&mut writer.hasher), pieces.clone());
+        let (mut hasher, same) = (mem::take(&mut writer.hasher), pieces.clone());
         let hashing = self.run(operation, move |_| {
-            hashed.iter().for_each(|piece| hasher.update(piece));
+            for piece in &same {
+                hasher.update(piece);
+            }
             Ok(hasher)
         });
         let writing = self.run(operation, move |_| {
@@ -225,14 +227,14 @@ impl Came {
 /// What writes an object, which is begun once there is something to write.
 enum Pen<B> {
     Unused(B),
-    Used(Writer),
+    Used(Box<Writer>),
 }
 
 impl<B: FnOnce(&Arc<Area>) -> Result<Writer>> Pen<B> {
     fn write(self, area: &Arc<Area>, pieces: &[Bytes]) -> Result<Writer> {
         let mut writer = match self {
             Self::Unused(begin) => begin(area)?,
-            Self::Used(writer) => writer,
+            Self::Used(writer) => *writer,
         };
         for piece in pieces {
             writer.write(piece)?;

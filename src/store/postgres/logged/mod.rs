@@ -192,7 +192,7 @@ pub(super) fn digests<S: HasLog>(store: &S, ranges: Vec<Range>) -> Later<'_, Vec
 pub(super) fn versions<S: HasLog>(
     store: &S,
     ranges: Vec<Range>,
-) -> Later<'_, Vec<Vec<(Key, String)>>> {
+) -> Later<'_, Vec<Vec<Found>>> {
     let ranges = Arc::new(ranges);
     read_log(store, Others::default(), move |sql, _, tables| {
         let ranges = Arc::clone(&ranges);
