@@ -36,7 +36,7 @@ settings="listen_addresses='127.0.0.1'
 unix_socket_directories='$folder/run'
 fsync=off
 synchronous_commit=off
-max_connections=100"
+max_connections=300"
 hba=
 for given in "$@"; do
   case $given in

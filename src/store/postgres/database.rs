@@ -1,7 +1,7 @@
 //! One store's way to a database: whether it is open, and calls that are made again where a fault may pass.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -17,7 +17,7 @@ use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::error::Result;
 use crate::store::blocking::is_waited_for;
-use crate::store::gate::{Gate, Pass};
+use crate::store::gate::{Gate, Pass, closed};
 
 /// How often a call is made again at most.
 const AGAIN: u32 = 6;
@@ -44,7 +44,8 @@ pub(super) struct Database {
 #[derive(Debug)]
 struct OpenDatabase {
     gate: Gate,
-    pool: Arc<Pool>,
+    /// Until the store is closed: the last store that lets go of a pool ends its connections.
+    pool: Mutex<Option<Arc<Pool>>>,
 }
 
 impl Database {
@@ -56,7 +57,7 @@ impl Database {
     ) -> Result<Self> {
         let inner = OpenDatabase {
             gate: Gate::new(),
-            pool: Pool::shared(options, password, tls)?,
+            pool: Mutex::new(Some(Pool::shared(options, password, tls)?)),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -66,6 +67,15 @@ impl Database {
     /// Lets one more in, unless the store is closed.
     pub(super) fn enter(&self, operation: &'static str) -> Result<Arc<Pass>> {
         self.inner.gate.enter(operation).map(Arc::new)
+    }
+
+    fn known_pool(&self) -> MutexGuard<'_, Option<Arc<Pool>>> {
+        let pool = self.inner.pool.lock();
+        pool.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pool(&self, operation: &'static str) -> Result<Arc<Pool>> {
+        self.known_pool().clone().ok_or_else(|| closed(operation))
     }
 
     /// Runs `work` to its end on a connection, and once more where a fault may pass: it must come to the same if it
@@ -80,8 +90,9 @@ impl Database {
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let (inside, pool) = (Arc::clone(inside), Arc::clone(&self.inner.pool));
+        let (inside, pool) = (Arc::clone(inside), self.pool(operation));
         async move {
+            let pool = pool?;
             // It is known on this thread alone.
             let may_ask = !is_waited_for();
             let again = async move {
@@ -94,7 +105,7 @@ impl Database {
 
     /// A connection that is kept for several calls.
     pub(super) async fn session(&self, operation: &'static str) -> Result<PgSession> {
-        let (pool, may_ask) = (Arc::clone(&self.inner.pool), !is_waited_for());
+        let (pool, may_ask) = (self.pool(operation)?, !is_waited_for());
         let begun = async move { again(|| PgSession::begin(&pool, operation, may_ask)).await };
         runtime::run(operation, begun).await
     }
@@ -116,6 +127,7 @@ impl Database {
                     gate.close().await;
                 }
             }
+            drop(database.known_pool().take());
             Ok(())
         })
     }
