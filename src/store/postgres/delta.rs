@@ -11,7 +11,7 @@ use super::param::Param;
 use super::session::PgSession;
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection};
-use crate::protocol::hlc::{Hlc, NodeId};
+use crate::protocol::hlc::{Hlc, NodeId, text_floor};
 use crate::protocol::watermarks::Watermarks;
 
 /// What is greater than every timestamp with the usual digits.
@@ -82,7 +82,7 @@ impl ByTime {
             ),
             after: format!(
                 "SELECT {read}, t.updated_at FROM {table} AS t WHERE t.updated_at > $1 AND {is_ordered}
-                  ORDER BY t.updated_at FETCH FIRST ($2::bigint) ROWS WITH TIES"
+                  ORDER BY left(t.updated_at, 17) FETCH FIRST ($2::bigint) ROWS WITH TIES"
             ),
             unorderable: format!(
                 "SELECT {read}, t.updated_at FROM {table} AS t WHERE NOT {is_ordered} LIMIT $1"
@@ -156,7 +156,8 @@ impl ByTime {
         (since, limit): (&Hlc, usize),
         read: impl Fn(Hlc, &Row) -> Result<T> + Send,
     ) -> Result<(Vec<T>, bool)> {
-        let since_text = bound(since);
+        // Of nodes at one time bytes are not the order: all of them are looked at.
+        let since_text = text_floor(Some(since)).unwrap_or_else(|| BEYOND.to_owned());
         let page = (limit, |hlc: &Hlc| hlc > since);
         let find = |most| {
             let params = [Param::text(since_text.as_str()), Param::count(most)];
@@ -194,17 +195,19 @@ async fn chosen<T, F: Future<Output = Result<Vec<Row>>>>(
         for row in rows {
             stamped.push((Hlc::parse(&time_of(operation, &row)?)?, row));
         }
+        let is_cut = stamped.len() >= most;
+        let found = stamped.len();
+        stamped.retain(|(hlc, _)| is_wanted(hlc));
         let first = stamped.first().map(|(hlc, _)| hlc);
         // What has one timestamp goes together, so whether more follows is not known yet.
-        if stamped.len() >= most && stamped.iter().all(|(hlc, _)| Some(hlc) == first) {
-            most = stamped.len() + 1;
+        let is_one = stamped.iter().all(|(hlc, _)| Some(hlc) == first);
+        if is_cut && (is_one || stamped.len() <= limit) {
+            most = found.saturating_add(limit).saturating_add(1);
             continue;
         }
         let mut page = Selection::new(limit);
         for (hlc, row) in stamped {
-            if is_wanted(&hlc) {
-                page.offer(hlc, row);
-            }
+            page.offer(hlc, row);
         }
         let (items, more) = page.finish().into_items();
         let items = items.into_iter().map(|(hlc, row)| read(hlc, &row));
