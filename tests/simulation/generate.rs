@@ -75,6 +75,7 @@ fn places(rng: &mut Rng, weather: &Weather) -> Vec<Place> {
             },
             access: rng.pick(&access),
             rows_know_coverage: rng.percent(65),
+            has_records_alone: false,
             scan_page_size: rng.pick(&[1, 2, 3, 50]),
             page_limit: rng.pick(limits),
             blob_concurrency: rng.pick(&[1, 2, 8]),

@@ -54,8 +54,15 @@ fn play(scenario: &Scenario) -> Played {
     }
 }
 
-fn report(seed: u64) -> Option<String> {
-    let scenario = generate::scenario(seed);
+type Made = fn(u64) -> Scenario;
+
+/// What a seed makes if there are no rows of apps.
+fn of_records_alone(seed: u64) -> Scenario {
+    generate::scenario(seed).of_records_alone()
+}
+
+fn report(seed: u64, make: Made) -> Option<String> {
+    let scenario = make(seed);
     let violation = play(&scenario).violation?;
     let small = shrink::shrink(scenario, |candidate| play(candidate).violation.is_some());
     let Played {
@@ -72,7 +79,7 @@ fn report(seed: u64) -> Option<String> {
     ))
 }
 
-fn play_all(seeds: impl Iterator<Item = u64>) {
+fn play_all(seeds: impl Iterator<Item = u64>, make: Made) {
     let mut failing = Vec::new();
     let mut tally = Tally::default();
     for (played, seed) in seeds.enumerate() {
@@ -80,7 +87,7 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
             violation,
             tally: of_seed,
             ..
-        } = play(&generate::scenario(seed));
+        } = play(&make(seed));
         failing.extend(violation.map(|violation| (seed, violation)));
         for (what, times) in of_seed {
             *tally.entry(what).or_default() += times;
@@ -93,29 +100,46 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
         println!("tally {times} {what}");
     }
     if let Some((seed, _)) = failing.first() {
-        let report = report(*seed).unwrap_or_default();
+        let report = report(*seed, make).unwrap_or_default();
         panic!("{report}\nfailing seeds: {failing:#?}");
+    }
+}
+
+fn play_fixed(make: Made) {
+    match number("SIM_SEED") {
+        Some(seed) => {
+            if let Some(report) = report(seed, make) {
+                panic!("{report}");
+            }
+        }
+        None => play_all((0..FIXED_SEEDS).chain(KEPT_SEEDS), make),
+    }
+}
+
+fn play_fresh(make: Made) {
+    if number("SIM_SEED").is_none() {
+        play_all(fresh_seeds(FRESH_SEEDS), make);
     }
 }
 
 #[test]
 fn every_fixed_seed_ends_with_all_places_equal() {
-    match number("SIM_SEED") {
-        Some(seed) => {
-            if let Some(report) = report(seed) {
-                panic!("{report}");
-            }
-        }
-        None => play_all((0..FIXED_SEEDS).chain(KEPT_SEEDS)),
-    }
+    play_fixed(generate::scenario);
 }
 
 #[test]
 fn every_fresh_seed_ends_with_all_places_equal() {
-    if number("SIM_SEED").is_some() {
-        return;
-    }
-    play_all(fresh_seeds(FRESH_SEEDS));
+    play_fresh(generate::scenario);
+}
+
+#[test]
+fn alone_every_fixed_seed_ends_with_all_records_equal() {
+    play_fixed(of_records_alone);
+}
+
+#[test]
+fn alone_every_fresh_seed_ends_with_all_records_equal() {
+    play_fresh(of_records_alone);
 }
 
 fn fresh_seeds(unless_said: u64) -> std::ops::Range<u64> {

@@ -127,7 +127,7 @@ impl Node {
         }
         let side = MemorySide {
             records: Some(records.clone()),
-            rows: Some(rows.clone()),
+            rows: (!place.has_records_alone).then(|| rows.clone()),
             clock: MemoryClock::new(&name, now_ms, local.clone()),
             log: MemoryLog::default(),
         };
@@ -180,6 +180,7 @@ impl Node {
             state: Some(self.state.clone()),
             events: MemoryEvents::default(),
             options: RoundOptions {
+                more_small_blobs: true,
                 page_limit: self.place.page_limit,
                 blob_concurrency: self.place.blob_concurrency,
                 verify_content_hash: false,

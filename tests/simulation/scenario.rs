@@ -16,6 +16,8 @@ pub struct Place {
     pub node: Option<usize>,
     pub access: Access,
     pub rows_know_coverage: bool,
+    /// Whether it has no rows of apps.
+    pub has_records_alone: bool,
     pub scan_page_size: usize,
     pub page_limit: usize,
     pub blob_concurrency: usize,
@@ -140,6 +142,33 @@ impl Scenario {
             .iter()
             .skip(1)
             .any(|child| child.parent == place)
+    }
+
+    /// The same with records alone, in stores that can only be read from end to end.
+    pub fn of_records_alone(mut self) -> Self {
+        let alone = |write: &mut Write| {
+            write.stream = Stream::Records;
+            if let Some((stream, _)) = &mut write.twin {
+                *stream = Stream::Records;
+            }
+        };
+        for place in &mut self.places {
+            place.access = Access::Scanned;
+            place.has_records_alone = true;
+        }
+        for step in &mut self.steps {
+            match step {
+                Step::Write(write) => alone(write),
+                Step::Rounds(rounds) => {
+                    rounds
+                        .meanwhile
+                        .iter_mut()
+                        .for_each(|(_, write)| alone(write));
+                }
+                _ => {}
+            }
+        }
+        self
     }
 
     /// Places in the order in which what they wrote gets up to the hub.

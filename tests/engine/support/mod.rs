@@ -26,6 +26,7 @@ pub const NOW_MS: u64 = 1_000_000;
 
 /// How both sides are made.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each stands alone")]
 pub struct Setup {
     pub access: Access,
     pub rows_know_coverage: bool,
@@ -186,6 +187,7 @@ impl Node {
             state: Some(node.state.clone()),
             events: node.events.clone(),
             options: RoundOptions {
+                more_small_blobs: true,
                 page_limit: setup.page_limit,
                 blob_concurrency: setup.blob_concurrency,
                 verify_content_hash: false,
