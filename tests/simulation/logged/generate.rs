@@ -189,6 +189,7 @@ fn places(rng: &mut Rng) -> Vec<Place> {
             },
             access: rng.pick(&[Access::Scanned, Access::Covered, Access::Indexed]),
             rows_know_coverage: rng.percent(65),
+            has_records_alone: false,
             scan_page_size: 3,
             page_limit: rng.pick(&[1, 1, 2, 3, 7, 1000]),
             blob_concurrency: rng.pick(&[1, 2, 8]),
