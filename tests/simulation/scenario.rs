@@ -4,6 +4,7 @@ use starkeep_sync_engine::testing::{Access, Operation, When};
 
 /// A place with stores. The first is the hub; every other calls its parent.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each stands alone")]
 pub struct Place {
     pub parent: usize,
     /// Whether its answering side is of the first generation.

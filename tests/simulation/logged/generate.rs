@@ -78,7 +78,7 @@ fn some_purge(rng: &mut Rng, scenario: &mut Scenario) {
             }
         }
     }
-    for _ in 0..1 + rng.below(5) {
+    for _ in 0..=rng.below(5) {
         let place = rng.below(scenario.places.len());
         let at = rng.below(scenario.deeds.len() + 1);
         let older_than_ms = rng.pick(&[0, 0, 0, 3, 50, 60_000]);
