@@ -88,16 +88,12 @@ where
         }
     }
 
-    /// Whether there is something to offer after a round that rested, and so did not look.
+    /// Whether there is something to offer after a round that did not look.
     pub(super) async fn has_more_here(
         &self,
         sweep: &mut Sweep<S::Body>,
-        rests: Option<u64>,
         peer: &Watermarks,
     ) -> Result<bool> {
-        if rests.is_none() {
-            return Ok(false);
-        }
         let (mut page, _) = self.select(sweep, peer, self.options.page_limit).await?;
         sweep.unordered.met(std::mem::take(&mut page.unorderable));
         self.hold_unordered(sweep);

@@ -72,20 +72,6 @@ impl<B> Report<B> {
         }
     }
 
-    /// Of a round by watermarks that did nothing.
-    fn of_nothing(has_more: bool) -> Self {
-        Self {
-            applied: 0,
-            shipped: 0,
-            has_more,
-            held: Vec::new(),
-            landed: 0,
-            in_sync: None,
-            moved: Moved::default(),
-            conflicts: Vec::new(),
-        }
-    }
-
     /// Whether the round brought anything over, as far as it says.
     fn has_work(&self) -> bool {
         self.applied > 0 || self.shipped > 0
@@ -239,6 +225,7 @@ where
 
         sweep.sent.merge(&advertised);
         let (inbound, gapped) = self.take_in(sweep, answer.items, &outbound.shipped).await;
+        Self::note_taken_in(sweep, &inbound.arrivals);
         self.note_met(&outbound.shipped, &sweep.sent, &inbound);
         sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
@@ -290,20 +277,26 @@ where
             };
             return inbound.fatal(&self.options).map_or(Ok(heard), Err);
         }
-        let has_more = page.more
+        sweep.peer_has_more = news && answer.has_more;
+        let mut has_more = page.more
             || peer_lost
             || asks_again
             || (news && (answer.has_more || !refused.is_empty()));
-        let has_more = has_more || self.has_more_here(sweep, rests, &now.peer).await?;
+        if rests.is_some() && !has_more {
+            has_more = self.has_more_here(sweep, &now.peer).await?;
+        }
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }
         let report = Report {
             applied: inbound.applied(),
             shipped: outbound.shipped.len() - not_taken,
+            has_more,
             held: sweep.held.clone(),
             landed: landed(&outbound.shipped, answer.coverage.as_ref()),
-            ..Report::of_nothing(has_more)
+            in_sync: None,
+            moved: Moved::default(),
+            conflicts: Vec::new(),
         };
         Ok(Pass::Whole(report, inbound.fatal(&self.options)))
     }
@@ -320,7 +313,6 @@ where
         let rules = (skew, &mut sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
-        Self::note_taken_in(sweep, &arrivals);
         (self.fetch(arrivals).await, guard.into_stopped())
     }
 

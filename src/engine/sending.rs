@@ -96,7 +96,6 @@ where
                 }
                 Ok(answer) => answer,
             };
-            sweep.peer_has_more = answer.has_more;
             return Ok(Sent {
                 only_hears,
                 rests,
