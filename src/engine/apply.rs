@@ -96,8 +96,6 @@ pub struct OrderGuard {
     sent: Option<Watermarks>,
     /// The records of which that is noted in any case.
     barred: HashSet<Key>,
-    /// The versions of records that were read here a moment ago, to be sent.
-    went: HashSet<(Hlc, Text)>,
 }
 
 impl OrderGuard {
@@ -109,18 +107,7 @@ impl OrderGuard {
             stopped,
             sent: None,
             barred: HashSet::new(),
-            went: HashSet::new(),
         }
-    }
-
-    /// The same, which knows that the records of these items are here: a peer sends them back.
-    #[must_use]
-    pub fn echoing<B>(mut self, went: &[Item<B>]) -> Self {
-        let versions = went.iter().filter_map(version_of);
-        self.went = versions
-            .map(|(hlc, id)| (hlc.clone(), id.clone()))
-            .collect();
-        self
     }
 
     /// The same, which notes of the records that items meet those that the other side was not `sent`, and the `barred`.
@@ -140,7 +127,6 @@ impl OrderGuard {
             stopped,
             sent: None,
             barred: HashSet::new(),
-            went: HashSet::new(),
         }
     }
 
@@ -157,12 +143,6 @@ impl OrderGuard {
         *stored != item.hlc && (!sent.covers(stored) || is_barred())
     }
 
-    /// Whether the peer sends back what it was sent just now.
-    fn is_echo<B>(&self, item: &Item<B>) -> bool {
-        let version = version_of(item).filter(|_| !self.went.is_empty());
-        version.is_some_and(|(hlc, id)| self.went.contains(&(hlc.clone(), id.clone())))
-    }
-
     fn failed(&mut self, node: &NodeId) {
         if self.order == Order::Strict {
             self.stopped.insert(node.clone());
@@ -173,11 +153,6 @@ impl OrderGuard {
     pub fn into_stopped(self) -> HashSet<NodeId> {
         self.stopped
     }
-}
-
-/// The version of a record that an item is.
-fn version_of<B>(item: &Item<B>) -> Option<(&Hlc, &Text)> {
-    item.kind.record_id().map(|id| (&item.hlc, id))
 }
 
 /// Takes in records that arrive in the order of timestamps, last writer wins.
@@ -222,9 +197,6 @@ async fn apply_record<B, R: Records<B>>(
     let ItemKind::Record(id) = &item.kind else {
         return Ok(false);
     };
-    if guard.is_echo(item) {
-        return Ok(false);
-    }
     let stored = records.stored(id).await?;
     if guard.meets_unsent(item, stored.as_ref())
         && let Some(hlc) = &stored

@@ -86,8 +86,6 @@ pub struct Scanned<B, C> {
     pub unorderable: Vec<Item<B>>,
     /// The greatest timestamp that was met, if the scan is in the order of timestamps.
     pub reached: Option<Hlc>,
-    /// How many records there are on the page, wanted or not.
-    pub met: usize,
     /// Where the next page begins, if there is one.
     pub next: Option<C>,
 }
@@ -100,7 +98,6 @@ impl<B, C> Default for Scanned<B, C> {
             has_ids: true,
             unorderable: Vec::new(),
             reached: None,
-            met: 0,
             next: None,
         }
     }

@@ -24,7 +24,6 @@ use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken};
 use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
-use super::resting::{echo, is_scanned};
 use super::shipment::{Sendable, gather_sendable};
 
 /// Answers requests over a side's stores.
@@ -132,7 +131,6 @@ impl<S: Side> Responder<S> {
         };
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
-        let pass = self.pass_for(&request);
         let mut guard = OrderGuard::of_responder(lost);
         let mut nodes = self.nodes.take();
         let rules = (self.max_clock_skew_ms, &mut nodes);
@@ -167,7 +165,7 @@ impl<S: Side> Responder<S> {
         let refused = within(budget, self.refused(&arrivals));
         let brought = brought(&arrivals, &Watermarks::default());
         let failed: Option<Error> = arrivals
-            .iter()
+            .into_iter()
             .find_map(|arrival| arrival.failure().cloned())
             .or_else(|| loses.then(not_taken_in));
         if let (Some(error), None) = (failed, &coverage) {
@@ -184,8 +182,7 @@ impl<S: Side> Responder<S> {
             let watermarks = size_of_watermarks(coverage.as_ref()) + size_of_watermarks(again);
             most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
-        let known = pass.and_then(|began_ms| echo(&arrivals, &ask, began_ms));
-        let (page, withheld) = self.page(side, &ask, (packed, most), known).await?;
+        let (page, withheld) = self.page(side, &ask, packed, most).await?;
         let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
@@ -217,26 +214,16 @@ impl<S: Side> Responder<S> {
         }
     }
 
-    /// When the pass began that shows nothing for this caller but what it brings.
-    fn pass_for(&self, request: &Request<S::Body>) -> Option<u64> {
-        let ask = Ask {
-            seen: request.watermarks.clone(),
-            ..Ask::default()
-        };
-        let pass = self.backlog.borrow().pass.shows_nothing_for(&ask);
-        pass.filter(|_| request.grant.is_whole() && is_scanned(&self.side))
-    }
-
     async fn page(
         &self,
         side: &Granted<'_, S>,
         ask: &Ask,
-        packing: (&impl Fn(&mut Item<S::Body>) -> Result<usize>, usize),
-        page: Option<Gathered<S::Body>>,
+        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+        most: usize,
     ) -> Result<(Gathered<S::Body>, Vec<Refusal>)> {
         let (mut backlog, known) = (self.backlog.take(), self.known.take());
         let writers = Writers::Anyone(Some(&known));
-        let found = gather_sendable(side, ask, (&mut backlog, writers), packing, page).await;
+        let found = gather_sendable(side, ask, (&mut backlog, writers), (packed, most)).await;
         self.backlog.replace(backlog);
         self.known.replace(known);
         let Sendable { mut page, withheld } = found?;
@@ -320,7 +307,6 @@ impl<S: Side> Responder<S> {
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
             known.advance(&arrival.item.hlc);
-            self.backlog.borrow_mut().pass.took_in(&arrival.item.hlc);
             if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
                 self.backlog.borrow_mut().forget();
                 taken_in.push(arrival.item.kind.clone());

@@ -202,7 +202,6 @@ where
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
-            rests,
             page,
             refused,
             horizon,
@@ -224,8 +223,7 @@ where
             .any(|item| !advertised.covers(&item.hlc));
 
         sweep.sent.merge(&advertised);
-        let (inbound, gapped) = self.take_in(sweep, answer.items, &outbound.shipped).await;
-        Self::note_taken_in(sweep, &inbound.arrivals);
+        let (inbound, gapped) = self.take_in(sweep, answer.items).await;
         self.note_met(&outbound.shipped, &sweep.sent, &inbound);
         sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
@@ -246,7 +244,7 @@ where
             gapped,
             coverage: answer.coverage.clone(),
             shipped_after,
-            began_ms: rests.unwrap_or(began_ms),
+            began_ms,
             horizon,
             more: leaves_out,
             blind: page.blind.is_some(),
@@ -277,14 +275,10 @@ where
             };
             return inbound.fatal(&self.options).map_or(Ok(heard), Err);
         }
-        sweep.peer_has_more = news && answer.has_more;
-        let mut has_more = page.more
+        let has_more = page.more
             || peer_lost
             || asks_again
             || (news && (answer.has_more || !refused.is_empty()));
-        if rests.is_some() && !has_more {
-            has_more = self.has_more_here(sweep, &now.peer).await?;
-        }
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }
@@ -301,14 +295,13 @@ where
         Ok(Pass::Whole(report, inbound.fatal(&self.options)))
     }
 
-    /// Takes in the items of an answer to what `went`, and fetches their objects. Also returns the nodes that the strict order stops.
+    /// Takes in the items of an answer, and fetches their objects. Also returns the nodes that the strict order stops.
     async fn take_in(
         &self,
         sweep: &mut Sweep<S::Body>,
         items: Vec<Item<S::Body>>,
-        went: &[Item<S::Body>],
     ) -> (Inbound<S::Body>, HashSet<NodeId>) {
-        let mut guard = self.guard(sweep, sweep.gapped.clone()).echoing(went);
+        let mut guard = self.guard(sweep, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
         let rules = (skew, &mut sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use super::ask::Ask;
-use super::last_pass::LastPass;
 use super::selection::Selection;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::watermarks::Watermarks;
@@ -20,8 +19,6 @@ pub struct Backlog<I> {
     known_from: Option<Ask>,
     known_upto: Watermarks,
     rest: Vec<(Hlc, I)>,
-    /// The last full pass, which outlasts what is remembered of it.
-    pub pass: LastPass,
 }
 
 impl<I> Default for Backlog<I> {
@@ -30,7 +27,6 @@ impl<I> Default for Backlog<I> {
             known_from: None,
             known_upto: Watermarks::default(),
             rest: Vec::new(),
-            pass: LastPass::default(),
         }
     }
 }
