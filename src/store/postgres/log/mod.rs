@@ -13,7 +13,7 @@
 //! - A stretch of the history begins with the first numbers that are given after the database was started, restored,
 //!   copied or brought back from a dump ([`tables`]): what it says then is told apart from what it said before.
 //! - Where a version came from is told to the triggers by a setting of the transaction that writes it.
-//! - What counts in digests is said in one place ([`digests`]).
+//! - What counts in digests is said in one place ([`mod@digests`]).
 //!
 //! A database without triggers can have the same log where its writers note what they write: what [`settle`] does needs
 //! none of them, and no identifiers of transactions.

@@ -8,7 +8,7 @@
 //! A page of records that comes from a peer is written by this package alone, with the triggers off, and its versions are
 //! entered [`beside`] their rows. Where a table has triggers of the app's as well, all of them fire.
 //!
-//! [`known`] notes the peers that were heard of, and [`purge`] removes the tombstones that all of them have seen.
+//! [`known`] notes the peers that were heard of, and [`mod@purge`] removes the tombstones that all of them have seen.
 //!
 //! Everything else goes by [`Sql`], so that an app's own handle of a file is served by the same statements.
 
