@@ -36,12 +36,8 @@ impl World {
     /// A tombstone of what the other side does not hold alive deletes nothing there, and does not travel.
     fn see_what_comparing_passes_over(&self, from: usize, parent: usize) {
         for (at, by) in [(from, parent), (parent, from)] {
-            let (held, there) = (self.holding(at), self.holding(by));
+            let held = self.holding(at);
             self.see(by, held.values().filter(|item| item.body.deleted));
-            let is_passed =
-                |(key, item): (&Key, &Item<Body>)| item.body.deleted && !there.contains_key(key);
-            self.passed_over
-                .set(self.passed_over.get() || held.iter().any(is_passed));
         }
     }
 
@@ -102,8 +98,6 @@ impl World {
         // At a first contact nothing is known of tables that the other side alone has.
         let has = |what: fn(&Deed) -> bool| self.scenario.deeds.iter().any(what);
         let is_unseen = has(Deed::is_unseen_by_logs) || self.older_stands.get();
-        // Nor does a tombstone travel that comparing passed over, if the other side then gets the item from a third.
-        let is_unseen = is_unseen || self.passed_over.get();
         if is_unseen || has(Deed::is_of_late_app) {
             return;
         }

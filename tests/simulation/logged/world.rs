@@ -70,8 +70,6 @@ pub struct World {
     pub older_stands: Cell<bool>,
     /// An app wrote over a version that the place's parent, or a child of it, had not seen.
     pub overwrote_unseen: Cell<bool>,
-    /// A comparison has passed over a tombstone of what the other side did not have.
-    pub passed_over: Cell<bool>,
     /// All versions in the order in which they were written, by their keys.
     pub written: RefCell<BTreeMap<Key, Vec<Hlc>>>,
     /// Versions whose tombstone a place has purged.
@@ -113,7 +111,6 @@ impl World {
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
             overwrote_unseen: Cell::default(),
-            passed_over: Cell::default(),
             written: RefCell::default(),
             buried: RefCell::default(),
             now_ms: Cell::new(BEGIN_MS),
