@@ -192,7 +192,6 @@ const NAMESPACES: Methods<dyn AppRowStore> = &[
 const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "register"(app: String, tables: Box<RawValue>) =>
         store.register(&app, Registration::from_json(tables.get())?).await;
-    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
     // The entry is looked at as it is.
     "apply"(), item = |call| {
         let item = read_row(call.scope, call.arg(1))?;
@@ -204,6 +203,7 @@ const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
 const ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "healthCheck"() => store.health_check().await;
     "close"() => store.close().await;
+    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
     // What is later than all of these times.
     "scanSince"(app: Text, name: Text, times: Vec<Text>, limit: Option<usize>) => {
         let (rows, next) = rows_since(&*store, &Table { app, name }, &times, limit).await?;
