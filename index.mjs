@@ -32,7 +32,6 @@ export const {
   findUnreferencedObjects,
   isStarkeepError,
   mergeWatermarks,
-  purgeTombstones,
   residencyOf,
   selectUnseen,
   serializeHLC,

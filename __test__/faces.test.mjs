@@ -53,7 +53,6 @@ const PUBLIC = [
   "findUnreferencedObjects",
   "isStarkeepError",
   "mergeWatermarks",
-  "purgeTombstones",
   "residencyOf",
   "selectUnseen",
   "serializeHLC",

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::purge::{self, ToPurge};
 use super::transaction::transaction;
 use super::{
     HeldBy, Methods, Native, QueryPage, add_methods, arguments, methods, outside, promise, stand,
@@ -69,7 +68,6 @@ const RECORDS: Methods<dyn RecordStore> = methods! { store, promise,
     };
     "deleteMetadata"(type_id: String, id: String) => store.delete_metadata(&type_id, &id).await;
     "getNodeWatermarks"() => store.node_watermarks().await;
-    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
 };
 
 impl IntoJs for QueryResult {
@@ -203,7 +201,6 @@ const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
 const ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "healthCheck"() => store.health_check().await;
     "close"() => store.close().await;
-    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
     // What is later than all of these times.
     "scanSince"(app: Text, name: Text, times: Vec<Text>, limit: Option<usize>) => {
         let (rows, next) = rows_since(&*store, &Table { app, name }, &times, limit).await?;
