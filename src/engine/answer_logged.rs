@@ -6,20 +6,17 @@ use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
-    Digest, Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey,
-    key_of_record,
+    Key, Keyed, LogAnswer, LogRequest, PlaneAnswer, PlaneRequest, Stream, WireKey, key_of_record,
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::apply_logged::{Rules, Source, apply_logged};
-use super::change_log::{Advance, After, Heard, Look, Others, View};
+use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::held::refusal;
 use super::pair::Planes;
-use super::planes::{
-    MISSED, PlaneStreams, digest_of, hash_of, hear_of, in_common, look, names_of, streams_of,
-};
-use super::ports::{Log, Side};
+use super::planes::{digest_of, hash_of, in_common, look, streams_of};
+use super::ports::Side;
 use super::reconcile::compare;
 use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
 use super::shipment::{oversized, pack};
@@ -76,15 +73,6 @@ impl<S: Side> Responder<S> {
         let stream_names = theirs.map(|theirs| in_common(&streams, theirs));
         let digest = (are_equal || stream_names.is_some())
             .then(|| digest_of(&streams, stream_names.as_deref()));
-        let heard = heard_of(
-            &asked,
-            &views,
-            digest.as_ref(),
-            (&streams, stream_names.as_deref()),
-        );
-        if hear_of(side, heard).await? {
-            side.log().warn(MISSED, None);
-        }
         let refuses_more = refused.len() < refusing;
         let mut page = Page {
             packed,
@@ -257,31 +245,6 @@ fn question(plane: &PlaneRequest, asked: &LogRequest, limit: usize) -> Look {
         skip: plane.history.clone(),
         limit,
         ..Look::default()
-    }
-}
-
-/// What a request says of its caller, of each plane: also that both sides hold the same, if they do.
-fn heard_of<B>(
-    asked: &LogRequest,
-    views: &Planes<View<B>>,
-    digest: Option<&Digest>,
-    (streams, common): (&PlaneStreams, Option<&[String]>),
-) -> Planes<Heard> {
-    let are_equal = asked.digest.is_some() && asked.digest.as_ref() == digest;
-    let names = are_equal.then(|| common.map_or_else(|| names_of(streams), <[String]>::to_vec));
-    let heard = |(plane, view): (&PlaneRequest, &View<B>)| Heard {
-        id: Some(plane.id.clone()),
-        history: plane.history.clone(),
-        proved: names.clone().map(|names| (view.head, names)),
-        has: asked.hello.then_some(view.after),
-    };
-    Planes {
-        records: asked
-            .records
-            .as_ref()
-            .zip(views.records.as_ref())
-            .map(heard),
-        rows: asked.rows.as_ref().zip(views.rows.as_ref()).map(heard),
     }
 }
 

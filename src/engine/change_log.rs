@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::log::{
-    Cursor, Digest, Found, Generation, History, Key, Keyed, Range, Reply, Span, Streams,
+    Cursor, Digest, Generation, History, Key, Keyed, Range, Reply, Span, Streams,
 };
 
 /// At most this many items wait for one peer. What would be one more is not passed in the log that it is in.
@@ -170,19 +170,6 @@ pub struct Note {
     pub settled: Vec<(Direction, Key)>,
 }
 
-/// What is heard of a peer, for [`purge`](super::purge): what it may still hold alive is kept deleted here.
-#[derive(Debug, Clone, Default)]
-pub struct Heard {
-    /// The id of its log; none if it keeps no log, so that peers cannot be told apart.
-    pub id: Option<String>,
-    /// The history of its log, newest first.
-    pub history: History,
-    /// The number of the own log at which the digests of both sides were equal just now, and the streams that both have.
-    pub proved: Option<(u64, Vec<String>)>,
-    /// Up to which number it has taken in the own log, if it says so.
-    pub has: Option<u64>,
-}
-
 /// A change log, as a port. A store without one has nothing to add to these answers.
 pub trait ChangeLog<B> {
     /// Whether the store keeps a log. It may begin or cease to do so between two rounds.
@@ -227,15 +214,9 @@ pub trait ChangeLog<B> {
         Err(no_log())
     }
 
-    /// The versions of these ranges, in the order of keys.
-    async fn versions(&self, _ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    /// The versions of these ranges: keys and times, in the order of keys.
+    async fn versions(&self, _ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         Err(no_log())
-    }
-
-    /// Hears of a peer. One that was not known is noted before this answers; how far a known one got may be noted later.
-    /// Returns whether it took part before, and has missed tombstones that were purged here since.
-    async fn hear_of(&self, _heard: Heard) -> Result<bool> {
-        Ok(false)
     }
 }
 

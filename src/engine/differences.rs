@@ -1,7 +1,6 @@
 //! Finding what two sides hold differently: ranges of keys are compared, and split where they differ, until few enough
 //! keys are in them to name.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
@@ -173,37 +172,26 @@ where
             (false, _, Some(rows)) => rows.versions(ranges).await?,
             _ => Vec::new(),
         };
+        let ours: BTreeMap<Key, String> = versions.into_iter().flatten().collect();
         let stream = Stream::named(&range.stream);
-        let by_key = |versions: Vec<Found>| -> BTreeMap<Key, (Option<Hlc>, bool)> {
-            let versions = versions.into_iter().map(|version| {
-                let id = Text::from(version.key.as_str());
-                let stream = stream.clone();
-                let hlc = Hlc::parse(&version.time).ok();
-                (Key { stream, id }, (hlc, version.is_deleted))
-            });
-            versions.collect()
+        let key = |id: &str| Key {
+            stream: stream.clone(),
+            id: Text::from(id),
         };
-        let ours = by_key(versions.into_iter().flatten().collect());
-        let theirs = by_key(theirs);
+        let theirs: BTreeMap<Key, String> = theirs
+            .into_iter()
+            .map(|Found(id, time)| (key(&id), time))
+            .collect();
         let keys: BTreeSet<&Key> = ours.keys().chain(theirs.keys()).collect();
         for key in keys {
-            match (ours.get(key), theirs.get(key)) {
-                // A tombstone of what the other side does not have has nothing to delete there, and may have been purged.
-                (Some((_, true)), None) | (None, Some((_, true))) => {}
-                (ours, theirs) => {
-                    let time = |version: Option<&(Option<Hlc>, bool)>| {
-                        version.and_then(|(hlc, _)| hlc.clone())
-                    };
-                    let is_tie =
-                        matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.1 != theirs.1);
-                    match time(theirs).cmp(&time(ours)) {
-                        Ordering::Greater => found.want.push(key.clone()),
-                        Ordering::Less => found.offer.push(key.clone()),
-                        // Of one timestamp the side that takes the other version in settles which of the two stands.
-                        Ordering::Equal if is_tie => found.want.push(key.clone()),
-                        Ordering::Equal => {}
-                    }
-                }
+            let time = |versions: &BTreeMap<Key, String>| {
+                versions.get(key).and_then(|time| Hlc::parse(time).ok())
+            };
+            let (ours, theirs) = (time(&ours), time(&theirs));
+            if theirs > ours {
+                found.want.push(key.clone());
+            } else if ours > theirs {
+                found.offer.push(key.clone());
             }
         }
         Ok(())

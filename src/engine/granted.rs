@@ -10,12 +10,12 @@ use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::grant::Grant;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
-use crate::protocol::log::{Cursor, Digest, Found, Keyed, Range, Reply, Span, Stream};
+use crate::protocol::log::{Cursor, Digest, Key, Keyed, Range, Reply, Span, Stream};
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::change_log::{Advance, ChangeLog, Heard, Look, Note, View};
+use super::change_log::{Advance, ChangeLog, Look, Note, View};
 use super::ports::{
     AppRows, Capabilities, Clock, Exchange, Late, Log, Order, Outcome, Scanned, Side,
 };
@@ -254,11 +254,7 @@ impl<S: Side> ChangeLog<S::Body> for Granted<'_, S> {
         self.stores()?.digests(ranges).await
     }
 
-    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         self.stores()?.versions(ranges).await
-    }
-
-    async fn hear_of(&self, heard: Heard) -> Result<bool> {
-        self.stores()?.hear_of(heard).await
     }
 }

@@ -7,9 +7,9 @@ use crate::protocol::log::{Keyed, LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
 use super::caller::Engine;
-use super::change_log::{Heard, Look, Others, View, Waiting};
+use super::change_log::{Look, Others, View, Waiting};
 use super::pair::{Pair, Planes};
-use super::planes::{MISSED, fetch, hash_of, hear_of, look, streams_of};
+use super::planes::{fetch, hash_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{KnownPeer, Session};
 use super::waiting::note_waiting;
@@ -84,19 +84,6 @@ where
             records: pairs.records.map(|(_, pair)| pair),
             rows: pairs.rows.map(|(_, pair)| pair),
         };
-        let heard = |pair: &Pair| Heard {
-            id: Some(pair.id.clone()),
-            history: pair.history.clone(),
-            proved: None,
-            has: Some(pair.have),
-        };
-        let heard = Planes {
-            records: pairs.records.as_ref().map(heard),
-            rows: pairs.rows.as_ref().map(heard),
-        };
-        if hear_of(&self.side, heard).await? {
-            self.side.log().warn(MISSED, None);
-        }
         session.met.begin(&pairs);
         session.peer = KnownPeer::Logged(Box::new(pairs));
         let met = async {

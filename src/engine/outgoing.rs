@@ -10,7 +10,6 @@ use crate::protocol::message::Refusal;
 
 use super::change_log::View;
 use super::held::{Direction, Held};
-use super::pair::Planes;
 use super::planes::PlaneStreams;
 use super::shipment::pack;
 use super::stuck::{Stuck, Waits, is_record};
@@ -95,15 +94,6 @@ impl<B: Clone> Outgoing<B> {
             history: view.history,
             upto: view.upto,
             more: view.more,
-        }
-    }
-
-    /// Where the own logs ended when the page was made.
-    pub(super) fn heads(&self) -> Planes<u64> {
-        let head = |plane: &SentPlane| plane.history.head().map_or(0, |head| head.seq);
-        Planes {
-            records: self.records.as_ref().map(head),
-            rows: self.rows.as_ref().map(head),
         }
     }
 

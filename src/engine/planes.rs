@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Digest, Key, Keyed, Stream, Streams};
 
-use super::change_log::{ChangeLog, Heard, Look, Note, View};
+use super::change_log::{ChangeLog, Look, Note, View};
 use super::pair::Planes;
 use super::ports::Side;
 
@@ -49,40 +49,6 @@ pub(super) async fn note<S: Side>(side: &S, notes: Planes<Note>) -> Result<()> {
         rows.note(note).await?;
     }
     Ok(())
-}
-
-/// Hears of a peer, of each plane. Returns whether it has missed what was purged of any.
-pub(super) async fn hear_of<S: Side>(side: &S, heard: Planes<Heard>) -> Result<bool> {
-    let mut has_missed = false;
-    if let (Some(records), Some(heard)) = (side.records(), heard.records) {
-        has_missed |= records.hear_of(heard).await?;
-    }
-    if let (Some(rows), Some(heard)) = (side.rows(), heard.rows) {
-        has_missed |= rows.hear_of(heard).await?;
-    }
-    Ok(has_missed)
-}
-
-/// Hears of a peer that keeps no logs.
-pub(super) async fn hear_of_plain<S: Side>(side: &S) -> Result<()> {
-    let heard = Planes {
-        records: Some(Heard::default()),
-        rows: Some(Heard::default()),
-    };
-    hear_of(side, heard).await.map(drop)
-}
-
-/// What is said of a peer that was away while tombstones were purged.
-pub(super) const MISSED: &str = "a peer took part before, and has missed deletions whose tombstones were purged here since: \
-     it was forgotten, or its file was put back or copied. What it still holds of these items comes back as if it were new; \
-     delete it again, or give that peer a new file";
-
-/// Where each log ended.
-pub(super) fn heads_of<B>(views: &Planes<View<B>>) -> Planes<u64> {
-    Planes {
-        records: views.records.as_ref().map(|view| view.head),
-        rows: views.rows.as_ref().map(|view| view.head),
-    }
 }
 
 /// The items under these keys, each with its key.

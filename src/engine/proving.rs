@@ -5,11 +5,11 @@ use crate::protocol::log::{Digest, Key};
 
 use super::apply::Arrival;
 use super::caller::Engine;
-use super::change_log::{After, Heard, Look, View};
+use super::change_log::{After, Look, View};
 use super::differences::Thoroughly;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
-use super::planes::{PlaneStreams, digest_of, heads_of, hear_of, look, names_of, streams_of};
+use super::planes::{digest_of, look, streams_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
@@ -40,20 +40,16 @@ where
             let Some(views) = self.look_behind(session).await? else {
                 return Ok(true);
             };
-            Some(views)
+            Some(streams_of(&views))
         } else {
             None
         };
-        let (streams, heads) = match &behind {
-            Some(views) => (streams_of(views), heads_of(views)),
-            None => (out.streams.clone(), out.heads()),
-        };
-        let ours = digest_of(&streams, session.meant());
+        let meant = session.common.as_ref().map(|(_, _, names)| &names[..]);
+        let ours = digest_of(behind.as_ref().unwrap_or(&out.streams), meant);
         session.compared = Some((ours, theirs));
         let waits = !session.held.is_empty();
         if ours == theirs {
             report.in_sync = Some(!waits);
-            self.note_proof(session, &heads, &streams).await;
             return Ok(false);
         }
         // What waits makes the two differ. Whether anything else does is found out once for each state of both.
@@ -115,39 +111,6 @@ where
         report.shipped += found.shipped;
         report.in_sync = Some(found.in_sync);
         Ok(false)
-    }
-
-    /// Notes that both sides hold the same: what was deleted up to here is not alive at the peer. If that cannot be noted,
-    /// less is purged.
-    async fn note_proof(
-        &self,
-        session: &Session<S::Body>,
-        heads: &Planes<u64>,
-        streams: &PlaneStreams,
-    ) {
-        let KnownPeer::Logged(pairs) = &session.peer else {
-            return;
-        };
-        let names = match session.meant() {
-            Some(names) => names.to_vec(),
-            None => names_of(streams),
-        };
-        let heard = |pair: &Pair, head: Option<u64>| Heard {
-            id: Some(pair.id.clone()),
-            history: pair.history.clone(),
-            proved: head.map(|head| (head, names.clone())),
-            has: None,
-        };
-        let heard = Planes {
-            records: pairs
-                .records
-                .as_ref()
-                .map(|pair| heard(pair, heads.records)),
-            rows: pairs.rows.as_ref().map(|pair| heard(pair, heads.rows)),
-        };
-        if let Err(error) = hear_of(&self.side, heard).await {
-            tracing::debug!(%error, "that both sides hold the same could not be noted");
-        }
     }
 
     /// What this side holds behind everything that the peer has or sent; `None` if the app wrote meanwhile.

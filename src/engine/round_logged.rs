@@ -19,7 +19,7 @@ use super::greeting::WHOLE_HISTORY;
 use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
-use super::planes::{digest_of, fetch, hash_of, hear_of_plain, names_of};
+use super::planes::{fetch, hash_of, names_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{ASK_AGAIN_MS, KnownPeer, Session, Untold};
@@ -76,7 +76,6 @@ where
             KnownPeer::Logged(_) => {}
             _ => {
                 if !self.greet(session).await? {
-                    hear_of_plain(&self.side).await?;
                     session.peer = KnownPeer::Older(now);
                     return Ok(Tried::Done(None));
                 }
@@ -310,7 +309,6 @@ where
                 want: out.wanted.iter().take(limit).map(WireKey::from).collect(),
                 streams: hash_of(&out.streams),
                 stream_names: out.tells_names.then(|| names_of(&out.streams)),
-                digest: Some(digest_of(&out.streams, session.meant())),
                 ..LogRequest::default()
             })),
             ..Request::default()

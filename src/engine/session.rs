@@ -112,13 +112,6 @@ pub(super) enum Wait {
     NoRoom,
 }
 
-impl<B> Session<B> {
-    /// The names of the streams that both sides have, if they are not all of both.
-    pub(super) fn meant(&self) -> Option<&[String]> {
-        self.common.as_ref().map(|(_, _, names)| &names[..])
-    }
-}
-
 impl<B> Default for Session<B> {
     fn default() -> Self {
         Self {

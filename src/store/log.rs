@@ -5,11 +5,10 @@ use std::future::ready;
 
 use super::taken::Taken;
 use super::{Json, Later};
-use crate::engine::change_log::{Advance, Heard, Look, Note, View};
-use crate::engine::purge::{Purge, Purged};
+use crate::engine::change_log::{Advance, Look, Note, View};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
 
 /// A store that may keep a change log. One that does not has nothing to add to these answers: it is exchanged with by
 /// watermarks.
@@ -55,17 +54,7 @@ pub trait LogStore {
     }
 
     /// The versions of these ranges.
-    fn versions(&self, _ranges: Vec<Range>) -> Later<'_, Vec<Vec<Found>>> {
-        no_log()
-    }
-
-    /// Hears of a peer.
-    fn hear_of(&self, _heard: Heard) -> Later<'_, bool> {
-        Box::pin(ready(Ok(false)))
-    }
-
-    /// Removes tombstones: one batch of them.
-    fn purge(&self, _purge: Purge) -> Later<'_, Purged> {
+    fn versions(&self, _ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
         no_log()
     }
 }

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
-use crate::engine::change_log::{Advance, After, Heard, Look, Note, Others, View, Waiting};
+use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use crate::engine::held::Direction;
-use crate::engine::purge::{Kind, NotedPeer, Purge, Purged, Tombstone, find, has_missed};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
 use crate::protocol::log::{
@@ -26,15 +25,8 @@ const LEAF: u64 = 2;
 #[derive(Debug, Clone)]
 struct JournalEntry {
     key: Key,
-    version: Version,
-    origin: Option<Cursor>,
-}
-
-/// A hash, and whether it is of a tombstone, which counts for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
     hash: u64,
-    is_deleted: bool,
+    origin: Option<Cursor>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,8 +47,6 @@ pub struct Journal {
     others: HashMap<Generation, Other>,
     generations: Vec<(u64, Generation)>,
     waiting: BTreeMap<(String, bool, Key), Waiting>,
-    known: Vec<NotedPeer>,
-    purged: u64,
 }
 
 fn fresh_name(kind: char) -> String {
@@ -75,8 +65,6 @@ impl Default for Journal {
             others: HashMap::new(),
             generations: Vec::new(),
             waiting: BTreeMap::new(),
-            known: Vec::new(),
-            purged: 0,
         };
         journal.open();
         journal
@@ -104,7 +92,7 @@ impl Journal {
     }
 
     /// A version is stored now.
-    pub(super) fn note_version(&mut self, key: Key, item: &Item<Body>, origin: Option<Cursor>) {
+    pub(super) fn note_version(&mut self, key: Key, hlc: &Hlc, origin: Option<Cursor>) {
         self.forget(&key);
         if let Some(origin) = &origin {
             let unknown = Other { seq: 0, moved: 0 };
@@ -112,22 +100,16 @@ impl Journal {
             other.or_insert(unknown);
         }
         self.last += 1;
-        let version = version_of(&key, item);
+        let hash = hash_of(&key, hlc);
         self.numbers.insert(key.clone(), self.last);
-        self.entries.insert(
-            self.last,
-            JournalEntry {
-                key,
-                version,
-                origin,
-            },
-        );
+        self.entries
+            .insert(self.last, JournalEntry { key, hash, origin });
     }
 
     /// What the app writes: a statement that leaves the time of an item as it was is not noted.
-    pub(super) fn note_written(&mut self, key: Key, item: &Item<Body>, before: Option<&Hlc>) {
-        if before != Some(&item.hlc) {
-            self.note_version(key, item, None);
+    pub(super) fn note_written(&mut self, key: Key, hlc: &Hlc, before: Option<&Hlc>) {
+        if before != Some(hlc) {
+            self.note_version(key, hlc, None);
         }
     }
 
@@ -310,23 +292,22 @@ impl Journal {
                 continue;
             };
             let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
-            if entry.map(|entry| entry.version) != Some(version_of(&key, &item)) {
-                self.note_version(key, &item, None);
+            if entry.map(|entry| entry.hash) != Some(hash_of(&key, &item.hlc)) {
+                self.note_version(key, &item.hlc, None);
                 wrong += 1;
             }
         }
         wrong
     }
 
-    fn entries_of(&self, range: &Range) -> Vec<(String, Option<u64>)> {
-        let mut found: Vec<(String, Option<u64>)> = Vec::new();
+    fn entries_of(&self, range: &Range) -> Vec<(String, u64)> {
+        let mut found: Vec<(String, u64)> = Vec::new();
         for entry in self.entries.values() {
             let id = entry.key.id.to_string();
             let is_in = entry.key.stream.name() == range.stream
                 && id >= range.from
                 && range.to.as_ref().is_none_or(|to| id < *to);
-            let Version { hash, is_deleted } = entry.version;
-            found.extend(is_in.then_some((id, (!is_deleted).then_some(hash))));
+            found.extend(is_in.then_some((id, entry.hash)));
         }
         found.sort();
         found
@@ -336,76 +317,21 @@ impl Journal {
         let mut digest = Digest::default();
         let entries = self.entries_of(range);
         for (_, hash) in &entries {
-            digest.add_counted(*hash);
+            digest.add(*hash);
         }
         digest
     }
 
-    pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<Found> {
+    pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<(Key, String)> {
         let mut versions = Vec::new();
-        for (id, hash) in self.entries_of(range) {
+        for (id, _) in self.entries_of(range) {
             let key = Key {
                 stream: Stream::named(&range.stream),
                 id: Text::from(id.as_str()),
             };
-            versions.extend(on.get(&key).map(|item| Found {
-                key: id,
-                time: item.hlc.to_string(),
-                is_deleted: hash.is_none(),
-            }));
+            versions.extend(on.get(&key).map(|item| (key, item.hlc.to_string())));
         }
         versions
-    }
-
-    /// Hears of a peer. Whether it has missed what was purged.
-    pub(super) fn hear_of(&mut self, heard: &Heard) -> bool {
-        if let Some(known) = find(self.known.iter_mut(), heard) {
-            known.learn(heard);
-            return false;
-        }
-        let (kind, id) = match &heard.id {
-            Some(id) => (Kind::Logged, id.as_str()),
-            None => (Kind::Plain, ""),
-        };
-        let mut known = NotedPeer::new(kind, id, heard.history.head().cloned(), 0);
-        known.learn(heard);
-        self.known.push(known);
-        has_missed(heard, self.purged)
-    }
-
-    /// Decides which tombstones go; they are still to be removed.
-    pub(super) fn purge(&mut self, purge: &Purge, on: &impl Shelf) -> Purged {
-        let mut purged = Purged::begin(purge, self.known.clone(), 0);
-        self.known.retain(|known| !purge.forgets(known, 0));
-        let items: Vec<_> = on.keys().iter().filter_map(|key| keyed(on, key)).collect();
-        for (seq, entry) in self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.version.is_deleted)
-        {
-            let Some(Keyed { key, item }) = keyed(on, &entry.key) else {
-                continue;
-            };
-            let is_newer = |other: &Keyed<Body>| {
-                other.key.stream == key.stream
-                    && other.item.hlc.node_id == item.hlc.node_id
-                    && other.item.hlc > item.hlc
-            };
-            let mut waiting = self.waiting.keys();
-            let tombstone = Tombstone {
-                stream: &key.stream.name(),
-                seq: *seq,
-                hlc: &item.hlc,
-                waits: waiting.any(|(_, _, waits)| *waits == key),
-                is_newest: !items.iter().any(is_newer),
-                is_referenced: false,
-            };
-            if purged.lets_go(purge, tombstone) {
-                self.purged = *seq;
-                purged.removed.push((key, item.hlc));
-            }
-        }
-        purged
     }
 
     pub(super) fn compare(&self, span: &Span, on: &impl Shelf) -> Reply {
@@ -413,11 +339,15 @@ impl Journal {
         if digest == span.digest {
             return Reply::Same;
         }
-        let entries = self.entries_of(&span.range);
-        if entries.len() as u64 > LEAF {
-            return Reply::Parts(split(&span.range, &entries));
+        if digest.count > LEAF {
+            return Reply::Parts(split(&span.range, &self.entries_of(&span.range)));
         }
-        Reply::Keys(self.versions(&span.range, on))
+        let versions = self.versions(&span.range, on).into_iter();
+        Reply::Keys(
+            versions
+                .map(|(key, time)| Found(key.id.to_string(), time))
+                .collect(),
+        )
     }
 }
 
@@ -459,12 +389,8 @@ fn keyed(on: &impl Shelf, key: &Key) -> Option<Keyed<Body>> {
     Some(Keyed { key, item })
 }
 
-fn version_of(key: &Key, item: &Item<Body>) -> Version {
-    let (stream, id) = (key.stream.name(), key.id.to_string());
-    Version {
-        hash: entry_hash(&stream, &id, &item.hlc.to_string()),
-        is_deleted: item.body.deleted,
-    }
+fn hash_of(key: &Key, hlc: &Hlc) -> u64 {
+    entry_hash(&key.stream.name(), &key.id.to_string(), &hlc.to_string())
 }
 
 fn whole(stream: String) -> Range {

@@ -7,11 +7,11 @@ use super::faults::{Faults, Operation, pause};
 use super::log::{Journal, Shelf, key_of, settle};
 use super::records::MemoryRecords;
 use super::rows::MemoryRows;
-use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
 
 /// A store with the parts that its log needs.
 trait LoggedInMemory {
@@ -48,10 +48,9 @@ trait LoggedInMemory {
         }
         if let Some(journal) = &mut *self.log().borrow_mut() {
             if is_renewed {
-                let standing = stored.as_ref().filter(|_| !stands).unwrap_or(item);
-                journal.note_version(key, standing, None);
+                journal.note_version(key, &item.hlc, None);
             } else if stands {
-                journal.note_version(key, item, origin.cloned());
+                journal.note_version(key, &item.hlc, origin.cloned());
             }
         }
         if stands {
@@ -167,17 +166,12 @@ impl<S: LoggedInMemory> ChangeLog<Body> for S {
         self.with(|journal, _| ranges.iter().map(|range| journal.digest(range)).collect())
     }
 
-    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         self.faults().meet(Operation::LookAtLog, None).await?;
         let versions = |journal: &mut Journal, shelf: &S::Shelf| {
             let ranges = ranges.iter();
             ranges.map(|range| journal.versions(range, shelf)).collect()
         };
         self.with(versions)
-    }
-
-    async fn hear_of(&self, heard: Heard) -> Result<bool> {
-        self.faults().meet(Operation::HearOf, None).await?;
-        self.with(|journal, _| journal.hear_of(&heard))
     }
 }

@@ -53,7 +53,7 @@ impl OfLogs for Ranges {
         ];
         assert_eq!(digests, expected, "{name}");
         let versions = log.versions(ranges).await.unwrap();
-        let times: Vec<String> = versions[1].iter().map(|found| found.time.clone()).collect();
+        let times: Vec<String> = versions[1].iter().map(|(_, time)| time.clone()).collect();
         assert_eq!(
             times,
             held[100..103]
@@ -117,8 +117,8 @@ impl OfLogs for Differences {
                         };
                         differ.extend(
                             keys.into_iter()
-                                .filter(|found| !known(&found.key, &found.time))
-                                .map(|found| found.key),
+                                .filter(|found| !known(&found.0, &found.1))
+                                .map(|found| found.0),
                         );
                     }
                 }

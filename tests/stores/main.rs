@@ -17,7 +17,6 @@ mod log;
 mod log_pages;
 mod malformed;
 mod own_tables;
-mod purge;
 mod query;
 mod records;
 mod sqlite;

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::found::Found;
 
 /// A range that differs is split into at most this many parts.
 pub const FANOUT: usize = 32;
@@ -40,6 +39,10 @@ pub struct Span {
     pub digest: Digest,
 }
 
+/// A version: a key, and its time as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found(pub String, pub String);
+
 /// What the answering side says of a range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,8 +56,8 @@ pub enum Reply {
 }
 
 /// The parts of a range with about equally many keys each. `entries` are all that is held of it, in order: keys, and
-/// hashes of versions; a tombstone has none.
-pub fn split(range: &Range, entries: &[(String, Option<u64>)]) -> Vec<Span> {
+/// hashes of versions.
+pub fn split(range: &Range, entries: &[(String, u64)]) -> Vec<Span> {
     let size = entries.len().div_ceil(FANOUT).max(1);
     let mut parts: Vec<Span> = Vec::new();
     for chunk in entries.chunks(size) {
@@ -71,7 +74,7 @@ pub fn split(range: &Range, entries: &[(String, Option<u64>)]) -> Vec<Span> {
         };
         let mut digest = Digest::default();
         for (_, hash) in chunk {
-            digest.add_counted(*hash);
+            digest.add(*hash);
         }
         let stream = range.stream.clone();
         let range = Range {

@@ -1,5 +1,4 @@
-//! The digest of a set of versions: how many they are, and the sum of their hashes. What is deleted does not count, so that
-//! its tombstone can be removed for good.
+//! The digest of a set of versions: how many they are, and the sum of their hashes.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -52,13 +51,6 @@ impl Digest {
             count: 1,
             sum: hash,
         });
-    }
-
-    /// Adds a version, unless it is one that does not count.
-    pub fn add_counted(&mut self, hash: Option<u64>) {
-        if let Some(hash) = hash {
-            self.add(hash);
-        }
     }
 }
 

@@ -32,9 +32,6 @@ pub struct LogRequest {
     /// The names themselves, where the peer's are others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_names: Option<Vec<String>>,
-    /// What the caller holds of the streams that both have, as it was when it made the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
     /// The log is to be held against the tables before anything is compared.
     #[serde(skip_serializing_if = "is_false")]
     pub verify: bool,

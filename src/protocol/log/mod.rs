@@ -21,16 +21,14 @@ mod canonical;
 mod compare;
 mod cursor;
 mod digest;
-mod found;
 mod message;
 mod positions;
 mod streams;
 
 pub use canonical::canonical_body;
-pub use compare::{FANOUT, LEAF, Range, Reply, Span, split};
+pub use compare::{FANOUT, Found, LEAF, Range, Reply, Span, split};
 pub use cursor::{Cursor, Generation, History};
 pub use digest::{Digest, entry_hash};
-pub use found::Found;
 pub use message::{LogAnswer, LogRequest, Overtaken, PlaneAnswer, PlaneRequest, Seen, WireKey};
 pub use positions::LogPositions;
 pub use streams::Streams;

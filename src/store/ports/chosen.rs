@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::port::{Port, Threading};
 use super::records::{RecordPort, RowPort};
 use super::state::StatePort;
-use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::ports::{
     AppRows, Capabilities, Fetched, Late, Log, Order, Outcome, Records, Scanned, State,
 };
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
-use crate::protocol::log::{Cursor, Digest, Found, LogPositions, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, LogPositions, Range, Reply, Span};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::{AppRowStore, LogStore, RecordStore, StateStore};
@@ -241,12 +241,8 @@ where
         ask!(self.port, log.digests(ranges))
     }
 
-    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         ask!(self.port, log.versions(ranges))
-    }
-
-    async fn hear_of(&self, heard: Heard) -> Result<bool> {
-        ask!(self.port, log.hear_of(heard))
     }
 }
 

@@ -1,11 +1,11 @@
 //! The change log of a store, as a port.
 
 use super::port::{Port, Threading};
-use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::ports::{Order, Outcome};
 use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Keyed, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, Keyed, Range, Reply, Span};
 use crate::store::LogStore;
 
 impl<S, P> ChangeLog<P::Body> for Port<S, P>
@@ -69,11 +69,7 @@ where
         self.ask(move |store| store.digests(ranges)).await
     }
 
-    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         self.ask(move |store| store.versions(ranges)).await
-    }
-
-    async fn hear_of(&self, heard: Heard) -> Result<bool> {
-        self.ask(move |store| store.hear_of(heard)).await
     }
 }

@@ -3,25 +3,19 @@
 //! A look at the log finds it up to date and its triggers in place, or sees to it first: something was written since,
 //! by this store or by another program, or an app's migration has put another table in the place of one.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
 use super::database::Database;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::log::{
-    self, Entering, KnownPeers, KnownStreams, OPERATION, Plane, Tracked, WithoutTriggers,
-};
-use crate::engine::change_log::{Advance, Heard, Look, Note, View};
-use crate::engine::purge::{Purge, Purged};
+use super::log::{self, Entering, KnownStreams, OPERATION, Plane, Tracked, WithoutTriggers};
+use crate::engine::change_log::{Advance, Look, Note, View};
 use crate::error::Result;
-use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span, Stream};
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream};
 use crate::store::log::LogStore;
 use crate::store::{Json, Later, Taken};
 
@@ -38,14 +32,6 @@ pub(super) trait Tables: Clone + Send + Sync + 'static {
 
     /// The tables whose versions are noted; `None` if one of them has nothing that tells its rows apart.
     fn tracked(&self, connection: &Connection) -> Result<Option<Vec<Tracked>>>;
-
-    /// The greatest timestamp of a node in a stream, among usual ones.
-    fn newest_of(
-        &self,
-        connection: &Connection,
-        stream: &Stream,
-        node: &NodeId,
-    ) -> Result<Option<Hlc>>;
 
     /// Reads the items that lie under keys.
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a>;
@@ -74,7 +60,6 @@ pub(super) struct Log {
     /// Whether the triggers of the log are the only ones.
     is_alone: Arc<AtomicBool>,
     streams: Arc<KnownStreams>,
-    peers: Arc<KnownPeers>,
 }
 
 impl Log {
@@ -86,7 +71,6 @@ impl Log {
             seen: Arc::new(AtomicI64::new(-1)),
             is_alone: Arc::default(),
             streams: Arc::default(),
-            peers: Arc::default(),
         };
         let transaction = begin(OPERATION, connection)?;
         log.put_in_place(&transaction, tables)?;
@@ -153,13 +137,6 @@ impl Log {
 
 fn plane_of<T: Tables>(_: &T) -> Plane {
     T::PLANE
-}
-
-fn system_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 fn version(connection: &Connection) -> Result<i64> {
@@ -320,57 +297,10 @@ impl<S: Logged> LogStore for S {
         self.read_log(move |connection, _| log::digests(connection, plane, &ranges))
     }
 
-    fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<Found>>> {
+    fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
         let plane = S::Tables::PLANE;
         self.read_log(move |connection, fetch| {
             log::versions(connection, plane, &ranges, &mut **fetch)
-        })
-    }
-
-    fn hear_of(&self, heard: Heard) -> Later<'_, bool> {
-        let log = self.parts().2;
-        let is_due = log.is_kept().then(|| log.peers.is_due(&heard, system_ms()));
-        let Some(must) = is_due.flatten() else {
-            return Box::pin(ready(Ok(false)));
-        };
-        let (plane, peers) = (S::Tables::PLANE, Arc::clone(&log.peers));
-        Box::pin(async move {
-            let written =
-                self.write_log(move |connection, _| peers.write(connection, plane, &heard));
-            match written.await {
-                Ok((has_missed, known)) => {
-                    self.parts().2.peers.remember(known);
-                    Ok(has_missed)
-                }
-                Err(error) if must => Err(error),
-                // It is tried again, and until then less can be purged.
-                Err(error) => {
-                    tracing::debug!(%error, "how far a peer got is not noted yet");
-                    Ok(false)
-                }
-            }
-        })
-    }
-
-    fn purge(&self, purge: Purge) -> Later<'_, Purged> {
-        let (_, _, log) = self.parts();
-        let (plane, peers) = (S::Tables::PLANE, Arc::clone(&log.peers));
-        Box::pin(async move {
-            let purged = self.write_log(move |connection, tables| {
-                let tracked = tables.tracked(connection)?.unwrap_or_default();
-                let mut newest =
-                    |stream: &Stream, node: &NodeId| tables.newest_of(connection, stream, node);
-                log::purge(connection, (plane, &peers), &tracked, (&purge, &mut newest))
-            });
-            let purged = purged.await?;
-            if purged
-                .peers
-                .iter()
-                .any(|(_, _, is_forgotten)| *is_forgotten)
-            {
-                self.parts().2.peers.forget();
-            }
-            Ok(purged)
         })
     }
 }

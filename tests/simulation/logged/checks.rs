@@ -11,18 +11,10 @@ use super::dialogue::asked;
 use super::scenario::Deed;
 use super::world::{Done, Holding, Round, World, beats};
 
-/// An item that is not deleted: what is, is the same as none.
-fn live(item: Option<&Item<Body>>) -> Option<&Item<Body>> {
-    item.filter(|item| !item.body.deleted)
-}
-
 impl World {
     /// Every object is there before its item.
     pub fn check_request(&self, parent: &Node, from: usize, request: &Request<Body>) {
         self.note(|| asked(parent, from, request));
-        if request.log.as_ref().is_some_and(|log| log.compares()) {
-            self.see_what_comparing_passes_over(from, parent.index);
-        }
         for item in &request.items {
             if let Some(blob) = &item.blob
                 && !parent.blobs.holds(&blob.key)
@@ -33,14 +25,6 @@ impl World {
         }
     }
 
-    /// A tombstone of what the other side does not hold alive deletes nothing there, and does not travel.
-    fn see_what_comparing_passes_over(&self, from: usize, parent: usize) {
-        for (at, by) in [(from, parent), (parent, from)] {
-            let held = self.holding(at);
-            self.see(by, held.values().filter(|item| item.body.deleted));
-        }
-    }
-
     /// What was written and not superseded is somewhere.
     pub fn check_nothing_is_lost(&self) {
         let places: Vec<_> = (0..self.nodes.len()).map(|p| self.holding(p)).collect();
@@ -48,22 +32,6 @@ impl World {
             let mut copies = places.iter().filter_map(|held| held.get(key));
             if !copies.any(|copy| !beats(winner, copy)) {
                 self.violation(format!("{key:?} {winner:?} is lost"));
-            }
-        }
-    }
-
-    /// What a place has had, and deleted, stays deleted where its tombstone was purged.
-    pub fn check_nothing_comes_back(&self) {
-        let mut deeds = self.scenario.deeds.iter();
-        if deeds.any(Deed::may_bring_back) {
-            return;
-        }
-        for ((place, key), versions) in self.buried.borrow().iter() {
-            let held = self.holding(*place);
-            let Some(item) = held.get(key) else { continue };
-            self.count("checks that nothing comes back");
-            if versions.contains(&item.hlc) && !item.body.deleted {
-                self.violation(format!("{key:?} {item:?} came back to n{place}"));
             }
         }
     }
@@ -121,7 +89,7 @@ impl World {
         let parent = &self.nodes[node.place.parent];
         let (here, there) = (self.holding(place), self.holding(parent.index));
         let keys = here.keys().chain(there.keys());
-        let time = |held: &Holding, key: &Key| live(held.get(key)).map(|item| item.hlc.clone());
+        let time = |held: &Holding, key: &Key| held.get(key).map(|item| item.hlc.clone());
         let mut differing: Vec<Key> = keys
             .filter(|key| node.has_stream(&key.0) && parent.has_stream(&key.0))
             .filter(|key| time(&here, key) != time(&there, key))
@@ -196,12 +164,7 @@ impl World {
             for (key, winner) in self.winners.borrow().iter() {
                 // Two sides that never met before compare times alone: there a tie may stand. A tie that travels is
                 // settled, which tests say beside this.
-                let lacks = match held.get(key) {
-                    Some(item) => {
-                        item.hlc < winner.hlc && !(item.body.deleted && winner.body.deleted)
-                    }
-                    None => !winner.body.deleted,
-                };
+                let lacks = held.get(key).is_none_or(|item| item.hlc < winner.hlc);
                 if lacks && !self.has_lost_its_object(winner) {
                     let what = format!("n{} lacks {key:?} {winner:?}", node.index);
                     self.violation(what);
@@ -214,8 +177,8 @@ impl World {
                     let item = held.get(key);
                     item.is_some_and(|item| self.has_lost_its_object(item))
                 };
-                let time = |held: &Holding| live(held.get(key)).map(|item| item.hlc.clone());
-                let content = |held: &Holding| live(held.get(key)).map(canonical);
+                let time = |held: &Holding| held.get(key).map(|item| item.hlc.clone());
+                let content = |held: &Holding| held.get(key).map(canonical);
                 let ties = self
                     .scenario
                     .places

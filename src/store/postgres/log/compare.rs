@@ -20,27 +20,23 @@ pub async fn compare<T: LogTables>(
         let held = of_range(sql, &span.range).await?;
         replies.push(if held == span.digest {
             Reply::Same
-        } else if entries_in(sql, &span.range).await? > LEAF {
+        } else if held.count > LEAF {
             Reply::Parts(parts(sql, &span.range).await?)
         } else {
-            Reply::Keys(versions_of(sql, &span.range, tables).await?)
+            let found = versions_of(sql, &span.range, tables).await?.into_iter();
+            let found = found.map(|(key, time)| Found(key.id.to_string(), time));
+            Reply::Keys(found.collect())
         });
     }
     Ok(replies)
 }
 
-/// How many entries a range has. Tombstones are named as well: one may meet what it deleted.
-async fn entries_in(sql: &Sql<'_>, range: &Range) -> Result<u64> {
-    let (bounds, query) = within(range, "SELECT count(*)", "");
-    sql.count(&query, &bounds).await
-}
-
-/// The versions of ranges.
+/// The versions of ranges: keys and times.
 pub async fn versions<T: LogTables>(
     sql: &Sql<'_>,
     ranges: &[Range],
     tables: &T,
-) -> Result<Vec<Vec<Found>>> {
+) -> Result<Vec<Vec<(Key, String)>>> {
     let mut all = Vec::with_capacity(ranges.len());
     for range in ranges {
         all.push(versions_of(sql, range, tables).await?);
@@ -49,24 +45,28 @@ pub async fn versions<T: LogTables>(
 }
 
 /// The versions of a range in the order of their keys.
-async fn versions_of<T: LogTables>(sql: &Sql<'_>, range: &Range, tables: &T) -> Result<Vec<Found>> {
+async fn versions_of<T: LogTables>(
+    sql: &Sql<'_>,
+    range: &Range,
+    tables: &T,
+) -> Result<Vec<(Key, String)>> {
     let stream = Stream::named(&range.stream);
-    let (bounds, query) = within(range, "SELECT e.key, e.deleted", "ORDER BY e.key");
-    let mut entries: Vec<(Key, bool)> = Vec::new();
+    let (bounds, query) = within(range, "SELECT e.key", "ORDER BY e.key");
+    let mut keys = Vec::new();
     for row in sql.rows(&query, &bounds).await? {
         let stream = stream.clone();
         let id = Text::from(get::<&str>(&row, 0)?);
-        entries.push((Key { stream, id }, get(&row, 1)?));
+        keys.push(Key { stream, id });
     }
-    let mut items = fetch(sql, tables, entries.iter().map(|(key, _)| key)).await?;
-    let mut versions = Vec::with_capacity(entries.len());
-    for (key, is_deleted) in entries {
-        let found = items.remove(&key).unwrap_or_default().into_iter();
-        versions.extend(found.map(|item| Found {
-            key: key.id.to_string(),
-            time: item.hlc.to_string(),
-            is_deleted,
-        }));
+    let mut items = fetch(sql, tables, keys.iter()).await?;
+    let mut versions = Vec::with_capacity(keys.len());
+    for key in keys {
+        let found = items.remove(&key).unwrap_or_default();
+        versions.extend(
+            found
+                .into_iter()
+                .map(|item| (key.clone(), item.hlc.to_string())),
+        );
     }
     Ok(versions)
 }

@@ -8,12 +8,11 @@ use super::sql::{Sql, get, number};
 use crate::error::Result;
 use crate::protocol::log::{Digest, Range, Streams};
 
-/// How many of the entries `e` count: those of what is alive.
-pub const COUNT_OF: &str = "count(*) FILTER (WHERE NOT e.deleted)";
+/// How many of the entries `e` count.
+pub const COUNT_OF: &str = "count(*)";
 
 /// The sum of the hashes of the entries `e` that count, modulo 2^52.
-pub const SUM_OF: &str =
-    "coalesce(mod(sum(e.hash) FILTER (WHERE NOT e.deleted), 4503599627370496), 0)::bigint";
+pub const SUM_OF: &str = "coalesce(mod(sum(e.hash), 4503599627370496), 0)::bigint";
 
 /// The digest in the columns of a row from this one on.
 pub fn digest(row: &Row, at: usize) -> Result<Digest> {

@@ -6,7 +6,7 @@ macro_rules! keeps_log {
         const _: () = {
             use $crate::engine::change_log::{Advance, Look, Note, View};
             use $crate::protocol::item::Item;
-            use $crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span};
+            use $crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
             use $crate::store::postgres::logged;
             use $crate::store::{Json, Later, LogStore, Taken};
 
@@ -44,7 +44,7 @@ macro_rules! keeps_log {
                     logged::digests(self, ranges)
                 }
 
-                fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<Found>>> {
+                fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
                     logged::versions(self, ranges)
                 }
             }

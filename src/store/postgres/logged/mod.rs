@@ -21,7 +21,7 @@ use super::session::PgSession;
 use crate::engine::change_log::{Advance, Look, Note, Others, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span};
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
 use crate::store::gate::Pass;
 use crate::store::{Json, Later, Taken};
 
@@ -189,7 +189,10 @@ pub(super) fn digests<S: HasLog>(store: &S, ranges: Vec<Range>) -> Later<'_, Vec
     })
 }
 
-pub(super) fn versions<S: HasLog>(store: &S, ranges: Vec<Range>) -> Later<'_, Vec<Vec<Found>>> {
+pub(super) fn versions<S: HasLog>(
+    store: &S,
+    ranges: Vec<Range>,
+) -> Later<'_, Vec<Vec<(Key, String)>>> {
     let ranges = Arc::new(ranges);
     read_log(store, Others::default(), move |sql, _, tables| {
         let ranges = Arc::clone(&ranges);

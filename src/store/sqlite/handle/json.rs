@@ -85,8 +85,6 @@ pub(super) struct NamedTable {
     table: Option<Text>,
     name: Option<String>,
     key: Vec<String>,
-    #[serde(default)]
-    has_deleted_at: bool,
 }
 
 impl NamedTable {
@@ -100,7 +98,6 @@ impl NamedTable {
             stream: stream.name(),
             table: self.name?,
             key: self.key,
-            has_deleted_at: self.has_deleted_at,
         })
     }
 }

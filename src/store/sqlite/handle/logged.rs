@@ -14,7 +14,7 @@ use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Cursor, Digest, Found, Range, Reply, Span, Stream, entry_hash};
+use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream, entry_hash};
 
 /// How often a page is looked for anew because the app's adapter answered what was written since.
 const TRIES: usize = 8;
@@ -180,7 +180,7 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
         log.read(&self.at, |sql, _| log::digests(sql, log.plane, &ranges))
     }
 
-    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<Found>>> {
+    async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         let log = self.log()?;
         log.read(&self.at, |sql, tables| {
             log::versions(sql, log.plane, &ranges, &mut |stream, key| {

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::entries::{Origin, digest_of, head, set_digest, set_head};
 use super::schema::stream_id;
-use super::sql::{OPERATION, Plane, altered, integer, stored_hash};
+use super::sql::{OPERATION, Plane, altered, integer};
 use crate::error::Result;
 use crate::protocol::log::{Digest, entry_hash};
 use crate::store::sqlite::fault::during;
@@ -81,51 +81,44 @@ impl<'c> Entering<'c> {
     }
 
     /// Enters the version of an item that is stored now and came from the origin.
-    pub fn came(&mut self, key: &str, version: (&str, bool)) {
-        self.enter(key, version, self.origin);
+    pub fn came(&mut self, key: &str, time: &str) {
+        self.enter(key, time, self.origin);
     }
 
     /// Gives an item a new number, as if it had been written here.
-    pub fn renew(&mut self, key: &str, version: (&str, bool)) {
-        self.enter(key, version, None);
+    pub fn renew(&mut self, key: &str, time: &str) {
+        self.enter(key, time, None);
     }
 
-    fn enter(&mut self, key: &str, version: (&str, bool), origin: Option<Origin>) {
+    fn enter(&mut self, key: &str, time: &str, origin: Option<Origin>) {
         if self.entered.is_ok() {
-            let entered = self.try_to_enter(key, version, origin);
+            let entered = self.try_to_enter(key, time, origin);
             self.entered = entered.map(|()| true);
         }
     }
 
-    /// Enters the version that was written at a time, and is a tombstone or not.
-    fn try_to_enter(
-        &mut self,
-        key: &str,
-        (time, is_deleted): (&str, bool),
-        origin: Option<Origin>,
-    ) -> Result<()> {
+    fn try_to_enter(&mut self, key: &str, time: &str, origin: Option<Origin>) -> Result<()> {
         let hash = entry_hash(self.stream.1, key, time);
-        let stored = stored_hash(hash, is_deleted);
-        if !self.insert(key, stored, origin)? {
+        if !self.insert(key, hash, origin)? {
             let gone = self.remove(key)?;
             self.digest = self.digest.without(gone);
-            if !self.insert(key, stored, origin)? {
+            if !self.insert(key, hash, origin)? {
                 return Err(altered());
             }
         }
         self.last += 1;
-        self.digest.add_counted((!is_deleted).then_some(hash));
+        self.digest.add(hash);
         Ok(())
     }
 
     /// Whether there was no entry of the item.
-    fn insert(&mut self, key: &str, hash: i64, origin: Option<Origin>) -> Result<bool> {
+    fn insert(&mut self, key: &str, hash: u64, origin: Option<Origin>) -> Result<bool> {
         let (log, seq) = match origin {
             Some((log, seq)) => (integer(log), integer(seq)),
             None => (Value::Null, Value::Null),
         };
         let number = integer(self.last + 1);
-        let entry = params![number, integer(self.stream.0), key, hash, log, seq];
+        let entry = params![number, integer(self.stream.0), key, integer(hash), log, seq];
         let inserted = self.insert.execute(entry).map_err(during(OPERATION))?;
         Ok(inserted > 0)
     }
@@ -136,7 +129,9 @@ impl<'c> Entering<'c> {
         let hash = self.remove.query_row(entry, |row| row.get::<_, i64>(0));
         let hash = hash.optional().map_err(during(OPERATION))?;
         let mut gone = Digest::default();
-        gone.add_counted(hash.and_then(|hash| u64::try_from(hash).ok()));
+        if let Some(hash) = hash {
+            gone.add(u64::try_from(hash).map_err(|_| altered())?);
+        }
         Ok(gone)
     }
 

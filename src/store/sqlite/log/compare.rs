@@ -1,16 +1,17 @@
 //! Comparing ranges of keys with what another side holds of them.
 
 use super::look::Fetch;
-use super::sql::{Plane, Sql, counted, string, text};
+use super::sql::{Plane, Sql, number, string, text};
 use crate::error::Result;
-use crate::protocol::log::{Digest, Found, LEAF, Range, Reply, Span, Stream, split};
+use crate::protocol::log::{Digest, Found, Key, LEAF, Range, Reply, Span, Stream, split};
+use crate::protocol::text::Text;
 
 /// What this log holds of ranges.
 pub fn digests(sql: &dyn Sql, plane: Plane, ranges: &[Range]) -> Result<Vec<Digest>> {
     let of = |range: &Range| {
         let mut digest = Digest::default();
         entries(sql, plane, range, &mut |_, hash| {
-            digest.add_counted(hash);
+            digest.add(hash);
             Ok(())
         })?;
         Ok(digest)
@@ -36,64 +37,74 @@ fn reply<B>(sql: &dyn Sql, plane: Plane, span: &Span, fetch: Fetch<'_, B>) -> Re
     let mut entries_of = Vec::new();
     let mut digest = Digest::default();
     entries(sql, plane, &span.range, &mut |key, hash| {
-        digest.add_counted(hash);
+        digest.add(hash);
         entries_of.push((key.to_owned(), hash));
         Ok(())
     })?;
     if digest == span.digest {
         return Ok(Reply::Same);
     }
-    // Tombstones are named as well: one may meet what it deleted.
-    if entries_of.len() as u64 <= LEAF {
-        return versions_of(&span.range, entries_of, fetch).map(Reply::Keys);
+    if digest.count <= LEAF {
+        let versions = versions_of(
+            &span.range,
+            entries_of.into_iter().map(|(key, _)| key),
+            fetch,
+        )?;
+        let found = versions.into_iter();
+        return Ok(Reply::Keys(
+            found
+                .map(|(key, time)| Found(key.id.to_string(), time))
+                .collect(),
+        ));
     }
     Ok(Reply::Parts(split(&span.range, &entries_of)))
 }
 
-/// The versions of ranges.
+/// The versions of ranges: keys and times.
 pub fn versions<B>(
     sql: &dyn Sql,
     plane: Plane,
     ranges: &[Range],
     fetch: Fetch<'_, B>,
-) -> Result<Vec<Vec<Found>>> {
+) -> Result<Vec<Vec<(Key, String)>>> {
     let mut all = Vec::with_capacity(ranges.len());
     for range in ranges {
-        let mut entries_of = Vec::new();
-        entries(sql, plane, range, &mut |key, hash| {
-            entries_of.push((key.to_owned(), hash));
+        let mut keys = Vec::new();
+        entries(sql, plane, range, &mut |key, _| {
+            keys.push(key.to_owned());
             Ok(())
         })?;
-        all.push(versions_of(range, entries_of, fetch)?);
+        all.push(versions_of(range, keys.into_iter(), fetch)?);
     }
     Ok(all)
 }
 
 fn versions_of<B>(
     range: &Range,
-    entries: Vec<(String, Option<u64>)>,
+    keys: impl Iterator<Item = String>,
     fetch: Fetch<'_, B>,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<(Key, String)>> {
     let stream = Stream::named(&range.stream);
     let mut versions = Vec::new();
-    for (key, hash) in entries {
+    for key in keys {
         for item in fetch(&stream, &key)? {
-            versions.push(Found {
-                key: key.clone(),
-                time: item.hlc.to_string(),
-                is_deleted: hash.is_none(),
-            });
+            let id = Text::from(key.as_str());
+            let key = Key {
+                stream: stream.clone(),
+                id,
+            };
+            versions.push((key, item.hlc.to_string()));
         }
     }
     Ok(versions)
 }
 
-/// Shows the entries of a range in the order of their keys, with what they count for.
+/// Shows the entries of a range in the order of their keys, with their hashes.
 fn entries(
     sql: &dyn Sql,
     plane: Plane,
     range: &Range,
-    show: &mut dyn FnMut(&str, Option<u64>) -> Result<()>,
+    show: &mut dyn FnMut(&str, u64) -> Result<()>,
 ) -> Result<()> {
     let mut parameters = vec![string(range.stream.clone()), string(range.from.clone())];
     let mut query = plane.sql(
@@ -105,6 +116,6 @@ fn entries(
     }
     query.push_str(" ORDER BY key");
     sql.each(&query, &parameters, &mut |row| {
-        show(text(row.first())?, counted(row.get(1))?)
+        show(text(row.first())?, number(row.get(1))?)
     })
 }

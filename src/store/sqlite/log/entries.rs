@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 
-use super::sql::{Plane, Sql, integer, number, one, stored_hash, string, text};
+use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Digest, entry_hash};
@@ -33,7 +33,6 @@ struct Noted {
     id: u64,
     stream: u64,
     hash: u64,
-    is_deleted: bool,
 }
 
 /// The row of another log, and a number in it.
@@ -59,10 +58,7 @@ pub fn fold_where(
     let mut removed = remove_replaced(sql, plane)?;
     let mut added: HashMap<u64, Digest> = HashMap::new();
     for version in &noted {
-        let added = added.entry(version.stream).or_default();
-        if !version.is_deleted {
-            added.add(version.hash);
-        }
+        added.entry(version.stream).or_default().add(version.hash);
         removed.entry(version.stream).or_default();
     }
     number_them(sql, plane, &noted, (origin, came))?;
@@ -78,7 +74,7 @@ pub fn fold_where(
 fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
     let mut noted = Vec::new();
     let query =
-        "SELECT n.id, n.stream, s.name, n.key, n.time, n.deleted FROM @_noted AS n JOIN @_streams AS s ON s.id = n.stream
+        "SELECT n.id, n.stream, s.name, n.key, n.time FROM @_noted AS n JOIN @_streams AS s ON s.id = n.stream
           WHERE n.id IN (SELECT max(id) FROM @_noted GROUP BY stream, key) AND n.time IS NOT NULL ORDER BY n.id";
     sql.each(&plane.sql(query), &[], &mut |row| {
         let time = canonical(text(row.get(4))?);
@@ -86,7 +82,6 @@ fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
             id: number(row.first())?,
             stream: number(row.get(1))?,
             hash: entry_hash(text(row.get(2))?, text(row.get(3))?, &time),
-            is_deleted: number(row.get(5))? != 0,
         });
         Ok(())
     })?;
@@ -133,8 +128,7 @@ fn number_them(
     for some in noted.chunks(MADE_AT_ONCE) {
         let numbered = (last + 1..).zip(some).map(|(seq, version)| {
             let came = u8::from(came(version.hash));
-            let hash = stored_hash(version.hash, version.is_deleted);
-            format!("[{},{seq},{hash},{came}]", version.id)
+            format!("[{},{seq},{},{came}]", version.id, version.hash)
         });
         let numbered = string(format!("[{}]", numbered.collect::<Vec<_>>().join(",")));
         sql.run(&statement, &[numbered, log.clone(), seq.clone()])?;
@@ -144,9 +138,8 @@ fn number_them(
 }
 
 /// The count of hashes and the sums of their halves, as [`from_halves`] reads them: the sum of all could be no integer.
-/// Those of tombstones are negative, and do not count.
-pub(super) const HALVES: &str = "count(iif(hash >= 0, 1, NULL)), coalesce(sum(iif(hash >= 0, hash >> 26, 0)), 0), \
-     coalesce(sum(iif(hash >= 0, hash & 67108863, 0)), 0)";
+pub(super) const HALVES: &str =
+    "count(*), coalesce(sum(hash >> 26), 0), coalesce(sum(hash & 67108863), 0)";
 
 pub(super) fn from_halves(row: &[Value]) -> Result<Digest> {
     let [count, upper, lower] = [row.first(), row.get(1), row.get(2)].map(number);
@@ -187,31 +180,21 @@ pub(super) fn canonical(time: &str) -> String {
 /// Gives an item a new number, within the caller's transaction, as if it had been written now: everybody hears of it
 /// again.
 pub fn renew(sql: &dyn Sql, plane: Plane, stream: &str, key: &str, time: &str) -> Result<()> {
-    // Of the item that was noted last, or has its entry, it is known whether it is a tombstone.
-    let note = "INSERT INTO @_noted (stream, key, time, deleted)
-       SELECT id, ?2, ?3, coalesce(
-                (SELECT deleted FROM @_noted WHERE stream = s.id AND key = ?2 ORDER BY id DESC LIMIT 1),
-                (SELECT hash < 0 FROM @ WHERE stream = s.id AND key = ?2))
-         FROM @_streams AS s WHERE name = ?1";
-    let parameters = [string(stream), string(key), string(time)];
-    sql.run(&plane.sql(note), &parameters)?;
+    note(sql, plane, stream, key, Some(time))?;
     fold(sql, plane, None)
 }
 
-/// Notes a version of an item and whether it is a tombstone, or that it was removed, as the triggers do.
+/// Notes a version of an item, or that it was removed, as the triggers do.
 pub(super) fn note(
     sql: &dyn Sql,
     plane: Plane,
     stream: &str,
     key: &str,
-    version: Option<(&str, bool)>,
+    time: Option<&str>,
 ) -> Result<()> {
-    let note = "INSERT INTO @_noted (stream, key, time, deleted)
-       SELECT id, ?2, ?3, ?4 FROM @_streams WHERE name = ?1";
-    let (time, deleted) = match version {
-        Some((time, is_deleted)) => (string(time), integer(u64::from(is_deleted))),
-        None => (Value::Null, Value::Null),
-    };
-    let parameters = [string(stream), string(key), time, deleted];
+    let note =
+        "INSERT INTO @_noted (stream, key, time) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1";
+    let time = time.map_or(Value::Null, string);
+    let parameters = [string(stream), string(key), time];
     sql.run(&plane.sql(note), &parameters).map(drop)
 }
