@@ -1,6 +1,6 @@
 //! Records, app rows, and what engines remember, in a `PostgreSQL` database.
 //!
-//! - One [pool](pool) of connections for each place and user, which all stores share. Nothing is sent before the
+//! - One [`pool`] of connections for each place and user, which all stores share. Nothing is sent before the
 //!   first call; a call that meets a fault which may pass is made again ([`database`]).
 //! - Work runs on threads of this module's own ([`runtime`]): it can be awaited from any executor, and runs to its end
 //!   even if its caller is gone.

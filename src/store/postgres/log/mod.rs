@@ -2,7 +2,7 @@
 //! they write.
 //!
 //! Triggers on each table *note* the key and the time of every version, which is all that a write pays for; no writer
-//! waits for another. Numbers are given when the log is looked at ([`settle`]): one at a time gives them, and only to what
+//! waits for another. Numbers are given when the log is looked at ([`mod@settle`]): one at a time gives them, and only to what
 //! it sees, which is what was committed. So an entry of a transaction that is still open has no number yet, no cursor can
 //! pass it, and it gets one behind all that were told before once it is there. The order of numbers is an order in which
 //! transactions became visible, however many processes write and read.
@@ -15,7 +15,7 @@
 //! - Where a version came from is told to the triggers by a setting of the transaction that writes it.
 //! - What counts in digests is said in one place ([`mod@digests`]).
 //!
-//! A database without triggers can have the same log where its writers note what they write: what [`settle`] does needs
+//! A database without triggers can have the same log where its writers note what they write: what [`mod@settle`] does needs
 //! none of them, and no identifiers of transactions.
 
 mod compare;

@@ -1,6 +1,6 @@
 //! What makes a store one with a log.
 
-/// Makes a [store with a log](HasLog) a [`LogStore`].
+/// Makes a store with a log (`HasLog`) a `LogStore`.
 macro_rules! keeps_log {
     ($store:ty) => {
         const _: () = {
