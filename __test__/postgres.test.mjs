@@ -11,6 +11,7 @@ import {
   postgresSchema,
   startPostgres,
 } from "./support/postgres.mjs";
+import { warningsOf } from "./support/native.mjs";
 import { sql } from "./support/postgres-sql.mjs";
 
 /** An adapter with a schema of its own, which goes away with the test. */
@@ -182,5 +183,27 @@ test(
     );
     assert.deepEqual((await adapter.get("1")).updatedAt, at(1, "a"));
     assert.equal(await adapter.get("2"), null);
+  },
+);
+
+test(
+  "a table without a column for fields that it does not know says once that it drops them",
+  needsPostgres,
+  async (t) => {
+    const place = await postgresSchema();
+    const first = sync.createPostgresDatabaseAdapter(place);
+    await first.init();
+    await first.close();
+    const table = `${place.schema}.records`;
+    await sql(place.connectionString, `ALTER TABLE ${table} DROP COLUMN extra_json`);
+    const adapter = sync.createPostgresDatabaseAdapter(place);
+    t.after(() => adapter.close());
+    const said = await warningsOf(t, async () => {
+      for (const id of ["1", "2"]) await adapter.put(record(id, at(1, "n"), { stars: 5 }));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    });
+    assert.equal(said.filter((line) => /dropped/.test(line)).length, 1, said.join("\n"));
+    const { id, stars } = await adapter.get("1");
+    assert.deepEqual([id, stars], ["1", undefined]);
   },
 );

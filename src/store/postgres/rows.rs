@@ -13,6 +13,7 @@ use super::param::Param;
 use super::record::{Encoded, decode, encode};
 use super::schema::Shape;
 use super::session::PgSession;
+use super::table::{text_of, warn_of_dropped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -45,6 +46,9 @@ impl ToWrite {
             if let (FieldKind::Time, Some(text)) = (column.kind, text) {
                 fits(operation, &id, &column.field, text)?;
             }
+        }
+        if extra.is_some() && !shape.has_extra {
+            warn_of_dropped(&shape.table);
         }
         texts.push(extra);
         texts.push(Some(updated_at.node_id.to_string()));
@@ -96,15 +100,6 @@ fn fits(operation: &'static str, id: &str, field: &str, text: &str) -> Result<()
 
 fn refuse(operation: &'static str, what: String) -> Error {
     Error::new(ErrorKind::InvalidArgument, operation, what)
-}
-
-fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Null | Value::Blob(_) => None,
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Real(number) => Some(number.to_string()),
-        Value::Text(text) => Some(text),
-    }
 }
 
 /// Stores records that have the same foreign fields, in the order of their ids, and answers the ids of those that were

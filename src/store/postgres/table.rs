@@ -1,5 +1,8 @@
 //! The columns of a table as the database declares them.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::types::Value;
 
 use super::columns::quote;
@@ -7,6 +10,7 @@ use super::param::Param;
 use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::postgres::fault::during;
+use crate::store::row::layout::EXTRA;
 
 /// A column.
 #[derive(Debug, Clone)]
@@ -156,5 +160,27 @@ impl TableColumn {
             Ok(real) => Value::Real(real),
             Err(_) => Value::Text(text),
         }
+    }
+}
+
+/// A value as the text of it.
+pub(super) fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null | Value::Blob(_) => None,
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Real(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text),
+    }
+}
+
+/// Says, once for each table, that what it has no column for is lost.
+pub(super) fn warn_of_dropped(table: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.insert(table.to_owned()) {
+        tracing::warn!(
+            table,
+            "fields without a column are dropped, as the table has no column {EXTRA} for them"
+        );
     }
 }

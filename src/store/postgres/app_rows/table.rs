@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::Value;
 use tokio_postgres::Row;
@@ -19,7 +18,9 @@ use super::super::record::Fields;
 use super::super::rows::USUAL_TIME;
 use super::super::schema::create_schema;
 use super::super::session::PgSession;
-use super::super::table::{TableColumn, columns_of, is_in_order_of_bytes, wrong_collation};
+use super::super::table::{
+    TableColumn, columns_of, is_in_order_of_bytes, text_of, warn_of_dropped, wrong_collation,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
@@ -327,7 +328,7 @@ impl PgTable {
     pub(super) fn written(&self, fields: &Fields<'_>, node: &str) -> Result<Written> {
         let (values, extra) = self.encode::<Value>(fields, node, |_, _| None);
         if extra.is_some() && !self.has_extra {
-            warn_once(&self.name);
+            warn_of_dropped(&self.name);
         }
         let mut written = Written::default();
         for (kind, value) in self.kinds.iter().zip(values) {
@@ -371,25 +372,5 @@ impl Written {
         self.places
             .push(kind.write(&format!("${}::text", self.names.len())));
         self.texts.push(text);
-    }
-}
-
-/// A value as the text of it.
-pub(super) fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Null | Value::Blob(_) => None,
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Real(number) => Some(number.to_string()),
-        Value::Text(text) => Some(text),
-    }
-}
-
-fn warn_once(table: &str) {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
-            table,
-            "fields without a column are dropped, as the table has no column {EXTRA} for them"
-        );
     }
 }
