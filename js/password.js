@@ -2,8 +2,8 @@
 
 /** `password` of the stores in PostgreSQL: a string, or a function that is asked with each new connection. */
 
-const { randomUUID } = require("node:crypto");
 const { isWellFormed } = require("./well-formed.js");
+const { load } = require("./where.js");
 
 const isPassword = (value) => typeof value === "string" && value !== "" && isWellFormed(value);
 
@@ -17,7 +17,7 @@ exports.password = function password(must, option, value, options) {
     return given;
   };
   if (typeof value !== "function") return read(value);
-  if (!known.has(value)) known.set(value, randomUUID());
+  if (!known.has(value)) known.set(value, load("node:crypto").randomUUID());
   const ask = async () => read(await Reflect.apply(value, options, []));
   return Object.assign(ask, { known: known.get(value) });
 };
