@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import * as sync from "@starkeep/sync-engine";
 import { at, text } from "./support/hlc.mjs";
 import { memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
@@ -13,6 +15,9 @@ import {
 } from "./support/postgres.mjs";
 import { warningsOf } from "./support/native.mjs";
 import { sql } from "./support/postgres-sql.mjs";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
 
 /** An adapter with a schema of its own, which goes away with the test. */
 async function database(t, more = {}) {
@@ -77,6 +82,30 @@ test(
   },
 );
 
+test(
+  "a function for the password outlives the options, and the store that it was first given to",
+  needsPostgres,
+  async (t) => {
+    const place = await postgresSchema();
+    const open = (password) => sync.createPostgresDatabaseAdapter({ ...place, password, max: 2 });
+    const opened = () => {
+      const password = () => "any";
+      return [open(password), open(password)];
+    };
+    let [first, second] = opened();
+    t.after(() => second.close());
+    first = undefined;
+    for (let pass = 0; pass < 3; pass += 1) {
+      collectGarbage();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(first, undefined);
+    await second.init();
+    await Promise.all([1, 2, 3].map((i) => second.put(record(`${i}`, at(i, "a")))));
+    assert.equal((await second.query({ limit: 10 })).records.length, 3);
+  },
+);
+
 test("a clock begins behind what the database holds", needsPostgres, async (t) => {
   const adapter = await database(t, { password: () => "any" });
   const ahead = { wallTime: Date.now() + 60_000, counter: 3, nodeId: "other" };
@@ -101,9 +130,10 @@ test(
 
 test("two servers over one database answer as one", needsPostgres, async (t) => {
   const options = await postgresSchema();
-  const answering = (nodeId) => {
+  const answering = async (nodeId) => {
     const databaseAdapter = sync.createPostgresDatabaseAdapter(options);
     t.after(() => databaseAdapter.close());
+    await databaseAdapter.init();
     const clock = sync.createHLCClock({ nodeId });
     return sync.createInProcessSyncTransport({
       databaseAdapter,
@@ -122,7 +152,7 @@ test("two servers over one database answer as one", needsPostgres, async (t) => 
       syncState: memoryState(),
     }),
   });
-  const [first, second] = [answering("cloud-1"), answering("cloud-2")];
+  const [first, second] = [await answering("cloud-1"), await answering("cloud-2")];
   const [laptop, phone] = [engine("laptop", first), engine("phone", second)];
   for (let i = 0; i < 30; i += 1) {
     await laptop.local.put(record(`l${i}`, at(i, "laptop")));

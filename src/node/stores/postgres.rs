@@ -43,7 +43,8 @@ pub fn postgres(
         (None, None) => PasswordSource::OfString,
         (None, Some(function)) => PasswordSource::Asked {
             known: options.part(function).string("known")?.unwrap_or_default(),
-            ask: asked(call, options.hang(function)?, "password")?,
+            // Held as long as there are connections, which another store may share: it must not go with this one.
+            ask: asked(call, call.scope.keep(function)?, "password")?,
         },
     };
     Ok((place, password))
