@@ -130,10 +130,10 @@ test(
 
 test("two servers over one database answer as one", needsPostgres, async (t) => {
   const options = await postgresSchema();
-  const answering = async (nodeId) => {
+  // Neither is opened before: both find an empty database at the same moment.
+  const answering = (nodeId) => {
     const databaseAdapter = sync.createPostgresDatabaseAdapter(options);
     t.after(() => databaseAdapter.close());
-    await databaseAdapter.init();
     const clock = sync.createHLCClock({ nodeId });
     return sync.createInProcessSyncTransport({
       databaseAdapter,
@@ -152,7 +152,7 @@ test("two servers over one database answer as one", needsPostgres, async (t) => 
       syncState: memoryState(),
     }),
   });
-  const [first, second] = [await answering("cloud-1"), await answering("cloud-2")];
+  const [first, second] = [answering("cloud-1"), answering("cloud-2")];
   const [laptop, phone] = [engine("laptop", first), engine("phone", second)];
   for (let i = 0; i < 30; i += 1) {
     await laptop.local.put(record(`l${i}`, at(i, "laptop")));

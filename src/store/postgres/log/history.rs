@@ -55,8 +55,14 @@ pub const IN_PLACE: &str = "(SELECT bool_and(s.is_whole AND 4 = (
      FROM @_streams AS s)";
 
 impl LogStanding {
-    /// How it stands with a log now. `tables` is SQL that says which tables there are.
+    /// How it stands with a log that is there. `tables` is SQL that says which tables there are.
     pub async fn read(sql: &Sql<'_>, others: &Others, tables: &str) -> Result<Self> {
+        let found = Self::find(sql, others, tables).await?;
+        found.ok_or_else(altered)
+    }
+
+    /// The same; `None` where nothing is in its tables yet, which are seen before that is.
+    pub async fn find(sql: &Sql<'_>, others: &Others, tables: &str) -> Result<Option<Self>> {
         let of = |peers| {
             STANDING
                 .replace("IN_PLACE", IN_PLACE)
@@ -70,7 +76,7 @@ impl LogStanding {
             }
             Others::Latest(most) => sql.one(&of(LATEST), &[Param::count(*most)]).await?,
         };
-        Self::of_row(&row.ok_or_else(altered)?)
+        row.as_ref().map(Self::of_row).transpose()
     }
 
     fn of_row(row: &Row) -> Result<Self> {

@@ -153,10 +153,10 @@ impl Log {
         tables: &T,
         others: &Others,
     ) -> Result<Option<LogStanding>> {
-        match LogStanding::read(sql, others, &tables.which()).await {
+        match LogStanding::find(sql, others, &tables.which()).await {
             Ok(standing) => {
-                let is_known = standing.is_in_place && self.has_seen(&standing.tables);
-                Ok(Some(standing).filter(|_| is_known))
+                Ok(standing
+                    .filter(|standing| standing.is_in_place && self.has_seen(&standing.tables)))
             }
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
