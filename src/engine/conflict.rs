@@ -54,7 +54,7 @@ impl<B> Conflict<B> {
 /// Which version of this side met which of the peer's.
 type Versions = (Key, Hlc, Hlc);
 
-/// At least so many of the conflicts that were found last are remembered. A version that stands here may meet the same
+/// At least this many of the last conflicts are remembered. A version that stands here may meet the same
 /// one again: after a fault, where something waits, and where the peer's file was put back.
 const MOST_KNOWN: usize = 10_000;
 

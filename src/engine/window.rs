@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::protocol::item::Blob;
 
-/// So many small objects count as one.
+/// This many small objects count as one.
 const SMALL_FOR_ONE: usize = 4;
 
 /// The greatest small object, in bytes.
@@ -28,7 +28,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Room for so many `objects`, and for more of them where they are small, if `more_small`.
+    /// Room for `objects` of them, and for more of them where they are small, if `more_small`.
     pub(super) fn new(objects: usize, more_small: bool) -> Self {
         Self {
             most: objects.max(1).saturating_mul(SMALL_FOR_ONE),

@@ -1,4 +1,4 @@
-//! The change log of a database: it is true to the tables, whoever writes to them and however.
+//! The change log of a database: it is true to the tables for every writer and every statement.
 
 use std::collections::BTreeMap;
 
@@ -220,7 +220,7 @@ async fn a_cursor_does_not_pass_what_a_transaction_wrote_that_is_still_open() {
 }
 
 #[tokio::test]
-async fn a_follower_has_what_is_there_whoever_writes() {
+async fn a_follower_gets_what_every_writer_wrote() {
     let Some(server) = shared() else { return };
     let (options, records, other) = begun(server).await;
     let schema = &options.schema;

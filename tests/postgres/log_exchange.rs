@@ -47,15 +47,15 @@ impl Exchange<Json> for InTurn {
     }
 }
 
-struct Nobody;
+struct NoEvents;
 
-impl Events for Nobody {
+impl Events for NoEvents {
     async fn records_applied(&self, _: Vec<Text>) -> Result<()> {
         Ok(())
     }
 }
 
-type Rounds = Engine<NativeSide, ObjectPort, InTurn, StatePort<Here, Traced>, Nobody>;
+type Rounds = Engine<NativeSide, ObjectPort, InTurn, StatePort<Here, Traced>, NoEvents>;
 
 fn side(name: &str, records: Arc<dyn RecordStore>, rows: Arc<dyn AppRowStore>) -> NativeSide {
     NativeSide {
@@ -98,7 +98,7 @@ impl Laptop {
                 port: Port::here(Arc::new(state)),
                 log: Traced,
             }),
-            events: Nobody,
+            events: NoEvents,
             options: RoundOptions {
                 page_limit: 4,
                 ..RoundOptions::default()

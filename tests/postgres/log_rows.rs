@@ -52,7 +52,7 @@ fn streams(view: &View<Json>) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn rows_are_noted_under_their_keys_whoever_writes_them() {
+async fn rows_are_noted_under_their_keys_by_every_writer() {
     let Some(server) = shared() else { return };
     let options = options(server);
     let (store, other) = (open(&options), other_program(server).await);

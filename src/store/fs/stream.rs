@@ -29,7 +29,7 @@ use crate::store::OpenObject;
 /// How many bytes are read at one time.
 const PIECE: u64 = 256 * 1024;
 
-/// An object of at most so many bytes is not begun before all have come, and read as it is opened.
+/// An object of at most this many bytes is not begun before all have come, and read as it is opened.
 const SMALL: usize = 128 * 1024;
 
 /// The most that is gathered while a piece is written.
@@ -290,7 +290,7 @@ impl StoredObject {
         file.take(length).read_to_end(&mut piece).map_err(fault)?;
         if piece.len() as u64 != length {
             let what = format!(
-                "the file of {:?} was cut short by somebody else while it was read",
+                "the file of {:?} was cut short by another program while it was read",
                 self.key.as_str()
             );
             return Err(Error::new(ErrorKind::Io, OPERATION, what));

@@ -46,7 +46,7 @@ impl Deref for Shape {
 }
 
 impl Shape {
-    /// Creates what is missing, if the role may, and looks at what is there.
+    /// Creates what is missing, if the role may, and reads the columns of the table.
     pub(super) fn prepare<'s>(
         session: &'s PgSession,
         schema: &'s str,

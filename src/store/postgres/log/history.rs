@@ -29,7 +29,7 @@ pub struct LogStanding {
     pub tables: String,
 }
 
-/// It is asked with every look, and alone where nothing is new: each part is found by an index, or lies in a table of a
+/// It is asked with every look, and alone if nothing is new: each part is found by an index, or lies in a table of a
 /// few rows.
 const STANDING: &str = "SELECT m.id, m.head, m.state::text,
     (SELECT n.id FROM @_noted AS n ORDER BY n.id LIMIT 1) IS NULL,

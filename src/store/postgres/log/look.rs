@@ -40,7 +40,7 @@ impl KnownStreams {
     }
 }
 
-/// What a look finds where nothing is new and nothing else is asked: how it stands with the log says it all.
+/// What a look finds if nothing is new and nothing else is asked: how it stands with the log says it all.
 pub fn quiet(standing: &LogStanding, known: &KnownStreams, look: &Look) -> Option<View<Json>> {
     let after = standing.after(look);
     let asks = !look.want.is_empty() || look.waiting_for.is_some() || look.lacking_at.is_some();

@@ -88,7 +88,7 @@ BEGIN
   UPDATE @_meta SET place = {PLACE}, written = pg_current_xact_id()::xid;
 END $$";
 
-/// Gives numbers to at most so many of the versions that were noted, and returns how many were dealt with.
+/// Gives numbers to at most `most` of the noted versions, and returns how many it dealt with.
 ///
 /// Only what is committed is seen, and so a number is given to nothing else; one process at a time gives numbers.
 /// What becomes visible later gets a greater one. So a cursor never passes an entry whose transaction is still open,

@@ -67,7 +67,7 @@ fn deleted(of: &str) -> String {
     format!("({of}\"deleted_at\" IS NOT NULL)")
 }
 
-/// Keys of so many columns as lists of SQL, one for each column. What is no such key is left out.
+/// Keys of this many columns as lists of SQL, one for each column. What is no such key is left out.
 pub fn key_lists(columns: usize, keys: &[String]) -> Vec<Param> {
     let mut lists = vec![Vec::new(); columns];
     for key in keys {
@@ -81,7 +81,7 @@ pub fn key_lists(columns: usize, keys: &[String]) -> Vec<Param> {
     lists.into_iter().map(Param::Texts).collect()
 }
 
-/// The parts of a key that [`Tracked::key_of`] made of so many columns.
+/// The parts of a key that [`Tracked::key_of`] made of this many columns.
 fn parts_of(columns: usize, key: &str) -> Vec<String> {
     if columns == 1 {
         return vec![key.to_owned()];

@@ -200,7 +200,7 @@ pub(super) fn versions<S: HasLog>(
     })
 }
 
-/// The answer to a look where nothing is new: it takes one statement, and nothing is begun.
+/// The answer to a look if nothing is new: it takes one statement, and nothing is begun.
 fn quiet_look<S: HasLog>(
     store: &S,
     asked: Arc<(Look, Arc<KnownStreams>)>,
