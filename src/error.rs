@@ -307,6 +307,11 @@ impl Error {
         Self::new(ErrorKind::Sync, operation, message)
     }
 
+    /// What only this package writes cannot be read or written as JSON.
+    pub fn json(operation: impl Into<Cow<'static, str>>, error: serde_json::Error) -> Self {
+        Self::new(ErrorKind::Internal, operation, error.to_string()).caused_by(error)
+    }
+
     /// An error of the app's own code.
     pub fn foreign(
         operation: impl Into<Cow<'static, str>>,

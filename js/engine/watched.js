@@ -33,7 +33,7 @@ exports.createWatched = (begin, threw) => {
     const abandoned = new Promise((resolve) => {
       onAbort = () => {
         // What waits for its turn has done nothing yet, and will do nothing.
-        if (!stop()) return resolve(undefined);
+        if (!stop()) return resolve(null);
         // The native side wakes this thread, which keeps no process alive.
         alive = setInterval(() => {}, 60_000);
       };
@@ -41,7 +41,7 @@ exports.createWatched = (begin, threw) => {
     });
     try {
       const done = await Promise.race([promise, abandoned]);
-      if (done === undefined) throw signal.reason;
+      if (done === null) throw signal.reason;
       return done;
     } finally {
       clearInterval(alive);

@@ -83,5 +83,6 @@ mod superseded;
 pub mod sweep;
 pub mod transfer;
 mod waiting;
+pub mod wanted;
 pub mod watch;
 mod window;

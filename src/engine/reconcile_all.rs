@@ -38,7 +38,7 @@ pub struct Reconciled<B> {
     #[serde(skip)]
     pub held: Vec<Held<B>>,
     /// What became of the objects, if they were to be compared.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<Objects>,
     /// Versions that met others which were written without knowing of them.
     #[serde(skip)]

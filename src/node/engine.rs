@@ -10,13 +10,13 @@ use super::error::invalid;
 use super::inside::refuse_any_inside;
 use super::native_round::{Memory, NativeEngine, NativeRound};
 use super::options::Options;
-use super::report::{Done, JsEvents, Listening, NodeEngine};
+use super::report::{JsEvents, Listening, NodeEngine};
 use super::runtime::{spawn_bound, take_turn};
 use super::stores::Native;
 use super::transport::{InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Kind, Value, bound, function};
-use crate::engine::reconcile_all::Reconciled;
-use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, Report, RoundOptions};
+use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, RoundOptions};
+use crate::engine::wanted::{Done, Wanted};
 use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::joint::asking::Stop;
@@ -53,21 +53,28 @@ pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<
 }
 
 /// Called with the name of what is begun, its options, and the function that hears of progress. Answers
-/// `{ promise, stop }`: the promise of the result, `undefined` if it was called off; and the function that calls it off,
+/// `{ promise, stop }`: the promise of the result, `null` if it was called off; and the function that calls it off,
 /// which says whether its turn had come.
 fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
     let scope = call.scope;
     let options = Options::new(scope, call.arg(1))?;
-    let objects = options.flag("objects", false)?;
+    let listener = match scope.kind(call.arg(2))? {
+        Kind::Function => Some(scope.keep(call.arg(2))?),
+        _ => None,
+    };
+    let wanted = match scope.as_string(call.arg(0)).as_deref() {
+        Some("exchange") => Wanted::Round {
+            listens: listener.is_some(),
+        },
+        _ => Wanted::Reconciliation {
+            objects: options.flag("objects", false)?,
+        },
+    };
     let stop = Arc::new(Stop::default());
     let began = Rc::new(Cell::new(false));
-    let is_round = scope.as_string(call.arg(0)).as_deref() == Some("exchange");
     let listening = Listening {
         stop: options.given("signal")?.map(|_| Arc::clone(&stop)),
-        listener: match scope.kind(call.arg(2))? {
-            Kind::Function => Some(scope.keep(call.arg(2))?),
-            _ => None,
-        },
+        listener,
         hears_transfers: options.flag("transfers", false)?,
     };
     let allowed = refuse_any_inside(call, || caller.holders());
@@ -78,24 +85,16 @@ fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
         let _turn = take_turn(&env, &caller.turns).await?;
         beginning.set(true);
         let stop = listening.stop.clone();
-        let listens = listening.listener.is_some();
         let is_stopped = || stop.as_ref().is_some_and(|stop| stop.is_stopped());
         if is_stopped() {
-            return Ok(Done::Nothing);
+            return Ok(None);
         }
         caller.engine.events.listening.replace(listening);
-        let done = if is_round {
-            let round = caller.round(&env, stop.clone(), listens).await;
-            round.map(Done::Round)
-        } else {
-            let done = caller.reconcile(&env, stop.clone(), objects).await;
-            done.map(Done::Reconciled)
-        };
+        let done = caller.done(&env, wanted, stop.clone()).await;
         caller.engine.events.listening.take();
-        let name = if is_round { "exchange" } else { "reconcile" };
         match done {
-            Err(_) if is_stopped() => Ok(Done::Nothing),
-            done => done.map_err(|error| error.or_in(name)),
+            Err(_) if is_stopped() => Ok(None),
+            done => done.map(Some).map_err(|error| error.or_in(wanted.name())),
         }
     })?;
     let stop = function(scope, "stop", move |call| {
@@ -148,32 +147,17 @@ impl Caller {
         Ok(native)
     }
 
-    /// A round that `stop` calls off, and of which the listener hears.
-    async fn round(
+    /// Does what is wanted, unless `stop` calls it off.
+    async fn done(
         &self,
         env: &Rc<Env>,
+        wanted: Wanted,
         stop: Option<Arc<Stop>>,
-        listens: bool,
-    ) -> Result<Report<Body>> {
+    ) -> Result<Done<Body>> {
         let Some(native) = self.native()? else {
-            return Box::pin(self.engine.watched_round(listens)).await;
+            return Box::pin(self.engine.done(wanted)).await;
         };
-        let work = async move |engine: &NativeEngine| Box::pin(engine.watched_round(listens)).await;
-        let round = native.until(stop).run(env, &self.native_memory, work);
-        Ok(Box::pin(round).await?.map(Body::Json))
-    }
-
-    /// A reconciliation, where a round would run.
-    async fn reconcile(
-        &self,
-        env: &Rc<Env>,
-        stop: Option<Arc<Stop>>,
-        objects: bool,
-    ) -> Result<Reconciled<Body>> {
-        let Some(native) = self.native()? else {
-            return Box::pin(self.engine.reconcile(objects)).await;
-        };
-        let work = async move |engine: &NativeEngine| Box::pin(engine.reconcile(objects)).await;
+        let work = async move |engine: &NativeEngine| Box::pin(engine.done(wanted)).await;
         let done = native.until(stop).run(env, &self.native_memory, work);
         Ok(Box::pin(done).await?.map(Body::Json))
     }
@@ -221,10 +205,8 @@ fn refuse_one_storage<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<()> 
         let native = scope.native_of::<Native<dyn ObjectStore>>(storage)?;
         Ok(native.and_then(|native| native.0.place()))
     };
-    let is_one_folder = || -> Result<bool> {
-        Ok(matches!((folder(here)?, folder(there)?), (Some(a), Some(b)) if a == b))
-    };
-    if scope.is_same(here, there) || is_one_folder()? {
+    let place = folder(here)?;
+    if scope.is_same(here, there) || (place.is_some() && place == folder(there)?) {
         return Err(invalid(
             "createSyncEngine(remoteObjectStorage)",
             "must be the storage of the other side, got that of localObjectStorage: no object would move",

@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::runtime::JsObject;
+use serde::de::DeserializeOwned;
+
+use super::runtime::{JsObject, stringify};
 use super::value::{Call, Kind, Persistent, Scope, Value};
 use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::message::as_count;
 
@@ -65,6 +67,12 @@ impl<'s> Options<'s> {
         self.scope.hang((self.array, index), value)
     }
 
+    /// What a store reads of them that is data alone.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
+        let json = stringify(self.scope, self.object)?;
+        serde_json::from_str(&json).map_err(|error| Error::json("read options", error))
+    }
+
     /// An object that is called.
     pub fn object(&self, name: &'static str) -> Result<JsObject> {
         Ok(JsObject::new(self.hang(self.get(name)?)?, name))
@@ -98,13 +106,6 @@ impl<'s> Options<'s> {
     /// A count of at least one; `Infinity` is the greatest there is.
     pub fn count(&self, name: &str, default: usize) -> Result<usize> {
         Ok(self.number(name)?.and_then(as_count).unwrap_or(default))
-    }
-
-    /// How many further tries there are.
-    pub fn retries(&self) -> Result<u32> {
-        let number = self.number("retries")?.and_then(safe_integer);
-        let number = number.and_then(|number| u32::try_from(number).ok());
-        Ok(number.unwrap_or(0))
     }
 
     /// What `read` makes of a number of milliseconds; `null` is no limit.

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::adapters::{AnyBlobs, AnyState, NodeSide};
 use super::convert::Body;
 use super::error::{to_js, warn};
@@ -14,8 +16,8 @@ use crate::engine::conflict::Conflict;
 use crate::engine::held::Held;
 use crate::engine::ports::Events;
 use crate::engine::progress::News;
-use crate::engine::reconcile_all::Reconciled;
-use crate::engine::round::{Engine, Report};
+use crate::engine::round::Engine;
+use crate::engine::wanted::Done;
 use crate::error::Result;
 use crate::joint::asking::{Stop, TICK};
 use crate::protocol::text::Text;
@@ -92,11 +94,8 @@ impl Events for JsEvents {
     }
 
     fn is_stopped(&self) -> bool {
-        let listening = self.listening.borrow();
-        listening
-            .stop
-            .as_ref()
-            .is_some_and(|stop| stop.is_stopped())
+        let stop = &self.listening.borrow().stop;
+        stop.as_ref().is_some_and(|stop| stop.is_stopped())
     }
 
     async fn stopped(&self) {
@@ -109,46 +108,33 @@ impl Events for JsEvents {
     }
 }
 
-impl IntoJs for Report<Body> {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let held = list(scope, &self.held, write_held)?;
-        let conflicts = list(scope, &self.conflicts, write_conflict)?;
-        let report = write_data(scope, &self)?;
-        scope.helper(Intrinsic::ResultOf, &[report, held, conflicts])
-    }
-}
-
-/// What became of a round or a reconciliation.
-pub enum Done {
-    /// A round is over.
-    Round(Report<Body>),
-    /// A reconciliation is over.
-    Reconciled(Reconciled<Body>),
-    /// It was called off.
-    Nothing,
-}
-
-impl IntoJs for Done {
+impl IntoJs for Done<Body> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
         match self {
-            Self::Round(report) => report.into_js(scope),
-            Self::Reconciled(reconciled) => reconciled.into_js(scope),
-            Self::Nothing => scope.undefined(),
+            Self::Round(report) => {
+                let parts = write_parts(scope, &report, (&report.held, &report.conflicts))?;
+                scope.helper(Intrinsic::ResultOf, &parts)
+            }
+            Self::Reconciled(done) => {
+                let [result, held, conflicts] =
+                    write_parts(scope, &done, (&done.held, &done.conflicts))?;
+                scope.set(result, "held", held)?;
+                scope.set(result, "conflicts", conflicts)?;
+                Ok(result)
+            }
         }
     }
 }
 
-impl IntoJs for Reconciled<Body> {
-    fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let result = write_data(scope, &self)?;
-        scope.set(result, "held", list(scope, &self.held, write_held)?)?;
-        let conflicts = list(scope, &self.conflicts, write_conflict)?;
-        scope.set(result, "conflicts", conflicts)?;
-        if let Some(objects) = &self.objects {
-            scope.set(result, "objects", write_data(scope, objects)?)?;
-        }
-        Ok(result)
-    }
+/// What is data alone, what is held, and the conflicts.
+fn write_parts<'s>(
+    scope: Scope<'s>,
+    data: &impl Serialize,
+    (held, conflicts): (&[Held<Body>], &[Conflict<Body>]),
+) -> Result<[Value<'s>; 3]> {
+    let held = list(scope, held, write_held)?;
+    let conflicts = list(scope, conflicts, write_conflict)?;
+    Ok([write_data(scope, data)?, held, conflicts])
 }
 
 fn write_conflict<'s>(scope: Scope<'s>, found: &Conflict<Body>) -> Result<Value<'s>> {

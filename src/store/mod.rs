@@ -22,6 +22,7 @@ pub mod blocking;
 pub mod clock;
 pub mod fs;
 mod gate;
+mod given;
 mod holder;
 mod identity;
 pub mod known;

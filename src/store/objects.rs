@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Later;
 use crate::engine::object::{Chunks, Incoming, UploadId};
@@ -132,13 +132,17 @@ pub struct ObjectUrl {
 }
 
 /// An object with its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Object {
     /// The bytes.
+    #[serde(skip)]
     pub data: Vec<u8>,
     /// The content type it was put with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// The metadata it was put with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
     /// How many bytes there are.
     pub size: u64,

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::convert::{Body, read_hlcs, read_stored};
 use crate::node::error::warn_once;
 use crate::node::runtime::{JsObject, await_js, kept, parse_json};
-use crate::node::value::{Call, Env, Intrinsic, Kind, Persistent, Scope, Value, brand, thrown_in};
+use crate::node::value::{Call, Env, Intrinsic, Persistent, Scope, Value, brand, thrown_in};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::{Item, malformed, without_time};
 use crate::store::sqlite::handle::{Accepted, AppHandle, AskHandle, HandleLog, Logged, WantedKey};
@@ -180,13 +180,8 @@ impl AppHandle for LogAt {
 
     fn code_of(&self, error: &Error) -> Option<String> {
         let thrown = thrown_in(error)?;
-        let code = self.env().scope(|scope| {
-            let thrown = thrown.value(scope)?;
-            if scope.kind(thrown)? != Kind::Object {
-                return Ok(None);
-            }
-            Ok(scope.as_string(scope.get(thrown, "code")?))
-        });
+        let code = |scope: Scope<'_>| scope.string_in(thrown.value(scope)?, "code");
+        let code = self.env().scope(code);
         code.ok().flatten()
     }
 

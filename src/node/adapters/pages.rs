@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::node::convert::{Body, id_of, read_stored, wanted_hlcs};
 use crate::node::error::invalid;
 use crate::node::runtime::{Argument, JsObject, Made};
-use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Thrown, Value, list};
+use crate::node::value::{Intrinsic, Persistent, Scope, Thrown, Value, list};
 use crate::protocol::delta::{Ask, Standing};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
@@ -140,10 +140,7 @@ pub(super) fn read_outcomes(
 }
 
 fn read_outcome(scope: Scope<'_>, operation: &str, result: Value<'_>) -> Result<Outcome> {
-    let status = match scope.kind(result)? {
-        Kind::Object => scope.as_string(scope.get(result, "status")?),
-        _ => None,
-    };
+    let status = scope.string_in(result, "status")?;
     Outcome::said(operation, status.as_deref(), || {
         let error = scope.get(result, "error")?;
         let is_given = !scope.is_nullish(error)?;
@@ -157,9 +154,6 @@ fn read_outcome(scope: Scope<'_>, operation: &str, result: Value<'_>) -> Result<
 /// kind it is.
 fn refusal(scope: Scope<'_>, operation: &str, error: Value<'_>) -> Result<Error> {
     let thrown = Thrown::new(scope.keep(error)?);
-    let code = match scope.kind(error)? {
-        Kind::Object => scope.as_string(scope.get(error, "code")?),
-        _ => None,
-    };
+    let code = scope.string_in(error, "code")?;
     Ok(Error::thrown(code.as_deref(), operation.to_owned(), thrown))
 }

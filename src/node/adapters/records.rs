@@ -12,7 +12,7 @@ use crate::node::convert::{
 };
 use crate::node::error::warn;
 use crate::node::runtime::{Argument, JsObject, Made};
-use crate::node::value::{Intrinsic, Kind, Persistent, Scope, Value};
+use crate::node::value::{Intrinsic, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::{Item, malformed, without_time};
@@ -184,10 +184,7 @@ pub(super) async fn query_malformed(
             }
             let entries = scope.elements(answer)?.into_iter().take(limit);
             let malformed = entries.map(|entry| {
-                let reason = match scope.kind(entry)? {
-                    Kind::Object => scope.as_string(scope.get(entry, "reason")?),
-                    _ => None,
-                };
+                let reason = scope.string_in(entry, "reason")?;
                 let fault = reason.map_or_else(without_time, malformed);
                 read_stored(scope, stream, entry, Err(fault))
             });

@@ -11,7 +11,7 @@ use crate::node::runtime::{await_js, on_threads, stringify};
 use crate::node::value::{Env, Intrinsic, Persistent, Scope, Thrown, Value};
 use crate::transport::client::{
     Asked, Caller, Client, ClientOptions, Connections, Content, Either, Failure, Head, Headers,
-    OverFetch, Peer, RetryPolicy, Sender, Sent, said_of, text_in,
+    OverFetch, Peer, PeerTerms, RetryPolicy, Sender, Sent, said_of, text_in,
 };
 
 /// A peer over connections of this package's own.
@@ -19,14 +19,8 @@ pub type NativePeer = Peer<Rc<PeerOptions>>;
 
 /// A peer, and the app's functions for it. They are called with the options as their `this`.
 pub struct PeerOptions {
-    /// What paths are appended to.
-    base_url: String,
-    /// How many further tries a request has.
-    retries: u32,
-    /// Whether the peer answers 403 for a file that it does not have.
-    forbidden_is_absent: bool,
-    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
-    presigns: bool,
+    /// Which peer it is.
+    terms: PeerTerms,
     /// Their owner.
     owner: Persistent,
     auth_header: Option<Persistent>,
@@ -36,12 +30,8 @@ pub struct PeerOptions {
 impl PeerOptions {
     /// Reads the options that are common to transport and storage.
     pub fn new<'s>(options: &Options<'s>, owner: Value<'s>) -> Result<Self> {
-        let base_url = options.string("baseUrl")?.unwrap_or_default();
         Ok(Self {
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            retries: options.retries()?,
-            forbidden_is_absent: options.flag("forbiddenMeansAbsent", false)?,
-            presigns: options.flag("presign", false)?,
+            terms: options.data()?,
             owner: options.hang(owner)?,
             auth_header: options.function("getAuthHeader")?,
             sign_request: options.function("signRequest")?,
@@ -56,16 +46,16 @@ impl PeerOptions {
     /// The peer over connections of this package's own.
     fn peer(self: &Rc<Self>, timeout: Option<Duration>, max_answer_bytes: usize) -> NativePeer {
         let options = ClientOptions {
-            base_url: self.base_url.clone(),
+            base_url: self.terms.base_url.clone(),
             timeout,
             max_answer_bytes,
-            forbidden_is_absent: self.forbidden_is_absent,
+            forbidden_is_absent: self.terms.forbidden_is_absent,
         };
         Peer {
             client: Arc::new(Client::new(Connections::of_process(), options)),
-            retries: self.retries,
+            retries: self.terms.retries,
             caller: Rc::clone(self),
-            presigns: self.presigns,
+            presigns: self.terms.presigns,
         }
     }
 }
@@ -90,7 +80,7 @@ impl Caller for Rc<PeerOptions> {
                 let signs = scope.if_kept(self.sign_request.as_ref())?;
                 let (method, path) = (
                     scope.text(head.method)?,
-                    scope.text(&head.signed_path(self.presigns))?,
+                    scope.text(&head.signed_path(self.terms.presigns))?,
                 );
                 let args = [self.owner.value(scope)?, asks, signs, method, path, body];
                 scope.helper(Intrinsic::AskedHeaders, &args)
@@ -157,10 +147,7 @@ pub fn way_to(
             timeout: options.time("timeoutMs", None)?,
             max_answer_bytes,
         },
-        base_url: app.base_url.clone(),
-        retries: app.retries,
-        forbidden_is_absent: app.forbidden_is_absent,
-        presigns: app.presigns,
+        terms: app.terms.clone(),
         caller: Rc::clone(app),
     })))
 }

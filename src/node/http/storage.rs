@@ -7,8 +7,8 @@ use super::peer::{PeerOptions, Way as Files, way_to};
 use crate::error::Result;
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{IntoJs, on_threads, spawn_bound};
-use crate::node::stores::{arguments, bytes_arg, methods, stand_for, write_file};
+use crate::node::runtime::{IntoJs, on_threads, spawn_bound, write_data};
+use crate::node::stores::{arguments, bytes_arg, methods, stand_for};
 use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
@@ -84,7 +84,8 @@ async fn get(files: &Files, key: &Text) -> Result<Option<Whole<Persistent>>> {
 
 impl IntoJs for Whole<Persistent> {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let data = self.data.value(scope)?;
-        write_file(scope, (data, self.size), self.content_type, None)
+        let object = write_data(scope, &self)?;
+        scope.set(object, "data", self.data.value(scope)?)?;
+        Ok(object)
     }
 }

@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use super::error::{to_js, to_js_of_call};
 use super::value::{Call, Env, Intrinsic, Persistent, Scope, Value, enter, list};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::joint::tasks::Tasks;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
@@ -106,10 +106,11 @@ pub fn parse_json<'s>(scope: Scope<'s>, text: &str) -> Result<Value<'s>> {
 
 /// What is data alone, as a value of its own.
 pub fn write_data<'s>(scope: Scope<'s>, data: &impl Serialize) -> Result<Value<'s>> {
-    let text = serde_json::to_string(data).map_err(|error| {
-        Error::new(ErrorKind::Internal, "write as JSON", error.to_string()).caused_by(error)
-    })?;
-    parse_json(scope, &text)
+    let text = serde_json::to_string(data);
+    parse_json(
+        scope,
+        &text.map_err(|error| Error::json("write as JSON", error))?,
+    )
 }
 
 /// `JSON.stringify`, with what getters of a class answer.

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::node::convert::read_row;
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::IntoJs;
+use crate::node::runtime::{IntoJs, write_data};
 use crate::node::value::{Call, Scope, Value, function};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Table;
@@ -144,30 +144,13 @@ pub fn bytes_arg(call: &Call<'_>) -> Result<Vec<u8>> {
     bytes.ok_or_else(|| scope.must_be_some("put(data)", "a Uint8Array", data))
 }
 
+/// A file as storages answer it.
 impl IntoJs for Object {
     fn into_js(self, scope: Scope<'_>) -> Result<Value<'_>> {
-        let data = scope.bytes(&self.data)?;
-        let metadata = self.metadata.map(|metadata| serde_json::json!(metadata));
-        write_file(scope, (data, self.size), self.content_type, metadata)
+        let object = write_data(scope, &self)?;
+        scope.set(object, "data", scope.bytes(&self.data)?)?;
+        Ok(object)
     }
-}
-
-/// A file as storages answer it.
-pub fn write_file<'s>(
-    scope: Scope<'s>,
-    (data, size): (Value<'s>, u64),
-    content_type: Option<String>,
-    metadata: Option<serde_json::Value>,
-) -> Result<Value<'s>> {
-    let object = scope.object_of(&[("data", data)])?;
-    if let Some(content_type) = content_type {
-        scope.set(object, "contentType", content_type.into_js(scope)?)?;
-    }
-    if let Some(metadata) = metadata {
-        scope.set(object, "metadata", metadata.into_js(scope)?)?;
-    }
-    scope.set(object, "size", scope.count(size)?)?;
-    Ok(object)
 }
 
 /// The source that stands for `store`: the two objects of an `appSyncableSource`.

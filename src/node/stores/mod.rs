@@ -21,10 +21,10 @@ use serde::de::DeserializeOwned;
 use super::inside::refuse_inside;
 use super::runtime::{IntoJs, in_order_on_threads, spawn};
 use super::value::{Call, Intrinsic, Method, Scope, Value, function, half};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::store::Holder;
 
-pub use kinds::{bytes_arg, write_file};
+pub use kinds::bytes_arg;
 pub use registry::STORES;
 
 /// What is behind an object of this package that stands for a store.
@@ -104,9 +104,7 @@ pub(super) use methods;
 /// What `js/stores.js` found a method to be called with: JSON, the first argument.
 pub fn arguments<T: DeserializeOwned>(call: &Call<'_>) -> Result<T> {
     let text = call.scope.as_string(call.arg(0)).unwrap_or_default();
-    serde_json::from_str(&text).map_err(|error| {
-        Error::new(ErrorKind::Internal, call.name.to_owned(), error.to_string()).caused_by(error)
-    })
+    serde_json::from_str(&text).map_err(|error| Error::json(call.name.to_owned(), error))
 }
 
 /// Does `work` on the native threads, in the order of asking, and answers the promise of it. What is wrong

@@ -12,7 +12,6 @@ use crate::store::Modes;
 use crate::store::fs::FsObjects;
 use crate::store::postgres::{PostgresAppRows, PostgresRecords, PostgresState};
 use crate::store::sqlite::{self, SqliteAppRows, SqliteRecords, SqliteState};
-use crate::transport::client::Connections;
 
 /// The stores of this package: each is opened by its options, and answers the object that stands for it.
 pub const STORES: &[(&str, Factory)] = &[
@@ -34,22 +33,21 @@ pub const STORES: &[(&str, Factory)] = &[
         objects(call, &kind, Arc::new(store))
     }),
     ("createPostgresAppRows", |call, options| {
-        let (place, password) = postgres(call, options)?;
-        let store = PostgresAppRows::open(&place, password, Arc::new(Connections::of_process()))?;
-        rows(call, Arc::new(store))
-    }),
-    ("createPostgresSyncStateStore", |call, options| {
-        let (place, password) = postgres(call, options)?;
-        let scope = options.string("scope")?.unwrap_or_default();
-        let tls = Arc::new(Connections::of_process());
-        state(
+        let (place, password, tls) = postgres(call, options)?;
+        rows(
             call,
-            Arc::new(PostgresState::open(&place, scope, password, tls)?),
+            Arc::new(PostgresAppRows::open(&place, password, tls)?),
         )
     }),
+    ("createPostgresSyncStateStore", |call, options| {
+        let (place, password, tls) = postgres(call, options)?;
+        let scope = options.string("scope")?.unwrap_or_default();
+        let store = PostgresState::open(&place, scope, password, tls)?;
+        state(call, Arc::new(store))
+    }),
     ("createPostgresDatabaseAdapter", |call, options| {
-        let (place, password) = postgres(call, options)?;
-        let store = PostgresRecords::open(&place, password, Arc::new(Connections::of_process()))?;
+        let (place, password, tls) = postgres(call, options)?;
+        let store = PostgresRecords::open(&place, password, tls)?;
         records(call, options, Arc::new(store))
     }),
     ("createS3ObjectStorage", create_s3_object_storage),

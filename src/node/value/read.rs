@@ -98,6 +98,14 @@ impl<'s> Scope<'s> {
         self.units(value, String::from_utf16_lossy)
     }
 
+    /// The string that an object has under `name`; none of what is no object.
+    pub fn string_in(self, value: Value<'_>, name: &str) -> Result<Option<String>> {
+        Ok(match self.kind(value)? {
+            Kind::Object => self.as_string(self.get(value, name)?),
+            _ => None,
+        })
+    }
+
     /// The bytes of a `Uint8Array`, a `Buffer` or another view of bytes.
     pub fn as_bytes(self, value: Value<'_>) -> Option<Vec<u8>> {
         let (data, length) = self.view(value)?;

@@ -4,16 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Later;
+use crate::store::{Later, given};
 
 const OPERATION: &str = "open a database";
 
 /// How a database is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PostgresOptions {
     /// A url or a list of `key=value`, as `libpq` knows them; what is given besides counts more.
     pub connection_string: Option<String>,
@@ -29,12 +31,16 @@ pub struct PostgresOptions {
     /// machine.
     pub tls: Option<bool>,
     /// The most connections at one time.
+    #[serde(deserialize_with = "given::count")]
     pub max: usize,
     /// How long a connection is used at most. The end is up to a tenth earlier, so that not all end at once.
+    #[serde(rename = "maxLifetimeMs", deserialize_with = "given::time")]
     pub max_lifetime: Duration,
     /// How long a statement may take; `None` for as long as it likes.
+    #[serde(rename = "statementTimeoutMs", deserialize_with = "given::limit")]
     pub statement_timeout: Option<Duration>,
     /// How long a connection may take to be there, and to be free.
+    #[serde(rename = "connectTimeoutMs", deserialize_with = "given::time")]
     pub connect_timeout: Duration,
     /// Whether statements are prepared once for each connection. A pooler that gives each transaction another
     /// connection does not know them.

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use reqwest::Url;
 use rusty_s3::{Bucket, UrlStyle};
+use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::given;
 
 const NO_REGION: &str = "must be the name of a region, like \"eu-central-1\"";
 
 /// How a bucket is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct S3Options {
     /// The name of the bucket.
     pub bucket: String,
@@ -23,9 +26,25 @@ pub struct S3Options {
     /// Whether the bucket is named in the path. Where a host cannot have it before its name, it always is.
     pub force_path_style: bool,
     /// The bytes of a part, and the most bytes of an object that is sent at once.
+    #[serde(deserialize_with = "given::count")]
     pub part_size: usize,
     /// How long nothing may move; `None` for as long as it likes.
+    #[serde(rename = "timeoutMs", deserialize_with = "given::limit")]
     pub timeout: Option<Duration>,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self {
+            bucket: String::new(),
+            endpoint: None,
+            region: String::new(),
+            key_prefix: String::new(),
+            force_path_style: false,
+            part_size: Self::PART_SIZE,
+            timeout: Some(Self::TIMEOUT),
+        }
+    }
 }
 
 impl S3Options {
@@ -114,10 +133,8 @@ mod tests {
             bucket: bucket.to_owned(),
             endpoint: endpoint.map(ToOwned::to_owned),
             region: "eu-central-1".to_owned(),
-            key_prefix: String::new(),
             force_path_style,
-            part_size: S3Options::PART_SIZE,
-            timeout: None,
+            ..S3Options::default()
         };
         Ok(options.to_bucket()?.base_url().to_string())
     }

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use http::Method;
 use reqwest::{RequestBuilder, Response};
+use serde::{Deserialize, Deserializer};
 
 pub use again::RetryPolicy;
 pub use caller::{Caller, Head, pause, text_of};
@@ -69,6 +70,28 @@ pub const DEFAULT_FILE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The most bytes of an answer, unpacked, by default.
 pub const DEFAULT_MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// Which peer it is, and what it is like.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PeerTerms {
+    /// What the paths are appended to, without a slash at its end.
+    #[serde(deserialize_with = "without_slash")]
+    pub base_url: String,
+    /// How many further tries a request has.
+    pub retries: u32,
+    /// Whether the peer answers 403 for a file that it does not have.
+    #[serde(rename = "forbiddenMeansAbsent")]
+    pub forbidden_is_absent: bool,
+    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
+    #[serde(rename = "presign")]
+    pub presigns: bool,
+}
+
+fn without_slash<'de, D: Deserializer<'de>>(given: D) -> std::result::Result<String, D::Error> {
+    let url = String::deserialize(given)?;
+    Ok(url.trim_end_matches('/').to_owned())
+}
 
 /// How to speak with a peer.
 #[derive(Debug, Clone)]

@@ -4,12 +4,13 @@
 //! package's own; how a request is sent, and where the bytes of a file are, is the [`Sender`]'s.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::presign::{is_not_found, no_urls, or_no_urls, presign_path, upload_heads};
 use super::presign_over_fetch::WayOfFetch;
 use super::{
-    Asked, Caller, Content, FIRST_BYTE, Failure, Fetched, HEALTH_PATH, Head, Look, Looking, Sender,
-    Wanted, confirmed, fetch, file_path, pause, repeat, text_in,
+    Asked, Caller, Content, FIRST_BYTE, Failure, Fetched, HEALTH_PATH, Head, Look, Looking,
+    PeerTerms, Sender, Wanted, confirmed, fetch, file_path, pause, repeat, text_in,
 };
 use crate::engine::object::page_instead;
 use crate::engine::ports::Stat;
@@ -25,24 +26,21 @@ pub struct OverFetch<S, C> {
     pub sender: S,
     /// The caller, which adds to them.
     pub caller: C,
-    /// What paths are appended to.
-    pub base_url: String,
-    /// How many further tries a request has.
-    pub retries: u32,
-    /// Whether the peer answers 403 for a file that it does not have.
-    pub forbidden_is_absent: bool,
-    /// Whether the bytes of files go to urls that the peer hands out, and come from such.
-    pub presigns: bool,
+    /// Which peer it is.
+    pub terms: PeerTerms,
 }
 
 /// An object's bytes, how many they are, and the content type.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Whole<D> {
     /// The bytes.
+    #[serde(skip)]
     pub data: D,
     /// How many they are.
     pub size: u64,
     /// The content type it was put with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
 }
 
@@ -97,7 +95,7 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
     fn looking(&self, wants_size: bool) -> Looking {
         Looking {
             wants_size,
-            forbidden_is_absent: self.forbidden_is_absent,
+            forbidden_is_absent: self.terms.forbidden_is_absent,
         }
     }
 
@@ -131,7 +129,7 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         wanted: Wanted,
         accepts: &[u16],
     ) -> Result<Option<Fetched<S::Data>>> {
-        let way = WayOfFetch::through(&self.base_url, Head::bare(method, path));
+        let way = WayOfFetch::through(&self.terms.base_url, Head::bare(method, path));
         self.ask_by(&way, wanted, accepts).await
     }
 
@@ -145,9 +143,9 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         let mut accepts = accepts.to_vec();
         let method = way.head.method;
         let looks = method == "HEAD" || matches!(wanted, Wanted::File(_) | Wanted::FirstByte);
-        accepts.extend(Some(403).filter(|_| looks && self.forbidden_is_absent));
+        accepts.extend(Some(403).filter(|_| looks && self.terms.forbidden_is_absent));
         repeat(
-            self.retries,
+            self.terms.retries,
             async |_| {
                 let mut headers = way.headers(&self.caller).await?;
                 if looks {
@@ -189,7 +187,7 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
         let size = self.sender.size(data)?;
         let put = async |way: &WayOfFetch| {
             let put = repeat(
-                self.retries,
+                self.terms.retries,
                 async |_| {
                     let asked = Asked {
                         method: "PUT",
@@ -243,13 +241,13 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
     ) -> Result<T> {
         let body = head.body.as_ref().filter(|body| !body.is_empty());
         repeat(
-            self.retries,
+            self.terms.retries,
             async |_| {
                 let headers = self.caller.headers(head).await?;
                 let text = body.map(|text| text_in(text)).transpose()?;
                 let asked = Asked {
                     method: head.method,
-                    base_url: &self.base_url,
+                    base_url: &self.terms.base_url,
                     path: &head.path,
                     headers: &headers,
                     body: text.map(Content::Text),
@@ -262,7 +260,7 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
                 let status = fetched.head.status;
                 read(fetched).await.map_err(|error| {
                     let failure = Failure::from(error).answered(status);
-                    failure.at(&self.base_url, &head.path)
+                    failure.at(&self.terms.base_url, &head.path)
                 })
             },
             async |how_long| pause(&self.caller, how_long).await,
@@ -292,13 +290,15 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
 impl<S: Sender, C: Caller> OverFetch<S, C> {
     /// The way from which a file comes; `None` if there is no such file.
     async fn way_from(&self, key: &Text) -> Result<Option<WayOfFetch>> {
-        if !self.presigns {
+        if !self.terms.presigns {
             let head = Head::bare("GET", &file_path(key)?);
-            return Ok(Some(WayOfFetch::through(&self.base_url, head)));
+            return Ok(Some(WayOfFetch::through(&self.terms.base_url, head)));
         }
         let head = Head::bare("GET", &presign_path(key)?);
         match self.tell(&head, async |told| self.text_of(&told)).await {
-            Ok(answer) => WayOfFetch::by(&answer, &self.base_url, Head::bare("GET", "")).map(Some),
+            Ok(answer) => {
+                WayOfFetch::by(&answer, &self.terms.base_url, Head::bare("GET", "")).map(Some)
+            }
             Err(error) if is_not_found(&error) => {
                 // Where no urls are handed out that is the answer as well.
                 let path = file_path(key)?;
@@ -325,13 +325,13 @@ impl<S: Sender, C: Caller> OverFetch<S, C> {
             content_type: blob.mime_type.as_ref().map(ToString::to_string),
             ..Head::put(&file_path(&blob.key)?)
         };
-        if !self.presigns {
-            return put(&WayOfFetch::through(&self.base_url, head)).await;
+        if !self.terms.presigns {
+            return put(&WayOfFetch::through(&self.terms.base_url, head)).await;
         }
         let [presign, confirm] = upload_heads(blob, size)?;
         let told = self.tell(&presign, async |told| self.text_of(&told)).await;
         let answer = told.map_err(or_no_urls)?;
-        put(&WayOfFetch::by(&answer, &self.base_url, head)?).await?;
+        put(&WayOfFetch::by(&answer, &self.terms.base_url, head)?).await?;
         self.tell(&confirm, async |_| Ok(())).await?;
         Ok(true)
     }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::hlc::safe_integer;
 use crate::protocol::item::Table;
 use crate::protocol::log::Stream;
@@ -47,7 +47,7 @@ pub(super) fn written(data: &impl Serialize) -> Result<String> {
 }
 
 fn unreadable(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, OPERATION, error.to_string()).caused_by(error)
+    Error::json(OPERATION, error)
 }
 
 /// The parameters of a statement. Bytes are no part of a log.
