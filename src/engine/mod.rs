@@ -31,6 +31,7 @@
 //! - nothing waits behind a held item but what the same node wrote after it;
 //! - an object takes the place of another one only if it is what the newest item of its key says it is.
 
+pub mod action;
 mod ahead;
 mod answer_logged;
 pub mod apply;
@@ -83,6 +84,5 @@ mod superseded;
 pub mod sweep;
 pub mod transfer;
 mod waiting;
-pub mod wanted;
 pub mod watch;
 mod window;

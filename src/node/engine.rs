@@ -15,8 +15,8 @@ use super::runtime::{spawn_bound, take_turn};
 use super::stores::Native;
 use super::transport::{InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Kind, Value, bound, function};
+use crate::engine::action::{Action, Done};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, RoundOptions};
-use crate::engine::wanted::{Done, Wanted};
 use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::joint::asking::Stop;
@@ -62,11 +62,11 @@ fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
         Kind::Function => Some(scope.keep(call.arg(2))?),
         _ => None,
     };
-    let wanted = match scope.as_string(call.arg(0)).as_deref() {
-        Some("exchange") => Wanted::Round {
+    let action = match scope.as_string(call.arg(0)).as_deref() {
+        Some("exchange") => Action::Round {
             listens: listener.is_some(),
         },
-        _ => Wanted::Reconciliation {
+        _ => Action::Reconciliation {
             objects: options.flag("objects", false)?,
         },
     };
@@ -90,11 +90,11 @@ fn begin<'s>(call: &Call<'s>, caller: &Rc<Caller>) -> Result<Value<'s>> {
             return Ok(None);
         }
         caller.engine.events.listening.replace(listening);
-        let done = caller.done(&env, wanted, stop.clone()).await;
+        let done = caller.done(&env, action, stop.clone()).await;
         caller.engine.events.listening.take();
         match done {
             Err(_) if is_stopped() => Ok(None),
-            done => done.map(Some).map_err(|error| error.or_in(wanted.name())),
+            done => done.map(Some).map_err(|error| error.or_in(action.name())),
         }
     })?;
     let stop = function(scope, "stop", move |call| {
@@ -147,17 +147,17 @@ impl Caller {
         Ok(native)
     }
 
-    /// Does what is wanted, unless `stop` calls it off.
+    /// Does it, unless `stop` calls it off.
     async fn done(
         &self,
         env: &Rc<Env>,
-        wanted: Wanted,
+        action: Action,
         stop: Option<Arc<Stop>>,
     ) -> Result<Done<Body>> {
         let Some(native) = self.native()? else {
-            return Box::pin(self.engine.done(wanted)).await;
+            return Box::pin(self.engine.done(action)).await;
         };
-        let work = async move |engine: &NativeEngine| Box::pin(engine.done(wanted)).await;
+        let work = async move |engine: &NativeEngine| Box::pin(engine.done(action)).await;
         let done = native.until(stop).run(env, &self.native_memory, work);
         Ok(Box::pin(done).await?.map(Body::Json))
     }

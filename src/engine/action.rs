@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// What an engine is asked for.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted {
+pub enum Action {
     /// A round; the app hears of it meanwhile if it `listens`.
     Round {
         /// Whether there is a listener.
@@ -20,7 +20,7 @@ pub enum Wanted {
     },
 }
 
-impl Wanted {
+impl Action {
     /// The function of an engine that asks for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,10 +61,10 @@ where
     ///
     /// # Errors
     /// Those of [`Engine::watched_round`] and of [`Engine::reconcile`].
-    pub async fn done(&self, wanted: Wanted) -> Result<Done<S::Body>> {
-        match wanted {
-            Wanted::Round { listens } => self.watched_round(listens).await.map(Done::Round),
-            Wanted::Reconciliation { objects } => {
+    pub async fn done(&self, action: Action) -> Result<Done<S::Body>> {
+        match action {
+            Action::Round { listens } => self.watched_round(listens).await.map(Done::Round),
+            Action::Reconciliation { objects } => {
                 self.reconcile(objects).await.map(Done::Reconciled)
             }
         }
