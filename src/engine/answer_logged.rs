@@ -14,9 +14,10 @@ use super::apply_logged::{Rules, Source, apply_logged};
 use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::held::refusal;
+use super::memory::Memory;
 use super::pair::Planes;
-use super::planes::{digest_of, hash_of, in_common, look, streams_of};
-use super::ports::Side;
+use super::planes::{digest_of, hash_of, in_common, keeps_logs, look, streams_of};
+use super::ports::{Clock, Side};
 use super::reconcile::compare;
 use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
 use super::shipment::{oversized, pack};
@@ -46,23 +47,74 @@ impl<S: Side> Responder<S> {
             return compare(self, side, &asked).await;
         }
         let items = std::mem::take(&mut request.items);
+        if items.is_empty() {
+            let looks = looks_of(&asked, limit_of(&request, &asked));
+            let views = self.look(side, looks, advances_of(&asked)).await?;
+            return Ok(self.reply(views, &asked, &request, (Came::default(), packed)));
+        }
         let mut met = self.met(side, &items, &asked).await?;
+        let taken_in = self.take_in_logged(side, items, &asked).await?;
+        let limit = limit_of(&request, &asked);
+        let written: HashSet<&ItemKind> = taken_in.new.iter().collect();
+        met.retain(|keyed| written.contains(&keyed.item.kind));
+        met.truncate(limit);
+        // Of what the caller wrote over it hears now or never; what follows can wait.
+        let looks = looks_of(&asked, limit - met.len());
+        let views = self.look(side, looks, Planes::default()).await?;
+        let came = Came { met, taken_in };
+        Ok(self.reply(views, &asked, &request, (came, packed)))
+    }
+
+    /// Answers a request of a caller that has nothing to tell, if memory knows that there is nothing to tell it either. No
+    /// store is asked, and nothing is waited for.
+    ///
+    /// # Errors
+    /// The request, for [`answer_packed`](Self::answer_packed).
+    pub fn answer_at_hand(
+        &self,
+        request: Request<S::Body>,
+    ) -> Result<Answer<S::Body>, Request<S::Body>> {
+        let is_quiet = |asked: &LogRequest| asked.seen.is_none() && !asked.compares();
+        let asked = request.log.as_deref().filter(|asked| is_quiet(asked));
+        let (Some(asked), true) = (asked, request.items.is_empty() && self.has_clock_heard())
+        else {
+            return Err(request);
+        };
+        if !keeps_logs(&self.side) {
+            return Err(request);
+        }
+        let grant = std::sync::Arc::clone(&request.grant);
+        let side = Granted {
+            side: &self.side,
+            grant: &grant,
+            own: None,
+        };
+        let looks = looks_of(asked, limit_of(&request, asked));
+        let Some(views) = self.views_at_hand(&side, looks, advances_of(asked)) else {
+            return Err(request);
+        };
+        let nothing = |_: &mut Item<S::Body>| Ok(0);
+        Ok(self.reply(views, asked, &request, (Came::default(), &nothing)))
+    }
+
+    /// What is answered by these views of the own logs.
+    fn reply(
+        &self,
+        views: Planes<View<S::Body>>,
+        asked: &LogRequest,
+        request: &Request<S::Body>,
+        (came, packed): (Came<S::Body>, &impl Fn(&mut Item<S::Body>) -> Result<usize>),
+    ) -> Answer<S::Body> {
+        let Came { met, taken_in } = came;
         let TakenIn {
             new,
             refused,
             refusing,
-        } = self.take_in_logged(side, items, &asked).await?;
+        } = taken_in;
         let budget = request
             .max_answer_bytes
             .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
         let refused = within(budget, refused);
-        let limit = if asked.hello { 0 } else { request.limit };
-        let written: HashSet<&ItemKind> = new.iter().collect();
-        met.retain(|keyed| written.contains(&keyed.item.kind));
-        met.truncate(limit);
-        // Of what the caller wrote over it hears now or never; what follows can wait.
-        let limit = limit - met.len();
-        let views = look(side, questions(&asked, limit)).await?;
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
             most.saturating_sub(FRAME_BYTES + 2 * budget)
         });
@@ -97,7 +149,7 @@ impl<S: Side> Responder<S> {
         for (named, error) in &page.failed {
             self.warn_once(named, "cannot be sent to a caller", Some(error));
         }
-        Ok(Answer {
+        Answer {
             items: page.items,
             has_more: more,
             coverage: None,
@@ -115,7 +167,7 @@ impl<S: Side> Responder<S> {
             })),
             taken_in: new,
             traffic: Traffic::default(),
-        })
+        }
     }
 
     /// The records that `items` are newer versions of, and that the caller has not seen.
@@ -157,45 +209,66 @@ impl<S: Side> Responder<S> {
         items: Vec<Item<S::Body>>,
         asked: &LogRequest,
     ) -> Result<TakenIn> {
-        let source = |plane: &PlaneRequest| Source {
+        let source = |plane: &PlaneRequest, memory: &Memory| Source {
             origin: plane.upto.clone(),
-            advance: plane
-                .follows
-                .zip(plane.upto.clone())
-                .map(|(follows, upto)| Advance {
-                    history: plane.history.clone(),
-                    follows,
-                    presumes: plane.presumes.clone(),
-                    upto,
-                    only_whole: true,
-                }),
+            advance: advance_of(plane).map(|advance| memory.with_untold(advance)),
             ..Source::default()
         };
+        let [of_records, of_rows] = &self.memory;
         let sources = Planes {
-            records: asked.records.as_ref().map(source),
-            rows: asked.rows.as_ref().map(source),
+            records: asked
+                .records
+                .as_ref()
+                .map(|plane| source(plane, of_records)),
+            rows: asked.rows.as_ref().map(|plane| source(plane, of_rows)),
         };
         let rules = Rules {
             max_clock_skew_ms: self.max_clock_skew_ms,
             known_apps_only: true,
         };
-        let mut nodes = self.nodes.take();
-        let taken_in = apply_logged(side, items, sources, (rules, &mut nodes)).await;
-        self.nodes.replace(nodes);
+        let taken_in = apply_logged(side, items, sources, (rules, &self.nodes)).await;
+        self.memory.iter().for_each(Memory::forget_log);
         taken_in.done?;
         let arrivals = taken_in.arrivals;
         let failed = arrivals
             .iter()
             .filter(|arrival| arrival.failure().is_some());
+        let refusing = failed.count();
+        let now_ms = side.clock().system_ms();
+        let planes = [&asked.records, &asked.rows];
+        for (plane, memory) in planes.into_iter().zip(&self.memory) {
+            let Some(plane) = plane else { continue };
+            match advance_of(plane).filter(|_| refusing == 0) {
+                Some(advance) => memory.told(&advance.upto.generation, now_ms),
+                None => memory.came(&plane.history),
+            }
+        }
         Ok(TakenIn {
-            refusing: failed.count(),
+            refusing,
             new: self.note_taken_in(&arrivals),
             refused: self.refused(&arrivals),
         })
     }
 }
 
+/// What came with a request.
+struct Came<B> {
+    /// What it was written over here.
+    met: Vec<Keyed<B>>,
+    taken_in: TakenIn,
+}
+
+impl<B> Default for Came<B> {
+    fn default() -> Self {
+        Self {
+            met: Vec::new(),
+            taken_in: TakenIn::default(),
+        }
+    }
+}
+
 /// What became of the items of a request.
+#[derive(Default)]
 struct TakenIn {
     /// What is new here.
     new: Vec<ItemKind>,
@@ -205,22 +278,43 @@ struct TakenIn {
     refusing: usize,
 }
 
+/// How far the caller's log is taken in with what it sends.
+fn advance_of(plane: &PlaneRequest) -> Option<Advance> {
+    let (follows, upto) = plane.follows.zip(plane.upto.clone())?;
+    Some(Advance {
+        history: plane.history.clone(),
+        follows,
+        presumes: plane.presumes.clone(),
+        upto,
+        only_whole: true,
+    })
+}
+
+fn advances_of(asked: &LogRequest) -> Planes<Advance> {
+    Planes {
+        records: asked.records.as_ref().and_then(advance_of),
+        rows: asked.rows.as_ref().and_then(advance_of),
+    }
+}
+
+/// At most how many items a caller gets.
+fn limit_of<B>(request: &Request<B>, asked: &LogRequest) -> usize {
+    if asked.hello { 0 } else { request.limit }
+}
+
 /// What is asked of the own logs for a caller: at most `limit` items of each, and what it asks for by key.
-fn questions(asked: &LogRequest, limit: usize) -> Planes<Look> {
-    let of = |plane: &Option<PlaneRequest>| {
-        let plane = plane.as_ref();
-        plane.map(|plane| question(plane, asked, limit))
-    };
+fn looks_of(asked: &LogRequest, limit: usize) -> Planes<Look> {
+    let question = |plane: &PlaneRequest| question(plane, asked, limit);
     let mut looks = Planes {
-        records: of(&asked.records),
-        rows: of(&asked.rows),
+        records: asked.records.as_ref().map(question),
+        rows: asked.rows.as_ref().map(question),
     };
     for key in asked.want.iter().take(MOST_WANTED).cloned().map(Key::from) {
-        let look = match key.stream {
+        let of = match key.stream {
             Stream::Records => &mut looks.records,
             Stream::Rows(_) => &mut looks.rows,
         };
-        if let Some(look) = look {
+        if let Some(look) = of {
             look.want.push(key);
         }
     }

@@ -420,7 +420,7 @@ pub(super) fn one_of(taken: Result<Vec<Outcome>>) -> Outcome {
 pub async fn apply_all<S: Side>(
     side: &S,
     mut items: Vec<Item<S::Body>>,
-    (max_clock_skew_ms, nodes): (Option<u64>, &mut NodeIds),
+    (max_clock_skew_ms, nodes): (Option<u64>, &NodeIds),
     guard: &mut OrderGuard,
 ) -> Vec<Arrival<S::Body>> {
     items.sort_by(|a, b| a.hlc.cmp(&b.hlc));
@@ -478,7 +478,7 @@ pub(super) fn refuse_what_is_barred<S: Side>(side: &S, arrivals: &mut [Arrival<S
 /// Items of nodes that are too many are refused as such.
 pub(super) async fn refuse_too_many_nodes<S: Side>(
     side: &S,
-    nodes: &mut NodeIds,
+    nodes: &NodeIds,
     arrivals: &mut [Arrival<S::Body>],
 ) {
     let waiting = arrivals.iter().filter(|arrival| arrival.is_waiting());

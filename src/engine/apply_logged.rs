@@ -49,7 +49,7 @@ pub(super) async fn apply_logged<S: Side>(
     side: &S,
     items: Vec<Item<S::Body>>,
     sources: Planes<Source>,
-    (rules, nodes): (Rules, &mut NodeIds),
+    (rules, nodes): (Rules, &NodeIds),
 ) -> Applied<S::Body> {
     let mut met = Vec::new();
     let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();

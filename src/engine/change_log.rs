@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use super::freshness::Freshness;
 use super::outcome::{Direction, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -175,6 +176,12 @@ pub trait ChangeLog<B> {
     /// Whether the store keeps a log. It may begin or cease to do so between two rounds.
     fn has_log(&self) -> bool {
         false
+    }
+
+    /// By what it is known that the log is as it was read, without a question to the store; `None` if by nothing: then
+    /// each look asks the store.
+    fn freshness(&self) -> Option<Freshness> {
+        None
     }
 
     /// Looks at the log.

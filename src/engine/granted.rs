@@ -16,6 +16,7 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::freshness::Freshness;
 use super::ports::{
     AppRows, Capabilities, Clock, Exchange, Late, Log, Order, Outcome, Scanned, Side,
 };
@@ -133,6 +134,25 @@ impl<S: Side> Granted<'_, S> {
         }
     }
 
+    /// A look at the app rows, without what is not shown.
+    pub(super) fn narrowed(&self, mut look: Look) -> Look {
+        look.want.retain(|key| self.shows(&key.stream));
+        look
+    }
+
+    /// What is shown of a look at the app rows.
+    pub(super) fn shown(&self, mut view: View<S::Body>) -> View<S::Body> {
+        if self.grant.apps.is_some() {
+            view.items
+                .retain(|(_, Keyed { key, .. })| self.shows(&key.stream));
+            let streams = view.streams.iter();
+            let shown = streams.filter(|(name, _)| self.shows_named(name));
+            let shown = shown.map(|(name, digest)| (name.to_owned(), digest));
+            view.streams = Arc::new(shown.collect());
+        }
+        view
+    }
+
     fn shows_named(&self, stream: &str) -> bool {
         self.shows(&Stream::named(stream))
     }
@@ -200,18 +220,13 @@ impl<S: Side> ChangeLog<S::Body> for Granted<'_, S> {
         self.stores().is_ok_and(ChangeLog::has_log)
     }
 
-    async fn look(&self, mut look: Look) -> Result<View<S::Body>> {
-        look.want.retain(|key| self.shows(&key.stream));
-        let mut view = self.stores()?.look(look).await?;
-        if self.grant.apps.is_some() {
-            view.items
-                .retain(|(_, Keyed { key, .. })| self.shows(&key.stream));
-            let streams = view.streams.iter();
-            let shown = streams.filter(|(name, _)| self.shows_named(name));
-            let shown = shown.map(|(name, digest)| (name.to_owned(), digest));
-            view.streams = Arc::new(shown.collect());
-        }
-        Ok(view)
+    fn freshness(&self) -> Option<Freshness> {
+        self.stores().ok()?.freshness()
+    }
+
+    async fn look(&self, look: Look) -> Result<View<S::Body>> {
+        let view = self.stores()?.look(self.narrowed(look)).await?;
+        Ok(self.shown(view))
     }
 
     async fn take_in(

@@ -42,7 +42,7 @@ where
             .collect();
         let mut guard = self.guard(sweep, HashSet::new());
         let skew = self.options.max_clock_skew_ms;
-        let rules = (skew, &mut sweep.guards.nodes);
+        let rules = (skew, &sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         let inbound = self.fetch(arrivals).await;
         self.note_met(&[], &sweep.sent, &inbound);

@@ -228,7 +228,7 @@ where
             max_clock_skew_ms: self.options.max_clock_skew_ms,
             known_apps_only: false,
         };
-        let rules = (rules, &mut session.nodes);
+        let rules = (rules, &session.nodes);
         let taken_in = apply_logged(&self.side, items, sources, rules).await;
         let came = (&keys[..], &withheld[..]);
         self.note_conflicts(session, out, came, &taken_in).await;

@@ -5,6 +5,7 @@
 //! nodes that are known already everything is taken in.
 
 use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind};
 use crate::protocol::hlc::NodeId;
@@ -20,9 +21,12 @@ const MOST_UNITS: usize = 1024 * 1024;
 /// are taken in without a question.
 const UNASKED: usize = 16;
 
-/// The node ids that were met.
+/// The node ids that were met, which requests that run beside each other may look up.
 #[derive(Debug, Default)]
-pub struct NodeIds {
+pub struct NodeIds(Mutex<NodesMet>);
+
+#[derive(Debug, Default)]
+struct NodesMet {
     met: HashSet<NodeId>,
     /// How many of them the stores were not asked about.
     unasked: usize,
@@ -31,23 +35,24 @@ pub struct NodeIds {
 impl NodeIds {
     /// Those of the `nodes` that are too many. A side whose stores cannot say what they hold takes items of all.
     pub(super) async fn too_many<'a, S: Side>(
-        &mut self,
+        &self,
         side: &S,
         nodes: impl Iterator<Item = &'a NodeId>,
     ) -> HashSet<NodeId> {
         let mut refused = HashSet::new();
-        let fresh: HashSet<NodeId> = nodes
-            .filter(|node| !self.met.contains(*node))
-            .cloned()
-            .collect();
-        if fresh.is_empty() {
-            return refused;
-        }
-        self.unasked += fresh.len();
-        if self.unasked < UNASKED {
-            self.met.extend(fresh);
-            return refused;
-        }
+        let fresh = {
+            let mut known = self.known();
+            let fresh = known.fresh(nodes);
+            if fresh.is_empty() {
+                return refused;
+            }
+            known.unasked += fresh.len();
+            if known.unasked < UNASKED {
+                known.met.extend(fresh);
+                return refused;
+            }
+            fresh
+        };
         let held = Box::pin(coverage(side)).await.unwrap_or_else(|error| {
             let message = "getNodeWatermarks failed; the nodes of a page were not counted";
             side.log().warn(message, Some(&error));
@@ -56,22 +61,43 @@ impl NodeIds {
         let Some(held) = held else {
             return refused;
         };
-        self.met = held.iter().map(|(node, _)| node.clone()).collect();
-        self.unasked = 0;
-        let mut units: usize = self.met.iter().map(|node| node.units().len()).sum();
+        let mut known = self.known();
+        known.met = held.iter().map(|(node, _)| node.clone()).collect();
+        known.unasked = 0;
+        let mut units: usize = known.met.iter().map(|node| node.units().len()).sum();
         for node in fresh {
             let length = node.units().len();
-            if self.met.contains(&node) {
+            if known.met.contains(&node) {
                 continue;
             }
-            if self.met.len() < MOST && units + length <= MOST_UNITS {
+            if known.met.len() < MOST && units + length <= MOST_UNITS {
                 units += length;
-                self.met.insert(node);
+                known.met.insert(node);
             } else {
                 refused.insert(node);
             }
         }
         refused
+    }
+
+    /// Whether the stores have to be asked which nodes they hold before these are taken in. What is found is exact only if
+    /// nothing else is taken in meanwhile.
+    pub(super) fn has_to_ask<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> bool {
+        let known = self.known();
+        let fresh = known.fresh(nodes).len();
+        fresh > 0 && known.unasked + fresh >= UNASKED
+    }
+
+    fn known(&self) -> MutexGuard<'_, NodesMet> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NodesMet {
+    /// Those that were not met.
+    fn fresh<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> HashSet<NodeId> {
+        let fresh = nodes.filter(|node| !self.met.contains(*node));
+        fresh.cloned().collect()
     }
 }
 

@@ -49,11 +49,17 @@ pub(super) fn brought<B>(arrivals: &[Arrival<B>], sent: &Watermarks) -> Brought 
 pub(super) async fn overtaken<S: Side>(
     side: &S,
     (marks, seen): (&Watermarks, &Seen),
-    mut brought: Brought,
+    brought: Brought,
 ) -> Result<Option<Overtaken>> {
     if !keeps_logs(side) {
         return Ok(None);
     }
+    let views = look(side, questions(seen)).await?;
+    Ok(Some(overtaken_in(&views, (marks, seen), brought)))
+}
+
+/// What is asked of the own logs for it.
+pub(super) fn questions(seen: &Seen) -> Planes<Look> {
     let question = |seen: &Option<Cursor>| Look {
         after: match seen {
             Some(cursor) => After::Common(vec![cursor.clone()]),
@@ -63,11 +69,18 @@ pub(super) async fn overtaken<S: Side>(
         history: usize::MAX,
         ..Look::default()
     };
-    let looks = Planes {
+    Planes {
         records: Some(question(&seen.records)),
         rows: Some(question(&seen.rows)),
-    };
-    let views = look(side, looks).await?;
+    }
+}
+
+/// What is told by these views of the own logs.
+pub(super) fn overtaken_in<B>(
+    views: &Planes<View<B>>,
+    (marks, seen): (&Watermarks, &Seen),
+    mut brought: Brought,
+) -> Overtaken {
     let mut told = Overtaken {
         more: views.iter().any(|view| view.more),
         ..Overtaken::default()
@@ -87,7 +100,7 @@ pub(super) async fn overtaken<S: Side>(
             told.again.set(node.clone(), Some(item.hlc.clone()));
         }
     }
-    let lacks = |view: &Option<View<S::Body>>, seen: &Option<Cursor>| {
+    let lacks = |view: &Option<View<B>>, seen: &Option<Cursor>| {
         let both = view.as_ref().zip(seen.as_ref());
         both.is_some_and(|(view, seen)| {
             seen.generation.name() != NO_GENERATION && !view.history.has(seen)
@@ -98,7 +111,7 @@ pub(super) async fn overtaken<S: Side>(
         records: views.records.as_ref().and_then(end_of),
         rows: views.rows.as_ref().and_then(end_of),
     };
-    Ok(Some(told))
+    told
 }
 
 /// The stretch of a log in which nothing was written yet.

@@ -5,10 +5,19 @@ use crate::protocol::log::{Cursor, History, PlaneAnswer};
 use super::change_log::View;
 
 /// Something for each of the planes that both sides carry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Planes<T> {
     pub(super) records: Option<T>,
     pub(super) rows: Option<T>,
+}
+
+impl<T> Default for Planes<T> {
+    fn default() -> Self {
+        Self {
+            records: None,
+            rows: None,
+        }
+    }
 }
 
 impl<T> Planes<T> {

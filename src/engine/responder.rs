@@ -1,9 +1,8 @@
 //! The answering side: take in, then answer what the caller has not seen. It never touches objects.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
@@ -15,38 +14,68 @@ use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::beside::{Beside, Deed};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
 use super::held::refusal;
+use super::memory::Memory;
 use super::named::{Named, Naming};
 use super::node_ids::NodeIds;
 use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
-use super::overtaken::{answer_of, brought, overtaken};
+use super::overtaken::{answer_of, brought, overtaken_in, questions};
+use super::pair::Planes;
 use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
 use super::shipment::{Sendable, gather_sendable};
 
-/// Answers requests over a side's stores.
+/// Answers requests over a side's stores. Requests may run [beside](super::beside) each other.
 pub struct Responder<S: Side> {
     /// The stores.
     pub side: S,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
     pub max_clock_skew_ms: Option<u64>,
-    backlog: RefCell<Backlog<Text>>,
-    /// Per node a timestamp up to which everything was there already. It spares a second reading.
-    known: RefCell<Watermarks>,
-    /// What the log named already: a caller asks every few seconds.
-    named: RefCell<Named>,
-    /// What the stores hold without a valid timestamp.
-    unordered: RefCell<Unordered<S::Body>>,
-    /// When they were last asked for it.
-    looked_at_ms: Cell<Option<u64>>,
-    /// When the logs were last held against the tables for a caller.
-    verified_ms: Cell<Option<u64>>,
+    /// What is known of the stores, whoever asks. It is never held while something else is waited for.
+    known: Mutex<LeftBehind<S::Body>>,
+    /// What runs now.
+    pub(super) beside: Beside,
+    /// What is in memory of the log of the records, and of that of the rows.
+    pub(super) memory: [Memory; 2],
     /// Whether the clock has heard of what the stores hold.
     clock_has_heard: Arc<AtomicBool>,
     /// The nodes that items came of.
-    pub(super) nodes: RefCell<NodeIds>,
+    pub(super) nodes: NodeIds,
+}
+
+/// What requests leave for those that follow.
+struct LeftBehind<B> {
+    /// What a scan found; the first one who needs it takes it away, and brings it back unless something came in since.
+    backlog: Backlog<Text>,
+    /// Counts how often that was.
+    forgotten: u64,
+    /// Per node a timestamp up to which everything was there already. It spares a second reading.
+    there: Watermarks,
+    /// What the log named already: a caller asks every few seconds.
+    named: Named,
+    /// What the stores hold without a valid timestamp.
+    unordered: Unordered<B>,
+    /// When they were last asked for it.
+    looked_at_ms: Option<u64>,
+    /// When the logs were last held against the tables for a caller.
+    verified_ms: Option<u64>,
+}
+
+impl<B> Default for LeftBehind<B> {
+    fn default() -> Self {
+        Self {
+            backlog: Backlog::default(),
+            forgotten: 0,
+            there: Watermarks::default(),
+            named: Named::default(),
+            unordered: Unordered::default(),
+            looked_at_ms: None,
+            verified_ms: None,
+        }
+    }
 }
 
 /// At most this many nodes are remembered; a hostile caller's are not remembered for ever.
@@ -67,14 +96,11 @@ impl<S: Side> Responder<S> {
         Self {
             side,
             max_clock_skew_ms,
-            backlog: RefCell::default(),
-            known: RefCell::default(),
-            named: RefCell::default(),
-            unordered: RefCell::default(),
-            looked_at_ms: Cell::default(),
-            verified_ms: Cell::default(),
+            known: Mutex::default(),
+            beside: Beside::default(),
+            memory: Default::default(),
             clock_has_heard: Arc::default(),
-            nodes: RefCell::default(),
+            nodes: NodeIds::default(),
         }
     }
 
@@ -90,11 +116,37 @@ impl<S: Side> Responder<S> {
     /// Whether the logs may be held against the tables once more, which reads all that is there.
     pub(super) fn may_verify(&self, now_ms: u64, after_ms: u64) -> bool {
         let is_due = |at: u64| now_ms < at || now_ms - at >= after_ms;
-        let may = self.verified_ms.get().is_none_or(is_due);
+        let mut known = self.known();
+        let may = known.verified_ms.is_none_or(is_due);
         if may {
-            self.verified_ms.set(Some(now_ms));
+            known.verified_ms = Some(now_ms);
         }
         may
+    }
+
+    fn known(&self) -> MutexGuard<'_, LeftBehind<S::Body>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a request does that not every other one may do beside it.
+    fn deed_of(&self, request: &Request<S::Body>) -> Deed {
+        let nodes = request.items.iter().map(|item| &item.hlc.node_id);
+        if self.nodes.has_to_ask(nodes) {
+            return Deed::Alone;
+        }
+        let is_logged = request.log.as_ref().is_some_and(|log| log.seen.is_none());
+        if is_logged && keeps_logs(&self.side) {
+            let record = |item: &Item<S::Body>| match &item.kind {
+                ItemKind::Record(id) => Some(id.clone()),
+                ItemKind::Row(_) => None,
+            };
+            return Deed::Brings(request.items.iter().filter_map(record).collect());
+        }
+        if request.items.is_empty() {
+            Deed::Reads
+        } else {
+            Deed::Alone
+        }
     }
 
     /// Answers one request of a caller that gets the items as they are.
@@ -105,7 +157,7 @@ impl<S: Side> Responder<S> {
         self.answer_packed(request, &|_| Ok(1)).await
     }
 
-    /// Answers one request. Requests do not overlap; the caller sees to that. `packed` brings an item into the
+    /// Answers one request, when those that it may not run [beside](super::beside) are over. `packed` brings an item into the
     /// form in which it travels and returns its size there, in bytes; an item for which it fails is named in
     /// the answer, and its node ends before it.
     ///
@@ -120,6 +172,10 @@ impl<S: Side> Responder<S> {
         mut request: Request<S::Body>,
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
     ) -> Result<Answer<S::Body>> {
+        let _running = match self.deed_of(&request) {
+            Deed::Brings(_) if request.items.is_empty() => None,
+            deed => Some(self.beside.begin(deed).await),
+        };
         let grant = Arc::clone(&request.grant);
         let side = &Granted::new(&self.side, &grant, &request.items).await;
         let seen = match request.log.take().filter(|_| keeps_logs(&self.side)) {
@@ -132,10 +188,8 @@ impl<S: Side> Responder<S> {
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
-        let mut nodes = self.nodes.take();
-        let rules = (self.max_clock_skew_ms, &mut nodes);
+        let rules = (self.max_clock_skew_ms, &self.nodes);
         let arrivals = apply_all(side, request.items, rules, &mut guard).await;
-        self.nodes.replace(nodes);
         let coverage = match coverage(side).await {
             Ok(coverage) => {
                 let before = &request.shipped_after;
@@ -171,7 +225,13 @@ impl<S: Side> Responder<S> {
         if let (Some(error), None) = (failed, &coverage) {
             return Err(error);
         }
-        let told = overtaken(side, (&request.watermarks, &seen), brought).await?;
+        let told = if keeps_logs(&self.side) {
+            let views = self.look(side, questions(&seen), Planes::default()).await?;
+            let marks = &request.watermarks;
+            Some(overtaken_in(&views, (marks, &seen), brought))
+        } else {
+            None
+        };
         let ask = Ask {
             seen: request.watermarks,
             limit: request.limit,
@@ -196,9 +256,13 @@ impl<S: Side> Responder<S> {
         })
     }
 
+    pub(super) fn has_clock_heard(&self) -> bool {
+        self.clock_has_heard.load(Ordering::Relaxed)
+    }
+
     /// Before the first answer by logs the clock hears of what the stores hold.
     async fn clock_hears(&self) {
-        if self.clock_has_heard.load(Ordering::Relaxed) {
+        if self.has_clock_heard() {
             return;
         }
         match coverage(&self.side).await {
@@ -221,16 +285,24 @@ impl<S: Side> Responder<S> {
         packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
         most: usize,
     ) -> Result<(Gathered<S::Body>, Vec<Refusal>)> {
-        let (mut backlog, known) = (self.backlog.take(), self.known.take());
-        let writers = Writers::Anyone(Some(&known));
+        let (mut backlog, forgotten, there) = {
+            let mut known = self.known();
+            let backlog = std::mem::take(&mut known.backlog);
+            (backlog, known.forgotten, known.there.clone())
+        };
+        let writers = Writers::Anyone(Some(&there));
         let found = gather_sendable(side, ask, (&mut backlog, writers), (packed, most)).await;
-        self.backlog.replace(backlog);
-        self.known.replace(known);
+        {
+            let mut known = self.known();
+            if known.forgotten == forgotten {
+                known.backlog = backlog;
+            }
+        }
         let Sendable { mut page, withheld } = found?;
         if let Some(error) = page.blind.take() {
             return Err(error);
         }
-        self.known.borrow_mut().merge(&page.met);
+        self.known().there.merge(&page.met);
         let mut named = Vec::new();
         for (refusal, error) in withheld {
             self.warn_once(&refusal, "cannot be sent to a caller", Some(&error));
@@ -245,22 +317,33 @@ impl<S: Side> Responder<S> {
     async fn unordered(&self, grant: &Grant, met: Unorderable<Item<S::Body>>) -> Vec<Refusal> {
         let now = self.side.clock().system_ms();
         let is_due = |at: u64| now < at || now - at >= LOOK_AGAIN_MS;
-        let mut unordered = self.unordered.take();
-        if self.looked_at_ms.get().is_none_or(is_due) {
-            unordered.told(unorderable(&self.side).await);
-            self.looked_at_ms.set(Some(now));
-        }
-        unordered.met(met);
-        let mut named = Vec::new();
-        for item in unordered.iter().filter(|item| grant.shows_item(item)) {
-            if let Some(error) = &item.fault {
-                let refusal = refusal(item, error);
-                self.warn_once(&refusal, "cannot be exchanged", Some(error));
-                named.push(refusal);
+        let looked_at_ms = self.known().looked_at_ms;
+        let told = if looked_at_ms.is_none_or(is_due) {
+            Some(unorderable(&self.side).await)
+        } else {
+            None
+        };
+        let mut faults = Vec::new();
+        {
+            let mut known = self.known();
+            if let Some(told) = told {
+                known.unordered.told(told);
+                known.looked_at_ms = Some(now);
+            }
+            known.unordered.met(met);
+            let all = known.unordered.iter();
+            for item in all.filter(|item| grant.shows_item(item)) {
+                faults.extend(
+                    item.fault
+                        .as_ref()
+                        .map(|error| (refusal(item, error), error.clone())),
+                );
             }
         }
-        self.unordered.replace(unordered);
-        named
+        for (refusal, error) in &faults {
+            self.warn_once(refusal, "cannot be exchanged", Some(error));
+        }
+        faults.into_iter().map(|(refusal, _)| refusal).collect()
     }
 
     /// What was not taken in, which this side's log names as well.
@@ -281,7 +364,7 @@ impl<S: Side> Responder<S> {
     pub(super) fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
         let now_ms = self.side.clock().system_ms();
         let hlc = refusal.hlc.as_ref();
-        let naming = self.named.borrow_mut().name(&refusal.kind, hlc, now_ms);
+        let naming = self.known().named.name(&refusal.kind, hlc, now_ms);
         if naming == Naming::Silent {
             return;
         }
@@ -301,14 +384,15 @@ impl<S: Side> Responder<S> {
     /// that a backlog remembers.
     pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) -> Vec<ItemKind> {
         let mut taken_in = Vec::new();
-        let mut known = self.known.borrow_mut();
-        if known.len() > REMEMBERED {
-            *known = Watermarks::default();
+        let mut known = self.known();
+        if known.there.len() > REMEMBERED {
+            known.there = Watermarks::default();
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
-            known.advance(&arrival.item.hlc);
+            known.there.advance(&arrival.item.hlc);
             if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
-                self.backlog.borrow_mut().forget();
+                known.backlog.forget();
+                known.forgotten += 1;
                 taken_in.push(arrival.item.kind.clone());
             }
         }

@@ -303,7 +303,7 @@ where
     ) -> (Inbound<S::Body>, HashSet<NodeId>) {
         let mut guard = self.guard(sweep, sweep.gapped.clone());
         let skew = self.options.max_clock_skew_ms;
-        let rules = (skew, &mut sweep.guards.nodes);
+        let rules = (skew, &sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
         (self.fetch(arrivals).await, guard.into_stopped())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::engine::object::{Incoming, UploadId};
@@ -19,8 +19,15 @@ use crate::store::{Json, ObjectStore, ObjectUrl, PutOptions};
 use crate::transport::presign::{FileToUpload, Presigned};
 use crate::transport::server::{About, Answers, File, Files, GoesOn, Later, Presigner};
 
-/// Answers one request at a time, in the order of asking.
-pub struct StoreAnswers<L: Log>(Arc<Mutex<Responder<NativeSide<L>>>>);
+/// At most so many requests of a channel ask its stores at one time, each on a thread of its own. Others wait for that;
+/// how many may is a limit of the server.
+const AT_ONE_TIME: usize = 16;
+
+/// Answers requests beside each other. What is answered from memory needs no thread and waits for nothing.
+pub struct StoreAnswers<L: Log> {
+    responder: Arc<Responder<NativeSide<L>>>,
+    places: Arc<Semaphore>,
+}
 
 impl<L: Log> fmt::Debug for StoreAnswers<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,17 +38,25 @@ impl<L: Log> fmt::Debug for StoreAnswers<L> {
 impl<L: Log> StoreAnswers<L> {
     /// Over these stores.
     pub fn new(responder: Responder<NativeSide<L>>) -> Self {
-        Self(Arc::new(Mutex::new(responder)))
+        Self {
+            responder: Arc::new(responder),
+            places: Arc::new(Semaphore::new(AT_ONE_TIME)),
+        }
     }
 }
 
-impl<L: Log + Send + 'static> Answers for StoreAnswers<L> {
+impl<L: Log + Send + Sync + 'static> Answers for StoreAnswers<L> {
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>> {
         Box::pin(async move {
-            let responder = Arc::clone(&self.0).lock_owned().await;
-            let threads = Handle::current();
+            let request = match self.responder.answer_at_hand(request) {
+                Ok(answer) => return Ok(answer),
+                Err(request) => request,
+            };
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            let (responder, threads) = (Arc::clone(&self.responder), Handle::current());
             // What a responder does between two waits stays on one thread.
             let answered = spawn_blocking(move || {
+                let _place = place;
                 let answer = responder.answer_packed(request, &|item| weigh(&item.body));
                 to_its_end(&threads, answer)
             });

@@ -6,6 +6,7 @@ use std::future::ready;
 use super::taken::Taken;
 use super::{Json, Later};
 use crate::engine::change_log::{Advance, Look, Note, View};
+use crate::engine::freshness::Freshness;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
@@ -16,6 +17,13 @@ pub trait LogStore {
     /// Whether it keeps one.
     fn has_log(&self) -> bool {
         false
+    }
+
+    /// By what it is known, without a question to the store, that it is as it was read. A store that notices each commit
+    /// of any process says so with a version alone. One over a network counts its own writes, and says for how long, of
+    /// a second at most, it may not notice those of others. `None` where nothing is to be had from memory.
+    fn freshness(&self) -> Option<Freshness> {
+        None
     }
 
     /// Looks at the log.

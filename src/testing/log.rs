@@ -5,6 +5,7 @@
 //! has ranges within ranges.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -134,6 +135,24 @@ impl Journal {
             }
         }
         History(stretches)
+    }
+
+    /// A number that is another one if anything else is in the log, but for what waits.
+    pub(super) fn version(&self, streams: &[Stream]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.id, self.last, &self.generations).hash(&mut hasher);
+        for stream in streams {
+            stream.name().hash(&mut hasher);
+        }
+        for (seq, entry) in &self.entries {
+            (seq, entry.hash, &entry.origin).hash(&mut hasher);
+        }
+        let mut others: Vec<_> = self.others.iter().collect();
+        others.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (generation, other) in others {
+            (generation, other.seq).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     fn others(&self, asked: &Others) -> Vec<Cursor> {

@@ -8,6 +8,7 @@ use super::log::{Journal, Shelf, key_of, settle};
 use super::records::MemoryRecords;
 use super::rows::MemoryRows;
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::freshness::Freshness;
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
@@ -101,6 +102,15 @@ impl LoggedInMemory for MemoryRows {
 impl<S: LoggedInMemory> ChangeLog<Body> for S {
     fn has_log(&self) -> bool {
         self.log().borrow().is_some()
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        let log = self.log().borrow();
+        let version = log.as_ref()?.version(&self.shelf().borrow().streams());
+        Some(Freshness {
+            version,
+            unnoticed_ms: None,
+        })
     }
 
     async fn look(&self, look: Look) -> Result<View<Body>> {

@@ -354,7 +354,10 @@ impl Answering {
         match self {
             Self::Ours(responder, faults) => {
                 let packed = |item: &mut Item<Body>| faults.pack(&item.body.id).map(|_| ITEM);
-                responder.answer_packed(request, &packed).await
+                match responder.answer_at_hand(request) {
+                    Ok(answer) => Ok(answer),
+                    Err(request) => responder.answer_packed(request, &packed).await,
+                }
             }
             Self::Old(responder) => responder.answer(request).await,
         }

@@ -7,6 +7,7 @@ use super::port::{Port, Threading};
 use super::records::{RecordPort, RowPort};
 use super::state::StatePort;
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::freshness::Freshness;
 use crate::engine::ports::{
     AppRows, Capabilities, Fetched, Late, Log, Order, Outcome, Records, Scanned, State,
 };
@@ -210,6 +211,10 @@ where
             Some(port) => port.has_log(),
             None => self.log.has_log(),
         }
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        self.store()?.freshness()
     }
 
     async fn look(&self, look: Look) -> Result<View<P::Body>> {

@@ -2,6 +2,7 @@
 
 use super::port::{Port, Threading};
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::freshness::Freshness;
 use crate::engine::ports::{Order, Outcome};
 use crate::error::Result;
 use crate::protocol::item::Item;
@@ -15,6 +16,10 @@ where
 {
     fn has_log(&self) -> bool {
         self.store.has_log()
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        self.store.freshness()
     }
 
     async fn look(&self, look: Look) -> Result<View<P::Body>> {

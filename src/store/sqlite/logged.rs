@@ -13,6 +13,7 @@ use super::fault::during;
 use super::intake::{self, begin};
 use super::log::{self, Entering, KnownStreams, OPERATION, Plane, Tracked, WithoutTriggers};
 use crate::engine::change_log::{Advance, Look, Note, View};
+use crate::engine::freshness::Freshness;
 use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream};
@@ -215,6 +216,14 @@ impl Log {
 impl<S: Logged> LogStore for S {
     fn has_log(&self) -> bool {
         self.parts().2.is_kept()
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        let version = self.parts().0.version()?;
+        Some(Freshness {
+            version,
+            unnoticed_ms: None,
+        })
     }
 
     fn look(&self, look: Look) -> Later<'_, View<Json>> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
@@ -43,6 +43,23 @@ pub struct SqliteRecords {
     tables: RecordTables,
     log: Log,
     late: LateStamps,
+    marks: KnownMarks,
+}
+
+/// The watermarks as they were read last, and the version of the file that they are of.
+#[derive(Debug, Clone, Default)]
+struct KnownMarks(Arc<Mutex<Option<(u64, Watermarks)>>>);
+
+impl KnownMarks {
+    fn known(&self) -> MutexGuard<'_, Option<(u64, Watermarks)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at(&self, version: u64) -> Option<Watermarks> {
+        let known = self.known();
+        let at = known.as_ref().filter(|(at, _)| *at == version);
+        at.map(|(_, marks)| marks.clone())
+    }
 }
 
 /// The table of records, as its log knows it.
@@ -63,6 +80,7 @@ impl SqliteRecords {
             tables,
             log,
             late: LateStamps::default(),
+            marks: KnownMarks::default(),
         })
     }
 
@@ -214,9 +232,18 @@ impl RecordStore for SqliteRecords {
 
     fn node_watermarks(&self) -> Later<'_, Watermarks> {
         const OPERATION: &str = "read the watermarks of the records";
-        Box::pin(self.read(OPERATION, |connection, shape| {
-            delta::watermarks(OPERATION, connection, &shape.sql.by_time)
-        }))
+        Box::pin(async move {
+            let version = self.database.version();
+            if let Some(marks) = version.and_then(|version| self.marks.at(version)) {
+                return Ok(marks);
+            }
+            let read = self.read(OPERATION, |connection, shape| {
+                delta::watermarks(OPERATION, connection, &shape.sql.by_time)
+            });
+            let marks = read.await?;
+            *self.marks.known() = version.map(|version| (version, marks.clone()));
+            Ok(marks)
+        })
     }
 
     fn newest_upto(&self, marks: Watermarks) -> Later<'_, Option<Watermarks>> {

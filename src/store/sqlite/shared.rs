@@ -62,6 +62,8 @@ pub(super) struct Shared {
 pub(super) struct Readers {
     options: Options,
     idle: Mutex<Vec<Connection>>,
+    /// Asked for nothing but whether the file has changed.
+    watch: Mutex<Option<Connection>>,
     pub(super) permits: Arc<Semaphore>,
     /// Goes after the connections.
     pub(super) place: Place,
@@ -122,6 +124,7 @@ impl Shared {
             readers: Some(Readers {
                 options,
                 idle: Mutex::default(),
+                watch: Mutex::default(),
                 permits: Arc::new(Semaphore::new(READERS)),
                 place,
             }),
@@ -190,8 +193,12 @@ impl Drop for Shared {
             .idle
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
+        let watch = readers
+            .watch
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         let writer = self.line.writer_if_idle();
-        for connection in idle.iter().chain(writer.as_deref()) {
+        for connection in idle.iter().chain(&*watch).chain(writer.as_deref()) {
             if let Err(error) =
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             {
@@ -210,6 +217,29 @@ impl Readers {
     /// A further connection that writes, until it is made a [`reader`].
     pub(super) fn connect_to_set_up(&self) -> Result<Connection> {
         connection(self.place.path(), self.options)
+    }
+
+    /// Another number after each commit to the file, whoever commits. No table is read; `None` if the file is busy.
+    pub(super) fn version(&self) -> Result<Option<u64>> {
+        let during = during("look whether a database has changed");
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *watch {
+            Some(connection) => connection,
+            None => {
+                let connection = self.connect()?;
+                // It is asked on threads on which nothing may wait.
+                connection.busy_timeout(Duration::ZERO).map_err(&during)?;
+                watch.insert(connection)
+            }
+        };
+        let version = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+        match version {
+            Ok(version) => Ok(u64::try_from(version).ok()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(None),
+            Err(error) => Err(during(error)),
+        }
     }
 
     pub(super) fn take(&self) -> Result<Connection> {

@@ -73,7 +73,7 @@ pub type Later<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// The answering side of exchanges.
 pub trait Answers: Send + Sync {
-    /// One request and its answer. Requests may overlap; they are answered one by one.
+    /// One request and its answer. Requests may overlap.
     fn exchange(&self, request: Request<Json>) -> Later<'_, Answer<Json>>;
 
     /// The same from text to text, where somebody answers to whom a request goes as it came, and whose

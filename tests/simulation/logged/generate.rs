@@ -19,6 +19,7 @@ pub fn scenario(seed: u64) -> Scenario {
         deeds: Vec::new(),
         lasting: Vec::new(),
         answer_room: rng.percent(25).then(|| 1 + rng.below(4)),
+        answers_at_once: Rng::new(seed ^ 0x6265_7369_6465).pick(&[1, 2, 4]),
     };
     let mut bounds = Rng::new(seed ^ 0x626F_756E);
     if bounds.percent(15) {

@@ -125,6 +125,8 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
         .map(|(seed, what)| (seed, shortly(what)))
         .collect();
     if let Some((seed, _)) = failing.first() {
+        // To shorten a scenario takes its time.
+        println!("failing seeds: {kinds:#?}");
         let report = report(*seed).unwrap_or_default();
         panic!("{report}\nfailing seeds: {kinds:#?}");
     }

@@ -169,6 +169,8 @@ pub struct Scenario {
     pub lasting: Vec<Fault>,
     /// Messages are small: so many items fit into an answer.
     pub answer_room: Option<usize>,
+    /// So many requests are answered beside each other.
+    pub answers_at_once: usize,
 }
 
 impl Scenario {
@@ -196,6 +198,9 @@ impl Scenario {
         }
         if self.answer_room.is_some() {
             without(&|s| s.answer_room = None);
+        }
+        if self.answers_at_once > 1 {
+            without(&|s| s.answers_at_once = 1);
         }
         for (at, place) in self.places.iter().enumerate() {
             if place.most_waiting < MOST_WAITING {

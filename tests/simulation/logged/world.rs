@@ -2,6 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
 
 use starkeep_sync_engine::engine::held::{Direction, Held};
 use starkeep_sync_engine::protocol::hlc::Hlc;
@@ -268,7 +272,7 @@ impl World {
         for node in self.nodes.iter().filter(|node| node.is_parent) {
             node.inbox.open();
             let crash = rounds.crash.filter(|(place, _)| *place == node.index);
-            let serve = Task::new(self.serve(node)).serving();
+            let serve = Task::new(self.serve(node, rounds.interleaving)).serving();
             tasks.push(serve.dying_after(crash.map(|(_, steps)| steps), || {
                 self.note(|| format!("n{} crashes while it answers", node.index));
                 node.inbox.break_down();
@@ -366,22 +370,57 @@ impl World {
         }
     }
 
-    async fn serve(&self, node: &Node) {
-        let answering = std::rc::Rc::clone(&node.answering.borrow());
-        while let Some(post) = node.inbox.next().await {
-            let Post { from, request, .. } = &*post;
-            let Some(request) = request.take() else {
-                continue;
-            };
-            self.check_request(node, *from, &request);
-            let before = self.hear(node, &request);
-            let answer = answering.answer(request).await;
-            if let Ok(answer) = &answer {
-                self.check_answer(*from, &before, answer);
+    /// Requests are answered beside each other: which of them goes on is chance.
+    async fn serve(&self, node: &Node, interleaving: u64) {
+        let mut rng = Rng::new(interleaving ^ 0x6F76_6572 ^ node.index as u64);
+        let mut running: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
+        let mut next = Box::pin(node.inbox.next());
+        let mut is_over = false;
+        poll_fn(|context| {
+            let is_asked = |running: &[_]| running.len() < self.scenario.answers_at_once;
+            if !is_over
+                && is_asked(&running)
+                && let Poll::Ready(post) = next.as_mut().poll(context)
+            {
+                match post {
+                    None => is_over = true,
+                    Some(post) => {
+                        next = Box::pin(node.inbox.next());
+                        running.push(Box::pin(self.answer(node, post)));
+                        if running.len() > 1 {
+                            self.count("requests beside others");
+                        }
+                    }
+                }
             }
-            self.note(|| told(node, *from, answer.as_ref().map_err(ToString::to_string)));
-            *post.reply.borrow_mut() = Some(answer);
+            if !running.is_empty() {
+                let chosen = rng.below(running.len());
+                if running[chosen].as_mut().poll(context).is_ready() {
+                    drop(running.swap_remove(chosen));
+                }
+            }
+            if is_over && running.is_empty() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn answer(&self, node: &Node, post: Rc<Post>) {
+        let answering = Rc::clone(&node.answering.borrow());
+        let Post { from, request, .. } = &*post;
+        let Some(request) = request.take() else {
+            return;
+        };
+        self.check_request(node, *from, &request);
+        let before = self.hear(node, &request);
+        let answer = answering.answer(request).await;
+        if let Ok(answer) = &answer {
+            self.check_answer(*from, &before, answer);
         }
+        self.note(|| told(node, *from, answer.as_ref().map_err(ToString::to_string)));
+        *post.reply.borrow_mut() = Some(answer);
     }
 
     pub fn write(&self, write: &Write) {

@@ -1,0 +1,157 @@
+//! Looks at the logs of an answering side, which memory spares if it can.
+
+use crate::error::Result;
+use crate::protocol::log::Cursor;
+
+use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::granted::Granted;
+use super::memory::{Memory, Noting};
+use super::pair::Planes;
+use super::ports::{Clock, Side};
+use super::responder::Responder;
+
+/// A log, and what is in memory of it.
+struct Remembered<'a, L> {
+    log: &'a L,
+    memory: &'a Memory,
+    now_ms: u64,
+}
+
+impl<S: Side> Responder<S> {
+    /// As [`look`](super::planes::look), and notes how far the caller's logs were taken in without anything of them.
+    pub(super) async fn look(
+        &self,
+        side: &Granted<'_, S>,
+        looks: Planes<Look>,
+        advances: Planes<Advance>,
+    ) -> Result<Planes<View<S::Body>>> {
+        let now_ms = side.clock().system_ms();
+        let [of_records, of_rows] = &self.memory;
+        let (mut views, mut taken) = (Planes::default(), 0);
+        if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
+            let records = remembered(log, of_records, now_ms);
+            let view = records.look(look, advances.records).await?;
+            taken = view.items.len();
+            views.records = Some(view);
+        }
+        if let (Some(log), Some(mut look)) = (self.side.rows(), looks.rows) {
+            look.limit = look.limit.saturating_sub(taken);
+            let rows = remembered(log, of_rows, now_ms);
+            let view = rows.look(side.narrowed(look), advances.rows).await?;
+            views.rows = Some(side.shown(view));
+        }
+        Ok(views)
+    }
+
+    /// The same, if memory alone can answer.
+    pub(super) fn views_at_hand(
+        &self,
+        side: &Granted<'_, S>,
+        looks: Planes<Look>,
+        advances: Planes<Advance>,
+    ) -> Option<Planes<View<S::Body>>> {
+        let now_ms = side.clock().system_ms();
+        let [of_records, of_rows] = &self.memory;
+        let mut views = Planes::default();
+        if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
+            let records = remembered(log, of_records, now_ms);
+            views.records = Some(records.at_hand(&look, advances.records.as_ref())?);
+        }
+        if let (Some(log), Some(look)) = (self.side.rows(), looks.rows) {
+            let rows = remembered(log, of_rows, now_ms);
+            let view = rows.at_hand(&side.narrowed(look), advances.rows.as_ref())?;
+            views.rows = Some(side.shown(view));
+        }
+        Some(views)
+    }
+}
+
+fn remembered<'a, L>(log: &'a L, memory: &'a Memory, now_ms: u64) -> Remembered<'a, L> {
+    Remembered {
+        log,
+        memory,
+        now_ms,
+    }
+}
+
+/// A view with the whole history, as much of it as was asked for.
+fn cut_to<B>(mut view: View<B>, look: &Look) -> View<B> {
+    view.history.0.truncate(look.history);
+    view
+}
+
+impl<L> Remembered<'_, L> {
+    /// What memory alone can answer.
+    fn at_hand<B>(&self, look: &Look, advance: Option<&Advance>) -> Option<View<B>>
+    where
+        L: ChangeLog<B>,
+    {
+        let fresh = self.log.freshness();
+        let mut view = self.memory.view(fresh, self.now_ms, look)?;
+        let stored = view.others.clone();
+        self.memory.add_untold(&mut view, &look.others);
+        if let Some(advance) = advance {
+            // A store that others write to as well may have forgotten, or be another one.
+            let is_old = fresh.is_some_and(|fresh| fresh.unnoticed_ms.is_some());
+            let reached = advance.history.common(&view.others).unwrap_or_default();
+            if is_old && reached < advance.follows {
+                return None;
+            }
+            if let Noting::InStore(_) = self.note(&view, &stored, advance) {
+                return None;
+            }
+            self.memory.add_untold(&mut view, &look.others);
+        }
+        Some(cut_to(view, look))
+    }
+
+    fn note<B>(&self, view: &View<B>, stored: &[Cursor], advance: &Advance) -> Noting {
+        let others = (stored, &view.others[..]);
+        self.memory
+            .note(advance, (&view.id, &view.history), others, self.now_ms)
+    }
+
+    /// Answers from memory, or else asks the store.
+    async fn look<B>(&self, look: Look, advance: Option<Advance>) -> Result<View<B>>
+    where
+        L: ChangeLog<B>,
+    {
+        if let Some(view) = self.at_hand(&look, advance.as_ref()) {
+            return Ok(view);
+        }
+        let (mut view, stored) = self.read(&look).await?;
+        if let Some(advance) = advance
+            && let Noting::InStore(advance) = self.note(&view, &stored, &advance)
+        {
+            let generation = advance.upto.generation.clone();
+            let note = Note {
+                advance: Some(advance),
+                ..Note::default()
+            };
+            self.log.note(note).await?;
+            self.memory.told(&generation, self.now_ms);
+            (view, _) = self.read(&look).await?;
+        }
+        self.memory.add_untold(&mut view, &look.others);
+        Ok(cut_to(view, &look))
+    }
+
+    /// What the store says, with the whole history, and what of it is noted there of other logs.
+    async fn read<B>(&self, look: &Look) -> Result<(View<B>, Vec<Cursor>)>
+    where
+        L: ChangeLog<B>,
+    {
+        let fresh = self.log.freshness();
+        let whole = Look {
+            history: usize::MAX,
+            ..look.clone()
+        };
+        let mut view = self.log.look(whole).await?;
+        let seen = (fresh, self.now_ms);
+        self.memory.keep(seen, &look.others, &view);
+        self.memory.hear(&view.others);
+        let stored = view.others.clone();
+        self.memory.add_untold(&mut view, &look.others);
+        Ok((view, stored))
+    }
+}
