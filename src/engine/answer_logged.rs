@@ -214,7 +214,7 @@ impl<S: Side> Responder<S> {
             advance: advance_of(plane).map(|advance| memory.with_untold(advance)),
             ..Source::default()
         };
-        let [of_records, of_rows] = &self.memory;
+        let [of_records, of_rows] = &*self.memory;
         let sources = Planes {
             records: asked
                 .records
@@ -226,7 +226,7 @@ impl<S: Side> Responder<S> {
             max_clock_skew_ms: self.max_clock_skew_ms,
             known_apps_only: true,
         };
-        let taken_in = apply_logged(side, items, sources, (rules, &self.nodes)).await;
+        let taken_in = apply_logged(side, items, sources, (rules, &*self.nodes)).await;
         self.memory.iter().for_each(Memory::forget_log);
         taken_in.done?;
         let arrivals = taken_in.arrivals;
@@ -236,7 +236,7 @@ impl<S: Side> Responder<S> {
         let refusing = failed.count();
         let now_ms = side.clock().system_ms();
         let planes = [&asked.records, &asked.rows];
-        for (plane, memory) in planes.into_iter().zip(&self.memory) {
+        for (plane, memory) in planes.into_iter().zip(&*self.memory) {
             let Some(plane) = plane else { continue };
             match advance_of(plane).filter(|_| refusing == 0) {
                 Some(advance) => memory.told(&advance.upto.generation, now_ms),

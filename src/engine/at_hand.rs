@@ -1,9 +1,12 @@
 //! Looks at the logs of an answering side, which memory spares if it can.
 
+use futures_util::future::OptionFuture;
+
 use crate::error::Result;
 use crate::protocol::log::Cursor;
 
-use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::change_log::{Advance, ChangeLog, Look, Note, Others, View};
+use super::freshness::Freshness;
 use super::granted::Granted;
 use super::memory::{Memory, Noting};
 use super::pair::Planes;
@@ -11,10 +14,10 @@ use super::ports::{Clock, Side};
 use super::responder::Responder;
 
 /// A log, and what is in memory of it.
-struct Remembered<'a, L> {
+struct Remembered<'a, L, C> {
     log: &'a L,
     memory: &'a Memory,
-    now_ms: u64,
+    clock: &'a C,
 }
 
 impl<S: Side> Responder<S> {
@@ -25,18 +28,18 @@ impl<S: Side> Responder<S> {
         looks: Planes<Look>,
         advances: Planes<Advance>,
     ) -> Result<Planes<View<S::Body>>> {
-        let now_ms = side.clock().system_ms();
-        let [of_records, of_rows] = &self.memory;
+        let clock = side.clock();
+        let [of_records, of_rows] = &*self.memory;
         let (mut views, mut taken) = (Planes::default(), 0);
         if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
-            let records = remembered(log, of_records, now_ms);
+            let records = remembered(log, of_records, clock);
             let view = records.look(look, advances.records).await?;
             taken = view.items.len();
             views.records = Some(view);
         }
         if let (Some(log), Some(mut look)) = (self.side.rows(), looks.rows) {
             look.limit = look.limit.saturating_sub(taken);
-            let rows = remembered(log, of_rows, now_ms);
+            let rows = remembered(log, of_rows, clock);
             let view = rows.look(side.narrowed(look), advances.rows).await?;
             views.rows = Some(side.shown(view));
         }
@@ -50,15 +53,15 @@ impl<S: Side> Responder<S> {
         looks: Planes<Look>,
         advances: Planes<Advance>,
     ) -> Option<Planes<View<S::Body>>> {
-        let now_ms = side.clock().system_ms();
-        let [of_records, of_rows] = &self.memory;
+        let clock = side.clock();
+        let [of_records, of_rows] = &*self.memory;
         let mut views = Planes::default();
         if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
-            let records = remembered(log, of_records, now_ms);
+            let records = remembered(log, of_records, clock);
             views.records = Some(records.at_hand(&look, advances.records.as_ref())?);
         }
         if let (Some(log), Some(look)) = (self.side.rows(), looks.rows) {
-            let rows = remembered(log, of_rows, now_ms);
+            let rows = remembered(log, of_rows, clock);
             let view = rows.at_hand(&side.narrowed(look), advances.rows.as_ref())?;
             views.rows = Some(side.shown(view));
         }
@@ -66,12 +69,8 @@ impl<S: Side> Responder<S> {
     }
 }
 
-fn remembered<'a, L>(log: &'a L, memory: &'a Memory, now_ms: u64) -> Remembered<'a, L> {
-    Remembered {
-        log,
-        memory,
-        now_ms,
-    }
+fn remembered<'a, L, C>(log: &'a L, memory: &'a Memory, clock: &'a C) -> Remembered<'a, L, C> {
+    Remembered { log, memory, clock }
 }
 
 /// A view with the whole history, as much of it as was asked for.
@@ -80,24 +79,28 @@ fn cut_to<B>(mut view: View<B>, look: &Look) -> View<B> {
     view
 }
 
-impl<L> Remembered<'_, L> {
+impl<L, C: Clock> Remembered<'_, L, C> {
+    fn now_ms(&self) -> u64 {
+        self.clock.system_ms()
+    }
+
     /// What memory alone can answer.
     fn at_hand<B>(&self, look: &Look, advance: Option<&Advance>) -> Option<View<B>>
     where
         L: ChangeLog<B>,
     {
         let fresh = self.log.freshness();
-        let mut view = self.memory.view(fresh, self.now_ms, look)?;
+        let mut view = self.memory.view(fresh, self.now_ms(), look)?;
         let stored = view.others.clone();
         self.memory.add_untold(&mut view, &look.others);
         if let Some(advance) = advance {
             // A store that others write to as well may have forgotten, or be another one.
-            let is_old = fresh.is_some_and(|fresh| fresh.unnoticed_ms.is_some());
+            let is_old = fresh.is_some_and(Freshness::is_shared);
             let reached = advance.history.common(&view.others).unwrap_or_default();
             if is_old && reached < advance.follows {
                 return None;
             }
-            if let Noting::InStore(_) = self.note(&view, &stored, advance) {
+            if let Noting::InStore(_) = self.note((&view, fresh), &stored, advance) {
                 return None;
             }
             self.memory.add_untold(&mut view, &look.others);
@@ -105,10 +108,16 @@ impl<L> Remembered<'_, L> {
         Some(cut_to(view, look))
     }
 
-    fn note<B>(&self, view: &View<B>, stored: &[Cursor], advance: &Advance) -> Noting {
+    fn note<B>(
+        &self,
+        (view, fresh): (&View<B>, Option<Freshness>),
+        stored: &[Cursor],
+        advance: &Advance,
+    ) -> Noting {
         let others = (stored, &view.others[..]);
+        let when = (self.now_ms(), fresh.is_some_and(Freshness::is_shared));
         self.memory
-            .note(advance, (&view.id, &view.history), others, self.now_ms)
+            .note(advance, (&view.id, &view.history), others, when)
     }
 
     /// Answers from memory, or else asks the store.
@@ -119,9 +128,18 @@ impl<L> Remembered<'_, L> {
         if let Some(view) = self.at_hand(&look, advance.as_ref()) {
             return Ok(view);
         }
+        let (fresh, memory) = (self.log.freshness(), self.memory);
+        // Of all that only want to know whether anything is new, one asks.
+        let asks_for_all = memory.is_worth_asking_once(fresh, self.now_ms(), &look);
+        let asking = OptionFuture::from(asks_for_all.then(|| memory.asking.lock())).await;
+        if asking.is_some()
+            && let Some(view) = self.at_hand(&look, advance.as_ref())
+        {
+            return Ok(view);
+        }
         let (mut view, stored) = self.read(&look).await?;
         if let Some(advance) = advance
-            && let Noting::InStore(advance) = self.note(&view, &stored, &advance)
+            && let Noting::InStore(advance) = self.note((&view, fresh), &stored, &advance)
         {
             let generation = advance.upto.generation.clone();
             let note = Note {
@@ -129,7 +147,7 @@ impl<L> Remembered<'_, L> {
                 ..Note::default()
             };
             self.log.note(note).await?;
-            self.memory.told(&generation, self.now_ms);
+            self.memory.told(&generation, self.now_ms());
             (view, _) = self.read(&look).await?;
         }
         self.memory.add_untold(&mut view, &look.others);
@@ -141,15 +159,20 @@ impl<L> Remembered<'_, L> {
     where
         L: ChangeLog<B>,
     {
-        let fresh = self.log.freshness();
+        let seen = (self.log.freshness(), self.now_ms());
         let whole = Look {
             history: usize::MAX,
+            others: self.memory.with_outdated(seen, &look.others),
             ..look.clone()
         };
+        let others = whole.others.clone();
         let mut view = self.log.look(whole).await?;
-        let seen = (fresh, self.now_ms);
-        self.memory.keep(seen, &look.others, &view);
+        self.memory.keep(seen, &others, &view);
         self.memory.hear(&view.others);
+        if let Others::Of(asked) = &look.others {
+            let is_asked = |cursor: &Cursor| asked.contains(&cursor.generation);
+            view.others.retain(is_asked);
+        }
         let stored = view.others.clone();
         self.memory.add_untold(&mut view, &look.others);
         Ok((view, stored))

@@ -10,3 +10,10 @@ pub struct Freshness {
     /// For at most so many milliseconds a write of another process may go unnoticed; `None` if none does.
     pub unnoticed_ms: Option<u64>,
 }
+
+impl Freshness {
+    /// Whether others may write to the store without its noticing at once.
+    pub(super) fn is_shared(self) -> bool {
+        self.unnoticed_ms.is_some()
+    }
+}

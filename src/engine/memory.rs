@@ -16,6 +16,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::lock::Mutex as AsyncMutex;
+
 use crate::protocol::log::{Cursor, Generation, History, Streams};
 
 use super::change_log::{Advance, After, Look, Others, View};
@@ -32,7 +34,11 @@ const AN_HOUR_MS: u64 = 60 * A_MINUTE_MS;
 
 /// See the [module page](self).
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<LogMemory>);
+pub(super) struct Memory {
+    known: Mutex<LogMemory>,
+    /// Has it who asks for all others whether anything is new.
+    pub(super) asking: AsyncMutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct LogMemory {
@@ -84,13 +90,19 @@ pub(super) enum Noting {
     InStore(Advance),
 }
 
+/// Whether a look wants more than to know whether anything is new.
+fn asks_more(look: &Look) -> bool {
+    !look.want.is_empty() || look.waiting_for.is_some() || look.lacking_at.is_some()
+}
+
 fn is_within(now_ms: u64, before_ms: u64, span_ms: u64) -> bool {
     now_ms >= before_ms && now_ms - before_ms < span_ms
 }
 
 impl Memory {
     fn known(&self) -> MutexGuard<'_, LogMemory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let known = self.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a look would find, with the whole history, if memory knows that it would find nothing new.
@@ -103,11 +115,9 @@ impl Memory {
         let Others::Of(asked) = &look.others else {
             return None;
         };
-        let asks_more =
-            !look.want.is_empty() || look.waiting_for.is_some() || look.lacking_at.is_some();
         let known = self.known();
-        let log = known.log.as_ref().filter(|_| !asks_more)?;
-        if Some(log.fresh) != fresh || !log.counts(now_ms, &look.after) {
+        let log = known.log.as_ref().filter(|_| !asks_more(look))?;
+        if Some(log.fresh) != fresh || !log.is_seen(&look.after) || log.is_outdated(now_ms) {
             return None;
         }
         let mut others = Vec::with_capacity(asked.len());
@@ -133,6 +143,39 @@ impl Memory {
         })
     }
 
+    /// Whether memory knows all that is asked, but is too old to count.
+    pub(super) fn is_worth_asking_once(
+        &self,
+        fresh: Option<Freshness>,
+        now_ms: u64,
+        look: &Look,
+    ) -> bool {
+        let known = self.known();
+        let log = known.log.as_ref().filter(|_| !asks_more(look));
+        let is_worth = |log: &KnownLog| {
+            Some(log.fresh) == fresh && log.is_seen(&look.after) && log.is_outdated(now_ms)
+        };
+        log.is_some_and(is_worth)
+    }
+
+    /// What is asked of other logs, and all that memory knows of them if it is too old to count: one question then is one
+    /// for all callers.
+    pub(super) fn with_outdated(
+        &self,
+        (fresh, now_ms): (Option<Freshness>, u64),
+        asked: &Others,
+    ) -> Others {
+        let Others::Of(asked) = asked else {
+            return asked.clone();
+        };
+        let known = self.known();
+        let is_outdated = |log: &&KnownLog| Some(log.fresh) == fresh && log.is_outdated(now_ms);
+        let before = known.log.as_ref().filter(is_outdated).into_iter();
+        let before = before.flat_map(|log| log.others.keys());
+        let more = before.filter(|generation| !asked.contains(generation));
+        Others::Of(asked.iter().chain(more).cloned().collect())
+    }
+
     /// Keeps what a look with the whole history found, before which the store was as `fresh` as that.
     pub(super) fn keep<B>(
         &self,
@@ -150,6 +193,7 @@ impl Memory {
                 && log.id == view.id
                 && log.head == view.head
                 && log.read_ms <= read_ms
+                && !log.is_outdated(read_ms)
         };
         let mut log = before.filter(is_same).unwrap_or_else(|| KnownLog {
             fresh,
@@ -212,13 +256,14 @@ impl Memory {
 
     /// Notes how far a caller's log was taken in with a request that brought nothing, by the whole own history and by what
     /// is noted of other logs: in the store, and with what that was not told yet. A store notes nothing else by the same
-    /// two.
+    /// two. Where a store is shared with other processes, it is told at once of what has moved: the caller may ask one of
+    /// them next.
     pub(super) fn note(
         &self,
         advance: &Advance,
         (id, history): (&str, &History),
         (stored, all): (&[Cursor], &[Cursor]),
-        now_ms: u64,
+        (now_ms, is_shared): (u64, bool),
     ) -> Noting {
         let reached = |others: &[Cursor]| advance.history.common(others).unwrap_or_default();
         let presumed = advance.presumes.as_ref();
@@ -237,6 +282,7 @@ impl Memory {
             let told_ms = caller.told_ms;
             told_ms.is_some_and(|told_ms| is_within(now_ms, told_ms, span))
         });
+        let caller = caller.filter(|_| !(is_shared && moves));
         let Some(caller) = caller else {
             drop(known);
             return Noting::InStore(self.with_untold(advance.clone()));
@@ -291,22 +337,22 @@ impl Memory {
 }
 
 impl KnownLog {
-    /// Whether it counts for one that has seen the log up to here: who has seen all of it.
-    fn counts(&self, now_ms: u64, after: &After) -> bool {
-        let Some(unnoticed_ms) = self.fresh.unnoticed_ms else {
-            return match after {
-                After::Seq(seq) => *seq >= self.head,
-                After::Common(cursors) => {
-                    self.history.common(cursors).unwrap_or_default() == self.head
-                }
-            };
-        };
-        // One that knows of more than memory does must not be told that it is gone.
-        let is_at_head = match after {
+    /// Whether one that has seen the log up to here has seen all of it, as far as memory knows.
+    fn is_seen(&self, after: &After) -> bool {
+        match after {
             After::Seq(seq) => *seq >= self.head,
-            After::Common(cursors) => self.history.head().is_some_and(|at| cursors.contains(at)),
-        };
-        is_at_head && is_within(now_ms, self.read_ms, unnoticed_ms)
+            // One that knows of more than memory does must not be told that it is gone.
+            After::Common(cursors) if self.fresh.is_shared() => {
+                self.history.head().is_some_and(|at| cursors.contains(at))
+            }
+            After::Common(cursors) => self.history.common(cursors).unwrap_or_default() == self.head,
+        }
+    }
+
+    /// Whether others may have written since longer than may go unnoticed.
+    fn is_outdated(&self, now_ms: u64) -> bool {
+        let unnoticed_ms = self.fresh.unnoticed_ms;
+        unnoticed_ms.is_some_and(|span_ms| !is_within(now_ms, self.read_ms, span_ms))
     }
 }
 

@@ -37,13 +37,13 @@ pub struct Responder<S: Side> {
     /// What is known of the stores, whoever asks. It is never held while something else is waited for.
     known: Mutex<LeftBehind<S::Body>>,
     /// What runs now.
-    pub(super) beside: Beside,
+    pub(super) beside: Arc<Beside>,
     /// What is in memory of the log of the records, and of that of the rows.
-    pub(super) memory: [Memory; 2],
+    pub(super) memory: Arc<[Memory; 2]>,
     /// Whether the clock has heard of what the stores hold.
     clock_has_heard: Arc<AtomicBool>,
     /// The nodes that items came of.
-    pub(super) nodes: NodeIds,
+    pub(super) nodes: Arc<NodeIds>,
 }
 
 /// What requests leave for those that follow.
@@ -97,18 +97,22 @@ impl<S: Side> Responder<S> {
             side,
             max_clock_skew_ms,
             known: Mutex::default(),
-            beside: Beside::default(),
-            memory: Default::default(),
+            beside: Arc::default(),
+            memory: Arc::default(),
             clock_has_heard: Arc::default(),
-            nodes: NodeIds::default(),
+            nodes: Arc::default(),
         }
     }
 
-    /// The same, by the clock of `other`, which hears once for both of what the stores hold.
+    /// The same as one answering side with `other`, which is over the same stores and by the same clock: requests of both
+    /// run beside each other by one rule, and what one of them has in memory the other one has.
     #[must_use]
-    pub fn with_clock_of<T: Side>(self, other: &Responder<T>) -> Self {
+    pub fn as_one_with<T: Side>(self, other: &Responder<T>) -> Self {
         Self {
+            beside: Arc::clone(&other.beside),
+            memory: Arc::clone(&other.memory),
             clock_has_heard: Arc::clone(&other.clock_has_heard),
+            nodes: Arc::clone(&other.nodes),
             ..self
         }
     }
@@ -188,7 +192,7 @@ impl<S: Side> Responder<S> {
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
         let mut guard = OrderGuard::of_responder(lost);
-        let rules = (self.max_clock_skew_ms, &self.nodes);
+        let rules = (self.max_clock_skew_ms, &*self.nodes);
         let arrivals = apply_all(side, request.items, rules, &mut guard).await;
         let coverage = match coverage(side).await {
             Ok(coverage) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::RwLock;
 
 use super::asking::{App, Asking};
 use super::tasks::TaskQueue;
@@ -141,8 +141,8 @@ impl<A: App, C: Caller + Clone> WayBack<A, C> {
 
 /// The other side.
 pub enum Answering<L: Log, K: Clock, C> {
-    /// In this process, over stores, one request at a time.
-    InProcess(Box<Responder<NativeSide<L, K>>>, Arc<Mutex<()>>),
+    /// In this process, over stores. Requests run beside each other, and beside none that is answered on the JavaScript thread.
+    InProcess(Box<Responder<NativeSide<L, K>>>, Arc<RwLock<()>>),
     /// Over HTTP.
     Http(Peer<C>),
 }
@@ -151,7 +151,11 @@ impl<L: Log, K: Clock, C: Caller> Exchange<Json> for Answering<L, K, C> {
     async fn exchange(&self, request: Request<Json>) -> Result<Answer<Json>> {
         match self {
             Self::InProcess(responder, turns) => {
-                let _turn = turns.lock().await;
+                let request = match responder.answer_at_hand(request) {
+                    Ok(answer) => return Ok(answer),
+                    Err(request) => request,
+                };
+                let _turn = turns.read().await;
                 responder.answer(request).await
             }
             Self::Http(peer) => peer.exchange(request).await,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::RwLock;
 
 use super::adapters::NodeSide;
 use super::clock::JsClock;
@@ -27,8 +27,9 @@ use crate::store::side::NativeSide;
 /// What is behind an in-process transport.
 pub struct InProcess {
     responder: Responder<NodeSide>,
-    /// The holder answers; in the order of asking.
-    pub turns: Arc<Mutex<()>>,
+    /// On this thread the holder that writes answers, alone: a task of this thread goes on by promises only, and so
+    /// cannot wait for another request. Off it, requests over this package's own stores read. In the order of asking.
+    pub turns: Arc<RwLock<()>>,
     env: Rc<Env>,
 }
 
@@ -64,11 +65,11 @@ impl InProcess {
         let stores = self.responder.side.native();
         Ok(stores.map(|stores| {
             Responder::new(stores.with(log, clock), self.responder.max_clock_skew_ms)
-                .with_clock_of(&self.responder)
+                .as_one_with(&self.responder)
         }))
     }
 
-    /// Answers one request of a caller in this process when its turn has come. A caller that says how many
+    /// Answers one request of a caller in this process, from memory or when its turn has come. A caller that says how many
     /// bytes of JSON it takes gets JSON in the end.
     pub async fn answer(&self, request: Request<Body>) -> Result<Answer<Body>> {
         if request.max_answer_bytes.is_some() {
@@ -88,10 +89,20 @@ impl InProcess {
         request: Request<Body>,
         packed: &impl Fn(&mut Item<Body>) -> Result<usize>,
     ) -> Result<Answer<Body>> {
+        let request = match Arc::clone(&self.turns).try_read_owned() {
+            Ok(_turn) if request.items.is_empty() => {
+                self.responder.side.find_stores()?;
+                match self.responder.answer_at_hand(request) {
+                    Ok(answer) => return Ok(answer),
+                    Err(request) => request,
+                }
+            }
+            _ => request,
+        };
         let turns = Arc::clone(&self.turns);
-        let _turn = match Arc::clone(&turns).try_lock_owned() {
+        let _turn = match Arc::clone(&turns).try_write_owned() {
             Ok(turn) => turn,
-            Err(_) => on_threads(&self.env, async { Ok(turns.lock_owned().await) }).await?,
+            Err(_) => on_threads(&self.env, async { Ok(turns.write_owned().await) }).await?,
         };
         self.responder.side.find_stores()?;
         self.responder.answer_packed(request, packed).await

@@ -118,7 +118,7 @@ fn what_a_caller_took_in_is_noted_in_the_store_once_a_minute_and_in_memory_in_be
             advance,
             (&view.id, &view.history),
             (&stored, &view.others),
-            now_ms,
+            (now_ms, false),
         )
     };
     let mut view = found("caller.3");
@@ -153,7 +153,12 @@ fn nothing_is_noted_where_something_is_missing_in_between_or_the_own_log_was_los
     let view = found("caller.3");
     let stored = cursors("caller.3");
     let note = |advance: &Advance, history: &History| {
-        memory.note(advance, ("log", history), (&stored, &view.others), 0)
+        memory.note(
+            advance,
+            ("log", history),
+            (&stored, &view.others),
+            (0, false),
+        )
     };
     assert!(matches!(
         note(&advance(4, "caller.5"), &view.history),
@@ -173,7 +178,12 @@ fn what_was_left_out_for_the_own_log_counts_only_while_that_has_it() {
     let view = found("caller.3");
     memory.told(&cursors("caller.3")[0].generation, 0);
     let others = (&view.others[..], &view.others[..]);
-    let noting = memory.note(&advance(3, "caller.5"), ("log", &view.history), others, 1);
+    let noting = memory.note(
+        &advance(3, "caller.5"),
+        ("log", &view.history),
+        others,
+        (1, false),
+    );
     assert!(matches!(noting, Noting::Remembered));
     let mut lost = found("caller.3");
     lost.history = History(cursors("own.8"));

@@ -15,6 +15,7 @@ use super::pool::Pool;
 use super::runtime;
 use super::session::PgSession;
 use super::tls::TlsClients;
+use super::written::Written;
 use crate::error::Result;
 use crate::store::blocking::is_waited_for;
 use crate::store::gate::{Gate, Pass, closed};
@@ -27,8 +28,10 @@ const FIRST_PAUSE_MS: f64 = 50.0;
 /// How a call uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
-    /// Each statement by itself.
+    /// Each statement by itself; it writes nothing that is in a log.
     Nothing,
+    /// Each statement, or each transaction of the call's own, by itself, to write.
+    Writes,
     /// A transaction that only reads, in one state of the database.
     Reading,
     /// A transaction that writes.
@@ -46,6 +49,7 @@ struct OpenDatabase {
     gate: Gate,
     /// Until the store is closed: the last store that lets go of a pool ends its connections.
     pool: Mutex<Option<Arc<Pool>>>,
+    written: Written,
 }
 
 impl Database {
@@ -55,9 +59,11 @@ impl Database {
         password: PasswordSource,
         tls: Arc<dyn TlsClients>,
     ) -> Result<Self> {
+        let pool = Pool::shared(options, password, tls)?;
         let inner = OpenDatabase {
             gate: Gate::new(),
-            pool: Mutex::new(Some(Pool::shared(options, password, tls)?)),
+            written: Written::to(&pool.name, &options.schema),
+            pool: Mutex::new(Some(pool)),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -67,6 +73,11 @@ impl Database {
     /// Lets one more in, unless the store is closed.
     pub(super) fn enter(&self, operation: &'static str) -> Result<Arc<Pass>> {
         self.inner.gate.enter(operation).map(Arc::new)
+    }
+
+    /// What of its schema this process writes.
+    pub(super) fn written(&self) -> &Written {
+        &self.inner.written
     }
 
     fn known_pool(&self) -> MutexGuard<'_, Option<Arc<Pool>>> {
@@ -91,12 +102,15 @@ impl Database {
         W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let (inside, pool) = (Arc::clone(inside), self.pool(operation));
+        let writes = matches!(within, Within::Writes | Within::Writing);
+        let writing = writes.then(|| self.written().begin());
         async move {
             let pool = pool?;
             // It is known on this thread alone.
             let may_ask = !is_waited_for();
             let again = async move {
                 let _inside = inside;
+                let _writing = writing;
                 again(|| once(&pool, operation, within, may_ask, &work)).await
             };
             runtime::run(operation, again).await
@@ -166,7 +180,7 @@ where
     W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>>,
 {
     let session = PgSession::begin(pool, operation, may_ask).await?;
-    if within == Within::Nothing {
+    if matches!(within, Within::Nothing | Within::Writes) {
         return work(&session).await;
     }
     session

@@ -4,6 +4,8 @@
 //!   first call; a call that meets a fault which may pass is made again ([`database`]).
 //! - Work runs on threads of this module's own ([`runtime`]): it can be awaited from any executor, and runs to its end
 //!   even if its caller is gone.
+//! - What this process writes is counted ([`written`]), so that an answering side knows without a query what it has in
+//!   memory; what others write it may not notice for a second.
 //! - The tables are Starkeep's own ([`schema`]). Where there are none they are created, with one column more for fields
 //!   that have none.
 //! - Timestamps are compared as text in the order of bytes. That is their order as long as they have the usual
@@ -35,6 +37,7 @@ mod state;
 mod table;
 mod tls;
 mod transaction;
+mod written;
 
 use super::row::{columns, record};
 

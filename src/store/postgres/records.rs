@@ -183,7 +183,7 @@ impl RecordStore for PostgresRecords {
 
     fn put(&self, record: Json) -> Later<'_, ()> {
         const OPERATION: &str = "put a record";
-        self.write(OPERATION, Within::Nothing, move |(session, shape, late)| {
+        self.write(OPERATION, Within::Writes, move |(session, shape, late)| {
             let record = Arc::clone(&record);
             Box::pin(async move {
                 let record = ToWrite::read(OPERATION, shape, &record)?;
@@ -218,7 +218,7 @@ impl RecordStore for PostgresRecords {
     fn delete(&self, id: &str, hlc: Hlc) -> Later<'_, ()> {
         const OPERATION: &str = "delete a record";
         let id: Arc<str> = id.into();
-        self.write(OPERATION, Within::Nothing, move |(session, shape, late)| {
+        self.write(OPERATION, Within::Writes, move |(session, shape, late)| {
             let (id, hlc) = (Arc::clone(&id), hlc.clone());
             Box::pin(
                 async move { delete_own(OPERATION, (session, shape), (&id, &hlc), late).await },
@@ -264,8 +264,9 @@ impl RecordStore for PostgresRecords {
             let turn = store.line.turn(OPERATION).await?;
             let shape = store.shape(&inside).await?;
             let session = (inside, store.database.session(OPERATION).await?);
-            let (stamps, cut) = (store.late.clone(), store.line.cut.subscribe());
-            let begun = PostgresTransaction::begin((turn, session), shape, stamps, cut).await?;
+            let notes = (store.late.clone(), store.database.written().begin());
+            let cut = store.line.cut.subscribe();
+            let begun = PostgresTransaction::begin((turn, session), shape, notes, cut).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
         })
     }
@@ -277,7 +278,7 @@ impl RecordStore for PostgresRecords {
     fn put_metadata(&self, type_id: &str, record_id: &str, row: Json) -> Later<'_, ()> {
         let key: Arc<[String; 2]> = Arc::new([type_id.to_owned(), record_id.to_owned()]);
         let schema = Arc::clone(&self.schema);
-        self.write("put metadata", Within::Nothing, move |(session, _, _)| {
+        self.write("put metadata", Within::Writes, move |(session, _, _)| {
             let (key, row, schema) = (Arc::clone(&key), Arc::clone(&row), Arc::clone(&schema));
             Box::pin(async move { metadata::put(session, &schema, [&key[0], &key[1]], &row).await })
         })
@@ -304,16 +305,10 @@ impl RecordStore for PostgresRecords {
     fn delete_metadata(&self, type_id: &str, record_id: &str) -> Later<'_, ()> {
         let key: Arc<[String; 2]> = Arc::new([type_id.to_owned(), record_id.to_owned()]);
         let schema = Arc::clone(&self.schema);
-        self.write(
-            "delete metadata",
-            Within::Nothing,
-            move |(session, _, _)| {
-                let (key, schema) = (Arc::clone(&key), Arc::clone(&schema));
-                Box::pin(
-                    async move { metadata::delete(session, &schema, [&key[0], &key[1]]).await },
-                )
-            },
-        )
+        self.write("delete metadata", Within::Writes, move |(session, _, _)| {
+            let (key, schema) = (Arc::clone(&key), Arc::clone(&schema));
+            Box::pin(async move { metadata::delete(session, &schema, [&key[0], &key[1]]).await })
+        })
     }
 
     fn node_watermarks(&self) -> Later<'_, Watermarks> {

@@ -15,6 +15,7 @@ use super::line::LineTurn;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
 use super::session::PgSession;
+use super::written::Writing;
 use super::{query, runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
@@ -78,6 +79,7 @@ struct Open {
     session: PgSession,
     late: LateCheck,
     stamps: LateStamps,
+    _writing: Writing,
     _turn: LineTurn,
     _inside: Arc<Pass>,
 }
@@ -90,7 +92,7 @@ impl PostgresTransaction {
     pub(super) async fn begin(
         (turn, (inside, session)): Ground,
         shape: Arc<Shape>,
-        stamps: LateStamps,
+        (stamps, writing): (LateStamps, Writing),
         cut: watch::Receiver<bool>,
     ) -> Result<Self> {
         const OPERATION: &str = "begin a transaction";
@@ -107,6 +109,7 @@ impl PostgresTransaction {
             session,
             late: LateCheck::default(),
             stamps,
+            _writing: writing,
             _turn: turn,
             _inside: inside,
         };

@@ -5,6 +5,7 @@ macro_rules! keeps_log {
     ($store:ty) => {
         const _: () = {
             use $crate::engine::change_log::{Advance, Look, Note, View};
+            use $crate::engine::freshness::Freshness;
             use $crate::protocol::item::Item;
             use $crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
             use $crate::store::postgres::logged;
@@ -13,6 +14,10 @@ macro_rules! keeps_log {
             impl LogStore for $store {
                 fn has_log(&self) -> bool {
                     logged::has_log(self)
+                }
+
+                fn freshness(&self) -> Option<Freshness> {
+                    logged::freshness(self)
                 }
 
                 fn look(&self, look: Look) -> Later<'_, View<Json>> {

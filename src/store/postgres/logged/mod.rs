@@ -19,6 +19,7 @@ use super::intake::Pace;
 use super::log::{self, KnownStreams, LogStanding, LogTables, OPERATION, Sql};
 use super::session::PgSession;
 use crate::engine::change_log::{Advance, Look, Note, Others, View};
+use crate::engine::freshness::Freshness;
 use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
@@ -40,7 +41,7 @@ pub(super) trait HasLog: Clone + Send + Sync + 'static {
 /// Runs `work` on a connection.
 fn run<S: HasLog, R: Send + 'static>(
     store: &S,
-    operation: &'static str,
+    (operation, within): (&'static str, Within),
     work: impl for<'s> Fn(&'s PgSession, &'s S) -> BoxFuture<'s, Result<R>> + Send + Sync + 'static,
 ) -> Later<'static, R> {
     let (store, entered) = (store.clone(), store.parts().0.enter(operation));
@@ -49,7 +50,7 @@ fn run<S: HasLog, R: Send + 'static>(
         store.ready(&inside).await?;
         let database = store.parts().0.clone();
         let all = Arc::new((store, work));
-        let running = database.run(operation, (&inside, Within::Nothing), move |session| {
+        let running = database.run(operation, (&inside, within), move |session| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let (store, work) = &*all;
@@ -70,13 +71,17 @@ fn read_log<S: HasLog, R: Send + 'static>(
     + 'static,
 ) -> Later<'static, R> {
     let all = Arc::new((others, asked));
-    run(store, OPERATION, move |session, store| {
-        let all = Arc::clone(&all);
-        Box::pin(async move {
-            let (_, tables, log) = store.parts();
-            log.ask(session, tables, (&all.0, &all.1)).await
-        })
-    })
+    run(
+        store,
+        (OPERATION, Within::Nothing),
+        move |session, store| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let (_, tables, log) = store.parts();
+                log.ask(session, tables, (&all.0, &all.1)).await
+            })
+        },
+    )
 }
 
 /// Writes to the log in one transaction.
@@ -86,7 +91,7 @@ fn write_log<S: HasLog, R: Send + 'static>(
     work: impl for<'s> Fn(Sql<'s>, &'s S::Tables) -> BoxFuture<'s, Result<R>> + Send + Sync + 'static,
 ) -> Later<'static, R> {
     let work = Arc::new(work);
-    run(store, operation, move |session, store| {
+    run(store, (operation, Within::Writes), move |session, store| {
         let work = Arc::clone(&work);
         Box::pin(async move {
             let (_, tables, log) = store.parts();
@@ -99,7 +104,7 @@ fn write_log<S: HasLog, R: Send + 'static>(
 
 /// Begins the log of a store that is being opened. Where none can be kept, that was said.
 pub(super) fn begin<S: HasLog>(store: &S, operation: &'static str) -> Later<'static, ()> {
-    run(store, operation, |session, store| {
+    run(store, (operation, Within::Writes), |session, store| {
         Box::pin(async move {
             let (_, tables, log) = store.parts();
             match log.begin(session, tables).await {
@@ -112,6 +117,12 @@ pub(super) fn begin<S: HasLog>(store: &S, operation: &'static str) -> Later<'sta
 
 pub(super) fn has_log<S: HasLog>(store: &S) -> bool {
     store.parts().2.is_kept()
+}
+
+/// What this process has written is noticed at once, what others have within a second.
+pub(super) fn freshness<S: HasLog>(store: &S) -> Option<Freshness> {
+    let (database, _, log) = store.parts();
+    log.is_kept().then(|| database.written().freshness())
 }
 
 pub(super) fn look<S: HasLog>(store: &S, look: Look) -> Later<'_, View<Json>> {
@@ -205,18 +216,22 @@ fn quiet_look<S: HasLog>(
     store: &S,
     asked: Arc<(Look, Arc<KnownStreams>)>,
 ) -> Later<'static, Option<View<Json>>> {
-    run(store, OPERATION, move |session, store| {
-        let asked = Arc::clone(&asked);
-        Box::pin(async move {
-            let (_, tables, log) = store.parts();
-            let (look, known) = &*asked;
-            let standing = log
-                .standing(&log.sql(session), tables, &look.others)
-                .await?;
-            let settled = standing.filter(|standing| standing.is_settled);
-            Ok(settled.and_then(|standing| log::quiet(&standing, known, look)))
-        })
-    })
+    run(
+        store,
+        (OPERATION, Within::Nothing),
+        move |session, store| {
+            let asked = Arc::clone(&asked);
+            Box::pin(async move {
+                let (_, tables, log) = store.parts();
+                let (look, known) = &*asked;
+                let standing = log
+                    .standing(&log.sql(session), tables, &look.others)
+                    .await?;
+                let settled = standing.filter(|standing| standing.is_settled);
+                Ok(settled.and_then(|standing| log::quiet(&standing, known, look)))
+            })
+        },
+    )
 }
 
 /// A page that is taken in.
