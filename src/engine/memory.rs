@@ -343,7 +343,8 @@ impl KnownLog {
             After::Seq(seq) => *seq >= self.head,
             // One that knows of more than memory does must not be told that it is gone.
             After::Common(cursors) if self.fresh.is_shared() => {
-                self.history.head().is_some_and(|at| cursors.contains(at))
+                let head = self.history.head();
+                head.map_or(cursors.is_empty(), |at| cursors.contains(at))
             }
             After::Common(cursors) => self.history.common(cursors).unwrap_or_default() == self.head,
         }

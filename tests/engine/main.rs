@@ -2,6 +2,7 @@
 //! room of all it is linked with.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod beside;
 mod conflicts;
 mod guards;
 mod held;

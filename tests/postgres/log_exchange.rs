@@ -187,6 +187,11 @@ fn app_rows(options: &PostgresOptions) -> PostgresAppRows {
     PostgresAppRows::open(options, PasswordSource::OfString, tls).unwrap()
 }
 
+/// What another program writes may go unnoticed for a second.
+async fn noticed() {
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+}
+
 #[tokio::test]
 async fn laptops_and_servers_over_one_database_end_equal() {
     let Some(postgres) = shared() else { return };
@@ -223,6 +228,7 @@ async fn laptops_and_servers_over_one_database_end_equal() {
         "nothing comes back to where it is from"
     );
     other.batch_execute("COMMIT").await.unwrap();
+    noticed().await;
     for laptop in [&one, &two] {
         let (report, shipped, applied) = laptop.sync().await;
         assert_eq!((report.in_sync, shipped, applied), (Some(true), 0, 1));
@@ -232,6 +238,7 @@ async fn laptops_and_servers_over_one_database_end_equal() {
     // A row that is removed by hand is found by the digests, and comes back.
     let remove = format!("DELETE FROM {schema}.records WHERE id = 'one3'");
     other.batch_execute(&remove).await.unwrap();
+    noticed().await;
     one.sync().await;
     let (report, ..) = one.sync().await;
     assert_eq!(report.in_sync, Some(true));

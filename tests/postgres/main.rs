@@ -13,4 +13,5 @@ mod log_history;
 mod log_race;
 mod log_rows;
 mod pool;
+mod quiet;
 mod records;

@@ -28,9 +28,9 @@ const FIRST_PAUSE_MS: f64 = 50.0;
 /// How a call uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
-    /// Each statement by itself; it writes nothing that is in a log.
+    /// Each statement, or each transaction of the call's own, by itself; it writes nothing that a log tells others.
     Nothing,
-    /// Each statement, or each transaction of the call's own, by itself, to write.
+    /// The same; it writes what a log tells others.
     Writes,
     /// A transaction that only reads, in one state of the database.
     Reading,

@@ -87,11 +87,11 @@ fn read_log<S: HasLog, R: Send + 'static>(
 /// Writes to the log in one transaction.
 fn write_log<S: HasLog, R: Send + 'static>(
     store: &S,
-    (operation, begins): (&'static str, Begins),
+    (operation, within, begins): (&'static str, Within, Begins),
     work: impl for<'s> Fn(Sql<'s>, &'s S::Tables) -> BoxFuture<'s, Result<R>> + Send + Sync + 'static,
 ) -> Later<'static, R> {
     let work = Arc::new(work);
-    run(store, (operation, Within::Writes), move |session, store| {
+    run(store, (operation, within), move |session, store| {
         let work = Arc::clone(&work);
         Box::pin(async move {
             let (_, tables, log) = store.parts();
@@ -167,14 +167,17 @@ pub(super) fn take_in_from<S: HasLog>(
 
 pub(super) fn note<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
     let note = Arc::new(note);
-    write_log(store, (OPERATION, Begins::Beside), move |sql, _| {
+    // An answering side hears of it from itself. It says nothing of items, so that others may hear of it later.
+    let notes = (OPERATION, Within::Nothing, Begins::Beside);
+    write_log(store, notes, move |sql, _| {
         let note = Arc::clone(&note);
         Box::pin(async move { log::note(&sql, &note).await })
     })
 }
 
 pub(super) fn verify<S: HasLog>(store: &S) -> Later<'_, u64> {
-    write_log(store, (OPERATION, Begins::WithTurn), |sql, tables| {
+    let writes = (OPERATION, Within::Writes, Begins::WithTurn);
+    write_log(store, writes, |sql, tables| {
         Box::pin(async move {
             match tables.tracked(sql.session).await? {
                 Some(tracked) => log::verify(&sql, &tracked).await,
@@ -243,7 +246,8 @@ struct Arrived {
 }
 
 fn take_in<S: HasLog>(store: &S, page: Arc<Arrived>, how: Pace) -> Later<'static, Vec<Taken>> {
-    write_log(store, (TAKE_IN, Begins::Beside), move |sql, tables| {
+    let writes = (TAKE_IN, Within::Writes, Begins::Beside);
+    write_log(store, writes, move |sql, tables| {
         let page = Arc::clone(&page);
         Box::pin(async move {
             if let Some(origin) = &page.origin {

@@ -1,0 +1,273 @@
+//! Callers with nothing to do cost a database nothing, and hear of what others write after a second at most.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use starkeep_sync_engine::engine::ports::Clock;
+use starkeep_sync_engine::engine::responder::Responder;
+use starkeep_sync_engine::error::Result;
+use starkeep_sync_engine::protocol::hlc::{ClockState, Hlc};
+use starkeep_sync_engine::protocol::message::{Answer, Request};
+use starkeep_sync_engine::protocol::text::Text;
+use starkeep_sync_engine::protocol::wire::{read_request, write_answer};
+use starkeep_sync_engine::store::clock::SharedClock;
+use starkeep_sync_engine::store::ports::Port;
+use starkeep_sync_engine::store::postgres::PostgresOptions;
+use starkeep_sync_engine::store::side::{NativeSide, Traced};
+use starkeep_sync_engine::store::{Json, LogStore, Operation, RecordStore};
+use tokio_postgres::Client;
+
+use crate::log::insert;
+use crate::support::postgres::{app_rows, database, records, shared, url_of};
+use crate::support::{at, item, record, text};
+
+/// A clock whose system time is what the test says.
+#[derive(Clone)]
+struct Still {
+    hybrid: SharedClock,
+    now_ms: Arc<AtomicU64>,
+}
+
+impl Clock for Still {
+    async fn receive(&self, remote: &Hlc) -> Result<()> {
+        self.hybrid.receive(remote).await
+    }
+
+    fn app_ms(&self) -> u64 {
+        self.system_ms()
+    }
+
+    fn system_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+}
+
+/// A server over a database of its own, and a program that knows nothing of logs.
+struct Server {
+    answering: Responder<NativeSide<Traced, Still>>,
+    now_ms: Arc<AtomicU64>,
+    options: PostgresOptions,
+    other: Client,
+}
+
+impl Server {
+    async fn new() -> Option<Self> {
+        let options = database(shared()?).await;
+        let now_ms = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let clock = Still {
+            hybrid: SharedClock::new(Text::from("cloud"), ClockState::default()),
+            now_ms: Arc::clone(&now_ms),
+        };
+        let url = url_of(&options);
+        let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+        let (other, connection) = connected.unwrap();
+        tokio::spawn(connection);
+        let side = NativeSide {
+            records: Some(Port::here(Arc::new(records(&options)) as _)),
+            rows: Some(Port::here(Arc::new(app_rows(&options)) as _)),
+            clock,
+            log: Traced,
+        };
+        Some(Self {
+            answering: Responder::new(side, None),
+            now_ms,
+            options,
+            other,
+        })
+    }
+
+    fn wait(&self, ms: u64) {
+        self.now_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// When the stores asked the database last, and how many connections they have.
+    async fn last_query(&self) -> (String, i64) {
+        let last = "SELECT max(query_start)::text, count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let row = self.other.query_one(last, &[]).await.unwrap();
+        (row.get(0), row.get(1))
+    }
+
+    async fn write_elsewhere(&self, id: &str, time: &Hlc) {
+        let insert = insert(&self.options.schema, id, time);
+        self.other.batch_execute(&insert).await.unwrap();
+    }
+}
+
+/// A caller with a log of its own, in which nothing was written.
+struct Caller {
+    generation: String,
+    cursors: [Value; 2],
+    have: [Value; 2],
+    streams: Value,
+    is_known: bool,
+}
+
+impl Caller {
+    /// One that has taken in all that there is.
+    async fn new(server: &Server, number: usize) -> Self {
+        let mut caller = Self {
+            generation: format!("caller{number}"),
+            cursors: [Value::Null, Value::Null],
+            have: [json!(0), json!(0)],
+            streams: json!(0),
+            is_known: false,
+        };
+        for _ in 0..3 {
+            caller.ask(server).await;
+        }
+        caller
+    }
+
+    fn request(&self) -> Request<Json> {
+        let plane = |of: usize| {
+            let position = format!("{}p{of}.1", self.generation);
+            let (cursor, have) = (&self.cursors[of], &self.have[of]);
+            let mut plane = json!({
+                "id": self.generation, "history": [position], "follows": have, "upto": position,
+            });
+            if !cursor.is_null() {
+                plane["presumes"] = cursor.clone();
+                plane["since"] = json!([cursor]);
+            }
+            plane
+        };
+        let mut log = json!({ "records": plane(0), "rows": plane(1), "streams": self.streams });
+        if !self.is_known {
+            log["hello"] = json!(true);
+        }
+        let request = json!({
+            "watermarks": {}, "records": [], "appSyncableRows": [], "limit": 100, "log": log,
+        });
+        read_request(request.to_string().as_bytes()).unwrap()
+    }
+
+    /// The ids of what an answer brings, which this takes in.
+    fn hear(&mut self, answer: &Answer<Json>) -> Vec<String> {
+        let answer: Value = serde_json::from_str(&write_answer(answer)).unwrap();
+        for (of, name) in ["records", "rows"].into_iter().enumerate() {
+            let told = &answer["log"][name];
+            self.have[of] = told["have"].clone();
+            if told["cursor"].is_string() {
+                self.cursors[of] = told["cursor"].clone();
+            }
+        }
+        self.is_known = true;
+        self.streams = answer["log"]["streams"].clone();
+        let records = answer["records"].as_array().unwrap().iter();
+        records
+            .map(|record| record["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    async fn ask(&mut self, server: &Server) -> Vec<String> {
+        let answer = server.answering.answer(self.request()).await;
+        self.hear(&answer.unwrap())
+    }
+
+    /// Whether it is answered without a question to the stores, with nothing new.
+    fn is_spared(&mut self, server: &Server) -> bool {
+        let answer = server.answering.answer_at_hand(self.request());
+        answer.is_ok_and(|answer| self.hear(&answer).is_empty())
+    }
+}
+
+#[tokio::test]
+async fn quiet_callers_cost_one_look_a_second_together() {
+    let Some(server) = Server::new().await else {
+        return;
+    };
+    let mut callers = Vec::new();
+    for number in 0..20 {
+        callers.push(Caller::new(&server, number).await);
+    }
+    for second in 0..3 {
+        // The first one asks for all of them.
+        assert!(!callers[0].is_spared(&server) || second == 0);
+        assert_eq!(callers[second].ask(&server).await, [""; 0]);
+        let before = server.last_query().await;
+        for _ in 0..10 {
+            for caller in &mut callers {
+                assert!(caller.is_spared(&server), "{}", caller.generation);
+                assert_eq!(caller.ask(&server).await, [""; 0]);
+            }
+            server.wait(99);
+        }
+        assert_eq!(server.last_query().await, before);
+        server.wait(10);
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_writes_is_told_after_a_second_at_most() {
+    let Some(server) = Server::new().await else {
+        return;
+    };
+    let mut callers = [Caller::new(&server, 0).await, Caller::new(&server, 1).await];
+    server.write_elsewhere("a", &at(1, 0, "lambda")).await;
+    server.wait(999);
+    assert!(callers[0].is_spared(&server));
+    server.wait(1);
+    for caller in &mut callers {
+        assert!(!caller.is_spared(&server));
+        assert_eq!(caller.ask(&server).await, ["a"]);
+        assert_eq!(caller.ask(&server).await, [""; 0]);
+        assert!(caller.is_spared(&server));
+    }
+    // One that has seen more than this server has read is not told that it is lost.
+    server.write_elsewhere("b", &at(2, 0, "lambda")).await;
+    let elsewhere = records(&server.options);
+    let look = starkeep_sync_engine::engine::change_log::Look {
+        history: usize::MAX,
+        ..Default::default()
+    };
+    let view = elsewhere.look(look).await.unwrap();
+    callers[0].cursors[0] = json!(view.history.head().unwrap().to_string());
+    assert!(!callers[0].is_spared(&server));
+    assert_eq!(callers[0].ask(&server).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_this_process_writes_is_told_at_once_however_it_is_written() {
+    let Some(server) = Server::new().await else {
+        return;
+    };
+    let mut caller = Caller::new(&server, 0).await;
+    // Over connections of other options, which are not those of the server.
+    let records = records(&PostgresOptions {
+        max: server.options.max + 1,
+        ..server.options.clone()
+    });
+    let put = |id: &str, wall| text(&record(id, &at(wall, 0, "n")));
+    for way in ["put", "delete", "batch", "transaction", "take_in", "by_log"] {
+        assert!(caller.is_spared(&server), "{way}");
+        match way {
+            "put" => records.put(put("a", 1)).await.unwrap(),
+            "delete" => records.delete("a", at(2, 0, "n")).await.unwrap(),
+            "batch" => {
+                let batch = vec![Operation::Put(put("a", 3))];
+                records.batch(batch).await.unwrap();
+            }
+            "transaction" => {
+                let transaction = records.transaction().await.unwrap();
+                transaction.put(put("a", 4)).await.unwrap();
+                assert!(caller.is_spared(&server), "it is not committed");
+                transaction.commit().await.unwrap();
+            }
+            "take_in" => {
+                let taken = records
+                    .take_in(vec![item("a", &at(5, 0, "n"))], false)
+                    .await;
+                taken.unwrap();
+            }
+            _ => {
+                let items = vec![item("a", &at(6, 0, "n"))];
+                records.take_in_from(items, None, None).await.unwrap();
+            }
+        }
+        assert!(!caller.is_spared(&server), "{way}");
+        assert_eq!(caller.ask(&server).await, ["a"], "{way}");
+        assert_eq!(caller.ask(&server).await, [""; 0]);
+    }
+}
