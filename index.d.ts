@@ -1174,7 +1174,8 @@ interface PostgresDatabaseAdapterOptions extends PostgresOptions {
  * made again for about two seconds.
  *
  * `put`, `delete`, `batch` and transactions of one adapter are written one after the other, in the order of asking; pages of
- * exchanges wait for none of them. A transaction has a connection of its own until it ends. Its callback reads and writes
+ * exchanges wait for none of them. An answering side over it tells callers with nothing to do of what this process wrote at
+ * once, and of what others wrote within a second. A transaction has a connection of its own until it ends. Its callback reads and writes
  * by what it is given: what it calls of the adapter itself rejects at once with `IN_TRANSACTION`.
  *
  * A text with U+0000, and a timestamp of more than 12 digits of time and 4 of its counter, cannot be stored: the item that has

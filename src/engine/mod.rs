@@ -10,7 +10,7 @@
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
 //! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer and notes how far
 //! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
-//! side is `answer_logged`. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
+//! side is `answer_logged`; `beside` says which of its requests run together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
 //! `backlog` counts what the peer lacks.
 //!
 //! [`conflict`] says which versions are in conflict, and `meeting` where a caller finds them.
@@ -34,6 +34,7 @@
 pub mod action;
 mod ahead;
 mod answer_logged;
+mod answer_page;
 pub mod apply;
 mod apply_logged;
 mod asking;
@@ -56,6 +57,7 @@ pub mod held;
 mod holding;
 mod inbound;
 mod learning;
+mod left_behind;
 mod meeting;
 mod memory;
 mod named;

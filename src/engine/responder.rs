@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, Backlog, ContiguousPrefix, Unorderable};
+use crate::protocol::delta::{Ask, ContiguousPrefix, Unorderable};
 use crate::protocol::grant::Grant;
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
-use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
 use super::apply::{Arrival, Fate, OrderGuard, apply_all};
@@ -18,10 +17,11 @@ use super::beside::{Beside, Deed};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
 use super::held::refusal;
+use super::left_behind::LeftBehind;
 use super::memory::Memory;
-use super::named::{Named, Naming};
+use super::named::Naming;
 use super::node_ids::NodeIds;
-use super::outbound::{Gathered, Unordered, Writers, coverage, unorderable};
+use super::outbound::{Gathered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken_in, questions};
 use super::pair::Planes;
 use super::planes::keeps_logs;
@@ -44,38 +44,6 @@ pub struct Responder<S: Side> {
     clock_has_heard: Arc<AtomicBool>,
     /// The nodes that items came of.
     pub(super) nodes: Arc<NodeIds>,
-}
-
-/// What requests leave for those that follow.
-struct LeftBehind<B> {
-    /// What a scan found; the first one who needs it takes it away, and brings it back unless something came in since.
-    backlog: Backlog<Text>,
-    /// Counts how often that was.
-    forgotten: u64,
-    /// Per node a timestamp up to which everything was there already. It spares a second reading.
-    there: Watermarks,
-    /// What the log named already: a caller asks every few seconds.
-    named: Named,
-    /// What the stores hold without a valid timestamp.
-    unordered: Unordered<B>,
-    /// When they were last asked for it.
-    looked_at_ms: Option<u64>,
-    /// When the logs were last held against the tables for a caller.
-    verified_ms: Option<u64>,
-}
-
-impl<B> Default for LeftBehind<B> {
-    fn default() -> Self {
-        Self {
-            backlog: Backlog::default(),
-            forgotten: 0,
-            there: Watermarks::default(),
-            named: Named::default(),
-            unordered: Unordered::default(),
-            looked_at_ms: None,
-            verified_ms: None,
-        }
-    }
 }
 
 /// At most this many nodes are remembered; a hostile caller's are not remembered for ever.

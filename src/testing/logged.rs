@@ -108,6 +108,7 @@ impl<S: LoggedInMemory> ChangeLog<Body> for S {
         let log = self.log().borrow();
         let version = log.as_ref()?.version(&self.shelf().borrow().streams());
         Some(Freshness {
+            counter: 0,
             version,
             unnoticed_ms: None,
         })

@@ -2,11 +2,13 @@
 use super::*;
 
 const EXACT: Freshness = Freshness {
+    counter: 0,
     version: 1,
     unnoticed_ms: None,
 };
 
 const WITHIN_A_SECOND: Freshness = Freshness {
+    counter: 0,
     version: 1,
     unnoticed_ms: Some(1000),
 };
@@ -189,4 +191,71 @@ fn what_was_left_out_for_the_own_log_counts_only_while_that_has_it() {
     lost.history = History(cursors("own.8"));
     memory.add_untold(&mut lost, &asked.others);
     assert_eq!(lost.others, cursors("caller.3"));
+}
+
+#[test]
+fn where_a_second_is_over_one_question_is_for_all_that_are_remembered() {
+    let (asked, another) = (look("caller.3", "own.9"), look("another.1", "own.9"));
+    let memory = memory_of(WITHIN_A_SECOND, "caller.3", &asked);
+    let fresh = Some(WITHIN_A_SECOND);
+    memory.keep((fresh, 500), &another.others, &found("another.1"));
+    // What is oldest of it says for how long it counts.
+    assert!(knows(&memory, WITHIN_A_SECOND, 999, &another));
+    assert!(!knows(&memory, WITHIN_A_SECOND, 1000, &another));
+    assert!(!memory.is_worth_asking_once(fresh, 999, &asked));
+    assert!(memory.is_worth_asking_once(fresh, 1000, &asked));
+    assert!(!memory.is_worth_asking_once(fresh, 1000, &look("caller.3", "own.8")));
+    let Others::Of(all) = memory.with_outdated((fresh, 1000), &asked.others) else {
+        panic!("these are asked by name");
+    };
+    assert_eq!(all.len(), 2);
+    memory.keep(
+        (fresh, 1000),
+        &Others::Of(all),
+        &found("caller.3 another.2"),
+    );
+    let view = memory.view::<()>(fresh, 1999, &another).unwrap();
+    assert_eq!(view.others, cursors("another.2"));
+    assert!(knows(&memory, WITHIN_A_SECOND, 1999, &asked));
+}
+
+#[test]
+fn a_store_that_others_share_is_told_at_once_of_what_a_caller_took_in() {
+    let memory = Memory::default();
+    let view = found("caller.3");
+    memory.told(&cursors("caller.3")[0].generation, 0);
+    let others = (&view.others[..], &view.others[..]);
+    let noting = memory.note(
+        &advance(3, "caller.5"),
+        ("log", &view.history),
+        others,
+        (1, true),
+    );
+    assert!(matches!(noting, Noting::InStore(_)));
+    let noting = memory.note(
+        &advance(3, "caller.3"),
+        ("log", &view.history),
+        others,
+        (1, true),
+    );
+    assert!(matches!(noting, Noting::Nothing));
+}
+
+#[test]
+fn a_log_in_which_nothing_was_written_is_in_memory_for_one_that_has_nothing_of_it() {
+    let asked = look("caller.3", "");
+    let memory = Memory::default();
+    let empty = View {
+        head: 0,
+        history: History(Vec::new()),
+        ..found("caller.3")
+    };
+    memory.keep((Some(WITHIN_A_SECOND), 0), &asked.others, &empty);
+    assert!(knows(&memory, WITHIN_A_SECOND, 1, &asked));
+    assert!(!knows(
+        &memory,
+        WITHIN_A_SECOND,
+        1,
+        &look("caller.3", "own.1")
+    ));
 }

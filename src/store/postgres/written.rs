@@ -14,8 +14,14 @@ use crate::engine::freshness::Freshness;
 const UNNOTICED_MS: u64 = 1000;
 
 /// The count of one schema of a database, which all stores of the process share.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub(super) struct Written(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    counter: u64,
+    writes: AtomicU64,
+}
 
 /// Counts when it is dropped.
 #[derive(Debug)]
@@ -24,7 +30,7 @@ pub(super) struct Writing(Written);
 impl Written {
     /// The count of this schema of the database with this name.
     pub(super) fn to(database: &str, schema: &str) -> Self {
-        static COUNTS: LazyLock<Mutex<HashMap<[String; 2], Weak<AtomicU64>>>> =
+        static COUNTS: LazyLock<Mutex<HashMap<[String; 2], Weak<Count>>>> =
             LazyLock::new(Mutex::default);
         let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
         let place = [database.to_owned(), schema.to_owned()];
@@ -32,7 +38,10 @@ impl Written {
             return Self(count);
         }
         counts.retain(|_, count| count.strong_count() > 0);
-        let count = Arc::default();
+        let count = Arc::new(Count {
+            counter: Freshness::new_counter(),
+            writes: AtomicU64::new(0),
+        });
         counts.insert(place, Arc::downgrade(&count));
         Self(count)
     }
@@ -44,7 +53,8 @@ impl Written {
 
     pub(super) fn freshness(&self) -> Freshness {
         Freshness {
-            version: self.0.load(Ordering::SeqCst),
+            counter: self.0.counter,
+            version: self.0.writes.load(Ordering::SeqCst),
             unnoticed_ms: Some(UNNOTICED_MS),
         }
     }
@@ -52,6 +62,6 @@ impl Written {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::SeqCst);
+        self.0.0.writes.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -101,14 +101,14 @@ impl Database {
         .await
     }
 
-    /// Another number after each commit to the file, whoever commits, found without a query. `None` if it cannot be told:
-    /// what is asked next says why.
-    pub(super) fn version(&self) -> Option<u64> {
+    /// Another number after each commit to the file, whoever commits, found without a query, and which opening of the file
+    /// counts it. `None` if it cannot be told: what is asked next says why.
+    pub(super) fn version(&self) -> Option<(u64, u64)> {
         const OPERATION: &str = "look whether a database has changed";
         let (_inside, shared) = self.enter(OPERATION).ok()?;
         let readers = shared.readers.as_ref()?;
         readers.place.check(OPERATION).ok()?;
-        readers.version().ok()?
+        Some((readers.counter, readers.version().ok()??))
     }
 
     /// Runs `work` on the connection that writes.

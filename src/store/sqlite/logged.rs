@@ -219,8 +219,9 @@ impl<S: Logged> LogStore for S {
     }
 
     fn freshness(&self) -> Option<Freshness> {
-        let version = self.parts().0.version()?;
+        let (counter, version) = self.parts().0.version()?;
         Some(Freshness {
+            counter,
             version,
             unnoticed_ms: None,
         })

@@ -48,14 +48,14 @@ pub struct SqliteRecords {
 
 /// The watermarks as they were read last, and the version of the file that they are of.
 #[derive(Debug, Clone, Default)]
-struct KnownMarks(Arc<Mutex<Option<(u64, Watermarks)>>>);
+struct KnownMarks(Arc<Mutex<Option<((u64, u64), Watermarks)>>>);
 
 impl KnownMarks {
-    fn known(&self) -> MutexGuard<'_, Option<(u64, Watermarks)>> {
+    fn known(&self) -> MutexGuard<'_, Option<((u64, u64), Watermarks)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at(&self, version: u64) -> Option<Watermarks> {
+    fn at(&self, version: (u64, u64)) -> Option<Watermarks> {
         let known = self.known();
         let at = known.as_ref().filter(|(at, _)| *at == version);
         at.map(|(_, marks)| marks.clone())

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::fault::during;
 use super::line::Line;
 use super::place::Place;
+use crate::engine::freshness::Freshness;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Modes;
 
@@ -64,6 +65,8 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     /// Asked for nothing but whether the file has changed.
     watch: Mutex<Option<Connection>>,
+    /// Tells its counting from that of others.
+    pub(super) counter: u64,
     pub(super) permits: Arc<Semaphore>,
     /// Goes after the connections.
     pub(super) place: Place,
@@ -125,6 +128,7 @@ impl Shared {
                 options,
                 idle: Mutex::default(),
                 watch: Mutex::default(),
+                counter: Freshness::new_counter(),
                 permits: Arc::new(Semaphore::new(READERS)),
                 place,
             }),
