@@ -12,6 +12,7 @@ use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::answer_page::Page;
 use super::apply_logged::{Rules, Source, apply_logged};
+use super::at_hand::Said;
 use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::memory::Memory;
@@ -48,8 +49,8 @@ impl<S: Side> Responder<S> {
         let items = std::mem::take(&mut request.items);
         if items.is_empty() {
             let looks = looks_of(&asked, limit_of(&request, &asked));
-            let views = self.look(side, looks, advances_of(&asked)).await?;
-            return Ok(self.reply(views, &asked, &request, (Came::default(), packed)));
+            let views = self.look(side, looks, said_in(&asked)).await?;
+            return Ok(self.reply(views, &asked, &request, (BroughtIn::default(), packed)));
         }
         let mut met = self.met(side, &items, &asked).await?;
         let taken_in = self.take_in_logged(side, items, &asked).await?;
@@ -59,8 +60,9 @@ impl<S: Side> Responder<S> {
         met.truncate(limit);
         // Of what the caller wrote over it hears now or never; what follows can wait.
         let looks = looks_of(&asked, limit - met.len());
-        let views = self.look(side, looks, Planes::default()).await?;
-        let came = Came { met, taken_in };
+        let said = without_advances(said_in(&asked));
+        let views = self.look(side, looks, said).await?;
+        let came = BroughtIn { met, taken_in };
         Ok(self.reply(views, &asked, &request, (came, packed)))
     }
 
@@ -89,11 +91,11 @@ impl<S: Side> Responder<S> {
             own: None,
         };
         let looks = looks_of(asked, limit_of(&request, asked));
-        let Some(views) = self.views_at_hand(&side, looks, advances_of(asked)) else {
+        let Some(views) = self.views_at_hand(&side, looks, said_in(asked)) else {
             return Err(request);
         };
         let nothing = |_: &mut Item<S::Body>| Ok(0);
-        Ok(self.reply(views, asked, &request, (Came::default(), &nothing)))
+        Ok(self.reply(views, asked, &request, (BroughtIn::default(), &nothing)))
     }
 
     /// What is answered by these views of the own logs.
@@ -102,9 +104,12 @@ impl<S: Side> Responder<S> {
         views: Planes<View<S::Body>>,
         asked: &LogRequest,
         request: &Request<S::Body>,
-        (came, packed): (Came<S::Body>, &impl Fn(&mut Item<S::Body>) -> Result<usize>),
+        (came, packed): (
+            BroughtIn<S::Body>,
+            &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+        ),
     ) -> Answer<S::Body> {
-        let Came { met, taken_in } = came;
+        let BroughtIn { met, taken_in } = came;
         let TakenIn {
             new,
             refused,
@@ -244,13 +249,13 @@ impl<S: Side> Responder<S> {
 }
 
 /// What came with a request.
-struct Came<B> {
+struct BroughtIn<B> {
     /// What it was written over here.
     met: Vec<Keyed<B>>,
     taken_in: TakenIn,
 }
 
-impl<B> Default for Came<B> {
+impl<B> Default for BroughtIn<B> {
     fn default() -> Self {
         Self {
             met: Vec::new(),
@@ -282,11 +287,23 @@ fn advance_of(plane: &PlaneRequest) -> Option<Advance> {
     })
 }
 
-fn advances_of(asked: &LogRequest) -> Planes<Advance> {
+fn said_in(asked: &LogRequest) -> Planes<Said> {
+    let said = |plane: &PlaneRequest| Said {
+        advance: advance_of(plane),
+        presumes: plane.presumes.clone(),
+    };
     Planes {
-        records: asked.records.as_ref().and_then(advance_of),
-        rows: asked.rows.as_ref().and_then(advance_of),
+        records: asked.records.as_ref().map(said),
+        rows: asked.rows.as_ref().map(said),
     }
+}
+
+/// The same where items came, with which the advances were noted.
+fn without_advances(mut said: Planes<Said>) -> Planes<Said> {
+    for plane in said.records.iter_mut().chain(&mut said.rows) {
+        plane.advance = None;
+    }
+    said
 }
 
 /// At most how many items a caller gets.

@@ -13,6 +13,15 @@ use super::pair::Planes;
 use super::ports::{Clock, Side};
 use super::responder::Responder;
 
+/// What a request without items says of a plane.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// How far the caller's log is taken in with it.
+    pub(super) advance: Option<Advance>,
+    /// Where the own log ended when the caller last heard of it.
+    pub(super) presumes: Option<Cursor>,
+}
+
 /// A log, and what is in memory of it.
 struct Remembered<'a, L, C> {
     log: &'a L,
@@ -26,21 +35,23 @@ impl<S: Side> Responder<S> {
         &self,
         side: &Granted<'_, S>,
         looks: Planes<Look>,
-        advances: Planes<Advance>,
+        said: Planes<Said>,
     ) -> Result<Planes<View<S::Body>>> {
         let clock = side.clock();
         let [of_records, of_rows] = &*self.memory;
         let (mut views, mut taken) = (Planes::default(), 0);
         if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
             let records = remembered(log, of_records, clock);
-            let view = records.look(look, advances.records).await?;
+            let view = records.look(look, said.records.unwrap_or_default()).await?;
             taken = view.items.len();
             views.records = Some(view);
         }
         if let (Some(log), Some(mut look)) = (self.side.rows(), looks.rows) {
             look.limit = look.limit.saturating_sub(taken);
             let rows = remembered(log, of_rows, clock);
-            let view = rows.look(side.narrowed(look), advances.rows).await?;
+            let view = rows
+                .look(side.narrowed(look), said.rows.unwrap_or_default())
+                .await?;
             views.rows = Some(side.shown(view));
         }
         Ok(views)
@@ -51,18 +62,18 @@ impl<S: Side> Responder<S> {
         &self,
         side: &Granted<'_, S>,
         looks: Planes<Look>,
-        advances: Planes<Advance>,
+        said: Planes<Said>,
     ) -> Option<Planes<View<S::Body>>> {
         let clock = side.clock();
         let [of_records, of_rows] = &*self.memory;
         let mut views = Planes::default();
         if let (Some(log), Some(look)) = (self.side.records(), looks.records) {
             let records = remembered(log, of_records, clock);
-            views.records = Some(records.at_hand(&look, advances.records.as_ref())?);
+            views.records = Some(records.at_hand(&look, &said.records.unwrap_or_default())?);
         }
         if let (Some(log), Some(look)) = (self.side.rows(), looks.rows) {
             let rows = remembered(log, of_rows, clock);
-            let view = rows.at_hand(&side.narrowed(look), advances.rows.as_ref())?;
+            let view = rows.at_hand(&side.narrowed(look), &said.rows.unwrap_or_default())?;
             views.rows = Some(side.shown(view));
         }
         Some(views)
@@ -85,7 +96,7 @@ impl<L, C: Clock> Remembered<'_, L, C> {
     }
 
     /// What memory alone can answer.
-    fn at_hand<B>(&self, look: &Look, advance: Option<&Advance>) -> Option<View<B>>
+    fn at_hand<B>(&self, look: &Look, said: &Said) -> Option<View<B>>
     where
         L: ChangeLog<B>,
     {
@@ -93,11 +104,15 @@ impl<L, C: Clock> Remembered<'_, L, C> {
         let mut view = self.memory.view(fresh, self.now_ms(), look)?;
         let stored = view.others.clone();
         self.memory.add_untold(&mut view, &look.others);
-        if let Some(advance) = advance {
-            // A store that others write to as well may have forgotten, or be another one.
-            let is_old = fresh.is_some_and(Freshness::is_shared);
+        // A caller may have asked another server of a store that is shared, and know more than memory does.
+        let may_know_more = fresh.is_some_and(Freshness::is_shared);
+        let lacks = |presumed| !view.history.has(presumed);
+        if may_know_more && said.presumes.as_ref().is_some_and(lacks) {
+            return None;
+        }
+        if let Some(advance) = &said.advance {
             let reached = advance.history.common(&view.others).unwrap_or_default();
-            if is_old && reached < advance.follows {
+            if may_know_more && reached < advance.follows {
                 return None;
             }
             if let Noting::InStore(_) = self.note((&view, fresh), &stored, advance) {
@@ -121,11 +136,11 @@ impl<L, C: Clock> Remembered<'_, L, C> {
     }
 
     /// Answers from memory, or else asks the store.
-    async fn look<B>(&self, look: Look, advance: Option<Advance>) -> Result<View<B>>
+    async fn look<B>(&self, look: Look, said: Said) -> Result<View<B>>
     where
         L: ChangeLog<B>,
     {
-        if let Some(view) = self.at_hand(&look, advance.as_ref()) {
+        if let Some(view) = self.at_hand(&look, &said) {
             return Ok(view);
         }
         let (fresh, memory) = (self.log.freshness(), self.memory);
@@ -133,12 +148,12 @@ impl<L, C: Clock> Remembered<'_, L, C> {
         let asks_for_all = memory.is_worth_asking_once(fresh, self.now_ms(), &look);
         let asking = OptionFuture::from(asks_for_all.then(|| memory.asking.lock())).await;
         if asking.is_some()
-            && let Some(view) = self.at_hand(&look, advance.as_ref())
+            && let Some(view) = self.at_hand(&look, &said)
         {
             return Ok(view);
         }
         let (mut view, stored) = self.read(&look).await?;
-        if let Some(advance) = advance
+        if let Some(advance) = said.advance
             && let Noting::InStore(advance) = self.note((&view, fresh), &stored, &advance)
         {
             let generation = advance.upto.generation.clone();

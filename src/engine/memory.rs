@@ -343,8 +343,7 @@ impl KnownLog {
             After::Seq(seq) => *seq >= self.head,
             // One that knows of more than memory does must not be told that it is gone.
             After::Common(cursors) if self.fresh.is_shared() => {
-                let head = self.history.head();
-                head.map_or(cursors.is_empty(), |at| cursors.contains(at))
+                cursors.iter().eq(self.history.head())
             }
             After::Common(cursors) => self.history.common(cursors).unwrap_or_default() == self.head,
         }

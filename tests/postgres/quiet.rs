@@ -102,6 +102,8 @@ struct Caller {
     have: [Value; 2],
     streams: Value,
     is_known: bool,
+    /// Where the log of the records ended, by another server.
+    presumes: Option<String>,
 }
 
 impl Caller {
@@ -113,6 +115,7 @@ impl Caller {
             have: [json!(0), json!(0)],
             streams: json!(0),
             is_known: false,
+            presumes: None,
         };
         for _ in 0..3 {
             caller.ask(server).await;
@@ -128,7 +131,8 @@ impl Caller {
                 "id": self.generation, "history": [position], "follows": have, "upto": position,
             });
             if !cursor.is_null() {
-                plane["presumes"] = cursor.clone();
+                let heard = self.presumes.as_ref().filter(|_| of == 0);
+                plane["presumes"] = heard.map_or(cursor.clone(), |heard| json!(heard));
                 plane["since"] = json!([cursor]);
             }
             plane
@@ -222,10 +226,16 @@ async fn what_another_process_writes_is_told_after_a_second_at_most() {
         history: usize::MAX,
         ..Default::default()
     };
-    let view = elsewhere.look(look).await.unwrap();
+    let view = elsewhere.look(look.clone()).await.unwrap();
     callers[0].cursors[0] = json!(view.history.head().unwrap().to_string());
     assert!(!callers[0].is_spared(&server));
     assert_eq!(callers[0].ask(&server).await, [""; 0]);
+    // Nor one that has only heard of more, and has taken in as much as this server has read.
+    server.write_elsewhere("c", &at(3, 0, "lambda")).await;
+    let view = elsewhere.look(look).await.unwrap();
+    callers[0].presumes = Some(view.history.head().unwrap().to_string());
+    assert!(!callers[0].is_spared(&server));
+    assert_eq!(callers[0].ask(&server).await, ["c"]);
 }
 
 #[tokio::test]
