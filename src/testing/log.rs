@@ -148,7 +148,7 @@ impl Journal {
             (seq, entry.hash, &entry.origin).hash(&mut hasher);
         }
         let mut others: Vec<_> = self.others.iter().collect();
-        others.sort_by(|(a, _), (b, _)| a.cmp(b));
+        others.sort_by_key(|(generation, _)| *generation);
         for (generation, other) in others {
             (generation, other.seq).hash(&mut hasher);
         }

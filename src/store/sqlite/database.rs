@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use super::registry::{self, Claim, Role};
 use super::shared::{Options, Shared, reader};
 use super::turn::Turn;
+use crate::engine::freshness::Freshness;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::gate::{Gate, Pass, closed};
 use crate::store::{Holder, blocking};
@@ -101,14 +102,18 @@ impl Database {
         .await
     }
 
-    /// Another number after each commit to the file, whoever commits, found without a query, and which opening of the file
-    /// counts it. `None` if it cannot be told: what is asked next says why.
-    pub(super) fn version(&self) -> Option<(u64, u64)> {
+    /// Another one after each commit to the file, whoever commits, found without a query. `None` if it cannot be told:
+    /// what is asked next says why.
+    pub(super) fn freshness(&self) -> Option<Freshness> {
         const OPERATION: &str = "look whether a database has changed";
         let (_inside, shared) = self.enter(OPERATION).ok()?;
         let readers = shared.readers.as_ref()?;
         readers.place.check(OPERATION).ok()?;
-        Some((readers.counter, readers.version().ok()??))
+        Some(Freshness {
+            counter: readers.counter,
+            version: readers.version().ok()??,
+            unnoticed_ms: None,
+        })
     }
 
     /// Runs `work` on the connection that writes.

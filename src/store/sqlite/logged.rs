@@ -219,12 +219,7 @@ impl<S: Logged> LogStore for S {
     }
 
     fn freshness(&self) -> Option<Freshness> {
-        let (counter, version) = self.parts().0.version()?;
-        Some(Freshness {
-            counter,
-            version,
-            unnoticed_ms: None,
-        })
+        self.parts().0.freshness()
     }
 
     fn look(&self, look: Look) -> Later<'_, View<Json>> {

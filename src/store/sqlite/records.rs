@@ -22,6 +22,7 @@ use super::schema::{Shape, TABLE};
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
+use crate::engine::freshness::Freshness;
 use crate::engine::ports::Late;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
@@ -46,18 +47,18 @@ pub struct SqliteRecords {
     marks: KnownMarks,
 }
 
-/// The watermarks as they were read last, and the version of the file that they are of.
+/// The watermarks as they were read last, and which state of the file they are of.
 #[derive(Debug, Clone, Default)]
-struct KnownMarks(Arc<Mutex<Option<((u64, u64), Watermarks)>>>);
+struct KnownMarks(Arc<Mutex<Option<(Freshness, Watermarks)>>>);
 
 impl KnownMarks {
-    fn known(&self) -> MutexGuard<'_, Option<((u64, u64), Watermarks)>> {
+    fn known(&self) -> MutexGuard<'_, Option<(Freshness, Watermarks)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at(&self, version: (u64, u64)) -> Option<Watermarks> {
+    fn at(&self, fresh: Freshness) -> Option<Watermarks> {
         let known = self.known();
-        let at = known.as_ref().filter(|(at, _)| *at == version);
+        let at = known.as_ref().filter(|(at, _)| *at == fresh);
         at.map(|(_, marks)| marks.clone())
     }
 }
@@ -233,15 +234,15 @@ impl RecordStore for SqliteRecords {
     fn node_watermarks(&self) -> Later<'_, Watermarks> {
         const OPERATION: &str = "read the watermarks of the records";
         Box::pin(async move {
-            let version = self.database.version();
-            if let Some(marks) = version.and_then(|version| self.marks.at(version)) {
+            let fresh = self.database.freshness();
+            if let Some(marks) = fresh.and_then(|fresh| self.marks.at(fresh)) {
                 return Ok(marks);
             }
             let read = self.read(OPERATION, |connection, shape| {
                 delta::watermarks(OPERATION, connection, &shape.sql.by_time)
             });
             let marks = read.await?;
-            *self.marks.known() = version.map(|version| (version, marks.clone()));
+            *self.marks.known() = fresh.map(|fresh| (fresh, marks.clone()));
             Ok(marks)
         })
     }

@@ -227,14 +227,13 @@ impl Readers {
     pub(super) fn version(&self) -> Result<Option<u64>> {
         let during = during("look whether a database has changed");
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match &mut *watch {
-            Some(connection) => connection,
-            None => {
-                let connection = self.connect()?;
-                // It is asked on threads on which nothing may wait.
-                connection.busy_timeout(Duration::ZERO).map_err(&during)?;
-                watch.insert(connection)
-            }
+        let connection = if let Some(connection) = &mut *watch {
+            connection
+        } else {
+            let connection = self.connect()?;
+            // It is asked on threads on which nothing may wait.
+            connection.busy_timeout(Duration::ZERO).map_err(&during)?;
+            watch.insert(connection)
         };
         let version = connection
             .prepare_cached("PRAGMA data_version")
