@@ -8,7 +8,7 @@ use super::error::invalid;
 use super::options::Options;
 use super::runtime::{JsObject, stringify};
 use super::stores::Native;
-use super::value::{Call, Intrinsic, Persistent, Scope, Value, bound, brand};
+use super::value::{Call, Intrinsic, Method, Persistent, Scope, Value, brand, object_of_methods};
 use crate::engine::ports::Clock;
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer};
@@ -66,32 +66,31 @@ impl NativeClock {
 pub fn create_hlc_clock<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let node_id = scope.as_text(options.get("nodeId")?);
-    let array = options.array();
     let clock = Rc::new(NativeClock {
         clock: begun(scope, options, node_id.unwrap_or_else(|| Text::from("")))?,
         wall_clock: options.function("wallClockFunction")?,
         on_tick: options.function("onTick")?,
     });
-    let object = scope.object()?;
-    for name in ["now", "send"] {
-        let clock = Rc::clone(&clock);
-        let tick = bound(scope, name, array, move |call| {
-            let physical = clock.physical(call.scope)?;
-            clock.moved(call.scope, &clock.clock.tick_at(physical))
-        })?;
-        scope.set(object, name, tick)?;
-    }
-    let receiving = Rc::clone(&clock);
-    let receive = bound(scope, "receive", array, move |call| {
+    let object = object_of_methods(scope, options.array(), METHODS, &clock)?;
+    brand(scope, object, clock)
+}
+
+const METHODS: &[(&str, Method<Rc<NativeClock>>)] = &[
+    ("now", tick),
+    ("send", tick),
+    ("receive", |call, clock| {
         let (scope, given) = (call.scope, call.arg(0));
         let remote = read_hlc(scope, given)?;
         let remote =
             remote.ok_or_else(|| scope.must_be("clock.receive(remote)", TIMESTAMP, given))?;
-        let physical = receiving.physical(scope)?;
-        receiving.moved(scope, &receiving.clock.receive_at(&remote, physical))
-    })?;
-    scope.set(object, "receive", receive)?;
-    brand(scope, object, clock)
+        let physical = clock.physical(scope)?;
+        clock.moved(scope, &clock.clock.receive_at(&remote, physical))
+    }),
+];
+
+fn tick<'s>(call: &Call<'s>, clock: &Rc<NativeClock>) -> Result<Value<'s>> {
+    let physical = clock.physical(call.scope)?;
+    clock.moved(call.scope, &clock.clock.tick_at(physical))
 }
 
 /// A clock that begins behind what the app persisted and what the stores know. The first state store of this package

@@ -14,7 +14,7 @@ use super::report::{JsEvents, Listening, NodeEngine};
 use super::runtime::{spawn_bound, take_turn};
 use super::stores::Native;
 use super::transport::{InProcess, Peer};
-use super::value::{Call, Env, Intrinsic, Kind, Value, bound, function};
+use super::value::{Call, Env, Intrinsic, Kind, Method, Value, function, object_of_methods};
 use crate::engine::action::{Action, Done};
 use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, RoundOptions};
 use crate::engine::watch::Watch;
@@ -33,24 +33,22 @@ pub fn create_sync_engine<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<
         native_memory: RefCell::default(),
         turns: Rc::default(),
     });
-    let counted = Rc::clone(&caller);
-    let begin = bound(scope, "begin", options.array(), move |call| {
-        begin(call, &caller)
-    })?;
-    let backlog = bound(scope, "backlog", options.array(), move |call| {
-        let caller = Rc::clone(&counted);
+    let engine = object_of_methods(scope, options.array(), METHODS, &caller)?;
+    scope.set(engine, "changeNotifier", notifier)?;
+    Ok(engine)
+}
+
+const METHODS: &[(&str, Method<Rc<Caller>>)] = &[
+    ("begin", begin),
+    ("backlog", |call, caller| {
+        let caller = Rc::clone(caller);
         let allowed = refuse_any_inside(call, || caller.holders());
         spawn_bound(call, async move {
             allowed?;
             Ok(caller.engine.backlog().await?.map(serde_json::Value::from))
         })
-    })?;
-    scope.object_of(&[
-        ("changeNotifier", notifier),
-        ("begin", begin),
-        ("backlog", backlog),
-    ])
-}
+    }),
+];
 
 /// Called with the name of what is begun, its options, and the function that hears of progress. Answers
 /// `{ promise, stop }`: the promise of the result, `null` if it was called off; and the function that calls it off,

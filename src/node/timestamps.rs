@@ -13,7 +13,7 @@ use super::convert::{
 };
 use super::error::{invalid, to_js};
 use super::runtime::{IntoJs, write_data};
-use super::value::{Call, Function, Scope, Thrown, Value, function};
+use super::value::{Call, Function, Method, Scope, Thrown, Value, object_of_methods};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, safe_integer, text_floor, wins};
 use crate::protocol::log::canonical_body;
@@ -104,25 +104,26 @@ fn choose_page<'s>(call: &Call<'s>) -> Result<Value<'s>> {
         .and_then(as_count)
         .ok_or_else(|| scope.must_be("queryUnseen(limit)", "an integer from 1", call.arg(1)))?;
     let choice = Rc::new(RefCell::new(Choice::new(seen, limit)));
-    let of_floor = Rc::clone(&choice);
-    let floor = function(scope, "floor", move |call| {
+    object_of_methods(scope, scope.undefined()?, OF_CHOICE, &choice)
+}
+
+const OF_CHOICE: &[(&str, Method<Rc<RefCell<Choice>>>)] = &[
+    ("floor", |call, choice| {
         let node = call.scope.as_text(call.arg(0));
-        of_floor.borrow().floor(node.as_ref()).into_js(call.scope)
-    })?;
-    let of_offer = Rc::clone(&choice);
-    let offer = function(scope, "offer", move |call| {
+        choice.borrow().floor(node.as_ref()).into_js(call.scope)
+    }),
+    ("offer", |call, choice| {
         let in_order = call.scope.is_truthy(call.arg(1));
         let times = times(call.scope, call.arg(0))?;
-        let goes_on = of_offer.borrow_mut().offer(times, in_order);
+        let goes_on = choice.borrow_mut().offer(times, in_order);
         call.scope.boolean(goes_on)
-    })?;
-    let finish = function(scope, "finish", move |call| {
+    }),
+    ("finish", |call, choice| {
         let (scope, (rows, more)) = (call.scope, choice.borrow_mut().finish());
         let (rows, more) = (rows.into_js(scope)?, scope.boolean(more)?);
         scope.object_of(&[("rows", rows), ("hasMore", more)])
-    })?;
-    scope.object_of(&[("floor", floor), ("offer", offer), ("finish", finish)])
-}
+    }),
+];
 
 /// `winners(incoming, field, stored)`: for each item whether it replaces what is stored, as a text or
 /// nothing; `null` where the item has no timestamp. `sameTimes(…)`: whether it has the timestamp of this text.

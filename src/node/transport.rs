@@ -13,7 +13,7 @@ use super::inside::refuse_any_inside;
 use super::messages::{read_answer, read_request, write_request};
 use super::options::Options;
 use super::runtime::{JsObject, Made, on_threads, parse_json, spawn_bound, stringify};
-use super::value::{Call, Env, Scope, Value, bound, brand};
+use super::value::{Call, Env, Method, Scope, Value, brand, object_of_methods};
 use crate::engine::granted::exchange_within_grant;
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
@@ -113,23 +113,20 @@ impl InProcess {
 pub fn create_in_process<'s>(call: &Call<'s>, options: &Options<'s>) -> Result<Value<'s>> {
     let scope = call.scope;
     let in_process = Rc::new(InProcess::new(options, scope.env())?);
-    let answering = Rc::clone(&in_process);
-    let exchange = bound(scope, "exchange", options.array(), move |call| {
-        let request = read_request(call.scope, call.arg(0));
-        let answering = Rc::clone(&answering);
-        let allowed = refuse_any_inside(call, || answering.holders());
-        spawn_bound(call, async move {
-            allowed?;
-            let answer = answering.answer(request?).await;
-            answer.map_err(|error| error.or_in("exchange"))
-        })
-    })?;
-    brand(
-        scope,
-        scope.object_of(&[("exchange", exchange)])?,
-        in_process,
-    )
+    let object = object_of_methods(scope, options.array(), METHODS, &in_process)?;
+    brand(scope, object, in_process)
 }
+
+const METHODS: &[(&str, Method<Rc<InProcess>>)] = &[("exchange", |call, in_process| {
+    let request = read_request(call.scope, call.arg(0));
+    let allowed = refuse_any_inside(call, || in_process.holders());
+    let in_process = Rc::clone(in_process);
+    spawn_bound(call, async move {
+        allowed?;
+        let answer = in_process.answer(request?).await;
+        answer.map_err(|error| error.or_in("exchange"))
+    })
+})];
 
 /// Whichever transport the app passed in.
 pub struct Peer(pub JsObject);

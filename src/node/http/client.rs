@@ -11,7 +11,7 @@ use crate::node::convert::Body;
 use crate::node::messages::{read_answer, read_request};
 use crate::node::options::Options;
 use crate::node::runtime::{on_threads, spawn_bound, stringify};
-use crate::node::value::{Call, Env, Persistent, Value, bound, brand};
+use crate::node::value::{Call, Env, Method, Persistent, Value, brand, object_of_methods};
 use crate::protocol::message::{Answer, Expected, Request};
 use crate::transport::client::{
     DEFAULT_EXCHANGE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES, Fetched, read, text_of,
@@ -30,17 +30,18 @@ pub fn create_http_sync_transport<'s>(call: &Call<'s>, options: &Options<'s>) ->
     let max_answer_bytes = options.count("maxAnswerBytes", DEFAULT_MAX_ANSWER_BYTES)?;
     let way = way_to(options, &app, (DEFAULT_EXCHANGE_TIMEOUT, max_answer_bytes))?;
     let native = Rc::new(HttpTransport { app, way });
-    let asking = Rc::clone(&native);
-    let exchange = bound(scope, "exchange", options.array(), move |call| {
-        let request = request_text(call);
-        let asking = Rc::clone(&asking);
-        spawn_bound(call, async move {
-            let (text, expected) = request?;
-            asking.post(text, expected).await
-        })
-    })?;
-    brand(scope, scope.object_of(&[("exchange", exchange)])?, native)
+    let object = object_of_methods(scope, options.array(), METHODS, &native)?;
+    brand(scope, object, native)
 }
+
+const METHODS: &[(&str, Method<Rc<HttpTransport>>)] = &[("exchange", |call, transport| {
+    let request = request_text(call);
+    let transport = Rc::clone(transport);
+    spawn_bound(call, async move {
+        let (text, expected) = request?;
+        transport.post(text, expected).await
+    })
+})];
 
 /// The request of an app that calls `exchange` itself, as it is, with all that it says besides.
 fn request_text(call: &Call<'_>) -> Result<(Bytes, Expected)> {

@@ -9,7 +9,7 @@ use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, spawn_bound, write_data};
 use crate::node::stores::{arguments, bytes_arg, methods, stand_for};
-use crate::node::value::{Call, Method, Persistent, Scope, Value, add_bound};
+use crate::node::value::{Call, Method, Persistent, Scope, Value, object_of_methods};
 use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::store::PutOptions;
@@ -21,8 +21,7 @@ pub fn create_http_object_storage<'s>(call: &Call<'s>, options: &Options<'s>) ->
     let app = Rc::new(PeerOptions::new(options, call.arg(1))?);
     let limits = (DEFAULT_FILE_TIMEOUT, DEFAULT_MAX_ANSWER_BYTES);
     let files = Rc::new(way_to(options, &app, limits)?);
-    let object = scope.object()?;
-    add_bound(scope, (object, options.array()), METHODS, &files)?;
+    let object = object_of_methods(scope, options.array(), METHODS, &files)?;
     let native: Rc<dyn Any> = match &*files {
         Files::Own(native) => Rc::clone(native) as _,
         Files::Fetch(fetch) => Rc::clone(fetch) as _,

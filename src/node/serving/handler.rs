@@ -24,7 +24,7 @@ use crate::joint::tasks::{EndOfTasks, TaskQueue};
 use crate::node::error::invalid;
 use crate::node::options::Options;
 use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads, write_data};
-use crate::node::value::{Call, Method as Step, Scope, Value, add_bound, bound, enter};
+use crate::node::value::{Call, Method as Step, Scope, Value, bound, enter, object_of_methods};
 use crate::transport::server::{Handed, MoreBody, Why, headers_in_json, serve};
 
 /// A request that is being answered.
@@ -66,9 +66,7 @@ fn begin<'s>(call: &Call<'s>, channel: &Rc<JsChannel>) -> Result<Value<'s>> {
         return scope.undefined();
     };
     let live = Rc::new(RefCell::new(live));
-    let request = scope.object()?;
-    add_bound(scope, (request, call.this), METHODS, &live)?;
-    Ok(request)
+    object_of_methods(scope, call.this, METHODS, &live)
 }
 
 fn push<'s>(call: &Call<'s>, live: &Request) -> Result<Value<'s>> {

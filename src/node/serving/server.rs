@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::joint::tasks::{EndOfTasks, TaskQueue, Tasks};
 use crate::node::options::Options;
 use crate::node::runtime::{on_threads, run_tasks, spawn, threads, write_data};
-use crate::node::value::{Call, Env, Method, Scope, Value, add_bound, enter};
+use crate::node::value::{Call, Env, Method, Scope, Value, enter, object_of_methods};
 use crate::protocol::hlc::safe_integer;
 use crate::transport::server::listen::{Listening, bind};
 use crate::transport::server::{Channel, Standing, Terms};
@@ -40,9 +40,7 @@ pub fn create_http_sync_server<'s>(call: &Call<'s>, options: &Options<'s>) -> Re
         )?,
         standing: Standing::default(),
     });
-    let object = scope.object()?;
-    add_bound(scope, (object, array), METHODS, &server)?;
-    Ok(object)
+    object_of_methods(scope, array, METHODS, &server)
 }
 
 const METHODS: &[(&str, Method<Rc<Server>>)] = &[

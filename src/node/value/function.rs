@@ -99,21 +99,20 @@ pub fn bound<'s>(
     Ok(bound)
 }
 
-/// Gives an object methods of its native half, which are [`bound`] to `this`.
-pub fn add_bound<T: Clone + 'static>(
-    scope: Scope<'_>,
-    (object, this): (Value<'_>, Value<'_>),
+/// An object with methods of its native half, which are [`bound`] to `this`.
+pub fn object_of_methods<'s, T: Clone + 'static>(
+    scope: Scope<'s>,
+    this: Value<'s>,
     methods: &[(&str, Method<T>)],
     native: &T,
-) -> Result<()> {
+) -> Result<Value<'s>> {
+    let object = scope.object()?;
     for (name, body) in methods {
         let (native, body) = (native.clone(), *body);
-        let method = bound(scope, name, scope.value(this.raw()), move |call| {
-            body(call, &native)
-        })?;
+        let method = bound(scope, name, this, move |call| body(call, &native))?;
         scope.set(object, name, method)?;
     }
-    Ok(())
+    Ok(object)
 }
 
 /// Keeps what [hangs](Scope::hang) on the array of a [`bound`] function until the answer is dropped.

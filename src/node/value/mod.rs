@@ -14,7 +14,9 @@ mod remote;
 pub use napi::ValueType as Kind;
 
 pub use env::{Env, Persistent, Runtime, Scope, Thrown, Value, thrown_in};
-pub use function::{Call, Function, Method, add_bound, add_functions, bound, enter, function};
+pub use function::{
+    Call, Function, Method, add_functions, bound, enter, function, object_of_methods,
+};
 pub use intrinsics::Intrinsic;
 pub use make::list;
 pub use native::{brand, half};
