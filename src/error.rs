@@ -368,9 +368,20 @@ impl Error {
         &self.0.message
     }
 
-    /// Whether [`Self::message`] names the operation by itself.
-    pub fn says_its_operation(&self) -> bool {
-        self.0.operation_is_said
+    /// What it says, as JSON; its cause stands by itself.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut more = self.network().map(Network::properties).unwrap_or_default();
+        let mut before_message = self.operation();
+        if self.0.operation_is_said {
+            more.insert("operation".to_owned(), before_message.into());
+            before_message = "";
+        }
+        serde_json::json!({
+            "code": self.kind().code(),
+            "operation": before_message,
+            "message": self.message(),
+            "more": more,
+        })
     }
 
     /// What is known of the request that failed, if it is about one.

@@ -10,4 +10,5 @@ pub mod native_log;
 pub mod round;
 pub mod serving;
 pub mod tasks;
+pub mod threads;
 mod web;

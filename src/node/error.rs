@@ -6,10 +6,8 @@
 use std::error::Error as StdError;
 use std::rc::Rc;
 
-use serde_json::json;
-
 use super::value::{Env, Intrinsic, Persistent, Scope, Value, thrown_in};
-use crate::error::{Error, ErrorKind, Network, Result, one_line};
+use crate::error::{Error, ErrorKind, Result, one_line};
 
 /// The error as JavaScript sees it.
 pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
@@ -18,20 +16,8 @@ pub fn to_js<'s>(scope: Scope<'s>, error: &Error) -> Result<Value<'s>> {
     {
         return thrown.value(scope);
     }
-    // What it says besides.
-    let mut more = error.network().map(Network::properties).unwrap_or_default();
-    let mut before_message = error.operation();
-    if error.says_its_operation() {
-        more.insert("operation".to_owned(), before_message.into());
-        before_message = "";
-    }
-    let said = json!({
-        "code": error.kind().code(),
-        "operation": before_message,
-        "message": error.message(),
-        "more": more,
-    });
-    let parts = [scope.text(&said.to_string())?, cause_to_js(scope, error)?];
+    let said = scope.text(&error.to_json().to_string())?;
+    let parts = [said, cause_to_js(scope, error)?];
     scope.helper(Intrinsic::Fault, &parts)
 }
 

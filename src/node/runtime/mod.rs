@@ -33,9 +33,7 @@ use crate::protocol::text::Text;
 use crate::protocol::wire::Json;
 
 pub use js_object::{Argument, JsObject, Made, await_js, kept};
-pub use offload::{
-    Offload, in_order_on_threads, on_a_thread, on_threads, take_turn, threads, watch,
-};
+pub use offload::{Offload, in_order_on_threads, on_a_thread, on_threads, take_turn, watch};
 
 pub use executor::set_up_waits;
 

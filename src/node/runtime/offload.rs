@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 
 use super::executor::Executor;
 use crate::error::{Error, ErrorKind, Result};
+use crate::joint::threads::threads;
 use crate::node::value::{Env, Remote, Runtime as _};
 use crate::polling::{Turn, Turns};
-use crate::store::blocking::{Threads, to_its_end};
+use crate::store::blocking::to_its_end;
 
 /// A promise of this package's own, made in the context of the current round: what it is rung by, and the wait until that.
 fn notify(env: &Rc<Env>) -> Result<(u64, impl Future<Output = ()> + use<>)> {
@@ -171,20 +172,6 @@ async fn elsewhere<T>(env: &Rc<Env>, start: impl FnOnce(&'static Runtime, Done<T
             "work on a thread",
             "the work panicked; please report it",
         ))
-    })
-}
-
-/// The threads of the native side, shared by all environments of the process: they hold no state.
-pub fn threads() -> Result<&'static Runtime> {
-    static THREADS: Threads = Threads::new();
-    THREADS.get(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("starkeep-sync")
-            // A round is one future of many layers, which a build without optimisation needs room for.
-            .thread_stack_size(8 * 1024 * 1024)
-            .enable_all()
-            .build()
     })
 }
 

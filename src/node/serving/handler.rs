@@ -21,9 +21,10 @@ use http::Response;
 use super::channel::{Context, JsChannel, across};
 use crate::error::{Error, ErrorKind, Result};
 use crate::joint::tasks::{EndOfTasks, TaskQueue};
+use crate::joint::threads::threads;
 use crate::node::error::invalid;
 use crate::node::options::Options;
-use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, threads, write_data};
+use crate::node::runtime::{IntoJs, on_threads, run_tasks, spawn, write_data};
 use crate::node::value::{Call, Method as Step, Scope, Value, bound, enter, object_of_methods};
 use crate::transport::server::{Handed, MoreBody, Why, headers_in_json, serve};
 
