@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { differencesOf, hashOfFile, listFolder } from "../examples/demo/folder.mjs";
+import { needsPostgres, needsS3 } from "../scripts/test-servers.mjs";
 import { folderFor } from "./support/native.mjs";
 
 const DEMO = "examples/demo/demo.mjs";
@@ -23,11 +24,13 @@ const notForRoot = {
  *
  * @returns {Promise<{ code: number, signal: string, out: string, err: string, left: string[] }>}
  */
-function run(t, script, args = [], onOutput = () => {}) {
+function run(t, script, args = [], onOutput = () => {}, env = {}) {
   const temporary = folderFor(t);
+  // PostgreSQL runs as another user than root, and has a folder in it.
+  chmodSync(temporary, 0o755);
   const child = spawn(process.execPath, [script, ...args], {
     cwd: fileURLToPath(new URL("..", import.meta.url)),
-    env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
+    env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [out, err] = ["", ""];
@@ -157,6 +160,38 @@ test("the demo syncs more files than one round takes", async (t) => {
   assert.deepEqual(tableOf(out), tableFor({ records: 1001, objects: 1001 }));
 });
 
+const needsServers = { skip: needsPostgres.skip || needsS3.skip };
+
+test("the demo syncs by way of PostgreSQL and a bucket", needsServers, async (t) => {
+  const folder = folderOf(t, { "a.txt": "the same", "sub/b.txt": "the same", "ünï 🪐.md": "é" });
+  const args = ["--folder", folder, "--cloud", "postgres"];
+  const { code, out, err, left } = await run(t, DEMO, args);
+  assert.deepEqual([code, err, left], [0, "", []], out + err);
+  assert.match(out, /^The cloud: records in postgres:\/\/.*, files in http:.*\/demo$/m);
+  assert.deepEqual(tableOf(out), tableFor({ records: 3, objects: 2 }));
+  assert.match(out, /✓ the cloud and both laptops hold the same 24 records/);
+  assert.match(out, /✓ one conflict: the later edit stands at both laptops/);
+});
+
+test("the demo over PostgreSQL leaves nothing behind on SIGINT", needsServers, async (t) => {
+  const args = ["--folder", folderOf(t, numbered(300)), "--cloud", "postgres"];
+  const result = await run(t, DEMO, args, (child, text) => {
+    if (text.includes("serve --port")) child.kill("SIGINT");
+  });
+  assert.deepEqual([result.code, result.left], [130, []], result.err);
+});
+
+test("the demo says how to get the servers that it does not find", async (t) => {
+  const folder = folderOf(t, { a: "1" });
+  const args = ["--folder", folder, "--cloud", "postgres"];
+  const { code, err } = await run(t, DEMO, args, undefined, { STARKEEP_TEST_SERVERS: folder });
+  assert.equal(code, 1);
+  assert.match(
+    err,
+    /^✗ --cloud postgres cannot be shown: there is no .*scripts\/test-servers\.mjs/,
+  );
+});
+
 const MISTAKES = {
   "a missing folder": (t) => [["--folder", join(folderFor(t), "nowhere")], /does not exist/],
   "a file instead of a folder": () => [
@@ -171,6 +206,7 @@ const MISTAKES = {
   },
   "an option that it does not have": () => [["--forder", "x"], /--forder[^]*Usage: npm run demo/],
   "a folder without the option": () => [["somewhere"], /somewhere[^]*Usage: npm run demo/],
+  "a cloud that it does not have": () => [["--cloud", "mysql"], /must be postgres, got "mysql"/],
   "an option without a folder": () => [["--folder"], /Usage: npm run demo/],
 };
 
@@ -199,7 +235,7 @@ test("the demo names a file that it may not read", notForRoot, async (t) => {
 test("the demo explains itself", async (t) => {
   const { code, out } = await run(t, DEMO, ["--help"]);
   assert.equal(code, 0);
-  assert.match(out, /^Usage: npm run demo \[-- --folder DIR\]/);
+  assert.match(out, /^Usage: npm run demo \[-- \[--folder DIR\] \[--cloud postgres\]\]/);
 });
 
 for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {

@@ -84,8 +84,7 @@ export async function killOften({ folder, kills, seed, longest = 900, tell = () 
     }
     if (what !== "wrote") return;
     figures.writes += 1;
-    const stands = wrote.get(value.id);
-    if (stands === undefined || value.stamp > stands.stamp) wrote.set(value.id, value);
+    keepWritten(wrote, value);
   };
   const at = (name) => join(folder, name);
   const first = startPlace(["serve", at("cloud"), 0]);
@@ -122,14 +121,15 @@ export async function killOften({ folder, kills, seed, longest = 900, tell = () 
 }
 
 const byId = (records) => [...records].sort((x, y) => (x.id < y.id ? -1 : 1));
-/** Nothing that was written is lost, and every place holds the same, whole. */
-export async function checkPlaces({ held, wrote, places, figures }) {
-  const { cloud } = held;
-  for (const name of NODES) {
-    assert.deepEqual(byId(held[name].records), byId(cloud.records), `records of ${name}`);
+
+/** Every side holds what the cloud does, and of each thing that was written that version or a later one. */
+export function checkHeld({ held, wrote }) {
+  const { cloud, ...nodes } = held;
+  for (const [name, node] of Object.entries(nodes)) {
+    assert.deepEqual(byId(node.records), byId(cloud.records), `records of ${name}`);
     const rows = (side) => byId(side.rows.map((entry) => ({ id: entry.row.id, ...entry })));
-    assert.deepEqual(rows(held[name]), rows(cloud), `rows of ${name}`);
-    assert.deepEqual(held[name].files, cloud.files, `files of ${name}`);
+    assert.deepEqual(rows(node), rows(cloud), `rows of ${name}`);
+    assert.deepEqual(node.files, cloud.files, `files of ${name}`);
   }
   for (const side of Object.values(held)) assert.deepEqual(side.wrong, [], "no file is torn");
   const found = new Map();
@@ -149,6 +149,16 @@ export async function checkPlaces({ held, wrote, places, figures }) {
     );
     if (stands.stamp === stamp) assert.equal(stands.hash, hash, id);
   }
+  return {
+    records: cloud.records.length,
+    rows: cloud.rows.length,
+    files: Object.keys(cloud.files).length,
+  };
+}
+
+/** Nothing that was written is lost, and every place holds the same, whole. */
+export async function checkPlaces({ held, wrote, places, figures }) {
+  const counts = checkHeld({ held, wrote });
   for (const place of places) {
     assert.deepEqual(readdirSync(join(place, "files", ".starkeep-store", "writing")), []);
     const whole = await ask("whole", "check", join(place, "store.db"));
@@ -156,9 +166,11 @@ export async function checkPlaces({ held, wrote, places, figures }) {
   }
   const odd = Object.entries(figures.faults).filter(([code]) => code !== "SYNC_ERROR");
   assert.deepEqual(odd, [], "a peer that is gone is all that went wrong");
-  return {
-    records: cloud.records.length,
-    rows: cloud.rows.length,
-    files: Object.keys(cloud.files).length,
-  };
+  return counts;
+}
+
+/** Keeps the latest version of each thing that nodes say they wrote. */
+export function keepWritten(wrote, value) {
+  const stands = wrote.get(value.id);
+  if (stands === undefined || value.stamp > stands.stamp) wrote.set(value.id, value);
 }

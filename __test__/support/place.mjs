@@ -1,9 +1,11 @@
 // A process with native stores of its own, made to be killed: `place.mjs <role> <folder> [...]`.
 //
 // - `serve <folder> <port>` answers over HTTP, and says its port.
-// - `work <folder> <name> <url>` writes and syncs until it is ended, and says every write that was done.
-// - `settle <folder> <name> <url>` writes nothing, syncs until nothing is left to do, and says what it holds.
-// - `show <folder>` says what is there, `check <file>` whether the database is whole.
+// - `cloud <stores> <name> <port>` does so over PostgreSQL and a bucket, whose options are JSON.
+// - `work <folder> <name> <urls>` writes and syncs until it is ended, and says every write that was done. Of several
+//   servers, with "," between, the next one is asked where one failed.
+// - `settle <folder> <name> <urls>` writes nothing, syncs until nothing is left to do, and says what it holds.
+// - `show <folder>` and `show-cloud <stores>` say what is there, `check <file>` whether the database is whole.
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -35,30 +37,45 @@ async function openStores(folder, nodeId) {
   return { database, objects, rows, state, clock, close };
 }
 
-async function serve(folder, port) {
-  const { database, objects, rows, clock } = await openStores(folder, "cloud");
+async function openCloud(stores, nodeId) {
+  const { postgres, bucket } = JSON.parse(stores);
+  const database = sync.createPostgresDatabaseAdapter(postgres);
+  const objects = sync.createS3ObjectStorage(bucket);
+  const rows = sync.createPostgresAppRows(postgres);
+  await database.init();
+  await rows.register("app", { tables: [TABLE] });
+  const clock = sync.createHLCClock({ nodeId, state: database });
+  const close = async () => {
+    for (const store of [rows, database, objects]) await store.close();
+  };
+  return { database, objects, rows, clock, close };
+}
+
+async function serve({ database, objects, rows, clock }, port) {
   const server = sync.createHttpSyncServer({
     databaseAdapter: database,
     objectStorageAdapter: objects,
     appSyncableSource: rows,
     clock,
   });
+  server.onExchange(({ records }) => say("exchange", records.length));
   say("port", (await server.listen(Number(port))).port);
 }
 
-async function openNode(folder, name, baseUrl) {
+async function openNode(folder, name, urls) {
   const stores = await openStores(folder, name);
-  const engine = sync.createSyncEngine({
-    localDatabaseAdapter: stores.database,
-    localObjectStorage: stores.objects,
-    remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl }),
-    transport: sync.createHttpSyncTransport({ baseUrl }),
-    appSyncableSource: stores.rows,
-    syncState: stores.state,
-    clock: stores.clock,
-    pageLimit: 7,
-  });
-  return { ...stores, engine, name };
+  const engineFor = (baseUrl) =>
+    sync.createSyncEngine({
+      localDatabaseAdapter: stores.database,
+      localObjectStorage: stores.objects,
+      remoteObjectStorage: sync.createHttpObjectStorage({ baseUrl }),
+      transport: sync.createHttpSyncTransport({ baseUrl }),
+      appSyncableSource: stores.rows,
+      syncState: stores.state,
+      clock: stores.clock,
+      pageLimit: 7,
+    });
+  return { ...stores, engines: urls.split(",").map(engineFor), name };
 }
 
 /** Objects from a few bytes to two megabytes, so that a kill meets them on their way. */
@@ -99,13 +116,16 @@ async function writeOwn(node, own) {
   own.push(id);
 }
 
-async function round(engine) {
+/** The first of the engines is the one that is asked. */
+async function round({ engines }) {
   try {
-    const result = await engine.exchange();
-    for (const { code, reason } of result.held) say("fault", { code, reason });
+    const result = await engines[0].exchange();
+    for (const { code, reason } of result.held) say("fault", { code, reason, isItem: true });
     return result;
   } catch (error) {
-    say("fault", { code: error.code, reason: error.message });
+    const { code, peerCode, retryable, message } = error;
+    say("fault", { code, peerCode, retryable, reason: message });
+    engines.push(engines.shift());
     return null;
   }
 }
@@ -115,9 +135,10 @@ async function work(folder, name, baseUrl) {
   const own = [];
   say("ready", name);
   for (;;) {
-    const running = round(node.engine);
+    const running = round(node);
     for (let left = randomInt(1, 4); left > 0; left -= 1) await writeOwn(node, own);
-    await running;
+    const result = await running;
+    if (result !== null) say("round", result.shipped + result.applied);
     await putRecord(node, `shared-${randomInt(SHARED)}`);
   }
 }
@@ -127,7 +148,7 @@ async function settle(folder, name, baseUrl) {
   let quiet = 0;
   let rounds = 0;
   while (quiet < 2) {
-    const result = await round(node.engine);
+    const result = await round(node);
     const still = result !== null && result.applied + result.shipped + result.held.length === 0;
     quiet = still && !result.hasMore ? quiet + 1 : 0;
     rounds += 1;
@@ -159,18 +180,15 @@ async function everyRow({ applier }) {
 /** Says everything that counts, the objects by what their bytes hash to, and closes. */
 async function tell({ database, objects, rows, close }) {
   const records = await everyRecord(database);
+  const stored = new Map();
+  for (const key of (await objects.list("")).keys) {
+    const { data, contentType: type } = await objects.get(key);
+    stored.set(key, { hash: hashOf(data), type });
+  }
   const files = {};
-  for (const { objectStorageKey: key, deletedAt } of records) {
-    if (deletedAt !== null) continue;
-    const object = await objects.get(key);
-    files[key] = object && { hash: hashOf(object.data), type: object.contentType };
-  }
-  const listed = (await objects.list("")).keys;
-  const wrong = [];
-  for (const key of listed) {
-    const { data } = await objects.get(key);
-    if (key !== `blobs/${hashOf(data)}`) wrong.push(key);
-  }
+  for (const { objectStorageKey: key, deletedAt } of records)
+    if (deletedAt === null) files[key] = stored.get(key) ?? null;
+  const wrong = [...stored].filter(([key, { hash }]) => key !== `blobs/${hash}`);
   say("holds", { records, rows: await everyRow(rows), files, wrong });
   await close();
 }
@@ -186,6 +204,14 @@ async function check(file) {
   return say("whole", found.integrity_check);
 }
 
-const show = async (folder) => tell(await openStores(folder, "cloud"));
+const roles = {
+  serve: async (folder, port) => serve(await openStores(folder, "cloud"), port),
+  cloud: async (stores, name, port) => serve(await openCloud(stores, name), port),
+  show: async (folder) => tell(await openStores(folder, "cloud")),
+  "show-cloud": async (stores) => tell(await openCloud(stores, "show")),
+  work,
+  settle,
+  check,
+};
 const [role, ...args] = process.argv.slice(2);
-await { serve, work, settle, show, check }[role](...args);
+await roles[role](...args);

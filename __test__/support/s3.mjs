@@ -1,13 +1,10 @@
 // Buckets: of a real server, and of one that fails as a test needs it.
-import { spawn } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
-import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { request as send } from "node:http";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import * as sync from "@starkeep/sync-engine";
-import { s3Server } from "../../scripts/test-servers.mjs";
+import { startS3 } from "../../scripts/local-servers.mjs";
 import { peerAt } from "./http-peers.mjs";
 import { folderFor } from "./native.mjs";
 
@@ -22,51 +19,17 @@ export const BUCKET = {
   credentials: CREDENTIALS,
 };
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-const answers = (port) =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => resolve(true));
-    socket.on("error", () => resolve(false)).on("connect", () => socket.destroy());
-  });
-
-/** Waits for the server, which is started anew where another took the port in between. */
-async function started(root) {
-  for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
-    const { accessKeyId, secretAccessKey } = CREDENTIALS;
-    const place = ["--host", "127.0.0.1", "--port", String(port)];
-    const keys = ["--access-key", accessKeyId, "--secret-key", secretAccessKey];
-    const server = spawn(s3Server, [...place, ...keys, root], { stdio: "ignore" });
-    const ended = once(server, "exit");
-    while (server.exitCode === null && !(await answers(port)))
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    if (server.exitCode === null) return { server, port, ended };
-    if (attempt === 5) throw new Error(`${s3Server} ends with ${server.exitCode}`);
-  }
-}
-
 /** A real server with the bucket `bucket`, which ends with the test; what its objects are written to is `folder`. */
 export async function s3At(t) {
   let running;
   // Before the folder goes, which it writes to.
   t.after(async () => {
-    running?.server.kill();
-    await running?.ended;
+    await running?.end();
   });
   const root = folderFor(t);
   mkdirSync(join(root, "bucket"));
-  running = await started(root);
-  const { port } = running;
-  const endpoint = `http://127.0.0.1:${port}`;
-  return { root, folder: join(root, "bucket"), ...bucketAt(t, endpoint) };
+  running = await startS3(root, CREDENTIALS);
+  return { root, folder: join(root, "bucket"), ...bucketAt(t, running.endpoint) };
 }
 
 /** What opens storages over the bucket at this endpoint. */

@@ -37,7 +37,7 @@ export function createPlaces(folder, stopping) {
   /** Starts a process, whose bars and warnings a terminal shows if `isShown`. */
   function start(place, args, { json = true, isShown = true } = {}) {
     signal.throwIfAborted();
-    const child = spawn(process.execPath, [COMMAND, ...args, ...(json ? ["--json"] : [])], {
+    const child = spawn(process.execPath, [place.program, ...args, ...(json ? ["--json"] : [])], {
       cwd: place.desk,
       env: { ...cleanEnv(), ...place.env },
       stdio: ["ignore", "pipe", isShown && process.stderr.isTTY ? "inherit" : "pipe"],
@@ -128,13 +128,20 @@ export function createPlaces(folder, stopping) {
   }
 
   return {
-    /** A place, with a folder of its own for the files that its person works with. */
-    add(name) {
+    /**
+     * A place, with a folder of its own for the files that its person works with.
+     *
+     * @param {string} name
+     * @param {{ program?: string, env?: Record<string, string> }} [other] a program that takes the words of the command,
+     *   and what its environment has besides
+     */
+    add(name, { program = COMMAND, env = {} } = {}) {
       const nodeId = name.replaceAll(" ", "-");
-      const place = { name, desk: join(folder, nodeId) };
+      const place = { name, program, desk: join(folder, nodeId) };
       place.env = {
         STARKEEP_SYNC_DATA: join(folder, "places", nodeId),
         STARKEEP_SYNC_NODE_ID: nodeId,
+        ...env,
       };
       mkdirSync(place.desk, { recursive: true });
       return Object.assign(place, {

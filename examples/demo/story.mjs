@@ -17,13 +17,14 @@ const CALL_WIDTH = 24;
  * @param {{
  *   source: import("./folder.mjs").Listing & { path: string, excluded: string[] },
  *   places: ReturnType<import("./places.mjs").createPlaces>,
+ *   servers?: import("./servers.mjs").Servers,
  *   signal: AbortSignal,
  *   say: (line: string) => void,
  * }} given
  * @returns {Promise<{ steps: import("./table.mjs").Step[], verdicts: { holds: boolean, text: string }[] }>}
  */
-export async function tell({ source, places, signal, say }) {
-  const cloud = places.add("cloud");
+export async function tell({ source, places, servers, signal, say }) {
+  const cloud = places.add("cloud", servers);
   const [first, second] = [places.add("laptop 1"), places.add("laptop 2")];
   const story = createStory(say);
   let server = await serve(cloud, story, 0);

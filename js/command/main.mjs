@@ -17,8 +17,12 @@ import { createOutput, createProgress, createWarnings } from "./terminal.mjs";
  * @property {(message: string) => void} warn
  */
 
-/** @returns {Promise<number>} the exit code */
-export async function main(argv) {
+/**
+ * @param {string[]} argv
+ * @param {(call: Call) => Promise<object>} [open] opens a place that is no folder
+ * @returns {Promise<number>} the exit code
+ */
+export async function main(argv, open) {
   const stop = new AbortController();
   const { signal } = stop;
   const output = createOutput(signal);
@@ -43,7 +47,7 @@ export async function main(argv) {
     if (!onlyPrints?.(values)) abortOnSignals(stop);
     const { run } = await load();
     const warn = createWarnings(progress, values.debug);
-    const code = await run({ values, output, progress, warn, makes, signal, ...rest });
+    const code = await run({ values, output, progress, warn, makes, signal, open, ...rest });
     progress.clear();
     return code ?? EXIT.done;
   } catch (thrown) {

@@ -54,9 +54,9 @@ export async function openPlace({ values, makes }) {
   }
 }
 
-/** Does `work` with the place, and closes it. */
+/** Does `work` with the place, and closes it. A call may bring another way to open one. */
 export async function withPlace(call, work) {
-  const place = await openPlace(call);
+  const place = await (call.open ?? openPlace)(call);
   try {
     return await work(place);
   } finally {
@@ -146,12 +146,13 @@ export async function findRecord(database, wanted) {
 
 export const nameOf = ({ originalFilename, id }) => originalFilename ?? id;
 
-/** The chunks of a record's object, from the disk; `null` where there is none. */
+/** The chunks of a record's object, from the disk where the place is a folder; `null` where there is none. */
 export async function readObject({ objects, root }, key, signal) {
   // The storage refuses keys that lead out of its folder, and names that are links.
   if (!(await objects.has(key))) return null;
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
-  const file = await open(join(root, ...key.split("/")), flags).catch(() => null);
+  const at = root === undefined ? null : join(root, ...key.split("/"));
+  const file = at === null ? null : await open(at, flags).catch(() => null);
   if (file !== null && (await file.stat()).isFile())
     return file.createReadStream({ highWaterMark: 1 << 20, signal });
   await file?.close();
