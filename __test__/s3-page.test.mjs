@@ -15,9 +15,11 @@ import { CREDENTIALS, s3At } from "./support/s3.mjs";
 const run = promisify(execFile);
 const page = (name) => exampleOf("docs/cloud.md", name);
 
-/** Two laptops that exchange through the server of the page: what each prints. */
-async function notesOver(t, { env = {}, presign = "" }) {
-  const folder = appWith(t, { "server.mjs": page("server"), "laptop.mjs": page("laptop") });
+/** The app of the page. */
+const appOf = (t) => appWith(t, { "server.mjs": page("server"), "laptop.mjs": page("laptop") });
+
+/** Starts the server of the page, and answers what it says. */
+async function serverIn(t, folder, env) {
   const child = spawn(process.execPath, ["server.mjs"], {
     cwd: folder,
     env: { ...process.env, ...env, PORT: "0" },
@@ -25,15 +27,26 @@ async function notesOver(t, { env = {}, presign = "" }) {
   });
   const ended = once(child, "exit");
   t.after(async () => {
+    const isKilled = child.signalCode === "SIGKILL";
     child.kill("SIGTERM");
-    assert.deepEqual(await ended, [0, null]);
+    assert.deepEqual(await ended, isKilled ? [null, "SIGKILL"] : [0, null]);
   });
   const [line] = await once(createInterface({ input: child.stdout }), "line");
-  const [, SERVER, where] = /^(\S+), objects in (.*)$/.exec(line);
-  const laptop = async (more) => {
-    const own = { ...process.env, SERVER, PRESIGN: presign, ...more };
-    return (await run(process.execPath, ["laptop.mjs"], { cwd: folder, env: own })).stdout;
-  };
+  const [, url, where] = /^(\S+), objects in (.*)$/.exec(line);
+  return { url, where, child, ended };
+}
+
+/** What the laptop of the page prints. */
+async function laptopIn(folder, env) {
+  const own = { cwd: folder, env: { ...process.env, ...env } };
+  return (await run(process.execPath, ["laptop.mjs"], own)).stdout;
+}
+
+/** Two laptops that exchange through the server of the page: what each prints. */
+async function notesOver(t, { env = {}, presign = "" }) {
+  const folder = appOf(t);
+  const { url: SERVER, where } = await serverIn(t, folder, env);
+  const laptop = (more) => laptopIn(folder, { SERVER, PRESIGN: presign, ...more });
   const said = [
     await laptop({ NODE_ID: "laptop", NOTE: "Buy milk" }),
     await laptop({ NODE_ID: "phone" }),
@@ -53,17 +66,42 @@ test("the server of the page with its records in PostgreSQL", needsPostgres, asy
   assert.deepEqual(said, ["Buy milk\n", "Buy milk\n"]);
 });
 
+/** A bucket of the name that the page has. */
+async function bucketOf(t) {
+  const { endpoint, root } = await s3At(t);
+  mkdirSync(join(root, "my-photos"));
+  const env = {
+    BUCKET: "my-photos",
+    S3_ENDPOINT: endpoint,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_SESSION_TOKEN: "",
+  };
+  return { root, env };
+}
+
+const needsBoth = { skip: needsPostgres.skip || needsS3.skip };
+
+test("two servers of the page, of which one is killed", needsBoth, async (t) => {
+  const { connectionString } = await postgresDatabase();
+  const folder = appOf(t);
+  const { env } = await bucketOf(t);
+  const both = { ...env, DATABASE_URL: connectionString };
+  const first = await serverIn(t, folder, { ...both, NODE_ID: "cloud-1" });
+  const { url: second } = await serverIn(t, folder, { ...both, NODE_ID: "cloud-2" });
+  const laptop = (more) => laptopIn(folder, { PRESIGN: "1", ...more });
+  await laptop({ NODE_ID: "laptop", SERVER: first.url, NOTE: "Buy milk" });
+  assert.equal(await laptop({ NODE_ID: "phone", SERVER: second }), "Buy milk\n");
+  first.child.kill("SIGKILL");
+  await first.ended;
+  await laptop({ NODE_ID: "laptop", SERVER: second, NOTE: "Buy bread" });
+  const said = await laptop({ NODE_ID: "phone", SERVER: second });
+  assert.deepEqual(said.trim().split("\n").sort(), ["Buy bread", "Buy milk"]);
+});
+
 for (const presign of ["", "1"])
   test(`the server of the page over a bucket, PRESIGN=${presign}`, needsS3, async (t) => {
-    const { endpoint, root } = await s3At(t);
-    mkdirSync(join(root, "my-photos"));
-    const env = {
-      BUCKET: "my-photos",
-      S3_ENDPOINT: endpoint,
-      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-      AWS_SESSION_TOKEN: "",
-    };
+    const { env, root } = await bucketOf(t);
     const { where, said } = await notesOver(t, { env, presign });
     assert.deepEqual([where, said], ["the bucket my-photos", ["Buy milk\n", "Buy milk\n"]]);
     assert.equal(readdirSync(join(root, "my-photos", "notes")).length, 1);

@@ -1,10 +1,15 @@
 // Starts the servers that `scripts/test-servers.mjs` gets, on this machine alone, for tests, the demo and the bench.
+// `node scripts/local-servers.mjs` starts both with an empty database and an empty bucket, prints where they are, and ends
+// them with all that they hold at Ctrl-C.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { s3Server } from "./test-servers.mjs";
+import { needsPostgres, needsS3, s3Server } from "./test-servers.mjs";
 
 const script = fileURLToPath(new URL("./test-postgres.sh", import.meta.url));
 
@@ -79,4 +84,33 @@ export async function startS3(root, { accessKeyId, secretAccessKey }) {
     await end();
     if (attempt === 5) throw new Error(`${s3Server} ends with ${server.exitCode}`);
   }
+}
+
+/** Starts both until Ctrl-C, and prints where they are, as a shell reads it. */
+async function main() {
+  const missing = needsPostgres.skip || needsS3.skip;
+  if (missing) throw new Error(missing);
+  const root = mkdtempSync(join(tmpdir(), "starkeep-buckets-"));
+  process.once("exit", () => rmSync(root, { recursive: true, force: true }));
+  const [bucket, accessKeyId, secretAccessKey] = ["my-photos", "me", "secret"];
+  mkdirSync(join(root, bucket));
+  const stopped = new Promise((resolve) => ["SIGINT", "SIGTERM"].forEach((name) => process.once(name, resolve)));
+  const postgres = await startPostgres();
+  const s3 = await startS3(root, { accessKeyId, secretAccessKey });
+  console.log(`export DATABASE_URL=${postgres.url}`);
+  console.log(`export BUCKET=${bucket} S3_ENDPOINT=${s3.endpoint}`);
+  console.log(`export AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}`);
+  // Nothing else keeps this process alive.
+  const alive = setInterval(() => {}, 1 << 30);
+  await stopped;
+  clearInterval(alive);
+  await s3.end();
+  await postgres.end();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
 }
