@@ -13,9 +13,11 @@
  */
 import "./lib/quiet.mjs";
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
+import { installIn } from "./lib/install.mjs";
+import { writeBetween } from "./lib/page.mjs";
 import { callsOf, filesPass, RECORD_COLUMNS, recordsPass } from "./lib/peers-passes.mjs";
 import { renderPeersChart } from "./lib/peers-chart.mjs";
 import { renderPeers } from "./lib/peers-table.mjs";
@@ -38,9 +40,6 @@ const USAGE = `usage: npm run bench -- --peers [NAME]… [options]
 
 const PEERS = fileURLToPath(new URL("./peers/", import.meta.url));
 const TRACED = { records: 2000, files: { count: 100, bytes: 4096 } };
-const INSTALL_MS = 300_000;
-/** The lock file that the installed packages are of. */
-const INSTALLED = "node_modules/.installed";
 /** A file is made, read and compared whole. */
 const MOST_MIB = 1024;
 const run = promisify(execFile);
@@ -97,36 +96,13 @@ function readOptions() {
 }
 
 /**
- * Installs the packages of the peers as the lock file has them; their own scripts are not run.
- *
- * @param {Peer[]} peers
- * @returns {Promise<string | null>} why it could not be done
- */
-async function install(peers) {
-  if (peers.every(({ packages }) => packages.length === 0)) return null;
-  const textOf = (/** @type {string} */ name) => readFile(`${PEERS}${name}`, "utf8").catch(() => null);
-  const wanted = await textOf("package-lock.json");
-  if (wanted === (await textOf(INSTALLED))) return null;
-  console.error("installing the peers in bench/peers");
-  try {
-    const options = { cwd: PEERS, timeout: INSTALL_MS, shell: process.platform === "win32" };
-    await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], options);
-    await writeFile(`${PEERS}${INSTALLED}`, String(wanted));
-    return null;
-  } catch (error) {
-    const { stderr, message } = /** @type {{ stderr?: string, message: string }} */ (error);
-    const said = (stderr || message).split("\n").map((line) => line.replace(/^npm error ?/, "").trim());
-    return `npm ci in bench/peers failed: ${said.filter(Boolean).slice(0, 2).join(", ")}`;
-  }
-}
-
-/**
  * @param {Peer[]} peers
  * @returns {Promise<Map<string, string>>} why a peer is left out
  */
 async function reasonsAgainst(peers) {
   const reasons = new Map();
-  const notInstalled = await install(peers);
+  const needs = peers.some(({ packages }) => packages.length > 0);
+  const notInstalled = needs ? await installIn(PEERS) : null;
   for (const { name, packages, module, variant } of peers) {
     const own = notInstalled && packages.length > 0 ? notInstalled : null;
     const reason = own ?? (await (await import(module)).missing?.(variant));
@@ -215,9 +191,7 @@ async function writeFiles({ json, svg, markdown }, report, heading) {
     `${heading}; ${legendOf(runs)}.\n`,
     ...results.map((result) => renderPeers(result, { aligned: true })),
   ].join("\n");
-  const before = await readFile(markdown, "utf8").catch(() => "");
-  const parts = /^([^]*<!-- peers -->\n)[^]*(\n<!-- \/peers -->[^]*)$/.exec(before);
-  await writeFile(markdown, parts ? `${parts[1]}\n${tables}${parts[2]}` : tables);
+  await writeBetween(markdown, "peers", tables);
 }
 
 /** @param {ReturnType<typeof readOptions>} options */

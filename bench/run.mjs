@@ -4,6 +4,7 @@
  *   npm run bench -- [--engine SPECIFIER]… [--only NAME]… [--json FILE] [--svg FILE] [--markdown FILE]
  *     [--runs N] [--quick]
  *   npm run bench -- --peers …: beside other packages and programs, see beside-peers.mjs
+ *   npm run bench -- --scale …: servers over PostgreSQL beside Starkeep's way, see scale.mjs
  *
  * The reference engine and this package always take part; `--engine` adds any module with the exports
  * of version 0.1.0. Absolute times belong to the machine and the moment: what counts are the ratios
@@ -29,7 +30,8 @@ const USAGE = `usage: npm run bench -- [options]
   --runs N            runs per engine and workload, 5 by default
   --quick             small data: shows that everything works, its figures are no evidence
   --list              name the workloads and what they have to reach
-  --peers             beside other packages and programs instead; --peers --help has its options`;
+  --peers             beside other packages and programs instead; --peers --help has its options
+  --scale             servers over PostgreSQL instead; --scale --help has its options`;
 
 function readOptions() {
   const { values } = parseArgs({
@@ -120,6 +122,7 @@ function reportFailures(results) {
 
 async function main() {
   if (process.argv.includes("--peers")) return import("./beside-peers.mjs");
+  if (process.argv.includes("--scale")) return import("./scale.mjs");
   const options = readOptions();
   if (options.help) console.log(USAGE);
   else if (options.list) {

@@ -45,7 +45,8 @@ export async function startPostgres(settings = []) {
   };
 }
 
-async function freePort() {
+/** A port that is free now. */
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -54,7 +55,8 @@ async function freePort() {
   return port;
 }
 
-const answers = (port) =>
+/** Whether something listens at a port. */
+export const answers = (port) =>
   new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(true));
     socket.on("error", () => resolve(false)).on("connect", () => socket.destroy());
