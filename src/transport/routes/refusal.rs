@@ -12,6 +12,9 @@ use http::{HeaderMap, Response, StatusCode};
 use crate::error::{Error, ErrorKind};
 use crate::transport::{MARKER, MARKER_VALUE};
 
+/// The code of an answer for which a store would have to be asked that cannot be reached.
+const STORE_AWAY: &str = "STORE_AWAY";
+
 /// Says that this protocol is spoken here.
 pub fn add_marker(headers: &mut HeaderMap) {
     let name = HeaderName::from_static(MARKER);
@@ -212,6 +215,16 @@ impl Refusal {
         )
     }
 
+    /// A database or a bucket does not answer now.
+    fn away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            STORE_AWAY,
+            "the server cannot reach what it keeps its data in; try again in a second",
+        )
+        .with(RETRY_AFTER, "1")
+    }
+
     /// What an error of a store or of the answering side means to the caller.
     pub fn of(error: &Error) -> Self {
         let status = match error.kind() {
@@ -222,6 +235,7 @@ impl Refusal {
             ErrorKind::HashMismatch => StatusCode::CONFLICT,
             ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+            _ if error.network().is_some_and(|network| network.retryable) => return Self::away(),
             _ => return Self::fault(),
         };
         let refusal = Self::new(status, error.kind().code(), error.told());
@@ -233,7 +247,8 @@ impl Refusal {
 
     /// Whether a person has to look into it.
     pub fn is_fault(&self) -> bool {
-        self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE
+        let is_busy = self.status == StatusCode::SERVICE_UNAVAILABLE && self.code != STORE_AWAY;
+        self.status.is_server_error() && !is_busy
     }
 
     /// The status.
@@ -267,5 +282,27 @@ impl Refusal {
             headers.insert(name, HeaderValue::from_static(value));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Network, Reason};
+
+    #[test]
+    fn a_store_that_cannot_be_reached_is_a_reason_to_come_again_and_is_logged() {
+        let away = Error::new(ErrorKind::Database, "read", "no connection");
+        let away = Refusal::of(&away.of_request(Network::new(Reason::Unreachable)));
+        assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(away.is_fault());
+        let answer = away.into_response();
+        assert_eq!(
+            answer.headers().get(RETRY_AFTER).map(HeaderValue::as_bytes),
+            Some(&b"1"[..])
+        );
+
+        let broken = Refusal::of(&Error::new(ErrorKind::Database, "read", "no such table"));
+        assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }
