@@ -62,8 +62,8 @@ impl<S: Side> Responder<S> {
         let looks = looks_of(&asked, limit - met.len());
         let said = without_advances(said_in(&asked));
         let views = self.look(side, looks, said).await?;
-        let from_caller = BroughtIn { met, taken_in };
-        Ok(self.reply(views, &asked, &request, (from_caller, packed)))
+        let came = BroughtIn { met, taken_in };
+        Ok(self.reply(views, &asked, &request, (came, packed)))
     }
 
     /// Answers a request of a caller that has nothing to tell, if memory knows that there is nothing to tell it either. No
@@ -104,12 +104,12 @@ impl<S: Side> Responder<S> {
         views: Planes<View<S::Body>>,
         asked: &LogRequest,
         request: &Request<S::Body>,
-        (from_caller, packed): (
+        (came, packed): (
             BroughtIn<S::Body>,
             &impl Fn(&mut Item<S::Body>) -> Result<usize>,
         ),
     ) -> Answer<S::Body> {
-        let BroughtIn { met, taken_in } = from_caller;
+        let BroughtIn { met, taken_in } = came;
         let TakenIn {
             new,
             refused,
@@ -298,7 +298,7 @@ fn said_in(asked: &LogRequest) -> Planes<Said> {
     }
 }
 
-/// The same where items from_caller, with which the advances were noted.
+/// The same where items came, with which the advances were noted.
 fn without_advances(mut said: Planes<Said>) -> Planes<Said> {
     for plane in said.records.iter_mut().chain(&mut said.rows) {
         plane.advance = None;
