@@ -2,6 +2,7 @@
 
 /** What the native side has done in JavaScript, because it is cheaper or plainer there. Nothing is decided here. */
 
+const { addNew } = require("./adding.js");
 const { asRead } = require("./as-read.js");
 const { createWaits } = require("./calls.js");
 const { abilitiesOf, aroundOf, heldOf, tablesOf } = require("./items.js");
@@ -19,6 +20,7 @@ exports.bridge = {
   /** A timestamp, made in one call: to set its properties from the native side takes one for each. */
   stampOf: (wallTime, counter, nodeId) => ({ wallTime, counter, nodeId }),
   abilitiesOf,
+  addNew,
   aroundOf,
   pageOf,
   heldOf,

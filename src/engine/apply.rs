@@ -13,7 +13,7 @@ use crate::protocol::watermarks::Watermarks;
 
 use super::change_log::Look;
 use super::node_ids::{NodeIds, one_too_many};
-use super::ports::{AppRows, Clock, Log, Order, Outcome, Records, Side};
+use super::ports::{Added, AppRows, Clock, Log, Order, Outcome, Records, Side};
 
 /// An item on its way in.
 #[derive(Debug)]
@@ -96,6 +96,8 @@ pub struct OrderGuard {
     sent: Option<Watermarks>,
     /// The records of which that is noted in any case.
     barred: HashSet<Key>,
+    /// The versions of records that were read here a moment ago, to be sent.
+    went: HashSet<(Hlc, Text)>,
 }
 
 impl OrderGuard {
@@ -107,7 +109,18 @@ impl OrderGuard {
             stopped,
             sent: None,
             barred: HashSet::new(),
+            went: HashSet::new(),
         }
+    }
+
+    /// The same, which knows that the records of these items are here: a peer sends them back.
+    #[must_use]
+    pub fn echoing<B>(mut self, went: &[Item<B>]) -> Self {
+        let versions = went.iter().filter_map(version_of);
+        self.went = versions
+            .map(|(hlc, id)| (hlc.clone(), id.clone()))
+            .collect();
+        self
     }
 
     /// The same, which notes of the records that items meet those that the other side was not `sent`, and the `barred`.
@@ -127,6 +140,7 @@ impl OrderGuard {
             stopped,
             sent: None,
             barred: HashSet::new(),
+            went: HashSet::new(),
         }
     }
 
@@ -143,6 +157,12 @@ impl OrderGuard {
         *stored != item.hlc && (!sent.covers(stored) || is_barred())
     }
 
+    /// Whether the peer sends back what it was sent just now.
+    fn is_echo<B>(&self, item: &Item<B>) -> bool {
+        let version = version_of(item).filter(|_| !self.went.is_empty());
+        version.is_some_and(|(hlc, id)| self.went.contains(&(hlc.clone(), id.clone())))
+    }
+
     fn failed(&mut self, node: &NodeId) {
         if self.order == Order::Strict {
             self.stopped.insert(node.clone());
@@ -153,6 +173,11 @@ impl OrderGuard {
     pub fn into_stopped(self) -> HashSet<NodeId> {
         self.stopped
     }
+}
+
+/// The version of a record that an item is.
+fn version_of<B>(item: &Item<B>) -> Option<(&Hlc, &Text)> {
+    item.kind.record_id().map(|id| (&item.hlc, id))
 }
 
 /// Takes in records that arrive in the order of timestamps, last writer wins.
@@ -173,31 +198,64 @@ pub async fn apply_records<B, R: Records<B>>(
         })
         .await;
     }
-    for arrival in run {
-        let outcome = if guard.holds_back(&arrival.item.hlc.node_id) {
-            Outcome::Behind
-        } else {
-            match apply_record(records, arrival, clock, guard).await {
-                Ok(true) => Outcome::Applied,
-                Ok(false) => Outcome::Stale,
-                Err(error) => Outcome::Failed(error),
-            }
-        };
-        arrival.settle(outcome, guard);
+    for page in run.chunks_mut(ADDED_AT_ONCE) {
+        let Added { stored, end } = add_first(records, page, clock, guard).await;
+        let mut known = end;
+        for (index, arrival) in page.iter_mut().enumerate() {
+            let outcome = if index < stored {
+                Outcome::Applied
+            } else if guard.holds_back(&arrival.item.hlc.node_id) {
+                Outcome::Behind
+            } else {
+                match apply_record(records, arrival, known.take(), (clock, guard)).await {
+                    Ok(true) => Outcome::Applied,
+                    Ok(false) => Outcome::Stale,
+                    Err(error) => Outcome::Failed(error),
+                }
+            };
+            arrival.settle(outcome, guard);
+        }
     }
 }
 
+/// Of so many records those that are new here are added together. Where one is not, those that follow are taken in one by
+/// one.
+const ADDED_AT_ONCE: usize = 64;
+
+/// Adds the first of these that are new here.
+async fn add_first<B, R: Records<B>>(
+    records: &R,
+    page: &[Arrival<B>],
+    clock: &impl Clock,
+    guard: &OrderGuard,
+) -> Added {
+    let is_free = |item: &&Item<B>| !guard.holds_back(&item.hlc.node_id) && !guard.is_echo(item);
+    let items = page.iter().map(|arrival| &arrival.item);
+    let free: Vec<_> = items.take_while(is_free).collect();
+    if free.is_empty() {
+        return Added::default();
+    }
+    records.add(&free, clock).await
+}
+
+/// Takes in one record, of whose stored version something may be `known`. Returns whether it was new.
 async fn apply_record<B, R: Records<B>>(
     records: &R,
     arrival: &mut Arrival<B>,
-    clock: &impl Clock,
-    guard: &OrderGuard,
+    known: Option<Result<Option<Hlc>>>,
+    (clock, guard): (&impl Clock, &OrderGuard),
 ) -> Result<bool> {
     let Arrival { item, met, .. } = arrival;
     let ItemKind::Record(id) = &item.kind else {
         return Ok(false);
     };
-    let stored = records.stored(id).await?;
+    if guard.is_echo(item) {
+        return Ok(false);
+    }
+    let stored = match known {
+        Some(known) => known?,
+        None => records.stored(id).await?,
+    };
     if guard.meets_unsent(item, stored.as_ref())
         && let Some(hlc) = &stored
     {

@@ -78,6 +78,7 @@ mod reconcile;
 pub mod reconcile_all;
 pub mod reconcile_objects;
 pub mod responder;
+mod resting;
 pub mod round;
 mod round_logged;
 pub mod scan;

@@ -144,6 +144,7 @@ pub async fn gather<S: Side>(
                 ..Streams::of(side).await?
             };
         }
+        backlog.pass.begin(side.clock().app_ms());
         let mut reading = read(side, &streams, &ask, backlog).await?;
         if !reading.unread.is_empty() {
             ask.skip.extend(reading.unread);

@@ -86,6 +86,8 @@ pub struct Scanned<B, C> {
     pub unorderable: Vec<Item<B>>,
     /// The greatest timestamp that was met, if the scan is in the order of timestamps.
     pub reached: Option<Hlc>,
+    /// How many records there are on the page, wanted or not.
+    pub met: usize,
     /// Where the next page begins, if there is one.
     pub next: Option<C>,
 }
@@ -98,6 +100,7 @@ impl<B, C> Default for Scanned<B, C> {
             has_ids: true,
             unorderable: Vec::new(),
             reached: None,
+            met: 0,
             next: None,
         }
     }
@@ -176,9 +179,45 @@ pub trait Records<B>: ChangeLog<B> {
     /// Stores this version, whatever was stored before.
     async fn put(&self, item: &Item<B>) -> Result<()>;
 
+    /// Stores records of which there is no version here, one after the other, each once the side's `clock` has heard of
+    /// it. Ends before the first that there is a version of, or that fails.
+    async fn add(&self, items: &[&Item<B>], clock: &impl Clock) -> Added {
+        for (stored, item) in items.iter().enumerate() {
+            let Some(id) = item.kind.record_id() else {
+                return Added { stored, end: None };
+            };
+            let added = async {
+                let found = self.stored(id).await?;
+                if found.is_none() {
+                    clock.receive(&item.hlc).await?;
+                    self.put(item).await?;
+                }
+                Ok(found)
+            };
+            match added.await {
+                Ok(None) => {}
+                end => {
+                    let end = Some(end);
+                    return Added { stored, end };
+                }
+            }
+        }
+        let stored = items.len();
+        Added { stored, end: None }
+    }
+
     /// Takes in a page in the order of timestamps, last writer wins, and returns what became of each item. An error
     /// means that none was taken in. Asked only if the store takes [`pages`](Capabilities::pages).
     async fn apply(&self, items: Vec<Item<B>>, order: Order) -> Result<Vec<Outcome>>;
+}
+
+/// What became of records that were to be [added](Records::add).
+#[derive(Debug, Default)]
+pub struct Added {
+    /// How many were stored, from the first on.
+    pub stored: usize,
+    /// What is known of the one after them: the timestamp of the version that there is, if it has one, or what failed.
+    pub end: Option<Result<Option<Hlc>>>,
 }
 
 /// Items by timestamp and id.

@@ -26,6 +26,7 @@ use super::overtaken::{answer_of, brought, overtaken_in, questions};
 use super::pair::Planes;
 use super::planes::keeps_logs;
 use super::ports::{Clock, Log, Outcome, Side};
+use super::resting::{echo, is_scanned};
 use super::shipment::{Sendable, gather_sendable};
 
 /// Answers requests over a side's stores. Requests may run [beside](super::beside) each other.
@@ -159,6 +160,7 @@ impl<S: Side> Responder<S> {
         };
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
+        let pass = self.pass_for(&request);
         let mut guard = OrderGuard::of_responder(lost);
         let rules = (self.max_clock_skew_ms, &*self.nodes);
         let arrivals = apply_all(side, request.items, rules, &mut guard).await;
@@ -191,7 +193,7 @@ impl<S: Side> Responder<S> {
         let refused = within(budget, self.refused(&arrivals));
         let brought = brought(&arrivals, &Watermarks::default());
         let failed: Option<Error> = arrivals
-            .into_iter()
+            .iter()
             .find_map(|arrival| arrival.failure().cloned())
             .or_else(|| loses.then(not_taken_in));
         if let (Some(error), None) = (failed, &coverage) {
@@ -214,7 +216,8 @@ impl<S: Side> Responder<S> {
             let watermarks = size_of_watermarks(coverage.as_ref()) + size_of_watermarks(again);
             most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
         });
-        let (page, withheld) = self.page(side, &ask, packed, most).await?;
+        let known = pass.and_then(|began_ms| echo(&arrivals, &ask, began_ms));
+        let (page, withheld) = self.page(side, &ask, (packed, most), known).await?;
         let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
@@ -250,12 +253,25 @@ impl<S: Side> Responder<S> {
         }
     }
 
+    /// When the pass began that shows nothing for this caller but what it brings.
+    fn pass_for(&self, request: &Request<S::Body>) -> Option<u64> {
+        let ask = Ask {
+            seen: request.watermarks.clone(),
+            ..Ask::default()
+        };
+        let may_rest = request.goes_on && request.grant.is_whole() && is_scanned(&self.side);
+        let now_ms = self.side.clock().app_ms();
+        let known = self.known();
+        let pass = || known.backlog.pass.shows_nothing_for(&ask, now_ms);
+        may_rest.then(pass).flatten()
+    }
+
     async fn page(
         &self,
         side: &Granted<'_, S>,
         ask: &Ask,
-        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
-        most: usize,
+        packing: (&impl Fn(&mut Item<S::Body>) -> Result<usize>, usize),
+        page: Option<Gathered<S::Body>>,
     ) -> Result<(Gathered<S::Body>, Vec<Refusal>)> {
         let (mut backlog, forgotten, there) = {
             let mut known = self.known();
@@ -263,7 +279,7 @@ impl<S: Side> Responder<S> {
             (backlog, known.forgotten, known.there.clone())
         };
         let writers = Writers::Anyone(Some(&there));
-        let found = gather_sendable(side, ask, (&mut backlog, writers), (packed, most)).await;
+        let found = gather_sendable(side, ask, (&mut backlog, writers), packing, page).await;
         {
             let mut known = self.known();
             if known.forgotten == forgotten {
@@ -362,6 +378,7 @@ impl<S: Side> Responder<S> {
         }
         for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
             known.there.advance(&arrival.item.hlc);
+            known.backlog.pass.took_in(&arrival.item.hlc);
             if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
                 known.backlog.forget();
                 known.forgotten += 1;

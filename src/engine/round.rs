@@ -72,6 +72,20 @@ impl<B> Report<B> {
         }
     }
 
+    /// Of a round by watermarks that did nothing.
+    fn of_nothing(has_more: bool) -> Self {
+        Self {
+            applied: 0,
+            shipped: 0,
+            has_more,
+            held: Vec::new(),
+            landed: 0,
+            in_sync: None,
+            moved: Moved::default(),
+            conflicts: Vec::new(),
+        }
+    }
+
     /// Whether the round brought anything over, as far as it says.
     fn has_work(&self) -> bool {
         self.applied > 0 || self.shipped > 0
@@ -202,6 +216,7 @@ where
         self.note_unorderable(sweep).await;
         let Sent {
             only_hears,
+            rests,
             page,
             refused,
             horizon,
@@ -223,7 +238,7 @@ where
             .any(|item| !advertised.covers(&item.hlc));
 
         sweep.sent.merge(&advertised);
-        let (inbound, gapped) = self.take_in(sweep, answer.items).await;
+        let (inbound, gapped) = self.take_in(sweep, answer.items, &outbound.shipped).await;
         self.note_met(&outbound.shipped, &sweep.sent, &inbound);
         sweep.superseded.note_not_stored(inbound.not_stored());
         sweep.not_stored.extend(inbound.keys_not_stored());
@@ -244,7 +259,7 @@ where
             gapped,
             coverage: answer.coverage.clone(),
             shipped_after,
-            began_ms,
+            began_ms: rests.unwrap_or(began_ms),
             horizon,
             more: leaves_out,
             blind: page.blind.is_some(),
@@ -279,33 +294,34 @@ where
             || peer_lost
             || asks_again
             || (news && (answer.has_more || !refused.is_empty()));
+        let has_more = has_more || self.has_more_here(sweep, rests, &now.peer).await?;
         if !has_more {
             self.hold_what_the_peer_refused(sweep).await?;
         }
         let report = Report {
             applied: inbound.applied(),
             shipped: outbound.shipped.len() - not_taken,
-            has_more,
             held: sweep.held.clone(),
             landed: landed(&outbound.shipped, answer.coverage.as_ref()),
-            in_sync: None,
-            moved: Moved::default(),
-            conflicts: Vec::new(),
+            ..Report::of_nothing(has_more)
         };
         Ok(Pass::Whole(report, inbound.fatal(&self.options)))
     }
 
-    /// Takes in the items of an answer, and fetches their objects. Also returns the nodes that the strict order stops.
+    /// Takes in the items of an answer to what `went`, and fetches their objects. Also returns the nodes that the strict
+    /// order stops.
     async fn take_in(
         &self,
         sweep: &mut Sweep<S::Body>,
         items: Vec<Item<S::Body>>,
+        went: &[Item<S::Body>],
     ) -> (Inbound<S::Body>, HashSet<NodeId>) {
-        let mut guard = self.guard(sweep, sweep.gapped.clone());
+        let mut guard = self.guard(sweep, sweep.gapped.clone()).echoing(went);
         let skew = self.options.max_clock_skew_ms;
         let rules = (skew, &sweep.guards.nodes);
         let arrivals = apply_all(&self.side, items, rules, &mut guard).await;
         warn_of_failed_rows(&self.side, &arrivals);
+        Self::note_taken_in(sweep, &arrivals);
         (self.fetch(arrivals).await, guard.into_stopped())
     }
 

@@ -39,13 +39,14 @@ async fn scan_records<B, R: Records<B>>(
 ) -> Result<Stretch<Item<B>>> {
     let mut selection = Selection::new(ask.limit);
     let mut found = Selection::new(Backlog::<Text>::CAPACITY);
-    let mut has_ids = true;
+    let (mut has_ids, mut met) = (true, 0usize);
     let mut cursor: Option<R::Cursor> = None;
     loop {
         selection.begin_read();
         let horizon = selection.horizon().cloned();
         let page = store.scan(ask, horizon.as_ref(), cursor.take()).await?;
         has_ids &= page.has_ids;
+        met += page.met;
         for item in page.unorderable {
             selection.note_unorderable(item);
         }
@@ -70,6 +71,9 @@ async fn scan_records<B, R: Records<B>>(
     }
     selection.read_all();
     let selected = selection.finish();
+    let survey = selected.survey();
+    let left_out = survey.too_late.is_some();
+    backlog.pass.end(ask, &survey.newest, met, left_out);
     let (found, _) = found.finish().into_items();
     if has_ids && found.len() > ask.limit {
         backlog.remember(ask, selected.survey().newest.clone(), found);

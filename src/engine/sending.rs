@@ -13,6 +13,7 @@ use super::caller::Engine;
 use super::carry::Outbound;
 use super::outbound::{Gathered, gather};
 use super::ports::{Blobs, Events, Exchange, Side, State};
+use super::resting::nothing;
 use super::shipment::{fitting, oversized, pack};
 use super::sweep::Sweep;
 
@@ -20,6 +21,8 @@ use super::sweep::Sweep;
 pub(super) struct Sent<B> {
     /// Nothing of the page went out: what the other side holds must be known before.
     pub(super) only_hears: bool,
+    /// When the pass began that spared this round one of its own.
+    pub(super) rests: Option<u64>,
     pub(super) page: Gathered<B>,
     pub(super) refused: HashSet<NodeId>,
     pub(super) horizon: Option<Hlc>,
@@ -47,7 +50,11 @@ where
         replaces: bool,
     ) -> Result<Sent<S::Body>> {
         loop {
-            let (mut page, refused) = self.select(sweep, peer, self.options.page_limit).await?;
+            let rests = self.rests(sweep, peer);
+            let (mut page, refused) = match rests {
+                Some(_) => (nothing(), HashSet::new()),
+                None => self.select(sweep, peer, self.options.page_limit).await?,
+            };
             sweep.unordered.met(std::mem::take(&mut page.unorderable));
             self.hold_unordered(sweep);
             let items = self.fit(sweep, &mut page);
@@ -72,6 +79,7 @@ where
                 shipped_after: shipped_after.clone(),
                 items: outbound.shipped.clone(),
                 limit,
+                goes_on: page.more && !only_hears,
                 log: told_of(seen),
                 ..Request::default()
             };
@@ -89,8 +97,10 @@ where
                 }
                 Ok(answer) => answer,
             };
+            sweep.peer_has_more = answer.has_more;
             return Ok(Sent {
                 only_hears,
+                rests,
                 page,
                 refused,
                 horizon,
@@ -142,7 +152,7 @@ where
     ///
     /// A version that lost to a newer one leaves the peer behind too, but only until that newer version
     /// has come in here and replaced ours. So a node counts as refused only while its items still stand.
-    async fn select(
+    pub(super) async fn select(
         &self,
         sweep: &mut Sweep<S::Body>,
         peer: &Watermarks,

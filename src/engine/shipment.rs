@@ -76,18 +76,23 @@ pub struct Sendable<B> {
 }
 
 /// The page that `ask` wants from `side`, with at most `most` bytes of items. A node is left out from its first
-/// item on that cannot be sent; the page is filled with what other nodes wrote.
+/// item on that cannot be sent; the page is filled with what other nodes wrote. If the page is `known`, the side is not
+/// read for it.
 pub async fn gather_sendable<S: Side>(
     side: &S,
     ask: &Ask,
     (backlog, writers): (&mut Backlog<Text>, Writers<'_>),
     (packed, most): (&impl Fn(&mut Item<S::Body>) -> Result<usize>, usize),
+    mut known: Option<Gathered<S::Body>>,
 ) -> Result<Sendable<S::Body>> {
     let mut ask = ask.clone();
     let mut before_stops = Vec::new();
     let mut withheld = Vec::new();
     loop {
-        let mut page = gather(side, &ask, backlog, writers).await?;
+        let mut page = match known.take() {
+            Some(page) => page,
+            None => gather(side, &ask, backlog, writers).await?,
+        };
         let weights = pack(&mut page.items, packed);
         let faults = faults_of(&mut page.items, &weights, most);
         if !faults.gaps().is_empty() {

@@ -59,6 +59,8 @@ pub struct Sweep<B> {
     pub(super) unordered: Unordered<B>,
     /// Whether this is not the first round of the sweep.
     pub(super) begun: bool,
+    /// Whether the peer said last that it has more.
+    pub(super) peer_has_more: bool,
     /// Whether a sweep ended before this one. What is persisted is then what that one left, and the engine knows why.
     pub(super) follows: bool,
     /// What the peer says that it holds does not count until everything is offered that it is not known to have got: it
@@ -94,6 +96,7 @@ impl<B> Default for Sweep<B> {
             oversized: HashSet::new(),
             unordered: Unordered::default(),
             begun: false,
+            peer_has_more: false,
             follows: false,
             offers_all: false,
             held: Vec::new(),

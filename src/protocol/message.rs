@@ -34,6 +34,9 @@ pub struct Request<B> {
     pub items: Vec<Item<B>>,
     /// At most this many items are wanted back.
     pub limit: usize,
+    /// Whether the page left items out, so that the caller asks again at once. It is not in the message: only a caller in
+    /// the process of the answering side says it.
+    pub goes_on: bool,
     /// The items of the answer may have at most this many bytes as text; `None` if there is no limit.
     pub max_answer_bytes: Option<usize>,
     /// What sides with change logs say beside it.
@@ -97,6 +100,7 @@ impl<B> Default for Request<B> {
             shipped_after: Watermarks::default(),
             items: Vec::new(),
             limit: DEFAULT_PAGE_LIMIT,
+            goes_on: false,
             max_answer_bytes: None,
             log: None,
             deletions: 0,
@@ -203,6 +207,7 @@ impl<B> Request<B> {
             watermarks: self.watermarks,
             shipped_after: self.shipped_after,
             limit: self.limit,
+            goes_on: self.goes_on,
             max_answer_bytes: self.max_answer_bytes,
             log: self.log,
             deletions: self.deletions,

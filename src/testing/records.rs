@@ -216,6 +216,7 @@ impl Records<Body> for MemoryRecords {
             .collect();
         pause().await;
         let mut scanned = Scanned {
+            met: page.len(),
             next: page.last().map(|item| item.body.id.clone()),
             ..Scanned::default()
         };

@@ -16,6 +16,7 @@ mod logs_said;
 mod logs_waiting;
 mod overtaken;
 mod pages;
+mod resting;
 #[path = "../simulation/rng.rs"]
 #[allow(dead_code, reason = "of chance, not all is needed here")]
 mod rng;

@@ -66,6 +66,7 @@ pub fn read_page(
     let wanted = wanted_hlcs(scope, (items, Some(field)), wanted)?;
     let mut scanned = Scanned {
         reached,
+        met: scope.length(items)? as usize,
         next,
         ..Scanned::default()
     };

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use super::pages::{page_in, page_options, read_page, store_page};
 use crate::engine::change_log::ChangeLog;
 use crate::engine::pages::{Paged, Pages};
-use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
+use crate::engine::ports::{Added, Capabilities, Clock, Fetched, Order, Outcome, Records, Scanned};
 use crate::error::Result;
 use crate::node::convert::{
     Body, id_of, read_hlc_of, read_hlcs, read_stored, read_watermarks, wanted_hlcs,
 };
 use crate::node::error::warn;
-use crate::node::runtime::{Argument, JsObject, Made};
+use crate::node::runtime::{Argument, JsObject, Made, await_js};
 use crate::node::value::{Intrinsic, Persistent, Scope, Value};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::{Hlc, safe_integer};
@@ -28,15 +28,18 @@ const TRIES: u32 = 4;
 /// A `DatabaseAdapter` object.
 pub struct JsRecords {
     pub(super) adapter: JsObject,
+    /// The clock of the side, which hears of what is added.
+    clock: JsObject,
     scan_page_size: f64,
     pages: Pages<Persistent>,
 }
 
 impl JsRecords {
-    /// The adapter, scanned in pages of `scan_page_size`.
-    pub fn new(adapter: JsObject, scan_page_size: f64) -> Self {
+    /// The adapter, beside the `clock` of its side, scanned in pages of `scan_page_size`.
+    pub fn new(adapter: JsObject, clock: JsObject, scan_page_size: f64) -> Self {
         Self {
             adapter,
+            clock,
             scan_page_size,
             pages: Pages::default(),
         }
@@ -101,6 +104,32 @@ impl JsRecords {
         Ok(None)
     }
 
+    /// Reads what `addNew` of `js/bridge/adding.js` answers.
+    fn read_added(&self, scope: Scope<'_>, answer: Value<'_>) -> Result<Added> {
+        let number = |index| {
+            let number = scope.as_number(scope.element(answer, index)?);
+            Ok(number.and_then(safe_integer).unwrap_or_default())
+        };
+        let end = match scope.length(answer)? {
+            1 => None,
+            2 => Some(read_hlc_of(scope, scope.element(answer, 1)?, "updatedAt")),
+            _ => {
+                let (object, method) = match number(2)? {
+                    0 => (&self.adapter, "get"),
+                    1 => (&self.clock, "receive"),
+                    _ => (&self.adapter, "put"),
+                };
+                Some(Err(object.threw(
+                    scope,
+                    method,
+                    scope.element(answer, 1)?,
+                )?))
+            }
+        };
+        let stored = usize::try_from(number(0)?).unwrap_or_default();
+        Ok(Added { stored, end })
+    }
+
     fn read_found(
         &self,
         scope: Scope<'_>,
@@ -123,6 +152,37 @@ impl JsRecords {
             })
         })
     }
+}
+
+/// What `addNew` of `js/bridge/adding.js` takes, up to the first item of which no value can be made: that is found out when
+/// it is put by itself.
+fn entries<'s>(scope: Scope<'s>, items: &[&Item<Body>]) -> Result<Value<'s>> {
+    let entries = scope.array()?;
+    let mut end = 0u32;
+    for item in items {
+        let made = scope.nested(|scope| {
+            let (Some(id), Ok(record)) = (item.kind.record_id(), item.body.to_js(scope)) else {
+                return Ok(false);
+            };
+            let stamp = &item.hlc;
+            let parts = [
+                record,
+                scope.string(id)?,
+                scope.count(stamp.wall_time)?,
+                scope.count(stamp.counter)?,
+                scope.string(&stamp.node_id)?,
+            ];
+            for part in parts {
+                scope.set_element(entries, end, part)?;
+                end += 1;
+            }
+            Ok(true)
+        })?;
+        if !made {
+            break;
+        }
+    }
+    Ok(entries)
 }
 
 impl Paged<Body> for JsRecords {
@@ -277,6 +337,23 @@ impl Records<Body> for JsRecords {
 
     async fn put(&self, item: &Item<Body>) -> Result<()> {
         self.adapter.tell("put", &[&item.body]).await
+    }
+
+    async fn add(&self, items: &[&Item<Body>], _clock: &impl Clock) -> Added {
+        let added = await_js(
+            self.adapter.env(),
+            "add records",
+            |scope| {
+                let (adapter, clock) = (self.adapter.value(scope)?, self.clock.value(scope)?);
+                let args = [adapter, clock, entries(scope, items)?];
+                scope.helper(Intrinsic::AddNew, &args)
+            },
+            |scope, answer| self.read_added(scope, answer),
+        );
+        added.await.unwrap_or_else(|error| Added {
+            stored: 0,
+            end: Some(Err(error)),
+        })
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {

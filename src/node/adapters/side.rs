@@ -53,7 +53,7 @@ impl NodeSide {
         let records = if options.flag("syncSharedRecords", true)? {
             let adapter = options.object(records)?;
             let log = AppLog::new(LogAt::new(adapter.clone(), None));
-            let js = JsRecords::new(adapter, page_size);
+            let js = JsRecords::new(adapter, options.object("clock")?, page_size);
             Some(Chosen::new(place.clone(), js, log))
         } else {
             None

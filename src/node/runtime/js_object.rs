@@ -90,6 +90,14 @@ impl JsObject {
         .await
     }
 
+    /// The error of a call that JavaScript made, and that threw this.
+    pub fn threw(&self, scope: Scope<'_>, name: &str, thrown: Value<'_>) -> Result<Error> {
+        if let Some(error) = self.not_callable(scope, name) {
+            return Ok(error);
+        }
+        Ok(Thrown::kept(scope.keep(thrown)?, &self.method(name)))
+    }
+
     /// Why a call failed, where there is nothing to call.
     fn not_callable(&self, scope: Scope<'_>, name: &str) -> Option<Error> {
         let object = self.value(scope).ok()?;

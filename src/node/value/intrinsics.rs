@@ -24,6 +24,7 @@ intrinsics! {
     ResultOf = "resultOf", "See `js/engine/result.js`.";
     MarksOf = "marksOf", "See `js/bridge/stamps.js`.";
     AbilitiesOf = "abilitiesOf", "See `js/bridge/items.js`.";
+    AddNew = "addNew", "See `js/bridge/adding.js`.";
     AroundOf = "aroundOf", "See `js/bridge/items.js`.";
     TablesOf = "tablesOf", "See `js/bridge/items.js`.";
     PageOf = "pageOf", "See `js/bridge/pages.js`.";

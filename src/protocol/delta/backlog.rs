@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use super::ask::Ask;
+use super::last_pass::LastPass;
 use super::selection::Selection;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::watermarks::Watermarks;
@@ -19,6 +20,8 @@ pub struct Backlog<I> {
     known_from: Option<Ask>,
     known_upto: Watermarks,
     rest: Vec<(Hlc, I)>,
+    /// The last full pass, which outlasts what is remembered of it.
+    pub pass: LastPass,
 }
 
 impl<I> Default for Backlog<I> {
@@ -27,6 +30,7 @@ impl<I> Default for Backlog<I> {
             known_from: None,
             known_upto: Watermarks::default(),
             rest: Vec::new(),
+            pass: LastPass::default(),
         }
     }
 }

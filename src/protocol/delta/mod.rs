@@ -3,12 +3,14 @@
 mod ask;
 mod backlog;
 mod contiguous_prefix;
+mod last_pass;
 mod own_index;
 mod selection;
 
 pub use ask::{Ask, Standing};
 pub use backlog::Backlog;
 pub use contiguous_prefix::ContiguousPrefix;
+pub use last_pass::LastPass;
 pub use own_index::Unfit;
 pub use selection::{MOST_UNORDERABLE, Selection, Stretch, Survey, Unorderable};
 

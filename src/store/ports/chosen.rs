@@ -9,7 +9,8 @@ use super::state::StatePort;
 use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
 use crate::engine::freshness::Freshness;
 use crate::engine::ports::{
-    AppRows, Capabilities, Fetched, Late, Log, Order, Outcome, Records, Scanned, State,
+    Added, AppRows, Capabilities, Clock, Fetched, Late, Log, Order, Outcome, Records, Scanned,
+    State,
 };
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Stretch};
@@ -127,6 +128,10 @@ where
 
     async fn put(&self, item: &Item<P::Body>) -> Result<()> {
         ask!(self.port, other.put(item))
+    }
+
+    async fn add(&self, items: &[&Item<P::Body>], clock: &impl Clock) -> Added {
+        ask!(self.port, other.add(items, clock))
     }
 
     async fn apply(&self, items: Vec<Item<P::Body>>, order: Order) -> Result<Vec<Outcome>> {

@@ -35,6 +35,8 @@ pub struct Setup {
     pub blob_concurrency: usize,
     pub strict_order: bool,
     pub keeps_log: bool,
+    /// Whether the channel carries app rows beside records.
+    pub has_rows: bool,
     pub most_waiting: usize,
 }
 
@@ -71,6 +73,7 @@ impl Default for Setup {
             blob_concurrency: 8,
             strict_order: false,
             keeps_log: false,
+            has_rows: true,
             most_waiting: MOST_WAITING,
         }
     }
@@ -154,7 +157,7 @@ impl Node {
         rows.register(&usual_table(1));
         let side = MemorySide {
             records: Some(records.clone()),
-            rows: Some(rows.clone()),
+            rows: setup.has_rows.then(|| rows.clone()),
             clock: MemoryClock::new(name, NOW_MS, local.clone()),
             log: MemoryLog::default(),
         };
