@@ -16,6 +16,11 @@ const { parse, stringify } = JSON;
 exports.bridge = {
   parse,
   textOf: (value) => stringify(asRead(value)),
+  /** The JSON of options that are texts, numbers, flags or null: an adapter is not looked into. */
+  dataOf(options) {
+    const isData = ([, value]) => value === null || typeof value !== "object";
+    return stringify(Object.fromEntries(Object.entries(options).filter(isData)));
+  },
   stampsOf,
   /** A timestamp, made in one call: to set its properties from the native side takes one for each. */
   stampOf: (wallTime, counter, nodeId) => ({ wallTime, counter, nodeId }),

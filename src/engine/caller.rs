@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 
+use serde::Deserialize;
+
+use crate::protocol::given;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
 use super::change_log::MOST_WAITING;
@@ -17,12 +20,15 @@ pub const DEFAULT_MAX_CLOCK_SKEW_MS: u64 = 24 * 60 * 60 * 1000;
 pub const DEFAULT_BLOB_CONCURRENCY: usize = 8;
 
 /// What an engine may be told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "each stands alone")]
+#[serde(rename_all = "camelCase", default)]
 pub struct RoundOptions {
     /// Items in a page, of either direction.
+    #[serde(deserialize_with = "given::count")]
     pub page_limit: usize,
     /// Objects on their way at one time.
+    #[serde(deserialize_with = "given::count")]
     pub blob_concurrency: usize,
     /// Whether there are more of them where they are small and the storages take it.
     pub more_small_blobs: bool,
@@ -35,6 +41,7 @@ pub struct RoundOptions {
     /// taken in: the app wants to settle it.
     pub holds_all: bool,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
+    #[serde(deserialize_with = "given::whole_ms")]
     pub max_clock_skew_ms: Option<u64>,
     /// At most this many items wait for the peer, between two sides with change logs.
     pub most_waiting: usize,

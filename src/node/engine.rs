@@ -16,12 +16,11 @@ use super::stores::Native;
 use super::transport::{InProcess, Peer};
 use super::value::{Call, Env, Intrinsic, Kind, Method, Value, function, object_of_methods};
 use crate::engine::action::{Action, Done};
-use crate::engine::round::{DEFAULT_BLOB_CONCURRENCY, Engine, RoundOptions};
+use crate::engine::round::{Engine, RoundOptions};
 use crate::engine::watch::Watch;
 use crate::error::Result;
 use crate::joint::asking::Stop;
 use crate::polling::Turns;
-use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 use crate::store::{Holder, ObjectStore, StateStore};
 
 /// `createSyncEngine(options)`: the native half of the engine that `js/engine` makes.
@@ -177,14 +176,9 @@ fn build<'s>(call: &Call<'s>, options: &Options<'s>, notifier: Value<'s>) -> Res
             listening: RefCell::default(),
         },
         options: RoundOptions {
-            page_limit: options.count("pageLimit", DEFAULT_PAGE_LIMIT)?,
-            blob_concurrency: options.count("blobConcurrency", DEFAULT_BLOB_CONCURRENCY)?,
             more_small_blobs: options.given("blobConcurrency")?.is_none(),
-            verify_content_hash: options.flag("verifyContentHash", false)?,
-            strict_order: options.flag("strictOrder", false)?,
             holds_all: options.given("onDuplicate")?.is_some(),
-            max_clock_skew_ms: options.max_clock_skew()?,
-            ..RoundOptions::default()
+            ..options.data()?
         },
         sweep: RefCell::default(),
         session: RefCell::default(),

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::runtime::{JsObject, stringify};
-use super::value::{Call, Kind, Persistent, Scope, Value};
-use crate::engine::round::DEFAULT_MAX_CLOCK_SKEW_MS;
+use super::runtime::JsObject;
+use super::value::{Call, Intrinsic, Kind, Persistent, Scope, Value};
 use crate::error::{Error, Result};
-use crate::protocol::hlc::safe_integer;
 use crate::protocol::message::as_count;
 
 /// What a function does that takes options.
@@ -69,7 +67,8 @@ impl<'s> Options<'s> {
 
     /// What a store reads of them that is data alone.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
-        let json = stringify(self.scope, self.object)?;
+        let json = self.scope.helper(Intrinsic::DataOf, &[self.object])?;
+        let json = self.scope.as_string(json).unwrap_or_default();
         serde_json::from_str(&json).map_err(|error| Error::json("read options", error))
     }
 
@@ -108,30 +107,14 @@ impl<'s> Options<'s> {
         Ok(self.number(name)?.and_then(as_count).unwrap_or(default))
     }
 
-    /// What `read` makes of a number of milliseconds; `null` is no limit.
-    fn limit<T>(
-        &self,
-        name: &str,
-        default: Option<T>,
-        read: impl FnOnce(f64) -> Option<T>,
-    ) -> Result<Option<T>> {
+    /// A number of milliseconds. `null`, and what is longer than any clock runs, is no limit.
+    pub fn time(&self, name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
         Ok(match self.scope.kind(self.get(name)?)? {
             Kind::Undefined => default,
-            _ => self.number(name)?.and_then(read),
+            _ => self
+                .number(name)?
+                .and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()),
         })
-    }
-
-    /// A number of milliseconds. What is longer than any clock runs is no limit.
-    pub fn time(&self, name: &str, default: Option<Duration>) -> Result<Option<Duration>> {
-        self.limit(name, default, |ms| {
-            Duration::try_from_secs_f64(ms / 1000.0).ok()
-        })
-    }
-
-    /// `maxClockSkewMs`
-    pub fn max_clock_skew(&self) -> Result<Option<u64>> {
-        let default = Some(DEFAULT_MAX_CLOCK_SKEW_MS);
-        self.limit("maxClockSkewMs", default, |ms| safe_integer(ms.floor()))
     }
 
     /// `appSyncableSource`: the objects `{ namespaces, applier }`.

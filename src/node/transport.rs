@@ -17,6 +17,7 @@ use super::value::{Call, Env, Method, Scope, Value, brand, object_of_methods};
 use crate::engine::granted::exchange_within_grant;
 use crate::engine::ports::{Clock, Exchange, Log};
 use crate::engine::responder::Responder;
+use crate::engine::round::RoundOptions;
 use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::message::{Answer, Request};
@@ -37,8 +38,11 @@ impl InProcess {
     /// The answering side that the options of a transport or a server describe.
     pub fn new(options: &Options<'_>, env: &Rc<Env>) -> Result<Self> {
         let side = NodeSide::new(options, env, ("databaseAdapter", None))?;
+        let RoundOptions {
+            max_clock_skew_ms, ..
+        } = options.data()?;
         Ok(Self {
-            responder: Responder::new(side, options.max_clock_skew()?),
+            responder: Responder::new(side, max_clock_skew_ms),
             turns: Arc::default(),
             env: Rc::clone(env),
         })

@@ -22,7 +22,6 @@ pub mod blocking;
 pub mod clock;
 pub mod fs;
 mod gate;
-mod given;
 mod holder;
 mod identity;
 pub mod known;

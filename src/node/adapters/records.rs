@@ -12,7 +12,7 @@ use crate::node::convert::{
 };
 use crate::node::error::warn;
 use crate::node::runtime::{Argument, JsObject, Made, await_js};
-use crate::node::value::{Intrinsic, Persistent, Scope, Value};
+use crate::node::value::{Intrinsic, Persistent, Scope, Value, list};
 use crate::protocol::delta::{Ask, Selection, Stretch, Unfit};
 use crate::protocol::hlc::{Hlc, safe_integer};
 use crate::protocol::item::{Item, malformed, without_time};
@@ -106,27 +106,16 @@ impl JsRecords {
 
     /// Reads what `addNew` of `js/bridge/adding.js` answers.
     fn read_added(&self, scope: Scope<'_>, answer: Value<'_>) -> Result<Added> {
-        let number = |index| {
-            let number = scope.as_number(scope.element(answer, index)?);
-            Ok(number.and_then(safe_integer).unwrap_or_default())
+        let parts = ["stored", "version", "call", "thrown"];
+        let [stored, version, call, thrown] = scope.pick(answer, parts)?;
+        let end = match scope.as_string(call).as_deref() {
+            Some("receive") => Some(Err(self.clock.threw(scope, "receive", thrown)?)),
+            Some(method) => Some(Err(self.adapter.threw(scope, method, thrown)?)),
+            None if scope.is_nullish(version)? => None,
+            None => Some(read_hlc_of(scope, version, "updatedAt")),
         };
-        let end = match scope.length(answer)? {
-            1 => None,
-            2 => Some(read_hlc_of(scope, scope.element(answer, 1)?, "updatedAt")),
-            _ => {
-                let (object, method) = match number(2)? {
-                    0 => (&self.adapter, "get"),
-                    1 => (&self.clock, "receive"),
-                    _ => (&self.adapter, "put"),
-                };
-                Some(Err(object.threw(
-                    scope,
-                    method,
-                    scope.element(answer, 1)?,
-                )?))
-            }
-        };
-        let stored = usize::try_from(number(0)?).unwrap_or_default();
+        let stored = scope.as_number(stored).and_then(safe_integer);
+        let stored = usize::try_from(stored.unwrap_or_default()).unwrap_or_default();
         Ok(Added { stored, end })
     }
 
@@ -152,37 +141,6 @@ impl JsRecords {
             })
         })
     }
-}
-
-/// What `addNew` of `js/bridge/adding.js` takes, up to the first item of which no value can be made: that is found out when
-/// it is put by itself.
-fn entries<'s>(scope: Scope<'s>, items: &[&Item<Body>]) -> Result<Value<'s>> {
-    let entries = scope.array()?;
-    let mut end = 0u32;
-    for item in items {
-        let made = scope.nested(|scope| {
-            let (Some(id), Ok(record)) = (item.kind.record_id(), item.body.to_js(scope)) else {
-                return Ok(false);
-            };
-            let stamp = &item.hlc;
-            let parts = [
-                record,
-                scope.string(id)?,
-                scope.count(stamp.wall_time)?,
-                scope.count(stamp.counter)?,
-                scope.string(&stamp.node_id)?,
-            ];
-            for part in parts {
-                scope.set_element(entries, end, part)?;
-                end += 1;
-            }
-            Ok(true)
-        })?;
-        if !made {
-            break;
-        }
-    }
-    Ok(entries)
 }
 
 impl Paged<Body> for JsRecords {
@@ -340,12 +298,20 @@ impl Records<Body> for JsRecords {
     }
 
     async fn add(&self, items: &[&Item<Body>], _clock: &impl Clock) -> Added {
+        let records = |scope: Scope<'_>| {
+            let records = list(scope, items, |scope, item| item.body.to_js(scope))?;
+            scope.keep(records)
+        };
+        // One of which no value can be made is found when it is put by itself.
+        let Ok(records) = self.adapter.env().scope(records) else {
+            return Added::default();
+        };
         let added = await_js(
             self.adapter.env(),
             "add records",
             |scope| {
                 let (adapter, clock) = (self.adapter.value(scope)?, self.clock.value(scope)?);
-                let args = [adapter, clock, entries(scope, items)?];
+                let args = [adapter, clock, records.value(scope)?];
                 scope.helper(Intrinsic::AddNew, &args)
             },
             |scope, answer| self.read_added(scope, answer),

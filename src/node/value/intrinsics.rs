@@ -17,6 +17,7 @@ macro_rules! intrinsics {
 intrinsics! {
     Parse = "parse", "`JSON.parse`";
     TextOf = "textOf", "See `js/bridge/as-read.js`.";
+    DataOf = "dataOf", "See `js/bridge/index.js`.";
     StampsOf = "stampsOf", "See `js/bridge/stamps.js`.";
     StampOf = "stampOf", "See `js/bridge/index.js`.";
     SetOwn = "setOwn", "See `js/set-own.js`.";

@@ -9,7 +9,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Later, given};
+use crate::protocol::given;
+use crate::store::Later;
 
 const OPERATION: &str = "open a database";
 

@@ -1,10 +1,11 @@
-//! Options of stores that come as JSON. `Infinity` comes as `null`.
+//! Options that come as JSON. `Infinity` comes as `null`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::protocol::message::as_count;
+use super::hlc::safe_integer;
+use super::message::as_count;
 
 /// A count of at least one; `null` is the greatest there is.
 pub fn count<'de, D: Deserializer<'de>>(given: D) -> Result<usize, D::Error> {
@@ -22,4 +23,10 @@ pub fn limit<'de, D: Deserializer<'de>>(given: D) -> Result<Option<Duration>, D:
 pub fn time<'de, D: Deserializer<'de>>(given: D) -> Result<Duration, D::Error> {
     const AGE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     Ok(limit(given)?.unwrap_or(AGE))
+}
+
+/// A number of milliseconds of which whole ones count; `null` is no limit.
+pub fn whole_ms<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u64>, D::Error> {
+    let ms: Option<f64> = Option::deserialize(given)?;
+    Ok(ms.and_then(|ms| safe_integer(ms.floor())))
 }
