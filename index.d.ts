@@ -1149,6 +1149,11 @@ interface PostgresOptions {
    * transaction another connection, as PgBouncer does in transaction mode.
    */
   readonly prepare?: boolean;
+  /**
+   * What kind of server it is; `"postgres"` by default. `"dsql"` is Aurora DSQL, which has a part of PostgreSQL: each process
+   * that uses one database must say the same. `docs/cloud.md` has what differs. Not run on DSQL itself.
+   */
+  readonly dialect?: "postgres" | "dsql";
 }
 
 /** Options of {@link createPostgresDatabaseAdapter}. */

@@ -38,6 +38,7 @@ test("options are checked before anything is sent, and none is shown that may be
   refuses({ connectionString: "postgres://me:secret@db/x", max: 0 }, /max/);
   refuses({ connectionString: "postgres://me:secret@:port" }, /^(?!.*secret).*connectionString/s);
   refuses({ host: "db", user: "me", password: 7 }, /password/);
+  refuses({ host: "db", user: "me", dialect: "mysql" }, /dialect.*must be "postgres" or "dsql"/);
   assert.throws(() => sync.createPostgresSyncStateStore({ host: "db", user: "me" }), /scope/);
 });
 

@@ -232,6 +232,7 @@ const POSTGRES = {
   connectTimeoutMs: time,
   statementTimeoutMs: timeOrNull,
   prepare: flag,
+  dialect: optional('"postgres" or "dsql"', (value) => value === "postgres" || value === "dsql"),
 };
 
 const CHANNELS = "createHttpSyncServer(channels)";

@@ -17,6 +17,7 @@ use starkeep_sync_engine::testing::{Access, Faults, MemoryRecords};
 
 use crate::run;
 use crate::shelf::{AsText, Bodies, InMemory};
+use crate::support::dsql::Proxy;
 use crate::support::{Home, at, postgres};
 
 /// A store of records with a log.
@@ -37,11 +38,16 @@ pub async fn every_log(sentence: &impl OfLogs) {
     sentence.check::<AsText>("SQLite", &port).await;
     records.close().await.unwrap();
     if let Some(server) = postgres::shared() {
-        let records = Arc::new(postgres::records(&postgres::options(server)));
-        records.init().await.unwrap();
-        let port: RecordPort = Port::here(Arc::clone(&records) as _);
-        sentence.check::<AsText>("PostgreSQL", &port).await;
-        records.close().await.unwrap();
+        // What waits counts how often it was noted, and so what was noted again for a lost answer.
+        for (name, proxy) in postgres::each(server, None) {
+            let options = postgres::by_way_of(proxy.as_ref(), postgres::options(server));
+            let records = Arc::new(postgres::records(&options));
+            records.init().await.unwrap();
+            let port: RecordPort = Port::here(Arc::clone(&records) as _);
+            sentence.check::<AsText>(name, &port).await;
+            records.close().await.unwrap();
+            proxy.iter().for_each(Proxy::assert_has_all);
+        }
     }
 }
 

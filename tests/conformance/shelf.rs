@@ -24,6 +24,7 @@ use starkeep_sync_engine::testing::{
 };
 
 use crate::bucket::Bucket;
+use crate::support::dsql::Proxy;
 use crate::support::postgres;
 use crate::support::rows::{self, SCHEMAS, of_an_app, pages};
 use crate::support::{Home, NEW_TABLE, OLD_TABLE, item_of, record, value, with};
@@ -137,13 +138,16 @@ pub async fn every_store_of_records<O: OfRecords>(sentence: &O) {
         records.close().await.unwrap();
     }
     if let Some(server) = postgres::shared() {
-        let options = postgres::options(server);
-        let records = Arc::new(postgres::records(&options));
-        let port: RecordPort = Port::here(Arc::clone(&records) as _);
-        let usual = sentence.usual();
-        let sentence = usual.as_ref().unwrap_or(sentence);
-        sentence.check::<AsText>("PostgreSQL", &port).await;
-        records.close().await.unwrap();
+        for (name, proxy) in postgres::each(server, Some(7)) {
+            let options = postgres::by_way_of(proxy.as_ref(), postgres::options(server));
+            let records = Arc::new(postgres::records(&options));
+            let port: RecordPort = Port::here(Arc::clone(&records) as _);
+            let usual = sentence.usual();
+            let sentence = usual.as_ref().unwrap_or(sentence);
+            sentence.check::<AsText>(name, &port).await;
+            records.close().await.unwrap();
+            proxy.iter().for_each(Proxy::assert_has_all);
+        }
     }
 }
 
@@ -179,15 +183,18 @@ pub async fn every_store_of_rows<O: OfRows>(sentence: &O) {
         rows.close().await.unwrap();
     }
     if let Some(server) = postgres::shared() {
-        let options = postgres::database(server).await;
-        let store = Arc::new(postgres::app_rows(&options));
-        let registered = rows::tables(vec![rows::spec("pages", &["id"], &["part", "title"])]);
-        store.register("My-App", registered).await.unwrap();
-        let port: RowPort = Port::here(Arc::clone(&store) as _);
-        let usual = sentence.usual();
-        let sentence = usual.as_ref().unwrap_or(sentence);
-        sentence.check::<AsText>("PostgreSQL", &port).await;
-        store.close().await.unwrap();
+        for (name, proxy) in postgres::each(server, Some(7)) {
+            let options = postgres::by_way_of(proxy.as_ref(), postgres::database(server).await);
+            let store = Arc::new(postgres::app_rows(&options));
+            let registered = rows::tables(vec![rows::spec("pages", &["id"], &["part", "title"])]);
+            store.register("My-App", registered).await.unwrap();
+            let port: RowPort = Port::here(Arc::clone(&store) as _);
+            let usual = sentence.usual();
+            let sentence = usual.as_ref().unwrap_or(sentence);
+            sentence.check::<AsText>(name, &port).await;
+            store.close().await.unwrap();
+            proxy.iter().for_each(Proxy::assert_has_all);
+        }
     }
 }
 
@@ -270,21 +277,19 @@ pub async fn every_state(sentence: &impl OfState) {
         })
         .await;
     if let Some(server) = postgres::shared() {
-        let options = postgres::options(server);
-        let open = || StatePort {
-            port: Port::here(Arc::new(postgres::state(&options))),
-            log: Traced,
-        };
-        sentence
-            .check(
-                "PostgreSQL",
-                open(),
-                async |state: StatePort<Here, Traced>| {
-                    state.port.store.close().await.unwrap();
-                    open()
-                },
-            )
-            .await;
+        for (name, proxy) in postgres::each(server, Some(7)) {
+            let options = postgres::by_way_of(proxy.as_ref(), postgres::options(server));
+            let open = || StatePort {
+                port: Port::here(Arc::new(postgres::state(&options))),
+                log: Traced,
+            };
+            let reopen = async |state: StatePort<Here, Traced>| {
+                state.port.store.close().await.unwrap();
+                open()
+            };
+            sentence.check(name, open(), reopen).await;
+            proxy.iter().for_each(Proxy::assert_has_all);
+        }
     }
 }
 

@@ -24,9 +24,9 @@ use starkeep_sync_engine::store::{AppRowStore, Json, RecordStore, Registration, 
 use starkeep_sync_engine::transport::client::Connections;
 use tempfile::TempDir;
 
-use crate::log::{assert_true, begun, insert};
+use crate::log::{assert_true, begun, insert, other_program};
 use crate::support::at;
-use crate::support::postgres::{records, shared};
+use crate::support::postgres::{in_each, records, shared};
 use crate::support::rows;
 
 type Server = Arc<Mutex<Responder<NativeSide>>>;
@@ -249,39 +249,44 @@ async fn laptops_and_servers_over_one_database_end_equal() {
 #[tokio::test]
 async fn laptops_that_write_all_at_once_lose_nothing() {
     let Some(postgres) = shared() else { return };
-    let (options, records, other) = begun(postgres).await;
-    let further = PostgresOptions {
-        max: options.max + 1,
-        ..options.clone()
-    };
-    let servers = [server("cloud-1", &options), server("cloud-2", &further)];
-    let app = format!("notes-{}", options.schema);
-    app_rows(&options).register(&app, pages()).await.unwrap();
-    let mut laptops = Vec::new();
-    for name in ["one", "two", "three"] {
-        laptops.push(Laptop::new(name, &app, &servers).await);
-    }
-    let work = laptops.iter().enumerate().map(|(at, laptop)| async move {
-        for number in 0..12 {
-            laptop.write(&format!("{at}-{number}")).await;
-            laptop.write("shared").await;
+    in_each(postgres, async |options| {
+        let records = records(&options);
+        records.init().await.unwrap();
+        let other = other_program(postgres).await;
+        let further = PostgresOptions {
+            max: options.max + 1,
+            ..options.clone()
+        };
+        let servers = [server("cloud-1", &options), server("cloud-2", &further)];
+        let app = format!("notes-{}", options.schema);
+        app_rows(&options).register(&app, pages()).await.unwrap();
+        let mut laptops = Vec::new();
+        for name in ["one", "two", "three"] {
+            laptops.push(Laptop::new(name, &app, &servers).await);
+        }
+        let work = laptops.iter().enumerate().map(|(at, laptop)| async move {
+            for number in 0..12 {
+                laptop.write(&format!("{at}-{number}")).await;
+                laptop.write("shared").await;
+                laptop.sync().await;
+            }
+        });
+        futures_util::future::join_all(work).await;
+        for laptop in laptops.iter().chain(&laptops) {
             laptop.sync().await;
         }
-    });
-    futures_util::future::join_all(work).await;
-    for laptop in laptops.iter().chain(&laptops) {
-        laptop.sync().await;
-    }
-    for laptop in &laptops {
-        let (report, shipped, applied) = laptop.sync().await;
-        assert_eq!((report.in_sync, shipped, applied), (Some(true), 0, 0));
-        assert_eq!(laptop.holds().await, laptops[0].holds().await);
-    }
-    assert_eq!(
-        assert_true(&other, &options.schema, &records)
-            .await
-            .items
-            .len(),
-        37
-    );
+        for laptop in &laptops {
+            let (report, shipped, applied) = laptop.sync().await;
+            assert_eq!((report.in_sync, shipped, applied), (Some(true), 0, 0));
+            assert_eq!(laptop.holds().await, laptops[0].holds().await);
+        }
+        assert_eq!(
+            assert_true(&other, &options.schema, &records)
+                .await
+                .items
+                .len(),
+            37
+        );
+    })
+    .await;
 }

@@ -13,7 +13,7 @@ use starkeep_sync_engine::transport::client::Connections;
 
 use crate::log::{all_after, ids, other_program};
 use crate::support::at;
-use crate::support::postgres::{options, shared};
+use crate::support::postgres::{in_each, options, shared};
 use crate::support::rows;
 
 fn open(options: &PostgresOptions) -> PostgresAppRows {
@@ -117,37 +117,43 @@ async fn rows_are_noted_under_their_keys_by_every_writer() {
 #[tokio::test]
 async fn of_two_versions_of_a_row_one_stands_whichever_came_first() {
     let Some(server) = shared() else { return };
-    let (mut stands, mut heads) = (Vec::new(), Vec::new());
-    for titles in [["a", "b"], ["b", "a"]] {
-        let options = options(server);
-        let store = open(&options);
-        let app = format!("app-{}", options.schema);
-        register(&store, &app, &["id"]).await;
-        let page = titles.map(|title| row(&app, 5, json!({ "id": "x", "title": title })));
-        for item in page {
+    in_each(server, async |options| {
+        let (mut stands, mut heads) = (Vec::new(), Vec::new());
+        for titles in [["a", "b"], ["b", "a"]] {
+            let options = PostgresOptions {
+                schema: format!("{}_{}", options.schema, titles[0]),
+                ..options.clone()
+            };
+            let store = open(&options);
+            let app = format!("app-{}", options.schema);
+            register(&store, &app, &["id"]).await;
+            let page = titles.map(|title| row(&app, 5, json!({ "id": "x", "title": title })));
+            for item in page {
+                let taken = store
+                    .take_in_from(vec![item], Some("laptop.1".parse().unwrap()), None)
+                    .await
+                    .unwrap();
+                assert!(matches!(taken[..], [Taken::Applied | Taken::Stale]));
+                heads.push(all_after(&store, 0).await.head);
+            }
+            let view = all_after(&store, 0).await;
+            let body: Value = serde_json::from_str(&view.items[0].1.item.body).unwrap();
+            stands.push(body["row"]["title"].clone());
+            let unknown = row("unheard-of", 5, json!({ "id": "x" }));
+            let fine = row(&app, 6, json!({ "id": "y" }));
             let taken = store
-                .take_in_from(vec![item], Some("laptop.1".parse().unwrap()), None)
+                .take_in_from(vec![unknown, fine], None, None)
                 .await
                 .unwrap();
-            assert!(matches!(taken[..], [Taken::Applied | Taken::Stale]));
-            heads.push(all_after(&store, 0).await.head);
+            assert!(
+                matches!(taken[..], [Taken::Failed(_), Taken::Applied]),
+                "{taken:?}"
+            );
+            assert_eq!(store.verify().await.unwrap(), 0);
+            store.close().await.unwrap();
         }
-        let view = all_after(&store, 0).await;
-        let body: Value = serde_json::from_str(&view.items[0].1.item.body).unwrap();
-        stands.push(body["row"]["title"].clone());
-        let unknown = row("unheard-of", 5, json!({ "id": "x" }));
-        let fine = row(&app, 6, json!({ "id": "y" }));
-        let taken = store
-            .take_in_from(vec![unknown, fine], None, None)
-            .await
-            .unwrap();
-        assert!(
-            matches!(taken[..], [Taken::Failed(_), Taken::Applied]),
-            "{taken:?}"
-        );
-        assert_eq!(store.verify().await.unwrap(), 0);
-        store.close().await.unwrap();
-    }
-    assert_eq!(stands[0], stands[1]);
-    assert_eq!(heads, [1, 2, 1, 2], "every side hears of it");
+        assert_eq!(stands[0], stands[1]);
+        assert_eq!(heads, [1, 2, 1, 2], "every side hears of it");
+    })
+    .await;
 }

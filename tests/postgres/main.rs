@@ -6,6 +6,8 @@
 mod support;
 
 mod app_rows;
+mod dsql;
+mod dsql_pages;
 mod faults;
 mod log;
 mod log_exchange;

@@ -171,9 +171,12 @@ const postgresOptions: PostgresDatabaseAdapterOptions = {
   connectTimeoutMs: 5_000,
   statementTimeoutMs: null,
   prepare: false,
+  dialect: "dsql",
   transactionTimeoutMs: null,
 };
 createPostgresDatabaseAdapter(postgresOptions);
+// @ts-expect-error: no such dialect
+createPostgresDatabaseAdapter({ ...postgresOptions, dialect: "mysql" });
 const anyPostgres: PostgresOptions = { connectionString: "postgres://a@b/c", password: "p" };
 void createPostgresDatabaseAdapter(anyPostgres).getNodeWatermarks();
 const postgresRows: PostgresAppRows = createPostgresAppRows(anyPostgres);

@@ -10,6 +10,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
+use super::dialect::Dialect;
 use super::fault::{during, is_outdated_plan, too_late};
 use super::options::{PasswordSource, PostgresOptions};
 use super::param::Param;
@@ -32,6 +33,7 @@ pub(super) struct Connector {
     timeout: Duration,
     statement_timeout: Option<Duration>,
     prepare: bool,
+    pub(super) dialect: Dialect,
 }
 
 /// A connection.
@@ -64,6 +66,7 @@ impl Connector {
             timeout: options.connect_timeout,
             statement_timeout: options.statement_timeout,
             prepare: options.prepare,
+            dialect: options.dialect,
         })
     }
 
@@ -92,7 +95,7 @@ impl Connector {
             statements: self.prepare.then(Mutex::default),
             ends: now.checked_add(lifetime).unwrap_or(now),
         };
-        if self.prepare {
+        if self.prepare && self.dialect.has_settings() {
             // A pooler would give these settings to others.
             connection.batch(CONNECT, &self.settings("")).await?;
         }
@@ -122,15 +125,11 @@ impl Connector {
 
     /// What begins a transaction.
     pub(super) fn beginning(&self, reads: bool) -> String {
-        let mode = if reads {
-            " ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        } else {
-            ""
-        };
-        if self.prepare {
-            return format!("BEGIN{mode}");
+        let begin = self.dialect.begin(reads);
+        if self.prepare || !self.dialect.has_settings() {
+            return begin.to_owned();
         }
-        format!("BEGIN{mode}; {}", self.settings("LOCAL "))
+        format!("{begin}; {}", self.settings("LOCAL "))
     }
 
     fn settings(&self, scope: &str) -> String {

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 
 use super::connection::random;
+use super::dialect::Dialect;
 use super::fault::may_pass;
 use super::line::{GRACE, WriteLine};
 use super::options::{PasswordSource, PostgresOptions};
@@ -20,10 +21,10 @@ use crate::error::Result;
 use crate::store::blocking::is_waited_for;
 use crate::store::gate::{Gate, Pass, closed};
 
-/// How often a call is made again at most.
-const AGAIN: u32 = 6;
 /// The longest first pause; the next is up to twice as long.
 const FIRST_PAUSE_MS: f64 = 50.0;
+/// The longest pause.
+const LONGEST_PAUSE_MS: f64 = 3_000.0;
 
 /// How a call uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) enum Within {
     Reading,
     /// A transaction that writes.
     Writing,
+    /// What makes tables: a transaction, where that can be within one.
+    Preparing,
 }
 
 /// See the [module page](self). All clones are one.
@@ -50,6 +53,7 @@ struct OpenDatabase {
     /// Until the store is closed: the last store that lets go of a pool ends its connections.
     pool: Mutex<Option<Arc<Pool>>>,
     written: Written,
+    dialect: Dialect,
 }
 
 impl Database {
@@ -64,10 +68,16 @@ impl Database {
             gate: Gate::new(),
             written: Written::to(&pool.name, &options.schema),
             pool: Mutex::new(Some(pool)),
+            dialect: options.dialect,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// What kind of server it is.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.inner.dialect
     }
 
     /// Lets one more in, unless the store is closed.
@@ -104,6 +114,10 @@ impl Database {
         let (inside, pool) = (Arc::clone(inside), self.pool(operation));
         let writes = matches!(within, Within::Writes | Within::Writing);
         let writing = writes.then(|| self.written().begin());
+        let within = match within {
+            Within::Preparing if !self.dialect().defines_in_transactions() => Within::Nothing,
+            within => within,
+        };
         async move {
             let pool = pool?;
             // It is known on this thread alone.
@@ -111,7 +125,10 @@ impl Database {
             let again = async move {
                 let _inside = inside;
                 let _writing = writing;
-                again(|| once(&pool, operation, within, may_ask, &work)).await
+                again(pool.connector.dialect, || {
+                    once(&pool, operation, within, may_ask, &work)
+                })
+                .await
             };
             runtime::run(operation, again).await
         }
@@ -120,7 +137,10 @@ impl Database {
     /// A connection that is kept for several calls.
     pub(super) async fn session(&self, operation: &'static str) -> Result<PgSession> {
         let (pool, may_ask) = (self.pool(operation)?, !is_waited_for());
-        let begun = async move { again(|| PgSession::begin(&pool, operation, may_ask)).await };
+        let begun = async move {
+            let dialect = pool.connector.dialect;
+            again(dialect, || PgSession::begin(&pool, operation, may_ask)).await
+        };
         runtime::run(operation, begun).await
     }
 
@@ -148,9 +168,12 @@ impl Database {
 }
 
 /// What `ask` answers, asked again while that may help.
-async fn again<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result<T> {
+async fn again<T, F: Future<Output = Result<T>>>(
+    dialect: Dialect,
+    ask: impl Fn() -> F,
+) -> Result<T> {
     let mut longest = FIRST_PAUSE_MS;
-    let mut left = AGAIN;
+    let mut left = dialect.tries();
     loop {
         let error = match ask().await {
             Ok(answer) => return Ok(answer),
@@ -164,7 +187,7 @@ async fn again<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result<
             longest * (0.5 + 0.5 * random()) / 1000.0,
         ))
         .await;
-        longest *= 2.0;
+        longest = (longest * 2.0).min(LONGEST_PAUSE_MS);
         left -= 1;
     }
 }
@@ -181,7 +204,11 @@ where
 {
     let session = PgSession::begin(pool, operation, may_ask).await?;
     if matches!(within, Within::Nothing | Within::Writes) {
-        return work(&session).await;
+        let done = work(&session).await;
+        if done.is_err() {
+            session.undo(operation).await;
+        }
+        return done;
     }
     session
         .transaction(operation, within == Within::Reading)

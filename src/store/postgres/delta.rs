@@ -6,6 +6,7 @@
 use tokio_postgres::Row;
 
 use super::answer::text;
+use super::dialect::Dialect;
 use super::fault::during;
 use super::param::Param;
 use super::session::PgSession;
@@ -38,7 +39,10 @@ pub(super) struct ByTime {
 
 impl ByTime {
     /// Of the table named so within SQL. `read` is what its rows are read by, as the columns of `t`.
-    pub(super) fn new(table: &str, read: &str) -> Self {
+    pub(super) fn new(dialect: Dialect, table: &str, read: &str) -> Self {
+        if !dialect.has_jumps() {
+            return Self::by_reading(table, read);
+        }
         let is_ordered = is_ordered("t.");
         let newest_before = |limit: &str| {
             format!(
@@ -80,13 +84,38 @@ impl ByTime {
                  SELECT {read}, t.updated_at FROM {table} AS t
                   WHERE t.ctid = ANY (ARRAY(SELECT place FROM page))"
             ),
-            after: format!(
-                "SELECT {read}, t.updated_at FROM {table} AS t WHERE t.updated_at > $1 AND {is_ordered}
-                  ORDER BY left(t.updated_at, 17) FETCH FIRST ($2::bigint) ROWS WITH TIES"
+            after: after(table, read),
+            unorderable: unorderable(table, read),
+        }
+    }
+
+    /// The same without jumps: all that has a place in the order is read, and nothing is found by where it lies.
+    fn by_reading(table: &str, read: &str) -> Self {
+        let is_ordered = is_ordered("t.");
+        let newest_of = |given: &str, limit: &str| {
+            format!(
+                "SELECT x.newest FROM (
+                   SELECT (SELECT max(t.updated_at) FROM {table} AS t WHERE t.node_id = s.node AND {limit}{is_ordered})
+                          AS newest FROM {given}) AS x WHERE x.newest IS NOT NULL"
+            )
+        };
+        Self {
+            watermarks: format!(
+                "SELECT max(t.updated_at) FROM {table} AS t WHERE {is_ordered} GROUP BY t.node_id"
             ),
-            unorderable: format!(
-                "SELECT {read}, t.updated_at FROM {table} AS t WHERE NOT {is_ordered} LIMIT $1"
+            newest: newest_of("unnest($1::text[]) AS s(node)", ""),
+            newest_upto: newest_of(
+                "unnest($1::text[], $2::text[]) AS s(node, ceiling)",
+                "t.updated_at <= s.ceiling AND ",
             ),
+            page: format!(
+                "SELECT {read}, t.updated_at FROM {table} AS t
+                   LEFT JOIN unnest($1::text[], $2::text[], $3::text[]) AS s(node, floor, ceiling) ON s.node = t.node_id
+                  WHERE t.updated_at > coalesce(s.floor, '') AND t.updated_at <= coalesce(s.ceiling, $4) AND {is_ordered}
+                  ORDER BY t.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES"
+            ),
+            after: after(table, read),
+            unorderable: unorderable(table, read),
         }
     }
 
@@ -179,6 +208,19 @@ impl ByTime {
             .await?;
         rows.iter().map(read).collect()
     }
+}
+
+fn after(table: &str, read: &str) -> String {
+    let is_ordered = is_ordered("t.");
+    format!(
+        "SELECT {read}, t.updated_at FROM {table} AS t WHERE t.updated_at > $1 AND {is_ordered}
+          ORDER BY left(t.updated_at, 17) FETCH FIRST ($2::bigint) ROWS WITH TIES"
+    )
+}
+
+fn unorderable(table: &str, read: &str) -> String {
+    let is_ordered = is_ordered("t.");
+    format!("SELECT {read}, t.updated_at FROM {table} AS t WHERE NOT {is_ordered} LIMIT $1")
 }
 
 /// The page of `limit` rows that is wanted of what `find` finds, given how many to look for.

@@ -46,6 +46,16 @@ pub(super) fn is_of_one_row(error: &Error) -> bool {
     }
 }
 
+/// Whether the role lacks the right.
+pub(super) fn may_not(error: &Error) -> bool {
+    code_of(error).is_some_and(|code| code.code() == "42501")
+}
+
+/// Whether another transaction wrote the same rows, so that this one begins again.
+pub(super) fn is_conflict(error: &Error) -> bool {
+    code_of(error).is_some_and(|code| code.code() == "40001")
+}
+
 /// Whether the same call may succeed in a moment.
 pub(super) fn may_pass(error: &Error) -> bool {
     error.network().is_some_and(|network| network.retryable)
@@ -98,6 +108,14 @@ fn remedy(said: &DbError) -> (ErrorKind, String) {
         "28000" => plain(
             ErrorKind::Database,
             "the server does not let this role in from here; correct user, or its pg_hba.conf",
+        ),
+        "0A000" if said.message().contains("not supported") => plain(
+            ErrorKind::Database,
+            "the server lacks what PostgreSQL has; for Aurora DSQL give the option dialect: \"dsql\"",
+        ),
+        "54000" if said.message().contains("transaction") => plain(
+            ErrorKind::Constraint,
+            "the transaction writes more than the server takes; write less in one",
         ),
         "3D000" => plain(
             ErrorKind::Database,

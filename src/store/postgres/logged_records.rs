@@ -133,7 +133,7 @@ async fn settle_equal(
             TAKE_IN,
             session,
             shape,
-            (vec![id.clone()], "FOR UPDATE OF t"),
+            (vec![id.clone()], shape.dialect.locking("FOR UPDATE OF t")),
         )
         .await?;
         let Some((_, stored)) = found.first() else {
@@ -153,7 +153,10 @@ async fn settle_equal(
             rows::write(TAKE_IN, session, shape, &[&record], false).await?;
             *became = Taken::Applied;
         }
-        log::renew(&sql, table, "r.\"id\" = $2", &id).await?;
+        match &shape.noted {
+            Some(noted) => noted.note(TAKE_IN, session, &[(id, None)]).await?,
+            None => log::renew(&sql, table, "r.\"id\" = $2", &id).await?,
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use super::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::given;
 use crate::store::Later;
@@ -48,6 +49,8 @@ pub struct PostgresOptions {
     pub prepare: bool,
     /// The schema of the tables.
     pub schema: String,
+    /// What kind of server it is.
+    pub dialect: Dialect,
 }
 
 impl Default for PostgresOptions {
@@ -65,6 +68,7 @@ impl Default for PostgresOptions {
             connect_timeout: Self::CONNECT_TIMEOUT,
             prepare: true,
             schema: Self::SCHEMA.to_owned(),
+            dialect: Dialect::default(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Pool {
     pub(super) connector: Connector,
     /// What the server is called in errors.
     pub(super) name: String,
+    /// Which database of which server it is, where the server itself does not say.
+    pub(super) place: String,
     /// The one that was used last comes first: others may end.
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
@@ -56,6 +58,7 @@ impl Pool {
             options.statement_timeout,
             options.connect_timeout,
             options.prepare,
+            options.dialect,
         );
         let key = format!(
             "{config:?} {:?} {asked} {limits:?}",
@@ -69,6 +72,7 @@ impl Pool {
         let pool = Arc::new(Self {
             connector: Connector::new(options, password, tls)?,
             name,
+            place: place_of(&config),
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(options.max)),
             max: options.max,
@@ -122,6 +126,21 @@ impl Pool {
             ),
         )
     }
+}
+
+/// The database, by the first part of its server's name: that is the name of the cluster, wherever it is reached from.
+fn place_of(config: &tokio_postgres::Config) -> String {
+    let host = config.get_hosts().first().map(|host| match host {
+        tokio_postgres::config::Host::Tcp(name) => name.to_lowercase(),
+        #[cfg(unix)]
+        tokio_postgres::config::Host::Unix(folder) => folder.display().to_string(),
+    });
+    let host = host.unwrap_or_default();
+    let is_name = host.parse::<std::net::IpAddr>().is_err();
+    let first = host.split('.').next().filter(|_| is_name);
+    let database = config.get_dbname().or(config.get_user());
+    let database = database.unwrap_or_default();
+    format!("{}/{database}", first.unwrap_or(&host)).replace(' ', "_")
 }
 
 /// The servers and the database, without role and password.

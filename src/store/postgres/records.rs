@@ -12,10 +12,11 @@ use super::fault::is_of_one_row;
 use super::intake::{self, Pace, TAKE_IN};
 use super::late::{LateCheck, delete_own, put_own};
 use super::line::WriteLine;
-use super::log::Plane;
 use super::logged::{self, HasLog, Log, keeps_log};
 use super::logged_records::RecordTables;
+use super::noted::Plane;
 use super::options::{PasswordSource, PostgresOptions};
+use super::parts::in_parts;
 use super::rows::{self, ToWrite};
 use super::schema::{self, Shape};
 use super::session::PgSession;
@@ -79,7 +80,7 @@ impl PostgresRecords {
             let prepare = || async {
                 let prepared = database.run(
                     schema::OPERATION,
-                    (&inside, Within::Writing),
+                    (&inside, Within::Preparing),
                     move |session| {
                         let schema = Arc::clone(&schema);
                         Box::pin(async move { Shape::prepare(session, &schema).await })
@@ -119,6 +120,12 @@ impl PostgresRecords {
     {
         let (line, stamps) = (self.line.clone(), self.late.clone());
         let work = Arc::new(work);
+        // What is noted lasts with what it speaks of.
+        let within = if self.database.dialect().has_triggers() {
+            within
+        } else {
+            Within::Writing
+        };
         let written = self.run(operation, within, move |session, shape| {
             let work = Arc::clone(&work);
             Box::pin(async move {
@@ -131,6 +138,21 @@ impl PostgresRecords {
             let _turn = line.turn(operation).await?;
             stamps.note(written.await?);
             Ok(())
+        })
+    }
+}
+
+impl PostgresRecords {
+    fn take_in_by(
+        &self,
+        items: &Arc<[Item<Json>]>,
+        strict: bool,
+        way: Pace,
+    ) -> Later<'static, Vec<Taken>> {
+        let items = Arc::clone(items);
+        self.run(TAKE_IN, Within::Writing, move |session, shape| {
+            let items = Arc::clone(&items);
+            Box::pin(async move { intake::take_in(session, shape, (&items, strict), way).await })
         })
     }
 }
@@ -357,17 +379,14 @@ impl RecordStore for PostgresRecords {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        if !self.database.dialect().takes_whole_pages() {
+            let store = self.clone();
+            let take = move |part: Vec<_>| store.take_in_by(&part.into(), strict, Pace::AtOnce);
+            return Box::pin(async move { in_parts(&items, strict, take).await });
+        }
         let items: Arc<[Item<Json>]> = items.into();
-        let all = |way: Pace| {
-            let items = Arc::clone(&items);
-            self.run(TAKE_IN, Within::Writing, move |session, shape| {
-                let items = Arc::clone(&items);
-                Box::pin(
-                    async move { intake::take_in(session, shape, (&items, strict), way).await },
-                )
-            })
-        };
-        let (at_once, one_by_one) = (all(Pace::AtOnce), all(Pace::OneByOne));
+        let at_once = self.take_in_by(&items, strict, Pace::AtOnce);
+        let one_by_one = self.take_in_by(&items, strict, Pace::OneByOne);
         Box::pin(async move {
             match at_once.await {
                 Err(error) if is_of_one_row(&error) => one_by_one.await,

@@ -15,7 +15,7 @@ use super::schema::Shape;
 use super::session::PgSession;
 use super::table::{text_of, warn_of_dropped};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
 use crate::store::Json;
 use crate::store::row::malformed;
@@ -122,7 +122,23 @@ pub(super) async fn write(
     let params: Vec<Param> = (0..first.texts.len()).map(list).collect();
     let rows = session.query(operation, &sql, &params).await;
     let rows = rows.map_err(about(operation, || named(&first.id)))?;
+    note(operation, session, shape, &rows).await?;
     rows.iter().map(|row| text(operation, row, 0)).collect()
+}
+
+/// Notes what a statement wrote, of which it answered ids and times, where the table does not do so itself.
+async fn note(
+    operation: &'static str,
+    session: &PgSession,
+    shape: &Shape,
+    written: &[Row],
+) -> Result<()> {
+    let Some(noted) = &shape.noted else {
+        return Ok(());
+    };
+    let version = |row: &Row| Ok((text(operation, row, 0)?, Some(text(operation, row, 1)?)));
+    let versions: Vec<_> = written.iter().map(version).collect::<Result<_>>()?;
+    noted.note(operation, session, &versions).await
 }
 
 /// The record with this id.
@@ -237,6 +253,16 @@ pub(super) async fn put(
     shape: &Shape,
     record: &ToWrite,
 ) -> Result<Before> {
+    if !shape.dialect.writes_within_queries() {
+        let asked = (record.id.as_str(), &record.updated_at.node_id);
+        let before = before(operation, session, shape, asked).await?;
+        let stored = write(operation, session, shape, &[record], false).await?;
+        return if stored.is_empty() {
+            Err(ignored(operation, &record.id))
+        } else {
+            Ok(before)
+        };
+    }
     let sql = shape.put(&record.has_foreign);
     let texts = record.texts.iter().cloned();
     let mut params: Vec<Param> = texts.map(|text| Param::Texts(vec![text])).collect();
@@ -258,7 +284,25 @@ pub(super) async fn delete(
     let time = at.to_string();
     fits(operation, id, "deletedAt", &time)?;
     let node = at.node_id.to_string();
-    let params = [Param::text(id), Param::text(time), Param::text(node)];
+    let params = [
+        Param::text(id),
+        Param::text(time.as_str()),
+        Param::text(node),
+    ];
+    if !shape.dialect.writes_within_queries() {
+        let before = before(operation, session, shape, (id, &at.node_id)).await?;
+        let marked = session.query(operation, &shape.mark(), &params).await;
+        let marked = marked.map_err(about(operation, || named(id)))?;
+        if let (Some(noted), false) = (&shape.noted, marked.is_empty()) {
+            let version = [(id.to_owned(), Some(time))];
+            noted.note(operation, session, &version).await?;
+        }
+        return if marked.is_empty() && before.stored.is_some() {
+            Err(ignored(operation, id))
+        } else {
+            Ok(before)
+        };
+    }
     let rows = session.query(operation, &shape.delete, &params).await;
     let rows = rows.map_err(about(operation, || named(id)))?;
     written(operation, &rows, id)
@@ -273,11 +317,33 @@ fn written(operation: &'static str, rows: &[Row], id: &str) -> Result<Before> {
         });
     };
     if !row.try_get::<_, bool>(2).map_err(during(operation))? {
-        let what = format!(
-            "{} was not written: a trigger of the table ignores it; change the record, or the table",
-            named(id)
-        );
-        return Err(Error::new(ErrorKind::Constraint, operation, what));
+        return Err(ignored(operation, id));
     }
     Before::read(operation, row)
+}
+
+fn ignored(operation: &'static str, id: &str) -> Error {
+    let what = format!(
+        "{} was not written: a trigger of the table ignores it; change the record, or the table",
+        named(id)
+    );
+    Error::new(ErrorKind::Constraint, operation, what)
+}
+
+/// What stands there before a write, asked by itself.
+async fn before(
+    operation: &'static str,
+    session: &PgSession,
+    shape: &Shape,
+    (id, node): (&str, &NodeId),
+) -> Result<Before> {
+    let params = [Param::text(id), Param::text(node.to_string())];
+    let rows = session.query(operation, &shape.before(), &params).await?;
+    match rows.first() {
+        Some(row) => Before::read(operation, row),
+        None => Ok(Before {
+            stored: None,
+            newest: None,
+        }),
+    }
 }

@@ -8,11 +8,14 @@ use rusqlite::types::Value;
 
 use super::columns::{Column, KNOWN, clear_columns, quote};
 use super::delta::{ByTime, is_ordered};
-use super::fault::code_of;
+use super::dialect::Dialect;
+use super::fault::may_not;
+use super::noted::{Noted, Plane};
 use super::param::Param;
 use super::session::PgSession;
 use super::table::{TableColumn, columns_of, is_in_order_of_bytes, wrong_collation};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::log::Stream;
 use crate::store::row::layout::{EXTRA, Layout};
 
 pub(super) const OPERATION: &str = "prepare the tables";
@@ -35,6 +38,9 @@ pub(super) struct Shape {
     pub(super) stored_times: String,
     pub(super) delete: String,
     pub(super) by_time: ByTime,
+    /// Where the versions are noted that this package writes, where it has to.
+    pub(super) noted: Option<Noted>,
+    pub(super) dialect: Dialect,
 }
 
 impl Deref for Shape {
@@ -56,7 +62,13 @@ impl Shape {
             if columns_of(OPERATION, session, &table).await?.is_empty() {
                 create(session, schema, &table).await?;
             }
-            Self::of(session, table).await
+            let mut shape = Self::of(session, table).await?;
+            if !session.dialect().has_triggers() {
+                let noted = Noted::of(Plane::Records, schema, Stream::Records.name());
+                let is_there = noted.prepare(OPERATION, session).await?;
+                shape.noted = is_there.then_some(noted);
+            }
+            Ok(shape)
         })
     }
 
@@ -118,7 +130,9 @@ impl Shape {
                  SELECT stored, newest, stored IS NULL OR EXISTS (SELECT 1 FROM gone) FROM before",
                 before(&table, 1, 3)
             ),
-            by_time: ByTime::new(&table, &read),
+            by_time: ByTime::new(session.dialect(), &table, &read),
+            noted: None,
+            dialect: session.dialect(),
             layout,
             kinds,
             has_extra,
@@ -168,6 +182,9 @@ impl Shape {
             sql.push_str(" WHERE excluded.\"updated_at\" > t.\"updated_at\"");
         }
         let _ = write!(sql, " RETURNING t.\"id\"");
+        if self.noted.is_some() {
+            let _ = write!(sql, ", t.\"updated_at\"");
+        }
         sql
     }
 
@@ -182,6 +199,20 @@ impl Shape {
         )
     }
 
+    /// The statement that finds what stands there before another one. Its parameters are the record's id and the node.
+    pub(super) fn before(&self) -> String {
+        format!("SELECT {}", before_columns(&self.table, 1, 2))
+    }
+
+    /// The statement that marks a record as deleted, alone.
+    pub(super) fn mark(&self) -> String {
+        format!(
+            "UPDATE {} AS t SET \"deleted_at\" = $2, \"updated_at\" = $2, \"node_id\" = $3 WHERE t.\"id\" = $1
+             RETURNING t.\"id\"",
+            self.table
+        )
+    }
+
     /// The value of a column as it was read.
     pub(super) fn value(&self, at: usize, text: Option<String>) -> Value {
         match (self.kinds.get(at), text) {
@@ -191,14 +222,35 @@ impl Shape {
     }
 }
 
+/// Runs statements that define: in the caller's transaction, or each in its own where that is how it is done.
+pub(super) async fn define_all(
+    operation: &'static str,
+    session: &PgSession,
+    statements: &[String],
+) -> Result<()> {
+    if session.dialect().defines_in_transactions() {
+        return session.batch(operation, &statements.join("; ")).await;
+    }
+    for statement in statements {
+        session.define(operation, statement).await?;
+    }
+    Ok(())
+}
+
 /// What stands there before a statement: when the record was written whose id is that parameter, and the newest of the
 /// node that is the other.
 fn before(table: &str, id: usize, node: usize) -> String {
     format!(
-        "before AS MATERIALIZED (SELECT
-           (SELECT \"updated_at\" FROM {table} WHERE \"id\" = ${id}) AS stored,
-           (SELECT \"updated_at\" FROM {table} WHERE \"node_id\" = ${node}
-             ORDER BY \"updated_at\" DESC LIMIT 1) AS newest)"
+        "before AS MATERIALIZED (SELECT {})",
+        before_columns(table, id, node)
+    )
+}
+
+fn before_columns(table: &str, id: usize, node: usize) -> String {
+    format!(
+        "(SELECT \"updated_at\" FROM {table} WHERE \"id\" = ${id}) AS stored,
+         (SELECT \"updated_at\" FROM {table} WHERE \"node_id\" = ${node}
+           ORDER BY \"updated_at\" DESC LIMIT 1) AS newest"
     )
 }
 
@@ -210,7 +262,11 @@ pub(super) async fn create_schema(session: &PgSession, schema: &str) -> Result<(
         .await?;
     if found.is_empty() {
         let sql = format!("CREATE SCHEMA {}", quote(schema));
-        session.batch(OPERATION, &sql).await?;
+        if session.dialect().defines_in_transactions() {
+            session.batch(OPERATION, &sql).await?;
+        } else {
+            session.define(OPERATION, &sql).await?;
+        }
     }
     Ok(())
 }
@@ -226,24 +282,34 @@ async fn create(session: &PgSession, schema: &str, table: &str) -> Result<()> {
         .map(|(_, name, declared)| format!("{} {}", quote(name), declare(declared)))
         .collect();
     let quoted = quote(schema);
-    session.query(OPERATION, SETTING_UP, &[]).await?;
-    let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({}, node_id text COLLATE \"C\" NOT NULL, {EXTRA} text);
-         CREATE INDEX IF NOT EXISTS idx_records_node_watermark ON {table} (node_id, updated_at);
-         CREATE INDEX IF NOT EXISTS idx_records_without_place ON {table} (\"id\") WHERE NOT {};
-         CREATE TABLE IF NOT EXISTS {quoted}.starkeep_metadata (
-           type_id text COLLATE \"C\" NOT NULL, record_id text COLLATE \"C\" NOT NULL, row_json text NOT NULL,
-           PRIMARY KEY (type_id, record_id))",
-        columns.join(", "),
-        is_ordered("")
-    );
+    let dialect = session.dialect();
+    let mut statements = vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {table} ({}, node_id text COLLATE \"C\" NOT NULL, {EXTRA} text)",
+            columns.join(", ")
+        ),
+        dialect.index("idx_records_node_watermark", table, "node_id, updated_at"),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {quoted}.starkeep_metadata (
+               type_id text COLLATE \"C\" NOT NULL, record_id text COLLATE \"C\" NOT NULL, row_json text NOT NULL,
+               PRIMARY KEY (type_id, record_id))"
+        ),
+    ];
+    if dialect.has_jumps() {
+        statements.push(format!(
+            "CREATE INDEX IF NOT EXISTS idx_records_without_place ON {table} (\"id\") WHERE NOT {}",
+            is_ordered("")
+        ));
+    }
     let created = async {
+        if dialect.has_locks() {
+            session.query(OPERATION, SETTING_UP, &[]).await?;
+        }
         create_schema(session, schema).await?;
-        session.batch(OPERATION, &sql).await
+        define_all(OPERATION, session, &statements).await
     };
     created.await.map_err(|error| {
-        let is_right = code_of(&error).is_some_and(|code| code.code() == "42501");
-        if is_right {
+        if may_not(&error) {
             error.about(
                 OPERATION,
                 format!("there is no table {table}, and this role may not create it"),

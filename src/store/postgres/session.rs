@@ -1,12 +1,13 @@
 //! A connection while one call has it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
-use super::fault::too_late;
+use super::dialect::Dialect;
+use super::fault::{code_of, too_late};
 use super::param::Param;
 use super::pool::{InUse, Pool};
 use crate::error::{Error, Network, Result};
@@ -20,6 +21,7 @@ pub(super) struct PgSession {
     is_in_transaction: AtomicBool,
     /// An answer is missing, so that nothing more can be asked.
     is_lost: AtomicBool,
+    origin: Mutex<(i64, i64)>,
 }
 
 impl PgSession {
@@ -35,6 +37,7 @@ impl PgSession {
             pool: Arc::clone(pool),
             is_in_transaction: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
+            origin: Mutex::default(),
         })
     }
 
@@ -46,22 +49,61 @@ impl PgSession {
         params: impl AsRef<[Param]>,
     ) -> Result<Vec<Row>> {
         let connection = &self.in_use(operation)?.connection;
-        let asked = connection.query(operation, sql, params.as_ref());
+        let sql = self.dialect().text(sql);
+        let asked = connection.query(operation, &sql, params.as_ref());
         self.in_time(operation, asked).await
+    }
+
+    /// What kind of server it is.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.pool.connector.dialect
+    }
+
+    /// Which database of which server it is, in a text without spaces, as far as its address says.
+    pub(super) fn place(&self) -> &str {
+        &self.pool.place
+    }
+
+    /// Where the versions came from that the transaction writes: a number for the log, and one in it. Both are 0 for
+    /// what is written here.
+    pub(super) fn origin(&self) -> (i64, i64) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where the versions of the transaction come from.
+    pub(super) fn set_origin(&self, origin: (i64, i64)) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    }
+
+    /// Runs a statement that defines something, which two processes may do at once: the second finds it done.
+    pub(super) async fn define(&self, operation: &'static str, sql: &str) -> Result<()> {
+        match self.batch(operation, sql).await {
+            Err(error) if is_defined_already(&error) => Ok(()),
+            Err(error) if is_not_understood(&error) => Err(error.about(operation, NO_DSQL)),
+            done => done,
+        }
     }
 
     /// Begins a transaction; one that only reads sees one state of the database.
     pub(super) async fn transaction(&self, operation: &'static str, reads: bool) -> Result<()> {
         self.is_in_transaction.store(true, Ordering::Release);
+        self.set_origin((0, 0));
         self.batch(operation, &self.pool.connector.beginning(reads))
             .await
     }
 
     /// Makes it last.
     pub(super) async fn commit(&self, operation: &'static str) -> Result<()> {
-        self.batch(operation, "COMMIT").await?;
-        self.is_in_transaction.store(false, Ordering::Release);
-        Ok(())
+        let committed = self.batch(operation, "COMMIT").await;
+        // A server that refuses has ended the transaction, too.
+        if committed
+            .as_ref()
+            .err()
+            .is_none_or(|error| code_of(error).is_some())
+        {
+            self.is_in_transaction.store(false, Ordering::Release);
+        }
+        committed
     }
 
     /// Undoes it.
@@ -71,10 +113,18 @@ impl PgSession {
         Ok(())
     }
 
+    /// Undoes what is open after a failure. A connection on which that fails is closed, which undoes it too.
+    pub(super) async fn undo(&self, operation: &'static str) {
+        if self.is_in_transaction.load(Ordering::Acquire) && !self.is_lost() {
+            let _ = self.rollback(operation).await;
+        }
+    }
+
     /// Runs statements that have no parameters and no answers.
     pub(super) async fn batch(&self, operation: &'static str, sql: &str) -> Result<()> {
         let connection = &self.in_use(operation)?.connection;
-        self.in_time(operation, connection.batch(operation, sql))
+        let sql = self.dialect().text(sql);
+        self.in_time(operation, connection.batch(operation, &sql))
             .await
     }
 
@@ -117,6 +167,19 @@ impl Drop for PgSession {
             self.pool.give_back(in_use);
         }
     }
+}
+
+const NO_DSQL: &str = "the server does not make indexes as Aurora DSQL does; where it is PostgreSQL, leave the option dialect out";
+
+fn is_not_understood(error: &Error) -> bool {
+    code_of(error).is_some_and(|code| code.code() == "42601")
+}
+
+/// Whether a schema, a table or an index is there that was to be made.
+fn is_defined_already(error: &Error) -> bool {
+    // Two that begin at one moment meet in the catalogue, whose keys are unique.
+    code_of(error)
+        .is_some_and(|code| matches!(code.code(), "42P06" | "42P07" | "42710" | "42701" | "23505"))
 }
 
 /// The same error, with the name of the server.

@@ -11,7 +11,7 @@ use super::database::{Database, Within};
 use super::line::WriteLine;
 use super::options::{PasswordSource, PostgresOptions};
 use super::param::Param;
-use super::schema::{OPERATION as PREPARE, SETTING_UP, create_schema};
+use super::schema::{OPERATION as PREPARE, SETTING_UP, create_schema, define_all};
 use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::error::Result;
@@ -73,7 +73,7 @@ impl PostgresState {
             let inside = entered?;
             let prepare = || {
                 let place = Arc::clone(&place);
-                database.run(PREPARE, (&inside, Within::Writing), move |session| {
+                database.run(PREPARE, (&inside, Within::Preparing), move |session| {
                     let place = Arc::clone(&place);
                     Box::pin(async move { prepare(session, &place).await })
                 })
@@ -100,13 +100,15 @@ async fn prepare(session: &PgSession, place: &StatePlace) -> Result<()> {
     {
         return Ok(());
     }
-    session.query(PREPARE, SETTING_UP, &[]).await?;
+    if session.dialect().has_locks() {
+        session.query(PREPARE, SETTING_UP, &[]).await?;
+    }
     create_schema(session, &place.schema).await?;
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {table} (scope text COLLATE \"C\" NOT NULL, key text COLLATE \"C\" NOT NULL,
            value_json text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (scope, key))"
     );
-    session.batch(PREPARE, &sql).await
+    define_all(PREPARE, session, &[sql]).await
 }
 
 impl StateStore for PostgresState {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 
+use super::fault::code_of;
 use super::late::{LateCheck, delete_own, put_own};
 use super::line::LineTurn;
 use super::rows::{self, ToWrite};
@@ -157,6 +158,15 @@ impl PostgresTransaction {
                 Stands::Open(open) => open,
                 Stands::Over(why) => return Err(why.error(operation)),
             };
+            if !shape.dialect.has_savepoints() {
+                let answer = work(open, &shape).await;
+                // What the database refused has ended the transaction.
+                let has_ended = |error: &Error| code_of(error).is_some() || open.session.is_lost();
+                if answer.as_ref().is_err_and(has_ended) {
+                    *stands = Stands::Over(WhyOver::Failed);
+                }
+                return answer;
+            }
             open.session.batch(operation, "SAVEPOINT step").await?;
             let answer = work(open, &shape).await;
             let after = if answer.is_ok() {

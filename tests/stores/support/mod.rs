@@ -1,6 +1,7 @@
 //! What the tests of the stores share.
 #![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+pub mod dsql;
 pub mod postgres;
 pub mod rows;
 

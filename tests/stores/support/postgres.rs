@@ -10,6 +10,8 @@ use starkeep_sync_engine::store::postgres::{
 };
 use starkeep_sync_engine::transport::client::Connections;
 
+use super::dsql::{Plan, Proxy};
+
 /// A server that ends with its input, and so with this process.
 pub struct Server {
     pub url: String,
@@ -63,6 +65,43 @@ pub fn shared() -> Option<&'static Server> {
     SERVER.get_or_init(|| Server::start(&[])).as_ref()
 }
 
+/// The server, and the same as Aurora DSQL is, where some commits are refused and of others the answer is lost. Each comes
+/// with its proxy, where it has one.
+pub fn each(server: &Server, cuts: Option<u64>) -> [(&'static str, Option<Proxy>); 2] {
+    let plan = Plan {
+        is_dsql: true,
+        refuses: Some(5),
+        cuts,
+        ..Plan::default()
+    };
+    let proxy = Proxy::start(server, plan);
+    [("PostgreSQL", None), ("as DSQL", Some(proxy))]
+}
+
+/// Does `work` on the server, and on the same as Aurora DSQL is, where some commits are refused, in a schema of its own.
+pub async fn in_each(server: &Server, work: impl AsyncFn(PostgresOptions)) {
+    for (_, proxy) in each(server, None) {
+        work(by_way_of(proxy.as_ref(), options(server))).await;
+        proxy.iter().for_each(Proxy::assert_has_all);
+    }
+}
+
+/// The same in a database of its own.
+pub async fn in_each_database(server: &Server, work: impl AsyncFn(PostgresOptions)) {
+    for (_, proxy) in each(server, None) {
+        work(by_way_of(proxy.as_ref(), database(server).await)).await;
+        proxy.iter().for_each(Proxy::assert_has_all);
+    }
+}
+
+/// These options, or the same by way of a proxy.
+pub fn by_way_of(proxy: Option<&Proxy>, options: PostgresOptions) -> PostgresOptions {
+    match proxy {
+        Some(proxy) => proxy.options(options),
+        None => options,
+    }
+}
+
 /// Runs SQL beside the package, on the database of this url.
 pub async fn sql(
     url: &str,
@@ -98,6 +137,14 @@ pub fn url_of(options: &PostgresOptions) -> String {
     let server = url.strip_suffix("/postgres").unwrap();
     let name = options.database.as_deref().unwrap_or("postgres");
     format!("{server}/{name}")
+}
+
+/// The url of their database on the server itself.
+pub fn url_on(server: &Server, options: &PostgresOptions) -> String {
+    url_of(&PostgresOptions {
+        connection_string: Some(server.url.clone()),
+        ..options.clone()
+    })
 }
 
 /// Options for a schema of its own.

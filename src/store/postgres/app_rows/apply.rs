@@ -4,169 +4,36 @@
 //! are. A row that is deleted stays as well, and so does one that is deleted before it was ever seen:
 //! without it an older version from elsewhere would bring the row back.
 
-use std::collections::HashMap;
-
 use serde_json::value::RawValue;
 
+use super::super::answer::text;
 use super::super::columns::quote;
-use super::super::fault::{about, code_of, is_of_one_row};
-use super::super::log::Sql;
+use super::super::fault::about;
+use super::super::noted::Noted;
 use super::super::param::Param;
 use super::super::record::{Fields, same_json};
 use super::super::session::PgSession;
 use super::super::table::text_of;
-use super::namespaces;
-use super::table::{self, PgTable, StoredRow};
+use super::table::{PgTable, StoredRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
-use crate::protocol::item::{Item, ItemKind, Table};
-use crate::store::Json;
 use crate::store::row::cells::BOOKKEEPING;
 pub(super) use crate::store::row::entry::{APPLY, refuse};
 use crate::store::row::entry::{Entry, Op};
 
-/// The tables that a page is applied to, each looked at once.
-pub(super) struct KnownTables<'s> {
-    session: &'s PgSession,
-    schema: &'s str,
-    known: HashMap<Table, PgTable>,
-    /// The log in which items with one timestamp and different content are noted, where there is one.
-    log: Option<Sql<'s>>,
-}
-
-impl<'s> KnownTables<'s> {
-    pub(super) fn new(session: &'s PgSession, schema: &'s str) -> Self {
-        Self {
-            session,
-            schema,
-            known: HashMap::new(),
-            log: None,
-        }
-    }
-
-    /// Of two versions with one timestamp the greater one stands, and the log says so.
-    pub(super) fn logged(log: Sql<'s>, schema: &'s str) -> Self {
-        Self {
-            log: Some(log),
-            ..Self::new(log.session, schema)
-        }
-    }
-
-    /// The table of an item.
-    pub(super) async fn of(&mut self, item: &Item<Json>) -> Result<&PgTable> {
-        let ItemKind::Row(table) = &item.kind else {
-            return Err(refuse(
-                "a shared record is no row of an app; a store of records takes it in",
-            ));
-        };
-        if !self.known.contains_key(table) {
-            let found = find_table(self.session, self.schema, table).await?;
-            self.known.insert(table.clone(), found);
-        }
-        let found = self.known.get(table);
-        found.ok_or_else(|| refuse("the table is not known"))
-    }
-
-    /// Applies one entry within the caller's transaction; whether it changed anything. Two processes may insert one row: the
-    /// second finds it there when it looks again.
-    pub(super) async fn apply(&mut self, item: &Item<Json>) -> Result<bool> {
-        let (session, log) = (self.session, self.log);
-        let known = self.of(item).await?;
-        let ItemKind::Row(table) = &item.kind else {
-            return Ok(false);
-        };
-        if item.hlc.wall_time >= 1 << 48 || item.hlc.counter >= 1 << 16 {
-            return Err(refuse(&format!(
-                "its timestamp must have at most 12 digits of time and 4 of its counter in hexadecimal, got {}: text has \
-                 another order then",
-                item.hlc
-            )));
-        }
-        let entry = Entry::read(item, table)?;
-        let change = Change {
-            session,
-            table: known,
-            hlc: &item.hlc,
-            updated_at: entry.updated_at()?,
-            revives: entry.op == Op::Insert
-                && entry
-                    .row
-                    .as_ref()
-                    .is_some_and(|row| !row.contains_key("deleted_at")),
-        };
-        let is_changed = change.run(&entry).await?;
-        match log {
-            Some(log) if !is_changed => change.settle_equal(&log, &entry).await,
-            _ => Ok(is_changed),
-        }
-    }
-}
-
-/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
-pub(super) async fn one(
-    session: &PgSession,
-    tables: &mut KnownTables<'_>,
-    item: &Item<Json>,
-) -> Result<bool> {
-    let mut again = true;
-    loop {
-        session.batch(APPLY, "SAVEPOINT item").await?;
-        let applied = tables.apply(item).await;
-        match &applied {
-            Ok(_) => session.batch(APPLY, "RELEASE SAVEPOINT item").await?,
-            Err(error) if is_of_one_row(error) && !session.is_lost() => {
-                let undo = "ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item";
-                session.batch(APPLY, undo).await?;
-                if again && is_there_already(error) {
-                    again = false;
-                    continue;
-                }
-            }
-            Err(_) => {}
-        }
-        return applied;
-    }
-}
-
-/// Whether another process may have inserted the row meanwhile.
-pub(super) fn is_there_already(error: &Error) -> bool {
-    code_of(error).is_some_and(|code| code.code() == "23505")
-}
-
-async fn find_table(session: &PgSession, schema: &str, table: &Table) -> Result<PgTable> {
-    let unknown = |message| {
-        let names = format!("{:?} of the app {:?}", table.name, table.app);
-        Error::new(
-            ErrorKind::UnknownApp,
-            APPLY,
-            format!("the table {names} {message}"),
-        )
-    };
-    let (Some(app), Some(name)) = (table.app.to_utf8(), table.name.to_utf8()) else {
-        return Err(unknown("has a name that no table can have"));
-    };
-    let namespace = namespaces::get(APPLY, session, schema, &app).await?;
-    let info = namespace
-        .as_ref()
-        .and_then(|namespace| namespace.table(&name));
-    let info = info.ok_or_else(|| unknown("is not registered on this side; register it first"))?;
-    table::load(APPLY, session, &app, info)
-        .await?
-        .ok_or_else(|| unknown("is registered but not there; create it first"))
-}
-
 /// One entry on its way into its table.
 pub(super) struct Change<'a> {
-    session: &'a PgSession,
+    pub(super) session: &'a PgSession,
     pub(super) table: &'a PgTable,
+    pub(super) noted: Option<Noted>,
     pub(super) hlc: &'a Hlc,
     pub(super) updated_at: Box<RawValue>,
     /// Whether a row that is deleted is not any more: an insert that does not say otherwise.
-    revives: bool,
+    pub(super) revives: bool,
 }
 
 impl Change<'_> {
-    async fn run(&self, entry: &Entry<'_>) -> Result<bool> {
+    pub(super) async fn run(&self, entry: &Entry<'_>) -> Result<bool> {
         let key = entry.row.as_ref().and_then(|row| self.key_of(row));
         match entry.op {
             Op::Insert => {
@@ -292,7 +159,7 @@ impl Change<'_> {
             let value_of = |column: &str| row.get(column).map(|json| json.get().to_owned());
             self.table.named_by(value_of)
         };
-        self.execute(&sql, written.texts, named).await
+        self.execute(&sql, written.texts, named).await.map(drop)
     }
 
     pub(super) async fn update(&self, stored: &StoredRow, mut fields: Fields<'_>) -> Result<()> {
@@ -303,39 +170,58 @@ impl Change<'_> {
         let set: Vec<String> = set
             .map(|(name, place)| format!("{name} = {place}"))
             .collect();
-        let sql = format!(
-            "UPDATE {} SET {} WHERE ctid = ${}::text::tid",
-            self.table.name,
-            set.join(", "),
-            written.names.len() + 1
-        );
         let mut texts = written.texts;
-        texts.push(Some(stored.place.clone()));
+        let is_it = self.table.is_it(stored, &mut texts);
+        let sql = format!(
+            "UPDATE {} AS t SET {} WHERE {is_it}",
+            self.table.name,
+            set.join(", ")
+        );
         let named = || {
             let value_of = |column: &str| fields.get(column).map(|json| json.get().to_owned());
             self.table.named_by(value_of)
         };
-        self.execute(&sql, texts, named).await
+        let key = self.execute(&sql, texts, named).await?;
+        match (&self.noted, key) {
+            // Under its former key there is nothing any more.
+            (Some(noted), Some(key)) if key != stored.place => {
+                let former = [(stored.place.clone(), None)];
+                noted.note(APPLY, self.session, &former).await
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Runs a statement that writes one row.
+    /// Runs a statement that writes one row, and notes that where it has to be; answers the row's key then.
     async fn execute(
         &self,
         sql: &str,
         texts: Vec<Option<String>>,
         named: impl Fn() -> String,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         let params: Vec<Param> = texts.into_iter().map(Param::Text).collect();
-        let sql = format!("{sql} RETURNING 1");
+        let noted = self.noted.as_ref().zip(self.table.tracked.as_ref());
+        let answer = noted.map_or_else(
+            || "1".to_owned(),
+            |(_, tracked)| format!("{}, updated_at::text", tracked.key_of("")),
+        );
+        let sql = format!("{sql} RETURNING {answer}");
         let done = self.session.query(APPLY, &sql, &params).await;
-        if done.map_err(about(APPLY, &named))?.is_empty() {
+        let done = done.map_err(about(APPLY, &named))?;
+        let Some(row) = done.first() else {
             let what = format!(
                 "{} was not written: a trigger of the table ignores it; change the row, or the table",
                 named()
             );
             return Err(Error::new(ErrorKind::Constraint, APPLY, what));
-        }
-        Ok(())
+        };
+        let Some((noted, _)) = noted else {
+            return Ok(None);
+        };
+        let key = text(APPLY, row, 0)?;
+        let version = (key.clone(), Some(text(APPLY, row, 1)?));
+        noted.note(APPLY, self.session, &[version]).await?;
+        Ok(Some(key))
     }
 
     /// The rows whose fields are these, locked until the transaction ends: where a field has a column, as the column
@@ -350,16 +236,16 @@ impl Change<'_> {
             let (Some(kind), Some(column)) = (column, self.table.column(name)) else {
                 continue;
             };
-            let text = text_of(column.value_of(Some(json)));
-            if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            let value = text_of(column.value_of(Some(json)));
+            if value.as_ref().is_some_and(|text| text.contains('\0')) {
                 return Ok(Vec::new());
             }
             let name = quote(&kind.name);
-            if text.is_none() {
+            if value.is_none() {
                 conditions.push(format!("t.{name} IS NULL"));
                 continue;
             }
-            params.push(Param::Text(text));
+            params.push(Param::Text(value));
             let value = kind.write(&format!("${}::text", params.len()));
             conditions.push(format!("t.{name} = {value}"));
         }
@@ -367,10 +253,11 @@ impl Change<'_> {
             return Err(refuse("a `where` must name at least one column"));
         }
         let select = &self.table.select;
+        let lock = self.session.dialect().locking(" FOR UPDATE");
         let sql = if conditions.is_empty() {
-            format!("{select} FOR UPDATE")
+            format!("{select}{lock}")
         } else {
-            format!("{select} WHERE {} FOR UPDATE", conditions.join(" AND "))
+            format!("{select} WHERE {}{lock}", conditions.join(" AND "))
         };
         let rows = self.session.query(APPLY, &sql, &params).await?;
         let read = rows.iter().map(|row| self.table.read(APPLY, row));

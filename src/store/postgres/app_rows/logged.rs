@@ -8,14 +8,14 @@ use super::super::fault::is_of_one_row;
 use super::super::intake::Pace;
 use super::super::log::{self, LogTables, Sql, Tracked, key_lists};
 use super::super::session::PgSession;
-use super::apply::{Change, KnownTables, one};
+use super::apply::{APPLY, Change};
+use super::known::{KnownTables, one};
 use super::namespaces::{self, registry};
 use super::table::{self, PgTable, StoredRow};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::{Item, Table};
+use crate::protocol::item::Item;
 use crate::protocol::log::{Stream, canonical_body};
-use crate::protocol::text::Text;
 use crate::store::row::entry::{Entry, without_node};
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
@@ -27,21 +27,6 @@ pub(in crate::store::postgres) struct RowTables {
     pub(super) schema: Arc<str>,
 }
 
-/// How the log knows a table; `None` if nothing tells its rows apart.
-pub(super) fn tracked(table: &PgTable) -> Option<Tracked> {
-    let stream = Stream::Rows(Table {
-        app: Text::from(table.app_id.as_str()),
-        name: Text::from(table.info.name.as_str()),
-    });
-    let is_there = |column: &String| table.column(column).is_some();
-    let key = &table.info.pk_columns;
-    (!key.is_empty() && key.iter().all(is_there)).then(|| Tracked {
-        stream: stream.name(),
-        relation: table.name.clone(),
-        key: key.clone(),
-    })
-}
-
 impl LogTables for RowTables {
     fn tracked<'s>(&'s self, session: &'s PgSession) -> Later<'s, Option<Vec<Tracked>>> {
         Box::pin(async move {
@@ -50,7 +35,7 @@ impl LogTables for RowTables {
                 for info in &namespace.tables {
                     let loaded = table::load(OPERATION, session, &namespace.app_id, info);
                     let Some(table) = loaded.await? else { continue };
-                    match tracked(&table) {
+                    match table.tracked {
                         Some(one) => all.push(one),
                         None => return Ok(None),
                     }
@@ -117,10 +102,16 @@ impl LogTables for RowTables {
 impl PgTable {
     /// Gives a row that is locked a new number in the log, so that every side hears of it again.
     pub(super) async fn renew(&self, sql: &Sql<'_>, row: &StoredRow) -> Result<()> {
-        match tracked(self) {
-            Some(tracked) => log::renew(sql, &tracked, "r.ctid = $2::text::tid", &row.place).await,
-            None => Ok(()),
+        let Some(tracked) = &self.tracked else {
+            return Ok(());
+        };
+        if sql.session.dialect().has_triggers() {
+            return log::renew(sql, tracked, "r.ctid = $2::text::tid", &row.place).await;
         }
+        let noted = sql.names.noted(&tracked.stream);
+        noted
+            .note(APPLY, sql.session, &[(row.place.clone(), None)])
+            .await
     }
 }
 
@@ -178,7 +169,7 @@ async fn find(
         return Ok(None);
     };
     let table = table::load(OPERATION, session, &app, info).await?;
-    Ok(table.and_then(|table| tracked(&table).map(|tracked| (table, tracked))))
+    Ok(table.and_then(|table| table.tracked.clone().map(|tracked| (table, tracked))))
 }
 
 /// The rows under keys, each with its key. Columns are compared as text: what is no value of theirs is then no fault.

@@ -6,6 +6,8 @@
 //! - Names come from apps: they are quoted, never pasted.
 
 mod apply;
+mod create;
+mod known;
 mod logged;
 mod namespaces;
 mod table;
@@ -17,16 +19,18 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use self::apply::{APPLY, KnownTables, is_there_already, one};
+use self::apply::APPLY;
+use self::known::{KnownTables, one};
 use self::logged::RowTables;
 use self::table::PgTable;
 use super::database::{Database, Within};
 use super::fault::is_of_one_row;
 use super::intake::Pace;
 use super::line::WriteLine;
-use super::log::Plane;
 use super::logged::{HasLog, Log, keeps_log};
+use super::noted::Plane;
 use super::options::{PasswordSource, PostgresOptions};
+use super::parts::{in_parts, is_there_already};
 use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::engine::ports::Late;
@@ -79,7 +83,7 @@ impl PostgresAppRows {
     async fn prepared(&self, operation: &'static str, inside: &Arc<Pass>) -> Result<()> {
         let prepare = || {
             let schema = Arc::clone(&self.schema);
-            let within = (inside, Within::Writing);
+            let within = (inside, Within::Preparing);
             self.database.run(operation, within, move |session| {
                 let schema = Arc::clone(&schema);
                 Box::pin(async move { namespaces::prepare(session, &schema).await })
@@ -193,7 +197,7 @@ impl AppRowStore for PostgresAppRows {
     fn register(&self, app_id: &str, registration: Registration) -> Later<'_, ()> {
         const OPERATION: &str = "register an app";
         let asked = Arc::new((app_id.to_owned(), registration));
-        self.run(OPERATION, Within::Writing, move |session, schema| {
+        self.run(OPERATION, Within::Preparing, move |session, schema| {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
                 namespaces::register(OPERATION, session, schema, &asked.0, &asked.1).await
@@ -343,6 +347,12 @@ impl AppRowStore for PostgresAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
+        if !self.database.dialect().takes_whole_pages() {
+            let store = self.clone();
+            let take =
+                move |part: Vec<Item<Json>>| store.take_in_by(&part.into(), strict, Pace::AtOnce);
+            return Box::pin(async move { in_parts(&items, strict, take).await });
+        }
         let items: Arc<[Item<Json>]> = items.into();
         let at_once = self.take_in_by(&items, strict, Pace::AtOnce);
         let one_by_one = self.take_in_by(&items, strict, Pace::OneByOne);

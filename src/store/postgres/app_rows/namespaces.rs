@@ -4,14 +4,16 @@ use tokio_postgres::Row;
 
 use super::super::columns::quote;
 use super::super::fault::during;
+use super::super::noted::{Noted, Plane};
 use super::super::param::Param;
-use super::super::schema::{SETTING_UP, create_schema};
+use super::super::schema::{SETTING_UP, create_schema, define_all};
 use super::super::session::PgSession;
-use super::table::{self, Name};
+use super::create::create;
+use super::table::Name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::FILE_RECORDS_TABLE;
 use crate::store::row::namespaces::{FILE_COLUMNS, add_specs, read_tables};
-use crate::store::{Namespace, Registration, TableSpec};
+use crate::store::{Namespace, Registration, TableInfo, TableSpec};
 
 /// The registry in this schema.
 pub(super) fn registry(schema: &str) -> String {
@@ -71,6 +73,8 @@ fn read(operation: &'static str, row: &Row) -> Result<Namespace> {
 pub(super) async fn prepare(session: &PgSession, schema: &str) -> Result<()> {
     const OPERATION: &str = "prepare the tables";
     let registry = registry(schema);
+    let has_triggers = session.dialect().has_triggers();
+    let noted = (!has_triggers).then(|| Noted::of(Plane::Rows, schema, String::new()));
     let found = session
         .query(
             OPERATION,
@@ -82,19 +86,27 @@ pub(super) async fn prepare(session: &PgSession, schema: &str) -> Result<()> {
         .first()
         .is_some_and(|row| row.try_get(0).unwrap_or(false));
     if is_there {
-        return Ok(());
+        return match noted {
+            Some(noted) => noted.prepare(OPERATION, session).await.map(drop),
+            None => Ok(()),
+        };
     }
-    session.query(OPERATION, SETTING_UP, &[]).await?;
+    if session.dialect().has_locks() {
+        session.query(OPERATION, SETTING_UP, &[]).await?;
+    }
     create_schema(session, schema).await?;
+    if let Some(noted) = noted {
+        noted.prepare(OPERATION, session).await?;
+    }
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {registry} (app_id text COLLATE \"C\" PRIMARY KEY, tables_json text NOT NULL,
            files_enabled integer NOT NULL DEFAULT 0, created_at timestamptz NOT NULL DEFAULT now())"
     );
-    session.batch(OPERATION, &sql).await
+    define_all(OPERATION, session, &[sql]).await
 }
 
-/// Registers an app, or adds to what it has, within the caller's transaction: nothing that is there is taken away or
-/// changed.
+/// Registers an app, or adds to what it has: nothing that is there is taken away or changed. It is done within the caller's
+/// transaction; if tables cannot be made in one, they are there before the registry says so.
 pub(super) async fn register(
     operation: &'static str,
     session: &PgSession,
@@ -102,7 +114,7 @@ pub(super) async fn register(
     app_id: &str,
     registration: &Registration,
 ) -> Result<()> {
-    session.query(operation, SETTING_UP, &[]).await?;
+    let dialect = session.dialect();
     let mut specs = registration.tables.clone();
     if registration.files_enabled && specs.iter().all(|spec| spec.name != FILE_RECORDS_TABLE) {
         specs.push(TableSpec {
@@ -111,9 +123,35 @@ pub(super) async fn register(
             columns: FILE_COLUMNS.map(str::to_owned).to_vec(),
         });
     }
+    let create_all = || async {
+        for spec in &specs {
+            create(operation, session, app_id, spec).await?;
+        }
+        Ok(())
+    };
+    let asked = (app_id, &specs[..], registration.files_enabled);
+    if dialect.defines_in_transactions() {
+        session.query(operation, SETTING_UP, &[]).await?;
+        enter(operation, session, schema, asked).await?;
+        return create_all().await;
+    }
+    with_new(operation, session, schema, (app_id, &specs)).await?;
+    create_all().await?;
+    session.transaction(operation, false).await?;
+    enter(operation, session, schema, asked).await?;
+    session.commit(operation).await
+}
+
+/// The tables that an app has with these; fails where one of them cannot be.
+async fn with_new(
+    operation: &'static str,
+    session: &PgSession,
+    schema: &str,
+    (app_id, specs): (&str, &[TableSpec]),
+) -> Result<Vec<TableInfo>> {
     let known = get(operation, session, schema, app_id).await?;
     let mut tables = known.map(|known| known.tables).unwrap_or_default();
-    add_specs(operation, &mut tables, &specs)?;
+    add_specs(operation, &mut tables, specs)?;
     let others = list(operation, session, schema).await?;
     for table in &tables {
         let name = Name::of(app_id, &table.name);
@@ -134,6 +172,17 @@ pub(super) async fn register(
             ));
         }
     }
+    Ok(tables)
+}
+
+/// Writes the tables of an app into the registry, within the caller's transaction.
+async fn enter(
+    operation: &'static str,
+    session: &PgSession,
+    schema: &str,
+    (app_id, specs, files_enabled): (&str, &[TableSpec], bool),
+) -> Result<()> {
+    let tables = with_new(operation, session, schema, (app_id, specs)).await?;
     let json = serde_json::to_string(&tables).map_err(|error| {
         let message = "the tables cannot be written as JSON; this is a fault of this package";
         Error::new(ErrorKind::Internal, operation, message).caused_by(error)
@@ -155,13 +204,9 @@ pub(super) async fn register(
            tables_json = excluded.tables_json, files_enabled = excluded.files_enabled",
         json_type(operation, session, &registry).await?
     );
-    let enabled = if registration.files_enabled { "1" } else { "0" };
+    let enabled = if files_enabled { "1" } else { "0" };
     let params = [Param::text(app_id), Param::text(json), Param::text(enabled)];
-    session.query(operation, &sql, &params).await?;
-    for spec in &specs {
-        table::create(operation, session, app_id, spec).await?;
-    }
-    Ok(())
+    session.query(operation, &sql, &params).await.map(drop)
 }
 
 /// The type of the column of tables: text, or JSON.

@@ -3,7 +3,6 @@
 //! A table that this package creates has a column for fields that have none. To a table of an app nothing is added: such
 //! fields are dropped there, of which is warned once.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 
@@ -12,27 +11,29 @@ use tokio_postgres::Row;
 
 use super::super::answer::text;
 use super::super::columns::quote;
-use super::super::delta::{ByTime, is_ordered};
+use super::super::delta::ByTime;
 use super::super::fault::during;
+use super::super::log::Tracked;
 use super::super::record::Fields;
 use super::super::rows::USUAL_TIME;
-use super::super::schema::create_schema;
 use super::super::session::PgSession;
 use super::super::table::{
     TableColumn, columns_of, is_in_order_of_bytes, text_of, warn_of_dropped, wrong_collation,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::Hlc;
-use crate::protocol::item::Item;
+use crate::protocol::item::{Item, Table as ItemTable};
+use crate::protocol::log::Stream;
+use crate::protocol::text::Text;
 use crate::store::row::cell::{Affinity, Column};
 use crate::store::row::cells::{BOOKKEEPING, Cells};
 use crate::store::row::columns::TIME;
 use crate::store::row::entry::{StandingRow, item_of};
 use crate::store::row::malformed::{fault, told};
-use crate::store::{Json, TableInfo, TableSpec};
+use crate::store::{Json, TableInfo};
 
 /// The column for what has none.
-const EXTRA: &str = "starkeep_extra_json";
+pub(super) const EXTRA: &str = "starkeep_extra_json";
 /// The most bytes of a name, beyond which `PostgreSQL` cuts it.
 const LONGEST_NAME: usize = 63;
 
@@ -40,7 +41,7 @@ const LONGEST_NAME: usize = 63;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) schema: String,
-    table: String,
+    pub(super) table: String,
 }
 
 impl fmt::Display for Name {
@@ -87,6 +88,9 @@ pub(super) struct PgTable {
     /// What reads them.
     pub(super) select: String,
     pub(super) by_time: ByTime,
+    /// How the log knows it; `None` if nothing tells its rows apart.
+    pub(super) tracked: Option<Tracked>,
+    has_places: bool,
 }
 
 impl Deref for PgTable {
@@ -102,7 +106,7 @@ impl Deref for PgTable {
 pub(super) struct StoredRow {
     pub(super) values: Vec<Value>,
     extra: Option<String>,
-    /// Where it is in the table, for as long as it is locked.
+    /// Where it is in the table, for as long as it is locked; its key in the log where rows have no places.
     pub(super) place: String,
 }
 
@@ -154,12 +158,31 @@ pub(super) async fn load(
     }
     let read: Vec<String> = kinds.iter().map(TableColumn::read).collect();
     let extra = if has_extra { EXTRA } else { "NULL::text" };
-    let read = format!("{}, {extra}, t.ctid::text", read.join(", "));
+    let is_there = |column: &String| kinds.iter().any(|kind| kind.name == *column);
+    let key = &info.pk_columns;
+    let tracked = (!key.is_empty() && key.iter().all(is_there)).then(|| Tracked {
+        stream: Stream::Rows(ItemTable {
+            app: Text::from(app_id),
+            name: Text::from(info.name.as_str()),
+        })
+        .name(),
+        relation: name.clone(),
+        key: key.clone(),
+    });
+    let has_places = session.dialect().has_places();
+    let place = match &tracked {
+        _ if has_places => "t.ctid::text".to_owned(),
+        Some(tracked) => tracked.key_of("t."),
+        None => "''::text".to_owned(),
+    };
+    let read = format!("{}, {extra}, {place}", read.join(", "));
     Ok(Some(PgTable {
         app_id: app_id.to_owned(),
         info: info.clone(),
+        tracked,
+        has_places,
         select: format!("SELECT {read} FROM {name} AS t"),
-        by_time: ByTime::new(&name, &read),
+        by_time: ByTime::new(session.dialect(), &name, &read),
         read,
         name,
         cells: Cells { columns, computed },
@@ -178,52 +201,6 @@ fn affinity_of(kind: &TableColumn) -> Affinity {
     }
 }
 
-/// Creates the table if it is missing, and its columns that are.
-pub(super) async fn create(
-    operation: &'static str,
-    session: &PgSession,
-    app_id: &str,
-    spec: &TableSpec,
-) -> Result<()> {
-    let at = Name::of(app_id, &spec.name);
-    let name = at.to_string();
-    create_schema(session, &at.schema).await?;
-    let mut known: HashSet<String> = BOOKKEEPING.iter().map(|name| (*name).to_owned()).collect();
-    known.insert(EXTRA.to_owned());
-    let own = spec.pk_columns.iter().chain(&spec.columns);
-    let own: Vec<&String> = own
-        .filter(|column| known.insert((*column).clone()))
-        .collect();
-    let declare = |column: &String| format!("{} text COLLATE \"C\"", quote(column));
-    let mut parts: Vec<String> = own.iter().map(|column| declare(column)).collect();
-    parts.push(format!(
-        "updated_at text COLLATE \"C\" NOT NULL, deleted_at text COLLATE \"C\", node_id text COLLATE \"C\" NOT NULL,
-         {EXTRA} text"
-    ));
-    if !spec.pk_columns.is_empty() {
-        let key: Vec<String> = spec.pk_columns.iter().map(|column| quote(column)).collect();
-        parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
-    }
-    let found = columns_of(operation, session, &name).await?;
-    if found.is_empty() {
-        // An index is named by the database.
-        let sql = format!(
-            "CREATE TABLE {name} ({}); CREATE INDEX ON {name} (node_id, updated_at);
-             CREATE INDEX ON {name} (node_id) WHERE NOT {}",
-            parts.join(", "),
-            is_ordered("")
-        );
-        return session.batch(operation, &sql).await;
-    }
-    for column in own {
-        if found.iter().all(|there| there.name != *column) {
-            let sql = format!("ALTER TABLE {name} ADD COLUMN {}", declare(column));
-            session.batch(operation, &sql).await?;
-        }
-    }
-    Ok(())
-}
-
 impl PgTable {
     /// The row that a statement of `select` answers.
     pub(super) fn read(&self, operation: &'static str, row: &Row) -> Result<StoredRow> {
@@ -239,6 +216,32 @@ impl PgTable {
             extra: text_at(count)?,
             place: text(operation, row, count + 1)?,
         })
+    }
+
+    /// What is true of a row that was read and of no other, as SQL about `t`. What it is compared with is added to `texts`.
+    pub(super) fn is_it(&self, row: &StoredRow, texts: &mut Vec<Option<String>>) -> String {
+        if self.has_places {
+            texts.push(Some(row.place.clone()));
+            return format!("t.ctid = ${}::text::tid", texts.len());
+        }
+        let is_key = |kind: &&TableColumn| match &self.tracked {
+            Some(tracked) => tracked.key.contains(&kind.name),
+            // Rows that are alike are one.
+            None => true,
+        };
+        let mut all = Vec::new();
+        for kind in self.kinds.iter().filter(is_key) {
+            let name = format!("t.{}", quote(&kind.name));
+            match text_of(self.value(row, &kind.name).clone()) {
+                None => all.push(format!("{name} IS NULL")),
+                value => {
+                    texts.push(value);
+                    let value = kind.write(&format!("${}::text", texts.len()));
+                    all.push(format!("{name} = {value}"));
+                }
+            }
+        }
+        all.join(" AND ")
     }
 
     /// A stored row as an entry. One that cannot be exchanged as it stands has a fault.

@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 
 use super::super::param::Param;
+use super::by_writers;
 use super::sql::{Sql, altered, get, integer, number};
 use crate::engine::change_log::{After, Look, Others};
 use crate::error::Result;
@@ -63,9 +64,14 @@ impl LogStanding {
 
     /// The same; `None` where nothing is in its tables yet, which are seen before that is.
     pub async fn find(sql: &Sql<'_>, others: &Others, tables: &str) -> Result<Option<Self>> {
+        let in_place = if sql.session.dialect().has_triggers() {
+            IN_PLACE
+        } else {
+            by_writers::IN_PLACE
+        };
         let of = |peers| {
             STANDING
-                .replace("IN_PLACE", IN_PLACE)
+                .replace("IN_PLACE", in_place)
                 .replace("PEERS", peers)
                 .replace("TABLES", tables)
         };

@@ -15,9 +15,9 @@
 //! - Where a version came from is told to the triggers by a setting of the transaction that writes it.
 //! - What counts in digests is said in one place ([`mod@digests`]).
 //!
-//! A database without triggers can have the same log where its writers note what they write: what [`mod@settle`] does needs
-//! none of them, and no identifiers of transactions.
+//! A database without triggers and locks has the same log [`by_writers`].
 
+mod by_writers;
 mod compare;
 mod digests;
 mod entries;
@@ -35,12 +35,13 @@ mod tables;
 mod tracked;
 mod verify;
 
+pub use self::by_writers::{number, verify as verify_in_pages};
 pub use self::compare::{compare, versions};
 pub use self::digests::digests;
 pub use self::history::LogStanding;
 pub use self::log_tables::LogTables;
 pub use self::look::{KnownStreams, look, quiet};
-pub use self::names::{Names, Plane};
+pub use self::names::Names;
 pub use self::notes::{advance, come_from, note, renew};
 pub use self::schema::{is_in_place, prepare};
 pub use self::settle::{begin_with_turn, settle, settle_all};

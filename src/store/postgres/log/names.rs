@@ -1,21 +1,14 @@
 //! What a log is called, and where in the database it is.
 
 use crate::store::postgres::columns::quote;
-
-/// Which of the two logs of a database: each has tables and functions of its own, named after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plane {
-    /// Of the shared records.
-    Records,
-    /// Of the rows of apps.
-    Rows,
-}
+use crate::store::postgres::noted::{Noted, Plane};
 
 /// The names of a log's tables, functions and triggers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     /// What the names of triggers begin with; those of tables and functions begin so within their schema.
     bare: &'static str,
+    plane: Plane,
     qualified: String,
     schema: String,
 }
@@ -23,14 +16,12 @@ pub struct Names {
 impl Names {
     /// Of the log of a plane whose tables are in this schema.
     pub fn of(plane: Plane, schema: &str) -> Self {
-        let bare = match plane {
-            Plane::Records => "_starkeep_records_log",
-            Plane::Rows => "_starkeep_rows_log",
-        };
+        let bare = plane.bare();
         let qualified = format!("{}.{bare}", quote(schema));
         let schema = schema.to_owned();
         Self {
             bare,
+            plane,
             qualified,
             schema,
         }
@@ -50,6 +41,11 @@ impl Names {
     /// The same with something behind it, as the catalog of the database has it.
     pub fn plain(&self, rest: &str) -> String {
         format!("{}.{}{rest}", self.schema, self.bare)
+    }
+
+    /// Where the versions of a stream are noted by their writers.
+    pub fn noted(&self, stream: &str) -> Noted {
+        Noted::of(self.plane, &self.schema, stream.to_owned())
     }
 
     /// The trigger that notes what an event does to the table of a stream.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use super::super::param::Param;
+use super::by_writers;
 use super::history::LogStanding;
 use super::sql::{Sql, get, integer, number};
 use super::tracked::Tracked;
@@ -24,19 +25,34 @@ const AN_HOUR_MS: u64 = 3_600_000;
 /// Says, within the caller's transaction, that the versions which it writes came from another log.
 pub async fn come_from(sql: &Sql<'_>, origin: &Cursor) -> Result<()> {
     let name = [Param::text(origin.generation.name())];
-    let known = "SELECT id FROM @_peers WHERE generation = $1";
+    let known = "SELECT id::bigint FROM @_peers WHERE generation = $1";
     let mut row = sql.one(known, &name).await?;
     if row.is_none() {
+        let (column, value, id) = id_of_new_row(sql, "$2, ");
         let make = format!(
-            "INSERT INTO @_peers (generation, seq, moved) VALUES ($1, 0, {NOW_MS}) ON CONFLICT DO NOTHING"
+            "INSERT INTO @_peers ({column}generation, seq, moved) VALUES ({value}$1, 0, {NOW_MS}) ON CONFLICT DO NOTHING"
         );
-        sql.run(&make, &name).await?;
+        let values: Vec<Param> = name.iter().cloned().chain(id).collect();
+        sql.run(&make, &values).await?;
         row = sql.one(known, &name).await?;
     }
-    let id: i32 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
+    let id: i64 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
+    if !sql.session.dialect().has_triggers() {
+        sql.session.set_origin((id, integer(origin.seq)));
+        return Ok(());
+    }
     let came = format!("{id}.{}", origin.seq);
     let tell = "SELECT set_config('starkeep.origin', $1, true)";
     sql.run(tell, &[Param::text(came)]).await
+}
+
+/// The column and the value of the number of a new row of `peers`, where the database does not count.
+fn id_of_new_row<'p>(sql: &Sql<'_>, place: &'p str) -> (&'static str, &'p str, Option<Param>) {
+    if sql.session.dialect().has_triggers() {
+        ("", "", None)
+    } else {
+        ("id, ", place, Some(Param::Whole(by_writers::drawn())))
+    }
 }
 
 /// Notes a version that is stored already, within the caller's transaction, as if it had been written now: every side
@@ -64,8 +80,9 @@ pub async fn advance(sql: &Sql<'_>, advance: &Advance) -> Result<()> {
     if known < advance.follows || presumed.is_some_and(|presumed| !standing.history.has(presumed)) {
         return Ok(());
     }
+    let (column, value, id) = id_of_new_row(sql, "$3, ");
     let note = format!(
-        "INSERT INTO @_peers AS p (generation, seq, moved) VALUES ($1, $2, {NOW_MS})
+        "INSERT INTO @_peers AS p ({column}generation, seq, moved) VALUES ({value}$1, $2, {NOW_MS})
          ON CONFLICT (generation) DO UPDATE SET seq = greatest(p.seq, excluded.seq), moved = excluded.moved
            WHERE excluded.seq > p.seq OR excluded.moved > p.moved + {AN_HOUR_MS}"
     );
@@ -74,6 +91,7 @@ pub async fn advance(sql: &Sql<'_>, advance: &Advance) -> Result<()> {
         Param::text(upto.generation.name()),
         Param::Whole(integer(upto.seq)),
     ];
+    let parameters: Vec<Param> = parameters.into_iter().chain(id).collect();
     sql.run(&note, &parameters).await
 }
 
@@ -100,7 +118,12 @@ pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
             texts(waits.values().map(|waits| &waits.code)),
             texts(waits.values().map(|waits| &waits.reason)),
         ];
-        sql.run(&WAIT.replace("NOW", NOW_MS), &parameters).await?;
+        let wait = if sql.session.dialect().has_triggers() {
+            WAIT
+        } else {
+            WAIT_BY_HASH
+        };
+        sql.run(&wait.replace("NOW", NOW_MS), &parameters).await?;
     }
     if !note.settled.is_empty() {
         let parameters = [
@@ -113,7 +136,12 @@ pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
             texts(note.settled.iter().map(|(_, key)| key.stream.name())),
             texts(note.settled.iter().map(|(_, key)| key.id.to_string())),
         ];
-        sql.run(SETTLED, &parameters).await?;
+        let settled = if sql.session.dialect().has_triggers() {
+            SETTLED
+        } else {
+            SETTLED_BY_HASH
+        };
+        sql.run(settled, &parameters).await?;
     }
     match &note.advance {
         Some(moves) => advance(sql, moves).await,
@@ -128,6 +156,16 @@ const WAIT: &str = "INSERT INTO @_waiting AS w (peer, direction, stream, key, hl
 
 const SETTLED: &str = "DELETE FROM @_waiting AS w USING unnest($2::text[], $3::text[], $4::text[]) AS u (direction, stream, key)
   WHERE w.peer = $1 AND w.direction = u.direction AND w.stream = u.stream AND w.key = u.key";
+
+/// The same where a row is found by a hash of what it is about.
+const WAIT_BY_HASH: &str = "INSERT INTO @_waiting AS w (id, peer, direction, stream, key, hlc, code, reason, since, attempts)
+  SELECT md5($1) || md5(u.direction || md5(u.stream) || u.key), $1, u.direction, u.stream, u.key, u.hlc, u.code, u.reason, NOW, 1
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS u (direction, stream, key, hlc, code, reason)
+  ON CONFLICT (id) DO UPDATE SET hlc = excluded.hlc, code = excluded.code, reason = excluded.reason, attempts = w.attempts + 1";
+
+const SETTLED_BY_HASH: &str = "DELETE FROM @_waiting WHERE id IN (
+  SELECT md5($1) || md5(u.direction || md5(u.stream) || u.key)
+    FROM unnest($2::text[], $3::text[], $4::text[]) AS u (direction, stream, key))";
 
 fn texts<T: AsRef<str>>(all: impl Iterator<Item = T>) -> Param {
     Param::texts(all.map(|text| storable(text.as_ref()).into_owned()))

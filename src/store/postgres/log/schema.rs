@@ -1,6 +1,7 @@
 //! Putting the tables, functions and triggers of a log in place.
 
 use super::super::param::Param;
+use super::by_writers;
 use super::history::IN_PLACE;
 use super::settle::begin_with_turn;
 use super::sql::{OPERATION, Sql, get};
@@ -22,6 +23,9 @@ const EVENTS: [(&str, &str); 4] = [
 
 /// Whether the log of these tables is complete and in place.
 pub async fn is_in_place(sql: &Sql<'_>, tables: &[Tracked]) -> Result<bool> {
+    if !sql.session.dialect().has_triggers() {
+        return by_writers::is_in_place(sql, tables).await;
+    }
     if !has_all_tables(sql).await? {
         return Ok(false);
     }
@@ -65,6 +69,12 @@ async fn has_all_tables(sql: &Sql<'_>) -> Result<bool> {
 /// Makes what is missing of a log. Rows of a table that was not tracked, or whose triggers were not the right ones, are
 /// brought in. Writers wait while triggers are made, and not while rows are brought in.
 pub async fn prepare(sql: &Sql<'_>, tables: &[Tracked]) -> Result<()> {
+    if !sql.session.dialect().has_triggers() {
+        for table in tables {
+            check(sql, table).await?;
+        }
+        return by_writers::prepare(sql, tables).await;
+    }
     sql.session.transaction(OPERATION, false).await?;
     make(sql, tables).await?;
     sql.session.commit(OPERATION).await?;

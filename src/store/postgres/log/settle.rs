@@ -1,6 +1,7 @@
 //! Giving numbers to what was noted.
 
 use super::super::param::Param;
+use super::by_writers;
 use super::sql::{OPERATION, Sql};
 use crate::error::Result;
 
@@ -10,6 +11,9 @@ const AT_ONCE: i64 = 10_000;
 /// Gives numbers to what was noted, in transactions of its own. Each is one statement: a process that is stopped here
 /// leaves none open.
 pub async fn settle(sql: &Sql<'_>) -> Result<()> {
+    if !sql.session.dialect().has_locks() {
+        return by_writers::settle(sql).await;
+    }
     let at_once = [Param::Whole(AT_ONCE)];
     while sql.count("SELECT @_settle($1)", &at_once).await? >= AT_ONCE.unsigned_abs() {}
     Ok(())

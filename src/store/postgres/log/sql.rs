@@ -45,6 +45,11 @@ impl Sql<'_> {
         self.session.batch(OPERATION, &self.names.sql(text)).await
     }
 
+    /// Runs a statement that defines something, which two processes may do at once.
+    pub async fn define(&self, text: &str) -> Result<()> {
+        self.session.define(OPERATION, &self.names.sql(text)).await
+    }
+
     /// The rows that a query answers.
     pub async fn rows(&self, text: &str, params: &[Param]) -> Result<Vec<Row>> {
         let text = self.names.sql(text);

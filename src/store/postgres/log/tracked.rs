@@ -37,6 +37,12 @@ impl Tracked {
         format!("({key}) COLLATE \"C\"")
     }
 
+    /// The columns of the key as texts, each as SQL.
+    pub fn texts_of_key(&self, of: &str) -> Vec<String> {
+        let text = |column: &String| format!("{of}{}::text", quote(column));
+        self.key.iter().map(text).collect()
+    }
+
     /// What the log says of a row, as SQL: its key, when it was written, and whether it is deleted.
     pub fn version_of(&self, of: &str) -> String {
         let key = self.key_of(of);

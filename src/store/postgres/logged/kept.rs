@@ -9,8 +9,9 @@ use crate::engine::change_log::Others;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::postgres::fault::code_of;
 use crate::store::postgres::log::{
-    self, KnownStreams, LogStanding, LogTables, Names, OPERATION, Plane, Sql,
+    self, KnownStreams, LogStanding, LogTables, Names, OPERATION, Sql,
 };
+use crate::store::postgres::noted::Plane;
 use crate::store::postgres::session::PgSession;
 
 /// The log of a plane of a database. All clones are one.
@@ -137,6 +138,9 @@ impl Log {
                 None => self.put_in_place(session, tables).await?,
             }
         }
+        if !session.dialect().has_locks() {
+            return self.ask_at_once(sql, tables, (others, asked)).await;
+        }
         // Others write all the time. What they write now is seen later.
         log::begin_with_turn(&sql).await?;
         log::settle_all(&sql).await?;
@@ -144,6 +148,29 @@ impl Log {
         let answer = asked(sql, &standing, tables).await?;
         session.commit(OPERATION).await?;
         Ok(answer)
+    }
+
+    /// Asks in the transaction that gives the last numbers. Where others gave some meanwhile it is refused, and begun again.
+    async fn ask_at_once<T: LogTables, R>(
+        &self,
+        sql: Sql<'_>,
+        tables: &T,
+        (others, asked): (
+            &Others,
+            impl for<'s> Fn(Sql<'s>, &'s LogStanding, &'s T) -> BoxFuture<'s, Result<R>>,
+        ),
+    ) -> Result<R> {
+        loop {
+            sql.session.transaction(OPERATION, false).await?;
+            log::number(&sql).await?;
+            let standing = LogStanding::read(&sql, others, &tables.which()).await?;
+            if standing.is_settled {
+                let answer = asked(sql, &standing, tables).await?;
+                sql.session.commit(OPERATION).await?;
+                return Ok(answer);
+            }
+            sql.session.commit(OPERATION).await?;
+        }
     }
 
     /// How it stands with the log; `None` if it is not in place.

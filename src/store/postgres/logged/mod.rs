@@ -17,6 +17,7 @@ use super::database::{Database, Within};
 use super::fault::is_of_one_row;
 use super::intake::Pace;
 use super::log::{self, KnownStreams, LogStanding, LogTables, OPERATION, Sql};
+use super::parts;
 use super::session::PgSession;
 use crate::engine::change_log::{Advance, Look, Note, Others, View};
 use crate::engine::freshness::Freshness;
@@ -156,6 +157,9 @@ pub(super) fn take_in_from<S: HasLog>(
         origin,
         advance,
     });
+    if !store.parts().0.dialect().takes_whole_pages() {
+        return Box::pin(in_several(store, page));
+    }
     Box::pin(async move {
         // An item that the table refuses fails the statement, and mostly there is none.
         match take_in(store, Arc::clone(&page), Pace::AtOnce).await {
@@ -165,7 +169,35 @@ pub(super) fn take_in_from<S: HasLog>(
     })
 }
 
-pub(super) fn note<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
+/// So much of a note is written in one transaction, where those are limited.
+const NOTED_AT_ONCE: usize = 1_000;
+
+pub(super) fn note<S: HasLog>(store: &S, mut note: Note) -> Later<'_, ()> {
+    let is_large = note.waits.len() + note.settled.len() > NOTED_AT_ONCE;
+    if is_large && !store.parts().0.dialect().takes_whole_pages() {
+        return Box::pin(async move {
+            while let Some(part) = cut(&mut note) {
+                note_at_once(store, part).await?;
+            }
+            note_at_once(store, note).await
+        });
+    }
+    note_at_once(store, note)
+}
+
+/// A part of a note that has too much for one transaction. What is left says how far another log was taken in.
+fn cut(note: &mut Note) -> Option<Note> {
+    let waits = note.waits.len().min(NOTED_AT_ONCE);
+    let settled = note.settled.len().min(NOTED_AT_ONCE - waits);
+    (waits + settled > 0).then(|| Note {
+        peer: note.peer.clone(),
+        waits: note.waits.drain(..waits).collect(),
+        settled: note.settled.drain(..settled).collect(),
+        ..Note::default()
+    })
+}
+
+fn note_at_once<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
     let note = Arc::new(note);
     // An answering side hears of it from itself. It says nothing of items, so that others may hear of it later.
     let notes = (OPERATION, Within::Nothing, Begins::Beside);
@@ -177,6 +209,16 @@ pub(super) fn note<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
 
 pub(super) fn verify<S: HasLog>(store: &S) -> Later<'_, u64> {
     let writes = (OPERATION, Within::Writes, Begins::WithTurn);
+    if !store.parts().0.dialect().has_locks() {
+        return run(store, (OPERATION, Within::Writes), |session, store| {
+            Box::pin(async move {
+                let (_, tables, log) = store.parts();
+                log.begin(session, tables).await?;
+                let tracked = tables.tracked(session).await?.unwrap_or_default();
+                log::verify_in_pages(&log.sql(session), &tracked).await
+            })
+        });
+    }
     write_log(store, writes, |sql, tables| {
         Box::pin(async move {
             match tables.tracked(sql.session).await? {
@@ -237,6 +279,40 @@ fn quiet_look<S: HasLog>(
     )
 }
 
+/// Takes a page in by transactions that the server takes. How far another log was taken in is noted with the last of them.
+async fn in_several<S: HasLog>(store: &S, page: Arc<Arrived>) -> Result<Vec<Taken>> {
+    if parts::of(&page.items).len() <= 1 {
+        match take_in(store, Arc::clone(&page), Pace::AtOnce).await {
+            Err(error) if is_of_one_row(&error) => {}
+            taken => return taken,
+        }
+    }
+    let take = |items| {
+        let part = Arrived {
+            items,
+            origin: page.origin.clone(),
+            advance: None,
+        };
+        take_in(store, Arc::new(part), Pace::AtOnce)
+    };
+    let taken = parts::in_parts(&page.items, false, take).await?;
+    if let Some(advance) = &page.advance
+        && (!advance.only_whole || taken.iter().all(is_here))
+    {
+        let moves = Note {
+            advance: Some(advance.clone()),
+            ..Note::default()
+        };
+        note(store, moves).await?;
+    }
+    Ok(taken)
+}
+
+/// Whether an item needs not come again.
+fn is_here(taken: &Taken) -> bool {
+    matches!(taken, Taken::Applied | Taken::Stale)
+}
+
 /// A page that is taken in.
 #[derive(Debug)]
 struct Arrived {
@@ -254,7 +330,6 @@ fn take_in<S: HasLog>(store: &S, page: Arc<Arrived>, how: Pace) -> Later<'static
                 log::come_from(&sql, origin).await?;
             }
             let taken = tables.take_in(sql, &page.items, how).await?;
-            let is_here = |taken: &Taken| matches!(taken, Taken::Applied | Taken::Stale);
             if let Some(advance) = &page.advance
                 && (!advance.only_whole || taken.iter().all(is_here))
             {
