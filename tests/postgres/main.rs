@@ -14,6 +14,7 @@ mod log_exchange;
 mod log_history;
 mod log_race;
 mod log_rows;
+mod lost_answers;
 mod pool;
 mod quiet;
 mod records;
