@@ -2,8 +2,9 @@
 //!
 //! In a first sync one side takes in page after page. Nothing of that has to be found again: the answering side answers
 //! what the caller brought, and the caller has nothing to offer. What an app writes beside it waits for the next pass
-//! ([`LastPass`](crate::protocol::delta::LastPass)): that is made as soon as a page is not full, or the peer has no more,
-//! and before a round says that nothing is left. It is stamped after the last pass began, so no watermark goes past it.
+//! ([`LastPass`](crate::protocol::delta::LastPass)): that is made for a caller that does not go on, once the peer has no
+//! more, and before a round says that nothing is left. It is stamped after the last pass began, so no watermark goes past
+//! it.
 
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Unorderable};

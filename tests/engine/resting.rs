@@ -75,7 +75,7 @@ async fn a_node_is_not_read_for_a_page_that_comes_in_while_the_hub_has_more() {
 
 /// Nodes and the hub write and sync as it comes; bursts make pages that follow on one another.
 #[tokio::test]
-async fn nothing_is_lost_whoever_writes_while_pages_move() {
+async fn nothing_is_lost_while_nodes_and_hub_write_and_pages_move() {
     for seed in 0..80 {
         let mut rng = Rng::new(seed);
         let limit = 1 + rng.below(4);
