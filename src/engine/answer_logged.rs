@@ -12,7 +12,7 @@ use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::answer_page::Page;
 use super::apply_logged::{Rules, Source, apply_logged};
-use super::at_hand::Said;
+use super::at_hand::CallerSays;
 use super::change_log::{Advance, After, Look, Others, View};
 use super::granted::Granted;
 use super::memory::Memory;
@@ -287,8 +287,8 @@ fn advance_of(plane: &PlaneRequest) -> Option<Advance> {
     })
 }
 
-fn said_in(asked: &LogRequest) -> Planes<Said> {
-    let said = |plane: &PlaneRequest| Said {
+fn said_in(asked: &LogRequest) -> Planes<CallerSays> {
+    let said = |plane: &PlaneRequest| CallerSays {
         advance: advance_of(plane),
         presumes: plane.presumes.clone(),
     };
@@ -299,7 +299,7 @@ fn said_in(asked: &LogRequest) -> Planes<Said> {
 }
 
 /// The same where items came, with which the advances were noted.
-fn without_advances(mut said: Planes<Said>) -> Planes<Said> {
+fn without_advances(mut said: Planes<CallerSays>) -> Planes<CallerSays> {
     for plane in said.records.iter_mut().chain(&mut said.rows) {
         plane.advance = None;
     }

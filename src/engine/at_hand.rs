@@ -15,7 +15,7 @@ use super::responder::Responder;
 
 /// What a request without items says of a plane.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct CallerSays {
     /// How far the caller's log is taken in with it.
     pub(super) advance: Option<Advance>,
     /// Where the own log ended when the caller last heard of it.
@@ -35,7 +35,7 @@ impl<S: Side> Responder<S> {
         &self,
         side: &Granted<'_, S>,
         looks: Planes<Look>,
-        said: Planes<Said>,
+        said: Planes<CallerSays>,
     ) -> Result<Planes<View<S::Body>>> {
         let clock = side.clock();
         let [of_records, of_rows] = &*self.memory;
@@ -62,7 +62,7 @@ impl<S: Side> Responder<S> {
         &self,
         side: &Granted<'_, S>,
         looks: Planes<Look>,
-        said: Planes<Said>,
+        said: Planes<CallerSays>,
     ) -> Option<Planes<View<S::Body>>> {
         let clock = side.clock();
         let [of_records, of_rows] = &*self.memory;
@@ -96,7 +96,7 @@ impl<L, C: Clock> Remembered<'_, L, C> {
     }
 
     /// What memory alone can answer.
-    fn at_hand<B>(&self, look: &Look, said: &Said) -> Option<View<B>>
+    fn at_hand<B>(&self, look: &Look, said: &CallerSays) -> Option<View<B>>
     where
         L: ChangeLog<B>,
     {
@@ -136,7 +136,7 @@ impl<L, C: Clock> Remembered<'_, L, C> {
     }
 
     /// Answers from memory, or else asks the store.
-    async fn look<B>(&self, look: Look, said: Said) -> Result<View<B>>
+    async fn look<B>(&self, look: Look, said: CallerSays) -> Result<View<B>>
     where
         L: ChangeLog<B>,
     {
