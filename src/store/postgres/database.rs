@@ -112,7 +112,7 @@ impl Database {
         W: for<'s> Fn(&'s PgSession) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let (inside, pool) = (Arc::clone(inside), self.pool(operation));
-        let writes = matches!(within, Within::Writes | Within::Writing);
+        let writes = matches!(within, Within::Writes | Within::Writing | Within::Preparing);
         let writing = writes.then(|| self.written().begin());
         let within = match within {
             Within::Preparing if !self.dialect().defines_in_transactions() => Within::Nothing,
