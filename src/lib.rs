@@ -23,6 +23,7 @@
 
 pub mod engine;
 pub mod error;
+mod given;
 pub mod joint;
 mod moving;
 pub mod polling;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde::Deserialize;
 
-use crate::protocol::given;
+use crate::given;
 use crate::protocol::message::DEFAULT_PAGE_LIMIT;
 
 use super::change_log::MOST_WAITING;

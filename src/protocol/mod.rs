@@ -17,7 +17,6 @@
 //! change logs ([`log`]) do without it.
 
 pub mod delta;
-pub mod given;
 pub mod grant;
 pub mod hlc;
 pub mod item;

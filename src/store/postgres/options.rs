@@ -10,7 +10,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::given;
+use crate::given;
 use crate::store::Later;
 
 const OPERATION: &str = "open a database";

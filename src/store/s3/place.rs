@@ -7,7 +7,7 @@ use rusty_s3::{Bucket, UrlStyle};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::given;
+use crate::given;
 
 const NO_REGION: &str = "must be the name of a region, like \"eu-central-1\"";
 

@@ -58,7 +58,7 @@ pub async fn number(sql: &Sql<'_>) -> Result<usize> {
     if notes.is_empty() {
         return Ok(0);
     }
-    let mut written = Written::default();
+    let mut written = ToEnter::default();
     let gone: Vec<String> = notes.iter().map(|note| note.id.clone()).collect();
     let names: Vec<&str> = notes.iter().map(|note| note.stream.as_str()).collect();
     let streams = streams(sql, &names).await?;
@@ -261,7 +261,7 @@ type NowEntered = HashMap<String, (i64, bool)>;
 
 /// What giving numbers writes.
 #[derive(Debug, Default)]
-struct Written<'s> {
+struct ToEnter<'s> {
     of_streams: HashMap<&'s str, (&'s KnownStream, NowStored, NowEntered)>,
     digests: HashMap<i64, Digest>,
     /// The columns of new entries, of which each is a list.
@@ -270,7 +270,7 @@ struct Written<'s> {
     removed: HashMap<i64, Vec<String>>,
 }
 
-impl Written<'_> {
+impl ToEnter<'_> {
     fn add(&mut self, item: &Item, head: &mut i64) {
         // A stream that is not known yet is gone through once it is.
         let Some((stream, now, known)) = self.of_streams.get(item.stream.as_str()) else {

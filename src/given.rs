@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::hlc::safe_integer;
-use super::message::as_count;
+use crate::protocol::hlc::safe_integer;
+use crate::protocol::message::as_count;
 
 /// A count of at least one; `null` is the greatest there is.
 pub fn count<'de, D: Deserializer<'de>>(given: D) -> Result<usize, D::Error> {
