@@ -298,28 +298,18 @@ impl Records<Body> for JsRecords {
     }
 
     async fn add(&self, items: &[&Item<Body>], _clock: &impl Clock) -> Added {
-        let records = |scope: Scope<'_>| {
-            let records = list(scope, items, |scope, item| item.body.to_js(scope))?;
-            scope.keep(records)
-        };
-        // One of which no value can be made is found when it is put by itself.
-        let Ok(records) = self.adapter.env().scope(records) else {
-            return Added::default();
-        };
         let added = await_js(
             self.adapter.env(),
             "add records",
             |scope| {
                 let (adapter, clock) = (self.adapter.value(scope)?, self.clock.value(scope)?);
-                let args = [adapter, clock, records.value(scope)?];
-                scope.helper(Intrinsic::AddNew, &args)
+                let records = list(scope, items, |scope, item| item.body.to_js(scope))?;
+                scope.helper(Intrinsic::AddNew, &[adapter, clock, records])
             },
             |scope, answer| self.read_added(scope, answer),
         );
-        added.await.unwrap_or_else(|error| Added {
-            stored: 0,
-            end: Some(Err(error)),
-        })
+        // A record of which no value can be made is found when it is put by itself.
+        added.await.unwrap_or_default()
     }
 
     async fn apply(&self, items: Vec<Item<Body>>, order: Order) -> Result<Vec<Outcome>> {
