@@ -4,7 +4,7 @@
 //! - This package's stores note each version beside its row, in its transaction ([`noted`](super::super::noted)). A note
 //!   says which item, and where the version came from. What the version is, is read from the table when it gets its number.
 //! - A transaction that gives numbers writes the one row of `meta`: of two at once the second is refused
-//!   when it commits, and begins again ([`number`]). It sees what was committed when it began, and nothing else has a
+//!   when it commits, and begins again ([`number()`]). It sees what was committed when it began, and nothing else has a
 //!   number. So no cursor passes a transaction that is still open, however long it stays so.
 //! - What other programs write past the stores is noted by nothing. A comparison of the log with the tables finds it
 //!   ([`scan`]): when a table is first tracked, and whenever an app asks for one. It goes through the tables page by page, in
