@@ -149,7 +149,7 @@ exports.createRecords = function createRecords({ adapter, handle, native, fault,
   function logged() {
     const known = shape();
     known.isKeyed ??= handle.all(IS_KEY, table).length > 0;
-    return known.isKeyed ? [{ name: table, key: ["id"] }] : null;
+    return known.isKeyed ? [{ name: table, key: ["id"], hasDeletedAt: true }] : null;
   }
 
   /** The records under keys, as far as they are read at once. */

@@ -239,7 +239,8 @@ exports.createAppRows = function createAppRows(context) {
         const known = [...shape.columns.map((column) => column.name), ...shape.computed];
         const isKeyed = Array.isArray(pkColumns) && pkColumns.length > 0;
         if (!isKeyed || !pkColumns.every((column) => known.includes(column))) return null;
-        tables.push({ appId, table, name, key: pkColumns });
+        const hasDeletedAt = known.includes("deleted_at");
+        tables.push({ appId, table, name, key: pkColumns, hasDeletedAt });
       }
     }
     return tables;

@@ -123,7 +123,11 @@ where
                 pair.hear(told);
             }
         }
-        let request = self.request_of(session, &next, out);
+        let mut request = self.request_of(session, &next, out);
+        if let Some(log) = &mut request.log {
+            // What came is not taken in yet, so nothing is proved by what is held now.
+            (log.digest, log.alive) = (None, None);
+        }
         Some((next, request))
     }
 

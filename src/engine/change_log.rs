@@ -171,6 +171,45 @@ pub struct Note {
     pub settled: Vec<(Direction, Key)>,
 }
 
+/// What is heard of a peer, for [`purge`](super::purge): what it has not seen deleted stays deleted here.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// The id of its log; none if it keeps no log, so that peers cannot be told apart.
+    pub id: Option<String>,
+    /// The history of its log, newest first.
+    pub history: History,
+    /// The streams that both sides have, if it is known which these are.
+    pub common: Vec<String>,
+    /// Where the own log ended then.
+    pub own: Option<Cursor>,
+    /// What was proved of them just now.
+    pub proof: Proof,
+    /// Up to which number it has taken in the own log, if it is greeted and says so.
+    pub has: Option<u64>,
+}
+
+/// What the digests of two sides prove of what the peer has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: they were not compared, or are not equal.
+    #[default]
+    None,
+    /// Both held the same, tombstones too, when the own log ended at this number.
+    Same(u64),
+    /// Both once held the same, and now the same alive, and the peer had taken in the own log up to this number, with
+    /// nothing left to wait.
+    Alive(u64),
+}
+
+/// What a store knows of a peer that it hears of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recognized {
+    /// It took part before, was forgotten or put back, and has missed tombstones that were purged here since.
+    pub has_missed: bool,
+    /// The streams of which both once held the same, tombstones too, if they ever did.
+    pub even: Option<Vec<String>>,
+}
+
 /// A change log, as a port. A store without one has nothing to add to these answers.
 pub trait ChangeLog<B> {
     /// Whether the store keeps a log. It may begin or cease to do so between two rounds.
@@ -221,9 +260,19 @@ pub trait ChangeLog<B> {
         Err(no_log())
     }
 
-    /// The versions of these ranges: keys and times, in the order of keys.
+    /// The versions of these ranges, in the order of keys.
     async fn versions(&self, _ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         Err(no_log())
+    }
+
+    /// Hears of a peer without waiting, if nothing has to be written of it: it is known here already.
+    fn recognizes(&self, _heard: &Heard) -> Option<Recognized> {
+        Some(Recognized::default())
+    }
+
+    /// Hears of a peer. One that was not known is noted before this answers; how far a known one got may be noted later.
+    async fn hear_of(&self, _heard: Heard) -> Result<Recognized> {
+        Ok(Recognized::default())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 
-use super::change_log::{Advance, ChangeLog, Look, Note, View};
+use super::change_log::{Advance, ChangeLog, Heard, Look, Note, Recognized, View};
 use super::freshness::Freshness;
 use super::ports::{
     AppRows, Capabilities, Clock, Exchange, Late, Log, Order, Outcome, Scanned, Side,
@@ -145,10 +145,8 @@ impl<S: Side> Granted<'_, S> {
         if self.grant.apps.is_some() {
             view.items
                 .retain(|(_, Keyed { key, .. })| self.shows(&key.stream));
-            let streams = view.streams.iter();
-            let shown = streams.filter(|(name, _)| self.shows_named(name));
-            let shown = shown.map(|(name, digest)| (name.to_owned(), digest));
-            view.streams = Arc::new(shown.collect());
+            let shown = view.streams.only(|name| self.shows_named(name));
+            view.streams = Arc::new(shown);
         }
         view
     }
@@ -271,5 +269,13 @@ impl<S: Side> ChangeLog<S::Body> for Granted<'_, S> {
 
     async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         self.stores()?.versions(ranges).await
+    }
+
+    fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+        self.stores().ok()?.recognizes(heard)
+    }
+
+    async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
+        self.stores()?.hear_of(heard).await
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::protocol::log::{Keyed, LogAnswer, LogRequest, PlaneRequest};
+use crate::protocol::log::{Cursor, Keyed, LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
 use super::caller::Engine;
-use super::change_log::{Look, Others, View, Waiting};
+use super::change_log::{Heard, Look, Others, View, Waiting};
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, hash_of, look, streams_of};
+use super::planes::{fetch, hash_of, hear_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{KnownPeer, Session};
 use super::waiting::note_waiting;
@@ -62,6 +62,7 @@ where
         };
         let has_items = views.iter().any(|view| view.head > 0);
         session.had_items = has_items;
+        session.tells_alive = answer.alive.is_some();
         let LogAnswer { records, rows, .. } = *answer;
         let both = Planes {
             records: records.as_ref(),
@@ -74,16 +75,33 @@ where
             });
         self.warn_of_missing_planes(&views, records.is_some(), rows.is_some());
         let pairs = views.zip(Planes { records, rows }, |view, told| {
-            (view.head, Pair::begin(&view, told))
+            (view.history.head().cloned(), Pair::begin(&view, told))
         });
+        let own = Planes {
+            records: pairs.records.as_ref().map(|(own, _)| own.clone()),
+            rows: pairs.rows.as_ref().map(|(own, _)| own.clone()),
+        };
+        let last = |own: &Option<Cursor>| own.as_ref().map_or(0, |own| own.seq);
         let heads = Planes {
-            records: pairs.records.as_ref().map(|(head, _)| *head),
-            rows: pairs.rows.as_ref().map(|(head, _)| *head),
+            records: own.records.as_ref().map(last),
+            rows: own.rows.as_ref().map(last),
         };
         let pairs = Planes {
             records: pairs.records.map(|(_, pair)| pair),
             rows: pairs.rows.map(|(_, pair)| pair),
         };
+        let heard = |(pair, own): (&Pair, Option<Cursor>)| Heard {
+            id: Some(pair.id.clone()),
+            history: pair.history.clone(),
+            own,
+            has: Some(pair.have),
+            ..Heard::default()
+        };
+        let heard = Planes {
+            records: pairs.records.as_ref().zip(own.records).map(heard),
+            rows: pairs.rows.as_ref().zip(own.rows).map(heard),
+        };
+        session.even = hear_of(&self.side, heard).await?;
         session.met.begin(&pairs);
         session.peer = KnownPeer::Logged(Box::new(pairs));
         let met = async {

@@ -103,7 +103,8 @@ where
         let told_more = planes.into_iter().any(|plane| plane.more);
         session.caught_up |= !told_more;
         session.heard_all = !told_more && !stuck.is_inbound();
-        let digest = told.digest;
+        let theirs = told.digest.map(|digest| (digest, told.alive));
+        session.tells_alive |= told.alive.is_some();
         session.common = common(session.common.take(), &told, hash_of(&out.streams));
         let before = [&pairs.records, &pairs.rows].map(|pair| pair.as_ref().map_or(0, |p| p.have));
         update(&mut pairs, told, &out, (not_taken == 0, &stuck));
@@ -137,7 +138,7 @@ where
         } else if !has_more && !rewound && !only_heard && !session.is_reconciling {
             let applied = inbound.arrivals.iter().any(Arrival::is_here);
             has_more = self
-                .prove(session, (digest, applied), &out, &mut report)
+                .prove(session, (theirs, applied), &out, &mut report)
                 .await?;
         }
         has_more |= session.has_untried() && is_confirmed && !out.more();

@@ -15,6 +15,8 @@
 //!
 //! [`conflict`] says which versions are in conflict, and `meeting` where a caller finds them.
 //!
+//! [`purge`] says which tombstones may go for good, by what was heard of peers.
+//!
 //! A caller without logs is told by a peer that keeps them what its watermarks have passed over: `overtaken`.
 //!
 //! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
@@ -74,6 +76,7 @@ pub mod ports;
 mod prepared;
 pub mod progress;
 mod proving;
+pub mod purge;
 mod reconcile;
 pub mod reconcile_all;
 pub mod reconcile_objects;

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{History, Key, Keyed, Stream};
+use crate::protocol::log::{Cursor, History, Key, Keyed, Stream};
 use crate::protocol::message::Refusal;
 
 use super::change_log::View;
 use super::held::{Direction, Held};
+use super::pair::Planes;
 use super::planes::PlaneStreams;
 use super::shipment::pack;
 use super::stuck::{Stuck, Waits, is_record};
@@ -94,6 +95,15 @@ impl<B: Clone> Outgoing<B> {
             history: view.history,
             upto: view.upto,
             more: view.more,
+        }
+    }
+
+    /// Where the own logs ended when the page was made.
+    pub(super) fn ends(&self) -> Planes<Option<Cursor>> {
+        let end = |plane: &SentPlane| plane.history.head().cloned();
+        Planes {
+            records: self.records.as_ref().map(end),
+            rows: self.rows.as_ref().map(end),
         }
     }
 

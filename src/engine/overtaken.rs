@@ -22,7 +22,7 @@ use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::inbound::Inbound;
 use super::pair::Planes;
-use super::planes::{keeps_logs, look};
+use super::planes::{hear_of_plain, keeps_logs, look};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::sweep::Sweep;
 
@@ -54,6 +54,7 @@ pub(super) async fn overtaken<S: Side>(
     if !keeps_logs(side) {
         return Ok(None);
     }
+    hear_of_plain(side).await?;
     let views = look(side, questions(seen)).await?;
     Ok(Some(overtaken_in(&views, (marks, seen), brought)))
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Digest, Key, Keyed, Stream, Streams};
+use crate::protocol::log::{Cursor, Digest, Digests, Key, Keyed, Stream, Streams};
 
-use super::change_log::{ChangeLog, Look, Note, View};
+use super::change_log::{ChangeLog, Heard, Look, Note, Recognized, View};
 use super::pair::Planes;
-use super::ports::Side;
+use super::ports::{Log, Side};
 
 /// Whether each plane of `side` keeps a log.
 pub(super) fn keeps_logs<S: Side>(side: &S) -> bool {
@@ -51,6 +51,85 @@ pub(super) async fn note<S: Side>(side: &S, notes: Planes<Note>) -> Result<()> {
     Ok(())
 }
 
+/// Hears of a peer, of each plane, and warns if it has missed what was purged of any. Returns the streams of
+/// which both sides once held the same, tombstones too, in all planes.
+pub(super) async fn hear_of<S: Side>(
+    side: &S,
+    heard: Planes<Heard>,
+) -> Result<Option<Vec<String>>> {
+    let mut known = Vec::new();
+    if let (Some(records), Some(heard)) = (side.records(), heard.records) {
+        known.push(records.hear_of(heard).await?);
+    }
+    if let (Some(rows), Some(heard)) = (side.rows(), heard.rows) {
+        known.push(rows.hear_of(heard).await?);
+    }
+    if known.iter().any(|known: &Recognized| known.has_missed) {
+        side.log().warn(MISSED, None);
+    }
+    Ok(even_in_all(known))
+}
+
+/// The same without waiting, if nothing has to be written of the peer.
+pub(super) fn recognized<S: Side>(side: &S, heard: &Planes<Heard>) -> Option<Option<Vec<String>>> {
+    let mut known = Vec::new();
+    if let (Some(records), Some(heard)) = (side.records(), &heard.records) {
+        known.push(records.recognizes(heard)?);
+    }
+    if let (Some(rows), Some(heard)) = (side.rows(), &heard.rows) {
+        known.push(rows.recognizes(heard)?);
+    }
+    Some(even_in_all(known))
+}
+
+fn even_in_all(known: Vec<Recognized>) -> Option<Vec<String>> {
+    let even = known.into_iter().map(|known| known.even);
+    let in_both = |ours: Option<Vec<String>>, theirs: Option<Vec<String>>| {
+        let (mut ours, theirs) = ours.zip(theirs)?;
+        ours.retain(|name| theirs.contains(name));
+        Some(ours)
+    };
+    even.reduce(in_both).flatten()
+}
+
+/// Whether all of the streams of these names, or of this side, are among those of which both sides once held the same.
+pub(super) fn are_even(
+    even: Option<&Vec<String>>,
+    planes: &PlaneStreams,
+    meant: Option<&[String]>,
+) -> bool {
+    let Some(even) = even else { return false };
+    let even: HashSet<&str> = even.iter().map(String::as_str).collect();
+    if let Some(meant) = meant {
+        return meant.iter().all(|name| even.contains(name.as_str()));
+    }
+    let mut all = planes.iter().flat_map(|streams| streams.iter());
+    all.all(|(name, _)| even.contains(name))
+}
+
+/// Hears of a peer that keeps no logs.
+pub(super) async fn hear_of_plain<S: Side>(side: &S) -> Result<()> {
+    let heard = Planes {
+        records: Some(Heard::default()),
+        rows: Some(Heard::default()),
+    };
+    hear_of(side, heard).await.map(drop)
+}
+
+/// What is said of a peer that was away while tombstones were purged.
+const MISSED: &str = "a peer took part before, and has missed deletions whose tombstones were purged here since: \
+     it was forgotten, or its file was put back or copied. What it still holds of these items comes back as if it were new; \
+     delete it again, or give that peer a new file";
+
+/// Where each log ended.
+pub(super) fn ends_of<B>(views: &Planes<View<B>>) -> Planes<Option<Cursor>> {
+    let end = |view: &View<B>| view.history.head().cloned();
+    Planes {
+        records: views.records.as_ref().map(end),
+        rows: views.rows.as_ref().map(end),
+    }
+}
+
 /// The items under these keys, each with its key.
 pub(super) async fn fetch<S: Side>(side: &S, keys: Vec<Key>) -> Result<Vec<Keyed<S::Body>>> {
     let (records, rows): (Vec<_>, Vec<_>) = keys
@@ -81,15 +160,25 @@ pub(super) fn streams_of<B>(views: &Planes<View<B>>) -> PlaneStreams {
 }
 
 /// What all planes hold together, of the streams of these names, or of all.
-pub(super) fn digest_of(planes: &PlaneStreams, meant: Option<&[String]>) -> Digest {
+pub(super) fn counted_of(planes: &PlaneStreams, meant: Option<&[String]>) -> Digests {
     let Some(meant) = meant else {
         let wholes = planes.iter().map(|streams| streams.whole());
-        return wholes.fold(Digest::default(), Digest::and);
+        return wholes.fold(Digests::default(), Digests::and);
     };
     let meant: HashSet<&str> = meant.iter().map(String::as_str).collect();
-    let all = planes.iter().flat_map(|streams| streams.iter());
+    let all = planes.iter().flat_map(|streams| streams.counted());
     all.filter(|(name, _)| meant.contains(name))
-        .fold(Digest::default(), |sum, (_, digest)| sum.and(digest))
+        .fold(Digests::default(), |sum, (_, counted)| sum.and(counted))
+}
+
+/// Whether all planes count what of them is deleted.
+pub(super) fn counts_deleted(planes: &PlaneStreams) -> bool {
+    planes.iter().all(|streams| streams.counts_deleted())
+}
+
+/// Whether tombstones of any plane were ever removed for good.
+pub(super) fn has_purged(planes: &PlaneStreams) -> bool {
+    planes.iter().any(|streams| streams.has_purged())
 }
 
 /// The names of all streams.

@@ -1,19 +1,24 @@
 //! Whether both sides hold the same, and what is done if they do not.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::log::{Digest, Key};
+use crate::protocol::log::{Cursor, Digest, Key};
 
 use super::apply::Arrival;
 use super::caller::Engine;
-use super::change_log::{After, Look, View};
+use super::change_log::{After, Heard, Look, Proof, View};
 use super::differences::Thoroughly;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
-use super::planes::{digest_of, look, streams_of};
+use super::planes::{PlaneStreams, counted_of, ends_of, hear_of, look, names_of, streams_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
 use super::session::{KnownPeer, RECONCILE_AFTER_MS, Session};
+
+/// The number that a log ends with.
+fn end_of(end: Option<&Cursor>) -> u64 {
+    end.map_or(0, |end| end.seq)
+}
 
 impl<S, O, X, T, E> Engine<S, O, X, T, E>
 where
@@ -28,11 +33,11 @@ where
     pub(super) async fn prove(
         &self,
         session: &mut Session<S::Body>,
-        (theirs, applied): (Option<Digest>, bool),
+        (theirs, applied): (Option<(Digest, Option<Digest>)>, bool),
         out: &Outgoing<S::Body>,
         report: &mut Report<S::Body>,
     ) -> Result<bool> {
-        let Some(theirs) = theirs else {
+        let Some((theirs, alive)) = theirs else {
             // The names of both sides' streams have to be known first.
             return Ok(session.common.is_some() && !out.tells_names);
         };
@@ -40,16 +45,24 @@ where
             let Some(views) = self.look_behind(session).await? else {
                 return Ok(true);
             };
-            Some(streams_of(&views))
+            Some(views)
         } else {
             None
         };
-        let meant = session.common.as_ref().map(|(_, _, names)| &names[..]);
-        let ours = digest_of(behind.as_ref().unwrap_or(&out.streams), meant);
+        let (streams, ends) = match &behind {
+            Some(views) => (streams_of(views), ends_of(views)),
+            None => (out.streams.clone(), out.ends()),
+        };
+        let counted = counted_of(&streams, session.meant());
+        let ours = counted.all;
         session.compared = Some((ours, theirs));
         let waits = !session.held.is_empty();
-        if ours == theirs {
+        let are_same = ours == theirs;
+        let are_same_alive = alive == Some(counted.alive());
+        if are_same || are_same_alive {
             report.in_sync = Some(!waits);
+            self.note_proof(session, (are_same, waits), &ends, &streams)
+                .await;
             return Ok(false);
         }
         // What waits makes the two differ. Whether anything else does is found out once for each state of both.
@@ -111,6 +124,47 @@ where
         report.shipped += found.shipped;
         report.in_sync = Some(found.in_sync);
         Ok(false)
+    }
+
+    /// Notes that both sides hold the same, or the same alive. If that cannot be noted, less is purged.
+    async fn note_proof(
+        &self,
+        session: &mut Session<S::Body>,
+        (are_same, waits): (bool, bool),
+        ends: &Planes<Option<Cursor>>,
+        streams: &PlaneStreams,
+    ) {
+        let KnownPeer::Logged(pairs) = &session.peer else {
+            return;
+        };
+        let names = match session.meant() {
+            Some(names) => names.to_vec(),
+            None => names_of(streams),
+        };
+        let heard = |(pair, own): (&Pair, &Option<Cursor>)| Heard {
+            id: Some(pair.id.clone()),
+            history: pair.history.clone(),
+            common: names.clone(),
+            own: own.clone(),
+            proof: if are_same {
+                Proof::Same(end_of(own.as_ref()))
+            } else if waits {
+                Proof::None
+            } else {
+                Proof::Alive(pair.confirmed.min(end_of(own.as_ref())))
+            },
+            has: None,
+        };
+        let heard = Planes {
+            records: pairs.records.as_ref().zip(ends.records.as_ref()).map(heard),
+            rows: pairs.rows.as_ref().zip(ends.rows.as_ref()).map(heard),
+        };
+        match hear_of(&self.side, heard).await {
+            Ok(even) => session.even = even,
+            Err(error) => {
+                tracing::debug!(%error, "that both sides hold the same could not be noted");
+            }
+        }
     }
 
     /// What this side holds behind everything that the peer has or sent; `None` if the app wrote meanwhile.

@@ -16,7 +16,7 @@ use super::granted::Granted;
 use super::held::{Direction, Held};
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
-use super::planes::{hash_of, in_common, look, no_logs, note, streams_of, verify};
+use super::planes::{has_purged, hash_of, in_common, look, no_logs, note, streams_of, verify};
 use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
 use super::progress::Phase;
 use super::responder::Responder;
@@ -301,8 +301,42 @@ where
         &self,
         session: &mut Session<S::Body>,
     ) -> Result<Travelled<S::Body>> {
+        if self.may_differ_in_purged(session).await? {
+            // If they do not differ in anything else, what one of them has purged does not come back.
+            self.verify_both().await?;
+            let found = self.bring_together(session, Differences::default()).await?;
+            if found.in_sync {
+                return Ok(found);
+            }
+        }
         let differing = self.differences(Thoroughly::WHOLE).await?;
         self.bring_together(session, differing).await
+    }
+
+    /// Whether both sides once held the same, and one of them has purged tombstones.
+    async fn may_differ_in_purged(&self, session: &Session<S::Body>) -> Result<bool> {
+        if session.even.is_none() || session.tells_alive {
+            return Ok(session.even.is_some());
+        }
+        let looks = Planes {
+            records: Some(Look::default()),
+            rows: Some(Look::default()),
+        };
+        Ok(has_purged(&streams_of(&look(&self.side, looks).await?)))
+    }
+
+    /// Has both sides hold their logs against their tables.
+    async fn verify_both(&self) -> Result<()> {
+        verify(&self.side).await?;
+        let request = Request {
+            limit: 1,
+            log: Some(Box::new(LogRequest {
+                verify: true,
+                ..LogRequest::default()
+            })),
+            ..Request::default()
+        };
+        self.ask(request).await.map(drop)
     }
 
     pub(super) async fn bring_together(

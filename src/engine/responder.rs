@@ -24,7 +24,7 @@ use super::node_ids::NodeIds;
 use super::outbound::{Gathered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken_in, questions};
 use super::pair::Planes;
-use super::planes::keeps_logs;
+use super::planes::{hear_of_plain, keeps_logs};
 use super::ports::{Clock, Log, Outcome, Side};
 use super::resting::{echo, is_scanned};
 use super::shipment::{Sendable, gather_sendable};
@@ -200,6 +200,7 @@ impl<S: Side> Responder<S> {
             return Err(error);
         }
         let told = if keeps_logs(&self.side) {
+            hear_of_plain(side).await?;
             let views = self.look(side, questions(&seen), Planes::default()).await?;
             let marks = &request.watermarks;
             Some(overtaken_in(&views, (marks, &seen), brought))

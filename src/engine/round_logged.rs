@@ -19,7 +19,7 @@ use super::greeting::WHOLE_HISTORY;
 use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, hash_of, names_of};
+use super::planes::{are_even, counted_of, fetch, has_purged, hash_of, hear_of_plain, names_of};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{ASK_AGAIN_MS, KnownPeer, Session, Untold};
@@ -76,6 +76,7 @@ where
             KnownPeer::Logged(_) => {}
             _ => {
                 if !self.greet(session).await? {
+                    hear_of_plain(&self.side).await?;
                     session.peer = KnownPeer::Older(now);
                     return Ok(Tried::Done(None));
                 }
@@ -299,6 +300,13 @@ where
             },
         };
         let limit = self.answer_limit(session);
+        let counted = counted_of(&out.streams, session.meant());
+        // Where something is still to come by its key, not all that the logs were passed for was seen.
+        let has_all = !out.stays && !out.only_retries;
+        let tells_alive = has_all
+            && session.has_nothing_to_do()
+            && (session.tells_alive || has_purged(&out.streams))
+            && are_even(session.even.as_ref(), &out.streams, session.meant());
         Request {
             watermarks: Watermarks::default(),
             items: out.items.iter().map(|one| one.item.clone()).collect(),
@@ -309,6 +317,8 @@ where
                 want: out.wanted.iter().take(limit).map(WireKey::from).collect(),
                 streams: hash_of(&out.streams),
                 stream_names: out.tells_names.then(|| names_of(&out.streams)),
+                digest: has_all.then_some(counted.all),
+                alive: tells_alive.then(|| counted.alive()),
                 ..LogRequest::default()
             })),
             ..Request::default()

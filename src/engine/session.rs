@@ -88,6 +88,10 @@ pub struct Session<B> {
     pub(super) is_reconciling: bool,
     /// Whether this side held anything when the peer was first asked.
     pub(super) had_items: bool,
+    /// The streams of which both sides once held the same, tombstones too, if they ever did.
+    pub(super) even: Option<Vec<String>>,
+    /// Whether the peer says what it holds alive: one of the two sides has purged tombstones.
+    pub(super) tells_alive: bool,
     /// Whether the clock has heard of what the own stores hold.
     pub(super) clock_has_heard: bool,
     /// The nodes that items came of.
@@ -112,6 +116,13 @@ pub(super) enum Wait {
     NoRoom,
 }
 
+impl<B> Session<B> {
+    /// The names of the streams that both sides have, if they are not all of both.
+    pub(super) fn meant(&self) -> Option<&[String]> {
+        self.common.as_ref().map(|(_, _, names)| &names[..])
+    }
+}
+
 impl<B> Default for Session<B> {
     fn default() -> Self {
         Self {
@@ -133,6 +144,8 @@ impl<B> Default for Session<B> {
             untold: Untold::default(),
             is_reconciling: false,
             had_items: false,
+            even: None,
+            tells_alive: false,
             clock_has_heard: false,
             nodes: NodeIds::default(),
             node: None,

@@ -5,8 +5,9 @@ use std::future::ready;
 
 use super::taken::Taken;
 use super::{Json, Later};
-use crate::engine::change_log::{Advance, Look, Note, View};
+use crate::engine::change_log::{Advance, Heard, Look, Note, Recognized, View};
 use crate::engine::freshness::Freshness;
+use crate::engine::purge::{Purge, Purged};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
@@ -63,6 +64,21 @@ pub trait LogStore {
 
     /// The versions of these ranges.
     fn versions(&self, _ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
+        no_log()
+    }
+
+    /// Hears of a peer without waiting, if nothing has to be written of it.
+    fn recognizes(&self, _heard: &Heard) -> Option<Recognized> {
+        Some(Recognized::default())
+    }
+
+    /// Hears of a peer.
+    fn hear_of(&self, _heard: Heard) -> Later<'_, Recognized> {
+        Box::pin(ready(Ok(Recognized::default())))
+    }
+
+    /// Removes tombstones: one batch of them.
+    fn purge(&self, _purge: Purge) -> Later<'_, Purged> {
         no_log()
     }
 }

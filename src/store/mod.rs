@@ -25,6 +25,7 @@ mod gate;
 mod holder;
 mod identity;
 pub mod known;
+mod known_peers;
 mod late;
 mod log;
 mod modes;

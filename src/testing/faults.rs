@@ -49,6 +49,8 @@ pub enum Operation {
     TakeIn,
     /// Note what an exchange came to.
     NoteInLog,
+    /// Hearing of a peer, to know later who has seen what was deleted.
+    HearOf,
     /// A request on its way: it is lost before the peer has it.
     SendRequest,
     /// An answer on its way back: the peer has done its part, and the caller never hears of it.

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
-use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
+use crate::engine::change_log::{
+    Advance, After, Heard, Look, Note, Others, Recognized, View, Waiting,
+};
 use crate::engine::held::Direction;
+use crate::engine::purge::{Kind, NotedPeer, Purge, Purged, Tombstone, find, has_missed};
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
 use crate::protocol::log::{
-    Cursor, Digest, Found, Generation, History, Key, Keyed, Range, Reply, Span, Stream,
-    canonical_body, entry_hash, split,
+    Cursor, Digest, Digests, Found, Generation, History, Key, Keyed, Range, Reply, Span, Stream,
+    Streams, canonical_body, entry_hash, split,
 };
 use crate::protocol::text::Text;
 
@@ -26,8 +29,15 @@ const LEAF: u64 = 2;
 #[derive(Debug, Clone)]
 struct JournalEntry {
     key: Key,
-    hash: u64,
+    version: Version,
     origin: Option<Cursor>,
+}
+
+/// A hash, and whether it is of a tombstone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    hash: u64,
+    is_deleted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +58,8 @@ pub struct Journal {
     others: HashMap<Generation, Other>,
     generations: Vec<(u64, Generation)>,
     waiting: BTreeMap<(String, bool, Key), Waiting>,
+    known: Vec<NotedPeer>,
+    purged: u64,
 }
 
 fn fresh_name(kind: char) -> String {
@@ -66,6 +78,8 @@ impl Default for Journal {
             others: HashMap::new(),
             generations: Vec::new(),
             waiting: BTreeMap::new(),
+            known: Vec::new(),
+            purged: 0,
         };
         journal.open();
         journal
@@ -93,7 +107,7 @@ impl Journal {
     }
 
     /// A version is stored now.
-    pub(super) fn note_version(&mut self, key: Key, hlc: &Hlc, origin: Option<Cursor>) {
+    pub(super) fn note_version(&mut self, key: Key, item: &Item<Body>, origin: Option<Cursor>) {
         self.forget(&key);
         if let Some(origin) = &origin {
             let unknown = Other { seq: 0, moved: 0 };
@@ -101,16 +115,22 @@ impl Journal {
             other.or_insert(unknown);
         }
         self.last += 1;
-        let hash = hash_of(&key, hlc);
+        let version = version_of(&key, item);
         self.numbers.insert(key.clone(), self.last);
-        self.entries
-            .insert(self.last, JournalEntry { key, hash, origin });
+        self.entries.insert(
+            self.last,
+            JournalEntry {
+                key,
+                version,
+                origin,
+            },
+        );
     }
 
     /// What the app writes: a statement that leaves the time of an item as it was is not noted.
-    pub(super) fn note_written(&mut self, key: Key, hlc: &Hlc, before: Option<&Hlc>) {
-        if before != Some(hlc) {
-            self.note_version(key, hlc, None);
+    pub(super) fn note_written(&mut self, key: Key, item: &Item<Body>, before: Option<&Hlc>) {
+        if before != Some(&item.hlc) {
+            self.note_version(key, item, None);
         }
     }
 
@@ -140,7 +160,7 @@ impl Journal {
     /// A number that is another one if anything else is in the log, but for what waits.
     pub(super) fn version(&self, streams: &[Stream]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.id, self.last, &self.generations).hash(&mut hasher);
+        (&self.id, self.last, self.purged, &self.generations).hash(&mut hasher);
         for stream in streams {
             stream.name().hash(&mut hasher);
         }
@@ -226,8 +246,9 @@ impl Journal {
             elsewhere: all(false),
             streams: Arc::new(
                 names
-                    .map(|name| (name.clone(), self.digest(&whole(name))))
-                    .collect(),
+                    .map(|name| (name.clone(), self.counted(&name)))
+                    .collect::<Streams>()
+                    .purged(self.purged > 0),
             ),
             lacking: look
                 .lacking_at
@@ -311,8 +332,8 @@ impl Journal {
                 continue;
             };
             let entry = self.numbers.get(&key).and_then(|seq| self.entries.get(seq));
-            if entry.map(|entry| entry.hash) != Some(hash_of(&key, &item.hlc)) {
-                self.note_version(key, &item.hlc, None);
+            if entry.map(|entry| entry.version) != Some(version_of(&key, &item)) {
+                self.note_version(key, &item, None);
                 wrong += 1;
             }
         }
@@ -326,7 +347,7 @@ impl Journal {
             let is_in = entry.key.stream.name() == range.stream
                 && id >= range.from
                 && range.to.as_ref().is_none_or(|to| id < *to);
-            found.extend(is_in.then_some((id, entry.hash)));
+            found.extend(is_in.then_some((id, entry.version.hash)));
         }
         found.sort();
         found
@@ -341,6 +362,15 @@ impl Journal {
         digest
     }
 
+    fn counted(&self, stream: &str) -> Digests {
+        let mut counted = Digests::default();
+        let of_stream = |entry: &&JournalEntry| entry.key.stream.name() == *stream;
+        for entry in self.entries.values().filter(of_stream) {
+            counted.add(entry.version.hash, entry.version.is_deleted);
+        }
+        counted
+    }
+
     pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<(Key, String)> {
         let mut versions = Vec::new();
         for (id, _) in self.entries_of(range) {
@@ -351,6 +381,67 @@ impl Journal {
             versions.extend(on.get(&key).map(|item| (key, item.hlc.to_string())));
         }
         versions
+    }
+
+    /// Hears of a peer that is known already.
+    pub(super) fn recognizes(&mut self, heard: &Heard) -> Option<Recognized> {
+        let known = find(self.known.iter_mut(), heard)?;
+        known.learn(heard);
+        Some(known.known())
+    }
+
+    /// Hears of a peer.
+    pub(super) fn hear_of(&mut self, heard: &Heard) -> Recognized {
+        if let Some(known) = self.recognizes(heard) {
+            return known;
+        }
+        let (kind, id) = match &heard.id {
+            Some(id) => (Kind::Logged, id.as_str()),
+            None => (Kind::Plain, ""),
+        };
+        let mut known = NotedPeer::new(kind, id, heard.history.head().cloned(), 0);
+        known.learn(heard);
+        let told = Recognized {
+            has_missed: has_missed(heard, self.purged),
+            ..known.known()
+        };
+        self.known.push(known);
+        told
+    }
+
+    /// Decides which tombstones go; they are still to be removed.
+    pub(super) fn purge(&mut self, purge: &Purge, on: &impl Shelf) -> Purged {
+        let mut purged = Purged::begin(purge, self.known.clone(), 0);
+        self.known.retain(|known| !purge.forgets(known, 0));
+        let items: Vec<_> = on.keys().iter().filter_map(|key| keyed(on, key)).collect();
+        for (seq, entry) in self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.version.is_deleted)
+        {
+            let Some(Keyed { key, item }) = keyed(on, &entry.key) else {
+                continue;
+            };
+            let is_newer = |other: &Keyed<Body>| {
+                other.key.stream == key.stream
+                    && other.item.hlc.node_id == item.hlc.node_id
+                    && other.item.hlc > item.hlc
+            };
+            let mut waiting = self.waiting.keys();
+            let tombstone = Tombstone {
+                stream: &key.stream.name(),
+                seq: *seq,
+                hlc: &item.hlc,
+                waits: waiting.any(|(_, _, waits)| *waits == key),
+                is_newest: !items.iter().any(is_newer),
+                is_referenced: false,
+            };
+            if purged.lets_go(purge, tombstone) {
+                self.purged = *seq;
+                purged.removed.push((key, item.hlc));
+            }
+        }
+        purged
     }
 
     pub(super) fn compare(&self, span: &Span, on: &impl Shelf) -> Reply {
@@ -408,14 +499,10 @@ fn keyed(on: &impl Shelf, key: &Key) -> Option<Keyed<Body>> {
     Some(Keyed { key, item })
 }
 
-fn hash_of(key: &Key, hlc: &Hlc) -> u64 {
-    entry_hash(&key.stream.name(), &key.id.to_string(), &hlc.to_string())
-}
-
-fn whole(stream: String) -> Range {
-    Range {
-        stream,
-        from: String::new(),
-        to: None,
+fn version_of(key: &Key, item: &Item<Body>) -> Version {
+    let (stream, id) = (key.stream.name(), key.id.to_string());
+    Version {
+        hash: entry_hash(&stream, &id, &item.hlc.to_string()),
+        is_deleted: item.body.deleted,
     }
 }

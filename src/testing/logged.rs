@@ -7,7 +7,7 @@ use super::faults::{Faults, Operation, pause};
 use super::log::{Journal, Shelf, key_of, settle};
 use super::records::MemoryRecords;
 use super::rows::MemoryRows;
-use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, Recognized, View};
 use crate::engine::freshness::Freshness;
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,9 +49,10 @@ trait LoggedInMemory {
         }
         if let Some(journal) = &mut *self.log().borrow_mut() {
             if is_renewed {
-                journal.note_version(key, &item.hlc, None);
+                let standing = stored.as_ref().filter(|_| !stands).unwrap_or(item);
+                journal.note_version(key, standing, None);
             } else if stands {
-                journal.note_version(key, &item.hlc, origin.cloned());
+                journal.note_version(key, item, origin.cloned());
             }
         }
         if stands {
@@ -184,5 +185,14 @@ impl<S: LoggedInMemory> ChangeLog<Body> for S {
             ranges.map(|range| journal.versions(range, shelf)).collect()
         };
         self.with(versions)
+    }
+
+    fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+        self.with(|journal, _| journal.recognizes(heard)).ok()?
+    }
+
+    async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
+        self.faults().meet(Operation::HearOf, None).await?;
+        self.with(|journal, _| journal.hear_of(&heard))
     }
 }

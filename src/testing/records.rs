@@ -9,6 +9,7 @@ use super::body::Body;
 use super::faults::{Faults, Operation, pause};
 use super::log::{Journal, Shelf, key_of};
 use crate::engine::ports::{Capabilities, Fetched, Order, Outcome, Records, Scanned};
+use crate::engine::purge::{Purge, Purged};
 use crate::error::Result;
 use crate::protocol::delta::{Ask, Selection, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
@@ -78,7 +79,7 @@ impl MemoryRecords {
     pub fn write(&self, item: Item<Body>) {
         let before = self.time_of(&item.body.id);
         if let Some(journal) = &mut *self.journal.borrow_mut() {
-            journal.note_written(key_of(&item), &item.hlc, before.as_ref());
+            journal.note_written(key_of(&item), &item, before.as_ref());
         }
         self.write_behind(item);
     }
@@ -95,6 +96,18 @@ impl MemoryRecords {
         if let (Some(item), Some(journal), true) = (removed, &mut *journal, is_seen) {
             journal.forget(&key_of(&item));
         }
+    }
+
+    /// Removes tombstones, after the rules of [`purge`](crate::engine::purge). Nothing where there is no change log.
+    pub fn purge(&self, purge: &Purge) -> Option<Purged> {
+        let purged = {
+            let mut journal = self.journal.borrow_mut();
+            journal.as_mut()?.purge(purge, &*self.items.borrow())
+        };
+        for (key, _) in &purged.removed {
+            self.remove(&key.id, true);
+        }
+        Some(purged)
     }
 
     /// What lies in the change log.

@@ -8,6 +8,7 @@ use super::body::Body;
 use super::faults::{Faults, Operation, pause};
 use super::log::{Journal, Shelf, key_of};
 use crate::engine::ports::{AppRows, Capabilities, Order, Outcome, Scanned};
+use crate::engine::purge::{Purge, Purged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, wins};
@@ -76,7 +77,7 @@ impl MemoryRows {
         });
         let Some(before) = before else { return false };
         if let Some(journal) = &mut *self.journal.borrow_mut() {
-            journal.note_written(key_of(item), &item.hlc, before.as_ref());
+            journal.note_written(key_of(item), item, before.as_ref());
         }
         self.write_behind(item)
     }
@@ -95,6 +96,21 @@ impl MemoryRows {
         if let (Some(journal), true) = (&mut *self.journal.borrow_mut(), is_seen) {
             journal.forget(&key_of(item));
         }
+    }
+
+    /// Removes tombstones, after the rules of [`purge`](crate::engine::purge). Nothing where there is no change log.
+    pub fn purge(&self, purge: &Purge) -> Option<Purged> {
+        let purged = {
+            let mut journal = self.journal.borrow_mut();
+            journal.as_mut()?.purge(purge, &*self.tables.borrow())
+        };
+        for (key, _) in &purged.removed {
+            let row = self.tables.borrow().get(key);
+            if let Some(row) = row {
+                self.remove(&row, true);
+            }
+        }
+        Some(purged)
     }
 
     /// What lies in the change log.

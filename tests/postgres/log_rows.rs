@@ -16,12 +16,12 @@ use crate::support::at;
 use crate::support::postgres::{in_each, options, shared};
 use crate::support::rows;
 
-fn open(options: &PostgresOptions) -> PostgresAppRows {
+pub fn open(options: &PostgresOptions) -> PostgresAppRows {
     let tls = Arc::new(Connections::default());
     PostgresAppRows::open(options, PasswordSource::OfString, tls).unwrap()
 }
 
-async fn register(store: &PostgresAppRows, app: &str, key: &[&str]) {
+pub async fn register(store: &PostgresAppRows, app: &str, key: &[&str]) {
     let registration = Registration {
         tables: vec![TableSpec {
             name: "pages".to_owned(),
@@ -33,7 +33,7 @@ async fn register(store: &PostgresAppRows, app: &str, key: &[&str]) {
     store.register(app, registration).await.unwrap();
 }
 
-fn row(app: &str, wall: u64, fields: Value) -> Item<Json> {
+pub fn row(app: &str, wall: u64, fields: Value) -> Item<Json> {
     let hlc = at(wall, 0, "n");
     rows::entry(
         &rows::table(app, "pages"),

@@ -16,5 +16,6 @@ mod log_race;
 mod log_rows;
 mod lost_answers;
 mod pool;
+mod purge;
 mod quiet;
 mod records;

@@ -40,7 +40,8 @@ async fn for_the_peer(records: &SqliteRecords) -> Vec<String> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Page(Vec<(u8, u64)>),
+    /// Versions, some of them tombstones.
+    Page(Vec<(u8, u64, bool)>),
     Put(u8, u64),
     /// By a program that knows nothing of logs.
     Delete(u8),
@@ -50,7 +51,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let version = || (0..6u8, 1..40u64);
     prop_oneof![
-        prop::collection::vec(version(), 0..8).prop_map(Step::Page),
+        prop::collection::vec((0..6u8, 1..40u64, any::<bool>()), 0..8).prop_map(Step::Page),
         version().prop_map(|(id, wall)| Step::Put(id, wall)),
         (0..6u8).prop_map(Step::Delete),
         Just(Step::Close),
@@ -71,7 +72,14 @@ proptest! {
             for (step, looks) in &steps {
                 match step {
                     Step::Page(versions) => {
-                        let page = versions.iter().map(|(id, wall)| item(&id.to_string(), &at(*wall, 0, "n")));
+                        let page = versions.iter().map(|(id, wall, is_deleted)| {
+                            let hlc = at(*wall, 0, "n");
+                            let mut record = record(&id.to_string(), &hlc);
+                            if *is_deleted {
+                                record = with(record, json!({ "deletedAt": hlc }));
+                            }
+                            item_of(&record)
+                        });
                         let taken = take_in(&records, page.collect()).await;
                         prop_assert!(taken.iter().all(|taken| matches!(taken, Taken::Applied | Taken::Stale)));
                     }

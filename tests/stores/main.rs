@@ -17,6 +17,7 @@ mod log;
 mod log_pages;
 mod malformed;
 mod own_tables;
+mod purge;
 mod query;
 mod records;
 mod sqlite;

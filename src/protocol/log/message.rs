@@ -32,6 +32,13 @@ pub struct LogRequest {
     /// The names themselves, where the peer's are others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_names: Option<Vec<String>>,
+    /// What the caller holds of the streams that both have, as it was when it made the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What of it is alive, if one of the two sides has purged tombstones, both are known to the caller to have held the same
+    /// once, tombstones too, and it has all that it was told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alive: Option<Digest>,
     /// The log is to be held against the tables before anything is compared.
     #[serde(skip_serializing_if = "is_false")]
     pub verify: bool,
@@ -117,6 +124,10 @@ pub struct LogAnswer {
     /// What the answering side holds of the streams that both have; nothing if it does not know which these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// What of it is alive, if one of the two sides has purged tombstones, and both are known to have held the same once,
+    /// tombstones too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alive: Option<Digest>,
     /// The sum of the hashes of the names of its streams.
     #[serde(skip_serializing_if = "is_zero")]
     pub streams: u64,

@@ -1,13 +1,16 @@
 //! What a store holds, stream by stream.
 
 use super::digest::{Digest, entry_hash};
+use super::digests::Digests;
 
 /// The streams of a store, each with what it holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
-    each: Vec<(String, Digest)>,
+    each: Vec<(String, Digests)>,
     names: Digest,
-    whole: Digest,
+    whole: Digests,
+    has_purged: bool,
+    lacks_deleted: bool,
 }
 
 impl Streams {
@@ -15,12 +18,58 @@ impl Streams {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Digest)> {
         self.each
             .iter()
-            .map(|(name, digest)| (name.as_str(), *digest))
+            .map(|(name, counted)| (name.as_str(), counted.all))
+    }
+
+    /// The same, with what of it is deleted.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, Digests)> {
+        self.each
+            .iter()
+            .map(|(name, counted)| (name.as_str(), *counted))
     }
 
     /// What all of them hold together.
-    pub fn whole(&self) -> Digest {
+    pub fn whole(&self) -> Digests {
         self.whole
+    }
+
+    /// Whether tombstones of the store were ever removed for good.
+    pub fn has_purged(&self) -> bool {
+        self.has_purged
+    }
+
+    /// The same, of a store of which that is so or not.
+    #[must_use]
+    pub fn purged(self, has_purged: bool) -> Self {
+        Self { has_purged, ..self }
+    }
+
+    /// Whether it is counted what of them is deleted. Of a store that does not, nothing is said of what is alive.
+    pub fn counts_deleted(&self) -> bool {
+        !self.lacks_deleted
+    }
+
+    /// The streams of a store that does not count what of them is deleted.
+    pub fn without_deleted(all: impl Iterator<Item = (String, Digest)>) -> Self {
+        let counted = all.map(|(name, all)| {
+            let deleted = Digest::default();
+            (name, Digests { all, deleted })
+        });
+        Self {
+            lacks_deleted: true,
+            ..counted.collect()
+        }
+    }
+
+    /// Those of them whose names are `shown`.
+    #[must_use]
+    pub fn only(&self, shown: impl Fn(&str) -> bool) -> Self {
+        let some = self.each.iter().filter(|(name, _)| shown(name));
+        Self {
+            has_purged: self.has_purged,
+            lacks_deleted: self.lacks_deleted,
+            ..some.cloned().collect()
+        }
     }
 
     /// The digest of the names alone: two stores with equal ones have the same streams.
@@ -29,15 +78,15 @@ impl Streams {
     }
 }
 
-impl FromIterator<(String, Digest)> for Streams {
-    fn from_iter<I: IntoIterator<Item = (String, Digest)>>(streams: I) -> Self {
+impl FromIterator<(String, Digests)> for Streams {
+    fn from_iter<I: IntoIterator<Item = (String, Digests)>>(streams: I) -> Self {
         let mut all = Self {
             each: streams.into_iter().collect(),
             ..Self::default()
         };
-        for (name, digest) in &all.each {
+        for (name, counted) in &all.each {
             all.names.add(entry_hash("streams", name, ""));
-            all.whole = all.whole.and(*digest);
+            all.whole = all.whole.and(*counted);
         }
         all
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::port::{Port, Threading};
 use super::records::{RecordPort, RowPort};
 use super::state::StatePort;
-use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, Recognized, View};
 use crate::engine::freshness::Freshness;
 use crate::engine::ports::{
     Added, AppRows, Capabilities, Clock, Fetched, Late, Log, Order, Outcome, Records, Scanned,
@@ -253,6 +253,14 @@ where
 
     async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         ask!(self.port, log.versions(ranges))
+    }
+
+    fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+        self.store()?.recognizes(heard)
+    }
+
+    async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
+        ask!(self.port, log.hear_of(heard))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The change log of a store, as a port.
 
 use super::port::{Port, Threading};
-use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, Recognized, View};
 use crate::engine::freshness::Freshness;
 use crate::engine::ports::{Order, Outcome};
 use crate::error::Result;
@@ -76,5 +76,13 @@ where
 
     async fn versions(&self, ranges: Vec<Range>) -> Result<Vec<Vec<(Key, String)>>> {
         self.ask(move |store| store.versions(ranges)).await
+    }
+
+    fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+        self.store.recognizes(heard)
+    }
+
+    async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
+        self.ask(move |store| store.hear_of(heard)).await
     }
 }

@@ -12,13 +12,16 @@ use super::rows::{self, ToWrite};
 use super::schema::Shape;
 use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::watermarks::Watermarks;
 use crate::store::row::stored::Stored;
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
 const FETCH: &str = "read a record";
+
+const PURGE: &str = "purge records";
 
 /// See the [module page](self).
 #[derive(Debug, Clone)]
@@ -70,6 +73,18 @@ impl LogTables for RecordTables {
                 (id, item)
             };
             Ok(found.into_iter().map(item).collect())
+        })
+    }
+
+    fn newest_of<'s>(
+        &'s self,
+        session: &'s PgSession,
+        _stream: &'s Stream,
+        nodes: Vec<NodeId>,
+    ) -> Later<'s, Watermarks> {
+        Box::pin(async move {
+            let by_time = &self.shape()?.by_time;
+            by_time.newest_of(PURGE, session, nodes.iter()).await
         })
     }
 

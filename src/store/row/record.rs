@@ -62,6 +62,22 @@ pub(in crate::store) struct Encoded {
     pub(in crate::store) has_foreign: Vec<bool>,
 }
 
+impl Encoded {
+    /// Whether it is a tombstone.
+    pub(in crate::store) fn is_deleted(&self, layout: &Layout) -> bool {
+        says_deleted(layout, &self.values)
+    }
+}
+
+/// Whether the columns of a record say that it is a tombstone, as the change log reads them.
+pub(super) fn says_deleted(layout: &Layout, values: &[Value]) -> bool {
+    let column = layout.position_of("deletedAt");
+    match column.and_then(|at| values.get(at)) {
+        Some(Value::Text(text)) => !text.is_empty(),
+        value => !matches!(value, Some(Value::Null) | None),
+    }
+}
+
 /// The fields of a record.
 struct Placed<'a> {
     /// In the order of the layout's columns.

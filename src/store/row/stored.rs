@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use super::columns::UTF_8;
 use super::layout::{EXTRA, Layout};
 use super::malformed::{fault, told};
-use super::record::decode;
+use super::record::{decode, says_deleted};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Blob, Item, ItemKind, Said, record_blob, size_in, size_of};
 use crate::protocol::text::Text;
@@ -104,6 +104,11 @@ impl Stored {
     /// When it was written; `None` if what stands there is no time.
     pub(in crate::store) fn time(&self, layout: &Layout) -> Option<Hlc> {
         Hlc::parse(self.text(layout, "updatedAt")?).ok()
+    }
+
+    /// Whether it is a tombstone.
+    pub(in crate::store) fn is_deleted(&self, layout: &Layout) -> bool {
+        says_deleted(layout, &self.values)
     }
 
     /// The text in the column of a field.

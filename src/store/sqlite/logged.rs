@@ -3,6 +3,7 @@
 //! A look at the log finds it up to date and its triggers in place, or sees to it first: something was written since,
 //! by this store or by another program, or an app's migration has put another table in the place of one.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -12,11 +13,14 @@ use super::database::Database;
 use super::fault::during;
 use super::intake::{self, begin};
 use super::log::{self, Entering, KnownStreams, OPERATION, Plane, Tracked, WithoutTriggers};
-use crate::engine::change_log::{Advance, Look, Note, View};
+use crate::engine::change_log::{Advance, Heard, Look, Note, Recognized, View};
 use crate::engine::freshness::Freshness;
+use crate::engine::purge::{Purge, Purged};
 use crate::error::Result;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream};
+use crate::store::known_peers::{Due, KnownPeers, now_ms};
 use crate::store::log::LogStore;
 use crate::store::{Json, Later, Taken};
 
@@ -33,6 +37,14 @@ pub(super) trait Tables: Clone + Send + Sync + 'static {
 
     /// The tables whose versions are noted; `None` if one of them has nothing that tells its rows apart.
     fn tracked(&self, connection: &Connection) -> Result<Option<Vec<Tracked>>>;
+
+    /// The greatest timestamp of a node in a stream, among usual ones.
+    fn newest_of(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        node: &NodeId,
+    ) -> Result<Option<Hlc>>;
 
     /// Reads the items that lie under keys.
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a>;
@@ -61,6 +73,7 @@ pub(super) struct Log {
     /// Whether the triggers of the log are the only ones.
     is_alone: Arc<AtomicBool>,
     streams: Arc<KnownStreams>,
+    peers: Arc<KnownPeers>,
 }
 
 impl Log {
@@ -72,6 +85,7 @@ impl Log {
             seen: Arc::new(AtomicI64::new(-1)),
             is_alone: Arc::default(),
             streams: Arc::default(),
+            peers: Arc::default(),
         };
         let transaction = begin(OPERATION, connection)?;
         log.put_in_place(&transaction, tables)?;
@@ -306,6 +320,65 @@ impl<S: Logged> LogStore for S {
         let plane = S::Tables::PLANE;
         self.read_log(move |connection, fetch| {
             log::versions(connection, plane, &ranges, &mut **fetch)
+        })
+    }
+
+    fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+        let log = self.parts().2;
+        if !log.is_kept() {
+            return Some(Recognized::default());
+        }
+        let (due, known) = log.peers.hear_of(heard, now_ms());
+        (due == Due::Not).then_some(known)
+    }
+
+    fn hear_of(&self, heard: Heard) -> Later<'_, Recognized> {
+        let log = self.parts().2;
+        if !log.is_kept() {
+            return Box::pin(ready(Ok(Recognized::default())));
+        }
+        let (due, known) = log.peers.hear_of(&heard, now_ms());
+        if due == Due::Not {
+            return Box::pin(ready(Ok(known)));
+        }
+        let (plane, peers) = (S::Tables::PLANE, Arc::clone(&log.peers));
+        Box::pin(async move {
+            let written = self
+                .write_log(move |connection, _| log::hear_of(connection, (plane, &peers), &heard));
+            match written.await {
+                Ok((known, noted)) => {
+                    self.parts().2.peers.remember(noted);
+                    Ok(known)
+                }
+                Err(error) if due == Due::New => Err(error),
+                // It is tried again, and until then less can be purged.
+                Err(error) => {
+                    tracing::debug!(%error, "how far a peer got is not noted yet");
+                    Ok(known)
+                }
+            }
+        })
+    }
+
+    fn purge(&self, purge: Purge) -> Later<'_, Purged> {
+        let (_, _, log) = self.parts();
+        let (plane, peers) = (S::Tables::PLANE, Arc::clone(&log.peers));
+        Box::pin(async move {
+            let purged = self.write_log(move |connection, tables| {
+                let tracked = tables.tracked(connection)?.unwrap_or_default();
+                let mut newest =
+                    |stream: &Stream, node: &NodeId| tables.newest_of(connection, stream, node);
+                log::purge(connection, (plane, &peers), &tracked, (&purge, &mut newest))
+            });
+            let purged = purged.await?;
+            if purged
+                .peers
+                .iter()
+                .any(|(_, _, is_forgotten)| *is_forgotten)
+            {
+                self.parts().2.peers.forget();
+            }
+            Ok(purged)
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::freshness::Freshness;
 use crate::engine::ports::Late;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::delta::Ask;
-use crate::protocol::hlc::{Hlc, wins};
+use crate::protocol::hlc::{Hlc, NodeId, wins};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Stream, canonical_body};
 use crate::protocol::text::Text;
@@ -290,7 +290,7 @@ impl RecordStore for SqliteRecords {
             let ready = |connection: &Connection| log.stay_in_place(connection, &tables);
             let one = |connection: &Connection, item: &Item<Json>| {
                 let mut rows = Intake::prepare(TAKE_IN, connection, &tables.0)?;
-                Ok(matches!(take_in_one(&mut rows, item)?, Met::Older(_)))
+                Ok(matches!(take_in_one(&mut rows, item)?, Met::Older(..)))
             };
             let page = (&items[..], strict);
             intake::take_in(TAKE_IN, connection, page, (ready, one, |_, _| Ok(())))
@@ -315,7 +315,17 @@ impl Tables for RecordTables {
             stream: Stream::Records.name(),
             table: TABLE.to_owned(),
             key: vec!["id".to_owned()],
+            has_deleted_at: true,
         }]))
+    }
+
+    fn newest_of(
+        &self,
+        connection: &Connection,
+        _stream: &Stream,
+        node: &NodeId,
+    ) -> Result<Option<Hlc>> {
+        delta::newest_of("purge records", connection, &self.0.sql.by_time, node)
     }
 
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {
@@ -341,13 +351,13 @@ impl Tables for RecordTables {
     ) -> Result<TakeIn<'a>> {
         let mut rows = Intake::prepare(TAKE_IN, connection, &self.0)?;
         Ok(Box::new(move |item| {
-            let id = match take_in_one(&mut rows, item)? {
-                Met::Older(id) => id,
+            let (id, is_deleted) = match take_in_one(&mut rows, item)? {
+                Met::Older(id, is_deleted) => (id, is_deleted),
                 Met::NotOlder => return Ok(false),
                 Met::Same(id) => return settle_equal(&mut rows, log.as_deref_mut(), item, &id),
             };
             if let Some(log) = &mut log {
-                log.came(&id, &item.hlc.to_string());
+                log.came(&id, (&item.hlc.to_string(), is_deleted));
             }
             Ok(true)
         }))
@@ -380,7 +390,14 @@ fn settle_equal(
     }
     let time = item.hlc.to_string();
     match log {
-        Some(log) => log.renew(id, &time),
+        Some(log) => {
+            let is_deleted = if is_greater {
+                incoming.is_deleted(rows.shape)
+            } else {
+                stored.is_deleted(rows.shape)
+            };
+            log.renew(id, (&time, is_deleted));
+        }
         None => log::renew(rows.connection, Plane::Records, "", id, &time)?,
     }
     Ok(is_greater)
@@ -389,8 +406,8 @@ fn settle_equal(
 /// What an item with an id met that was to be taken in.
 #[derive(Debug)]
 enum Met {
-    /// Nothing, or an older version: it is stored now.
-    Older(String),
+    /// Nothing, or an older version: it is stored now, and is a tombstone or not.
+    Older(String, bool),
     /// A version of the same time.
     Same(String),
     /// A newer one.
@@ -426,7 +443,7 @@ fn take_in_one(rows: &mut Intake<'_>, item: &Item<Json>) -> Result<Met> {
         ));
     }
     rows.put(&record)?;
-    Ok(Met::Older(id))
+    Ok(Met::Older(id, record.is_deleted(rows.shape)))
 }
 
 #[cfg(test)]

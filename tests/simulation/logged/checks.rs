@@ -11,6 +11,11 @@ use super::dialogue::asked;
 use super::scenario::Deed;
 use super::world::{Done, Holding, Round, World, beats};
 
+/// An item that is not deleted.
+fn live(item: Option<&Item<Body>>) -> Option<&Item<Body>> {
+    item.filter(|item| !item.body.deleted)
+}
+
 impl World {
     /// Every object is there before its item.
     pub fn check_request(&self, parent: &Node, from: usize, request: &Request<Body>) {
@@ -36,6 +41,30 @@ impl World {
         }
     }
 
+    /// What a place has had, and deleted, stays deleted where its tombstone was purged; in the end it is so everywhere.
+    pub fn check_nothing_comes_back(&self, is_end: bool) {
+        let mut deeds = self.scenario.deeds.iter();
+        if deeds.any(Deed::may_bring_back) {
+            return;
+        }
+        for ((place, key), versions) in self.buried.borrow().iter() {
+            let of_any = |at: &usize| is_end || at == place;
+            for at in (0..self.nodes.len()).filter(of_any) {
+                let held = self.holding(at);
+                let Some(item) = held.get(key) else { continue };
+                self.count("checks that nothing comes back");
+                if versions.contains(&item.hlc) && !item.body.deleted {
+                    self.violation(format!("{key:?} {item:?} came back to n{at}"));
+                }
+            }
+        }
+    }
+
+    /// Whether tombstones were purged: then one that another side still has is the same as none.
+    fn has_purged(&self) -> bool {
+        !self.buried.borrow().is_empty()
+    }
+
     /// After a round that nothing disturbs, it is proved that both sides hold the same exactly if they do.
     pub fn check_proof(&self, place: usize, done: &Done) {
         let parent = self.nodes[place].place.parent;
@@ -45,9 +74,12 @@ impl World {
             return;
         }
         self.count("checks of a proof");
-        let differing = self.differing(place);
         let is_drained = !round.has_more && round.held.is_empty();
         let proved = round.in_sync == Some(true);
+        let mut differing = self.differing(place);
+        if proved {
+            self.forgive_purged(place, &mut differing);
+        }
         if proved && (!differing.is_empty() || !is_drained) {
             self.violation(format!(
                 "n{place} is proved equal, but differs in {differing:?}"
@@ -75,6 +107,10 @@ impl World {
         if has(Deed::copies) && (refuses || self.overwrote_unseen.get()) {
             return;
         }
+        // Of a table that both sides have from now on they never held the same: all is compared once, tombstones too.
+        if self.has_purged() && self.has_new_table.get() {
+            return;
+        }
         self.count("checks that logs sufficed");
         let lines = self.nodes[place].side.log.lines();
         let mut new = lines.iter().skip(said);
@@ -98,6 +134,15 @@ impl World {
         differing.sort();
         differing.dedup();
         differing
+    }
+
+    /// Leaves out what one of two sides has deleted and the other has not at all, if tombstones were purged.
+    fn forgive_purged(&self, place: usize, differing: &mut Vec<Key>) {
+        let parent = self.nodes[place].place.parent;
+        let (here, there) = (self.holding(place), self.holding(parent));
+        if self.has_purged() {
+            differing.retain(|key| live(here.get(key)).is_some() || live(there.get(key)).is_some());
+        }
     }
 
     /// With the lasting faults alone: where two sides differ, the item is named, and nothing else waits.
@@ -127,7 +172,9 @@ impl World {
             let Ok(round) = done else { continue };
             self.count("checks of what waits");
             let (here, there) = (self.holding(place), self.holding(node.place.parent));
-            for key in self.differing(place) {
+            let mut differing = self.differing(place);
+            self.forgive_purged(place, &mut differing);
+            for key in differing {
                 let versions = [here.get(&key), there.get(&key)];
                 let is_named = versions.iter().flatten().any(|item| {
                     round.held.iter().any(|(_, kind, hlc, _)| match kind {
@@ -164,7 +211,10 @@ impl World {
             for (key, winner) in self.winners.borrow().iter() {
                 // Two sides that never met before compare times alone: there a tie may stand. A tie that travels is
                 // settled, which tests say beside this.
-                let lacks = held.get(key).is_none_or(|item| item.hlc < winner.hlc);
+                let lacks = match held.get(key) {
+                    Some(item) => item.hlc < winner.hlc,
+                    None => !winner.body.deleted || !self.has_purged(),
+                };
                 if lacks && !self.has_lost_its_object(winner) {
                     let what = format!("n{} lacks {key:?} {winner:?}", node.index);
                     self.violation(what);
@@ -177,8 +227,10 @@ impl World {
                     let item = held.get(key);
                     item.is_some_and(|item| self.has_lost_its_object(item))
                 };
-                let time = |held: &Holding| held.get(key).map(|item| item.hlc.clone());
-                let content = |held: &Holding| held.get(key).map(canonical);
+                let counts = |item: &&Item<Body>| !item.body.deleted || !self.has_purged();
+                let of = |held: &'_ Holding| held.get(key).filter(counts).cloned();
+                let time = |held: &Holding| of(held).map(|item| item.hlc);
+                let content = |held: &Holding| of(held).as_ref().map(canonical);
                 let ties = self
                     .scenario
                     .places

@@ -52,6 +52,12 @@ impl World {
             .extend(had.into_iter().flatten());
     }
 
+    pub fn has_seen(&self, place: usize, key: &Key, hlc: &Hlc) -> bool {
+        let seen = self.versions.seen.borrow();
+        let seen = seen.get(&place);
+        seen.is_some_and(|seen| seen.contains(&(key.clone(), hlc.clone())))
+    }
+
     pub fn see_all(&self) {
         for place in 0..self.nodes.len() {
             self.see(place, self.holding(place).values());

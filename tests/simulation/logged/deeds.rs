@@ -1,10 +1,14 @@
 //! What a scenario does to places.
 
+use starkeep_sync_engine::engine::purge::{Purge, Purged, Reason};
+use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::testing::Journal;
 
+use super::super::model::Key;
 use super::super::node::{LATE, Node, blob_name, id_name, key_of, node_name, table};
 use super::super::scenario::Stream;
+use super::said::named;
 use super::scenario::Deed;
 use super::world::{Snapshot, World};
 
@@ -93,8 +97,56 @@ impl World {
                     self.sync(*place);
                 }
             }
+            Deed::Purge {
+                place,
+                older_than_ms,
+            } => self.purge(*place, *older_than_ms),
             Deed::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
         }
+    }
+
+    fn purge(&self, place: usize, older_than_ms: u64) {
+        let node = &self.nodes[place];
+        let wall = self.now_ms.get().saturating_sub(older_than_ms);
+        let purge = Purge {
+            before: Hlc::new(wall, 0, Text::from("")),
+            is_dry: false,
+            forget: Vec::new(),
+            forget_unseen_for_ms: None,
+            after: 0,
+            limit: usize::MAX,
+        };
+        let purged = [node.records.purge(&purge), node.rows.purge(&purge)];
+        for Purged { removed, kept, .. } in purged.into_iter().flatten() {
+            self.note(|| format!("n{place} purges {removed:?}, and keeps {kept:?}"));
+            for reason in kept {
+                self.count(match reason {
+                    Reason::Young => "tombstones kept: young",
+                    Reason::Unseen => "tombstones kept: unseen",
+                    Reason::Waiting => "tombstones kept: waiting",
+                    Reason::Newest => "tombstones kept: newest",
+                    Reason::Referenced => "tombstones kept: referenced",
+                });
+            }
+            for (key, hlc) in removed {
+                self.count("tombstones purged");
+                self.bury(place, named(&key), &hlc);
+            }
+        }
+        self.forget_what_nobody_has();
+    }
+
+    /// What the place has had, and was written before its tombstone was, is deleted for good.
+    fn bury(&self, place: usize, key: Key, tombstone: &Hlc) {
+        let written = self.written.borrow();
+        let all = written.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let before = all.iter().take_while(|hlc| *hlc != tombstone);
+        let deleted = before
+            .filter(|hlc| *hlc < tombstone && self.has_seen(place, &key, hlc))
+            .cloned()
+            .collect::<Vec<_>>();
+        let mut buried = self.buried.borrow_mut();
+        buried.entry((place, key)).or_default().extend(deleted);
     }
 
     fn snapshot(&self, place: usize) -> Snapshot {

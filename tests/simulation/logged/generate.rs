@@ -6,6 +6,7 @@ use starkeep_sync_engine::testing::{Access, Operation, When};
 use super::super::node::{LATE, blob_name, id_name};
 use super::super::rng::Rng;
 use super::super::scenario::{Caller, Fault, Place, Reach, Rounds, Stream, Write};
+use super::KEPT_SEEDS;
 use super::scenario::{Deed, Scenario};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -56,7 +57,55 @@ pub fn scenario(seed: u64) -> Scenario {
         }
         nothing_needs_a_log(&mut scenario);
     }
+    // What is kept failed, or noticed something, as it was.
+    let mut purges = Rng::new(seed ^ 0x7075_7267_6500);
+    if !KEPT_SEEDS.contains(&seed) && purges.percent(50) {
+        some_purge(&mut purges, &mut scenario);
+    }
     scenario
+}
+
+/// Places purge tombstones, of which there are more. Half of the time nothing else brings back what was deleted.
+fn some_purge(rng: &mut Rng, scenario: &mut Scenario) {
+    let is_strict = rng.percent(60);
+    for deed in &mut scenario.deeds {
+        if is_strict && deed.may_bring_back() {
+            *deed = Deed::Wait(1);
+        }
+        for write in deed.writes_mut() {
+            write.deleted |= rng.percent(30);
+            if write.deleted {
+                write.blob = None;
+            }
+        }
+    }
+    for _ in 0..=rng.below(5) {
+        let place = rng.below(scenario.places.len());
+        let at = rng.below(scenario.deeds.len() + 1);
+        let older_than_ms = rng.pick(&[0, 0, 0, 3, 50, 60_000]);
+        scenario.deeds.insert(
+            at,
+            Deed::Purge {
+                place,
+                older_than_ms,
+            },
+        );
+        for _ in 0..rng.below(3) {
+            let caller = 1 + rng.below(scenario.places.len() - 1);
+            scenario.deeds.insert(at, Deed::Sync(caller));
+        }
+    }
+    if rng.percent(20) {
+        let at = rng.below(scenario.deeds.len() + 1);
+        let fault = Fault {
+            place: rng.below(scenario.places.len()),
+            reach: Reach::Local,
+            operation: Operation::HearOf,
+            key: None,
+            when: When::Nth(1 + rng.below(4)),
+        };
+        scenario.deeds.insert(at, Deed::Fault(fault));
+    }
 }
 
 /// Places that only call may keep no log, as adapters of an app do not.

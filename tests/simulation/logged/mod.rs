@@ -105,7 +105,10 @@ fn play_all(seeds: impl Iterator<Item = u64>) {
     let mut tally = Tally::default();
     for (played, seed) in seeds.enumerate() {
         let (violation, _, of_seed) = play(&generate::scenario(seed));
-        failing.extend(violation.map(|violation| (seed, violation)));
+        if let Some(violation) = violation {
+            println!("failed {seed}: {}", shortly(&violation));
+            failing.push((seed, violation));
+        }
         for (what, times) in of_seed {
             *tally.entry(what).or_default() += times;
         }

@@ -120,7 +120,7 @@ impl World {
 }
 
 /// The key of an item as the model names it.
-fn named(key: &LogKey) -> Key {
+pub fn named(key: &LogKey) -> Key {
     let stream = match &key.stream {
         Stream::Records => "records".to_owned(),
         Stream::Rows(table) => format!("{}/{}", table.app, table.name),

@@ -56,6 +56,11 @@ pub enum Deed {
     /// Rounds until there is no more, unless faults are planned.
     Sync(usize),
     RegisterLateApp(usize),
+    /// Tombstones that are older than this go, as far as every known peer has seen them.
+    Purge {
+        place: usize,
+        older_than_ms: u64,
+    },
 }
 
 impl Deed {
@@ -107,8 +112,23 @@ impl Deed {
             | Self::Wait(_)
             | Self::Reconcile(_)
             | Self::Sync(_)
-            | Self::RegisterLateApp(_) => Vec::new(),
+            | Self::RegisterLateApp(_)
+            | Self::Purge { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it brings back what was deleted, or the log that says who has seen that: a place is then one that its
+    /// neighbours never met.
+    pub fn may_bring_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Restore(_)
+                | Self::RestoreData(_)
+                | Self::Clone { .. }
+                | Self::Wipe(_)
+                | Self::Remove { .. }
+                | Self::WriteBehind(_)
+        )
     }
 
     /// Whether two places, or one and its past, have a history in common afterwards.
@@ -157,6 +177,7 @@ impl Deed {
             Self::Reconcile(_) => "deeds: two sides are reconciled",
             Self::Sync(_) => "deeds: a place exchanges undisturbed",
             Self::RegisterLateApp(_) => "deeds: an app is registered",
+            Self::Purge { .. } => "deeds: tombstones are purged",
         }
     }
 }

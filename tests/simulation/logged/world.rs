@@ -74,6 +74,12 @@ pub struct World {
     pub older_stands: Cell<bool>,
     /// An app wrote over a version that the place's parent, or a child of it, had not seen.
     pub overwrote_unseen: Cell<bool>,
+    /// Every place has a table that not all of them had before.
+    pub has_new_table: Cell<bool>,
+    /// All versions in the order in which they were written, by their keys.
+    pub written: RefCell<BTreeMap<Key, Vec<Hlc>>>,
+    /// Versions whose tombstone a place has purged.
+    pub buried: RefCell<BTreeMap<(usize, Key), BTreeSet<Hlc>>>,
     pub now_ms: Cell<u64>,
     pub said: Said,
     pub versions: Versions,
@@ -111,6 +117,9 @@ impl World {
             removed_objects: RefCell::default(),
             older_stands: Cell::default(),
             overwrote_unseen: Cell::default(),
+            has_new_table: Cell::default(),
+            written: RefCell::default(),
+            buried: RefCell::default(),
             now_ms: Cell::new(BEGIN_MS),
             said: Said::default(),
             versions: Versions::default(),
@@ -124,6 +133,7 @@ impl World {
             self.wait(1);
             self.act(deed);
             self.check_nothing_is_lost();
+            self.check_nothing_comes_back(false);
             if self.failed() {
                 return;
             }
@@ -137,6 +147,7 @@ impl World {
         self.settle(2 * self.nodes.len());
         self.see_what_logs_did_not();
         self.check_equal();
+        self.check_nothing_comes_back(true);
         self.check_quiet();
         self.check_nothing_travels_again();
     }
@@ -172,6 +183,7 @@ impl World {
     }
 
     fn all_is_well_but_the_lasting(&self) {
+        self.has_new_table.set(true);
         for node in &self.nodes {
             node.heal();
             node.rows.register(&table(LATE));
@@ -444,6 +456,10 @@ impl World {
             self.blind.borrow_mut().insert(write.place);
         }
         for item in node.put(write, hlc, behind) {
+            let mut written = self.written.borrow_mut();
+            let of_key = written.entry(key_of(&item)).or_default();
+            of_key.push(item.hlc.clone());
+            drop(written);
             self.see(write.place, std::iter::once(&item));
             self.stand(write.place, &item);
             let known = before.get(&key_of(&item));

@@ -13,13 +13,16 @@ use super::known::{KnownTables, one};
 use super::namespaces::{self, registry};
 use super::table::{self, PgTable, StoredRow};
 use crate::error::Result;
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::watermarks::Watermarks;
 use crate::store::row::entry::{Entry, without_node};
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
 const OPERATION: &str = "read a row of an app";
+
+const PURGE: &str = "purge rows of an app";
 
 /// The tables of all apps in the registry of a schema.
 #[derive(Debug, Clone)]
@@ -68,6 +71,21 @@ impl LogTables for RowTables {
                 return Ok(Vec::new());
             };
             rows_of(session, (&table, &tracked), &keys).await
+        })
+    }
+
+    fn newest_of<'s>(
+        &'s self,
+        session: &'s PgSession,
+        stream: &'s Stream,
+        nodes: Vec<NodeId>,
+    ) -> Later<'s, Watermarks> {
+        Box::pin(async move {
+            let Some((table, _)) = find(session, &self.schema, stream).await? else {
+                return Ok(Watermarks::default());
+            };
+            let by_time = &table.by_time;
+            by_time.newest_of(PURGE, session, nodes.iter()).await
         })
     }
 

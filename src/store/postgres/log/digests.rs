@@ -6,13 +6,28 @@ use super::super::param::Param;
 use super::ranges::within;
 use super::sql::{Sql, get, number};
 use crate::error::Result;
-use crate::protocol::log::{Digest, Range, Streams};
+use crate::protocol::log::{Digest, Digests, Range, Streams};
 
 /// How many of the entries `e` count.
 pub const COUNT_OF: &str = "count(*)";
 
 /// The sum of the hashes of the entries `e` that count, modulo 2^52.
 pub const SUM_OF: &str = "coalesce(mod(sum(e.hash), 4503599627370496), 0)::bigint";
+
+/// The same of the tombstones among them.
+pub const DELETED_COUNT_OF: &str = "count(*) FILTER (WHERE e.deleted)";
+
+/// The same of the tombstones among them.
+pub const DELETED_SUM_OF: &str =
+    "coalesce(mod(sum(e.hash) FILTER (WHERE e.deleted), 4503599627370496), 0)::bigint";
+
+/// SQL with what counts in the places of its names.
+pub fn with_counts(text: &str) -> String {
+    text.replace("DELETED_COUNT_OF", DELETED_COUNT_OF)
+        .replace("DELETED_SUM_OF", DELETED_SUM_OF)
+        .replace("COUNT_OF", COUNT_OF)
+        .replace("SUM_OF", SUM_OF)
+}
 
 /// The digest in the columns of a row from this one on.
 pub fn digest(row: &Row, at: usize) -> Result<Digest> {
@@ -24,12 +39,25 @@ pub fn digest(row: &Row, at: usize) -> Result<Digest> {
 
 /// What each stream says that it holds.
 pub async fn of_streams(sql: &Sql<'_>) -> Result<Streams> {
-    let query = "SELECT name, count, sum FROM @_streams WHERE is_whole ORDER BY name";
+    if !sql.session.dialect().has_triggers() {
+        let query = "SELECT name, count, sum FROM @_streams WHERE is_whole ORDER BY name";
+        let rows = sql.rows(query, &[]).await?;
+        let stream = |row| Ok((get(row, 0)?, digest(row, 1)?));
+        let streams: Vec<_> = rows.iter().map(stream).collect::<Result<_>>()?;
+        return Ok(Streams::without_deleted(streams.into_iter()));
+    }
+    let query = "SELECT name, count, sum, deleted_count, deleted_sum FROM @_streams WHERE is_whole ORDER BY name";
     let mut streams = Vec::new();
     for row in sql.rows(query, &[]).await? {
-        streams.push((get(&row, 0)?, digest(&row, 1)?));
+        let counted = Digests {
+            all: digest(&row, 1)?,
+            deleted: digest(&row, 3)?,
+        };
+        streams.push((get(&row, 0)?, counted));
     }
-    Ok(streams.into_iter().collect())
+    let streams: Streams = streams.into_iter().collect();
+    let purged = sql.count("SELECT purged FROM @_meta", &[]).await?;
+    Ok(streams.purged(purged > 0))
 }
 
 /// What the log holds of a range. That of a whole stream is known already.

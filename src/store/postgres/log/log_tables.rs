@@ -2,8 +2,10 @@
 
 use super::sql::Sql;
 use super::tracked::Tracked;
+use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
 use crate::protocol::log::Stream;
+use crate::protocol::watermarks::Watermarks;
 use crate::store::postgres::intake::Pace;
 use crate::store::postgres::session::PgSession;
 use crate::store::{Json, Later, Taken};
@@ -25,6 +27,14 @@ pub trait LogTables: Clone + Send + Sync + 'static {
         stream: &'s Stream,
         keys: Vec<String>,
     ) -> Later<'s, Vec<(String, Item<Json>)>>;
+
+    /// The greatest timestamps of these nodes in a stream, among usual ones.
+    fn newest_of<'s>(
+        &'s self,
+        session: &'s PgSession,
+        stream: &'s Stream,
+        nodes: Vec<NodeId>,
+    ) -> Later<'s, Watermarks>;
 
     /// Takes items in within a transaction. Says of each whether it is stored now and was not before. Of two versions
     /// with one timestamp the greater one is stored; if that is the stored one it is [renewed](super::renew), so that

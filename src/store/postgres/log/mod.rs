@@ -14,6 +14,7 @@
 //!   copied or brought back from a dump ([`tables`]): what it says then is told apart from what it said before.
 //! - Where a version came from is told to the triggers by a setting of the transaction that writes it.
 //! - What counts in digests is said in one place ([`mod@digests`]).
+//! - [`known`] notes the peers that were heard of, and [`mod@purge`] removes the tombstones that all of them have seen.
 //!
 //! A database without triggers and locks has the same log [`by_writers`].
 
@@ -22,11 +23,13 @@ mod compare;
 mod digests;
 mod entries;
 mod history;
+mod known;
 mod lacking;
 mod log_tables;
 mod look;
 mod names;
 mod notes;
+mod purge;
 mod ranges;
 mod schema;
 mod settle;
@@ -39,10 +42,12 @@ pub use self::by_writers::{number, verify as verify_in_pages};
 pub use self::compare::{compare, versions};
 pub use self::digests::digests;
 pub use self::history::LogStanding;
+pub use self::known::hear_of;
 pub use self::log_tables::LogTables;
 pub use self::look::{KnownStreams, look, quiet};
 pub use self::names::Names;
 pub use self::notes::{advance, come_from, note, renew};
+pub use self::purge::purge;
 pub use self::schema::{is_in_place, prepare};
 pub use self::settle::{begin_with_turn, settle, settle_all};
 pub use self::sql::{OPERATION, Sql};

@@ -2,10 +2,12 @@
 
 use super::super::param::Param;
 use super::by_writers;
+use super::digests::with_counts;
 use super::history::IN_PLACE;
+use super::known::begin_with_earlier;
 use super::settle::begin_with_turn;
 use super::sql::{OPERATION, Sql, get};
-use super::tables::{LAYOUT, REST, TABLES, functions};
+use super::tables::{ADDED, LAYOUT, REST, TABLES, functions};
 use super::tracked::Tracked;
 use super::verify::{bring_in, stream_id};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +28,7 @@ pub async fn is_in_place(sql: &Sql<'_>, tables: &[Tracked]) -> Result<bool> {
     if !sql.session.dialect().has_triggers() {
         return by_writers::is_in_place(sql, tables).await;
     }
-    if !has_all_tables(sql).await? {
+    if !has_all_tables(sql).await? || !knows_peers(sql).await? {
         return Ok(false);
     }
     let query = format!(
@@ -66,6 +68,27 @@ async fn has_all_tables(sql: &Sql<'_>) -> Result<bool> {
     Ok(there == REST.len() as u64)
 }
 
+async fn knows_peers(sql: &Sql<'_>) -> Result<bool> {
+    let name = format!("{}_known", sql.names.log());
+    let query = "SELECT count(to_regclass($1))";
+    Ok(sql.count(query, &[Param::text(name)]).await? > 0)
+}
+
+/// Whether a table has rows. One that is not there has none.
+async fn holds_anything(sql: &Sql<'_>, tables: &[Tracked]) -> Result<bool> {
+    for table in tables {
+        let there = "SELECT count(to_regclass($1))";
+        if sql.count(there, &[Param::text(&table.relation)]).await? == 0 {
+            continue;
+        }
+        let any = format!("SELECT 1 FROM {} LIMIT 1", table.relation);
+        if sql.one(&any, &[]).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Makes what is missing of a log. Rows of a table that was not tracked, or whose triggers were not the right ones, are
 /// brought in. Writers wait while triggers are made, and not while rows are brought in.
 pub async fn prepare(sql: &Sql<'_>, tables: &[Tracked]) -> Result<()> {
@@ -103,10 +126,17 @@ async fn make(sql: &Sql<'_>, tables: &[Tracked]) -> Result<()> {
     if !has_all_tables(sql).await? {
         drop_rest(sql).await?;
     }
+    let knew_peers = knows_peers(sql).await?;
     for statement in TABLES {
         sql.batch(statement).await?;
     }
     sql.batch("LOCK TABLE @_turn IN EXCLUSIVE MODE").await?;
+    for statement in ADDED {
+        sql.batch(&with_counts(statement)).await?;
+    }
+    if !knew_peers && holds_anything(sql, tables).await? {
+        begin_with_earlier(sql).await?;
+    }
     let begun = "INSERT INTO @_meta (id, layout, head, state, place, written)
         SELECT replace(gen_random_uuid()::text, '-', ''), 0, 0, gen_random_uuid(), '', pg_current_xact_id()::xid
          WHERE NOT EXISTS (SELECT 1 FROM @_meta)";
@@ -144,7 +174,15 @@ async fn drop_rest(sql: &Sql<'_>) -> Result<()> {
         sql.batch(&format!("DROP FUNCTION {function} CASCADE"))
             .await?;
     }
-    for rest in ["", "_noted", "_streams", "_generations", "_meta", "_turn"] {
+    for rest in [
+        "",
+        "_noted",
+        "_streams",
+        "_generations",
+        "_meta",
+        "_known",
+        "_turn",
+    ] {
         sql.batch(&format!("DROP TABLE IF EXISTS @{rest}")).await?;
     }
     Ok(())

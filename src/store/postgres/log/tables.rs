@@ -1,16 +1,16 @@
 //! The tables and functions of a log, as SQL; [`schema`](super::schema) puts them in place.
 
-use super::digests::{COUNT_OF, SUM_OF};
+use super::digests::with_counts;
 
 /// Counted up with each change to what is made here: a log of an older layout is brought up to date.
-pub const LAYOUT: i64 = 1;
+pub const LAYOUT: i64 = 2;
 
 /// The tables, in which everything of a log is.
 ///
 /// - An **entry** is the newest version of an item, under its number.
 /// - What is **noted** is what triggers wrote of a version and has no number yet.
 /// - `turn` is empty. The process that gives numbers locks it.
-pub const TABLES: [&str; 9] = [
+pub const TABLES: [&str; 10] = [
     "CREATE TABLE IF NOT EXISTS @ (
        seq bigint PRIMARY KEY, stream int NOT NULL, key text COLLATE \"C\" NOT NULL, hash bigint NOT NULL,
        deleted boolean NOT NULL, origin int, origin_seq bigint)",
@@ -22,7 +22,8 @@ pub const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS @_streams (
        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text COLLATE \"C\" NOT NULL UNIQUE,
        relation text NOT NULL, key text[] NOT NULL, is_whole boolean NOT NULL DEFAULT false,
-       count bigint NOT NULL DEFAULT 0, sum bigint NOT NULL DEFAULT 0)",
+       count bigint NOT NULL DEFAULT 0, sum bigint NOT NULL DEFAULT 0,
+       deleted_count bigint NOT NULL DEFAULT 0, deleted_sum bigint NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS @_peers (
        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, generation text COLLATE \"C\" NOT NULL UNIQUE,
        seq bigint NOT NULL, moved bigint NOT NULL)",
@@ -34,11 +35,24 @@ pub const TABLES: [&str; 9] = [
        PRIMARY KEY (peer, direction, stream, key))",
     "CREATE TABLE IF NOT EXISTS @_meta (
        id text NOT NULL, layout int NOT NULL, head bigint NOT NULL, state uuid NOT NULL, place text NOT NULL,
-       written xid NOT NULL)",
+       written xid NOT NULL, purged bigint NOT NULL DEFAULT 0)",
+    "CREATE TABLE IF NOT EXISTS @_known (
+       kind text COLLATE \"C\", peer text COLLATE \"C\", generation text COLLATE \"C\", reached bigint NOT NULL,
+       proved bigint NOT NULL, streams text NOT NULL, since bigint NOT NULL, heard bigint NOT NULL,
+       PRIMARY KEY (kind, peer, generation))",
     "CREATE TABLE IF NOT EXISTS @_turn ()",
 ];
 
-/// The names of all tables behind that of the entries.
+/// What logs of earlier layouts have not.
+pub const ADDED: [&str; 3] = [
+    "ALTER TABLE @_streams ADD COLUMN IF NOT EXISTS deleted_count bigint NOT NULL DEFAULT 0,
+       ADD COLUMN IF NOT EXISTS deleted_sum bigint NOT NULL DEFAULT 0",
+    "ALTER TABLE @_meta ADD COLUMN IF NOT EXISTS purged bigint NOT NULL DEFAULT 0",
+    "UPDATE @_streams AS s SET (deleted_count, deleted_sum) = (
+       SELECT DELETED_COUNT_OF, DELETED_SUM_OF FROM @ AS e WHERE e.stream = s.id)",
+];
+
+/// The names of all tables behind that of the entries, but for that of the known peers, which earlier layouts have not.
 pub const REST: [&str; 8] = [
     "",
     "_noted",
@@ -125,10 +139,11 @@ BEGIN
            n.deleted, n.origin, n.origin_seq
       FROM newest AS n CROSS JOIN @_meta AS m WHERE n.time IS NOT NULL
   ), before AS (
-    SELECT e.stream, COUNT_OF AS count, SUM_OF AS sum
+    SELECT e.stream, COUNT_OF AS count, SUM_OF AS sum, DELETED_COUNT_OF AS deleted_count, DELETED_SUM_OF AS deleted_sum
       FROM newest AS n JOIN @ AS e ON e.stream = n.stream AND e.key = n.key GROUP BY e.stream
   ), after AS (
-    SELECT e.stream, COUNT_OF AS count, SUM_OF AS sum FROM numbered AS e GROUP BY e.stream
+    SELECT e.stream, COUNT_OF AS count, SUM_OF AS sum, DELETED_COUNT_OF AS deleted_count, DELETED_SUM_OF AS deleted_sum
+      FROM numbered AS e GROUP BY e.stream
   ), removed AS (
     DELETE FROM @ AS e USING newest AS n WHERE e.stream = n.stream AND e.key = n.key AND n.time IS NULL
   ), entered AS (
@@ -138,7 +153,10 @@ BEGIN
       origin = excluded.origin, origin_seq = excluded.origin_seq
   ), counted AS (
     UPDATE @_streams AS s SET count = s.count + coalesce(a.count, 0) - coalesce(b.count, 0),
-           sum = mod(s.sum + coalesce(a.sum, 0) - coalesce(b.sum, 0) + 4503599627370496, 4503599627370496)
+           sum = mod(s.sum + coalesce(a.sum, 0) - coalesce(b.sum, 0) + 4503599627370496, 4503599627370496),
+           deleted_count = s.deleted_count + coalesce(a.deleted_count, 0) - coalesce(b.deleted_count, 0),
+           deleted_sum = mod(s.deleted_sum + coalesce(a.deleted_sum, 0) - coalesce(b.deleted_sum, 0) + 4503599627370496,
+                             4503599627370496)
       FROM (SELECT stream FROM after UNION SELECT stream FROM before) AS t
       LEFT JOIN after AS a USING (stream) LEFT JOIN before AS b USING (stream) WHERE s.id = t.stream
   ), moved AS (
@@ -152,10 +170,6 @@ END $$";
 
 /// The functions that every log has, in the order in which they need each other.
 pub fn functions() -> Vec<String> {
-    let with = |text: &str| {
-        text.replace("{PLACE}", PLACE)
-            .replace("COUNT_OF", COUNT_OF)
-            .replace("SUM_OF", SUM_OF)
-    };
+    let with = |text: &str| with_counts(&text.replace("{PLACE}", PLACE));
     [TIME, HASH, BEGIN, SETTLE].into_iter().map(with).collect()
 }

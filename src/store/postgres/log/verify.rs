@@ -1,7 +1,7 @@
 //! Holding a log against the tables that it speaks of.
 
 use super::super::param::Param;
-use super::digests::{COUNT_OF, SUM_OF};
+use super::digests::with_counts;
 use super::settle::settle_all;
 use super::sql::Sql;
 use super::tracked::Tracked;
@@ -18,9 +18,12 @@ const NOTE_WRONG: &str = "WITH noted AS (INSERT INTO @_noted (stream, key, time,
 
 /// Puts right what a stream says that it holds, where that is wrong.
 const RECOUNT: &str =
-    "WITH t AS (SELECT COUNT_OF AS count, SUM_OF AS sum FROM @ AS e WHERE e.stream = $1),
-  counted AS (UPDATE @_streams AS s SET count = t.count, sum = t.sum FROM t
-               WHERE s.id = $1 AND (s.count <> t.count OR s.sum <> t.sum) RETURNING s.id),
+    "WITH t AS (SELECT COUNT_OF AS count, SUM_OF AS sum, DELETED_COUNT_OF AS deleted_count, DELETED_SUM_OF AS deleted_sum
+               FROM @ AS e WHERE e.stream = $1),
+  counted AS (UPDATE @_streams AS s SET count = t.count, sum = t.sum, deleted_count = t.deleted_count,
+                     deleted_sum = t.deleted_sum FROM t
+               WHERE s.id = $1 AND (s.count, s.sum, s.deleted_count, s.deleted_sum)
+                     <> (t.count, t.sum, t.deleted_count, t.deleted_sum) RETURNING s.id),
   changed AS (UPDATE @_meta SET state = gen_random_uuid(), written = pg_current_xact_id()::xid
                WHERE EXISTS (SELECT 1 FROM counted))
   SELECT count(*) FROM counted";
@@ -32,7 +35,8 @@ const BRING_IN: &str = "WITH numbered AS (
   ), entered AS (
     INSERT INTO @ (seq, stream, key, hash, deleted) SELECT seq, $1, key, hash, deleted FROM numbered
   ), counted AS (
-    UPDATE @_streams SET (count, sum) = (SELECT COUNT_OF, SUM_OF FROM numbered AS e) WHERE id = $1
+    UPDATE @_streams SET (count, sum, deleted_count, deleted_sum) = (
+      SELECT COUNT_OF, SUM_OF, DELETED_COUNT_OF, DELETED_SUM_OF FROM numbered AS e) WHERE id = $1
   )
   UPDATE @_meta SET head = head + (SELECT count(*) FROM numbered), state = gen_random_uuid(),
          written = pg_current_xact_id()::xid";
@@ -84,10 +88,6 @@ fn with_versions(text: &str, table: &Tracked) -> String {
     let versions =
         format!("SELECT DISTINCT ON (key) {versions} FROM {relation} AS r ORDER BY key, time DESC");
     with_counts(text).replace("VERSIONS", &versions)
-}
-
-fn with_counts(text: &str) -> String {
-    text.replace("COUNT_OF", COUNT_OF).replace("SUM_OF", SUM_OF)
 }
 
 fn of(id: i64, table: &Tracked) -> [Param; 2] {

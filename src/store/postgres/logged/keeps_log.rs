@@ -4,8 +4,9 @@
 macro_rules! keeps_log {
     ($store:ty) => {
         const _: () = {
-            use $crate::engine::change_log::{Advance, Look, Note, View};
+            use $crate::engine::change_log::{Advance, Heard, Look, Note, Recognized, View};
             use $crate::engine::freshness::Freshness;
+            use $crate::engine::purge::{Purge, Purged};
             use $crate::protocol::item::Item;
             use $crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
             use $crate::store::postgres::logged;
@@ -51,6 +52,18 @@ macro_rules! keeps_log {
 
                 fn versions(&self, ranges: Vec<Range>) -> Later<'_, Vec<Vec<(Key, String)>>> {
                     logged::versions(self, ranges)
+                }
+
+                fn recognizes(&self, heard: &Heard) -> Option<Recognized> {
+                    logged::recognizes(self, heard)
+                }
+
+                fn hear_of(&self, heard: Heard) -> Later<'_, Recognized> {
+                    logged::hear_of(self, heard)
+                }
+
+                fn purge(&self, purge: Purge) -> Later<'_, Purged> {
+                    logged::purge(self, purge)
                 }
             }
         };

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::engine::change_log::Others;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::known_peers::KnownPeers;
 use crate::store::postgres::fault::code_of;
 use crate::store::postgres::log::{
     self, KnownStreams, LogStanding, LogTables, Names, OPERATION, Sql,
@@ -23,6 +24,7 @@ pub(in crate::store::postgres) struct Log {
     /// Which tables it was put in place for.
     seen: Arc<Mutex<Option<String>>>,
     streams: Arc<KnownStreams>,
+    peers: Arc<KnownPeers>,
 }
 
 impl Log {
@@ -33,12 +35,18 @@ impl Log {
             is_refused: Arc::default(),
             seen: Arc::default(),
             streams: Arc::default(),
+            peers: Arc::default(),
         }
     }
 
     /// What its streams hold, as far as that is known.
     pub(super) fn streams(&self) -> Arc<KnownStreams> {
         Arc::clone(&self.streams)
+    }
+
+    /// The peers that this process has heard of.
+    pub(super) fn peers(&self) -> Arc<KnownPeers> {
+        Arc::clone(&self.peers)
     }
 
     pub(super) fn is_kept(&self) -> bool {

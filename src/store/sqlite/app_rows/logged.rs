@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::super::delta;
 use super::super::fault::during;
 use super::super::log::{self, Plane, Tracked};
 use super::super::logged::{FetchItems, Tables, TakeIn};
@@ -13,7 +14,7 @@ use super::entry::item;
 use super::namespaces;
 use super::table::{self, AppTable, StoredRow, physical_name};
 use crate::error::Result;
-use crate::protocol::hlc::Hlc;
+use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
 use crate::protocol::log::Stream;
 use crate::protocol::text::Text;
@@ -37,6 +38,7 @@ fn tracked(table: &AppTable) -> Option<Tracked> {
         stream: stream.name(),
         table: physical_name(&table.app_id, &table.info.name),
         key: key.clone(),
+        has_deleted_at: true,
     })
 }
 
@@ -56,6 +58,21 @@ impl Tables for RowTables {
             }
         }
         Ok(Some(all))
+    }
+
+    fn newest_of(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        node: &NodeId,
+    ) -> Result<Option<Hlc>> {
+        let Stream::Rows(name) = stream else {
+            return Ok(None);
+        };
+        let Some((table, _)) = find(connection, name)? else {
+            return Ok(None);
+        };
+        delta::newest_of("purge rows of an app", connection, &table.by_time, node)
     }
 
     fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {

@@ -85,6 +85,8 @@ pub(super) struct NamedTable {
     table: Option<Text>,
     name: Option<String>,
     key: Vec<String>,
+    #[serde(default)]
+    has_deleted_at: bool,
 }
 
 impl NamedTable {
@@ -98,6 +100,7 @@ impl NamedTable {
             stream: stream.name(),
             table: self.name?,
             key: self.key,
+            has_deleted_at: self.has_deleted_at,
         })
     }
 }

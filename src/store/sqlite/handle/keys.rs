@@ -47,8 +47,7 @@ pub(super) fn filled<B: Clone>(view: View<usize>, items: &[Vec<Item<B>>]) -> Vie
     }
 }
 
-/// What holds for the rows under a key. A column may hold a number where the key has its digits, so both are looked
-/// for by the index, and the key decides.
+/// What holds for the rows under a key.
 pub(super) fn test_of(
     tables: &[Tracked],
     stream: &Stream,
@@ -56,14 +55,7 @@ pub(super) fn test_of(
 ) -> Option<(String, Vec<String>)> {
     let name = stream.name();
     let table = tables.iter().find(|table| table.stream == name)?;
-    let mut values = table.parts_of(key);
-    let mut tests: Vec<String> = (1..)
-        .zip(&table.key)
-        .map(|(at, column)| format!("{} IN (?{at}, CAST(?{at} AS NUMERIC))", quote(column)))
-        .collect();
-    values.push(key.to_owned());
-    tests.push(format!("{} = ?{}", table.key_of(""), values.len()));
-    Some((tests.join(" AND "), values))
+    Some(table.test_of(key))
 }
 
 /// The times of the rows under a key.

@@ -10,6 +10,7 @@ use super::super::log::{self, KnownStreams, Plane, Sql, Tracked};
 use super::app::AppHandle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::Cursor;
+use crate::store::known_peers::KnownPeers;
 
 /// What is known of the log of a handle. The handle itself is not held by it: it may be collected.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct HandleLog {
     pub plane: Plane,
     /// The streams as they were last read.
     pub streams: KnownStreams,
+    /// The peers that were heard of.
+    pub(in crate::store) peers: KnownPeers,
     /// What was in place when it was last looked at outside of a transaction of the app's.
     known: RefCell<Option<KnownApp>>,
     /// Where the log ended then.
@@ -55,6 +58,7 @@ impl HandleLog {
         Self {
             plane,
             streams: KnownStreams::default(),
+            peers: KnownPeers::default(),
             known: RefCell::new(None),
             settled: Cell::new(None),
             marked: RefCell::new(None),

@@ -10,11 +10,12 @@ use super::app::{Accepted, AppHandle, WantedKey};
 use super::json::written;
 use super::keys::{filled, place_of, test_of, times_of};
 use super::known::{Came, HandleLog};
-use crate::engine::change_log::{Advance, ChangeLog, Look, Note, View};
+use crate::engine::change_log::{Advance, ChangeLog, Heard, Look, Note, Recognized, View};
 use crate::engine::ports::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span, Stream, entry_hash};
+use crate::store::known_peers::{Due, now_ms};
 
 /// How often a page is looked for anew because the app's adapter answered what was written since.
 const TRIES: usize = 8;
@@ -187,6 +188,31 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
                 times_of(sql, tables, stream, key)
             })
         })
+    }
+
+    /// What is written within a transaction of the app's may be undone. Then the two sides greet again, and it is written
+    /// again.
+    async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
+        let log = self.log()?;
+        let (due, known) = log.peers.hear_of(&heard, now_ms());
+        let is_greeting = heard.has.is_some();
+        if due == Due::Not && !is_greeting {
+            return Ok(known);
+        }
+        let written = log.write(&self.at, None, |sql, _| {
+            log::hear_of(sql, (log.plane, &log.peers), &heard)
+        });
+        match written {
+            Ok((known, noted)) => {
+                log.peers.remember(noted);
+                Ok(known)
+            }
+            Err(error) if due == Due::New => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "how far a peer got is not noted yet");
+                Ok(known)
+            }
+        }
     }
 }
 

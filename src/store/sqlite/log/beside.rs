@@ -5,11 +5,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::entries::{Origin, digest_of, head, set_digest, set_head};
+use super::entries::{Origin, counted_of, head, set_counted, set_head};
 use super::schema::stream_id;
-use super::sql::{OPERATION, Plane, altered, integer};
+use super::sql::{OPERATION, Plane, altered, hash_of, integer, stored_hash};
 use crate::error::Result;
-use crate::protocol::log::{Digest, entry_hash};
+use crate::protocol::log::{Digests, entry_hash};
 use crate::store::sqlite::fault::during;
 
 /// As long as this lives, a connection fires no triggers.
@@ -47,7 +47,7 @@ pub struct Entering<'c> {
     insert: CachedStatement<'c>,
     remove: CachedStatement<'c>,
     last: u64,
-    digest: Digest,
+    counted: Digests,
     entered: Result<bool>,
 }
 
@@ -71,7 +71,7 @@ impl<'c> Entering<'c> {
             )?,
             remove: prepare("DELETE FROM @ WHERE stream = ?1 AND key = ?2 RETURNING hash")?,
             last: head(connection, plane)?,
-            digest: digest_of(connection, plane, id)?,
+            counted: counted_of(connection, plane, id)?,
             stream: (id, stream),
             entered: Ok(false),
             connection,
@@ -81,56 +81,64 @@ impl<'c> Entering<'c> {
     }
 
     /// Enters the version of an item that is stored now and came from the origin.
-    pub fn came(&mut self, key: &str, time: &str) {
-        self.enter(key, time, self.origin);
+    pub fn came(&mut self, key: &str, version: (&str, bool)) {
+        self.enter(key, version, self.origin);
     }
 
     /// Gives an item a new number, as if it had been written here.
-    pub fn renew(&mut self, key: &str, time: &str) {
-        self.enter(key, time, None);
+    pub fn renew(&mut self, key: &str, version: (&str, bool)) {
+        self.enter(key, version, None);
     }
 
-    fn enter(&mut self, key: &str, time: &str, origin: Option<Origin>) {
+    fn enter(&mut self, key: &str, version: (&str, bool), origin: Option<Origin>) {
         if self.entered.is_ok() {
-            let entered = self.try_to_enter(key, time, origin);
+            let entered = self.try_to_enter(key, version, origin);
             self.entered = entered.map(|()| true);
         }
     }
 
-    fn try_to_enter(&mut self, key: &str, time: &str, origin: Option<Origin>) -> Result<()> {
+    /// Enters the version that was written at a time, and is a tombstone or not.
+    fn try_to_enter(
+        &mut self,
+        key: &str,
+        (time, is_deleted): (&str, bool),
+        origin: Option<Origin>,
+    ) -> Result<()> {
         let hash = entry_hash(self.stream.1, key, time);
-        if !self.insert(key, hash, origin)? {
+        let stored = stored_hash(hash, is_deleted);
+        if !self.insert(key, stored, origin)? {
             let gone = self.remove(key)?;
-            self.digest = self.digest.without(gone);
-            if !self.insert(key, hash, origin)? {
+            self.counted = self.counted.without(gone);
+            if !self.insert(key, stored, origin)? {
                 return Err(altered());
             }
         }
         self.last += 1;
-        self.digest.add(hash);
+        self.counted.add(hash, is_deleted);
         Ok(())
     }
 
     /// Whether there was no entry of the item.
-    fn insert(&mut self, key: &str, hash: u64, origin: Option<Origin>) -> Result<bool> {
+    fn insert(&mut self, key: &str, hash: i64, origin: Option<Origin>) -> Result<bool> {
         let (log, seq) = match origin {
             Some((log, seq)) => (integer(log), integer(seq)),
             None => (Value::Null, Value::Null),
         };
         let number = integer(self.last + 1);
-        let entry = params![number, integer(self.stream.0), key, integer(hash), log, seq];
+        let entry = params![number, integer(self.stream.0), key, hash, log, seq];
         let inserted = self.insert.execute(entry).map_err(during(OPERATION))?;
         Ok(inserted > 0)
     }
 
     /// Removes the entry of an item. Returns what it counted for.
-    fn remove(&mut self, key: &str) -> Result<Digest> {
+    fn remove(&mut self, key: &str) -> Result<Digests> {
         let entry = params![integer(self.stream.0), key];
         let hash = self.remove.query_row(entry, |row| row.get::<_, i64>(0));
         let hash = hash.optional().map_err(during(OPERATION))?;
-        let mut gone = Digest::default();
-        if let Some(hash) = hash {
-            gone.add(u64::try_from(hash).map_err(|_| altered())?);
+        let mut gone = Digests::default();
+        if let Some(stored) = hash {
+            let (hash, is_deleted) = hash_of(stored)?;
+            gone.add(hash, is_deleted);
         }
         Ok(gone)
     }
@@ -139,7 +147,7 @@ impl<'c> Entering<'c> {
     pub fn end(self) -> Result<()> {
         if self.entered? {
             set_head(self.connection, self.plane, self.last)?;
-            set_digest(self.connection, self.plane, self.stream.0, self.digest)?;
+            set_counted(self.connection, self.plane, self.stream.0, self.counted)?;
         }
         Ok(())
     }

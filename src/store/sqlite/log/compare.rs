@@ -1,7 +1,9 @@
 //! Comparing ranges of keys with what another side holds of them.
 
+use rusqlite::types::Value;
+
 use super::look::Fetch;
-use super::sql::{Plane, Sql, number, string, text};
+use super::sql::{Plane, Sql, altered, hash_of, string, text};
 use crate::error::Result;
 use crate::protocol::log::{Digest, Found, Key, LEAF, Range, Reply, Span, Stream, split};
 use crate::protocol::text::Text;
@@ -116,6 +118,9 @@ fn entries(
     }
     query.push_str(" ORDER BY key");
     sql.each(&query, &parameters, &mut |row| {
-        show(text(row.first())?, number(row.get(1))?)
+        let Some(Value::Integer(stored)) = row.get(1) else {
+            return Err(altered());
+        };
+        show(text(row.first())?, hash_of(*stored)?.0)
     })
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 
-use super::sql::{Plane, Sql, integer, number, one, string, text};
+use super::sql::{Plane, Sql, integer, number, one, stored_hash, string, text};
 use crate::error::Result;
 use crate::protocol::hlc::Hlc;
-use crate::protocol::log::{Digest, entry_hash};
+use crate::protocol::log::{Digest, Digests, entry_hash};
 
 /// Whether versions were noted that have no number yet.
 pub(super) fn has_noted(sql: &dyn Sql, plane: Plane) -> Result<bool> {
@@ -33,6 +33,7 @@ struct Noted {
     id: u64,
     stream: u64,
     hash: u64,
+    is_deleted: bool,
 }
 
 /// The row of another log, and a number in it.
@@ -56,16 +57,17 @@ pub fn fold_where(
     }
     let noted = newest_noted(sql, plane)?;
     let mut removed = remove_replaced(sql, plane)?;
-    let mut added: HashMap<u64, Digest> = HashMap::new();
+    let mut added: HashMap<u64, Digests> = HashMap::new();
     for version in &noted {
-        added.entry(version.stream).or_default().add(version.hash);
+        let added = added.entry(version.stream).or_default();
+        added.add(version.hash, version.is_deleted);
         removed.entry(version.stream).or_default();
     }
     number_them(sql, plane, &noted, (origin, came))?;
     for (stream, gone) in removed {
-        let held = digest_of(sql, plane, stream)?.without(gone);
+        let held = counted_of(sql, plane, stream)?.without(gone);
         let now = held.and(added.remove(&stream).unwrap_or_default());
-        set_digest(sql, plane, stream, now)?;
+        set_counted(sql, plane, stream, now)?;
     }
     sql.run(&plane.sql("DELETE FROM @_noted"), &[]).map(drop)
 }
@@ -74,7 +76,7 @@ pub fn fold_where(
 fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
     let mut noted = Vec::new();
     let query =
-        "SELECT n.id, n.stream, s.name, n.key, n.time FROM @_noted AS n JOIN @_streams AS s ON s.id = n.stream
+        "SELECT n.id, n.stream, s.name, n.key, n.time, n.deleted FROM @_noted AS n JOIN @_streams AS s ON s.id = n.stream
           WHERE n.id IN (SELECT max(id) FROM @_noted GROUP BY stream, key) AND n.time IS NOT NULL ORDER BY n.id";
     sql.each(&plane.sql(query), &[], &mut |row| {
         let time = canonical(text(row.get(4))?);
@@ -82,6 +84,7 @@ fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
             id: number(row.first())?,
             stream: number(row.get(1))?,
             hash: entry_hash(text(row.get(2))?, text(row.get(3))?, &time),
+            is_deleted: number(row.get(5))? != 0,
         });
         Ok(())
     })?;
@@ -89,12 +92,14 @@ fn newest_noted(sql: &dyn Sql, plane: Plane) -> Result<Vec<Noted>> {
 }
 
 /// Removes the entries of all items of which something was noted. Returns what they counted for, by stream.
-fn remove_replaced(sql: &dyn Sql, plane: Plane) -> Result<HashMap<u64, Digest>> {
+fn remove_replaced(sql: &dyn Sql, plane: Plane) -> Result<HashMap<u64, Digests>> {
     const REPLACED: &str = "FROM @ WHERE (stream, key) IN (SELECT stream, key FROM @_noted)";
-    let mut removed = HashMap::new();
-    let count = format!("SELECT stream, {HALVES} {REPLACED} GROUP BY stream");
+    let mut removed: HashMap<u64, Digests> = HashMap::new();
+    let count = format!("SELECT stream, {HALVES} {REPLACED} GROUP BY stream, hash < 0");
     sql.each(&plane.sql(&count), &[], &mut |row| {
-        removed.insert(number(row.first())?, from_halves(&row[1..])?);
+        let (some, are_deleted) = from_halves(&row[1..])?;
+        let removed = removed.entry(number(row.first())?).or_default();
+        removed.add_some(some, are_deleted);
         Ok(())
     })?;
     if !removed.is_empty() {
@@ -128,7 +133,8 @@ fn number_them(
     for some in noted.chunks(MADE_AT_ONCE) {
         let numbered = (last + 1..).zip(some).map(|(seq, version)| {
             let came = u8::from(came(version.hash));
-            format!("[{},{seq},{},{came}]", version.id, version.hash)
+            let hash = stored_hash(version.hash, version.is_deleted);
+            format!("[{},{seq},{hash},{came}]", version.id)
         });
         let numbered = string(format!("[{}]", numbered.collect::<Vec<_>>().join(",")));
         sql.run(&statement, &[numbered, log.clone(), seq.clone()])?;
@@ -137,29 +143,54 @@ fn number_them(
     set_head(sql, plane, last)
 }
 
-/// The count of hashes and the sums of their halves, as [`from_halves`] reads them: the sum of all could be no integer.
-pub(super) const HALVES: &str =
-    "count(*), coalesce(sum(hash >> 26), 0), coalesce(sum(hash & 67108863), 0)";
+/// The count of hashes, the sums of their halves, and whether they are of tombstones, as [`from_halves`] reads them: the sum
+/// of all could be no integer. They are all of tombstones, which are stored negative, or all not.
+pub(super) const HALVES: &str = "count(*), coalesce(sum(iif(hash < 0, -1 - hash, hash) >> 26), 0), \
+     coalesce(sum(iif(hash < 0, -1 - hash, hash) & 67108863), 0), coalesce(max(hash < 0), 0)";
 
-pub(super) fn from_halves(row: &[Value]) -> Result<Digest> {
-    let [count, upper, lower] = [row.first(), row.get(1), row.get(2)].map(number);
-    Ok(Digest::of_halves(count?, upper?, lower?))
+pub(super) fn from_halves(row: &[Value]) -> Result<(Digest, bool)> {
+    let [count, upper, lower, are_deleted] = [0, 1, 2, 3].map(|at| number(row.get(at)));
+    Ok((Digest::of_halves(count?, upper?, lower?), are_deleted? != 0))
 }
 
 /// What a stream says that it holds.
-pub(super) fn digest_of(sql: &dyn Sql, plane: Plane, stream: u64) -> Result<Digest> {
-    let mut digest = Digest::default();
-    let query = plane.sql("SELECT count, sum FROM @_streams WHERE id = ?1");
+pub(super) fn counted_of(sql: &dyn Sql, plane: Plane, stream: u64) -> Result<Digests> {
+    let mut held = Digests::default();
+    let query =
+        plane.sql("SELECT count, sum, deleted_count, deleted_sum FROM @_streams WHERE id = ?1");
     sql.each(&query, &[integer(stream)], &mut |row| {
-        (digest.count, digest.sum) = (number(row.first())?, number(row.get(1))?);
+        held = counted(row)?;
         Ok(())
     })?;
-    Ok(digest)
+    Ok(held)
 }
 
-pub(super) fn set_digest(sql: &dyn Sql, plane: Plane, stream: u64, now: Digest) -> Result<()> {
-    let set = plane.sql("UPDATE @_streams SET count = ?2, sum = ?3 WHERE id = ?1");
-    let parameters = [integer(stream), integer(now.count), integer(now.sum)];
+/// What the four columns of a stream say.
+pub(super) fn counted(row: &[Value]) -> Result<Digests> {
+    let digest = |at: usize| -> Result<Digest> {
+        Ok(Digest {
+            count: number(row.get(at))?,
+            sum: number(row.get(at + 1))?,
+        })
+    };
+    Ok(Digests {
+        all: digest(0)?,
+        deleted: digest(2)?,
+    })
+}
+
+pub(super) fn set_counted(sql: &dyn Sql, plane: Plane, stream: u64, now: Digests) -> Result<()> {
+    let set = plane.sql(
+        "UPDATE @_streams SET count = ?2, sum = ?3, deleted_count = ?4, deleted_sum = ?5 WHERE id = ?1",
+    );
+    let Digests { all, deleted } = now;
+    let parameters = [
+        integer(stream),
+        integer(all.count),
+        integer(all.sum),
+        integer(deleted.count),
+        integer(deleted.sum),
+    ];
     sql.run(&set, &parameters)?;
     changed(sql, plane)
 }
@@ -180,21 +211,31 @@ pub(super) fn canonical(time: &str) -> String {
 /// Gives an item a new number, within the caller's transaction, as if it had been written now: everybody hears of it
 /// again.
 pub fn renew(sql: &dyn Sql, plane: Plane, stream: &str, key: &str, time: &str) -> Result<()> {
-    note(sql, plane, stream, key, Some(time))?;
+    // Of the item that was noted last, or has its entry, it is known whether it is a tombstone.
+    let note = "INSERT INTO @_noted (stream, key, time, deleted)
+       SELECT id, ?2, ?3, coalesce(
+                (SELECT deleted FROM @_noted WHERE stream = s.id AND key = ?2 ORDER BY id DESC LIMIT 1),
+                (SELECT hash < 0 FROM @ WHERE stream = s.id AND key = ?2))
+         FROM @_streams AS s WHERE name = ?1";
+    let parameters = [string(stream), string(key), string(time)];
+    sql.run(&plane.sql(note), &parameters)?;
     fold(sql, plane, None)
 }
 
-/// Notes a version of an item, or that it was removed, as the triggers do.
+/// Notes a version of an item and whether it is a tombstone, or that it was removed, as the triggers do.
 pub(super) fn note(
     sql: &dyn Sql,
     plane: Plane,
     stream: &str,
     key: &str,
-    time: Option<&str>,
+    version: Option<(&str, bool)>,
 ) -> Result<()> {
-    let note =
-        "INSERT INTO @_noted (stream, key, time) SELECT id, ?2, ?3 FROM @_streams WHERE name = ?1";
-    let time = time.map_or(Value::Null, string);
-    let parameters = [string(stream), string(key), time];
+    let note = "INSERT INTO @_noted (stream, key, time, deleted)
+       SELECT id, ?2, ?3, ?4 FROM @_streams WHERE name = ?1";
+    let (time, deleted) = match version {
+        Some((time, is_deleted)) => (string(time), integer(u64::from(is_deleted))),
+        None => (Value::Null, Value::Null),
+    };
+    let parameters = [string(stream), string(key), time, deleted];
     sql.run(&plane.sql(note), &parameters).map(drop)
 }

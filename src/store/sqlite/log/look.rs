@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
 
-use super::entries::head;
+use super::entries::{counted, head};
 use super::history::history;
+use super::known::purged;
 use super::lacking::lacking;
 use super::notes::{elsewhere, others, skipped, waiting};
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use crate::engine::change_log::{After, Look, View};
 use crate::error::Result;
 use crate::protocol::item::Item;
-use crate::protocol::log::{Digest, History, Key, Keyed, Stream, Streams};
+use crate::protocol::log::{History, Key, Keyed, Stream, Streams};
 use crate::protocol::text::Text;
 
 /// Reads the items that lie under a key.
@@ -193,14 +194,12 @@ impl KnownStreams {
 
 fn streams(sql: &dyn Sql, plane: Plane) -> Result<Streams> {
     let mut streams = Vec::new();
-    let query = plane.sql("SELECT name, count, sum FROM @_streams ORDER BY name");
+    let query = plane
+        .sql("SELECT name, count, sum, deleted_count, deleted_sum FROM @_streams ORDER BY name");
     sql.each(&query, &[], &mut |row| {
-        let digest = Digest {
-            count: number(row.get(1))?,
-            sum: number(row.get(2))?,
-        };
-        streams.push((text(row.first())?.to_owned(), digest));
+        streams.push((text(row.first())?.to_owned(), counted(&row[1..])?));
         Ok(())
     })?;
-    Ok(streams.into_iter().collect())
+    let streams: Streams = streams.into_iter().collect();
+    Ok(streams.purged(purged(sql, plane)? > 0))
 }

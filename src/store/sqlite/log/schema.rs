@@ -2,22 +2,28 @@
 
 use super::super::columns::quote;
 use super::entries::{changed, has_noted, head};
+use super::known;
 use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
 use super::verify;
 use crate::error::{Error, ErrorKind, Result};
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "CREATE TABLE IF NOT EXISTS @ (
        seq INTEGER PRIMARY KEY,
        stream INTEGER NOT NULL, key TEXT NOT NULL, hash INTEGER NOT NULL, origin INTEGER, origin_seq INTEGER)",
     "CREATE UNIQUE INDEX IF NOT EXISTS @_keys ON @ (stream, key)",
     "CREATE TABLE IF NOT EXISTS @_noted (
-       id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, key TEXT NOT NULL, time TEXT)",
+       id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, key TEXT NOT NULL, time TEXT, deleted INTEGER)",
     "CREATE TABLE IF NOT EXISTS @_streams (
-       id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, sum INTEGER NOT NULL)",
+       id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, sum INTEGER NOT NULL,
+       deleted_count INTEGER NOT NULL DEFAULT 0, deleted_sum INTEGER NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS @_peers (
        id INTEGER PRIMARY KEY, generation TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, moved INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS @_known (
+       kind TEXT NOT NULL, peer TEXT NOT NULL, generation TEXT NOT NULL, reached INTEGER NOT NULL,
+       proved INTEGER NOT NULL, streams TEXT NOT NULL, since INTEGER NOT NULL, heard INTEGER NOT NULL,
+       PRIMARY KEY (kind, peer, generation)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS @_generations (first INTEGER NOT NULL, generation TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS @_waiting (
        peer TEXT NOT NULL, direction TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL,
@@ -38,8 +44,18 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
     if !has_all_tables(sql, plane)? {
         drop_rest(sql, plane)?;
     }
+    let knew_peers = has_table(sql, plane, "_known")?;
     for statement in TABLES {
         sql.run(&plane.sql(statement), &[])?;
+    }
+    for (table, column, kind) in TELLING_TOMBSTONES {
+        if !has_column(sql, plane, table, column)? {
+            let add = format!("ALTER TABLE @{table} ADD COLUMN {column} {kind}");
+            sql.run(&plane.sql(&add), &[])?;
+        }
+    }
+    if !knew_peers && holds_anything(sql, tables)? {
+        known::begin_with_earlier(sql, plane)?;
     }
     for table in tables {
         if !is_tracked(sql, plane, table)? {
@@ -55,7 +71,7 @@ pub fn prepare(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<()> {
 
 /// Whether the log of these tables is complete and in place.
 pub fn is_in_place(sql: &dyn Sql, plane: Plane, tables: &[Tracked]) -> Result<bool> {
-    if !has_all_tables(sql, plane)? {
+    if !has_all_tables(sql, plane)? || !has_table(sql, plane, "_known")? {
         return Ok(false);
     }
     for table in tables {
@@ -76,6 +92,35 @@ fn has_all_tables(sql: &dyn Sql, plane: Plane) -> Result<bool> {
     Ok(number(names.as_ref())? == 7)
 }
 
+fn has_table(sql: &dyn Sql, plane: Plane, name: &str) -> Result<bool> {
+    let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let name = string(format!("{}{name}", plane.log()));
+    Ok(one(sql, query, &[name])?.is_some())
+}
+
+/// The columns that say what is a tombstone: tables, columns and how they are made. Logs of earlier builds have none.
+const TELLING_TOMBSTONES: [(&str, &str, &str); 3] = [
+    ("_noted", "deleted", "INTEGER"),
+    ("_streams", "deleted_count", "INTEGER NOT NULL DEFAULT 0"),
+    ("_streams", "deleted_sum", "INTEGER NOT NULL DEFAULT 0"),
+];
+
+fn has_column(sql: &dyn Sql, plane: Plane, table: &str, column: &str) -> Result<bool> {
+    let query = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
+    let table = string(format!("{}{table}", plane.log()));
+    Ok(one(sql, query, &[table, string(column)])?.is_some())
+}
+
+fn holds_anything(sql: &dyn Sql, tables: &[Tracked]) -> Result<bool> {
+    for table in tables {
+        let query = format!("SELECT 1 FROM {} LIMIT 1", quote(&table.table));
+        if one(sql, &query, &[])?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes what is left of a log of which a part is gone. The numbers begin anew, so its history does as well. What was
 /// taken in of other logs is still there, and so is what waits.
 fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
@@ -91,7 +136,14 @@ fn drop_rest(sql: &dyn Sql, plane: Plane) -> Result<()> {
     for name in triggers {
         sql.run(&format!("DROP TRIGGER {}", quote(&name)), &[])?;
     }
-    for table in ["@", "@_noted", "@_streams", "@_generations", "@_meta"] {
+    for table in [
+        "@",
+        "@_noted",
+        "@_streams",
+        "@_known",
+        "@_generations",
+        "@_meta",
+    ] {
         let drop = plane.sql(&format!("DROP TABLE IF EXISTS {table}"));
         sql.run(&drop, &[])?;
     }
@@ -158,17 +210,37 @@ fn track(sql: &dyn Sql, plane: Plane, table: &Tracked) -> Result<()> {
     if is_new {
         let key = table.key_of("");
         let from = quote(&table.table);
-        let bring_in = plane.sql("INSERT INTO @_noted (stream, key, time) SELECT ?1, ");
+        let bring_in = plane.sql("INSERT INTO @_noted (stream, key, time, deleted) SELECT ?1, ");
         sql.run(
             &format!(
-                "{bring_in}{key}, {} FROM {from} ORDER BY \"updated_at\"",
-                time_of("")
+                "{bring_in}{key}, {}, {} FROM {from} ORDER BY \"updated_at\"",
+                time_of(""),
+                table.is_deleted("")
             ),
             &[integer(id)],
         )?;
         return Ok(());
     }
+    tell_tombstones(sql, plane, (id, table))?;
     verify::verify(sql, plane, std::slice::from_ref(table)).map(drop)
+}
+
+/// In a log that an earlier build made nothing says which entries are tombstones. They are told apart in their places, so
+/// that none of them travels again.
+fn tell_tombstones(sql: &dyn Sql, plane: Plane, (id, table): (u64, &Tracked)) -> Result<()> {
+    let deleted = format!(
+        "(SELECT {} FROM {} WHERE {})",
+        table.key_of(""),
+        quote(&table.table),
+        table.is_deleted("")
+    );
+    for statement in [
+        "UPDATE @ SET hash = -1 - hash WHERE hash >= 0 AND stream = ?1 AND key IN ",
+        "UPDATE @_noted SET deleted = 1 WHERE deleted IS NULL AND stream = ?1 AND key IN ",
+    ] {
+        sql.run(&(plane.sql(statement) + &deleted), &[integer(id)])?;
+    }
+    Ok(())
 }
 
 /// Streams whose tables are gone hold nothing.
@@ -209,8 +281,9 @@ fn time_of(of: &str) -> String {
 fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
     let log = plane.log();
     let (new, old) = (table.key_of("NEW."), table.key_of("OLD."));
+    let (dead, was_dead) = (table.is_deleted("NEW."), table.is_deleted("OLD."));
     let add = format!(
-        "INSERT INTO {log}_noted (stream, key, time) VALUES ({id}, {new}, {});",
+        "INSERT INTO {log}_noted (stream, key, time, deleted) VALUES ({id}, {new}, {}, {dead});",
         time_of("NEW.")
     );
     let gone = format!("INSERT INTO {log}_noted (stream, key) SELECT {id}, {old}");
@@ -228,7 +301,9 @@ fn triggers(plane: Plane, id: u64, table: &Tracked) -> [(String, String); 3] {
         trigger("insert", "", &add),
         trigger(
             "update",
-            &format!(" WHEN NEW.\"updated_at\" IS NOT OLD.\"updated_at\" OR {new} IS NOT {old}"),
+            &format!(
+                " WHEN NEW.\"updated_at\" IS NOT OLD.\"updated_at\" OR {new} IS NOT {old} OR {dead} <> {was_dead}"
+            ),
             &format!("{gone} WHERE {new} IS NOT {old}; {add}"),
         ),
         trigger("delete", "", &format!("{gone};")),
@@ -258,6 +333,7 @@ pub fn begin_generation(sql: &dyn Sql, plane: Plane) -> Result<()> {
         // Numbers that were given are gone: what was said of them holds no more.
         "DELETE FROM @_generations WHERE (SELECT max(first) FROM @_generations) > ?1 + 1",
         "DELETE FROM @_generations WHERE first > ?1",
+        "UPDATE @_known SET proved = 0 WHERE proved > ?1",
         BEGIN_AFTER,
     ] {
         sql.run(&plane.sql(statement), &head)?;

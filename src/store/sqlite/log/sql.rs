@@ -88,6 +88,20 @@ pub(super) fn number(value: Option<&Value>) -> Result<u64> {
     }
 }
 
+/// The hash of an entry as it is stored: negative for a tombstone.
+pub(super) fn stored_hash(hash: u64, is_deleted: bool) -> i64 {
+    let hash = i64::try_from(hash).unwrap_or(i64::MAX);
+    if is_deleted { -1 - hash } else { hash }
+}
+
+/// A hash as it is stored, and whether it is of a tombstone.
+pub(super) fn hash_of(stored: i64) -> Result<(u64, bool)> {
+    let is_deleted = stored < 0;
+    let hash = if is_deleted { -1 - stored } else { stored };
+    let hash = u64::try_from(hash).map_err(|_| altered())?;
+    Ok((hash, is_deleted))
+}
+
 pub(super) fn text(value: Option<&Value>) -> Result<&str> {
     match value {
         Some(Value::Text(text)) => Ok(text),
@@ -108,7 +122,7 @@ pub(super) fn altered() -> Error {
         ErrorKind::Database,
         OPERATION,
         "its tables hold what this package never writes; drop the tables whose names begin with starkeep_ and end \
-         with _log, _log_noted, _log_streams, _log_peers, _log_generations, _log_waiting and _log_meta, and open the file \
+         with _log, _log_noted, _log_streams, _log_known, _log_peers, _log_generations, _log_waiting and _log_meta, and open the file \
          again: they are made anew, and nothing is lost",
     )
 }

@@ -11,6 +11,8 @@ pub struct Tracked {
     pub table: String,
     /// The columns that tell its rows apart; at least one.
     pub key: Vec<String>,
+    /// Whether it has the column `deleted_at`: without one none of its rows is a tombstone.
+    pub has_deleted_at: bool,
 }
 
 impl Tracked {
@@ -29,6 +31,27 @@ impl Tracked {
                 parts.collect::<Vec<_>>().join(" || ',' || ")
             }
         }
+    }
+
+    /// Whether a row is a tombstone, as SQL. An empty text stands for none where the column may not be null.
+    pub(super) fn is_deleted(&self, of: &str) -> String {
+        if self.has_deleted_at {
+            return format!("(coalesce({of}\"deleted_at\", '') <> '')");
+        }
+        "0".to_owned()
+    }
+
+    /// What holds for the rows under a key, as SQL, and its parameters. A column may hold a number where the key has its
+    /// digits, so both are looked for by the index, and the key decides.
+    pub fn test_of(&self, key: &str) -> (String, Vec<String>) {
+        let mut values = self.parts_of(key);
+        let mut tests: Vec<String> = (1..)
+            .zip(&self.key)
+            .map(|(at, column)| format!("{} IN (?{at}, CAST(?{at} AS NUMERIC))", quote(column)))
+            .collect();
+        values.push(key.to_owned());
+        tests.push(format!("{} = ?{}", self.key_of(""), values.len()));
+        (tests.join(" AND "), values)
     }
 
     /// The parts of a key that [`key_of`](Self::key_of) made.
