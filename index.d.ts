@@ -2411,6 +2411,129 @@ declare function findUnreferencedObjects(
   options: UnreferencedObjectsOptions,
 ): Promise<UnreferencedObjects>;
 
+/** Options of {@link purgeTombstones}. */
+interface PurgeTombstonesOptions {
+  /** A store of {@link createSqliteDatabaseAdapter} or {@link createPostgresDatabaseAdapter}. It, `rows`, or both must be given. */
+  readonly records?: DatabaseAdapter | null;
+  /** A store of {@link createSqliteAppRows} or {@link createPostgresAppRows}: its rows that are marked as deleted. */
+  readonly rows?: Pick<SqliteAppRows, "applier"> | null;
+  /**
+   * Only what was deleted before this goes: a `Date`, milliseconds since the Unix epoch, or a timestamp of an HLC clock.
+   * It is compared with the timestamp of the deletion, which the clock of the node that deleted gave.
+   */
+  readonly before: Date | number | HLCTimestamp;
+  /** Whether the tombstones are removed. `false` by default: nothing is changed then. */
+  readonly remove?: boolean;
+  /**
+   * Peers that keep nothing any longer, by their {@link TombstonePeer.id}: a device that is gone for ever, `"withoutLog"` or
+   * `"earlier"`. With `remove` they are no longer noted. None by default.
+   */
+  readonly forgetPeers?: readonly string[];
+  /**
+   * As if all peers were named that were last heard of longer ago than this: an integer of milliseconds, from 0. By default
+   * no peer is forgotten.
+   */
+  readonly forgetPeersUnseenForMs?: number;
+  /** Calls it off between two batches of 500. What was removed by then is gone. */
+  readonly signal?: ReconcileSignal;
+}
+
+/** A tombstone: of a record, or of a row of an app's. */
+type FoundTombstone =
+  | {
+      readonly kind: "record";
+      /** The id of the record. */
+      readonly id: string;
+      /** When it was deleted. */
+      readonly timestamp: HLCTimestamp;
+    }
+  | {
+      readonly kind: "appRow";
+      /** The app. */
+      readonly appId: string;
+      /** Its table. */
+      readonly table: string;
+      /** The primary key of the row; of several columns joined by `,`, with `%` as `%25` and `,` as `%2C` in each. */
+      readonly key: string;
+      /** When it was deleted. */
+      readonly timestamp: HLCTimestamp;
+    };
+
+/** A peer that a store has noted, and what that keeps. */
+interface TombstonePeer {
+  /** Which of the two stores has noted it. */
+  readonly store: "records" | "rows";
+  /** The id of the peer's change log, the same as long as its file is; `"withoutLog"` or `"earlier"` where there is none. */
+  readonly id: string;
+  /**
+   * `"log"`: a peer with a change log. `"withoutLog"`: all peers that keep none, which cannot be told apart. `"earlier"`: the
+   * store held something before it noted its peers, so that some may not be known.
+   */
+  readonly kind: "log" | "withoutLog" | "earlier";
+  /** When it was first heard of, in milliseconds since the Unix epoch. */
+  readonly firstSeenMs: number;
+  /** When it was last heard of, to the hour. */
+  readonly lastSeenMs: number;
+  /** How many tombstones it keeps: those older than `before` that it is not known to have seen. */
+  readonly keeps: number;
+  /** Whether the options say that it is forgotten. It keeps nothing then. */
+  readonly forgotten: boolean;
+}
+
+/** What {@link purgeTombstones} came to. */
+interface PurgedTombstones {
+  /** How many tombstones may go. */
+  readonly found: number;
+  /** How many were removed: all of these with `remove`, and 0 without. */
+  readonly removed: number;
+  /** The first 10,000 of them. */
+  readonly tombstones: readonly FoundTombstone[];
+  /** How many stay, by the first reason that holds. */
+  readonly kept: {
+    /** Not deleted before `before`. */
+    readonly young: number;
+    /** Not seen by every peer; `peers` says by which. */
+    readonly unseen: number;
+    /** Waits for a peer that could not take it in, or could not send it. */
+    readonly waiting: number;
+    /** The newest item of its node in its table: what peers without logs go by. */
+    readonly newest: number;
+    /** Another table refers to its table by a foreign key. */
+    readonly referenced: number;
+  };
+  /** The peers that the stores have noted. */
+  readonly peers: readonly TombstonePeer[];
+}
+
+/**
+ * Finds the tombstones, deleted records and rows, that are older than `before` and that every known peer has seen, and removes
+ * them for good if it is told to. Without `remove` it changes nothing. Let it run on each device and server now and then, say
+ * with a `before` of 90 days ago.
+ *
+ * A peer has seen a tombstone once a round, in either direction, has proved both sides equal (`inSync`) while this store held
+ * it; a side that answers hears of that with the round after. What one side has purged and the other has not is no difference
+ * then, and does not come back while both hold the same alive. Peers without a change log (of earlier versions, or with adapters of
+ * their own) prove nothing: once one was met, it keeps all tombstones until it is forgotten. So does a file that held something
+ * before it noted its peers.
+ *
+ * What is promised: nothing that was deleted comes back from a peer that was known and not forgotten, as long as that was neither
+ * put back to an older copy nor copied. A device that was forgotten, put back or copied, or that this store never met, may
+ * still hold items alive whose tombstones are gone, and nothing tells them from new ones: they come back. Such a peer is
+ * warned of when it is met (`logger`, or the console), if it took part before.
+ *
+ * Each batch of 500 tombstones is one transaction; a process that is killed leaves whole batches. The room in the file is used
+ * again by SQLite; `VACUUM` gives it back to the disk. Metadata and objects of purged records are left alone.
+ *
+ * @example
+ * const before = Date.now() - 90 * 24 * 3_600_000;
+ * const { found, kept, peers } = await purgeTombstones({ records: database, rows, before });
+ * console.log(`${found} may go, ${kept.unseen} wait for a peer`, peers); // with `remove: true` they go
+ * @throws Rejects with `INVALID_ARGUMENT` where an option has a wrong type or is unknown, and where a store is none of this
+ * package's native ones: only these know which peers have seen a tombstone; with the `reason` of `signal`, and with what the
+ * stores reject with, like `STORE_CLOSED` or `STORE_BUSY`.
+ */
+declare function purgeTombstones(options: PurgeTombstonesOptions): Promise<PurgedTombstones>;
+
 /* ------------------------------------------------------------------------------------------------
  * Changes
  */
@@ -3668,6 +3791,7 @@ export {
   type FileRecordRow,
   type FileSyncEngine,
   type FileSyncManifest,
+  type FoundTombstone,
   type FsObjectStorageOptions,
   type PostgresAppRows,
   type PostgresDatabaseAdapterOptions,
@@ -3716,6 +3840,8 @@ export {
   type PresignCapability,
   type PresignedUrl,
   type ProtocolPrimitives,
+  type PurgeTombstonesOptions,
+  type PurgedTombstones,
   type ReconcileOptions,
   type ReconcileProgress,
   type ReconcileResult,
@@ -3770,6 +3896,7 @@ export {
   type SyncLoopStatus,
   type SyncStateStore,
   type SyncTransport,
+  type TombstonePeer,
   type TracedRound,
   type TracedTransfer,
   type UnreferencedAppRows,
@@ -3806,6 +3933,7 @@ export {
   findUnreferencedObjects,
   isStarkeepError,
   mergeWatermarks,
+  purgeTombstones,
   residencyOf,
   selectUnseen,
   serializeHLC,

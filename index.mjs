@@ -32,6 +32,7 @@ export const {
   findUnreferencedObjects,
   isStarkeepError,
   mergeWatermarks,
+  purgeTombstones,
   residencyOf,
   selectUnseen,
   serializeHLC,

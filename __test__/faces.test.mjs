@@ -53,6 +53,7 @@ const PUBLIC = [
   "findUnreferencedObjects",
   "isStarkeepError",
   "mergeWatermarks",
+  "purgeTombstones",
   "residencyOf",
   "selectUnseen",
   "serializeHLC",

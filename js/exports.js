@@ -7,6 +7,7 @@ const { errorsWith, hide, isStarkeepError, traced } = require("./errors.js");
 const { createAskedHeaders, fetchAnswer } = require("./fetch.js");
 const { createEngineFactory } = require("./engine/index.js");
 const { createFiles } = require("./files.js");
+const { createPurging } = require("./housekeeping/purge.js");
 const { createHousekeeping } = require("./housekeeping/unreferenced.js");
 const { createHandlerFactory } = require("./http-handler.js");
 const { createIds } = require("./ids.js");
@@ -57,6 +58,7 @@ exports.exportsWith = function exportsWith(peer) {
   const conflictListeners = () =>
     notifierOf("a listener of conflicts", "conflictNotifier.subscribe(listener)");
   const arrivals = () => notifierOf("a listener of onExchange", "onExchange(listener)");
+  const { standFor, purgerOf } = createStores({ mustBe, describe, ...brands }, fault);
   const { factories, helpers, ...functions } = binary.makeExports({
     fault(said, cause) {
       const { code, operation, message, more } = JSON.parse(said);
@@ -71,14 +73,14 @@ exports.exportsWith = function exportsWith(peer) {
     describe,
     logOf,
     ...brands,
-    standFor: createStores({ mustBe, describe, ...brands }, fault),
+    standFor,
     fetchAnswer,
     askedHeaders: createAskedHeaders({ describe }, fault),
     ...transactions,
     ...bridge,
     createNotifier: notifier,
   });
-  const js = { ...helpers, mustBe, describe, warnOnce };
+  const js = { ...helpers, mustBe, describe, warnOnce, purgerOf };
   const options = createOptions(js, fault);
 
   /** The factory of this name, around the native one, which takes options that were read. */
@@ -101,6 +103,7 @@ exports.exportsWith = function exportsWith(peer) {
     fault,
   );
   const findUnreferencedObjects = createHousekeeping({ ...js, nativeOf: brands.nativeOf }, fault);
+  const purgeTombstones = createPurging(purgerOf);
   const loopEvents = () => notifierOf("a listener of a sync loop", "loop.subscribe(listener)");
   return {
     StarkeepError,
@@ -110,6 +113,9 @@ exports.exportsWith = function exportsWith(peer) {
     residencyOf,
     async findUnreferencedObjects(given) {
       return findUnreferencedObjects(options.read("findUnreferencedObjects", given));
+    },
+    async purgeTombstones(given) {
+      return purgeTombstones(options.read("purgeTombstones", given));
     },
     ...createWatermarks(js),
     ...Object.assign({}, ...Object.keys(factories).map((name) => factory(name))),

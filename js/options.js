@@ -12,6 +12,7 @@ const { authorizer, isTexts } = require("./authorize.js");
 const { credentials } = require("./credentials.js");
 const { isPromise } = require("./describe.js");
 const { housekeeping } = require("./housekeeping/options.js");
+const { purging } = require("./housekeeping/purge.js");
 const { LEVELS, createLogger } = require("./engine/logger.js");
 const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
@@ -297,6 +298,7 @@ const CALLS = {
   findUnreferencedObjects: refusing(
     housekeeping({ called, rows: rows(() => true), optional, flag, callback, text, count, signal }),
   ),
+  purgeTombstones: refusing(purging({ optional, flag, texts, signal })),
   reconcile: refusing({
     signal,
     onProgress: callback,
@@ -427,7 +429,7 @@ const OPTIONS = {
 };
 
 /** Reads options. */
-function createOptions({ mustBe, describe, warnOnce, isStore }, fault) {
+function createOptions({ mustBe, describe, warnOnce, isStore, purgerOf }, fault) {
   const invalid = (name, what) => fault("INVALID_ARGUMENT", name, what);
   const tableOf = (name) => OPTIONS[name] ?? CALLS[name];
 
@@ -452,6 +454,7 @@ function createOptions({ mustBe, describe, warnOnce, isStore }, fault) {
       if (!holds) throw mustBe(`${name}(${option})`, what, value, hides);
     }
     Object.assign(must, { error: mustBe, invalid, describe, read, warnOnce, isStore, clockState });
+    Object.assign(must, { purgerOf });
     const values = {};
     for (const [option, kind] of Object.entries(tableOf(name).known))
       values[option] = kind(must, option, options[option], options);

@@ -223,12 +223,23 @@ exports.createStores = function createStores({ mustBe, describe, brand }, fault)
     },
   });
 
+  /** By the objects that stand for stores, what purges one batch of such a store. */
+  const purgers = new WeakMap();
+  const purgerOf = (object) => purgers.get(object);
+
   /** The object of this kind around the functions of a store. */
-  return function standFor(kind, functions, native) {
-    if (kind === "rows") return rows(functions, native);
+  function standFor(kind, functions, native) {
+    const purge = (asked) => functions.purge(json([asked]));
+    if (kind === "rows") {
+      const source = rows(functions, native);
+      purgers.set(source.applier, purge);
+      return source;
+    }
     const object = objectOf(kind, functions);
     if (kind === "records") Object.assign(object, recordsWith(functions, object));
+    if (kind === "records") purgers.set(object, purge);
     brand(object, native);
     return object;
-  };
+  }
+  return { standFor, purgerOf };
 };

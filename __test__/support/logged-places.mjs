@@ -19,18 +19,12 @@ const lineOf = (page, line, stamp, words) => ({
   row: { page, line: String(line), words, updated_at: text(stamp), deleted_at: null },
 });
 
-/** A place over this package's own stores in `folder`. */
-export async function nativePlace(folder, nodeId, { apart = false } = {}) {
-  const paths = { records: join(folder, "records.db") };
-  paths.rows = apart ? join(folder, "rows.db") : paths.records;
-  const records = sync.createSqliteDatabaseAdapter({ path: paths.records });
+/** A place over stores of this package. */
+export async function placeOf(nodeId, records, rows) {
   await records.init();
-  const rows = sync.createSqliteAppRows({ path: paths.rows });
   await rows.register(APP, { tables: LINES, filesEnabled: false });
   return {
     nodeId,
-    folder,
-    paths,
     records,
     rows,
     put: (id, stamp, label = id, fields = {}) =>
@@ -57,6 +51,15 @@ export async function nativePlace(folder, nodeId, { apart = false } = {}) {
       await rows.close();
     },
   };
+}
+
+/** A place over this package's own stores in `folder`. */
+export async function nativePlace(folder, nodeId, { apart = false } = {}) {
+  const paths = { records: join(folder, "records.db") };
+  paths.rows = apart ? join(folder, "rows.db") : paths.records;
+  const records = sync.createSqliteDatabaseAdapter({ path: paths.records });
+  const rows = sync.createSqliteAppRows({ path: paths.rows });
+  return { ...(await placeOf(nodeId, records, rows)), folder, paths };
 }
 
 /** A place over an app's own database. */

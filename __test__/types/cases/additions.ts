@@ -9,10 +9,12 @@ import {
   type ExchangeProgress,
   type ExchangeResult,
   type FailureReason,
+  type FoundTombstone,
   type HeldItem,
   type ObjectToUpload,
   type PresignCapability,
   type PresignedUrl,
+  type PurgedTombstones,
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
@@ -33,6 +35,7 @@ import {
   type SyncLoopStatus,
   type SqliteAppRows,
   type StorePermissions,
+  type TombstonePeer,
   type TracedRound,
   type TracedTransfer,
   type UnreferencedObject,
@@ -61,6 +64,7 @@ import {
   deserializeHLC,
   findUnreferencedObjects,
   isStarkeepError,
+  purgeTombstones,
   serializeHLC,
   toId,
 } from "@starkeep/sync-engine";
@@ -277,6 +281,31 @@ void findUnreferencedObjects({ storage: objects });
 void findUnreferencedObjects({ storage: objects, records: database, dry: true });
 // @ts-expect-error: a number
 void findUnreferencedObjects({ storage: objects, records: database, graceMs: "7d" });
+
+const purged: Promise<PurgedTombstones> = purgeTombstones({
+  records: database,
+  rows,
+  before: new Date(2026, 0, 1),
+  remove: true,
+  forgetPeers: ["earlier"],
+  forgetPeersUnseenForMs: 90 * 86_400_000,
+  signal: called,
+});
+void purgeTombstones({ rows, before: Date.now() });
+void purgeTombstones({ records: database, rows: null, before: clock.now() });
+const heldBy = ({ store, id, kind, firstSeenMs, lastSeenMs, keeps, forgotten }: TombstonePeer) =>
+  `${store} ${id} ${kind} ${lastSeenMs - firstSeenMs} ${keeps} ${forgotten}`;
+const nameOf = (found: FoundTombstone) =>
+  found.kind === "record" ? found.id : `${found.appId} ${found.table} ${found.key}`;
+void purged.then(({ found, removed, tombstones, kept, peers }) => [
+  found - removed + kept.young + kept.unseen + kept.waiting + kept.newest + kept.referenced,
+  ...tombstones.map(nameOf),
+  ...peers.map(heldBy),
+]);
+// @ts-expect-error: what is young is not known
+void purgeTombstones({ records: database });
+// @ts-expect-error: no such option
+void purgeTombstones({ records: database, before: 0, dryRun: true });
 
 const loop: SyncLoop = createSyncLoop(engine, {
   intervalMs: null,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::purge::{self, ToPurge};
 use super::transaction::transaction;
 use super::{
     HeldBy, Methods, Native, QueryPage, add_methods, arguments, methods, outside, promise, stand,
@@ -68,6 +69,7 @@ const RECORDS: Methods<dyn RecordStore> = methods! { store, promise,
     };
     "deleteMetadata"(type_id: String, id: String) => store.delete_metadata(&type_id, &id).await;
     "getNodeWatermarks"() => store.node_watermarks().await;
+    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
 };
 
 impl IntoJs for QueryResult {
@@ -173,6 +175,7 @@ const NAMESPACES: Methods<dyn AppRowStore> = &[
 const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "register"(app: String, tables: Box<RawValue>) =>
         store.register(&app, Registration::from_json(tables.get())?).await;
+    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
     // The entry is looked at as it is.
     "apply"(), item = |call| {
         let item = read_row(call.scope, call.arg(1))?;
