@@ -1151,7 +1151,8 @@ interface PostgresOptions {
   readonly prepare?: boolean;
   /**
    * What kind of server it is; `"postgres"` by default. `"dsql"` is Aurora DSQL, which has a part of PostgreSQL: each process
-   * that uses one database must say the same. `docs/cloud.md` has what differs. Not run on DSQL itself.
+   * that uses one database must say the same. `docs/cloud.md` has what differs, as that {@link purgeTombstones} rejects. Not
+   * run on DSQL itself.
    */
   readonly dialect?: "postgres" | "dsql";
 }
@@ -2529,7 +2530,7 @@ interface PurgedTombstones {
  * const { found, kept, peers } = await purgeTombstones({ records: database, rows, before });
  * console.log(`${found} may go, ${kept.unseen} wait for a peer`, peers); // with `remove: true` they go
  * @throws Rejects with `INVALID_ARGUMENT` where an option has a wrong type or is unknown, and where a store is none of this
- * package's native ones: only these know which peers have seen a tombstone; with the `reason` of `signal`, and with what the
+ * package's native ones, or one with `dialect: "dsql"`: only the others know which peers have seen a tombstone; with the `reason` of `signal`, and with what the
  * stores reject with, like `STORE_CLOSED` or `STORE_BUSY`.
  */
 declare function purgeTombstones(options: PurgeTombstonesOptions): Promise<PurgedTombstones>;

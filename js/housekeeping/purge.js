@@ -12,7 +12,7 @@ const PLANES = ["records", "rows"];
 /** One run over what `purge` does with one batch of a store. */
 async function purgeStore(store, purge, options, report) {
   const { before, remove = false, forgetPeers = [], forgetPeersUnseenForMs, signal } = options;
-  const asked = { before, remove, forget: forgetPeers, limit: BATCH };
+  const asked = { before, isDry: !remove, forget: forgetPeers, limit: BATCH };
   asked.forgetUnseenForMs = forgetPeersUnseenForMs ?? null;
   const peers = new Map();
   for (let after = 0; after !== null;) {
@@ -79,11 +79,15 @@ exports.purging = function purging({ optional, flag, texts, signal }) {
         const { wallTime, counter, nodeId } = value;
         const fits = [wallTime, counter].every((part) => Number.isSafeInteger(part) && part >= 0);
         must(fits && typeof nodeId === "string", option, what, value);
-        return [wallTime, counter, nodeId];
+        return { wallTime, counter, nodeId };
       }
       const ms = value instanceof Date ? value.getTime() : value;
       must(typeof ms === "number" && ms >= 0 && Number.isFinite(ms), option, what, value);
-      return [Math.floor(ms), 0, ""];
+      return {
+        wallTime: Math.min(Math.floor(ms), Number.MAX_SAFE_INTEGER),
+        counter: 0,
+        nodeId: "",
+      };
     },
     remove: flag,
     forgetPeers: texts,

@@ -22,6 +22,8 @@
 //! Of each node the newest item of a stream stays in any case: peers without logs go by the greatest timestamp that is
 //! held of a node.
 
+use serde::Deserialize;
+
 use super::change_log::{Heard, Proof, Recognized};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Cursor, Key};
@@ -177,7 +179,8 @@ pub fn has_missed(heard: &Heard, purged: u64) -> bool {
 }
 
 /// Which tombstones are to be removed: one batch of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Purge {
     /// Only those that were written before.
     pub before: Hlc,

@@ -45,10 +45,10 @@ pub struct PeerChange {
 
 /// See the [module page](self).
 #[derive(Debug, Default)]
-pub struct KnownPeers(Mutex<Memory>);
+pub struct KnownPeers(Mutex<RememberedPeers>);
 
 #[derive(Debug, Default)]
-struct Memory {
+struct RememberedPeers {
     /// The newest stretch of the own log. Where another one has begun, the database was put back, perhaps: what was noted and
     /// proved before holds no more.
     own: Option<Generation>,
@@ -56,7 +56,7 @@ struct Memory {
     by_id: HashMap<String, Vec<Remembered>>,
 }
 
-impl Memory {
+impl RememberedPeers {
     /// The own log ends here now. Everything is forgotten if that is in another stretch.
     fn is_at(&mut self, own: Option<&Cursor>) {
         let Some(own) = own else { return };
@@ -132,7 +132,7 @@ impl KnownPeers {
         self.memory().by_id.clear();
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, RememberedPeers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,6 +32,7 @@ mod modes;
 mod objects;
 pub mod ports;
 pub mod postgres;
+pub mod purged;
 pub mod query;
 mod records;
 mod row;

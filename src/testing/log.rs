@@ -165,7 +165,7 @@ impl Journal {
             stream.name().hash(&mut hasher);
         }
         for (seq, entry) in &self.entries {
-            (seq, entry.hash, &entry.origin).hash(&mut hasher);
+            (seq, entry.version.hash, &entry.origin).hash(&mut hasher);
         }
         let mut others: Vec<_> = self.others.iter().collect();
         others.sort_by_key(|(generation, _)| *generation);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::purge::{self, ToPurge};
 use super::transaction::transaction;
 use super::{
     HeldBy, Methods, Native, QueryPage, add_methods, arguments, methods, outside, promise, stand,
     stand_for,
 };
 use crate::engine::object::key_text;
+use crate::engine::purge::Purge;
 use crate::error::Result;
 use crate::node::convert::read_row;
 use crate::node::error::invalid;
@@ -22,6 +22,7 @@ use crate::node::value::{Call, Scope, Value, function};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Table;
 use crate::protocol::text::Text;
+use crate::store::purged::as_json;
 use crate::store::query::{Query, QueryResult};
 use crate::store::{
     AppRowStore, HLC_CLOCK, OWN_WATERMARKS, Object, ObjectStore, ObjectUrl, Operation,
@@ -69,7 +70,7 @@ const RECORDS: Methods<dyn RecordStore> = methods! { store, promise,
     };
     "deleteMetadata"(type_id: String, id: String) => store.delete_metadata(&type_id, &id).await;
     "getNodeWatermarks"() => store.node_watermarks().await;
-    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
+    "purge"(asked: Purge) => Ok(as_json(&store.purge(asked).await?));
 };
 
 impl IntoJs for QueryResult {
@@ -175,7 +176,7 @@ const NAMESPACES: Methods<dyn AppRowStore> = &[
 const WRITING_ROWS: Methods<dyn AppRowStore> = methods! { store, promise,
     "register"(app: String, tables: Box<RawValue>) =>
         store.register(&app, Registration::from_json(tables.get())?).await;
-    "purge"(asked: ToPurge) => Ok(purge::told(&store.purge(asked.into()).await?));
+    "purge"(asked: Purge) => Ok(as_json(&store.purge(asked).await?));
     // The entry is looked at as it is.
     "apply"(), item = |call| {
         let item = read_row(call.scope, call.arg(1))?;

@@ -7,7 +7,6 @@
 mod asked;
 mod kinds;
 mod postgres;
-mod purge;
 mod registry;
 mod s3;
 mod transaction;

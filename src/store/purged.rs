@@ -1,41 +1,13 @@
-//! Purging, as `js/housekeeping/purge.js` asks for it.
+//! What purging came to, as `js/housekeeping/purge.js` reads it.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::purge::{Kind, NotedPeer, Purge, Purged, Reason};
+use crate::engine::purge::{Kind, NotedPeer, Purged, Reason};
 use crate::protocol::hlc::Hlc;
 use crate::protocol::log::{Key, Stream};
-use crate::protocol::text::Text;
-
-/// A batch that is asked for.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ToPurge {
-    before: (u64, u64, Text),
-    remove: bool,
-    forget: Vec<String>,
-    forget_unseen_for_ms: Option<u64>,
-    after: u64,
-    limit: usize,
-}
-
-impl From<ToPurge> for Purge {
-    fn from(asked: ToPurge) -> Self {
-        let (wall_time, counter, node_id) = asked.before;
-        Self {
-            before: Hlc::new(wall_time, counter, node_id),
-            is_dry: !asked.remove,
-            forget: asked.forget,
-            forget_unseen_for_ms: asked.forget_unseen_for_ms,
-            after: asked.after,
-            limit: asked.limit,
-        }
-    }
-}
 
 /// What a batch came to.
-pub fn told(purged: &Purged) -> Value {
+pub fn as_json(purged: &Purged) -> Value {
     let kept = |reason: Reason| purged.kept.iter().filter(|kept| **kept == reason).count();
     let removed = purged.removed.iter().map(|(key, hlc)| tombstone(key, hlc));
     let peers = purged.peers.iter();
