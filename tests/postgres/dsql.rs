@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use starkeep_sync_engine::engine::change_log::{Heard, Recognized};
+use starkeep_sync_engine::engine::purge::Purge;
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::hlc::Hlc;
 use starkeep_sync_engine::protocol::text::Text;
@@ -79,6 +81,32 @@ async fn in_transaction(records: &impl RecordStore, id: &str, time: &Hlc) {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn tombstones_are_not_purged_and_nothing_is_said_of_what_is_alive() {
+    let Some(server) = shared() else { return };
+    let (_proxy, options) = begin(server, QUIET);
+    let records = records(&options);
+    let put = records.put(text(&record("a", &at(1, 0, "n"))));
+    put.await.unwrap();
+    records.delete("a", at(2, 0, "n")).await.unwrap();
+    let streams = all_after(&records, 0).await.streams;
+    assert!(!streams.counts_deleted() && !streams.has_purged());
+    assert_eq!(streams.whole().all.count, 1);
+    let known = records.hear_of(Heard::default()).await.unwrap();
+    assert_eq!(known, Recognized::default());
+    let purge = Purge {
+        before: at(9, 0, ""),
+        is_dry: true,
+        forget: Vec::new(),
+        forget_unseen_for_ms: None,
+        after: 0,
+        limit: 100,
+    };
+    let error = records.purge(purge).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("dsql"), "{error}");
 }
 
 /// What a server has seen that reads on from its cursor each time, until `is_done` says that all was written before.

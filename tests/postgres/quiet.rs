@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use starkeep_sync_engine::engine::ports::Clock;
+use starkeep_sync_engine::engine::purge::{Purge, Reason};
 use starkeep_sync_engine::engine::responder::Responder;
 use starkeep_sync_engine::error::Result;
 use starkeep_sync_engine::protocol::hlc::{ClockState, Hlc};
@@ -13,7 +14,7 @@ use starkeep_sync_engine::protocol::text::Text;
 use starkeep_sync_engine::protocol::wire::{read_request, write_answer};
 use starkeep_sync_engine::store::clock::SharedClock;
 use starkeep_sync_engine::store::ports::Port;
-use starkeep_sync_engine::store::postgres::PostgresOptions;
+use starkeep_sync_engine::store::postgres::{PostgresOptions, PostgresRecords};
 use starkeep_sync_engine::store::side::{NativeSide, Traced};
 use starkeep_sync_engine::store::{Json, LogStore, Operation, RecordStore};
 use tokio_postgres::Client;
@@ -49,6 +50,7 @@ struct Server {
     now_ms: Arc<AtomicU64>,
     options: PostgresOptions,
     other: Client,
+    records: Arc<PostgresRecords>,
 }
 
 impl Server {
@@ -63,8 +65,9 @@ impl Server {
         let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
         let (other, connection) = connected.unwrap();
         tokio::spawn(connection);
+        let records = Arc::new(records(&options));
         let side = NativeSide {
-            records: Some(Port::here(Arc::new(records(&options)) as _)),
+            records: Some(Port::here(Arc::clone(&records) as _)),
             rows: Some(Port::here(Arc::new(app_rows(&options)) as _)),
             clock,
             log: Traced,
@@ -74,6 +77,7 @@ impl Server {
             now_ms,
             options,
             other,
+            records,
         })
     }
 
@@ -101,6 +105,8 @@ struct Caller {
     cursors: [Value; 2],
     have: [Value; 2],
     streams: Value,
+    /// What it holds, and what of it is alive: what the server holds.
+    digests: [Value; 2],
     is_known: bool,
     /// Where the log of the records ended, by another server.
     presumes: Option<String>,
@@ -109,18 +115,24 @@ struct Caller {
 impl Caller {
     /// One that has taken in all that there is.
     async fn new(server: &Server, number: usize) -> Self {
-        let mut caller = Self {
-            generation: format!("caller{number}"),
-            cursors: [Value::Null, Value::Null],
-            have: [json!(0), json!(0)],
-            streams: json!(0),
-            is_known: false,
-            presumes: None,
-        };
+        let mut caller = Self::unknown(number);
         for _ in 0..3 {
             caller.ask(server).await;
         }
         caller
+    }
+
+    /// One that has asked for nothing yet.
+    fn unknown(number: usize) -> Self {
+        Self {
+            generation: format!("caller{number}"),
+            cursors: [Value::Null, Value::Null],
+            have: [json!(0), json!(0)],
+            streams: json!(0),
+            digests: [Value::Null, Value::Null],
+            is_known: false,
+            presumes: None,
+        }
     }
 
     fn request(&self) -> Request<Json> {
@@ -141,6 +153,11 @@ impl Caller {
         if !self.is_known {
             log["hello"] = json!(true);
         }
+        for (name, digest) in ["digest", "alive"].into_iter().zip(&self.digests) {
+            if !digest.is_null() {
+                log[name] = digest.clone();
+            }
+        }
         let request = json!({
             "watermarks": {}, "records": [], "appSyncableRows": [], "limit": 100, "log": log,
         });
@@ -158,6 +175,7 @@ impl Caller {
             }
         }
         self.is_known = true;
+        self.digests = ["digest", "alive"].map(|name| answer["log"][name].clone());
         self.streams = answer["log"]["streams"].clone();
         let records = answer["records"].as_array().unwrap().iter();
         records
@@ -280,4 +298,52 @@ async fn what_this_process_writes_is_told_at_once_however_it_is_written() {
         assert_eq!(caller.ask(&server).await, ["a"], "{way}");
         assert_eq!(caller.ask(&server).await, [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn a_caller_is_told_at_once_what_is_alive_once_its_server_has_purged_and_is_quiet_again() {
+    let Some(server) = Server::new().await else {
+        return;
+    };
+    server.records.init().await.unwrap();
+    for (id, wall) in [("a", 1), ("last", 1000)] {
+        let put = server.records.put(text(&record(id, &at(wall, 0, "n"))));
+        put.await.unwrap();
+    }
+    server.records.delete("a", at(2, 0, "n")).await.unwrap();
+    let mut caller = Caller::new(&server, 0).await;
+    assert!(caller.is_spared(&server));
+    assert!(caller.digests[0].is_object() && caller.digests[1].is_null());
+    let purge = Purge {
+        before: at(500, 0, ""),
+        is_dry: false,
+        forget: Vec::new(),
+        forget_unseen_for_ms: None,
+        after: 0,
+        limit: 100,
+    };
+    // One that was only greeted is noted, and keeps what it may not have seen.
+    let mut newcomer = Caller::unknown(1);
+    newcomer.ask(&server).await;
+    let kept = server.records.purge(purge.clone()).await.unwrap();
+    assert_eq!(kept.kept, [Reason::Unseen]);
+    for _ in 0..3 {
+        newcomer.ask(&server).await;
+    }
+    let purged = server.records.purge(purge).await.unwrap();
+    assert_eq!((purged.removed.len(), purged.peers.len()), (1, 2));
+    assert!(!caller.is_spared(&server), "what is in memory is old");
+    assert_eq!(caller.ask(&server).await, [""; 0]);
+    assert!(caller.digests.iter().all(Value::is_object));
+    assert_eq!(
+        caller.digests[0], caller.digests[1],
+        "nothing else is deleted"
+    );
+    let told = caller.digests.clone();
+    let before = server.last_query().await;
+    for _ in 0..10 {
+        assert!(caller.is_spared(&server));
+    }
+    assert_eq!(caller.digests, told);
+    assert_eq!(server.last_query().await, before);
 }

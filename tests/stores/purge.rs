@@ -105,6 +105,22 @@ async fn what_was_deleted_goes_only_once_every_known_peer_has_proved_to_hold_the
 }
 
 #[tokio::test]
+async fn a_peer_that_is_noted_costs_no_look_and_a_purge_makes_what_is_in_memory_old() {
+    let home = Home::new();
+    let records = store(&home, &["a"]).await;
+    let own = end_of(&records).await;
+    let head = own.as_ref().map(|own| own.seq);
+    let proof = heard("laptop", history("a1", 1), (&own, head));
+    assert_eq!(records.recognizes(&proof), None);
+    let known = records.hear_of(proof.clone()).await.unwrap();
+    let fresh = records.freshness();
+    assert_eq!(records.recognizes(&proof), Some(known));
+    assert!(fresh.is_some() && records.freshness() == fresh);
+    assert_eq!(removed(&records.purge(purge(500)).await.unwrap()), ["a"]);
+    assert_ne!(records.freshness(), fresh);
+}
+
+#[tokio::test]
 async fn the_newest_item_of_a_node_stays_whatever_it_is() {
     let home = Home::new();
     let records = store(&home, &["a", "b"]).await;
