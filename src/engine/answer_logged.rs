@@ -6,21 +6,19 @@ use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{
-    Digest, Digests, Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Stream, key_of_record,
+    Key, Keyed, LogAnswer, LogRequest, PlaneRequest, Stream, key_of_record,
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
 use super::answer_page::Page;
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::at_hand::CallerSays;
-use super::change_log::{Advance, After, Heard, Look, Others, Proof, View};
+use super::change_log::{Advance, After, Look, Others, View};
+use super::common::Common;
 use super::granted::Granted;
 use super::memory::Memory;
 use super::pair::Planes;
-use super::planes::{
-    PlaneStreams, are_even, counted_of, counts_deleted, has_purged, hash_of, hear_of, in_common,
-    keeps_logs, look, names_of, recognized, streams_of,
-};
+use super::planes::{even_in_all, hear_of, keeps_logs, look, recognized};
 use super::ports::{Clock, Side};
 use super::reconcile::compare;
 use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
@@ -53,10 +51,10 @@ impl<S: Side> Responder<S> {
         if items.is_empty() {
             let looks = looks_of(&asked, limit_of(&request, &asked));
             let views = self.look(side, looks, said_in(&asked)).await?;
-            let common = Common::of(&views, &asked);
-            let even = hear_of(side, common.heard(&asked, &views)).await?;
+            let mut common = Common::of(&views, &asked);
+            common.even = hear_of(side, common.heard(&asked, &views)).await?;
             let nothing = BroughtIn::default();
-            return Ok(self.reply((views, &common, even), &asked, &request, (nothing, packed)));
+            return Ok(self.reply((views, &common), &asked, &request, (nothing, packed)));
         }
         let mut met = self.met(side, &items, &asked).await?;
         let taken_in = self.take_in_logged(side, items, &asked).await?;
@@ -68,10 +66,10 @@ impl<S: Side> Responder<S> {
         let looks = looks_of(&asked, limit - met.len());
         let said = without_advances(said_in(&asked));
         let views = self.look(side, looks, said).await?;
-        let common = Common::of(&views, &asked);
-        let even = hear_of(side, common.heard(&asked, &views)).await?;
+        let mut common = Common::of(&views, &asked);
+        common.even = hear_of(side, common.heard(&asked, &views)).await?;
         let came = BroughtIn { met, taken_in };
-        Ok(self.reply((views, &common, even), &asked, &request, (came, packed)))
+        Ok(self.reply((views, &common), &asked, &request, (came, packed)))
     }
 
     /// Answers a request of a caller that has nothing to tell, if memory knows that there is nothing to tell it either. No
@@ -102,18 +100,19 @@ impl<S: Side> Responder<S> {
         let Some(views) = self.views_at_hand(&side, looks, said_in(asked)) else {
             return Err(request);
         };
-        let common = Common::of(&views, asked);
-        let Some(even) = recognized(&side, &common.heard(asked, &views)) else {
+        let mut common = Common::of(&views, asked);
+        let Some(known) = recognized(&side, &common.heard(asked, &views)) else {
             return Err(request);
         };
+        common.even = even_in_all(known);
         let (came, packed) = (BroughtIn::default(), |_: &mut Item<S::Body>| Ok(0));
-        Ok(self.reply((views, &common, even), asked, &request, (came, &packed)))
+        Ok(self.reply((views, &common), asked, &request, (came, &packed)))
     }
 
-    /// What is answered by these views of the own logs, and by the streams of which both sides once held the same.
+    /// What is answered by these views of the own logs.
     fn reply(
         &self,
-        (views, common, even): (Planes<View<S::Body>>, &Common, Option<Vec<String>>),
+        (views, common): (Planes<View<S::Body>>, &Common),
         asked: &LogRequest,
         request: &Request<S::Body>,
         (came, packed): (
@@ -134,7 +133,7 @@ impl<S: Side> Responder<S> {
         let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
             most.saturating_sub(FRAME_BYTES + 2 * budget)
         });
-        let tells_alive = common.tells_alive(asked, even.as_ref());
+        let tells_alive = common.tells_alive(asked);
         let refuses_more = refused.len() < refusing;
         let mut page = Page::new(packed, most);
         page.overwritten(met);
@@ -355,77 +354,5 @@ fn question(plane: &PlaneRequest, asked: &LogRequest, limit: usize) -> Look {
         skip: plane.history.clone(),
         limit,
         ..Look::default()
-    }
-}
-
-/// The streams that both sides have, and what this one holds of them.
-struct Common {
-    streams: PlaneStreams,
-    /// The sum of the hashes of the names of all own ones.
-    hash: u64,
-    /// The names of those that both have, if they are not all of both and the caller has said its own.
-    names: Option<Vec<String>>,
-    /// What they hold, if it is known which these are.
-    counted: Option<Digests>,
-}
-
-impl Common {
-    fn of<B>(views: &Planes<View<B>>, asked: &LogRequest) -> Self {
-        let streams = streams_of(views);
-        let hash = hash_of(&streams);
-        let are_equal = asked.streams == hash;
-        let theirs = asked.stream_names.as_ref().filter(|_| !are_equal);
-        let names = theirs.map(|theirs| in_common(&streams, theirs));
-        let counted =
-            (are_equal || names.is_some()).then(|| counted_of(&streams, names.as_deref()));
-        Self {
-            streams,
-            hash,
-            names,
-            counted,
-        }
-    }
-
-    /// What of it is alive, if both logs count that.
-    fn alive(&self) -> Option<Digest> {
-        let counted = self.counted.filter(|_| counts_deleted(&self.streams));
-        counted.map(Digests::alive)
-    }
-
-    /// Whether the caller is told what is alive.
-    fn tells_alive(&self, asked: &LogRequest, even: Option<&Vec<String>>) -> bool {
-        let are_even = || are_even(even, &self.streams, self.names.as_deref());
-        asked.alive.is_some() || has_purged(&self.streams) && are_even()
-    }
-
-    /// What a request says of its caller, of each plane: also that both sides hold the same, if they do.
-    fn heard<B>(&self, asked: &LogRequest, views: &Planes<View<B>>) -> Planes<Heard> {
-        let names = || match &self.names {
-            Some(names) => names.clone(),
-            None => names_of(&self.streams),
-        };
-        let names = self.counted.map(|_| names()).unwrap_or_default();
-        let is = |theirs: Option<_>, ours: Option<_>| theirs.is_some() && theirs == ours;
-        let are_same = is(asked.digest, self.counted.map(|counted| counted.all));
-        let are_same_alive = is(asked.alive, self.alive());
-        let heard = |(plane, view): (&PlaneRequest, &View<B>)| Heard {
-            id: Some(plane.id.clone()),
-            history: plane.history.clone(),
-            common: names.clone(),
-            own: view.history.head().cloned(),
-            proof: if are_same {
-                Proof::Same(view.head)
-            } else if are_same_alive {
-                Proof::Alive(view.after)
-            } else {
-                Proof::None
-            },
-            has: asked.hello.then_some(view.after),
-        };
-        let (records, rows) = (views.records.as_ref(), views.rows.as_ref());
-        Planes {
-            records: asked.records.as_ref().zip(records).map(heard),
-            rows: asked.rows.as_ref().zip(rows).map(heard),
-        }
     }
 }

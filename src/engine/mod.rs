@@ -48,6 +48,7 @@ mod caller;
 mod carry;
 pub mod change_log;
 mod claims;
+mod common;
 pub mod conflict;
 mod differences;
 pub mod freshness;

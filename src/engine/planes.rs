@@ -71,7 +71,7 @@ pub(super) async fn hear_of<S: Side>(
 }
 
 /// The same without waiting, if nothing has to be written of the peer.
-pub(super) fn recognized<S: Side>(side: &S, heard: &Planes<Heard>) -> Option<Option<Vec<String>>> {
+pub(super) fn recognized<S: Side>(side: &S, heard: &Planes<Heard>) -> Option<Vec<Recognized>> {
     let mut known = Vec::new();
     if let (Some(records), Some(heard)) = (side.records(), &heard.records) {
         known.push(records.recognizes(heard)?);
@@ -79,10 +79,11 @@ pub(super) fn recognized<S: Side>(side: &S, heard: &Planes<Heard>) -> Option<Opt
     if let (Some(rows), Some(heard)) = (side.rows(), &heard.rows) {
         known.push(rows.recognizes(heard)?);
     }
-    Some(even_in_all(known))
+    Some(known)
 }
 
-fn even_in_all(known: Vec<Recognized>) -> Option<Vec<String>> {
+/// The streams of which both sides once held the same, tombstones too, in all planes.
+pub(super) fn even_in_all(known: Vec<Recognized>) -> Option<Vec<String>> {
     let even = known.into_iter().map(|known| known.even);
     let in_both = |ours: Option<Vec<String>>, theirs: Option<Vec<String>>| {
         let (mut ours, theirs) = ours.zip(theirs)?;

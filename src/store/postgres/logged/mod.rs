@@ -5,8 +5,8 @@
 
 mod keeps_log;
 mod kept;
+mod peers;
 
-use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -14,20 +14,19 @@ use futures_util::future::BoxFuture;
 pub(super) use self::keeps_log::keeps_log;
 use self::kept::Begins;
 pub(super) use self::kept::Log;
+pub(super) use self::peers::{hear_of, purge, recognizes};
 use super::database::{Database, Within};
 use super::fault::is_of_one_row;
 use super::intake::Pace;
 use super::log::{self, KnownStreams, LogStanding, LogTables, OPERATION, Sql};
 use super::parts;
 use super::session::PgSession;
-use crate::engine::change_log::{Advance, Heard, Look, Note, Others, Recognized, View};
+use crate::engine::change_log::{Advance, Look, Note, Others, View};
 use crate::engine::freshness::Freshness;
-use crate::engine::purge::{Purge, Purged};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::item::Item;
 use crate::protocol::log::{Cursor, Digest, Key, Range, Reply, Span};
 use crate::store::gate::Pass;
-use crate::store::known_peers::{Due, now_ms};
 use crate::store::{Json, Later, Taken};
 
 /// A store of a database that has a log.
@@ -258,82 +257,6 @@ pub(super) fn versions<S: HasLog>(
         Box::pin(async move { log::versions(&sql, &ranges, tables).await })
     })
 }
-
-/// Whether it is noted which peers have seen what, so that tombstones can be purged.
-fn notes_peers<S: HasLog>(store: &S) -> bool {
-    has_log(store) && store.parts().0.dialect().has_triggers()
-}
-
-pub(super) fn recognizes<S: HasLog>(store: &S, heard: &Heard) -> Option<Recognized> {
-    if !notes_peers(store) {
-        return Some(Recognized::default());
-    }
-    let (due, known) = store.parts().2.peers().hear_of(heard, now_ms());
-    (due == Due::Not).then_some(known)
-}
-
-pub(super) fn hear_of<S: HasLog>(store: &S, heard: Heard) -> Later<'_, Recognized> {
-    let peers = store.parts().2.peers();
-    if !notes_peers(store) {
-        return Box::pin(ready(Ok(Recognized::default())));
-    }
-    let (due, known) = peers.hear_of(&heard, now_ms());
-    if due == Due::Not {
-        return Box::pin(ready(Ok(known)));
-    }
-    let (heard, at_work) = (Arc::new(heard), Arc::clone(&peers));
-    // It says nothing of items, so that what is in memory of them counts on.
-    let notes = (OPERATION, Within::Nothing, Begins::Beside);
-    let written = write_log(store, notes, move |sql, _| {
-        let (heard, peers) = (Arc::clone(&heard), Arc::clone(&at_work));
-        Box::pin(async move { log::hear_of(&sql, &peers, &heard).await })
-    });
-    Box::pin(async move {
-        match written.await {
-            Ok((known, noted)) => {
-                peers.remember(noted);
-                Ok(known)
-            }
-            Err(error) if due == Due::New => Err(error),
-            // It is tried again, and until then less can be purged.
-            Err(error) => {
-                tracing::debug!(%error, "how far a peer got is not noted yet");
-                Ok(known)
-            }
-        }
-    })
-}
-
-pub(super) fn purge<S: HasLog>(store: &S, purge: Purge) -> Later<'_, Purged> {
-    if !store.parts().0.dialect().has_triggers() {
-        let message = "tombstones cannot be purged with dialect \"dsql\": it is not noted there which peers have seen them";
-        let error = Error::new(ErrorKind::InvalidArgument, PURGE, message);
-        return Box::pin(ready(Err(error)));
-    }
-    if !has_log(store) {
-        let message = "no change log is kept in this database, so it is not known which peers have seen a tombstone; grant its \
-             role CREATE on the schema and TRIGGER on the tables";
-        let error = Error::new(ErrorKind::InvalidArgument, PURGE, message);
-        return Box::pin(ready(Err(error)));
-    }
-    let peers = store.parts().2.peers();
-    let (purge, at_work) = (Arc::new(purge), Arc::clone(&peers));
-    let writes = (PURGE, Within::Writes, Begins::WithTurn);
-    let purged = write_log(store, writes, move |sql, tables| {
-        let (purge, peers) = (Arc::clone(&purge), Arc::clone(&at_work));
-        Box::pin(async move { log::purge(&sql, tables, (&peers, &purge)).await })
-    });
-    Box::pin(async move {
-        let purged = purged.await?;
-        let mut known = purged.peers.iter();
-        if known.any(|(_, _, is_forgotten)| *is_forgotten) {
-            peers.forget();
-        }
-        Ok(purged)
-    })
-}
-
-const PURGE: &str = "purge tombstones";
 
 /// The answer to a look if nothing is new: it takes one statement, and nothing is begun.
 fn quiet_look<S: HasLog>(
