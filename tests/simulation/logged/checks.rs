@@ -108,7 +108,8 @@ impl World {
             return;
         }
         // Of a table that both sides have from now on they never held the same: all is compared once, tombstones too.
-        if self.has_purged() && self.has_new_table.get() {
+        // So is what waits beside a side that has purged: what is alive differs by it.
+        if self.has_purged() && (self.has_new_table.get() || refuses) {
             return;
         }
         self.count("checks that logs sufficed");
@@ -211,9 +212,11 @@ impl World {
             for (key, winner) in self.winners.borrow().iter() {
                 // Two sides that never met before compare times alone: there a tie may stand. A tie that travels is
                 // settled, which tests say beside this.
+                // Beside a side that has purged, two tombstones of one item are as good as each other.
+                let may_lack = winner.body.deleted && self.has_purged();
                 let lacks = match held.get(key) {
-                    Some(item) => item.hlc < winner.hlc,
-                    None => !winner.body.deleted || !self.has_purged(),
+                    Some(item) => item.hlc < winner.hlc && !(may_lack && item.body.deleted),
+                    None => !may_lack,
                 };
                 if lacks && !self.has_lost_its_object(winner) {
                     let what = format!("n{} lacks {key:?} {winner:?}", node.index);
