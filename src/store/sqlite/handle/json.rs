@@ -67,7 +67,10 @@ fn cells(row: Vec<Value>) -> Vec<Cell> {
         Value::String(text) => Cell::Text(text),
         Value::Number(number) => {
             let number = number.as_f64().unwrap_or_default();
-            match safe_integer(number).and_then(|whole| i64::try_from(whole).ok()) {
+            let whole = safe_integer(number.abs()).and_then(|whole| i64::try_from(whole).ok());
+            match whole {
+                // The hash of a tombstone is negative.
+                Some(whole) if number < 0.0 => Cell::Integer(-whole),
                 Some(whole) => Cell::Integer(whole),
                 None => Cell::Real(number),
             }
