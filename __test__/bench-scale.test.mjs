@@ -39,7 +39,9 @@ test("the bench counts what servers over PostgreSQL ask of it", needsPostgres, (
   const [theirs] = found.theirs;
   assert.equal(theirs.queries / theirs.exchanges, 3 + Math.ceil(RECORDS / 500));
   assert.ok(found.ours[0].exchanges > theirs.exchanges, "both did something");
-  assert.ok(found.ours[0].queries < 10 * found.ours[0].exchanges);
+  // Memory answers; the database is looked at once a second for all callers.
+  const { queries, exchanges } = found.ours[0];
+  assert.ok(queries < exchanges / 10, `${queries} queries for ${exchanges} exchanges`);
   const { ours, theirs: single } = found.pages.queries;
   assert.ok(ours < 50 && single >= 1000, `${ours} statements for a page beside ${single}`);
   assert.ok(bars.length >= 3);
