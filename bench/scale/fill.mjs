@@ -9,7 +9,7 @@ const COLUMNS = `id text PRIMARY KEY, type text NOT NULL, created_at text COLLAT
 const STAMP = `lpad(to_hex(1700000000000 + n), 12, '0') || ':0000:laptop-' || n % $2`;
 
 /**
- * Makes `shared.records` with so many records of so many nodes.
+ * Makes `shared.records` with this many records and nodes.
  *
  * @param {any} client
  * @param {{ records: number, nodes: number }} size

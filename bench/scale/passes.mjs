@@ -17,7 +17,7 @@ import { run, startServer } from "./processes.mjs";
 import { quietRequest } from "./request.mjs";
 
 const CONNECTIONS = 32;
-/** So many that the callers cost little beside the servers. */
+/** Enough that the callers cost little beside the servers. */
 const DEPTH = 16;
 const SIDES = 2;
 

@@ -1,4 +1,4 @@
-//! What an engine is asked for, and what came of it.
+//! What an engine is asked for, and the outcome.
 
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::reconcile_all::Reconciled;

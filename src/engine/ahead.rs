@@ -125,7 +125,7 @@ where
         }
         let mut request = self.request_of(session, &next, out);
         if let Some(log) = &mut request.log {
-            // What came is not taken in yet, so nothing is proved by what is held now.
+            // The answer's items are not taken in yet, so nothing is proved by what is held now.
             (log.digest, log.alive) = (None, None);
         }
         Some((next, request))

@@ -21,7 +21,7 @@ pub(super) struct Page<'a, B, P> {
 }
 
 impl<'a, B, P: Fn(&mut Item<B>) -> Result<usize>> Page<'a, B, P> {
-    /// A page of at most so many bytes, of items that `packed` brings into their form.
+    /// A page of at most `most` bytes, of items that `packed` brings into their form.
     pub(super) fn new(packed: &'a P, most: usize) -> Self {
         Self {
             packed,

@@ -218,8 +218,7 @@ pub async fn apply_records<B, R: Records<B>>(
     }
 }
 
-/// Of so many records those that are new here are added together. Where one is not, those that follow are taken in one by
-/// one.
+/// At most this many new records are added together. Where one is not new, those that follow are taken in one by one.
 const ADDED_AT_ONCE: usize = 64;
 
 /// Adds the first of these that are new here.

@@ -11,7 +11,7 @@ pub struct Freshness {
     /// Another one after each change that is noticed at once: each write of this process, and, unless `unnoticed_ms`
     /// says otherwise, of all others.
     pub version: u64,
-    /// For at most so many milliseconds a write of another process may go unnoticed; `None` if none does.
+    /// How long, in milliseconds, a write of another process may go unnoticed at most; `None` if none does.
     pub unnoticed_ms: Option<u64>,
 }
 

@@ -5,7 +5,7 @@
 //!
 //! - **The log as it was read last**: where it ends, its history, what it holds, and how far it has taken in the logs of
 //!   callers. It counts for as long as the store [says](super::freshness) that it still holds it.
-//! - **How far callers' logs were taken in, where nothing came with it**: a caller that has taken in what was sent from
+//! - **How far callers' logs were taken in without items**: a caller that has taken in what was sent from
 //!   here says so with its next request, and what its own log has of it is passed over. That is noted in the store once
 //!   a minute, and with the next item that comes. What is forgotten in between, because the program ended, is looked at
 //!   once more by the caller, and nothing travels: it came from here.
@@ -26,7 +26,7 @@ use super::freshness::Freshness;
 /// At most this many callers' logs are remembered; those of a hostile caller are not remembered for ever.
 const REMEMBERED: usize = 4096;
 
-/// How far a caller's log was taken in is noted at most so often where nothing came.
+/// How far a caller's log was taken in without items is noted at most this often.
 const A_MINUTE_MS: u64 = 60_000;
 
 /// The store is told so often that a caller is still there.

@@ -35,7 +35,7 @@ pub struct Responder<S: Side> {
     pub side: S,
     /// How far ahead of the system's clock a timestamp may lie, in milliseconds.
     pub max_clock_skew_ms: Option<u64>,
-    /// What is known of the stores, whoever asks. It is never held while something else is waited for.
+    /// What is known of the stores, for all callers. It is never held while something else is waited for.
     known: Mutex<LeftBehind<S::Body>>,
     /// What runs now.
     pub(super) beside: Arc<Beside>,

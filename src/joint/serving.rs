@@ -19,7 +19,7 @@ use crate::store::{Json, ObjectStore, ObjectUrl, PutOptions};
 use crate::transport::presign::{FileToUpload, Presigned};
 use crate::transport::server::{About, Answers, File, Files, GoesOn, Later, Presigner};
 
-/// At most so many requests of a channel ask its stores at one time, each on a thread of its own. Others wait for that;
+/// At most this many requests of a channel ask its stores at one time, each on a thread of its own. Others wait for that;
 /// how many may is a limit of the server.
 const AT_ONE_TIME: usize = 16;
 

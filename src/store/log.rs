@@ -22,7 +22,7 @@ pub trait LogStore {
 
     /// By what it is known, without a question to the store, that it is as it was read. A store that notices each commit
     /// of any process says so with a version alone. One over a network counts its own writes, and says for how long, of
-    /// a second at most, it may not notice those of others. `None` where nothing is to be had from memory.
+    /// a second at most, it may not notice those of others. `None` if memory cannot answer.
     fn freshness(&self) -> Option<Freshness> {
         None
     }

@@ -17,7 +17,7 @@ use starkeep_sync_engine::testing::{
 
 use crate::support::{Node, Setup, body, ids, setup};
 
-/// In so many orders the steps of two callers are played.
+/// The number of orders in which the steps of two callers are played.
 const ORDERS: u64 = 100;
 
 /// Answers each request when it comes, unlike the wire of the other tests.

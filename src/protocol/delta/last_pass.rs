@@ -38,7 +38,7 @@ impl LastPass {
         };
     }
 
-    /// It has met so many records, of which the wanted ones are not newer than `newest`. It stands for the store only if
+    /// It met `met` records, of which the wanted ones are not newer than `newest`. It stands for the store only if
     /// it `left_out` none.
     pub fn end(&mut self, ask: &Ask, newest: &Watermarks, met: usize, left_out: bool) {
         let is_whole = ask.skip.is_empty() && !left_out;

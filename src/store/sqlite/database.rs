@@ -102,7 +102,7 @@ impl Database {
         .await
     }
 
-    /// Another one after each commit to the file, whoever commits, found without a query. `None` if it cannot be told:
+    /// Another one after each commit to the file by any process, found without a query. `None` if it cannot be told:
     /// what is asked next says why.
     pub(super) fn freshness(&self) -> Option<Freshness> {
         const OPERATION: &str = "look whether a database has changed";

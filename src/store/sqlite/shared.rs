@@ -223,7 +223,7 @@ impl Readers {
         connection(self.place.path(), self.options)
     }
 
-    /// Another number after each commit to the file, whoever commits. No table is read; `None` if the file is busy.
+    /// Another number after each commit to the file by any process. No table is read; `None` if the file is busy.
     pub(super) fn version(&self) -> Result<Option<u64>> {
         let during = during("look whether a database has changed");
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);

@@ -70,7 +70,7 @@ impl World {
                 node.records.put_journal(Some(Journal::default()));
                 node.rows.put_journal(Some(Journal::default()));
                 self.start(*place);
-                self.forget_what_nobody_has();
+                self.forget_lost_versions();
                 self.loses_what_children_hold(*place);
                 self.wiped.borrow_mut().insert(*place);
             }
@@ -133,7 +133,7 @@ impl World {
                 self.bury(place, named(&key), &hlc);
             }
         }
-        self.forget_what_nobody_has();
+        self.forget_lost_versions();
     }
 
     /// What the place has had, and was written before its tombstone was, is deleted for good.
@@ -194,7 +194,7 @@ impl World {
         let parent = self.nodes[place].place.parent;
         self.see(parent, self.holding(place).values());
         self.start(place);
-        self.forget_what_nobody_has();
+        self.forget_lost_versions();
         self.loses_what_children_hold(place);
     }
 
@@ -240,6 +240,6 @@ impl World {
         if !seen {
             self.blind.borrow_mut().insert(place);
         }
-        self.forget_what_nobody_has();
+        self.forget_lost_versions();
     }
 }

@@ -190,7 +190,7 @@ pub struct Scenario {
     pub lasting: Vec<Fault>,
     /// Messages are small: so many items fit into an answer.
     pub answer_room: Option<usize>,
-    /// So many requests are answered beside each other.
+    /// The number of requests that are answered beside each other.
     pub answers_at_once: usize,
 }
 

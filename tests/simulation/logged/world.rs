@@ -483,7 +483,7 @@ impl World {
                 *winner = item;
             }
         }
-        self.forget_what_nobody_has();
+        self.forget_lost_versions();
     }
 
     fn is_unseen_by_a_neighbour(&self, place: usize, item: &Item<Body>) -> bool {
@@ -513,7 +513,7 @@ impl World {
     }
 
     /// What somebody overwrote or threw away, and nobody else has, cannot come back.
-    pub fn forget_what_nobody_has(&self) {
+    pub fn forget_lost_versions(&self) {
         let places: Vec<_> = (0..self.nodes.len()).map(|p| self.holding(p)).collect();
         self.winners.borrow_mut().retain(|key, winner| {
             let copies = places.iter().filter_map(|held| held.get(key));

@@ -62,7 +62,7 @@ impl LogStanding {
         found.ok_or_else(altered)
     }
 
-    /// The same; `None` where nothing is in its tables yet, which are seen before that is.
+    /// The same; `None` if its tables are empty yet, which are seen before that is.
     pub async fn find(sql: &Sql<'_>, others: &Others, tables: &str) -> Result<Option<Self>> {
         let in_place = if sql.session.dialect().has_triggers() {
             IN_PLACE

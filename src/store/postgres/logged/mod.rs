@@ -171,7 +171,7 @@ pub(super) fn take_in_from<S: HasLog>(
     })
 }
 
-/// So much of a note is written in one transaction, where those are limited.
+/// At most this much of a note is written in one transaction, where those are limited.
 const NOTED_AT_ONCE: usize = 1_000;
 
 pub(super) fn note<S: HasLog>(store: &S, mut note: Note) -> Later<'_, ()> {
