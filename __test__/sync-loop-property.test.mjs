@@ -131,6 +131,8 @@ async function conclude(at) {
     await DO.add(at, { name: channel });
   }
   at.loop.resume();
+  // A round may just have failed, and the answer of `onError` to it may be on its way: its backoff begins before the wait.
+  await flush();
   await at.clock.advance(200 * 400 + BACKOFF.mostMs);
 }
 
