@@ -93,6 +93,7 @@ where
             self.keep_early(session, now.planes_only(), thought, early);
         }
         let noted = (came, came && !has_blobs && lesson.waits.is_empty());
+        let has_settled = !lesson.settled.is_empty();
         let stuck = self
             .note_lesson(session, &mut pairs, (&told, noted), (lesson, &out))
             .await?;
@@ -132,7 +133,7 @@ where
         session.told_of_full &= session.is_full(most);
         if out.only_retries {
             // Something new follows, unless nothing goes on.
-            has_more = was_moved || session.tried.len() > out.tried;
+            has_more = was_moved || has_settled || session.tried.len() > out.tried;
         } else if stuck.is_any() {
             has_more |= session.has_untried() || !session.is_full(most);
         } else if !has_more && !rewound && !only_heard && !session.is_reconciling {
