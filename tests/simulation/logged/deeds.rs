@@ -101,7 +101,12 @@ impl World {
                 place,
                 older_than_ms,
             } => self.purge(*place, *older_than_ms),
-            Deed::RegisterLateApp(place) => self.nodes[*place].rows.register(&table(LATE)),
+            Deed::RegisterLateApp(place) => {
+                let mut nodes = self.nodes.iter();
+                let is_new = nodes.any(|node| node.rows.tables_len() > LATE);
+                self.has_new_table.set(self.has_new_table.get() || is_new);
+                self.nodes[*place].rows.register(&table(LATE));
+            }
         }
     }
 

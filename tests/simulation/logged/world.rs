@@ -74,7 +74,7 @@ pub struct World {
     pub older_stands: Cell<bool>,
     /// An app wrote over a version that the place's parent, or a child of it, had not seen.
     pub overwrote_unseen: Cell<bool>,
-    /// Every place has a table that not all of them had before.
+    /// More than one place has a table that not all of them had before.
     pub has_new_table: Cell<bool>,
     /// All versions in the order in which they were written, by their keys.
     pub written: RefCell<BTreeMap<Key, Vec<Hlc>>>,
