@@ -2,6 +2,7 @@
 // ends the run.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -18,6 +19,9 @@ process.env.RUSTDOCFLAGS = "-D warnings";
 // This reporter says at the end once more what failed.
 const TESTS = ["--test", "--test-timeout=600000", "--test-reporter=spec"];
 
+// Much of a suite waits for the disk: on two cores Node.js would run one file at a time.
+const SIDE_BY_SIDE = `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`;
+
 const STEPS = [
   ["formatting of Rust", "cargo", ["fmt", "--check"]],
   ["formatting of JavaScript", "npx", ["prettier", "--check", "--log-level", "warn", "."]],
@@ -33,7 +37,7 @@ const STEPS = [
   ["workflows of the hosted CI", process.execPath, ["scripts/workflows.mjs"]],
   ["types", process.execPath, ["__test__/types/run.mjs"]],
   ["the old peer", process.execPath, [...TESTS, "bench/reference/reference.test.mjs"]],
-  ["the package", process.execPath, [...TESTS, ...suitesIn("__test__")]],
+  ["the package", process.execPath, [...TESTS, SIDE_BY_SIDE, ...suitesIn("__test__")]],
   ["the package as it is published", process.execPath, [...TESTS, ...suitesIn("__test__/package")]],
 ];
 
