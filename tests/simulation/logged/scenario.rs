@@ -138,10 +138,11 @@ impl Deed {
 
     /// Whether an item may be refused, or held back, because of it.
     pub fn may_lead_to_a_refusal(&self) -> bool {
-        matches!(
+        let is_harm = matches!(
             self,
             Self::Fault(_) | Self::Jump { .. } | Self::Forge { .. } | Self::RemoveObject { .. }
-        )
+        );
+        is_harm || self.is_of_late_app()
     }
 
     /// Whether it writes to the table that not every place has.
