@@ -2,15 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import * as sync from "@starkeep/sync-engine";
+import { gc } from "./support/gc.mjs";
 import { EPOCH } from "./support/hlc.mjs";
 import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
-
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc");
 
 const COUNT = 100_000;
 const MEGABYTE = 1024 * 1024;

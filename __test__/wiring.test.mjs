@@ -5,7 +5,15 @@ import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import ts from "typescript";
 import options from "../js/options.js";
-import { memoryDatabase } from "./support/memory.mjs";
+import { at } from "./support/hlc.mjs";
+import {
+  clockFor,
+  makeCloud,
+  makeNode,
+  memoryDatabase,
+  memoryObjects,
+  write,
+} from "./support/index.mjs";
 import { folderFor } from "./support/native.mjs";
 import { BUCKET } from "./support/s3.mjs";
 import { channelOptions, database, engineOptions, refusal, saidIn } from "./support/wiring.mjs";
@@ -208,4 +216,47 @@ test("options that are none are told as such", () => {
       refusal(/must be called with an options object, got undefined/),
     );
   }
+});
+
+test("an option of a wrong kind is named, at the latest when it is first used", async () => {
+  const cloud = makeCloud();
+  write(cloud, "SR", "1", { stamp: at(1, "z") });
+  const right = {
+    localDatabaseAdapter: memoryDatabase(),
+    localObjectStorage: memoryObjects(),
+    remoteObjectStorage: memoryObjects(),
+    transport: cloud.transport,
+    clock: clockFor("a"),
+  };
+  const wrongs = {
+    localDatabaseAdapter: [5, null, {}],
+    transport: ["http://x", {}],
+    clock: [undefined, 7],
+    pageLimit: [0, -1, "many"],
+    syncState: [5],
+  };
+  for (const [option, values] of Object.entries(wrongs)) {
+    for (const value of values) {
+      const attempt = async () => sync.createSyncEngine({ ...right, [option]: value }).exchange();
+      await assert.rejects(
+        attempt,
+        (error) => error instanceof Error && error.message.includes(option),
+        `${option}: ${String(value)}`,
+      );
+    }
+  }
+});
+
+test("an option given as undefined is as good as left out", async () => {
+  const node = makeNode("a", makeCloud(), {
+    engine: {
+      syncState: undefined,
+      appSyncableSource: undefined,
+      pageLimit: undefined,
+      scanPageSize: undefined,
+      syncSharedRecords: undefined,
+    },
+  });
+  write(node, "SR", "1");
+  assert.equal((await node.engine.exchange()).shipped, 1);
 });

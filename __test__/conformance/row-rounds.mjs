@@ -10,6 +10,7 @@ import {
   memoryObjects,
   memoryState,
 } from "../support/memory.mjs";
+import { untilNoMore } from "../support/rounds.mjs";
 import { APP, FILES, TABLES } from "./row-stores.mjs";
 import { entry, newest, page, scanAll, writesOf } from "./rows.mjs";
 import { pairsWith, writtenAt } from "./suite.mjs";
@@ -38,14 +39,6 @@ function between(here, there, options) {
   return { engine, local, remote };
 }
 
-async function drain(engine) {
-  for (let round = 0; round < 80; round += 1) {
-    const result = await engine.exchange();
-    if (!result.hasMore) return result;
-  }
-  return assert.fail("the rounds do not end");
-}
-
 const byTime = (a, b) => compare(a.timestamp, b.timestamp);
 const allOf = async (source, table) => (await scanAll(source, { table, limit: 100 })).sort(byTime);
 
@@ -66,7 +59,7 @@ export const ROW_ROUNDS = {
     const file = { id: "f", object_storage_key: "files/f", mime_type: "text/plain" };
     const about = { ...file, size_bytes: 4, deleted_at: null };
     await here.applier.apply({ ...entry("insert", at(9, "a"), about), table: FILES });
-    const { held } = await drain(engine);
+    const { held } = await untilNoMore(engine);
     assert.deepEqual(held ?? [], []);
     assert.equal(await remote.has("files/f"), true);
     for (const [table, count] of [
@@ -93,7 +86,7 @@ export const ROW_ROUNDS = {
           const [hers, theirs] = [writtenAt("h", mine), writtenAt("t", its)];
           for (const { id, stamp } of hers) await here.applier.apply(page(id, stamp));
           for (const { id, stamp } of theirs) await there.applier.apply(page(id, stamp));
-          await drain(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
+          await untilNoMore(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
           const expected = [...newest([...hers, ...theirs])].map(([id, stamp]) => [
             id,
             text(stamp),
