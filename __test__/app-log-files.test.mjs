@@ -57,7 +57,7 @@ test("an adapter that is not wrapped has no log", needsSqlite, async (t) => {
 
 test(
   "several processes write to one file and exchange it at once, and nothing is lost",
-  { ...needsSqlite, timeout: 120_000 },
+  { ...needsSqlite, timeout: 600_000 },
   async (t) => {
     for (const mode of ["WAL", "DELETE"]) {
       const folder = folderFor(t);

@@ -41,7 +41,7 @@ function pair() {
 
 test(
   "a hundred thousand records go across, and later rounds do not grow the heap",
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const { here, there, engine } = pair();
     for (let i = 0; i < COUNT; i += 1) {
@@ -70,7 +70,7 @@ test(
 
 test(
   "an engine that is let go lets go of the adapters that it was given",
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const gone = new Set();
     const registry = new FinalizationRegistry((name) => gone.add(name));
@@ -92,7 +92,7 @@ test(
   },
 );
 
-test("engines that are let go are let go whole", { timeout: 120_000 }, async () => {
+test("engines that are let go are let go whole", { timeout: 600_000 }, async () => {
   const round = async () => {
     const { here, engine } = pair();
     for (let i = 0; i < 2000; i += 1)
@@ -114,7 +114,7 @@ test("engines that are let go are let go whole", { timeout: 120_000 }, async () 
 
 test(
   "a worker that is ended leaves nothing of its engines behind",
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const endWorkers = async (count) => {
       for (let ended = 0; ended < count; ended += 1) {
