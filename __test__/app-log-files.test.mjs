@@ -10,7 +10,8 @@ import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
 import { DatabaseSync, folderFor, needsSqlite, warningsOf } from "./support/native.mjs";
 import { SqliteApp } from "./support/sqlite-app.mjs";
-import { answering, appSide, createRows, drain, engineOf } from "./support/logged-app.mjs";
+import { answering, appSide, createRows, engineOf } from "./support/logged-app.mjs";
+import { drain } from "./support/rounds.mjs";
 
 /** Both sides hold the same. */
 async function assertEqual(here, there) {
@@ -56,7 +57,7 @@ test("an adapter that is not wrapped has no log", needsSqlite, async (t) => {
 
 test(
   "several processes write to one file and exchange it at once, and nothing is lost",
-  { ...needsSqlite, timeout: 120_000 },
+  { ...needsSqlite, timeout: 600_000 },
   async (t) => {
     for (const mode of ["WAL", "DELETE"]) {
       const folder = folderFor(t);

@@ -10,11 +10,11 @@ import {
   answering,
   appSide,
   counting,
-  drain,
   engineOf,
   nativeSide,
   writing,
 } from "./support/logged-app.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const sides = {
   "both are an app's own database": async (t) => [

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { at } from "./support/hlc.mjs";
 import { bytes } from "./support/index.mjs";
-import { drain } from "./support/logged-app.mjs";
 import {
   KINDS,
   engineAt,
@@ -13,6 +12,7 @@ import {
   serve,
 } from "./support/logged-places.mjs";
 import { engineOf, sideOf, writeFile, writeNotes } from "./support/reconciling.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const backlogOf = async (engine) => (await engine.status({ backlog: true })).backlog;
 

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
-import { sideFor, storesFor } from "./support/answering.mjs";
+import { sideFor, storesFor, wayTo } from "./support/answering.mjs";
 import { memoryAppRows } from "./support/app-rows.mjs";
 import { at } from "./support/hlc.mjs";
 import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
 import { entry } from "./support/index.mjs";
 import { warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const circle = () => {
   const one = { inner: {} };
@@ -90,14 +91,6 @@ async function world(t, front, bad) {
   return { engine, laptop: laptop.db, cloud: cloud.databaseAdapter };
 }
 
-async function drain(engine) {
-  for (let i = 0; i < 50; i += 1) {
-    const { applied, shipped, hasMore, held } = await engine.exchange();
-    if (!hasMore && applied === 0 && shipped === 0) return held;
-  }
-  return assert.fail("it never ends");
-}
-
 for (const front of ["handler", "server"]) {
   for (const place of ["laptop", "cloud"]) {
     for (const [what, bad] of Object.entries({ ...UNWRITABLE, ...MALFORMED })) {
@@ -105,7 +98,7 @@ for (const front of ["handler", "server"]) {
         await warningsOf(t, async () => {
           const w = await world(t, front, { at: place, record: bad });
           for (let again = 0; again < 2; again += 1) {
-            const held = await drain(w.engine);
+            const { held } = await drain(w.engine);
             assert.deepEqual(
               held.map(({ id, code, direction }) => [id, code, direction]),
               [["bad", "MALFORMED_ITEM", place === "laptop" ? "outbound" : "inbound"]],
@@ -127,7 +120,7 @@ for (const front of ["handler", "server"]) {
     test(`an object key that the storage refuses holds its item at the ${place} alone: ${front}`, async (t) => {
       await warningsOf(t, async () => {
         const w = await world(t, front, { at: place, record: ODD_KEY });
-        const held = await drain(w.engine);
+        const { held } = await drain(w.engine);
         assert.deepEqual(
           held.map(({ id, code, key }) => [id, code, key]),
           [["bad", "INVALID_KEY", "../outside"]],
@@ -147,7 +140,7 @@ test("an item that was mended goes, and with it what its node wrote later", asyn
     await drain(w.engine);
     assert.ok(!others(w.cloud).includes("after"), "nothing of its node passes it");
     await w.laptop.put(record("bad", at(0, "bad"), { size: 5 }));
-    assert.deepEqual(await drain(w.engine), []);
+    assert.deepEqual((await drain(w.engine)).held, []);
     assert.ok(others(w.cloud).includes("after"));
     assert.equal((await w.cloud.get("bad")).size, 5);
   });
@@ -165,7 +158,7 @@ for (const place of ["laptop", "cloud"]) {
         return { ...page, records: page.records.map(withoutId) };
       };
       for (let again = 0; again < 3; again += 1) {
-        const held = await drain(w.engine);
+        const { held } = await drain(w.engine);
         assert.deepEqual(
           held.map(({ nodeId, code }) => [nodeId, code]),
           [["bad", "MALFORMED_ITEM"]],
@@ -174,7 +167,7 @@ for (const place of ["laptop", "cloud"]) {
       const other = place === "laptop" ? w.cloud : w.laptop;
       assert.ok(!others(other).includes("after"), "nothing of its node passes it");
       w[place].query = query;
-      assert.deepEqual(await drain(w.engine), []);
+      assert.deepEqual((await drain(w.engine)).held, []);
       assert.ok((await other.get("bad")) && (await other.get("after")));
     });
   });
@@ -210,7 +203,7 @@ for (const front of ["handler", "server"]) {
           clock: clockFor("laptop"),
           syncState: memoryState(),
         });
-        const held = await drain(engine);
+        const { held } = await drain(engine);
         assert.deepEqual(
           held.map((item) => [item.id, item.code, item.direction]),
           [["bad", code, "inbound"]],
@@ -249,31 +242,18 @@ for (const name of Object.keys(record("x", at(0, "x"))))
 for (const kind of ["adapters", "native"]) {
   for (const front of ["handler", "server", "in process"]) {
     test(`a record of an app's own class arrives as the app reads it: ${kind}, ${front}`, async (t) => {
-      const cloud = front === "in process" ? storesFor(t, kind) : await sideFor(t, { front, kind });
+      const { cloud, remoteObjectStorage, transport } = await wayTo(t, { front, kind });
       const local = memoryDatabase();
       await local.put(new Photo({ id: "photo", updatedAt: at(3, "album") }));
-      const [remote, transport] =
-        front === "in process"
-          ? [
-              cloud.objectStorageAdapter,
-              sync.createInProcessSyncTransport({
-                ...cloud,
-                objectStorage: cloud.objectStorageAdapter,
-              }),
-            ]
-          : [
-              sync.createHttpObjectStorage({ baseUrl: cloud.url }),
-              sync.createHttpSyncTransport({ baseUrl: cloud.url }),
-            ];
       const engine = sync.createSyncEngine({
         localDatabaseAdapter: local,
         localObjectStorage: memoryObjects(),
-        remoteObjectStorage: remote,
+        remoteObjectStorage,
         transport,
         clock: clockFor("laptop"),
         syncState: memoryState(),
       });
-      assert.deepEqual(await drain(engine), []);
+      assert.deepEqual((await drain(engine)).held, []);
       const there = await cloud.databaseAdapter.get("photo");
       assert.deepEqual(
         [there.id, there.label, there.type, there.updatedAt, there.originAppId],
@@ -309,7 +289,7 @@ for (const place of ["laptop", "cloud"]) {
         syncState: memoryState(),
         appSyncableSource: sides.laptop,
       });
-      const held = await drain(engine);
+      const { held } = await drain(engine);
       assert.deepEqual(
         held.map(({ kind, code, nodeId }) => [kind, code, nodeId]),
         [["appRow", "MALFORMED_ITEM", "bad"]],
@@ -322,91 +302,6 @@ for (const place of ["laptop", "cloud"]) {
           .sort();
       assert.deepEqual(ids(sides.laptop), ["of-cloud", "of-laptop"]);
       assert.deepEqual(ids(sides.cloud), ["of-cloud", "of-laptop"]);
-    });
-  });
-}
-
-for (const front of ["handler", "server", "in process"]) {
-  for (const kind of ["adapters", "native"]) {
-    test(`what the peer does not take in is held with the peer's reason: ${kind}, ${front}`, async (t) => {
-      const said = await warningsOf(t, async () => {
-        const far = clockFor("laptop");
-        const cloud =
-          front === "in process" ? storesFor(t, kind) : await sideFor(t, { front, kind });
-        const [remote, transport] =
-          front === "in process"
-            ? [
-                cloud.objectStorageAdapter,
-                sync.createInProcessSyncTransport({
-                  ...cloud,
-                  objectStorage: cloud.objectStorageAdapter,
-                }),
-              ]
-            : [
-                sync.createHttpObjectStorage({ baseUrl: cloud.url }),
-                sync.createHttpSyncTransport({ baseUrl: cloud.url }),
-              ];
-        const local = memoryDatabase();
-        await local.put(record("ahead", at(1e12, "fast")));
-        await local.put(record("good", at(1, "other")));
-        const engine = sync.createSyncEngine({
-          localDatabaseAdapter: local,
-          localObjectStorage: memoryObjects(),
-          remoteObjectStorage: remote,
-          transport,
-          clock: far,
-          syncState: memoryState(),
-        });
-        const held = await drain(engine);
-        assert.deepEqual(
-          held.map(({ id, code, nodeId, direction }) => [id, code, nodeId, direction]),
-          [["ahead", "CLOCK_AHEAD", "fast", "outbound"]],
-        );
-        assert.match(held[0].reason, /ahead of this machine's clock/);
-        assert.equal((await cloud.databaseAdapter.get("good"))?.id, "good");
-        assert.equal(await cloud.databaseAdapter.get("ahead"), null);
-      });
-      assert.ok(
-        said.some(
-          (words) => /ahead/.test(words) && /fast/.test(words) && /not taken in/.test(words),
-        ),
-        `the peer's log names item, node and reason: ${said}`,
-      );
-    });
-  }
-}
-
-for (const responderWatermarks of [undefined, { album: at(2, "album") }]) {
-  test(`what the peer refuses is a gap in what it is known to hold: it ${responderWatermarks ? "says that it holds more" : "does not say what it holds"}`, async (t) => {
-    await warningsOf(t, async () => {
-      const local = memoryDatabase();
-      for (let i = 0; i < 3; i += 1) await local.put(record(`r${i}`, at(i, "album")));
-      const refusal = {
-        kind: "record",
-        id: "r1",
-        timestamp: at(1, "album"),
-        code: "CONSTRAINT_VIOLATION",
-        reason: "it must be unique",
-      };
-      const answer = { records: [], appSyncableRows: [], hasMore: false, refused: [refusal] };
-      const transport = { exchange: async () => ({ ...answer, responderWatermarks }) };
-      const syncState = memoryState();
-      const engine = sync.createSyncEngine({
-        localDatabaseAdapter: local,
-        localObjectStorage: memoryObjects(),
-        remoteObjectStorage: memoryObjects(),
-        transport,
-        clock: clockFor("laptop"),
-        syncState,
-      });
-      for (let again = 0; again < 2; again += 1) {
-        const held = await drain(engine);
-        assert.deepEqual(
-          held.map(({ id, code }) => [id, code]),
-          [["r1", "CONSTRAINT_VIOLATION"]],
-        );
-        assert.deepEqual(await syncState.getPeerWatermarks(), { album: at(0, "album") });
-      }
     });
   });
 }

@@ -1,7 +1,6 @@
 // Versions that two sides wrote without knowing of each other: the app is told of both, and may merge them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as sync from "@starkeep/sync-engine";
 import {
   bytes,
   clockFor,
@@ -10,7 +9,7 @@ import {
   memoryState,
   record,
 } from "./support/index.mjs";
-import { inProcess, sideOf } from "./support/reconciling.mjs";
+import { engineOf, sideOf } from "./support/reconciling.mjs";
 
 const EPOCH = 1_700_000_000_000;
 const stamp = (ms, nodeId) => ({ wallTime: EPOCH + ms, counter: 0, nodeId });
@@ -26,17 +25,6 @@ const KINDS = {
     clock: clockFor(name),
   }),
 };
-
-const engineOf = (side, hub, more) =>
-  sync.createSyncEngine({
-    localDatabaseAdapter: side.db,
-    localObjectStorage: side.objects,
-    remoteObjectStorage: hub.objects,
-    transport: inProcess(hub),
-    clock: side.clock,
-    syncState: side.state,
-    ...more,
-  });
 
 /** Two sides and a hub that all hold the first version of a note. */
 async function shared(t, place, more) {

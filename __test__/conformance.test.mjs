@@ -10,8 +10,9 @@ import {
   STORES_OVER_TABLES,
 } from "./conformance/record-stores.mjs";
 import { RECORDS, RECORD_LIMITS } from "./conformance/records.mjs";
+import { ROW_ROUNDS, pairsOfSources } from "./conformance/row-rounds.mjs";
 import { ROW_STORES, SOURCES_OVER_TABLES } from "./conformance/row-stores.mjs";
-import { ODD_APP_ROWS, ROWS, ROW_LIMITS, ROW_ROUNDS, pairsOfSources } from "./conformance/rows.mjs";
+import { ODD_APP_ROWS, ROWS, ROW_LIMITS } from "./conformance/rows.mjs";
 import { STATES, STATE_STORES } from "./conformance/states.mjs";
 import { conform } from "./conformance/suite.mjs";
 

@@ -13,6 +13,7 @@ import {
   record,
 } from "./support/memory.mjs";
 import { warningsOf } from "./support/native.mjs";
+import { untilNoMore } from "./support/rounds.mjs";
 
 const byTime = (a, b) => compare(a.updatedAt, b.updatedAt);
 
@@ -73,11 +74,6 @@ function engineOver(localDatabaseAdapter, transport, more = {}) {
   });
 }
 
-async function drain(engine) {
-  for (let round = 0; round < 60; round += 1) if (!(await engine.exchange()).hasMore) return;
-  assert.fail("the rounds do not end");
-}
-
 for (const [way, answer] of Object.entries(WAYS)) {
   for (const nodeWatermarks of [true, false]) {
     const beside = nodeWatermarks ? "beside getNodeWatermarks" : "by itself";
@@ -92,7 +88,7 @@ for (const [way, answer] of Object.entries(WAYS)) {
         }
         return db;
       });
-      await warningsOf(t, () => drain(engineOver(sides[0], cloudOver(sides[1]))));
+      await warningsOf(t, () => untilNoMore(engineOver(sides[0], cloudOver(sides[1]))));
       const held = sides.map((db) => db.all().map(({ id }) => id));
       assert.equal(held[0].length, 24);
       assert.deepEqual(held[0].sort(), held[1].sort());
@@ -174,7 +170,7 @@ for (const [what, [answer, isExpected]] of Object.entries(BATCHES)) {
     assert.ok(isExpected(failure), String(failure.error));
     assert.equal(db.all().length, 0);
     broken = false;
-    await drain(engine);
+    await untilNoMore(engine);
     assert.equal(db.all().length, 2);
   });
 }

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import * as sync from "@starkeep/sync-engine";
 import {
   bytes,
   clockFor,
@@ -11,7 +10,7 @@ import {
   memoryState,
   record,
 } from "./support/index.mjs";
-import { byHand, inProcess, needsHand, sideOf } from "./support/reconciling.mjs";
+import { byHand, engineOf, needsHand, sideOf } from "./support/reconciling.mjs";
 
 const EPOCH = 1_700_000_000_000;
 const HASH = createHash("sha256").update("photo").digest("hex");
@@ -55,17 +54,6 @@ const KINDS = {
   }),
 };
 
-const engineOf = (side, hub, onDuplicate) =>
-  sync.createSyncEngine({
-    localDatabaseAdapter: side.db,
-    localObjectStorage: side.objects,
-    remoteObjectStorage: hub.objects,
-    transport: inProcess(hub),
-    clock: side.clock,
-    syncState: side.state,
-    onDuplicate,
-  });
-
 async function addPhoto(side, id, ms) {
   const stamp = { wallTime: EPOCH + ms, counter: 0, nodeId: side.nodeId };
   await side.objects.put(`photos/${id}`, bytes("photo"));
@@ -98,7 +86,10 @@ for (const [kind, place] of Object.entries(KINDS)) {
         await addNote(b, "note-of-2", "photo-2", 30);
         const asked = [];
         const onDuplicate = (local, incoming) => asked.push([local.id, incoming.id]) > 0;
-        const engines = { a: engineOf(a, hub, onDuplicate), b: engineOf(b, hub, onDuplicate) };
+        const engines = {
+          a: engineOf(a, hub, { onDuplicate }),
+          b: engineOf(b, hub, { onDuplicate }),
+        };
         for (let pass = 0; pass < 3; pass += 1) {
           await engines[first].drain();
           await engines[second].drain();
@@ -122,7 +113,7 @@ for (const [kind, place] of Object.entries(KINDS)) {
       if (kind === "native stores") answers.push(undefined);
       for (const onDuplicate of answers) {
         const said = t.mock.method(console, "warn", () => {});
-        const { held } = await engineOf(b, hub, onDuplicate).drain();
+        const { held } = await engineOf(b, hub, { onDuplicate }).drain();
         said.mock.restore();
         assert.ok(held.some(({ direction, id }) => direction === "inbound" && id === "photo-1"));
         assert.deepEqual(Object.keys(await alive(b)), ["photo-2"]);

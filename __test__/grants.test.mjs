@@ -14,6 +14,7 @@ import {
   record,
 } from "./support/memory.mjs";
 import { folderFor } from "./support/native.mjs";
+import { untilNoMore } from "./support/rounds.mjs";
 
 const LINES = [{ name: "lines", pkColumns: ["id"] }];
 const APPS = ["notes", "tasks"];
@@ -89,14 +90,6 @@ const engineAt = (side, baseUrl) =>
     appSyncableSource: side.rows,
   });
 
-async function drain(engine) {
-  for (let round = 0; round < 30; round += 1) {
-    const result = await engine.exchange();
-    if (!result.hasMore) return result;
-  }
-  return assert.fail("it does not come to an end");
-}
-
 const codesOf = ({ held = [] }) => [...new Set(held.map(({ code }) => code))];
 
 for (const front of ["server", "handler"]) {
@@ -117,7 +110,7 @@ for (const front of ["server", "handler"]) {
         await cloud.line("notes", "their line");
         await laptop.put("mine");
         await laptop.line("tasks", "my line");
-        const result = await drain(engine);
+        const result = await untilNoMore(engine);
         assert.deepEqual(codesOf(result), ["FORBIDDEN"]);
         assert.deepEqual(await cloud.holding(), ["their line", "theirs"]);
         assert.deepEqual(await laptop.holding(), ["mine", "my line", "their line", "theirs"]);
@@ -138,7 +131,7 @@ for (const front of ["server", "handler"]) {
         await laptop.put("mine");
         await laptop.line("notes", "forged line", stranger.now());
         await laptop.line("notes", "my line");
-        const result = await drain(engine);
+        const result = await untilNoMore(engine);
         assert.deepEqual(await cloud.holding(), ["mine", "my line"]);
         assert.deepEqual(codesOf(result), ["FORBIDDEN"]);
         assert.ok(result.held.every(({ nodeId }) => nodeId === "stranger"));
@@ -154,13 +147,13 @@ for (const front of ["server", "handler"]) {
           for (const app of APPS) await cloud.line(app, `their ${app}`);
           await laptop.put("mine");
           for (const app of APPS) await laptop.line(app, `my ${app}`);
-          const result = await drain(engine);
+          const result = await untilNoMore(engine);
           const shared = ["mine", "my notes", "their notes", "theirs"];
           assert.deepEqual(await cloud.holding(), [...shared, "their tasks"].sort());
           assert.deepEqual(await laptop.holding(), [...shared, "my tasks"].sort());
           assert.deepEqual(codesOf(result), ["FORBIDDEN"]);
           await cloud.line("notes", "later");
-          await drain(engine);
+          await untilNoMore(engine);
           assert.ok((await laptop.holding()).includes("later"));
           if (kind === "native") {
             await engine.reconcile();
@@ -174,11 +167,11 @@ for (const front of ["server", "handler"]) {
         const { cloud, laptop, engine } = await both(t, { authorize: () => ({ readOnly }) });
         await laptop.put("mine");
         await laptop.line("notes", "my line");
-        await drain(engine);
+        await untilNoMore(engine);
         assert.deepEqual(await cloud.holding(), []);
         readOnly = false;
-        await drain(engine);
-        await drain(engine);
+        await untilNoMore(engine);
+        await untilNoMore(engine);
         assert.deepEqual(await cloud.holding(), ["mine", "my line"]);
       });
 
@@ -195,7 +188,7 @@ for (const front of ["server", "handler"]) {
           },
         });
         await laptop.put("mine");
-        await drain(engine);
+        await untilNoMore(engine);
         await fetch(`${url}/files/%70rivate/diary`, { headers: { "x-token": "7" } });
         const file = asked.at(-1);
         assert.deepEqual(

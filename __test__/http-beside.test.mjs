@@ -89,7 +89,8 @@ test(
   "a pool of which every connection is in use has its callers asked to come again",
   needsPostgres,
   async (t) => {
-    const options = { ...(await postgresSchema()), max: 1, connectTimeoutMs: 200 };
+    // The first exchange has to connect within it, also on a busy machine.
+    const options = { ...(await postgresSchema()), max: 1, connectTimeoutMs: 2000 };
     const databaseAdapter = sync.createPostgresDatabaseAdapter(options);
     t.after(() => databaseAdapter.close());
     const server = sync.createHttpSyncServer({

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
 import { clockFor, memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
+import { drain } from "./support/rounds.mjs";
 
 async function world(t, { maxBodyBytes, maxAnswerBytes, fetch }) {
   const side = (name) => ({
@@ -44,14 +45,6 @@ async function fill(side, nodeId, note = "n".repeat(2000)) {
   }
 }
 
-async function drain(engine) {
-  for (let round = 0; round < 200; round += 1) {
-    const { applied, shipped, hasMore, held } = await engine.exchange();
-    if (applied === 0 && shipped === 0 && !hasMore) return held;
-  }
-  return assert.fail("it never ends");
-}
-
 for (const [way, fetch] of [
   ["native", undefined],
   ["fetch", globalThis.fetch],
@@ -78,7 +71,7 @@ for (const [way, fetch] of [
     await w.laptop.db.put(record("large", at(0, "scanner"), { note: text }));
     await fill(w.laptop, "laptop");
     await fill(w.cloud, "cloud");
-    const held = await drain(w.engine);
+    const { held } = await drain(w.engine);
     assert.deepEqual(
       held.map(({ id, code, nodeId, direction }) => [id, code, nodeId, direction]),
       [["large", "ITEM_TOO_LARGE", "scanner", "outbound"]],
@@ -95,7 +88,7 @@ for (const [way, fetch] of [
     await w.cloud.db.put(record("large", at(0, "scanner"), { note: "x".repeat(30_000) }));
     await fill(w.laptop, "laptop");
     await fill(w.cloud, "cloud");
-    const held = await drain(w.engine);
+    const { held } = await drain(w.engine);
     assert.deepEqual(
       held.map(({ id, code, nodeId, direction, item }) => [id, code, nodeId, direction, item]),
       [["large", "ITEM_TOO_LARGE", "scanner", "inbound", null]],
@@ -110,7 +103,7 @@ for (const [way, fetch] of [
     const w = await world(t, { maxBodyBytes: 20_000, fetch });
     for (let i = 0; i < 2000; i += 1) await w.laptop.db.put(record(`one-${i}`, at(0, "import")));
     await fill(w.laptop, "laptop");
-    const held = await drain(w.engine);
+    const { held } = await drain(w.engine);
     assert.deepEqual(
       held.map(({ code, nodeId }) => [code, nodeId]),
       [["ITEM_TOO_LARGE", "import"]],

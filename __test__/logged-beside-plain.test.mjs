@@ -6,7 +6,6 @@ import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { faulty, throwingFor } from "./support/faulty.mjs";
 import { at } from "./support/hlc.mjs";
-import { drain } from "./support/logged-app.mjs";
 import {
   copyOf,
   engineAt,
@@ -18,6 +17,7 @@ import {
 } from "./support/logged-places.mjs";
 import { blobFields, bytes, memoryObjects } from "./support/memory.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 /** A state of this package's own, which keeps how far logs were looked at. */
 function stateFor(t) {

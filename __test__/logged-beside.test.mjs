@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as sync from "@starkeep/sync-engine";
-import { drain } from "./support/logged-app.mjs";
 import { engineAt, nativePlace, openFor, serve } from "./support/logged-places.mjs";
 import { record } from "./support/memory.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const PROCESSES = 4;
 /** Each process writes so many in a transaction, and as many beside it. */

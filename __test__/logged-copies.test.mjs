@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { at } from "./support/hlc.mjs";
-import { drain } from "./support/logged-app.mjs";
 import {
   KINDS,
   copyOf,
@@ -13,6 +12,7 @@ import {
   serve,
 } from "./support/logged-places.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 /** Writes records and rows with these numbers. */
 async function fill(place, from, to) {

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { at } from "./support/hlc.mjs";
-import { drain } from "./support/logged-app.mjs";
 import { KINDS, engineAt, holding, openFor, serve } from "./support/logged-places.mjs";
 import { DatabaseSync, needsSqlite, warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const BEFORE = 12;
 

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { drain } from "./support/logged-app.mjs";
 import { engineAt, holding, nativePlace, openFor, serve } from "./support/logged-places.mjs";
 import { memoryObjects } from "./support/memory.mjs";
 import { warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const ITEMS = 20;
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { at } from "./support/hlc.mjs";
-import { drain } from "./support/logged-app.mjs";
 import { KINDS, copyOf, engineAt, holding, openFor, serve } from "./support/logged-places.mjs";
 import { folderFor, warningsOf } from "./support/native.mjs";
+import { drain } from "./support/rounds.mjs";
 
 /** Three places of a kind, the engines of the two laptops, and rounds of both. */
 async function three(t, open) {

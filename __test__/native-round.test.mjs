@@ -219,16 +219,7 @@ describe("what only the app can do", () => {
 
   test("a held item carries the very object that was thrown", async (t) => {
     const thrown = new Error("no token for files");
-    const folder = folderFor(t);
-    const [device, hub] = [await nodeIn(t, folder, "device"), await nodeIn(t, folder, "hub")];
-    const server = sync.createHttpSyncServer({
-      databaseAdapter: hub.db,
-      objectStorageAdapter: hub.objects,
-      clock: hub.clock,
-    });
-    const { port } = await server.listen(0);
-    t.after(() => server.close());
-    const baseUrl = `http://127.0.0.1:${port}`;
+    const { device, baseUrl } = await overHttp(t);
     const remoteObjectStorage = sync.createHttpObjectStorage({
       baseUrl,
       getAuthHeader: () => {

@@ -7,6 +7,7 @@ import * as sync from "@starkeep/sync-engine";
 import { at, text } from "./support/hlc.mjs";
 import { clockFor, memoryDatabase, memoryObjects, memoryState } from "./support/memory.mjs";
 import { folderFor } from "./support/native.mjs";
+import { untilNoMore } from "./support/rounds.mjs";
 
 const TABLES = [
   { name: "pages", pkColumns: ["id"] },
@@ -59,14 +60,6 @@ function world(source, cloudSource) {
   return { engine, local, remote };
 }
 
-async function drain(engine) {
-  for (let round = 0; round < 50; round += 1) {
-    const result = await engine.exchange();
-    if (!result.hasMore) return result;
-  }
-  return assert.fail("it does not come to an end");
-}
-
 test("a function that the app has put in the place of one of ours is the one that is called", async (t) => {
   const [here, there] = [await native(t, "here"), await native(t, "there")];
   await there.applier.apply(page("a", at(1, "b")));
@@ -81,14 +74,14 @@ test("a function that the app has put in the place of one of ours is the one tha
       },
     },
   };
-  await drain(world(source, there).engine);
+  await untilNoMore(world(source, there).engine);
   assert.deepEqual(applied, ["a"]);
   assert.equal((await scan(here)).rows.length, 1);
   here.applier.apply = async () => {
     throw new Error("not today");
   };
   await there.applier.apply(page("b", at(2, "b")));
-  const { held } = await drain(world(here, there).engine);
+  const { held } = await untilNoMore(world(here, there).engine);
   assert.equal(held[0].error.message, "not today");
 });
 

@@ -6,7 +6,7 @@ import { needsPostgres, needsS3 } from "../scripts/test-servers.mjs";
 import { checkHeld } from "./support/kill.mjs";
 import { cloudFor, LAPTOPS, SERVERS } from "./support/postgres-cloud.mjs";
 
-const needsBoth = { skip: needsPostgres.skip || needsS3.skip, timeout: 120_000 };
+const needsBoth = { skip: needsPostgres.skip || needsS3.skip, timeout: 600_000 };
 
 /** All that was written is there, at all sides; what went wrong meanwhile may be tried again. */
 async function ends(t, cloud) {

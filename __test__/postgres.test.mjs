@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import * as sync from "@starkeep/sync-engine";
+import { gc } from "./support/gc.mjs";
 import { at, text } from "./support/hlc.mjs";
 import { memoryDatabase, memoryObjects, memoryState, record } from "./support/memory.mjs";
 import {
@@ -15,9 +14,6 @@ import {
 } from "./support/postgres.mjs";
 import { warningsOf } from "./support/native.mjs";
 import { sql } from "./support/postgres-sql.mjs";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc");
 
 /** An adapter with a schema of its own, which goes away with the test. */
 async function database(t, more = {}) {
@@ -93,7 +89,7 @@ test(
     const second = ((password) => [open(password), open(password)])(() => "any")[1];
     t.after(() => second.close());
     for (let pass = 0; pass < 3; pass += 1) {
-      collectGarbage();
+      gc();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await second.init();

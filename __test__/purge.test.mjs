@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { describe, test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
 import { at } from "./support/hlc.mjs";
-import { appSide, drain } from "./support/logged-app.mjs";
+import { appSide } from "./support/logged-app.mjs";
 import {
   KINDS,
   engineAt,
@@ -18,6 +18,7 @@ import {
 import { memoryDatabase } from "./support/memory.mjs";
 import { DatabaseSync, folderFor, warningsOf } from "./support/native.mjs";
 import { needsPostgres, postgresDatabase } from "./support/postgres.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const BEFORE = at(5000, "");
 

@@ -10,7 +10,6 @@ import { warningsOf } from "./support/native.mjs";
 import {
   byHand,
   countOf,
-  drained,
   engineOf,
   idOf,
   needsHand,
@@ -18,6 +17,7 @@ import {
   writeFile,
   writeNotes,
 } from "./support/reconciling.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const answering = (side, more) => ({
   databaseAdapter: side.db,
@@ -90,7 +90,7 @@ async function largePair(t) {
   for (let from = 0; from < ITEMS; from += 10_000) await writeNotes(first, from, from + 10_000);
   const cloud = await sideOf(t, "cloud");
   const engine = engineOf(first, cloud, { pageLimit: 5000 });
-  assert.equal((await drained(engine)).inSync, true);
+  assert.equal((await drain(engine)).inSync, true);
   for (let n = 0; n < 10; n++) {
     const side = n % 2 === 0 ? first : cloud;
     byHand(side, `DELETE FROM shared_records WHERE id = '${idOf(n * 9_973)}'`);
@@ -136,7 +136,7 @@ for (const [front, serve] of Object.entries(FRONTS)) {
           const engine = engineAt(a, proxy.url, how);
           const key = await writeFile(a, 0);
           await writeNotes(a, 1, 300);
-          await drained(engine);
+          await drain(engine);
           assert.deepEqual(new Set(proxy.posts), new Set(["/sync/exchange"]));
           byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
           await cloud.objects.delete(key);
@@ -159,7 +159,7 @@ for (const [front, serve] of Object.entries(FRONTS)) {
         };
         const engine = engineAt(a, await serve(t, cloud, { authorize }), how);
         await writeNotes(a, 0, 3);
-        await drained(engine);
+        await drain(engine);
         await assert.rejects(engine.reconcile(), { code: "SYNC_ERROR", status: 401 });
         assert.deepEqual(asked.at(-1), ["reconcile", null]);
         assert.equal((await engine.exchange()).inSync, true);
@@ -172,7 +172,7 @@ for (const [front, serve] of Object.entries(FRONTS)) {
         const hung = await hangingAt(t, target, "/sync/reconcile", () => controller.abort());
         const engine = engineAt(a, hung, how);
         await writeNotes(a, 0, 3);
-        await drained(engine);
+        await drain(engine);
         await assert.rejects(engine.reconcile({ signal: controller.signal }), {
           name: "AbortError",
         });
@@ -188,7 +188,7 @@ for (const [front, serve] of Object.entries(FRONTS)) {
           const url = await without(t, target, "/sync/reconcile");
           const engine = engineAt(a, url, how);
           await writeNotes(a, 0, 30);
-          await drained(engine);
+          await drain(engine);
           byHand(cloud, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
           await assert.rejects(engine.reconcile(), {
             code: "SYNC_ERROR",
@@ -213,7 +213,7 @@ for (const [front, serve] of Object.entries(FRONTS)) {
         const engine = engineAt(a, await without(t, await serve(t, cloud), "/sync/reconcile"), how);
         let quiet;
         const said = await warningsOf(t, async () => {
-          quiet = await drained(engine);
+          quiet = await drain(engine);
         });
         assert.equal(quiet.inSync, true);
         assert.deepEqual([await countOf(a), await countOf(cloud)], [50, 50]);

@@ -9,7 +9,6 @@ import { folderFor, warningsOf } from "./support/native.mjs";
 import {
   byHand,
   countOf,
-  drained,
   engineOf,
   idOf,
   needsHand,
@@ -17,6 +16,7 @@ import {
   writeFile,
   writeNotes,
 } from "./support/reconciling.mjs";
+import { drain } from "./support/rounds.mjs";
 
 /** Stores that are this package's own run a reconciliation on another thread, others on this one. */
 const WAYS = {
@@ -38,7 +38,7 @@ for (const way of Object.keys(WAYS)) {
       const { a, cloud } = await pair(t, way);
       await writeNotes(a, 0, 300);
       await writeNotes(cloud, 300, 320);
-      const quiet = await drained(a.engine);
+      const quiet = await drain(a.engine);
       assert.equal(quiet.inSync, true);
       const { requests, ...rest } = await a.engine.reconcile();
       assert.deepEqual(rest, { differing: 0, applied: 0, shipped: 0, inSync: true, held: [] });
@@ -57,7 +57,7 @@ for (const way of Object.keys(WAYS)) {
     test("rows deleted by hand come back, on both sides", needsHand, async (t) => {
       const { a, cloud } = await pair(t, way);
       await writeNotes(a, 0, 400);
-      await drained(a.engine);
+      await drain(a.engine);
       const gone = (from, to) =>
         `DELETE FROM shared_records WHERE id BETWEEN '${idOf(from)}' AND '${idOf(to)}'`;
       byHand(a, gone(3, 5));
@@ -74,7 +74,7 @@ for (const way of Object.keys(WAYS)) {
       const keys = [];
       for (let n = 0; n < 20; n++) keys.push(await writeFile(a, n));
       await writeNotes(a, 20, 30);
-      await drained(a.engine);
+      await drain(a.engine);
       await a.objects.delete(keys[0]);
       await a.objects.delete(keys[1]);
       await cloud.objects.delete(keys[2]);
@@ -102,7 +102,7 @@ for (const way of Object.keys(WAYS)) {
     test("it says how far it is, phase by phase, and what a listener throws fails nothing", async (t) => {
       const { a, cloud } = await pair(t, way);
       await writeFile(a, 0);
-      await drained(a.engine);
+      await drain(a.engine);
       await writeNotes(a, 1, 20);
       await writeNotes(cloud, 20, 30);
       const told = [];
@@ -205,10 +205,10 @@ test("a peer without a log is brought together by one sweep from nothing, and wh
   const cloud = { db: memoryDatabase(), objects: memoryObjects(), clock: clockFor("cloud") };
   const engine = engineOf(a, cloud);
   await writeNotes(a, 0, 2500);
-  await drained(engine);
+  await drain(engine);
   // The peer loses some, and keeps later ones of the same node: no watermark shows that.
   await lose(cloud, (id) => id < idOf(10));
-  assert.equal((await drained(engine)).inSync, undefined);
+  assert.equal((await drain(engine)).inSync, undefined);
   assert.equal(cloud.db.all().length, 2490);
   const done = await engine.reconcile();
   assert.equal("inSync" in done, false);
@@ -224,7 +224,7 @@ test("own adapters without a log are brought together the same way, objects too"
   await a.objects.put("k", new Uint8Array(1));
   await a.db.put(file);
   await a.db.put(record("2", at(2, "a")));
-  await drained(engine);
+  await drain(engine);
   await lose(cloud, (id) => id === "1");
   await cloud.objects.delete("k");
   const told = [];
@@ -268,7 +268,7 @@ for (const shared of [true, false]) {
       };
       await a.rows.applier.apply({ timestamp, appId: "notes", table: "pages", op: "insert", row });
     }
-    assert.equal((await drained(engine)).inSync, true);
+    assert.equal((await drain(engine)).inSync, true);
     byHand({ path: cloud.rowsPath }, `DELETE FROM "notes_syncable_pages" WHERE id IN ('p3', 'p4')`);
     byHand(a, `DELETE FROM shared_records WHERE id = '${idOf(7)}'`);
     const done = await engine.reconcile();

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import * as sync from "@starkeep/sync-engine";
 import { bytes, record } from "./support/index.mjs";
-import { byHand, inProcess, needsHand, sideOf } from "./support/reconciling.mjs";
+import { byHand, engineOf as engineOver, needsHand, sideOf } from "./support/reconciling.mjs";
 
 const BYTES = bytes("photo");
 const PHOTO = {
@@ -17,17 +16,7 @@ const PHOTO = {
 const [SMALLER, GREATER] = ["photo-1", "photo-2"];
 
 const engineOf = (side, hub, more) =>
-  sync.createSyncEngine({
-    localDatabaseAdapter: side.db,
-    localObjectStorage: side.objects,
-    remoteObjectStorage: hub.objects,
-    transport: inProcess(hub),
-    clock: side.clock,
-    syncState: side.state,
-    logger: console,
-    logLevel: "silent",
-    ...more,
-  });
+  engineOver(side, hub, { logger: console, logLevel: "silent", ...more });
 
 async function addPhoto(side, id, { stamp = side.clock.now(), withObject = true } = {}) {
   const objectStorageKey = `photos/${id}`;

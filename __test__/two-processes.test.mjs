@@ -37,7 +37,7 @@ async function everything(database) {
 
 test(
   "several processes write to one store: nothing is lost, and each sees what the others wrote",
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async (t) => {
     const file = join(folderFor(t), "records.db");
     const database = sync.createSqliteDatabaseAdapter({ path: file });

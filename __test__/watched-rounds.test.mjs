@@ -7,14 +7,8 @@ import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import * as sync from "@starkeep/sync-engine";
 import { bytes, clockFor, memoryDatabase, memoryObjects, record } from "./support/index.mjs";
-import {
-  drained,
-  engineOf,
-  inProcess,
-  sideOf,
-  writeFile,
-  writeNotes,
-} from "./support/reconciling.mjs";
+import { engineOf, inProcess, sideOf, writeFile, writeNotes } from "./support/reconciling.mjs";
+import { drain } from "./support/rounds.mjs";
 
 const LARGE = 24 * 1024 * 1024;
 
@@ -256,7 +250,7 @@ test("status knows what waits, since when and how often it was tried, and forget
   await writeNotes(a, 0, 2);
   const key = await writeFile(a, 7);
   await a.objects.delete(key);
-  await drained(engine);
+  await drain(engine);
   const first = await engine.status();
   assert.equal(first.waiting.length, 1);
   const { direction, kind, code, sinceMs, attempts } = first.waiting[0];
@@ -268,7 +262,7 @@ test("status knows what waits, since when and how often it was tried, and forget
   assert.equal(second.waiting[0].sinceMs, sinceMs);
   assert.equal(second.waiting[0].attempts, attempts + 1);
   await a.objects.put(key, bytes("words of 7"));
-  await drained(engine);
+  await drain(engine);
   const last = await engine.status();
   assert.deepEqual([last.waiting, last.inSync], [[], true]);
 });

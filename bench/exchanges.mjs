@@ -16,27 +16,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { loadEngine, OURS } from "./lib/engines.mjs";
+import { recordOf } from "./lib/records.mjs";
 import { median } from "./lib/stats.mjs";
 
 const PATH = "/sync/exchange";
 
-/** @param {string} id @param {number} wallTime */
-function recordOf(id, wallTime) {
-  const updatedAt = { wallTime, counter: 0, nodeId: "caller-0" };
-  const file = { contentHash: "", objectStorageKey: "", mimeType: null, sizeBytes: 0, originalFilename: null };
-  const dates = { createdAt: updatedAt, updatedAt, deletedAt: null };
-  return {
-    id,
-    kind: "data",
-    type: "note",
-    ownerId: "o",
-    version: 1,
-    originAppId: "app",
-    parentId: null,
-    ...dates,
-    ...file,
-  };
-}
+/** @param {number} wallTime */
+const stampOf = (wallTime) => ({ wallTime, counter: 0, nodeId: "caller-0" });
 
 /** A caller with a log of its own, which has taken in what it was sent. */
 class Caller {
@@ -134,7 +120,7 @@ async function turn(specifier, { clients, seconds, changes }) {
       callers.map(async (caller) => {
         while (performance.now() < until) {
           const brings = changes && caller.number === 0;
-          await caller.exchange(brings ? [recordOf("one", Date.now() - 60_000 + changed++)] : []);
+          await caller.exchange(brings ? [recordOf("one", stampOf(Date.now() - 60_000 + changed++))] : []);
         }
       }),
     );

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadEngine, OURS } from "./lib/engines.mjs";
+import { recordOf } from "./lib/records.mjs";
 import { median } from "./lib/stats.mjs";
 import { figure } from "./lib/table.mjs";
 
@@ -67,23 +68,6 @@ async function fill({ records, rows }, { records: count, nodeIds, tables }) {
     const entry = { timestamp, appId: "app", table: `t${at}`, where: { id: "one" } };
     await rows.applier.apply({ ...entry, op: "insert", row: { id: "one", text: "a row" } });
   }
-}
-
-/** @param {string} id @param {{ wallTime: number, counter: number, nodeId: string }} updatedAt */
-function recordOf(id, updatedAt) {
-  const file = { contentHash: "", objectStorageKey: "", mimeType: null, sizeBytes: 0, originalFilename: null };
-  const dates = { createdAt: updatedAt, updatedAt, deletedAt: null };
-  return {
-    id,
-    kind: "data",
-    type: "note",
-    ownerId: "o",
-    version: 1,
-    originAppId: "app",
-    parentId: null,
-    ...dates,
-    ...file,
-  };
 }
 
 /** A proxy that counts what passes through it. @param {number} port */

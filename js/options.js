@@ -1,113 +1,46 @@
 "use strict";
 
 /**
- * The options of the package's functions: which each knows, and what each of them must be.
+ * The options of the package's functions: which each knows, and what each of them must be. Those of stores are in
+ * `js/options/stores.js`, and the kinds that options are of in `js/options/kinds.js`.
  *
  * An option that is misspelt is one that is not given: a server without its `authorize` is open. Apps of 0.1 may
  * pass what 0.1 ignored, so its functions only warn of names that they do not know. `__test__/wiring.test.mjs` holds
  * the table against `index.d.ts`. Defaults are the native side's, and those of a loop are in `js/loop`.
  */
 
-const { authorizer, isTexts } = require("./authorize.js");
-const { credentials } = require("./credentials.js");
+const { authorizer } = require("./authorize.js");
 const { isPromise } = require("./describe.js");
+const { LEVELS, createLogger } = require("./engine/logger.js");
 const { housekeeping } = require("./housekeeping/options.js");
 const { purging } = require("./housekeeping/purge.js");
-const { LEVELS, createLogger } = require("./engine/logger.js");
-const { nearest } = require("./nearest.js");
 const { knownTo } = require("./known.js");
 const { loopOptions } = require("./loop/options.js");
-const { password } = require("./password.js");
+const { nearest } = require("./nearest.js");
+const {
+  any,
+  callback,
+  called,
+  calledLater,
+  count,
+  flag,
+  ifGiven,
+  isNullish,
+  isObject,
+  mayCall,
+  optional,
+  refusing,
+  skew,
+  text,
+  texts,
+  time,
+  timeOrNull,
+  tries,
+  warning,
+} = require("./options/kinds.js");
+const { STORES } = require("./options/stores.js");
 const { TLS, pem, tls } = require("./tls.js");
 const { isWellFormed } = require("./well-formed.js");
-
-const isNullish = (value) => value === undefined || value === null;
-const isObject = (value) =>
-  (typeof value === "object" && value !== null) || typeof value === "function";
-const isFrom = (least, value, most = Number.MAX_SAFE_INTEGER) =>
-  Number.isSafeInteger(value) && value >= least && value <= most;
-
-/* Kinds of options: each is given `must`, which throws where something does not hold, the option's name, its value,
-   and all options; it answers the value for the native side. */
-
-const optional = (what, fits, hides) => (must, option, value) => {
-  if (isNullish(value)) return undefined;
-  must(fits(value), option, what, value, hides);
-  return value;
-};
-
-/** As `optional`, but that `null` says something. */
-const orNull = (what, fits) => (must, option, value) =>
-  value === null ? null : optional(`${what}, or null`, fits)(must, option, value);
-
-const flag = optional("true or false", (value) => typeof value === "boolean");
-const count = optional("a positive integer", (value) => value === Infinity || isFrom(1, value));
-const tries = optional("an integer from 0", (value) => isFrom(0, value, 2 ** 32 - 1));
-const isTime = (value) => typeof value === "number" && value > 0;
-const time = optional("a positive number of milliseconds", isTime);
-const timeOrNull = orNull("a positive number of milliseconds", isTime);
-const skew = orNull(
-  "a number of milliseconds from 0",
-  (value) => typeof value === "number" && value >= 0,
-);
-const callback = optional("a function", (value) => typeof value === "function", true);
-const text = optional(
-  "a string",
-  (value) => typeof value === "string" && isWellFormed(value),
-  true,
-);
-const texts = optional("an array of strings", isTexts);
-const [LEAST_PART, LARGEST_PART] = [5 * 2 ** 20, 5 * 2 ** 30];
-const partSize = optional("an integer of bytes from 5 MiB to 5 GiB", (value) =>
-  isFrom(LEAST_PART, value, LARGEST_PART),
-);
-const any = (must, option, value) => value;
-
-/** A text that must be given, and not be empty. */
-const place = (what) => (must, option, value) => {
-  text(must, option, value);
-  must(!isNullish(value) && value !== "", option, what, value);
-  return value;
-};
-
-/** An object that is called later. Whether it is there, and has what is called, is found out then. */
-const calledLater = (must, option, value) => {
-  const can = isNullish(value) || (isObject(value) && !isPromise(value));
-  must(can, option, "an adapter", value, true);
-  return value;
-};
-
-/** Whether the object has the function, as far as can be seen: a getter may throw now and not later. */
-function mayCall(object, name) {
-  try {
-    return typeof object[name] === "function";
-  } catch {
-    return true;
-  }
-}
-
-/** An object whose functions of these names every exchange calls: one that is missing is told at once. */
-const called =
-  (...names) =>
-  (must, option, value) => {
-    calledLater(must, option, value);
-    must(!isNullish(value), option, "an adapter", value, true);
-    for (const name of names)
-      if (!mayCall(value, name)) must(false, `${option}.${name}`, "a function", value[name], true);
-    return value;
-  };
-
-/** The state of a clock as an app persists it; nothing is where a clock begins. */
-function clockState(must, option, state) {
-  if (isNullish(state)) return undefined;
-  const isCount = (part) => Number.isSafeInteger(part) && part >= 0;
-  for (const part of ["wallTime", "counter"])
-    must(isCount(state[part]), `${option}.${part}`, "a non-negative integer", state[part]);
-  return state;
-}
-
-const ifGiven = (kind) => (must, option, value) =>
-  isNullish(value) ? undefined : kind(must, option, value);
 
 /** A store of records. One that cannot find its delta itself has to be scanned at every exchange. */
 function records(must, option, value, { syncSharedRecords }) {
@@ -208,34 +141,6 @@ const WITHOUT_STATE =
   "an engine without `syncState` forgets what was exchanged when the process ends, and then reads and " +
   "exchanges everything again; pass createSqliteSyncStateStore({ path }) as its `syncState`";
 
-const permissions = optional('"private" or "umask"', (value) =>
-  ["private", "umask"].includes(value),
-);
-
-/** Of a storage, which kind of object stands for it: one with `stat` only if that is asked for. */
-const objectsKind = (must, option, value) =>
-  flag(must, option, value) === true ? "statObjects" : "objects";
-
-const SQLITE = { path: place("the path of a SQLite file"), busyTimeoutMs: count, permissions };
-
-const port = optional("an integer from 1 to 65535", (value) => isFrom(1, value, 65535));
-const POSTGRES = {
-  connectionString: ifGiven(place('a URL, like "postgres://user@host:5432/database"')),
-  host: ifGiven(place("the name of a server")),
-  port,
-  user: ifGiven(place("the name of a role")),
-  database: ifGiven(place("the name of a database")),
-  password,
-  tls: flag,
-  schema: ifGiven(place("the name of a schema")),
-  max: count,
-  maxLifetimeMs: time,
-  connectTimeoutMs: time,
-  statementTimeoutMs: timeOrNull,
-  prepare: flag,
-  dialect: optional('"postgres" or "dsql"', (value) => value === "postgres" || value === "dsql"),
-};
-
 const CHANNELS = "createHttpSyncServer(channels)";
 
 /** Options by prefix. An `authorize` beside the channels would guard none of them. */
@@ -279,11 +184,6 @@ const isSignal = (value) =>
 const ofChannelsOr = (kind) => (must, option, value, options) =>
   isNullish(options.channels) ? kind(must, option, value, options) : undefined;
 
-/** Of the functions that 0.1 does not have. */
-const refusing = (known) => ({ known, refuses: true });
-/** Of those that it has: a name is warned of once. */
-const warning = (known) => ({ known, refuses: false });
-
 const signal = optional("an AbortSignal", isSignal, true);
 
 const { loop, backoff, ending } = loopOptions({ optional, flag, callback, timeOrNull });
@@ -291,7 +191,7 @@ const { loop, backoff, ending } = loopOptions({ optional, flag, callback, timeOr
 /** What functions are called with that make nothing, those of the package's objects, and options in options. */
 const CALLS = {
   exchange: warning({
-    signal: optional("an AbortSignal", isSignal, true),
+    signal,
     onProgress: callback,
   }),
   status: refusing({ counts: flag, backlog: flag }),
@@ -310,14 +210,19 @@ const CALLS = {
   stop: refusing(ending),
 };
 
+/** The state of a clock as an app persists it; nothing is where a clock begins. */
+function clockState(must, option, state) {
+  if (isNullish(state)) return undefined;
+  const isCount = (part) => Number.isSafeInteger(part) && part >= 0;
+  for (const part of ["wallTime", "counter"])
+    must(isCount(state[part]), `${option}.${part}`, "a non-negative integer", state[part]);
+  return state;
+}
+
 const OPTIONS = {
+  ...STORES,
   createChangeNotifier: warning({}),
   createFileSyncEngine: warning({}),
-  createFsObjectStorage: refusing({
-    root: place("the path of a folder"),
-    permissions,
-    stat: objectsKind,
-  }),
   createHLCClock: refusing({
     nodeId: (must, option, value) => {
       must(typeof value === "string", option, "a string", value);
@@ -370,31 +275,6 @@ const OPTIONS = {
     maxClockSkewMs: skew,
     ...LOGGING,
   }),
-  createPostgresAppRows: refusing(POSTGRES),
-  createPostgresDatabaseAdapter: refusing({ ...POSTGRES, transactionTimeoutMs: timeOrNull }),
-  createPostgresSyncStateStore: refusing({
-    ...POSTGRES,
-    scope: place("a name for the state of this caller"),
-  }),
-  createS3ObjectStorage: refusing({
-    bucket: place("the name of a bucket"),
-    endpoint: ifGiven(place("the URL of an S3 server")),
-    region: place('the name of a region, like "eu-central-1"'),
-    keyPrefix: text,
-    credentials,
-    forcePathStyle: flag,
-    partSize,
-    timeoutMs: timeOrNull,
-  }),
-  createSqliteAppRows: refusing(SQLITE),
-  createSqliteDatabaseAdapter: refusing({ ...SQLITE, transactionTimeoutMs: timeOrNull }),
-  createSqliteSyncStateStore: warning({
-    path: (must, option, value) =>
-      isNullish(value) ? undefined : SQLITE.path(must, option, value),
-    db: any,
-    busyTimeoutMs: count,
-    permissions,
-  }),
   createSyncEngine: warning({
     syncSharedRecords: flag,
     localDatabaseAdapter: records,
@@ -424,8 +304,6 @@ const OPTIONS = {
     ...LOGGING,
   }),
   createSyncLoop: refusing(loop),
-  withSqliteAppRows: refusing({ db: any, namespaces: any }),
-  withSqliteDelta: refusing({ db: any, table: any, apply: any }),
 };
 
 /** Reads options. */

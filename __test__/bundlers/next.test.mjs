@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePort } from "../../scripts/local-servers.mjs";
 import { installLocked, registryWithAll, temporaryFolder } from "../package/support.mjs";
 import { DONE, appIn, configure, nextFolder, runTool } from "./support.mjs";
 
@@ -33,16 +33,6 @@ before(async () => {
   const route = 'export { GET } from "../../route.mjs";\nexport const dynamic = "force-dynamic";\n';
   writeFileSync(join(app, "app", "sync", "route.js"), route);
 });
-
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** What the route answers. */
 async function answerOf(folder) {

@@ -3,17 +3,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as sync from "@starkeep/sync-engine";
-import { unseenOf } from "../support/delta.mjs";
+import { anyStamp, unseenOf } from "../support/delta.mjs";
 import { at, clockFor, compare, text, watermarksOf } from "../support/hlc.mjs";
 import { memoryDatabase, memoryObjects, memoryState, record } from "../support/memory.mjs";
-import { isLong, needing } from "./suite.mjs";
+import { isLong, needing, pairsWith, writtenAt } from "./suite.mjs";
 
-const node = fc.constantFrom("a", "b:c", "🪐", "\uff5e", "__proto__", "");
 const USUAL = [0, 1, 9, 0xffff];
-const stampsOfAny = (of) =>
-  fc
-    .tuple(fc.nat(6), node, fc.constantFrom(...USUAL, ...(isLong(of) ? [0x10000, 0x12345] : [])))
-    .map(([offset, nodeId, count]) => at(offset, nodeId, count));
+const stampsOfAny = (of) => anyStamp([...USUAL, ...(isLong(of) ? [0x10000, 0x12345] : [])]);
 const writesOf = (of) =>
   fc.array(fc.record({ id: fc.constantFrom(..."0123456789"), stamp: stampsOfAny(of) }), {
     maxLength: 20,
@@ -244,13 +240,10 @@ export const ROUNDS = {
         fc.integer({ min: 1, max: 5 }),
         async (mine, its, limit) => {
           const { here, there } = await of.make(t);
-          // A node writes at one side alone.
-          const by = (side, list) =>
-            list.map(({ id, stamp }) => ({
-              id,
-              stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` },
-            }));
-          const models = [await writeAll(here, by("h", mine)), await writeAll(there, by("t", its))];
+          const models = [
+            await writeAll(here, writtenAt("h", mine)),
+            await writeAll(there, writtenAt("t", its)),
+          ];
           const expected = new Map(models[0]);
           for (const [id, stamp] of models[1]) {
             if (!expected.has(id) || compare(stamp, expected.get(id)) > 0) expected.set(id, stamp);
@@ -270,18 +263,5 @@ export const ROUNDS = {
 };
 
 /** Each store at either end of a round, beside a plain one and beside its like. */
-export function pairsOf(stores) {
-  const plain = { make: async () => memoryDatabase({ nodeWatermarks: true }) };
-  const pairs = {};
-  for (const [name, of] of Object.entries(stores)) {
-    const ends = { here: [of, plain], there: [plain, of], "at both ends": [of, of] };
-    for (const [where, [here, there]] of Object.entries(ends)) {
-      pairs[`${name}, ${where}`] = {
-        skip: of.skip,
-        cannot: of.cannot,
-        make: async (t) => ({ here: await here.make(t), there: await there.make(t) }),
-      };
-    }
-  }
-  return pairs;
-}
+export const pairsOf = (stores) =>
+  pairsWith(stores, { make: async () => memoryDatabase({ nodeWatermarks: true }) });

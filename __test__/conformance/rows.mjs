@@ -1,19 +1,13 @@
-// What every source of app rows does when it is called itself, and in the exchange.
+// What every source of app rows does when it is called itself.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as sync from "@starkeep/sync-engine";
 import { at, clockFor, compare, text, watermarksOf } from "../support/hlc.mjs";
-import {
-  bytes,
-  memoryAppRows,
-  memoryDatabase,
-  memoryObjects,
-  memoryState,
-} from "../support/memory.mjs";
-import { APP, FILES, TABLES } from "./row-stores.mjs";
+import { memoryDatabase, memoryObjects } from "../support/memory.mjs";
+import { APP, TABLES } from "./row-stores.mjs";
 import { isLong, needing } from "./suite.mjs";
 
-const entry = (op, stamp, row, rest = {}) => ({
+export const entry = (op, stamp, row, rest = {}) => ({
   timestamp: stamp,
   appId: APP,
   table: "pages",
@@ -21,7 +15,7 @@ const entry = (op, stamp, row, rest = {}) => ({
   row: row && { ...row, updated_at: text(stamp) },
   ...rest,
 });
-const page = (id, stamp, more = {}) =>
+export const page = (id, stamp, more = {}) =>
   entry("insert", stamp, { id, title: id, deleted_at: null, ...more });
 
 const plain = (value) => JSON.parse(JSON.stringify(value));
@@ -40,7 +34,7 @@ async function scan(source, table = "pages", since = "", options = {}) {
 }
 
 /** Every row after a timestamp, page by page. */
-async function scanAll(source, { table = "pages", since = "", limit = 2 } = {}) {
+export async function scanAll(source, { table = "pages", since = "", limit = 2 } = {}) {
   const rows = [];
   for (let cursor; ;) {
     const found = await scan(source, table, since, { limit, cursor });
@@ -62,13 +56,13 @@ const stampsOf = (of) =>
       fc.constantFrom(0, 9, 0xffff, ...(isLong(of) ? [0x10000] : [])),
     )
     .map(([offset, nodeId, counter]) => at(offset, nodeId, counter));
-const writesOf = (of) =>
+export const writesOf = (of) =>
   fc.array(fc.record({ id: fc.constantFrom("1", "2", "3"), stamp: stampsOf(of) }), {
     maxLength: 16,
   });
 
 /** The newest of each id. */
-function newest(written) {
+export function newest(written) {
   const model = new Map();
   for (const { id, stamp } of written) {
     if (!model.has(id) || compare(stamp, model.get(id)) > 0) model.set(id, stamp);
@@ -261,130 +255,6 @@ export const ROW_LIMITS = {
     assert.deepEqual((await scan(source)).rows, []);
   },
 };
-
-/** A node over `here` whose peer is over `there`; objects are JavaScript's. */
-function between(here, there, options) {
-  const [local, remote] = [memoryObjects(), memoryObjects()];
-  const transport = sync.createInProcessSyncTransport({
-    databaseAdapter: memoryDatabase(),
-    objectStorage: remote,
-    clock: clockFor("there"),
-    syncSharedRecords: false,
-    appSyncableSource: there,
-  });
-  const engine = sync.createSyncEngine({
-    localDatabaseAdapter: memoryDatabase(),
-    localObjectStorage: local,
-    remoteObjectStorage: remote,
-    transport,
-    clock: clockFor("here"),
-    syncState: memoryState(),
-    syncSharedRecords: false,
-    appSyncableSource: here,
-    ...options,
-  });
-  return { engine, local, remote };
-}
-
-async function drain(engine) {
-  for (let round = 0; round < 80; round += 1) {
-    const result = await engine.exchange();
-    if (!result.hasMore) return result;
-  }
-  return assert.fail("the rounds do not end");
-}
-
-const byTime = (a, b) => compare(a.timestamp, b.timestamp);
-const allOf = async (source, table) => (await scanAll(source, { table, limit: 100 })).sort(byTime);
-
-/** Sentences about rounds between `here` and `there`. */
-export const ROW_ROUNDS = {
-  async "rows and their files go both ways, tombstones with them, and then there is silence"({
-    here,
-    there,
-  }) {
-    const { engine, local, remote } = between(here, there, { pageLimit: 1, scanPageSize: 2 });
-    for (let i = 1; i <= 5; i += 1) {
-      await here.applier.apply(page(`here${i}`, at(i, "a")));
-      await there.applier.apply(page(`there${i}`, at(i, "b")));
-    }
-    const dead = { id: "here1", title: "here1", deleted_at: text(at(6, "a")) };
-    await here.applier.apply(entry("delete", at(6, "a"), dead));
-    await local.put("files/f", bytes("file"));
-    const file = { id: "f", object_storage_key: "files/f", mime_type: "text/plain" };
-    const about = { ...file, size_bytes: 4, deleted_at: null };
-    await here.applier.apply({ ...entry("insert", at(9, "a"), about), table: FILES });
-    const { held } = await drain(engine);
-    assert.deepEqual(held ?? [], []);
-    assert.equal(await remote.has("files/f"), true);
-    for (const [table, count] of [
-      ["pages", 10],
-      [FILES, 1],
-    ]) {
-      const rows = await allOf(here, table);
-      assert.deepEqual(await allOf(there, table), rows);
-      assert.equal(rows.length, count);
-    }
-    assert.equal((await allOf(there, "pages")).filter(({ op }) => op === "delete").length, 1);
-    const quiet = await engine.exchange();
-    assert.deepEqual([quiet.applied, quiet.shipped], [0, 0]);
-  },
-
-  async "whatever the two wrote, both end with the newest of each"(_, of, t) {
-    await fc.assert(
-      fc.asyncProperty(
-        writesOf(of),
-        writesOf(of),
-        fc.integer({ min: 1, max: 5 }),
-        async (mine, its, limit) => {
-          const { here, there } = await of.make(t);
-          // A node writes at one side alone.
-          const by = (side, list) =>
-            list.map(({ id, stamp }) => ({
-              id,
-              stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` },
-            }));
-          const [hers, theirs] = [by("h", mine), by("t", its)];
-          for (const { id, stamp } of hers) await here.applier.apply(page(id, stamp));
-          for (const { id, stamp } of theirs) await there.applier.apply(page(id, stamp));
-          await drain(between(here, there, { pageLimit: limit, scanPageSize: 2 }).engine);
-          const expected = [...newest([...hers, ...theirs])].map(([id, stamp]) => [
-            id,
-            text(stamp),
-          ]);
-          for (const source of [here, there]) {
-            const found = (await allOf(source, "pages")).map(({ row }) => [row.id, row.updated_at]);
-            assert.deepEqual(found.sort(), expected.sort());
-          }
-        },
-      ),
-      { numRuns: 8 },
-    );
-  },
-};
-
-/** Each source at either end of a round, beside a plain one and beside its like. */
-export function pairsOfSources(stores) {
-  const double = {
-    make() {
-      const rows = memoryAppRows({ nodeWatermarks: true });
-      rows.register(APP, TABLES);
-      return rows;
-    },
-  };
-  const pairs = {};
-  for (const [name, of] of Object.entries(stores)) {
-    const ends = { here: [of, double], there: [double, of], "at both ends": [of, of] };
-    for (const [where, [here, there]] of Object.entries(ends)) {
-      pairs[`${name}, ${where}`] = {
-        skip: of.skip,
-        cannot: of.cannot,
-        make: async (t) => ({ here: await here.make(t), there: await there.make(t) }),
-      };
-    }
-  }
-  return pairs;
-}
 
 /** Rows that an app has written itself, other than this package or the releases would. */
 export const ODD_APP_ROWS = {

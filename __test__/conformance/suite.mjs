@@ -12,6 +12,26 @@ export const needing = (ability, check) => Object.assign(check, { ability });
 /** Whether a store takes counters of more than the usual four digits. */
 export const isLong = (of) => !("long counters" in (of.cannot ?? {}));
 
+/** Each store at either end of a round, beside `plain`, which can do everything, and beside its like. */
+export function pairsWith(stores, plain) {
+  const pairs = {};
+  for (const [name, of] of Object.entries(stores)) {
+    const ends = { here: [of, plain], there: [plain, of], "at both ends": [of, of] };
+    for (const [where, [here, there]] of Object.entries(ends)) {
+      pairs[`${name}, ${where}`] = {
+        skip: of.skip,
+        cannot: of.cannot,
+        make: async (t) => ({ here: await here.make(t), there: await there.make(t) }),
+      };
+    }
+  }
+  return pairs;
+}
+
+/** Writes by nodes of this side alone: a node writes at one side. */
+export const writtenAt = (side, writes) =>
+  writes.map(({ id, stamp }) => ({ id, stamp: { ...stamp, nodeId: `${side}${stamp.nodeId}` } }));
+
 /**
  * @param {Record<string, { make: Function, cannot?: Record<string, string>, skip?: string | false }>} stores
  * @param {Record<string, (store: any, of: any, t: any) => Promise<void>>} sentences

@@ -58,6 +58,23 @@ export async function sideFor(t, { front, kind, options = {} }) {
   return { ...stores, server, port, url: `http://127.0.0.1:${port}`, front };
 }
 
+/** A side, and what an engine reaches it by: over HTTP, or with the `front` `in process`. */
+export async function wayTo(t, { front, kind }) {
+  if (front === "in process") {
+    const cloud = storesFor(t, kind);
+    const objectStorage = cloud.objectStorageAdapter;
+    const transport = sync.createInProcessSyncTransport({ ...cloud, objectStorage });
+    return { cloud, remoteObjectStorage: objectStorage, transport };
+  }
+  const cloud = await sideFor(t, { front, kind });
+  const peer = { baseUrl: cloud.url };
+  return {
+    cloud,
+    remoteObjectStorage: sync.createHttpObjectStorage(peer),
+    transport: sync.createHttpSyncTransport(peer),
+  };
+}
+
 export const FRONTS = ["handler", "server"];
 export const STORES = ["adapters", "native"];
 

@@ -1,4 +1,5 @@
 // A store of objects behind urls, as a cloud has one, and a storage that hands such urls out.
+import { sideFor } from "./answering.mjs";
 import { peerAt } from "./http-peers.mjs";
 import { memoryObjects } from "./memory.mjs";
 
@@ -66,4 +67,16 @@ export function presigningObjects(bucket, answer = (url) => url) {
       return answer(bucket.urlOf(key, method));
     },
   };
+}
+
+/** A side whose storage hands out urls of a bucket. */
+export async function presigning(t, { front = "server", answer, bucket, ...options } = {}) {
+  const place = bucket ?? (await bucketAt(t));
+  const storage = presigningObjects(place, answer);
+  const side = await sideFor(t, {
+    front,
+    kind: "adapters",
+    options: { objectStorageAdapter: storage, ...options },
+  });
+  return { ...side, bucket: place, storage };
 }

@@ -1,6 +1,17 @@
-// What one side lacks of another, said as a model.
+// What one side lacks of another, said as a model, and timestamps to try it with.
 import assert from "node:assert/strict";
-import { compare } from "./hlc.mjs";
+import fc from "fast-check";
+import { at, compare } from "./hlc.mjs";
+
+/** Timestamps of few moments, and of nodes whose names are read wrongly most easily. */
+export const anyStamp = (counters) =>
+  fc
+    .tuple(
+      fc.nat(6),
+      fc.constantFrom("a", "b:c", "🪐", "\uff5e", "__proto__", ""),
+      fc.constantFrom(...counters),
+    )
+    .map(([offset, nodeId, counter]) => at(offset, nodeId, counter));
 
 /** The timestamps that one who has seen `watermarks` lacks, in order. */
 export const unseenOf = (stamps, watermarks) =>

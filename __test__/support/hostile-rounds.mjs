@@ -1,14 +1,10 @@
 // Rounds whose adapters do what adapters must not: throw, reject, answer values and nonsense, or never
 // answer, in which case the engine is dropped. Runs in a worker as well.
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import * as sync from "@starkeep/sync-engine";
+import { gc } from "./gc.mjs";
 import { at, clockFor } from "./hlc.mjs";
 import { memoryDatabase, memoryObjects, memoryState, record, blobFields } from "./memory.mjs";
-
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc");
 
 const never = () => new Promise(() => {});
 

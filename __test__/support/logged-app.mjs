@@ -191,12 +191,3 @@ export function engineOf(
     ...more,
   });
 }
-
-/** Exchanges until there is nothing more, and answers the last result. */
-export async function drain(engine) {
-  for (let round = 0; round < 200; round += 1) {
-    const result = await engine.exchange();
-    if (!result.hasMore && result.shipped === 0 && result.applied === 0) return result;
-  }
-  throw new Error("it does not end");
-}

@@ -96,14 +96,6 @@ export async function writeFile(side, n, words = `words of ${n}`) {
   return key;
 }
 
-/** Rounds until neither side has more. Answers the last result. */
-export async function drained(engine) {
-  for (;;) {
-    const result = await engine.exchange();
-    if (!result.hasMore && result.applied === 0 && result.shipped === 0) return result;
-  }
-}
-
 /** How many records a side holds. */
 export async function countOf(side) {
   let count = 0;

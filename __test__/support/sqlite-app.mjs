@@ -1,6 +1,7 @@
 // An app's own adapter over its own `DatabaseSync`, written as a class with private fields, and the tables
 // of either age.
 import assert from "node:assert/strict";
+import { withSqliteDelta } from "@starkeep/sync-engine";
 import { parse, text } from "./hlc.mjs";
 import { DatabaseSync } from "./native.mjs";
 
@@ -140,6 +141,12 @@ export class SqliteApp {
 export function openApp(options, path = ":memory:") {
   const db = new DatabaseSync(path);
   return { db, app: new SqliteApp(db, options) };
+}
+
+/** An app in memory, and its adapter with the delta. */
+export function openDelta(options, delta = {}) {
+  const { db, app } = openApp(options);
+  return { db, app, adapter: withSqliteDelta(app, { db, ...delta }) };
 }
 
 /** The statements that are prepared from now on to read `table`. */

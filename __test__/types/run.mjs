@@ -46,7 +46,8 @@ function namesCase(exported) {
 
 async function listProjects() {
   const names = namesCase(await import("../../index.mjs"));
-  const withPeers = ["surface.ts", "app.ts", "additions.ts", "peers.ts", "node.ts"];
+  const additions = ["additions.ts", "stores.ts", "http.ts", "housekeeping.ts", "loop.ts"];
+  const withPeers = ["surface.ts", "app.ts", ...additions, "peers.ts", "node.ts"];
   return [
     {
       name: "peers, @types/node",
@@ -74,13 +75,13 @@ async function listProjects() {
     },
     {
       name: "peers",
-      cases: ["additions.ts", "peers.ts"],
+      cases: [...additions, "peers.ts"],
       installed: PEERS,
       configs: ["nodenext", "bundler"],
     },
     {
       name: "peers of ES modules only",
-      cases: ["additions.ts", "peers.ts"],
+      cases: [...additions, "peers.ts"],
       installed: PEERS,
       layout: "esm",
       configs: ["node16", "nodenext", "bundler"],

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What the options of housekeeping must be, by the kinds of `js/options.js`. */
+/** What the options of housekeeping must be, by the kinds of `js/options/kinds.js`. */
 
 const SEEN = "what an earlier call answered as `seen`";
 

@@ -52,7 +52,7 @@ const WHY =
   "only a store of this package knows which of its peers have seen a tombstone; in a database that the app opened, " +
   "and in adapters of its own, tombstones have to stay";
 
-/** What its options must be. `optional` and the others are the kinds of `js/options.js`. */
+/** What its options must be. `optional` and the others are kinds of `js/options/kinds.js`. */
 exports.purging = function purging({ optional, flag, texts, signal }) {
   const store = (what, part) => (must, option, value) => {
     if (isNullish(value)) return undefined;

@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * The options of `createSyncLoop`, by the kinds of options of `js/options.js`. They may be left out, and their defaults
- * are where they are used.
+ * The options of `createSyncLoop`, by the kinds of `js/options/kinds.js`. They may be left out, and their defaults are
+ * where they are used.
  */
 exports.loopOptions = ({ optional, flag, callback, timeOrNull }) => {
   const BACKOFF = "createSyncLoop(backoff)";

@@ -9,37 +9,16 @@ import {
   type ExchangeProgress,
   type ExchangeResult,
   type FailureReason,
-  type FoundTombstone,
   type HeldItem,
-  type ObjectToUpload,
-  type PresignCapability,
-  type PresignedUrl,
-  type PurgedTombstones,
   type ReconcileProgress,
   type ReconcileResult,
   type ReconcileSignal,
-  type PostgresAppRows,
-  type PostgresDatabaseAdapterOptions,
-  type PostgresOptions,
-  type PostgresSyncStateStoreOptions,
-  type S3Credentials,
-  type S3ObjectStorage,
-  type S3ObjectStorageOptions,
-  type SeenObjects,
   type SyncEngine,
   type SyncEngineOptions,
   type SyncExchangeResponse,
   type SyncStatus,
-  type SyncLoop,
-  type SyncLoopEvent,
-  type SyncLoopStatus,
-  type SqliteAppRows,
-  type StorePermissions,
-  type TombstonePeer,
   type TracedRound,
   type TracedTransfer,
-  type UnreferencedObject,
-  type UnreferencedObjects,
   type Watermarks,
   ZERO_HLC,
   compareHLC,
@@ -47,24 +26,14 @@ import {
   computeRecordWatermarks,
   createFsObjectStorage,
   createHLCClock,
-  createHttpObjectStorage,
-  createHttpSyncServer,
-  createHttpSyncTransport,
   createId,
   createInProcessSyncTransport,
-  createPostgresAppRows,
-  createPostgresDatabaseAdapter,
-  createPostgresSyncStateStore,
-  createS3ObjectStorage,
   createSqliteAppRows,
   createSqliteDatabaseAdapter,
   createSqliteSyncStateStore,
   createSyncEngine,
-  createSyncLoop,
   deserializeHLC,
-  findUnreferencedObjects,
   isStarkeepError,
-  purgeTombstones,
   serializeHLC,
   toId,
 } from "@starkeep/sync-engine";
@@ -77,121 +46,10 @@ const clock = createHLCClock({
   state: null,
   onTick: ({ wallTime, counter }) => void (wallTime + counter),
 });
-const database = createSqliteDatabaseAdapter({ path: "records.db", transactionTimeoutMs: null });
-const permissions: StorePermissions = "umask";
-const objects = createFsObjectStorage({ root: "objects", permissions });
-const state = createSqliteSyncStateStore({ path: "state.db", permissions });
-const dated = createFsObjectStorage({ root: "objects", stat: true });
-void Promise.resolve(dated.stat("key")).then((found) => [
-  found?.size,
-  found?.contentHash,
-  found?.modifiedMs,
-]);
-// @ts-expect-error: it is asked for
-void objects.stat("key");
-// @ts-expect-error: true or false
-createFsObjectStorage({ root: "objects", stat: 1 });
-// @ts-expect-error: "private" or "umask", no mode in numbers
-createFsObjectStorage({ root: "objects", permissions: 0o600 });
-const rows: SqliteAppRows = createSqliteAppRows({
-  path: "records.db",
-  busyTimeoutMs: 100,
-  permissions: "private",
-});
-
-const peer = { baseUrl: "https://cloud.example", timeoutMs: 1000, retries: 3 };
-const transports = [
-  createHttpSyncTransport(peer),
-  createHttpSyncTransport({
-    ...peer,
-    maxAnswerBytes: Infinity,
-    getAuthHeader: () => Promise.resolve(null),
-    signRequest: async (method, path, body) => ({
-      "x-signature": `${method} ${path} ${body.length}`,
-      "x-nothing": undefined,
-    }),
-  }),
-  createHttpSyncTransport({ ...peer, signRequest: () => new Map([["x-signature", "s"]]) }),
-];
-const files = createHttpObjectStorage({
-  ...peer,
-  getAuthHeader: async () => "Bearer token",
-  signRequest: (method, path, body) => ({ "x-signature": `${method} ${path} ${body?.length}` }),
-});
-
-const urls: PresignCapability = {
-  presign(key, method, about) {
-    const put: ObjectToUpload = about;
-    const url: PresignedUrl = { url: `https://b/${key}`, headers: { "x-size": `${put.size}` } };
-    return method === "GET" ? url.url : Promise.resolve(put.contentHash ? url : null);
-  },
-};
-const byUrls = createHttpSyncServer({
-  databaseAdapter: database,
-  clock,
-  objectStorageAdapter: { ...objects, ...urls },
-});
-const bucketOptions: S3ObjectStorageOptions = {
-  bucket: "photos",
-  endpoint: "https://s3.example",
-  region: "eu-central-1",
-  keyPrefix: "apps/photos/",
-  credentials: {
-    accessKeyId: "a",
-    secretAccessKey: "s",
-    sessionToken: "t",
-    expiration: new Date(),
-  },
-  forcePathStyle: true,
-  partSize: 16 * 2 ** 20,
-  timeoutMs: null,
-};
-const bucket: S3ObjectStorage = createS3ObjectStorage(bucketOptions);
-const session = async (): Promise<S3Credentials> => ({ accessKeyId: "a", secretAccessKey: "s" });
-const overBucket = createHttpSyncServer({
-  databaseAdapter: database,
-  clock,
-  objectStorageAdapter: createS3ObjectStorage({ ...bucketOptions, credentials: session }),
-});
-void bucket.stat("key").then((found) => found?.contentHash);
-void bucket.presign("key", "PUT", { size: 5 }).then((put) => [put?.url, put?.headers["x"]]);
-// @ts-expect-error: "GET" or "PUT"
-void bucket.presign("key", "DELETE");
-// @ts-expect-error: a region is needed
-createS3ObjectStorage({ bucket: "photos", credentials: session });
-// @ts-expect-error: a secret is needed
-createS3ObjectStorage({ ...bucketOptions, credentials: { accessKeyId: "a" } });
-const postgresOptions: PostgresDatabaseAdapterOptions = {
-  connectionString: "postgres://cloud@db.example/starkeep",
-  host: "db.example",
-  port: 5432,
-  user: "cloud",
-  database: "starkeep",
-  password: async () => "secret",
-  tls: true,
-  schema: "shared",
-  max: 4,
-  maxLifetimeMs: 60_000,
-  connectTimeoutMs: 5_000,
-  statementTimeoutMs: null,
-  prepare: false,
-  dialect: "dsql",
-  transactionTimeoutMs: null,
-};
-createPostgresDatabaseAdapter(postgresOptions);
-// @ts-expect-error: no such dialect
-createPostgresDatabaseAdapter({ ...postgresOptions, dialect: "mysql" });
-const anyPostgres: PostgresOptions = { connectionString: "postgres://a@b/c", password: "p" };
-void createPostgresDatabaseAdapter(anyPostgres).getNodeWatermarks();
-const postgresRows: PostgresAppRows = createPostgresAppRows(anyPostgres);
-void postgresRows.register("notes", { tables: [{ name: "pages", pkColumns: ["id"] }] });
-const scoped: PostgresSyncStateStoreOptions = { ...anyPostgres, scope: "me" };
-void createPostgresSyncStateStore(scoped).close();
-// @ts-expect-error: a scope is needed
-createPostgresSyncStateStore(anyPostgres);
-// @ts-expect-error: a port is a number
-createPostgresDatabaseAdapter({ host: "a", port: "5432" });
-const pastPeer = createHttpObjectStorage({ ...peer, presign: true });
+const database = createSqliteDatabaseAdapter({ path: "records.db" });
+const objects = createFsObjectStorage({ root: "objects" });
+const state = createSqliteSyncStateStore({ path: "state.db" });
+const rows = createSqliteAppRows({ path: "records.db" });
 
 const options: SyncEngineOptions = {
   localDatabaseAdapter: database,
@@ -253,112 +111,6 @@ const tracedRound = ({ operation, engine: of, peer, result, error }: TracedRound
   `${operation} ${of === engine} ${peer ?? ""} ${result?.held.length} ${String(error)}`;
 const tracedTransfer = ({ key, direction, bytes = 0, durationMs = 0, parent }: TracedTransfer) =>
   `${key} ${direction} ${bytes / durationMs} ${tracedRound(parent)}`;
-
-// Housekeeping
-const seenBefore: SeenObjects | null = { version: 1, keys: [["photos/1.jpg", 1]] };
-const unreferenced: Promise<UnreferencedObjects> = findUnreferencedObjects({
-  storage: { ...objects, stat: async (key) => ({ size: key.length, modifiedMs: 1 }) },
-  records: [database],
-  appRows: rows,
-  graceMs: 86_400_000,
-  remove: true,
-  prefix: "photos/",
-  seen: seenBefore,
-  maxKeys: 1000,
-  signal: called,
-  onFound: ({ key, sizeBytes = 0, modifiedMs = 0 }: UnreferencedObject) =>
-    key.length + sizeBytes + modifiedMs > 0,
-  now: () => 1,
-});
-void findUnreferencedObjects({ storage: objects, records: null, appRows: [rows] });
-void unreferenced.then(({ failed, missing, seen }) => {
-  void findUnreferencedObjects({ storage: objects, records: database, appRows: null, seen });
-  return [...failed.map(({ key, code, reason }) => `${key} ${code} ${reason}`), ...missing];
-});
-// @ts-expect-error: the records are needed, or null
-void findUnreferencedObjects({ storage: objects });
-// @ts-expect-error: no such option
-void findUnreferencedObjects({ storage: objects, records: database, dry: true });
-// @ts-expect-error: a number
-void findUnreferencedObjects({ storage: objects, records: database, graceMs: "7d" });
-
-const purged: Promise<PurgedTombstones> = purgeTombstones({
-  records: database,
-  rows,
-  before: new Date(2026, 0, 1),
-  remove: true,
-  forgetPeers: ["earlier"],
-  forgetPeersUnseenForMs: 90 * 86_400_000,
-  signal: called,
-});
-void purgeTombstones({ rows, before: Date.now() });
-void purgeTombstones({ records: database, rows: null, before: clock.now() });
-const heldBy = ({ store, id, kind, firstSeenMs, lastSeenMs, keeps, forgotten }: TombstonePeer) =>
-  `${store} ${id} ${kind} ${lastSeenMs - firstSeenMs} ${keeps} ${forgotten}`;
-const nameOf = (found: FoundTombstone) =>
-  found.kind === "record" ? found.id : `${found.appId} ${found.table} ${found.key}`;
-void purged.then(({ found, removed, tombstones, kept, peers }) => [
-  found - removed + kept.young + kept.unseen + kept.waiting + kept.newest + kept.referenced,
-  ...tombstones.map(nameOf),
-  ...peers.map(heldBy),
-]);
-// @ts-expect-error: what is young is not known
-void purgeTombstones({ records: database });
-// @ts-expect-error: no such option
-void purgeTombstones({ records: database, before: 0, dryRun: true });
-
-const loop: SyncLoop = createSyncLoop(engine, {
-  intervalMs: null,
-  debounceMs: 0,
-  backoff: { firstMs: 1, mostMs: 2, factor: 3, jitter: 1 },
-  changes: [engine.changeNotifier],
-  events: async function* (signal) {
-    if (!signal.aborted) yield "change";
-  },
-  onError: async (error, { channel, attempt }) =>
-    isStarkeepError(error) && channel !== null && attempt === 1 ? "retry" : undefined,
-  onEvent: (event) => void heardOf(event),
-  clock: { now: () => 1, setTimeout: () => 1, clearTimeout() {} },
-  autoStart: false,
-  unref: true,
-});
-function heardOf(event: SyncLoopEvent): string | number | null {
-  switch (event.eventType) {
-    case "round-began":
-      return event.attempt;
-    case "round-ended":
-      return event.result.shipped;
-    case "round-failed":
-      return event.aborted ? event.channel : event.attempt;
-    case "state-changed":
-      // @ts-expect-error: of a round that has ended
-      void event.result;
-      return event.nextRoundMs ?? `${event.previous} ${event.state}`;
-    case "news-began":
-      return null;
-    case "news-ended":
-      return event.attempt;
-  }
-}
-createSyncLoop({ drive: engine, photos: { exchange: () => engine.exchange() } });
-createSyncLoop(new Map([["drive", engine]]));
-createSyncLoop([engine]).add("more", engine);
-const stands: SyncLoopStatus = loop.status();
-const waits: string[] = Object.values(stands.channels).flatMap(
-  ({ lastResult }) => lastResult?.held.map(({ reason }) => reason) ?? [],
-);
-const ended: Promise<void> = loop.remove("drive", { abort: true }).then(() => loop.stop());
-// @ts-expect-error: no such option
-createSyncLoop(engine, { interval: 5 });
-// @ts-expect-error: no engine
-createSyncLoop({ drive: { exchange: 5 } });
-// @ts-expect-error: milliseconds
-createSyncLoop(engine, { debounceMs: null });
-// @ts-expect-error: a channel's name
-loop.nudge(5);
-// @ts-expect-error: not the app's to change
-stands.state = "idle";
-export { ended, waits };
 
 function describe(held: HeldItem): string {
   const where = `${held.direction} ${held.nodeId} ${held.key ?? "no object"} ${held.code} ${held.reason}`;
@@ -464,32 +216,6 @@ options.pageLimit = 5;
 createHLCClock({});
 // @ts-expect-error: the clock's state is two numbers
 createHLCClock({ nodeId: "a", initialState: { wallTime: 1 } });
-// @ts-expect-error: a path is a string
-createSqliteDatabaseAdapter({ path: 5 });
-// @ts-expect-error: this one has no `db`
-createSqliteDatabaseAdapter({ db: 5 });
-// @ts-expect-error: a path is needed
-createSqliteAppRows({});
-// @ts-expect-error: a table has a name
-void rows.register("notes", { tables: [{ pkColumns: ["id"] }] });
-// @ts-expect-error: a URL is needed
-createHttpSyncTransport({});
-// @ts-expect-error: milliseconds
-createHttpSyncTransport({ ...peer, timeoutMs: "1s" });
-// @ts-expect-error: no such option
-createHttpSyncTransport({ ...peer, headers: {} });
-// @ts-expect-error: a header is a string
-createHttpSyncTransport({ ...peer, getAuthHeader: () => 5 });
-// @ts-expect-error: bytes
-createHttpObjectStorage({ ...peer, maxAnswerBytes: "5" });
-// @ts-expect-error: true or false
-createHttpObjectStorage({ ...peer, presign: "yes" });
-// @ts-expect-error: the bytes of an object are not at hand
-createHttpObjectStorage({ ...peer, signRequest: (_m: string, _p: string, _b: string) => ({}) });
-// @ts-expect-error: a folder is needed
-createFsObjectStorage({});
-// @ts-expect-error: one of `db` and `path`
-createSqliteSyncStateStore({});
 // @ts-expect-error: a timestamp, not its text
 compareHLC(text, text);
 // @ts-expect-error: frozen
@@ -499,7 +225,6 @@ declare const namespaces: NonNullable<SyncEngineOptions["appSyncableSource"]>["n
 
 export {
   drained,
-  files,
   lacking,
   moved,
   order,
@@ -509,7 +234,6 @@ export {
   round,
   told,
   tracedTransfer,
-  transports,
   wrong,
 };
 
@@ -527,4 +251,4 @@ const computed: Watermarks[] = [
 // @ts-expect-error rows have a `timestamp`, not an `updatedAt`
 computeRecordWatermarks(someRows);
 
-export { byUrls, computed, overBucket, pastPeer };
+export { computed };

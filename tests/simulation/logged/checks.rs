@@ -10,8 +10,9 @@ use starkeep_sync_engine::testing::{Body, canonical};
 use super::super::model::Key;
 use super::super::node::{Node, key_of};
 use super::dialogue::asked;
+use super::rounds::{Done, Round};
 use super::scenario::Deed;
-use super::world::{Done, Holding, Round, World, beats};
+use super::world::{Holding, World, beats};
 
 /// An item that is not deleted.
 fn live(item: Option<&Item<Body>>) -> Option<&Item<Body>> {

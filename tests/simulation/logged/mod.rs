@@ -7,6 +7,7 @@ mod conflicts;
 mod deeds;
 mod dialogue;
 mod generate;
+mod rounds;
 mod said;
 mod scenario;
 mod world;
