@@ -4,6 +4,8 @@ pub(in crate::store) mod cell;
 pub(in crate::store) mod cells;
 pub(in crate::store) mod columns;
 pub(in crate::store) mod entry;
+pub(in crate::store) mod equal;
+pub(in crate::store) mod incoming;
 pub(in crate::store) mod layout;
 pub(in crate::store) mod malformed;
 pub(in crate::store) mod namespaces;

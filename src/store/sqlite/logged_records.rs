@@ -10,10 +10,13 @@ use super::logged::{FetchItems, Tables, TakeIn};
 use super::record::{decode, encode};
 use super::rows::{self, Intake};
 use super::schema::{Shape, TABLE};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId, wins};
-use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::item::Item;
+use crate::protocol::log::Stream;
+use crate::store::row::equal::is_greater;
+pub(super) use crate::store::row::incoming::TAKE_IN;
+use crate::store::row::incoming::{check_inside, record_id};
 use crate::store::{Json, SHARED_NODE};
 
 /// See the [module page](self).
@@ -100,15 +103,10 @@ fn settle_equal(
     };
     let incoming = encode(TAKE_IN, rows.shape, &item.body)?;
     let reads_back = decode(rows.shape, &incoming.values, incoming.extra.as_deref());
-    let (theirs, ours) = (
-        canonical_body(&reads_back),
-        canonical_body(&stored.json(rows.shape)),
-    );
-    if theirs == ours {
+    let Some(is_greater) = is_greater(&reads_back, &stored.json(rows.shape)) else {
         return Ok(false);
-    }
+    };
     tracing::warn!(?id, time = %item.hlc, "{SHARED_NODE}");
-    let is_greater = theirs > ours;
     if is_greater {
         rows.put(&incoming)?;
     }
@@ -138,19 +136,9 @@ pub(super) enum Met {
     NotOlder,
 }
 
-pub(super) const TAKE_IN: &str = "take in a record";
-
 /// Stores the item if it is the newer version.
 pub(super) fn take_in_one(rows: &mut Intake<'_>, item: &Item<Json>) -> Result<Met> {
-    let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
-    let ItemKind::Record(id) = &item.kind else {
-        return Err(refuse(
-            "a row of an app is no record; a store of app rows takes it in",
-        ));
-    };
-    let id = id
-        .to_utf8()
-        .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
+    let id = record_id(item)?;
     let stored = rows.stored_time(&id)?;
     if !wins(&item.hlc, stored.as_ref()) {
         let is_same = stored.as_ref() == Some(&item.hlc);
@@ -161,11 +149,7 @@ pub(super) fn take_in_one(rows: &mut Intake<'_>, item: &Item<Json>) -> Result<Me
         });
     }
     let record = encode(TAKE_IN, rows.shape, &item.body)?;
-    if record.id != id || record.updated_at != item.hlc {
-        return Err(refuse(
-            "the record inside has another id or updatedAt than its envelope says",
-        ));
-    }
+    check_inside((&record.id, &record.updated_at), item, &id)?;
     rows.put(&record)?;
     Ok(Met::Older(id, record.is_deleted(rows.shape)))
 }
