@@ -9,5 +9,6 @@ pub(in crate::store) mod incoming;
 pub(in crate::store) mod layout;
 pub(in crate::store) mod malformed;
 pub(in crate::store) mod namespaces;
+pub(in crate::store) mod operation;
 pub(in crate::store) mod record;
 pub(in crate::store) mod stored;

@@ -15,9 +15,11 @@ use super::table::{self, PgTable, StoredRow};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::log::Stream;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::row::entry::{Entry, without_node};
+use crate::store::row::entry::Entry;
+use crate::store::row::equal::is_greater_row;
+use crate::store::row::operation::content;
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
 const OPERATION: &str = "read a row of an app";
@@ -136,8 +138,7 @@ impl PgTable {
 impl Change<'_> {
     /// Of two versions with one timestamp the greater one stands; whether that is the one that came, and was not stored.
     pub(super) async fn settle_equal(&self, log: &Sql<'_>, entry: &Entry<'_>) -> Result<bool> {
-        let row = entry.row.as_ref();
-        let Some((row, key)) = row.and_then(|row| Some((row, self.key_of(row)?))) else {
+        let Some((row, key)) = entry.keyed(&self.table.info.pk_columns) else {
             return Ok(false);
         };
         let stored = self.matching(&key).await?;
@@ -147,20 +148,15 @@ impl Change<'_> {
         if self.table.time_of(stored).as_ref() != Some(self.hlc) {
             return Ok(false);
         }
-        // The node of its time is no content: some sides name it in a row, others do not.
-        let mut content = row.clone();
-        content.remove("node_id");
-        content.insert("updated_at".into(), &self.updated_at);
-        let ours = canonical_body(&without_node(&self.table.json(stored)));
-        let theirs = canonical_body(&without_node(&self.table.reads_back(&content, self.hlc)));
-        if theirs == ours {
+        let content = content(row, self.updated_at);
+        let came = self.table.reads_back(&content, self.hlc);
+        let Some(is_greater) = is_greater_row(&came, &self.table.json(stored)) else {
             return Ok(false);
-        }
+        };
         let named = self
             .table
             .named_by(|column| row.get(column).map(|json| json.get().to_owned()));
         tracing::warn!(row = named, time = %self.hlc, "{SHARED_NODE}");
-        let is_greater = theirs > ours;
         if is_greater {
             self.update(stored, content).await?;
         }

@@ -9,6 +9,7 @@
 mod apply;
 mod entry;
 mod faults;
+mod known;
 mod layout;
 mod logged;
 mod namespaces;
@@ -17,8 +18,9 @@ mod table;
 use std::future::ready;
 use std::path::Path;
 
-use self::apply::{APPLY, Tables};
+use self::apply::APPLY;
 use self::entry::item;
+use self::known::KnownTables;
 use self::logged::RowTables;
 use self::table::AppTable;
 use super::database::Database;
@@ -189,7 +191,7 @@ impl AppRowStore for SqliteAppRows {
             let transaction = begin(APPLY, connection)?;
             log.stay_in_place(&transaction, &RowTables)?;
             let mut late = LateCheck::default();
-            let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            let applied = KnownTables::default().apply_own(&transaction, &item, &mut late)?;
             transaction.commit().map_err(during(APPLY))?;
             if applied {
                 stamps.note(late.found);
@@ -202,7 +204,7 @@ impl AppRowStore for SqliteAppRows {
         let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let ready = |connection: &Connection| log.stay_in_place(connection, &RowTables);
-            let tables = Tables::default();
+            let tables = KnownTables::default();
             let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
             let page = (&items[..], strict);
             intake::take_in(APPLY, connection, page, (ready, one, |_, _| Ok(())))
