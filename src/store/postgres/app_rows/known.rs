@@ -1,8 +1,9 @@
-//! The tables of a page of entries, and applying one of them.
+//! The tables of a page of entries, and taking it in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::fault::is_of_one_row;
+use super::super::intake::Pace;
 use super::super::log::Sql;
 use super::super::noted::{Noted, Plane};
 use super::super::parts::is_there_already;
@@ -11,10 +12,11 @@ use super::apply::{APPLY, Change, refuse};
 use super::namespaces;
 use super::table::{self, PgTable};
 use crate::error::Result;
+use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, Table};
-use crate::store::Json;
 use crate::store::row::entry::{Entry, table_of};
 use crate::store::row::namespaces::{names_of, not_there, registered};
+use crate::store::{Json, Taken};
 
 /// The tables that a page is applied to, each looked at once.
 pub(super) struct KnownTables<'s> {
@@ -86,12 +88,40 @@ impl<'s> KnownTables<'s> {
     }
 }
 
-/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
-pub(super) async fn one(
+/// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
+pub(super) async fn take_in(
     session: &PgSession,
-    tables: &mut KnownTables<'_>,
-    item: &Item<Json>,
-) -> Result<bool> {
+    mut tables: KnownTables<'_>,
+    (items, strict): (&[Item<Json>], bool),
+    way: Pace,
+) -> Result<Vec<Taken>> {
+    let mut stopped: HashSet<&NodeId> = HashSet::new();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        if strict && stopped.contains(&item.hlc.node_id) {
+            outcomes.push(Taken::Behind);
+            continue;
+        }
+        if way == Pace::AtOnce {
+            let stored = tables.apply(item).await?;
+            outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
+            continue;
+        }
+        outcomes.push(match one(session, &mut tables, item).await {
+            Ok(true) => Taken::Applied,
+            Ok(false) => Taken::Stale,
+            Err(error) if is_of_one_row(&error) && !session.is_lost() => {
+                stopped.insert(&item.hlc.node_id);
+                Taken::Failed(error)
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(outcomes)
+}
+
+/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
+async fn one(session: &PgSession, tables: &mut KnownTables<'_>, item: &Item<Json>) -> Result<bool> {
     let mut again = true;
     loop {
         session.batch(APPLY, "SAVEPOINT item").await?;

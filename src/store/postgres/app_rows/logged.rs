@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::super::answer::text;
 use super::super::columns::quote;
-use super::super::fault::is_of_one_row;
 use super::super::intake::Pace;
 use super::super::log::{self, LogTables, Sql, Tracked, key_lists};
 use super::super::session::PgSession;
 use super::apply::{APPLY, Change};
-use super::known::{KnownTables, one};
+use super::known::{self, KnownTables};
 use super::namespaces::{self, registry};
 use super::table::{self, PgTable, StoredRow};
 use crate::error::Result;
@@ -98,23 +97,8 @@ impl LogTables for RowTables {
         how: Pace,
     ) -> Later<'s, Vec<Taken>> {
         Box::pin(async move {
-            let mut tables = KnownTables::logged(sql, &self.schema);
-            let mut taken = Vec::with_capacity(items.len());
-            for item in items {
-                let applied = match how {
-                    Pace::AtOnce => Ok(tables.apply(item).await?),
-                    Pace::OneByOne => one(sql.session, &mut tables, item).await,
-                };
-                taken.push(match applied {
-                    Ok(true) => Taken::Applied,
-                    Ok(false) => Taken::Stale,
-                    Err(error) if is_of_one_row(&error) && !sql.session.is_lost() => {
-                        Taken::Failed(error)
-                    }
-                    Err(error) => return Err(error),
-                });
-            }
-            Ok(taken)
+            let tables = KnownTables::logged(sql, &self.schema);
+            known::take_in(sql.session, tables, (items, false), how).await
         })
     }
 }

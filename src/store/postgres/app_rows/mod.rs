@@ -12,7 +12,6 @@ mod logged;
 mod namespaces;
 mod table;
 
-use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -20,11 +19,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use self::apply::APPLY;
-use self::known::{KnownTables, one};
+use self::known::{KnownTables, take_in};
 use self::logged::RowTables;
 use self::table::PgTable;
 use super::database::{Database, Within, is_sound};
-use super::fault::is_of_one_row;
 use super::intake::Pace;
 use super::line::WriteLine;
 use super::logged::{HasLog, Log, keeps_log};
@@ -338,35 +336,3 @@ impl AppRowStore for PostgresAppRows {
 }
 
 const LIST: &str = "list the apps";
-
-/// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
-async fn take_in(
-    session: &PgSession,
-    mut tables: KnownTables<'_>,
-    (items, strict): (&[Item<Json>], bool),
-    way: Pace,
-) -> Result<Vec<Taken>> {
-    let mut stopped: HashSet<&NodeId> = HashSet::new();
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        if strict && stopped.contains(&item.hlc.node_id) {
-            outcomes.push(Taken::Behind);
-            continue;
-        }
-        if way == Pace::AtOnce {
-            let stored = tables.apply(item).await?;
-            outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
-            continue;
-        }
-        outcomes.push(match one(session, &mut tables, item).await {
-            Ok(true) => Taken::Applied,
-            Ok(false) => Taken::Stale,
-            Err(error) if is_of_one_row(&error) && !session.is_lost() => {
-                stopped.insert(&item.hlc.node_id);
-                Taken::Failed(error)
-            }
-            Err(error) => return Err(error),
-        });
-    }
-    Ok(outcomes)
-}
