@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::database::{Database, Within, is_sound};
 use super::intake::{self, Pace, TAKE_IN};
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::line::WriteLine;
 use super::logged::{self, HasLog, Log, keeps_log};
 use super::logged_records::RecordTables;
@@ -30,7 +30,7 @@ use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::gate::Pass;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::fault::code_of;
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::line::LineTurn;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
@@ -21,7 +21,7 @@ use super::{query, runtime};
 use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
 use crate::store::gate::Pass;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{Query, QueryResult};
 use crate::store::transaction::{BEGIN, HeldTransaction, RUN, Stands, WhyOver, check_open};
 use crate::store::{Holder, Json, Later, RecordTransaction};

@@ -12,7 +12,7 @@ use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
 use super::known_marks::KnownMarks;
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::logged::{Log, Logged};
 use super::logged_records::{Met, RecordTables, TAKE_IN, take_in_one};
 use super::malformed::stand_in;
@@ -30,7 +30,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 

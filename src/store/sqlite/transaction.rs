@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 
 use super::fault::during;
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::query;
 use super::record::encode;
 use super::rows;
@@ -19,7 +19,7 @@ use super::schema::Shape;
 use super::turn::Turn;
 use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{Query, QueryResult};
 use crate::store::transaction::{BEGIN, HeldTransaction, RUN, WhyOver, check_open};
 use crate::store::{Holder, Json, Later, RecordTransaction, blocking};

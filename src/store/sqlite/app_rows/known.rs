@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::super::late::LateCheck;
+use super::super::delta::newest_of;
 use super::apply::{APPLY, Change};
 use super::namespaces;
 use super::table::{self, AppTable};
 use crate::error::Result;
 use crate::protocol::item::{Item, ItemKind, Table};
 use crate::store::Json;
+use crate::store::late::LateCheck;
 use crate::store::row::entry::{Entry, table_of};
 use crate::store::row::namespaces::{names_of, not_there, registered};
 
@@ -48,8 +49,9 @@ impl KnownTables {
     ) -> Result<bool> {
         if let ItemKind::Row(table) = &item.kind {
             let known = find_table(connection, table)?;
-            let by_time = (connection, &known.by_time);
-            late.look(APPLY, by_time, &item.hlc, || Ok(None))?;
+            let node = &item.hlc.node_id;
+            let newest = || newest_of(APPLY, connection, &known.by_time, node);
+            late.look(&item.hlc, newest, || Ok(None))?;
             self.0.borrow_mut().insert(table.clone(), known);
         }
         self.apply(connection, item)

@@ -27,7 +27,6 @@ use super::database::Database;
 use super::delta::{self, Wanted};
 use super::fault::during;
 use super::intake::{self, begin};
-use super::late::LateCheck;
 use super::logged::{Log, Logged};
 use super::registry::Role;
 use super::shared::Options;
@@ -38,7 +37,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
 use rusqlite::Connection;
 
