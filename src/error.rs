@@ -6,6 +6,7 @@
 
 mod line;
 mod network;
+mod told;
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -271,37 +272,6 @@ impl Error {
         self
     }
 
-    /// The same error, of which a caller from elsewhere hears this instead of the message.
-    #[must_use]
-    pub fn told_as(mut self, told: impl Into<String>) -> Self {
-        self.0.told = Some(one_line(told.into()));
-        self
-    }
-
-    /// All that a caller from elsewhere hears of it: what is about that which the caller sent, and nothing of the
-    /// inside. Paths, what the database says, and what the app's own code threw stay on this side.
-    pub fn told(&self) -> String {
-        let sentence = match self.kind() {
-            ErrorKind::InvalidKey
-            | ErrorKind::ClockAhead
-            | ErrorKind::BlobMissing
-            | ErrorKind::HashMismatch
-            | ErrorKind::SizeMismatch
-            | ErrorKind::MalformedItem
-            | ErrorKind::ItemTooLarge
-            | ErrorKind::UnknownApp
-            | ErrorKind::Forbidden => match &self.0.told {
-                Some(told) => told,
-                None => return self.to_string(),
-            },
-            ErrorKind::Constraint => "a constraint of the table refuses the row; change the row",
-            ErrorKind::Busy => "the store is busy; try again in a second",
-            ErrorKind::StorageFull => "the server's disk is full",
-            _ => "the store of that side failed; its log says how",
-        };
-        sentence.to_owned()
-    }
-
     /// What a peer or a transport did wrong.
     pub fn sync(operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Sync, operation, message)
@@ -422,25 +392,5 @@ mod tests {
     fn a_message_is_one_line_whatever_it_is_about() {
         let error = Error::new(ErrorKind::Io, "test", "a\nb").about("test", "c\u{202e}");
         assert_eq!(error.message(), r"c\u{202e}: a\nb");
-    }
-
-    #[test]
-    fn a_caller_hears_what_it_can_mend_and_nothing_of_the_inside() {
-        let error = |kind| Error::new(kind, "do it", "/srv/store of \"secrets\"");
-        for kind in [
-            ErrorKind::Constraint,
-            ErrorKind::Busy,
-            ErrorKind::StorageFull,
-            ErrorKind::Io,
-            ErrorKind::Database,
-            ErrorKind::Foreign,
-            ErrorKind::Internal,
-            ErrorKind::Sync,
-        ] {
-            assert!(!error(kind).told().contains("secrets"), "{kind:?}");
-        }
-        let known = error(ErrorKind::InvalidKey);
-        assert_eq!(known.told(), known.to_string());
-        assert_eq!(known.told_as("no key").told(), "no key");
     }
 }

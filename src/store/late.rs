@@ -1,10 +1,11 @@
 //! What a store was given late: a version of the own node that is stamped at or before what the store holds of that
 //! node already. An engine that goes by watermarks does not meet it, unless it is told.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::ports::Late;
+use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId};
 
 /// At most this many are told apart. Of more, the earliest of each node stands for all of them.
@@ -69,6 +70,34 @@ impl KnownLate {
             Some((_, next)) => *next = first.min(next.clone()),
             None => self.stamps.push_back((self.count, first)),
         }
+    }
+}
+
+/// The check for one transaction: what is stored within it is late only against what was there before.
+#[derive(Debug, Default)]
+pub(super) struct LateCheck {
+    before: HashMap<NodeId, Option<Hlc>>,
+    /// What was found.
+    pub(super) found: Vec<Hlc>,
+}
+
+impl LateCheck {
+    /// Looks at a version of the app's. Before it, the newest one of its node was `newest`, and the version that it replaces
+    /// was written at `stored`: the same version once more is not late.
+    pub(super) fn look(
+        &mut self,
+        hlc: &Hlc,
+        newest: impl FnOnce() -> Result<Option<Hlc>>,
+        stored: impl FnOnce() -> Result<Option<Hlc>>,
+    ) -> Result<()> {
+        if !self.before.contains_key(&hlc.node_id) {
+            self.before.insert(hlc.node_id.clone(), newest()?);
+        }
+        let newest = self.before.get(&hlc.node_id).and_then(Option::as_ref);
+        if newest.is_some_and(|newest| hlc <= newest) && stored()?.as_ref() != Some(hlc) {
+            self.found.push(hlc.clone());
+        }
+        Ok(())
     }
 }
 

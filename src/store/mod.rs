@@ -42,6 +42,7 @@ pub mod side;
 pub mod sqlite;
 mod state;
 mod taken;
+mod transaction;
 
 use futures_util::future::BoxFuture;
 

@@ -4,27 +4,23 @@
 //! the file begins a stretch of its history. Ranges are split while they are still small, so that a handful of items
 //! has ranges within ranges.
 
+mod compare;
+mod purge;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::Body;
-use crate::engine::change_log::{
-    Advance, After, Heard, Look, Note, Others, Recognized, View, Waiting,
-};
+use crate::engine::change_log::{Advance, After, Look, Note, Others, View, Waiting};
 use crate::engine::held::Direction;
-use crate::engine::purge::{Kind, NotedPeer, Purge, Purged, Tombstone, find, has_missed};
+use crate::engine::purge::NotedPeer;
 use crate::protocol::hlc::{Hlc, wins};
 use crate::protocol::item::Item;
 use crate::protocol::log::{
-    Cursor, Digest, Digests, Found, Generation, History, Key, Keyed, Range, Reply, Span, Stream,
-    Streams, canonical_body, entry_hash, split,
+    Cursor, Generation, History, Key, Keyed, Stream, Streams, canonical_body, entry_hash,
 };
-use crate::protocol::text::Text;
-
-/// A range with at most this many keys is not split any more.
-const LEAF: u64 = 2;
 
 #[derive(Debug, Clone)]
 struct JournalEntry {
@@ -338,126 +334,6 @@ impl Journal {
             }
         }
         wrong
-    }
-
-    fn entries_of(&self, range: &Range) -> Vec<(String, u64)> {
-        let mut found: Vec<(String, u64)> = Vec::new();
-        for entry in self.entries.values() {
-            let id = entry.key.id.to_string();
-            let is_in = entry.key.stream.name() == range.stream
-                && id >= range.from
-                && range.to.as_ref().is_none_or(|to| id < *to);
-            found.extend(is_in.then_some((id, entry.version.hash)));
-        }
-        found.sort();
-        found
-    }
-
-    pub(super) fn digest(&self, range: &Range) -> Digest {
-        let mut digest = Digest::default();
-        let entries = self.entries_of(range);
-        for (_, hash) in &entries {
-            digest.add(*hash);
-        }
-        digest
-    }
-
-    fn counted(&self, stream: &str) -> Digests {
-        let mut counted = Digests::default();
-        let of_stream = |entry: &&JournalEntry| entry.key.stream.name() == *stream;
-        for entry in self.entries.values().filter(of_stream) {
-            counted.add(entry.version.hash, entry.version.is_deleted);
-        }
-        counted
-    }
-
-    pub(super) fn versions(&self, range: &Range, on: &impl Shelf) -> Vec<(Key, String)> {
-        let mut versions = Vec::new();
-        for (id, _) in self.entries_of(range) {
-            let key = Key {
-                stream: Stream::named(&range.stream),
-                id: Text::from(id.as_str()),
-            };
-            versions.extend(on.get(&key).map(|item| (key, item.hlc.to_string())));
-        }
-        versions
-    }
-
-    /// Hears of a peer that is known already.
-    pub(super) fn recognizes(&mut self, heard: &Heard) -> Option<Recognized> {
-        let known = find(self.known.iter_mut(), heard)?;
-        known.learn(heard);
-        Some(known.known())
-    }
-
-    /// Hears of a peer.
-    pub(super) fn hear_of(&mut self, heard: &Heard) -> Recognized {
-        if let Some(known) = self.recognizes(heard) {
-            return known;
-        }
-        let (kind, id) = match &heard.id {
-            Some(id) => (Kind::Logged, id.as_str()),
-            None => (Kind::Plain, ""),
-        };
-        let mut known = NotedPeer::new(kind, id, heard.history.head().cloned(), 0);
-        known.learn(heard);
-        let told = Recognized {
-            has_missed: has_missed(heard, self.purged),
-            ..known.known()
-        };
-        self.known.push(known);
-        told
-    }
-
-    /// Decides which tombstones go; they are still to be removed.
-    pub(super) fn purge(&mut self, purge: &Purge, on: &impl Shelf) -> Purged {
-        let mut purged = Purged::begin(purge, self.known.clone(), 0);
-        self.known.retain(|known| !purge.forgets(known, 0));
-        let items: Vec<_> = on.keys().iter().filter_map(|key| keyed(on, key)).collect();
-        for (seq, entry) in self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.version.is_deleted)
-        {
-            let Some(Keyed { key, item }) = keyed(on, &entry.key) else {
-                continue;
-            };
-            let is_newer = |other: &Keyed<Body>| {
-                other.key.stream == key.stream
-                    && other.item.hlc.node_id == item.hlc.node_id
-                    && other.item.hlc > item.hlc
-            };
-            let mut waiting = self.waiting.keys();
-            let tombstone = Tombstone {
-                stream: &key.stream.name(),
-                seq: *seq,
-                hlc: &item.hlc,
-                waits: waiting.any(|(_, _, waits)| *waits == key),
-                is_newest: !items.iter().any(is_newer),
-                is_referenced: false,
-            };
-            if purged.lets_go(purge, tombstone) {
-                self.purged = *seq;
-                purged.removed.push((key, item.hlc));
-            }
-        }
-        purged
-    }
-
-    pub(super) fn compare(&self, span: &Span, on: &impl Shelf) -> Reply {
-        let digest = self.digest(&span.range);
-        if digest == span.digest {
-            return Reply::Same;
-        }
-        if digest.count > LEAF {
-            return Reply::Parts(split(&span.range, &self.entries_of(&span.range)));
-        }
-        let versions = self.versions(&span.range, on).into_iter();
-        Reply::Keys(
-            versions
-                .map(|(key, time)| Found(key.id.to_string(), time))
-                .collect(),
-        )
     }
 }
 

@@ -17,7 +17,8 @@ use super::runtime;
 use super::session::PgSession;
 use super::tls::TlsClients;
 use super::written::Written;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
+use crate::store::Later;
 use crate::store::blocking::is_waited_for;
 use crate::store::gate::{Gate, Pass, closed};
 
@@ -134,6 +135,33 @@ impl Database {
         }
     }
 
+    /// The same on what `ready` answers: what the store looks at, or creates, before its first call.
+    pub(super) fn run_on<C, T, R, W>(
+        &self,
+        operation: &'static str,
+        within: Within,
+        ready: impl FnOnce(Arc<Pass>) -> R + Send + 'static,
+        work: W,
+    ) -> Later<'static, T>
+    where
+        C: ?Sized + Send + Sync + 'static,
+        T: Send + 'static,
+        R: Future<Output = Result<Arc<C>>> + Send,
+        W: for<'s> Fn(&'s PgSession, &'s C) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+    {
+        let (database, entered) = (self.clone(), self.enter(operation));
+        Box::pin(async move {
+            let inside = entered?;
+            let on = ready(Arc::clone(&inside)).await?;
+            let work = Arc::new(work);
+            let running = database.run(operation, (&inside, within), move |session| {
+                let (work, on) = (Arc::clone(&work), Arc::clone(&on));
+                Box::pin(async move { work(session, &on).await })
+            });
+            running.await
+        })
+    }
+
     /// A connection that is kept for several calls.
     pub(super) async fn session(&self, operation: &'static str) -> Result<PgSession> {
         let (pool, may_ask) = (self.pool(operation)?, !is_waited_for());
@@ -164,6 +192,18 @@ impl Database {
             drop(database.known_pool().take());
             Ok(())
         })
+    }
+}
+
+/// Whether a database is sound that answered this. Fails where the store is closed.
+pub(super) fn is_sound<T>(answer: Result<T>) -> Result<bool> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Closed => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "the database is not sound");
+            Ok(false)
+        }
     }
 }
 

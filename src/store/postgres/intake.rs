@@ -9,12 +9,12 @@ use super::fault::is_of_one_row;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
 use super::session::PgSession;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::hlc::{NodeId, wins};
-use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::item::Item;
+pub(super) use crate::store::row::incoming::TAKE_IN;
+use crate::store::row::incoming::{check_inside, record_id};
 use crate::store::{Json, Taken};
-
-pub(super) const TAKE_IN: &str = "take in a record";
 
 /// How a page is taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,20 +191,8 @@ fn told(
 
 /// The record that an item is.
 fn record_of(shape: &Shape, item: &Item<Json>) -> Result<ToWrite> {
-    let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
-    let ItemKind::Record(id) = &item.kind else {
-        return Err(refuse(
-            "a row of an app is no record; a store of app rows takes it in",
-        ));
-    };
-    let id = id
-        .to_utf8()
-        .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
+    let id = record_id(item)?;
     let record = ToWrite::read(TAKE_IN, shape, &item.body)?;
-    if record.id != id || record.updated_at != item.hlc {
-        return Err(refuse(
-            "the record inside has another id or updatedAt than its envelope says",
-        ));
-    }
+    check_inside((&record.id, &record.updated_at), item, &id)?;
     Ok(record)
 }

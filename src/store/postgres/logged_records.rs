@@ -14,8 +14,9 @@ use super::session::PgSession;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::log::Stream;
 use crate::protocol::watermarks::Watermarks;
+use crate::store::row::equal::is_greater;
 use crate::store::row::stored::Stored;
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
@@ -158,13 +159,11 @@ async fn settle_equal(
             continue;
         }
         let record = ToWrite::read(TAKE_IN, shape, &item.body)?;
-        let theirs = canonical_body(&record.json(shape));
-        let ours = canonical_body(&stored.json(shape));
-        if theirs == ours {
+        let Some(is_greater) = is_greater(&record.json(shape), &stored.json(shape)) else {
             continue;
-        }
+        };
         tracing::warn!(?id, time = %item.hlc, "{SHARED_NODE}");
-        if theirs > ours {
+        if is_greater {
             rows::write(TAKE_IN, session, shape, &[&record], false).await?;
             *became = Taken::Applied;
         }

@@ -5,9 +5,11 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::dialect::Dialect;
 use super::fault::{code_of, is_of_one_row};
+use super::intake::Pace;
 use crate::error::{Error, Result};
 use crate::protocol::hlc::NodeId;
 use crate::protocol::item::Item;
@@ -27,6 +29,28 @@ pub(super) fn of(items: &[Item<Json>]) -> Vec<Range<usize>> {
     }
     parts.push(from..items.len());
     parts
+}
+
+/// Takes a page in by `take`: at once, and row by row if the database refuses one of its rows; in parts if the server takes no
+/// whole pages.
+pub(super) fn take_page(
+    dialect: Dialect,
+    (items, strict): (Vec<Item<Json>>, bool),
+    take: impl Fn(&Arc<[Item<Json>]>, Pace) -> Later<'static, Vec<Taken>> + Send + Sync + 'static,
+) -> Later<'static, Vec<Taken>> {
+    if !dialect.takes_whole_pages() {
+        let take = move |part: Vec<_>| take(&part.into(), Pace::AtOnce);
+        return Box::pin(async move { in_parts(&items, strict, take).await });
+    }
+    let items: Arc<[Item<Json>]> = items.into();
+    let at_once = take(&items, Pace::AtOnce);
+    let one_by_one = take(&items, Pace::OneByOne);
+    Box::pin(async move {
+        match at_once.await {
+            Err(error) if is_of_one_row(&error) => one_by_one.await,
+            answer => answer,
+        }
+    })
 }
 
 /// Takes a page in by `take`, part by part, and item by item where the database refuses a row of a part. `strict` stops a node

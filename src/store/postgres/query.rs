@@ -12,8 +12,8 @@ use super::schema::Shape;
 use super::session::PgSession;
 use crate::error::Result;
 use crate::store::query::{
-    Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query, QueryResult, Sort,
-    no_such_cursor, no_such_field,
+    AfterPlace, Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query,
+    QueryResult, Sort, no_such_cursor, no_such_field,
 };
 use crate::store::row::layout::EXTRA;
 
@@ -219,23 +219,14 @@ impl<'a> Builder<'a> {
         } else {
             self.place_of(session, order, cursor).await?
         };
-        let mut alternatives = Vec::new();
-        let mut equal_so_far = String::new();
+        let mut after = AfterPlace::new("IS NOT DISTINCT FROM");
         for (OrderStep { field, direction }, value) in order.iter().zip(place) {
-            let (f, is_null) = (&field.sql, value.is_none());
-            let v = self.bind(Param::Text(value));
-            let v = field.class.of_text(&v);
-            let later = match (direction, is_null) {
-                (Direction::Asc, true) => Some(format!("{f} IS NOT NULL")),
-                (Direction::Asc, false) => Some(format!("{f} > {v}")),
-                (Direction::Desc, true) => None,
-                (Direction::Desc, false) => Some(format!("({f} < {v} OR {f} IS NULL)")),
-            };
-            alternatives.extend(later.map(|later| format!("({equal_so_far}{later})")));
-            let _ = write!(equal_so_far, "{f} IS NOT DISTINCT FROM {v} AND ");
+            let is_null = value.is_none();
+            let value = self.bind(Param::Text(value));
+            let value = field.class.of_text(&value);
+            after.then((&field.sql, *direction), (&value, is_null));
         }
-        self.conditions
-            .push(format!("({})", alternatives.join(" OR ")));
+        self.conditions.push(after.condition());
         Ok(())
     }
 

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::database::{Database, Within};
-use super::fault::is_of_one_row;
+use super::database::{Database, Within, is_sound};
 use super::intake::{self, Pace, TAKE_IN};
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::line::WriteLine;
 use super::logged::{self, HasLog, Log, keeps_log};
 use super::logged_records::RecordTables;
 use super::noted::Plane;
 use super::options::{PasswordSource, PostgresOptions};
-use super::parts::in_parts;
+use super::parts::take_page;
 use super::rows::{self, ToWrite};
 use super::schema::{self, Shape};
 use super::session::PgSession;
@@ -24,14 +23,14 @@ use super::tls::TlsClients;
 use super::transaction::PostgresTransaction;
 use super::{metadata, query as sql};
 use crate::engine::ports::Late;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::Hlc;
 use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
 use crate::store::gate::Pass;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{self, Query, QueryResult};
 use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
@@ -98,19 +97,9 @@ impl PostgresRecords {
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession, &'s Shape) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let (store, entered) = (self.clone(), self.database.enter(operation));
-        Box::pin(async move {
-            let inside = entered?;
-            let shape = store.shape(&inside).await?;
-            let work = Arc::new(work);
-            store
-                .database
-                .run(operation, (&inside, within), move |session| {
-                    let (work, shape) = (Arc::clone(&work), Arc::clone(&shape));
-                    Box::pin(async move { work(session, &shape).await })
-                })
-                .await
-        })
+        let store = self.clone();
+        let ready = move |inside| async move { store.shape(&inside).await };
+        self.database.run_on(operation, within, ready, work)
     }
 
     /// Writes what the app asks for, in its turn. What of it is late is noted once it lasts.
@@ -187,16 +176,7 @@ impl RecordStore for PostgresRecords {
                     .map(drop)
             })
         });
-        Box::pin(async move {
-            match checked.await {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == ErrorKind::Closed => Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the database is not sound");
-                    Ok(false)
-                }
-            }
-        })
+        Box::pin(async move { is_sound(checked.await) })
     }
 
     fn close(&self) -> Later<'_, ()> {
@@ -379,19 +359,8 @@ impl RecordStore for PostgresRecords {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        if !self.database.dialect().takes_whole_pages() {
-            let store = self.clone();
-            let take = move |part: Vec<_>| store.take_in_by(&part.into(), strict, Pace::AtOnce);
-            return Box::pin(async move { in_parts(&items, strict, take).await });
-        }
-        let items: Arc<[Item<Json>]> = items.into();
-        let at_once = self.take_in_by(&items, strict, Pace::AtOnce);
-        let one_by_one = self.take_in_by(&items, strict, Pace::OneByOne);
-        Box::pin(async move {
-            match at_once.await {
-                Err(error) if is_of_one_row(&error) => one_by_one.await,
-                answer => answer,
-            }
-        })
+        let store = self.clone();
+        let take = move |items: &_, pace| store.take_in_by(items, strict, pace);
+        take_page(self.database.dialect(), (items, strict), take)
     }
 }

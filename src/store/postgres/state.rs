@@ -66,27 +66,21 @@ impl PostgresState {
             + Sync
             + 'static,
     {
-        let (database, ready) = (self.database.clone(), Arc::clone(&self.ready));
-        let place = Arc::clone(&self.place);
-        let entered = self.database.enter(operation);
-        Box::pin(async move {
-            let inside = entered?;
+        let store = self.clone();
+        let ready = move |inside| async move {
             let prepare = || {
-                let place = Arc::clone(&place);
-                database.run(PREPARE, (&inside, Within::Preparing), move |session| {
+                let place = Arc::clone(&store.place);
+                let within = (&inside, Within::Preparing);
+                store.database.run(PREPARE, within, move |session| {
                     let place = Arc::clone(&place);
                     Box::pin(async move { prepare(session, &place).await })
                 })
             };
-            ready.get_or_try_init(prepare).await?;
-            let work = Arc::new(work);
-            database
-                .run(operation, (&inside, Within::Nothing), move |session| {
-                    let (work, place) = (Arc::clone(&work), Arc::clone(&place));
-                    Box::pin(async move { work(session, &place).await })
-                })
-                .await
-        })
+            store.ready.get_or_try_init(prepare).await?;
+            Ok(store.place)
+        };
+        self.database
+            .run_on(operation, Within::Nothing, ready, work)
     }
 }
 

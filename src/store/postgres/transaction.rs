@@ -8,70 +8,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use super::fault::code_of;
-use super::late::{LateCheck, delete_own, put_own};
+use super::late::{delete_own, put_own};
 use super::line::LineTurn;
 use super::rows::{self, ToWrite};
 use super::schema::Shape;
 use super::session::PgSession;
 use super::written::Writing;
 use super::{query, runtime};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::hlc::Hlc;
-use crate::store::gate::{Pass, closed};
-use crate::store::late::LateStamps;
+use crate::store::gate::Pass;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{Query, QueryResult};
+use crate::store::transaction::{BEGIN, HeldTransaction, RUN, Stands, WhyOver, check_open};
 use crate::store::{Holder, Json, Later, RecordTransaction};
 
 /// See the [module page](self).
 #[derive(Debug, Clone)]
 pub(super) struct PostgresTransaction {
-    stands: Arc<Mutex<Stands>>,
+    held: HeldTransaction<Open>,
     shape: Arc<Shape>,
-    holder: Holder,
-    cut: watch::Receiver<bool>,
-}
-
-/// How a transaction stands.
-#[derive(Debug)]
-enum Stands {
-    Open(Box<Open>),
-    Over(WhyOver),
-}
-
-/// Why it is over.
-#[derive(Debug, Clone, Copy)]
-enum WhyOver {
-    Ended,
-    Failed,
-    Closed,
-    TooLong,
-}
-
-impl WhyOver {
-    fn error(self, operation: &'static str) -> Error {
-        match self {
-            Self::Ended => Error::new(
-                ErrorKind::Closed,
-                operation,
-                "the transaction has ended; begin a new one",
-            ),
-            Self::Failed => Error::new(
-                ErrorKind::Closed,
-                operation,
-                "an earlier failure has ended the transaction; begin a new one",
-            ),
-            Self::Closed => closed(operation),
-            Self::TooLong => Error::new(
-                ErrorKind::TransactionTimeout,
-                operation,
-                "the callback took longer than transactionTimeoutMs, so the transaction was rolled back; do \
-                 in it only what has to be written together, or allow more time",
-            ),
-        }
-    }
 }
 
 /// The session goes first: the turn is over once the transaction is.
@@ -96,12 +55,9 @@ impl PostgresTransaction {
         (stamps, writing): (LateStamps, Writing),
         cut: watch::Receiver<bool>,
     ) -> Result<Self> {
-        const OPERATION: &str = "begin a transaction";
-        if *cut.borrow() {
-            return Err(closed(OPERATION));
-        }
-        let session = runtime::run(OPERATION, async move {
-            session.transaction(OPERATION, false).await?;
+        check_open(&cut)?;
+        let session = runtime::run(BEGIN, async move {
+            session.transaction(BEGIN, false).await?;
             Ok(session)
         });
         let session = session.await?;
@@ -115,10 +71,8 @@ impl PostgresTransaction {
             _inside: inside,
         };
         Ok(Self {
-            stands: Arc::new(Mutex::new(Stands::Open(Box::new(open)))),
+            held: HeldTransaction::new(open, holder, cut),
             shape,
-            holder,
-            cut,
         })
     }
 
@@ -132,16 +86,11 @@ impl PostgresTransaction {
     where
         W: for<'o> FnOnce(&'o mut Open) -> BoxFuture<'o, Result<()>> + Send + 'static,
     {
-        let stands = Arc::clone(&self.stands);
+        let stands = self.held.stands();
         runtime::run(operation, async move {
-            let mut stands = stands.lock_owned().await;
-            match std::mem::replace(&mut *stands, Stands::Over(why)) {
-                Stands::Open(mut open) => last(&mut open).await,
-                Stands::Over(before) => {
-                    *stands = Stands::Over(before);
-                    Err(before.error(operation))
-                }
-            }
+            let mut stands = stands.await;
+            let mut open = stands.end(operation, why)?;
+            last(&mut open).await
         })
     }
 
@@ -151,13 +100,10 @@ impl PostgresTransaction {
         T: Send + 'static,
         W: for<'o> FnOnce(&'o mut Open, &'o Shape) -> BoxFuture<'o, Result<T>> + Send + 'static,
     {
-        let (stands, shape) = (Arc::clone(&self.stands), Arc::clone(&self.shape));
+        let (stands, shape) = (self.held.stands(), Arc::clone(&self.shape));
         Box::pin(runtime::run(operation, async move {
-            let mut stands = stands.lock_owned().await;
-            let open = match &mut *stands {
-                Stands::Open(open) => open,
-                Stands::Over(why) => return Err(why.error(operation)),
-            };
+            let mut stands = stands.await;
+            let open = stands.open(operation)?;
             if !shape.dialect.has_savepoints() {
                 let answer = work(open, &shape).await;
                 // What the database refused has ended the transaction.
@@ -184,32 +130,14 @@ impl PostgresTransaction {
 
 impl RecordTransaction for PostgresTransaction {
     fn holder(&self) -> Holder {
-        self.holder
+        self.held.holder()
     }
 
     fn outlived(&self, limit: Option<Duration>) -> BoxFuture<'_, Error> {
-        const OPERATION: &str = "run a transaction";
-        let mut cut = self.cut.clone();
-        let closing = async move {
-            // An error means that the store is gone, which an open transaction keeps.
-            let _ = cut.wait_for(|cut| *cut).await;
-        };
-        let time_over = async move {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
-            }
-        };
-        Box::pin(async move {
-            let why = tokio::select! {
-                () = closing => WhyOver::Closed,
-                () = time_over => WhyOver::TooLong,
-            };
-            match self.end(OPERATION, why, undo(OPERATION)).await {
-                Ok(()) => why.error(OPERATION),
-                Err(error) => error,
-            }
-        })
+        Box::pin(
+            self.held
+                .outlived(limit, |why| self.end(RUN, why, undo(RUN))),
+        )
     }
 
     fn put(&self, record: Json) -> Later<'_, ()> {

@@ -5,6 +5,7 @@
 //! order is looked up again for the next page.
 
 mod condition;
+mod place;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -14,6 +15,7 @@ use super::Json;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use condition::{Choice, Comparison, Condition, Operand};
+pub(super) use place::AfterPlace;
 
 /// What every store calls the work.
 pub const OPERATION: &str = "query records";

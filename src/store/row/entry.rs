@@ -76,6 +76,16 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The table of the row that an item is.
+pub(in crate::store) fn table_of(item: &Item<Json>) -> Result<&Table> {
+    match &item.kind {
+        ItemKind::Row(table) => Ok(table),
+        ItemKind::Record(_) => Err(refuse(
+            "a shared record is no row of an app; a store of records takes it in",
+        )),
+    }
+}
+
 /// What an entry must be, where it is not.
 pub(in crate::store) fn refuse(message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, APPLY, message)
@@ -130,11 +140,4 @@ pub(in crate::store) fn item_of(row: StandingRow<'_>) -> Item<Json> {
         body: body.into(),
         fault,
     }
-}
-
-/// A row without the node of its time.
-pub(in crate::store) fn without_node(json: &str) -> String {
-    let mut fields: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
-    fields.remove("node_id");
-    serde_json::to_string(&fields).unwrap_or_else(|_| json.to_owned())
 }

@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::protocol::hlc::Hlc;
 use crate::store::Json;
 use crate::store::query::{
-    Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query, QueryResult, Sort,
-    no_such_cursor, no_such_field,
+    AfterPlace, Choice, Comparison, Condition, Direction, Filter, OPERATION, Operand, Query,
+    QueryResult, Sort, no_such_cursor, no_such_field,
 };
 
 const COLLATION: &str = "starkeep_time";
@@ -204,22 +204,13 @@ impl<'a> Builder<'a> {
         } else {
             place_of(connection, order, cursor)?
         };
-        let mut alternatives = Vec::new();
-        let mut equal_so_far = String::new();
+        let mut after = AfterPlace::new("IS");
         for (Step { field, direction }, value) in order.iter().zip(place) {
             let is_null = value == Raw::Readable(Value::Null);
-            let v = self.bind_raw(value);
-            let later = match (direction, is_null) {
-                (Direction::Asc, true) => Some(format!("{field} IS NOT NULL")),
-                (Direction::Asc, false) => Some(format!("{field} > {v}")),
-                (Direction::Desc, true) => None,
-                (Direction::Desc, false) => Some(format!("({field} < {v} OR {field} IS NULL)")),
-            };
-            alternatives.extend(later.map(|later| format!("({equal_so_far}{later})")));
-            let _ = write!(equal_so_far, "{field} IS {v} AND ");
+            let value = self.bind_raw(value);
+            after.then((field, *direction), (&value, is_null));
         }
-        self.conditions
-            .push(format!("({})", alternatives.join(" OR ")));
+        self.conditions.push(after.condition());
         Ok(())
     }
 

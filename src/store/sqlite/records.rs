@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -11,31 +11,28 @@ use super::database::Database;
 use super::delta::Wanted;
 use super::fault::during;
 use super::intake::{self, begin};
-use super::late::{LateCheck, delete_own, put_own};
-use super::log::{self, Entering, Plane, Tracked};
-use super::logged::{FetchItems, Log, Logged, Tables, TakeIn};
+use super::known_marks::KnownMarks;
+use super::late::{delete_own, put_own};
+use super::logged::{Log, Logged};
+use super::logged_records::{Met, RecordTables, TAKE_IN, take_in_one};
 use super::malformed::stand_in;
-use super::record::{decode, encode};
+use super::record::encode;
 use super::registry::Role;
 use super::rows::Intake;
-use super::schema::{Shape, TABLE};
+use super::schema::Shape;
 use super::shared::Options;
 use super::transaction::SqliteTransaction;
 use super::{delta, metadata, query as sql, rows};
-use crate::engine::freshness::Freshness;
 use crate::engine::ports::Late;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::delta::Ask;
-use crate::protocol::hlc::{Hlc, NodeId, wins};
-use crate::protocol::item::{Item, ItemKind};
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::hlc::Hlc;
+use crate::protocol::item::Item;
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::query::{self, Query, QueryResult};
-use crate::store::{
-    Holder, Json, Later, Operation, RecordStore, RecordTransaction, SHARED_NODE, Taken,
-};
+use crate::store::{Holder, Json, Later, Operation, RecordStore, RecordTransaction, Taken};
 
 /// A store of shared records. All clones are one store.
 #[derive(Debug, Clone)]
@@ -47,31 +44,11 @@ pub struct SqliteRecords {
     marks: KnownMarks,
 }
 
-/// The watermarks as they were read last, and which state of the file they are of.
-#[derive(Debug, Clone, Default)]
-struct KnownMarks(Arc<Mutex<Option<(Freshness, Watermarks)>>>);
-
-impl KnownMarks {
-    fn known(&self) -> MutexGuard<'_, Option<(Freshness, Watermarks)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn at(&self, fresh: Freshness) -> Option<Watermarks> {
-        let known = self.known();
-        let at = known.as_ref().filter(|(at, _)| *at == fresh);
-        at.map(|(_, marks)| marks.clone())
-    }
-}
-
-/// The table of records, as its log knows it.
-#[derive(Debug, Clone)]
-pub(super) struct RecordTables(Arc<Shape>);
-
 impl SqliteRecords {
     /// Opens the file at `path`, which is created if it is missing; its folder is not. Waits on the disk.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let set_up = |connection: &mut Connection| {
-            let tables = RecordTables(Arc::new(Shape::prepare(connection)?));
+            let tables = RecordTables::prepare(connection)?;
             let log = Log::open(connection, &tables)?;
             Ok((tables, log))
         };
@@ -90,7 +67,7 @@ impl SqliteRecords {
         T: Send + 'static,
         F: FnOnce(&Connection, &Shape) -> Result<T> + Send + 'static,
     {
-        let shape = Arc::clone(&self.tables.0);
+        let shape = Arc::clone(&self.tables.shape);
         self.database
             .read(operation, move |connection| work(connection, &shape))
             .await
@@ -107,7 +84,7 @@ impl SqliteRecords {
             let transaction = begin(operation, connection)?;
             log.stay_in_place(&transaction, &tables)?;
             let mut late = LateCheck::default();
-            work(&transaction, &tables.0, &mut late)?;
+            work(&transaction, &tables.shape, &mut late)?;
             transaction.commit().map_err(during(operation))?;
             stamps.note(late.found);
             Ok(())
@@ -190,7 +167,7 @@ impl RecordStore for SqliteRecords {
         Box::pin(async move {
             let turn = self.database.turn("begin a transaction").await?;
             let (tables, log) = (self.tables.clone(), self.log.clone());
-            let shape = Arc::clone(&tables.0);
+            let shape = Arc::clone(&tables.shape);
             let ready = move |connection: &Connection| log.stay_in_place(connection, &tables);
             let begun = SqliteTransaction::begin(turn, shape, self.late.clone(), ready).await?;
             Ok(Arc::new(begun) as Arc<dyn RecordTransaction>)
@@ -242,7 +219,7 @@ impl RecordStore for SqliteRecords {
                 delta::watermarks(OPERATION, connection, &shape.sql.by_time)
             });
             let marks = read.await?;
-            *self.marks.known() = fresh.map(|fresh| (fresh, marks.clone()));
+            self.marks.learn(fresh, &marks);
             Ok(marks)
         })
     }
@@ -289,7 +266,7 @@ impl RecordStore for SqliteRecords {
         Box::pin(self.database.write(TAKE_IN, move |connection| {
             let ready = |connection: &Connection| log.stay_in_place(connection, &tables);
             let one = |connection: &Connection, item: &Item<Json>| {
-                let mut rows = Intake::prepare(TAKE_IN, connection, &tables.0)?;
+                let mut rows = Intake::prepare(TAKE_IN, connection, &tables.shape)?;
                 Ok(matches!(take_in_one(&mut rows, item)?, Met::Older(..)))
             };
             let page = (&items[..], strict);
@@ -306,150 +283,12 @@ impl Logged for SqliteRecords {
     }
 }
 
-impl Tables for RecordTables {
-    const PLANE: Plane = Plane::Records;
-    const ENTERED: Option<&'static str> = Some("");
-
-    fn tracked(&self, _connection: &Connection) -> Result<Option<Vec<Tracked>>> {
-        Ok(Some(vec![Tracked {
-            stream: Stream::Records.name(),
-            table: TABLE.to_owned(),
-            key: vec!["id".to_owned()],
-            has_deleted_at: true,
-        }]))
-    }
-
-    fn newest_of(
-        &self,
-        connection: &Connection,
-        _stream: &Stream,
-        node: &NodeId,
-    ) -> Result<Option<Hlc>> {
-        delta::newest_of("purge records", connection, &self.0.sql.by_time, node)
-    }
-
-    fn fetch<'a>(&'a self, connection: &'a Connection) -> FetchItems<'a> {
-        const OPERATION: &str = "read a record";
-        let mut by_id = None;
-        Box::new(move |_, id| {
-            let statement = match &mut by_id {
-                Some(statement) => statement,
-                None => by_id.insert(rows::by_id(OPERATION, connection, &self.0)?),
-            };
-            let Some(stored) = rows::stored_by(OPERATION, statement, &self.0, id)? else {
-                return Ok(Vec::new());
-            };
-            let hlc = stored.time(&self.0).unwrap_or_else(Hlc::zero);
-            Ok(vec![stored.item(OPERATION, &self.0, hlc, String::new)])
-        })
-    }
-
-    fn take_in<'a>(
-        &'a self,
-        connection: &'a Connection,
-        mut log: Option<&'a mut Entering<'_>>,
-    ) -> Result<TakeIn<'a>> {
-        let mut rows = Intake::prepare(TAKE_IN, connection, &self.0)?;
-        Ok(Box::new(move |item| {
-            let (id, is_deleted) = match take_in_one(&mut rows, item)? {
-                Met::Older(id, is_deleted) => (id, is_deleted),
-                Met::NotOlder => return Ok(false),
-                Met::Same(id) => return settle_equal(&mut rows, log.as_deref_mut(), item, &id),
-            };
-            if let Some(log) = &mut log {
-                log.came(&id, (&item.hlc.to_string(), is_deleted));
-            }
-            Ok(true)
-        }))
-    }
-}
-
-/// Of two versions with one timestamp the greater one stands; whether that is the one that came, and was not stored.
-fn settle_equal(
-    rows: &mut Intake<'_>,
-    log: Option<&mut Entering<'_>>,
-    item: &Item<Json>,
-    id: &str,
-) -> Result<bool> {
-    let Some(stored) = rows.stored(id)? else {
-        return Ok(false);
-    };
-    let incoming = encode(TAKE_IN, rows.shape, &item.body)?;
-    let reads_back = decode(rows.shape, &incoming.values, incoming.extra.as_deref());
-    let (theirs, ours) = (
-        canonical_body(&reads_back),
-        canonical_body(&stored.json(rows.shape)),
-    );
-    if theirs == ours {
-        return Ok(false);
-    }
-    tracing::warn!(?id, time = %item.hlc, "{SHARED_NODE}");
-    let is_greater = theirs > ours;
-    if is_greater {
-        rows.put(&incoming)?;
-    }
-    let time = item.hlc.to_string();
-    match log {
-        Some(log) => {
-            let is_deleted = if is_greater {
-                incoming.is_deleted(rows.shape)
-            } else {
-                stored.is_deleted(rows.shape)
-            };
-            log.renew(id, (&time, is_deleted));
-        }
-        None => log::renew(rows.connection, Plane::Records, "", id, &time)?,
-    }
-    Ok(is_greater)
-}
-
-/// What an item with an id met that was to be taken in.
-#[derive(Debug)]
-enum Met {
-    /// Nothing, or an older version: it is stored now, and is a tombstone or not.
-    Older(String, bool),
-    /// A version of the same time.
-    Same(String),
-    /// A newer one.
-    NotOlder,
-}
-
-const TAKE_IN: &str = "take in a record";
-
-/// Stores the item if it is the newer version.
-fn take_in_one(rows: &mut Intake<'_>, item: &Item<Json>) -> Result<Met> {
-    let refuse = |message| Error::new(ErrorKind::InvalidArgument, TAKE_IN, message);
-    let ItemKind::Record(id) = &item.kind else {
-        return Err(refuse(
-            "a row of an app is no record; a store of app rows takes it in",
-        ));
-    };
-    let id = id
-        .to_utf8()
-        .ok_or_else(|| refuse("a record's id must be well-formed Unicode"))?;
-    let stored = rows.stored_time(&id)?;
-    if !wins(&item.hlc, stored.as_ref()) {
-        let is_same = stored.as_ref() == Some(&item.hlc);
-        return Ok(if is_same {
-            Met::Same(id)
-        } else {
-            Met::NotOlder
-        });
-    }
-    let record = encode(TAKE_IN, rows.shape, &item.body)?;
-    if record.id != id || record.updated_at != item.hlc {
-        return Err(refuse(
-            "the record inside has another id or updatedAt than its envelope says",
-        ));
-    }
-    rows.put(&record)?;
-    Ok(Met::Older(id, record.is_deleted(rows.shape)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::protocol::item::ItemKind;
 
     fn item(id: &str, wall_time: u64, note: &str) -> Item<Json> {
         let hlc = Hlc::new(wall_time, 0, Text::from("n"));

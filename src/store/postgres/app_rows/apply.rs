@@ -1,8 +1,5 @@
-//! The three operations on rows, last writer wins.
-//!
-//! What is stored afterwards is always a whole row: the fields that an entry does not name stay as they
-//! are. A row that is deleted stays as well, and so does one that is deleted before it was ever seen:
-//! without it an older version from elsewhere would bring the row back.
+//! Applying an entry to its table: looking for the rows and writing them. What is to be done is said in
+//! [`row::operation`](crate::store::row::operation).
 
 use serde_json::value::RawValue;
 
@@ -11,15 +8,14 @@ use super::super::columns::quote;
 use super::super::fault::about;
 use super::super::noted::Noted;
 use super::super::param::Param;
-use super::super::record::{Fields, same_json};
+use super::super::record::Fields;
 use super::super::session::PgSession;
 use super::super::table::text_of;
 use super::table::{PgTable, StoredRow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::hlc::{Hlc, wins};
-use crate::store::row::cells::BOOKKEEPING;
 pub(super) use crate::store::row::entry::{APPLY, refuse};
-use crate::store::row::entry::{Entry, Op};
+use crate::store::row::operation::{Step, changed, content, has_fields};
 
 /// One entry on its way into its table.
 pub(super) struct Change<'a> {
@@ -27,71 +23,21 @@ pub(super) struct Change<'a> {
     pub(super) table: &'a PgTable,
     pub(super) noted: Option<Noted>,
     pub(super) hlc: &'a Hlc,
-    pub(super) updated_at: Box<RawValue>,
-    /// Whether a row that is deleted is not any more: an insert that does not say otherwise.
+    pub(super) updated_at: &'a RawValue,
+    /// Whether a row that is deleted is not any more.
     pub(super) revives: bool,
 }
 
 impl Change<'_> {
-    pub(super) async fn run(&self, entry: &Entry<'_>) -> Result<bool> {
-        let key = entry.row.as_ref().and_then(|row| self.key_of(row));
-        match entry.op {
-            Op::Insert => {
-                let row = entry
-                    .row
-                    .as_ref()
-                    .ok_or_else(|| refuse("an insert must have a `row`"))?;
-                if self.table.info.pk_columns.is_empty() {
-                    return self.insert_once(row).await;
-                }
-                let key = key.ok_or_else(|| {
-                    refuse("the row of an insert must have all columns of the primary key")
-                })?;
-                self.upsert(&key, row).await
+    pub(super) async fn run(&self, step: &Step<'_>) -> Result<bool> {
+        match step {
+            Step::Upsert { key, row, .. } => self.upsert(key, row).await,
+            Step::InsertOnce(row) => self.insert_once(row).await,
+            Step::Change { filter, changes } => Ok(self.change(filter, changes).await? > 0),
+            Step::ChangeOrInsert { same, row } => {
+                Ok(self.change(same, row).await? > 0 || self.insert_once(row).await?)
             }
-            Op::Update => {
-                let filter = entry.filter.as_ref().or(key.as_ref());
-                let filter = filter.ok_or_else(|| refuse("an update must have a `where`"))?;
-                let changes = entry.row.clone().unwrap_or_default();
-                Ok(self.change(filter, &changes).await? > 0)
-            }
-            Op::Delete => self.delete(entry, key).await,
         }
-    }
-
-    async fn delete(&self, entry: &Entry<'_>, key: Option<Fields<'_>>) -> Result<bool> {
-        let text = self.updated_at.clone();
-        let mut changes = entry.row.clone().unwrap_or_default();
-        let deleted_at = changes.entry("deleted_at".into()).or_insert(&text);
-        if deleted_at.get() == "null" {
-            *deleted_at = &text;
-        }
-        match (key, &entry.filter) {
-            (Some(key), _) => self.upsert(&key, &changes).await,
-            (None, Some(filter)) => {
-                let only = changes.remove_entry("deleted_at").into_iter().collect();
-                Ok(self.change(filter, &only).await? > 0)
-            }
-            (None, None) if entry.row.is_some() && self.table.info.pk_columns.is_empty() => {
-                let mut same = changes.clone();
-                same.retain(|name, _| !BOOKKEEPING.contains(&&**name));
-                Ok(self.change(&same, &changes).await? > 0 || self.insert_once(&changes).await?)
-            }
-            _ => Err(refuse(
-                "a delete must have a `where`, or a `row` with its primary key",
-            )),
-        }
-    }
-
-    /// The primary key of a row, if the table has one and the row has all of it.
-    pub(super) fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
-        let columns = &self.table.info.pk_columns;
-        let key = columns.iter().map(|column| {
-            let (name, json) = row.get_key_value(column.as_str())?;
-            Some((name.clone(), *json))
-        });
-        key.collect::<Option<Fields<'_>>>()
-            .filter(|key| !key.is_empty())
     }
 
     async fn upsert(&self, key: &Fields<'_>, row: &Fields<'_>) -> Result<bool> {
@@ -104,12 +50,9 @@ impl Change<'_> {
 
     /// Inserts a row of a table in which nothing tells rows apart, unless it is there already.
     async fn insert_once(&self, row: &Fields<'_>) -> Result<bool> {
-        let mut same = row.clone();
-        same.remove("node_id");
-        let time = self.updated_at.clone();
-        same.insert("updated_at".into(), &time);
+        let same = content(row, self.updated_at);
         let mut alike = self.matching(&same).await?.into_iter();
-        if alike.any(|stored| self.has_fields(&stored, &same)) {
+        if alike.any(|stored| has_fields(&same, || self.table.json(&stored))) {
             return Ok(false);
         }
         self.insert(row).await.map(|()| true)
@@ -128,16 +71,7 @@ impl Change<'_> {
                 continue;
             }
             let json = self.table.json(&stored);
-            let mut fields: Fields<'_> = serde_json::from_str(&json)
-                .map_err(|error| refuse("the stored row cannot be read").caused_by(error))?;
-            // The row's old node is no field of the new one, unless that names it itself.
-            if fields.contains_key("node_id") && !changes.contains_key("node_id") {
-                fields.remove("node_id");
-            }
-            fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
-            if self.revives && fields.contains_key("deleted_at") {
-                fields.insert("deleted_at".into(), RawValue::NULL);
-            }
+            let fields = changed(&json, changes, self.revives)?;
             self.update(&stored, fields).await?;
             count += 1;
         }
@@ -146,8 +80,7 @@ impl Change<'_> {
 
     async fn insert(&self, row: &Fields<'_>) -> Result<()> {
         let mut fields = row.clone();
-        let time = self.updated_at.clone();
-        fields.insert("updated_at".into(), &time);
+        fields.insert("updated_at".into(), self.updated_at);
         let written = self.table.written(&fields, &self.hlc.node_id.to_string())?;
         let sql = format!(
             "INSERT INTO {} ({}) VALUES ({})",
@@ -163,8 +96,7 @@ impl Change<'_> {
     }
 
     pub(super) async fn update(&self, stored: &StoredRow, mut fields: Fields<'_>) -> Result<()> {
-        let time = self.updated_at.clone();
-        fields.insert("updated_at".into(), &time);
+        fields.insert("updated_at".into(), self.updated_at);
         let written = self.table.written(&fields, &self.hlc.node_id.to_string())?;
         let set = written.names.iter().zip(&written.places);
         let set: Vec<String> = set
@@ -264,20 +196,7 @@ impl Change<'_> {
         let mut rows = read.collect::<Result<Vec<_>>>()?;
         let mut rest = filter.clone();
         rest.retain(|name, _| self.table.column(name).is_none());
-        rows.retain(|row| self.has_fields(row, &rest));
+        rows.retain(|row| has_fields(&rest, || self.table.json(row)));
         Ok(rows)
-    }
-
-    /// Whether a row has these very fields: a column may hold the same for two values that are not.
-    fn has_fields(&self, row: &StoredRow, filter: &Fields<'_>) -> bool {
-        if filter.is_empty() {
-            return true;
-        }
-        let json = self.table.json(row);
-        let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
-        filter.iter().all(|(name, wanted)| match fields.get(name) {
-            Some(has) => same_json(has.get(), wanted.get()),
-            None => wanted.get() == "null",
-        })
     }
 }

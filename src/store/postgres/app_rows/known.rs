@@ -1,8 +1,9 @@
-//! The tables of a page of entries, and applying one of them.
+//! The tables of a page of entries, and taking it in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::fault::is_of_one_row;
+use super::super::intake::Pace;
 use super::super::log::Sql;
 use super::super::noted::{Noted, Plane};
 use super::super::parts::is_there_already;
@@ -10,10 +11,12 @@ use super::super::session::PgSession;
 use super::apply::{APPLY, Change, refuse};
 use super::namespaces;
 use super::table::{self, PgTable};
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::item::{Item, ItemKind, Table};
-use crate::store::Json;
-use crate::store::row::entry::{Entry, Op};
+use crate::error::Result;
+use crate::protocol::hlc::NodeId;
+use crate::protocol::item::{Item, Table};
+use crate::store::row::entry::{Entry, table_of};
+use crate::store::row::namespaces::{names_of, not_there, registered};
+use crate::store::{Json, Taken};
 
 /// The tables that a page is applied to, each looked at once.
 pub(super) struct KnownTables<'s> {
@@ -44,11 +47,7 @@ impl<'s> KnownTables<'s> {
 
     /// The table of an item.
     pub(super) async fn of(&mut self, item: &Item<Json>) -> Result<&PgTable> {
-        let ItemKind::Row(table) = &item.kind else {
-            return Err(refuse(
-                "a shared record is no row of an app; a store of records takes it in",
-            ));
-        };
+        let table = table_of(item)?;
         if !self.known.contains_key(table) {
             let found = find_table(self.session, self.schema, table).await?;
             self.known.insert(table.clone(), found);
@@ -62,9 +61,7 @@ impl<'s> KnownTables<'s> {
     pub(super) async fn apply(&mut self, item: &Item<Json>) -> Result<bool> {
         let (session, schema, log) = (self.session, self.schema, self.log);
         let known = self.of(item).await?;
-        let ItemKind::Row(table) = &item.kind else {
-            return Ok(false);
-        };
+        let table = table_of(item)?;
         if item.hlc.wall_time >= 1 << 48 || item.hlc.counter >= 1 << 16 {
             return Err(refuse(&format!(
                 "its timestamp must have at most 12 digits of time and 4 of its counter in hexadecimal, got {}: text has \
@@ -73,19 +70,17 @@ impl<'s> KnownTables<'s> {
             )));
         }
         let entry = Entry::read(item, table)?;
+        let updated_at = entry.updated_at()?;
+        let step = entry.step(&known.info.pk_columns, &updated_at)?;
         let change = Change {
             session,
             table: known,
             noted: noted(session, schema, known),
             hlc: &item.hlc,
-            updated_at: entry.updated_at()?,
-            revives: entry.op == Op::Insert
-                && entry
-                    .row
-                    .as_ref()
-                    .is_some_and(|row| !row.contains_key("deleted_at")),
+            updated_at: &updated_at,
+            revives: step.revives(),
         };
-        let is_changed = change.run(&entry).await?;
+        let is_changed = change.run(&step).await?;
         match log {
             Some(log) if !is_changed => change.settle_equal(&log, &entry).await,
             _ => Ok(is_changed),
@@ -93,12 +88,40 @@ impl<'s> KnownTables<'s> {
     }
 }
 
-/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
-pub(super) async fn one(
+/// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
+pub(super) async fn take_in(
     session: &PgSession,
-    tables: &mut KnownTables<'_>,
-    item: &Item<Json>,
-) -> Result<bool> {
+    mut tables: KnownTables<'_>,
+    (items, strict): (&[Item<Json>], bool),
+    way: Pace,
+) -> Result<Vec<Taken>> {
+    let mut stopped: HashSet<&NodeId> = HashSet::new();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        if strict && stopped.contains(&item.hlc.node_id) {
+            outcomes.push(Taken::Behind);
+            continue;
+        }
+        if way == Pace::AtOnce {
+            let stored = tables.apply(item).await?;
+            outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
+            continue;
+        }
+        outcomes.push(match one(session, &mut tables, item).await {
+            Ok(true) => Taken::Applied,
+            Ok(false) => Taken::Stale,
+            Err(error) if is_of_one_row(&error) && !session.is_lost() => {
+                stopped.insert(&item.hlc.node_id);
+                Taken::Failed(error)
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(outcomes)
+}
+
+/// Applies one; what it wrote before it failed is undone. A row that is there after all is looked at once more.
+async fn one(session: &PgSession, tables: &mut KnownTables<'_>, item: &Item<Json>) -> Result<bool> {
     let mut again = true;
     loop {
         session.batch(APPLY, "SAVEPOINT item").await?;
@@ -120,25 +143,11 @@ pub(super) async fn one(
 }
 
 async fn find_table(session: &PgSession, schema: &str, table: &Table) -> Result<PgTable> {
-    let unknown = |message| {
-        let names = format!("{:?} of the app {:?}", table.name, table.app);
-        Error::new(
-            ErrorKind::UnknownApp,
-            APPLY,
-            format!("the table {names} {message}"),
-        )
-    };
-    let (Some(app), Some(name)) = (table.app.to_utf8(), table.name.to_utf8()) else {
-        return Err(unknown("has a name that no table can have"));
-    };
+    let (app, name) = names_of(table)?;
     let namespace = namespaces::get(APPLY, session, schema, &app).await?;
-    let info = namespace
-        .as_ref()
-        .and_then(|namespace| namespace.table(&name));
-    let info = info.ok_or_else(|| unknown("is not registered on this side; register it first"))?;
-    table::load(APPLY, session, &app, info)
-        .await?
-        .ok_or_else(|| unknown("is registered but not there; create it first"))
+    let info = registered(namespace.as_ref(), (table, &name))?;
+    let found = table::load(APPLY, session, &app, info).await?;
+    found.ok_or_else(|| not_there(table))
 }
 
 /// Where the versions of a table are noted, where they have to be.

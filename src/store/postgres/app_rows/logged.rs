@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use super::super::answer::text;
 use super::super::columns::quote;
-use super::super::fault::is_of_one_row;
 use super::super::intake::Pace;
 use super::super::log::{self, LogTables, Sql, Tracked, key_lists};
 use super::super::session::PgSession;
 use super::apply::{APPLY, Change};
-use super::known::{KnownTables, one};
+use super::known::{self, KnownTables};
 use super::namespaces::{self, registry};
 use super::table::{self, PgTable, StoredRow};
 use crate::error::Result;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::Item;
-use crate::protocol::log::{Stream, canonical_body};
+use crate::protocol::log::Stream;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::row::entry::{Entry, without_node};
+use crate::store::row::entry::Entry;
+use crate::store::row::equal::is_greater_row;
+use crate::store::row::operation::content;
 use crate::store::{Json, Later, SHARED_NODE, Taken};
 
 const OPERATION: &str = "read a row of an app";
@@ -96,23 +97,8 @@ impl LogTables for RowTables {
         how: Pace,
     ) -> Later<'s, Vec<Taken>> {
         Box::pin(async move {
-            let mut tables = KnownTables::logged(sql, &self.schema);
-            let mut taken = Vec::with_capacity(items.len());
-            for item in items {
-                let applied = match how {
-                    Pace::AtOnce => Ok(tables.apply(item).await?),
-                    Pace::OneByOne => one(sql.session, &mut tables, item).await,
-                };
-                taken.push(match applied {
-                    Ok(true) => Taken::Applied,
-                    Ok(false) => Taken::Stale,
-                    Err(error) if is_of_one_row(&error) && !sql.session.is_lost() => {
-                        Taken::Failed(error)
-                    }
-                    Err(error) => return Err(error),
-                });
-            }
-            Ok(taken)
+            let tables = KnownTables::logged(sql, &self.schema);
+            known::take_in(sql.session, tables, (items, false), how).await
         })
     }
 }
@@ -136,8 +122,7 @@ impl PgTable {
 impl Change<'_> {
     /// Of two versions with one timestamp the greater one stands; whether that is the one that came, and was not stored.
     pub(super) async fn settle_equal(&self, log: &Sql<'_>, entry: &Entry<'_>) -> Result<bool> {
-        let row = entry.row.as_ref();
-        let Some((row, key)) = row.and_then(|row| Some((row, self.key_of(row)?))) else {
+        let Some((row, key)) = entry.keyed(&self.table.info.pk_columns) else {
             return Ok(false);
         };
         let stored = self.matching(&key).await?;
@@ -147,20 +132,15 @@ impl Change<'_> {
         if self.table.time_of(stored).as_ref() != Some(self.hlc) {
             return Ok(false);
         }
-        // The node of its time is no content: some sides name it in a row, others do not.
-        let mut content = row.clone();
-        content.remove("node_id");
-        content.insert("updated_at".into(), &self.updated_at);
-        let ours = canonical_body(&without_node(&self.table.json(stored)));
-        let theirs = canonical_body(&without_node(&self.table.reads_back(&content, self.hlc)));
-        if theirs == ours {
+        let content = content(row, self.updated_at);
+        let came = self.table.reads_back(&content, self.hlc);
+        let Some(is_greater) = is_greater_row(&came, &self.table.json(stored)) else {
             return Ok(false);
-        }
+        };
         let named = self
             .table
             .named_by(|column| row.get(column).map(|json| json.get().to_owned()));
         tracing::warn!(row = named, time = %self.hlc, "{SHARED_NODE}");
-        let is_greater = theirs > ours;
         if is_greater {
             self.update(stored, content).await?;
         }

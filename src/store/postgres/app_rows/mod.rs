@@ -12,7 +12,6 @@ mod logged;
 mod namespaces;
 mod table;
 
-use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -20,21 +19,20 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use self::apply::APPLY;
-use self::known::{KnownTables, one};
+use self::known::{KnownTables, take_in};
 use self::logged::RowTables;
 use self::table::PgTable;
-use super::database::{Database, Within};
-use super::fault::is_of_one_row;
+use super::database::{Database, Within, is_sound};
 use super::intake::Pace;
 use super::line::WriteLine;
 use super::logged::{HasLog, Log, keeps_log};
 use super::noted::Plane;
 use super::options::{PasswordSource, PostgresOptions};
-use super::parts::{in_parts, is_there_already};
+use super::parts::{is_there_already, take_page};
 use super::session::PgSession;
 use super::tls::TlsClients;
 use crate::engine::ports::Late;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::protocol::delta::Ask;
 use crate::protocol::hlc::{Hlc, NodeId};
 use crate::protocol::item::{Item, Table};
@@ -98,19 +96,12 @@ impl PostgresAppRows {
         T: Send + 'static,
         W: for<'s> Fn(&'s PgSession, &'s str) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
-        let (store, entered) = (self.clone(), self.database.enter(operation));
-        Box::pin(async move {
-            let inside = entered?;
+        let store = self.clone();
+        let ready = move |inside| async move {
             store.prepared(operation, &inside).await?;
-            let (work, schema) = (Arc::new(work), Arc::clone(&store.schema));
-            store
-                .database
-                .run(operation, (&inside, within), move |session| {
-                    let (work, schema) = (Arc::clone(&work), Arc::clone(&schema));
-                    Box::pin(async move { work(session, &schema).await })
-                })
-                .await
-        })
+            Ok(store.schema)
+        };
+        self.database.run_on(operation, within, ready, work)
     }
 
     /// Reads from a table, if it is registered and there.
@@ -207,16 +198,7 @@ impl AppRowStore for PostgresAppRows {
 
     fn health_check(&self) -> Later<'_, bool> {
         let listed = self.namespaces();
-        Box::pin(async move {
-            match listed.await {
-                Ok(_) => Ok(true),
-                Err(error) if error.kind() == ErrorKind::Closed => Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the database is not sound");
-                    Ok(false)
-                }
-            }
-        })
+        Box::pin(async move { is_sound(listed.await) })
     }
 
     fn close(&self) -> Later<'_, ()> {
@@ -347,54 +329,10 @@ impl AppRowStore for PostgresAppRows {
     }
 
     fn take_in(&self, items: Vec<Item<Json>>, strict: bool) -> Later<'_, Vec<Taken>> {
-        if !self.database.dialect().takes_whole_pages() {
-            let store = self.clone();
-            let take =
-                move |part: Vec<Item<Json>>| store.take_in_by(&part.into(), strict, Pace::AtOnce);
-            return Box::pin(async move { in_parts(&items, strict, take).await });
-        }
-        let items: Arc<[Item<Json>]> = items.into();
-        let at_once = self.take_in_by(&items, strict, Pace::AtOnce);
-        let one_by_one = self.take_in_by(&items, strict, Pace::OneByOne);
-        Box::pin(async move {
-            match at_once.await {
-                Err(error) if is_of_one_row(&error) => one_by_one.await,
-                answer => answer,
-            }
-        })
+        let store = self.clone();
+        let take = move |items: &_, pace| store.take_in_by(items, strict, pace);
+        take_page(self.database.dialect(), (items, strict), take)
     }
 }
 
 const LIST: &str = "list the apps";
-
-/// Applies entries within the caller's transaction. At once, one that is refused fails all of them.
-async fn take_in(
-    session: &PgSession,
-    mut tables: KnownTables<'_>,
-    (items, strict): (&[Item<Json>], bool),
-    way: Pace,
-) -> Result<Vec<Taken>> {
-    let mut stopped: HashSet<&NodeId> = HashSet::new();
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        if strict && stopped.contains(&item.hlc.node_id) {
-            outcomes.push(Taken::Behind);
-            continue;
-        }
-        if way == Pace::AtOnce {
-            let stored = tables.apply(item).await?;
-            outcomes.push(if stored { Taken::Applied } else { Taken::Stale });
-            continue;
-        }
-        outcomes.push(match one(session, &mut tables, item).await {
-            Ok(true) => Taken::Applied,
-            Ok(false) => Taken::Stale,
-            Err(error) if is_of_one_row(&error) && !session.is_lost() => {
-                stopped.insert(&item.hlc.node_id);
-                Taken::Failed(error)
-            }
-            Err(error) => return Err(error),
-        });
-    }
-    Ok(outcomes)
-}

@@ -11,8 +11,7 @@ use super::super::session::PgSession;
 use super::create::create;
 use super::table::Name;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::item::FILE_RECORDS_TABLE;
-use crate::store::row::namespaces::{FILE_COLUMNS, add_specs, read_tables};
+use crate::store::row::namespaces::{add_specs, read_tables, specs_of, write_tables};
 use crate::store::{Namespace, Registration, TableInfo, TableSpec};
 
 /// The registry in this schema.
@@ -115,14 +114,7 @@ pub(super) async fn register(
     registration: &Registration,
 ) -> Result<()> {
     let dialect = session.dialect();
-    let mut specs = registration.tables.clone();
-    if registration.files_enabled && specs.iter().all(|spec| spec.name != FILE_RECORDS_TABLE) {
-        specs.push(TableSpec {
-            name: FILE_RECORDS_TABLE.to_owned(),
-            pk_columns: vec!["id".to_owned()],
-            columns: FILE_COLUMNS.map(str::to_owned).to_vec(),
-        });
-    }
+    let specs = specs_of(registration);
     let create_all = || async {
         for spec in &specs {
             create(operation, session, app_id, spec).await?;
@@ -183,10 +175,7 @@ async fn enter(
     (app_id, specs, files_enabled): (&str, &[TableSpec], bool),
 ) -> Result<()> {
     let tables = with_new(operation, session, schema, (app_id, specs)).await?;
-    let json = serde_json::to_string(&tables).map_err(|error| {
-        let message = "the tables cannot be written as JSON; this is a fault of this package";
-        Error::new(ErrorKind::Internal, operation, message).caused_by(error)
-    })?;
+    let json = write_tables(operation, &tables)?;
     let registry = registry(schema);
     let is_number = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute
                       WHERE attrelid = to_regclass($1) AND attname = 'files_enabled'";

@@ -29,7 +29,7 @@ use crate::store::row::cell::{Affinity, Column};
 use crate::store::row::cells::{BOOKKEEPING, Cells};
 use crate::store::row::columns::TIME;
 use crate::store::row::entry::{StandingRow, item_of};
-use crate::store::row::malformed::{fault, told};
+use crate::store::row::malformed::{fault, row_in_words, told};
 use crate::store::{Json, TableInfo};
 
 /// The column for what has none.
@@ -304,15 +304,7 @@ impl PgTable {
 
     /// A row in words, by its primary key as the app declared it, as far as `value_of` knows it.
     pub(super) fn named_by(&self, value_of: impl Fn(&str) -> Option<String>) -> String {
-        let columns = self.info.pk_columns.iter();
-        let parts: Option<Vec<String>> = columns
-            .map(|column| Some(format!("{column} = {}", value_of(column)?)))
-            .collect();
-        let parts = parts.filter(|parts| !parts.is_empty());
-        let which = parts.map_or_else(String::new, |parts| {
-            format!(" with {}", parts.join(" and "))
-        });
-        format!("the row of {}/{}{which}", self.app_id, self.info.name)
+        row_in_words((&self.app_id, &self.info), value_of, None)
     }
 
     /// The row of these fields as it would read back, as JSON.

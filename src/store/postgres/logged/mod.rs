@@ -47,21 +47,14 @@ fn run<S: HasLog, R: Send + 'static>(
     (operation, within): (&'static str, Within),
     work: impl for<'s> Fn(&'s PgSession, &'s S) -> BoxFuture<'s, Result<R>> + Send + Sync + 'static,
 ) -> Later<'static, R> {
-    let (store, entered) = (store.clone(), store.parts().0.enter(operation));
-    Box::pin(async move {
-        let inside = entered?;
-        store.ready(&inside).await?;
-        let database = store.parts().0.clone();
-        let all = Arc::new((store, work));
-        let running = database.run(operation, (&inside, within), move |session| {
-            let all = Arc::clone(&all);
-            Box::pin(async move {
-                let (store, work) = &*all;
-                work(session, store).await
-            })
-        });
-        running.await
-    })
+    let ready = {
+        let store = store.clone();
+        move |inside| async move {
+            store.ready(&inside).await?;
+            Ok(Arc::new(store))
+        }
+    };
+    store.parts().0.run_on(operation, within, ready, work)
 }
 
 /// Asks the log of a store once it is settled.

@@ -1,11 +1,5 @@
-//! The three operations on rows, last writer wins.
-//!
-//! What is stored afterwards is always a whole row: the fields that an entry does not name stay as they
-//! are. A row that is deleted stays as well, and so does one that is deleted before it was ever seen:
-//! without it an older version from elsewhere would bring the row back.
-
-use std::cell::RefCell;
-use std::collections::HashMap;
+//! Applying an entry to its table: looking for the rows and writing them. What is to be done is said in
+//! [`row::operation`](crate::store::row::operation).
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -13,194 +7,45 @@ use serde_json::value::RawValue;
 
 use super::super::columns::quote;
 use super::super::fault::{about, during, ignored};
-use super::super::late::LateCheck;
 use super::super::malformed::Raw;
-use super::super::record::{Fields, same_json};
+use super::super::record::Fields;
 use super::faults::unsaid;
-use super::namespaces;
-use super::table::{self, AppTable, BOOKKEEPING, EncodedRow, StoredRow};
-use crate::error::{Error, ErrorKind, Result};
+use super::table::{AppTable, EncodedRow, StoredRow};
+use crate::error::Result;
 use crate::protocol::hlc::{Hlc, wins};
-use crate::protocol::item::{Item, ItemKind, Table};
-use crate::protocol::log::canonical_body;
+use crate::store::SHARED_NODE;
 use crate::store::row::cell::Column;
 pub(super) use crate::store::row::entry::APPLY;
-use crate::store::row::entry::{Entry, Op, refuse, without_node};
-use crate::store::{Json, SHARED_NODE};
-
-/// The tables that a page is applied to, each looked at once.
-#[derive(Default)]
-pub(super) struct Tables(RefCell<HashMap<Table, AppTable>>);
-
-impl Tables {
-    /// Applies one entry within the caller's transaction; whether it changed anything.
-    pub(super) fn apply(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
-        #[allow(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method itself is of one lifetime, and any is needed"
-        )]
-        self.run(connection, item, |change, entry| change.run(entry))
-    }
-
-    /// The same for an entry that a log sent: of two versions of a row with one timestamp the greater one stands.
-    pub(super) fn settle(&self, connection: &Connection, item: &Item<Json>) -> Result<bool> {
-        self.run(connection, item, |change, entry| {
-            Ok(change.run(entry)? || change.settle_equal(entry)?)
-        })
-    }
-
-    fn run(
-        &self,
-        connection: &Connection,
-        item: &Item<Json>,
-        work: impl FnOnce(&mut Change<'_>, &Entry<'_>) -> Result<bool>,
-    ) -> Result<bool> {
-        let applied = self.apply_entry(connection, item, work);
-        if applied.is_err() {
-            // What it did to a table is undone with it.
-            self.0.borrow_mut().clear();
-        }
-        applied
-    }
-
-    /// Applies an entry of the app's, and notes where it is late.
-    pub(super) fn apply_own(
-        &self,
-        connection: &Connection,
-        item: &Item<Json>,
-        late: &mut LateCheck,
-    ) -> Result<bool> {
-        if let ItemKind::Row(table) = &item.kind {
-            let known = find_table(connection, table)?;
-            let by_time = (connection, &known.by_time);
-            late.look(APPLY, by_time, &item.hlc, || Ok(None))?;
-            self.0.borrow_mut().insert(table.clone(), known);
-        }
-        self.apply(connection, item)
-    }
-
-    fn apply_entry(
-        &self,
-        connection: &Connection,
-        item: &Item<Json>,
-        work: impl FnOnce(&mut Change<'_>, &Entry<'_>) -> Result<bool>,
-    ) -> Result<bool> {
-        let ItemKind::Row(table) = &item.kind else {
-            return Err(refuse(
-                "a shared record is no row of an app; a store of records takes it in",
-            ));
-        };
-        let known = self.0.borrow_mut().remove(table);
-        let known = match known {
-            Some(known) => known,
-            None => find_table(connection, table)?,
-        };
-        let entry = Entry::read(item, table)?;
-        let mut change = Change {
-            connection,
-            table: known,
-            hlc: &item.hlc,
-            updated_at: entry.updated_at()?,
-            revives: false,
-        };
-        let changed = work(&mut change, &entry)?;
-        self.0.borrow_mut().insert(table.clone(), change.table);
-        Ok(changed)
-    }
-}
-
-fn find_table(connection: &Connection, table: &Table) -> Result<AppTable> {
-    let unknown = |message| {
-        let names = format!("{:?} of the app {:?}", table.name, table.app);
-        Error::new(
-            ErrorKind::UnknownApp,
-            APPLY,
-            format!("the table {names} {message}"),
-        )
-    };
-    let (Some(app), Some(name)) = (table.app.to_utf8(), table.name.to_utf8()) else {
-        return Err(unknown("has a name that no table can have"));
-    };
-    let namespace = namespaces::get(APPLY, connection, &app)?;
-    let info = namespace
-        .as_ref()
-        .and_then(|namespace| namespace.table(&name));
-    let info = info.ok_or_else(|| unknown("is not registered on this side; register it first"))?;
-    let found = table::load(APPLY, connection, &app, info)?
-        .ok_or_else(|| unknown("is registered but not there; create it first"))?;
-    found.create_indexes(APPLY, connection)?;
-    Ok(found)
-}
+use crate::store::row::entry::{Entry, refuse};
+use crate::store::row::equal::is_greater_row;
+use crate::store::row::operation::{Step, changed, content, has_fields};
 
 /// One entry on its way into its table.
-struct Change<'a> {
-    connection: &'a Connection,
-    table: AppTable,
-    hlc: &'a Hlc,
-    updated_at: Box<RawValue>,
-    /// Whether a row that is deleted is not any more: an insert that does not say otherwise.
-    revives: bool,
+pub(super) struct Change<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) table: AppTable,
+    pub(super) hlc: &'a Hlc,
+    pub(super) updated_at: &'a RawValue,
+    /// Whether a row that is deleted is not any more.
+    pub(super) revives: bool,
 }
 
 impl Change<'_> {
-    fn run(&mut self, entry: &Entry<'_>) -> Result<bool> {
-        let key = entry.row.as_ref().and_then(|row| self.key_of(row));
-        match entry.op {
-            Op::Insert => {
-                let row = entry
-                    .row
-                    .as_ref()
-                    .ok_or_else(|| refuse("an insert must have a `row`"))?;
-                if self.table.info.pk_columns.is_empty() {
-                    return self.insert_once(row);
-                }
-                let key = key.ok_or_else(|| {
-                    refuse("the row of an insert must have all columns of the primary key")
-                })?;
-                self.revives = !row.contains_key("deleted_at");
-                self.upsert(&key, row)
-            }
-            Op::Update => {
-                let filter = entry.filter.as_ref().or(key.as_ref());
-                let filter = filter.ok_or_else(|| refuse("an update must have a `where`"))?;
-                let changes = entry.row.clone().unwrap_or_default();
-                Ok(self.change(filter, &changes)? > 0)
-            }
-            Op::Delete => {
-                let text = self.updated_at.clone();
-                let mut changes = entry.row.clone().unwrap_or_default();
-                let deleted_at = changes.entry("deleted_at".into()).or_insert(&text);
-                if deleted_at.get() == "null" {
-                    *deleted_at = &text;
-                }
-                match (key, &entry.filter) {
-                    (Some(key), _) => self.upsert(&key, &changes),
-                    (None, Some(filter)) => {
-                        let only = changes.remove_entry("deleted_at").into_iter().collect();
-                        Ok(self.change(filter, &only)? > 0)
-                    }
-                    (None, None)
-                        if entry.row.is_some() && self.table.info.pk_columns.is_empty() =>
-                    {
-                        let mut same = changes.clone();
-                        same.retain(|name, _| !BOOKKEEPING.contains(&&**name));
-                        Ok(self.change(&same, &changes)? > 0 || self.insert_once(&changes)?)
-                    }
-                    _ => Err(refuse(
-                        "a delete must have a `where`, or a `row` with its primary key",
-                    )),
-                }
+    pub(super) fn run(&mut self, step: &Step<'_>) -> Result<bool> {
+        match step {
+            Step::Upsert { key, row, .. } => self.upsert(key, row),
+            Step::InsertOnce(row) => self.insert_once(row),
+            Step::Change { filter, changes } => Ok(self.change(filter, changes)? > 0),
+            Step::ChangeOrInsert { same, row } => {
+                Ok(self.change(same, row)? > 0 || self.insert_once(row)?)
             }
         }
     }
 
     /// Of two versions of a row with one timestamp the greater one stands; whether that is the one that came, and was
     /// not stored.
-    fn settle_equal(&mut self, entry: &Entry<'_>) -> Result<bool> {
-        let Some(row) = entry.row.as_ref() else {
-            return Ok(false);
-        };
-        let Some(key) = self.key_of(row) else {
+    pub(super) fn settle_equal(&mut self, entry: &Entry<'_>) -> Result<bool> {
+        let Some((row, key)) = entry.keyed(&self.table.info.pk_columns) else {
             return Ok(false);
         };
         let stored = self.matching(&key)?;
@@ -210,35 +55,17 @@ impl Change<'_> {
         if self.table.time_of(stored).as_ref() != Some(self.hlc) {
             return Ok(false);
         }
-        // The node of its time is no content: some sides name it in a row, others do not.
-        let mut content = row.clone();
-        content.remove("node_id");
-        let incoming = self.encode(content, |_, _| None);
-        let ours = canonical_body(&without_node(&self.table.decode(stored)));
-        let theirs = canonical_body(&without_node(
-            &self.table.decode(&incoming.clone().into_stored()),
-        ));
-        if theirs == ours {
+        let incoming = self.encode(content(row, self.updated_at), |_, _| None);
+        let came = self.table.decode(&incoming.clone().into_stored());
+        let Some(is_greater) = is_greater_row(&came, &self.table.decode(stored)) else {
             return Ok(false);
-        }
+        };
         tracing::warn!(row = self.table.named(stored), time = %self.hlc, "{SHARED_NODE}");
-        let is_greater = theirs > ours;
         if is_greater {
             self.update(stored, &incoming)?;
         }
         self.table.renew(self.connection, stored, self.hlc)?;
         Ok(is_greater)
-    }
-
-    /// The primary key of a row, if the table has one and the row has all of it.
-    fn key_of<'f>(&self, row: &Fields<'f>) -> Option<Fields<'f>> {
-        let columns = &self.table.info.pk_columns;
-        let key = columns.iter().map(|column| {
-            let (name, json) = row.get_key_value(column.as_str())?;
-            Some((name.clone(), *json))
-        });
-        key.collect::<Option<Fields<'_>>>()
-            .filter(|key| !key.is_empty())
     }
 
     fn upsert(&mut self, key: &Fields<'_>, row: &Fields<'_>) -> Result<bool> {
@@ -250,12 +77,9 @@ impl Change<'_> {
 
     /// Inserts a row of a table in which nothing tells rows apart, unless it is there already.
     fn insert_once(&mut self, row: &Fields<'_>) -> Result<bool> {
-        let mut same = row.clone();
-        same.remove("node_id");
-        let time = self.updated_at.clone();
-        same.insert("updated_at".into(), &time);
+        let same = content(row, self.updated_at);
         let mut alike = self.matching(&same)?.into_iter();
-        if alike.any(|stored| self.has_fields(&stored, &same)) {
+        if alike.any(|stored| has_fields(&same, || self.table.decode(&stored))) {
             return Ok(false);
         }
         self.insert(row).map(|()| true)
@@ -269,16 +93,7 @@ impl Change<'_> {
                 continue;
             }
             let json = self.table.decode(&stored);
-            let mut fields: Fields<'_> = serde_json::from_str(&json)
-                .map_err(|error| refuse("the stored row cannot be read").caused_by(error))?;
-            // The row's old node is no field of the new one, unless that names it itself.
-            if fields.contains_key("node_id") && !changes.contains_key("node_id") {
-                fields.remove("node_id");
-            }
-            fields.extend(changes.iter().map(|(name, json)| (name.clone(), *json)));
-            if self.revives && fields.contains_key("deleted_at") {
-                fields.insert("deleted_at".into(), RawValue::NULL);
-            }
+            let fields = changed(&json, changes, self.revives)?;
             let is_written = |name: &str| {
                 changes.contains_key(name)
                     || matches!(name, "updated_at" | "node_id")
@@ -300,9 +115,8 @@ impl Change<'_> {
         fields: Fields<'_>,
         stays: impl Fn(usize, &Column) -> Option<Raw>,
     ) -> EncodedRow {
-        let time = self.updated_at.clone();
         let mut fields: Fields<'_> = fields;
-        fields.insert("updated_at".into(), &time);
+        fields.insert("updated_at".into(), self.updated_at);
         let node = self.hlc.node_id.to_string();
         self.table.encode(&fields, &node, stays)
     }
@@ -399,7 +213,7 @@ impl Change<'_> {
         let mut rows = read().map_err(during(APPLY))?;
         let mut rest = filter.clone();
         rest.retain(|name, _| self.column_to_compare(name).is_none());
-        rows.retain(|row| self.has_fields(row, &rest));
+        rows.retain(|row| has_fields(&rest, || self.table.decode(row)));
         Ok(rows)
     }
 
@@ -407,18 +221,5 @@ impl Change<'_> {
     fn column_to_compare(&self, field: &str) -> Option<&Column> {
         let computed = || self.table.computed(field);
         self.table.column(field).or_else(computed)
-    }
-
-    /// Whether a row has these very fields: a column may hold the same for two values that are not.
-    fn has_fields(&self, row: &StoredRow, filter: &Fields<'_>) -> bool {
-        if filter.is_empty() {
-            return true;
-        }
-        let json = self.table.decode(row);
-        let fields: Fields<'_> = serde_json::from_str(&json).unwrap_or_default();
-        filter.iter().all(|(name, wanted)| match fields.get(name) {
-            Some(has) => same_json(has.get(), wanted.get()),
-            None => wanted.get() == "null",
-        })
     }
 }

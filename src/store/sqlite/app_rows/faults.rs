@@ -10,6 +10,7 @@ use super::super::malformed::{Raw, TIME, UTF_8, fault, stand_in, told};
 use super::table::{AppTable, EXTRA, StoredRow};
 use crate::error::Error;
 use crate::protocol::hlc::Hlc;
+use crate::store::row::malformed::row_in_words;
 
 /// What stands in a column of a row but cannot be said in JSON, so that it comes back as it was only if it
 /// is not written at all.
@@ -63,15 +64,7 @@ impl AppTable {
         key: &[Raw],
         value_of: impl Fn(&str) -> Option<String>,
     ) -> String {
-        let columns = self.info.pk_columns.iter();
-        let parts: Option<Vec<String>> = columns
-            .map(|column| Some(format!("{column} = {}", value_of(column)?)))
-            .collect();
-        let which = match parts.filter(|parts| !parts.is_empty()) {
-            Some(parts) => format!(" with {}", parts.join(" and ")),
-            None if key.is_empty() => String::new(),
-            None => format!(" with {}", stand_in(key)),
-        };
-        format!("the row of {}/{}{which}", self.app_id, self.info.name)
+        let stands_in = (!key.is_empty()).then(|| stand_in(key));
+        row_in_words((&self.app_id, &self.info), value_of, stands_in)
     }
 }

@@ -9,8 +9,8 @@ use super::super::delta;
 use super::super::fault::during;
 use super::super::log::{self, Plane, Tracked};
 use super::super::logged::{FetchItems, Tables, TakeIn};
-use super::apply;
 use super::entry::item;
+use super::known::KnownTables;
 use super::namespaces;
 use super::table::{self, AppTable, StoredRow, physical_name};
 use crate::error::Result;
@@ -96,7 +96,7 @@ impl Tables for RowTables {
         connection: &'a Connection,
         _log: Option<&'a mut log::Entering<'_>>,
     ) -> Result<TakeIn<'a>> {
-        let tables = apply::Tables::default();
+        let tables = KnownTables::default();
         Ok(Box::new(move |item| tables.settle(connection, item)))
     }
 }

@@ -9,6 +9,7 @@
 mod apply;
 mod entry;
 mod faults;
+mod known;
 mod layout;
 mod logged;
 mod namespaces;
@@ -17,15 +18,15 @@ mod table;
 use std::future::ready;
 use std::path::Path;
 
-use self::apply::{APPLY, Tables};
+use self::apply::APPLY;
 use self::entry::item;
+use self::known::KnownTables;
 use self::logged::RowTables;
 use self::table::AppTable;
 use super::database::Database;
 use super::delta::{self, Wanted};
 use super::fault::during;
 use super::intake::{self, begin};
-use super::late::LateCheck;
 use super::logged::{Log, Logged};
 use super::registry::Role;
 use super::shared::Options;
@@ -36,7 +37,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-use crate::store::late::LateStamps;
+use crate::store::late::{LateCheck, LateStamps};
 use crate::store::{AppRowStore, Holder, Json, Later, Namespace, Registration, Taken, blocking};
 use rusqlite::Connection;
 
@@ -189,7 +190,7 @@ impl AppRowStore for SqliteAppRows {
             let transaction = begin(APPLY, connection)?;
             log.stay_in_place(&transaction, &RowTables)?;
             let mut late = LateCheck::default();
-            let applied = Tables::default().apply_own(&transaction, &item, &mut late)?;
+            let applied = KnownTables::default().apply_own(&transaction, &item, &mut late)?;
             transaction.commit().map_err(during(APPLY))?;
             if applied {
                 stamps.note(late.found);
@@ -202,7 +203,7 @@ impl AppRowStore for SqliteAppRows {
         let log = self.log.clone();
         Box::pin(self.database.write(APPLY, move |connection| {
             let ready = |connection: &Connection| log.stay_in_place(connection, &RowTables);
-            let tables = Tables::default();
+            let tables = KnownTables::default();
             let one = |connection: &Connection, item: &Item<Json>| tables.apply(connection, item);
             let page = (&items[..], strict);
             intake::take_in(APPLY, connection, page, (ready, one, |_, _| Ok(())))

@@ -5,9 +5,8 @@ use super::super::fault::during;
 use super::super::intake::begin;
 use super::table::{self, physical_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::item::FILE_RECORDS_TABLE;
-use crate::store::row::namespaces::{FILE_COLUMNS, add_specs, read_tables};
-use crate::store::{Namespace, Registration, TableInfo, TableSpec};
+use crate::store::row::namespaces::{add_specs, read_tables, specs_of, write_tables};
+use crate::store::{Namespace, Registration, TableInfo};
 use rusqlite::{Connection, OptionalExtension};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS app_syncable_namespaces (
@@ -87,14 +86,7 @@ pub(super) fn register(
     app_id: &str,
     registration: &Registration,
 ) -> Result<()> {
-    let mut specs = registration.tables.clone();
-    if registration.files_enabled && specs.iter().all(|spec| spec.name != FILE_RECORDS_TABLE) {
-        specs.push(TableSpec {
-            name: FILE_RECORDS_TABLE.to_owned(),
-            pk_columns: vec!["id".to_owned()],
-            columns: FILE_COLUMNS.map(str::to_owned).to_vec(),
-        });
-    }
+    let specs = specs_of(registration);
     let known = get(operation, transaction, app_id)?;
     let mut tables = known.map(|known| known.tables).unwrap_or_default();
     add_specs(operation, &mut tables, &specs)?;
@@ -119,10 +111,7 @@ fn write(
     tables: &[TableInfo],
     files_enabled: bool,
 ) -> Result<()> {
-    let tables = serde_json::to_string(tables).map_err(|error| {
-        let message = "the tables cannot be written as JSON; this is a fault of this package";
-        Error::new(ErrorKind::Internal, operation, message).caused_by(error)
-    })?;
+    let tables = write_tables(operation, tables)?;
     // An app's own registry may want a time without giving one itself.
     let has_time = connection
         .query_row(
