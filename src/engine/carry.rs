@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::apply::Arrival;
+use super::arrival::Arrival;
 use super::blobs::{How, Transfers, transfer_all};
 use super::caller::Engine;
 use super::claims::claims;

@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::protocol::log::{Key, Keyed, LogAnswer, PlaneAnswer};
 use crate::protocol::message::{Answer, Refusal};
 
-use super::apply::Arrival;
 use super::apply_logged::{Rules, apply_logged};
+use super::apply_rows::warn_of_failed_rows;
+use super::arrival::Arrival;
 use super::caller::Engine;
 use super::change_log::Waiting;
 use super::held::{Direction, Held};
@@ -236,7 +237,7 @@ where
         self.note_conflicts(session, out, came, &taken_in).await;
         taken_in.done?;
         let arrivals = taken_in.arrivals;
-        super::apply::warn_of_failed_rows(&self.side, &arrivals);
+        warn_of_failed_rows(&self.side, &arrivals);
         self.look_for_a_twin(session, &arrivals);
         // The object of a version over which this side has written need not come.
         let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);

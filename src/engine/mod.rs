@@ -1,7 +1,8 @@
 //! The round of data, over ports.
 //!
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
-//! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]; [`blobs`] moves the
+//! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]: what `admission` lets through
+//! goes to [`apply_records`] and [`apply_rows`], and [`order_guard`] says what waits behind a failure. [`blobs`] moves the
 //! objects, and [`transfer`] tells of each. [`sweep`] is what the caller remembers from round to round, so that an
 //! item which is held keeps nothing else from moving. [`shipment`] says which items of a page may go into a message,
 //! [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a clock went back,
@@ -34,11 +35,16 @@
 //! - an object takes the place of another one only if it is what the newest item of its key says it is.
 
 pub mod action;
+mod admission;
 mod ahead;
 mod answer_logged;
 mod answer_page;
 pub mod apply;
 mod apply_logged;
+mod apply_page;
+pub mod apply_records;
+pub mod apply_rows;
+pub mod arrival;
 mod asking;
 mod at_hand;
 mod backlog;
@@ -66,6 +72,7 @@ mod memory;
 mod named;
 pub mod node_ids;
 pub mod object;
+pub mod order_guard;
 pub mod outbound;
 pub mod outcome;
 mod outgoing;

@@ -2,8 +2,8 @@
 //!
 //! Questions and answers are values, and come in batches, so that a native store answers a page in one hop and a
 //! JavaScript adapter loops where it lives. A port knows nothing of the engine: how a store is asked, by index or by
-//! scan, page by page or one by one, is decided in [`scan`](super::scan) and [`apply`](super::apply) from what it
-//! says that it is [able to do](Capabilities).
+//! scan, page by page or one by one, is decided where it is asked ([`scan`](super::scan), [`apply`](super::apply)), from
+//! what it says that it is [able to do](Capabilities).
 
 #![allow(
     async_fn_in_trait,

@@ -12,7 +12,8 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::apply::apply_all;
+use super::arrival::{Arrival, Fate};
 use super::beside::{Beside, Deed};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
@@ -21,6 +22,7 @@ use super::left_behind::LeftBehind;
 use super::memory::Memory;
 use super::named::Naming;
 use super::node_ids::NodeIds;
+use super::order_guard::OrderGuard;
 use super::outbound::{Gathered, Writers, coverage, unorderable};
 use super::overtaken::{answer_of, brought, overtaken_in, questions};
 use super::pair::Planes;

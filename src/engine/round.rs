@@ -13,7 +13,8 @@ use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{apply_all, warn_of_failed_rows};
+use super::apply::apply_all;
+use super::apply_rows::warn_of_failed_rows;
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
