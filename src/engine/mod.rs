@@ -14,6 +14,9 @@
 //! side is `answer_logged`; `beside` says which of its requests run together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
 //! `backlog` counts what the peer lacks.
 //!
+//! An answering side keeps `left_behind` from one request to the next. Its answers say what it holds (`answer_coverage`)
+//! and what it did not take in or cannot send (`refusals`), within `answer_room`.
+//!
 //! [`conflict`] says which versions are in conflict, and `meeting` where a caller finds them.
 //!
 //! [`purge`] says which tombstones may go for good, by what was heard of peers.
@@ -37,8 +40,10 @@
 pub mod action;
 mod admission;
 mod ahead;
+mod answer_coverage;
 mod answer_logged;
 mod answer_page;
+mod answer_room;
 pub mod apply;
 mod apply_logged;
 mod apply_page;
@@ -88,6 +93,7 @@ pub mod purge;
 mod reconcile;
 pub mod reconcile_all;
 pub mod reconcile_objects;
+mod refusals;
 pub mod responder;
 mod resting;
 pub mod round;

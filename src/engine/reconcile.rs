@@ -62,7 +62,8 @@ pub(super) async fn compare<S: Side>(
     side: &Granted<'_, S>,
     asked: &LogRequest,
 ) -> Result<Answer<S::Body>> {
-    if asked.verify && responder.may_verify(side.clock().system_ms(), VERIFY_AFTER_MS) {
+    let now_ms = side.clock().system_ms();
+    if asked.verify && responder.known().may_verify(now_ms, VERIFY_AFTER_MS) {
         verify(side).await?;
     }
     if asked.compare.len() > MOST_SPANS.max(asked.stream_names.as_ref().map_or(0, Vec::len)) {
