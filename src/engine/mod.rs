@@ -9,8 +9,8 @@
 //! a node id is in two places, or a store lost what it had.
 //!
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
-//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer and notes how far
-//! both got, `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
+//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer (`receiving` its items) and
+//! notes how far both got (`log_answer`), `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
 //! side is `answer_logged`; `beside` says which of its requests run together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
 //! `backlog` counts what the peer lacks.
 //!
@@ -72,6 +72,7 @@ mod holding;
 mod inbound;
 mod learning;
 mod left_behind;
+mod log_answer;
 mod meeting;
 mod memory;
 mod named;
@@ -90,6 +91,7 @@ mod prepared;
 pub mod progress;
 mod proving;
 pub mod purge;
+mod receiving;
 mod reconcile;
 pub mod reconcile_all;
 pub mod reconcile_objects;

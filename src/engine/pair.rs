@@ -25,6 +25,14 @@ impl<T> Planes<T> {
         self.records.iter().chain(&self.rows)
     }
 
+    /// The same, lent.
+    pub(super) fn as_ref(&self) -> Planes<&T> {
+        Planes {
+            records: self.records.as_ref(),
+            rows: self.rows.as_ref(),
+        }
+    }
+
     /// Something else for each plane that is in both.
     pub(super) fn zip<U, V>(self, other: Planes<U>, both: impl Fn(T, U) -> V) -> Planes<V> {
         Planes {
