@@ -2,17 +2,18 @@
 //!
 //! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
 //! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]: what `admission` lets through
-//! goes to [`apply_records`] and [`apply_rows`], and [`order_guard`] says what waits behind a failure. [`blobs`] moves the
-//! objects, and [`transfer`] tells of each. [`sweep`] is what the caller remembers from round to round, so that an
-//! item which is held keeps nothing else from moving. [`shipment`] says which items of a page may go into a message,
-//! [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a clock went back,
-//! a node id is in two places, or a store lost what it had.
+//! goes to [`apply_records`] and [`apply_rows`], and [`order_guard`] says what waits behind a failure. `blobs` moves the
+//! objects, each with `bring` and [`copying`], and [`transfer`] tells of each. [`sweep`] is what the caller remembers from
+//! round to round, so that an item which is held keeps nothing else from moving. [`shipment`] says which items of a page
+//! may go into a message, [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a
+//! clock went back, a node id is in two places, or a store lost what it had.
 //!
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
-//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer (`receiving` its items) and
-//! notes how far both got (`log_answer`), `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs. The answering
-//! side is `answer_logged`; `beside` says which of its requests run together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked of a store, and
-//! `backlog` counts what the peer lacks.
+//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer (`receiving` its
+//! items) and notes how far both got (`log_answer`), `proving` compares what both sides hold, and `differences` and
+//! `reconcile` mend what differs. The answering side is `answer_logged`; `beside` says which of its requests run
+//! together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked
+//! of a store, and `backlog` counts what the peer lacks.
 //!
 //! An answering side keeps `left_behind` from one request to the next. Its answers say what it holds (`answer_coverage`)
 //! and what it did not take in or cannot send (`refusals`), within `answer_room`.
@@ -54,13 +55,15 @@ mod asking;
 mod at_hand;
 mod backlog;
 mod beside;
-pub mod blobs;
+mod blobs;
+mod bring;
 mod caller;
 mod carry;
 pub mod change_log;
 mod claims;
 mod common;
 pub mod conflict;
+pub mod copying;
 mod differences;
 pub mod freshness;
 pub mod granted;
