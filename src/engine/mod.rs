@@ -4,7 +4,8 @@
 //! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]: what `admission` lets through
 //! goes to [`apply_records`] and [`apply_rows`], and [`order_guard`] says what waits behind a failure. `blobs` moves the
 //! objects, each with `bring` and [`copying`], and [`transfer`] tells of each. [`sweep`] is what the caller remembers from
-//! round to round, so that an item which is held keeps nothing else from moving. [`shipment`] says which items of a page
+//! round to round, so that an item which is held keeps nothing else from moving, and `advancing` how far the watermarks
+//! go. [`shipment`] says which items of a page
 //! may go into a message, [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a
 //! clock went back, a node id is in two places, or a store lost what it had.
 //!
@@ -40,6 +41,7 @@
 
 pub mod action;
 mod admission;
+mod advancing;
 mod ahead;
 mod answer_coverage;
 mod answer_logged;
