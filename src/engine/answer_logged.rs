@@ -10,6 +10,7 @@ use crate::protocol::log::{
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
+use super::answer_compare::compare;
 use super::answer_page::Page;
 use super::answer_room::Room;
 use super::apply_logged::{Rules, Source, apply_logged};
@@ -21,7 +22,6 @@ use super::memory::Memory;
 use super::pair::Planes;
 use super::planes::{even_in_all, hear_of, keeps_logs, look, recognized};
 use super::ports::{Clock, Side};
-use super::reconcile::compare;
 use super::responder::Responder;
 
 /// So much of the own history is told to a caller that was not here before.

@@ -12,7 +12,7 @@
 //! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
 //! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer (`receiving` its
 //! items) and notes how far both got (`log_answer`), `proving` compares what both sides hold, and `differences` and
-//! `reconcile` mend what differs. The answering side is `answer_logged`; `beside` says which of its requests run
+//! `reconcile` mend what differs; `first_sync` begins with that. The answering side is `answer_logged` (`answer_compare`); `beside` says which of its requests run
 //! together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked
 //! of a store, and `backlog` counts what the peer lacks.
 //!
@@ -43,6 +43,7 @@ pub mod action;
 mod admission;
 mod advancing;
 mod ahead;
+mod answer_compare;
 mod answer_coverage;
 mod answer_logged;
 mod answer_page;
@@ -67,6 +68,7 @@ mod common;
 pub mod conflict;
 pub mod copying;
 mod differences;
+mod first_sync;
 pub mod freshness;
 pub mod granted;
 mod greeting;

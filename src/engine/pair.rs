@@ -21,6 +21,17 @@ impl<T> Default for Planes<T> {
 }
 
 impl<T> Planes<T> {
+    /// The same for both.
+    pub(super) fn both(one: T) -> Self
+    where
+        T: Clone,
+    {
+        Self {
+            records: Some(one.clone()),
+            rows: Some(one),
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.records.iter().chain(&self.rows)
     }
@@ -30,6 +41,14 @@ impl<T> Planes<T> {
         Planes {
             records: self.records.as_ref(),
             rows: self.rows.as_ref(),
+        }
+    }
+
+    /// Something else for each plane.
+    pub(super) fn map<U>(self, of: impl Fn(T) -> U) -> Planes<U> {
+        Planes {
+            records: self.records.map(&of),
+            rows: self.rows.map(of),
         }
     }
 
