@@ -32,7 +32,7 @@ struct Exchanged {
     moved: bool,
     /// Whether something does not wait any longer.
     has_settled: bool,
-    /// Whether anything of what came is here.
+    /// Whether any of the items in the answer is here.
     applied: bool,
     /// Whether the peer said that it has more.
     told_more: bool,
