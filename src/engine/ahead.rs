@@ -7,7 +7,7 @@
 use futures_util::future::join;
 
 use crate::error::Result;
-use crate::protocol::log::{LogAnswer, PlaneAnswer};
+use crate::protocol::log::LogAnswer;
 use crate::protocol::message::{Answer, Request};
 
 use super::caller::Engine;
@@ -103,7 +103,7 @@ where
     ) -> Option<(Planes<Pair>, Request<S::Body>)> {
         let is_asked = self.peer.is_elsewhere()
             && !self.watch.runs.get()
-            && has_more(told)
+            && told.has_more()
             && !answer.items.is_empty()
             && out.is_empty()
             && session.has_nothing_to_do();
@@ -142,7 +142,7 @@ where
     ) {
         let Ok(mut answer) = answer else { return };
         self.note_answer(0, &answer);
-        let Some(told) = answer.log.take().filter(|told| has_more(told)) else {
+        let Some(told) = answer.log.take().filter(|told| told.has_more()) else {
             return;
         };
         session.ahead.early = Some(Early {
@@ -174,11 +174,6 @@ where
             && session.has_nothing_to_do();
         is_meant.then_some(early)
     }
-}
-
-fn has_more(told: &LogAnswer) -> bool {
-    let planes: [&Option<PlaneAnswer>; 2] = [&told.records, &told.rows];
-    planes.into_iter().flatten().any(|plane| plane.more)
 }
 
 /// Whether the same is asked of the own log, for the same log of the peer.

@@ -10,7 +10,9 @@ use crate::protocol::log::{
 };
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 
+use super::answer_compare::compare;
 use super::answer_page::Page;
+use super::answer_room::Room;
 use super::apply_logged::{Rules, Source, apply_logged};
 use super::at_hand::CallerSays;
 use super::change_log::{Advance, After, Look, Others, View};
@@ -20,8 +22,7 @@ use super::memory::Memory;
 use super::pair::Planes;
 use super::planes::{even_in_all, hear_of, keeps_logs, look, recognized};
 use super::ports::{Clock, Side};
-use super::reconcile::compare;
-use super::responder::{FRAME_BYTES, REFUSALS_SHARE, Responder, within};
+use super::responder::Responder;
 
 /// So much of the own history is told to a caller that was not here before.
 const WHOLE_HISTORY: usize = 100;
@@ -126,16 +127,11 @@ impl<S: Side> Responder<S> {
             refused,
             refusing,
         } = taken_in;
-        let budget = request
-            .max_answer_bytes
-            .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
-        let refused = within(budget, refused);
-        let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
-            most.saturating_sub(FRAME_BYTES + 2 * budget)
-        });
+        let room = Room::of(request);
+        let refused = room.cut(refused);
         let tells_alive = common.tells_alive(asked);
         let refuses_more = refused.len() < refusing;
-        let mut page = Page::new(packed, most);
+        let mut page = Page::new(packed, room.for_items(&[]));
         page.overwritten(met);
         let Planes { records, rows } = views;
         let mut records = records.map(|view| page.plane(view, asked.records.as_ref(), asked.hello));
@@ -156,7 +152,7 @@ impl<S: Side> Responder<S> {
             has_more: more,
             coverage: None,
             refused,
-            withheld: within(budget, page.withheld.concat()),
+            withheld: room.cut(page.withheld.concat()),
             log: Some(Box::new(LogAnswer {
                 records,
                 rows,
@@ -246,10 +242,12 @@ impl<S: Side> Responder<S> {
                 None => memory.came(&plane.history),
             }
         }
+        let new = self.known().note_taken_in(&arrivals);
+        let refused = self.refused(&arrivals);
         Ok(TakenIn {
+            new,
+            refused,
             refusing,
-            new: self.note_taken_in(&arrivals),
-            refused: self.refused(&arrivals),
         })
     }
 }

@@ -6,10 +6,8 @@ use crate::error::{ErrorKind, Result};
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Cursor, Keyed};
 
-use super::apply::{
-    Arrival, Fate, admitted, drop_foreign_planes, no_outcome, no_store, one_of, refuse_the_future,
-    refuse_too_many_nodes, refuse_what_is_barred,
-};
+use super::admission::{admit, no_store, unless_known};
+use super::arrival::{Arrival, Fate};
 use super::change_log::{Advance, After, ChangeLog, Look, Note};
 use super::conflict::Unsent;
 use super::node_ids::NodeIds;
@@ -52,17 +50,7 @@ pub(super) async fn apply_logged<S: Side>(
     (rules, nodes): (Rules, &NodeIds),
 ) -> Applied<S::Body> {
     let mut met = Vec::new();
-    let mut arrivals: Vec<_> = items.into_iter().map(Arrival::new).collect();
-    drop_foreign_planes(side, &mut arrivals);
-    refuse_what_is_barred(side, &mut arrivals);
-    refuse_too_many_nodes(side, nodes, &mut arrivals).await;
-    if arrivals.iter().any(Arrival::is_waiting) {
-        refuse_the_future(
-            &mut arrivals,
-            side.clock().app_ms(),
-            rules.max_clock_skew_ms,
-        );
-    }
+    let (mut arrivals, _) = admit(side, items, (rules.max_clock_skew_ms, nodes)).await;
     let mut apps = HashMap::new();
     for arrival in arrivals.iter_mut().filter(|arrival| arrival.is_waiting()) {
         let ItemKind::Row(table) = &arrival.item.kind else {
@@ -70,7 +58,7 @@ pub(super) async fn apply_logged<S: Side>(
         };
         let refused = match side.rows() {
             None => Some(no_store()),
-            Some(rows) if rules.known_apps_only => admitted(rows, table, &mut apps).await,
+            Some(rows) if rules.known_apps_only => unless_known(rows, table, &mut apps).await,
             Some(_) => None,
         };
         if let Some(refused) = refused {
@@ -156,14 +144,14 @@ async fn take_in<'a, B: Clone + 'a>(
         Ok(outcomes) => {
             let mut outcomes = outcomes.into_iter();
             for arrival in waiting {
-                arrival.fate = Fate::Settled(outcomes.next().unwrap_or_else(no_outcome));
+                arrival.fate = Fate::Settled(outcomes.next().unwrap_or_else(Outcome::unsaid));
             }
         }
         // The app's own code threw at the page as a whole: the error may be about one of them.
         Err(error) if error.kind() == ErrorKind::Foreign && items.len() > 1 => {
             for (arrival, item) in waiting.into_iter().zip(items) {
                 let taken = store.take_in(vec![item], origin.clone(), None).await;
-                arrival.fate = Fate::Settled(one_of(taken));
+                arrival.fate = Fate::Settled(Outcome::of_one(taken));
             }
         }
         Err(error) if error.kind().is_of_one_item() || error.kind() == ErrorKind::Foreign => {

@@ -11,7 +11,8 @@ use crate::protocol::item::Blob;
 use crate::protocol::message::{Answer, Request};
 use crate::protocol::text::Text;
 
-use super::blobs::{How, Transfers, transfer_all};
+use super::blobs::{Transfers, transfer_all};
+use super::bring::How;
 use super::caller::Engine;
 use super::held::Direction;
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};

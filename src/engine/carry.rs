@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::apply::Arrival;
-use super::blobs::{How, Transfers, transfer_all};
+use super::arrival::Arrival;
+use super::blobs::{Transfers, transfer_all};
+use super::bring::How;
 use super::caller::Engine;
 use super::claims::claims;
 use super::held::{Direction, Held};
@@ -45,7 +46,12 @@ where
         self.events.hears_transfers().then_some(&self.events)
     }
 
-    fn how<'a>(&'a self, direction: Direction, replaces: Option<&'a HashSet<Text>>) -> How<'a> {
+    /// How the objects of a round are brought over.
+    pub(super) fn how<'a>(
+        &'a self,
+        direction: Direction,
+        replaces: Option<&'a HashSet<Text>>,
+    ) -> How<'a> {
         let (moved, back) = match direction {
             Direction::Outbound => (&self.watch.sent, &self.watch.received),
             Direction::Inbound => (&self.watch.received, &self.watch.sent),

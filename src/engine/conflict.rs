@@ -11,7 +11,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{History, Key};
 
-use super::apply::Arrival;
+use super::arrival::Arrival;
 use super::pair::{Pair, Planes};
 
 /// See the [module page](self).

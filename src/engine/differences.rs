@@ -64,10 +64,7 @@ where
             verify(&self.side).await?;
         }
         self.tell(Phase::Verify, 1, Some(SIDES));
-        let looks = Planes {
-            records: Some(Look::default()),
-            rows: Some(Look::default()),
-        };
+        let looks = Planes::both(Look::default());
         let views = look(&self.side, looks).await?;
         let streams = streams_of(&views);
         let all = streams.iter().flat_map(|streams| streams.iter());

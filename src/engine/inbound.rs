@@ -8,7 +8,7 @@ use crate::protocol::hlc::Hlc;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::text::Text;
 
-use super::apply::{Arrival, Fate};
+use super::arrival::{Arrival, Fate};
 use super::blobs::Transfers;
 use super::caller::RoundOptions;
 use super::held::{Direction, Held};

@@ -7,11 +7,11 @@ use crate::protocol::item::Item;
 use crate::protocol::log::{Key, key_of_record};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::OrderGuard;
 use super::apply_logged::{Applied, Source};
 use super::caller::Engine;
 use super::conflict::{Conflict, Unsent};
 use super::inbound::Inbound;
+use super::order_guard::OrderGuard;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
 use super::ports::{Blobs, Events, Exchange, Side, State};

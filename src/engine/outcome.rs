@@ -40,6 +40,23 @@ impl Outcome {
             )),
         })
     }
+
+    /// What becomes of an item of which the store said nothing.
+    pub(super) fn unsaid() -> Self {
+        Self::Failed(Error::new(
+            ErrorKind::Internal,
+            "take in an item",
+            "the store did not say what became of it",
+        ))
+    }
+
+    /// What became of the one item that was given to a store.
+    pub(super) fn of_one(taken: Result<Vec<Self>>) -> Self {
+        match taken {
+            Ok(outcomes) => outcomes.into_iter().next().unwrap_or_else(Self::unsaid),
+            Err(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// Which way an item was going.

@@ -17,7 +17,7 @@ use crate::protocol::item::ItemKind;
 use crate::protocol::log::{Cursor, Generation, LogAnswer, LogPositions, Overtaken, Seen};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::Arrival;
+use super::arrival::Arrival;
 use super::caller::Engine;
 use super::change_log::{After, Look, View};
 use super::inbound::Inbound;

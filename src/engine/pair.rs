@@ -21,8 +21,35 @@ impl<T> Default for Planes<T> {
 }
 
 impl<T> Planes<T> {
+    /// The same for both.
+    pub(super) fn both(one: T) -> Self
+    where
+        T: Clone,
+    {
+        Self {
+            records: Some(one.clone()),
+            rows: Some(one),
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.records.iter().chain(&self.rows)
+    }
+
+    /// The same, lent.
+    pub(super) fn as_ref(&self) -> Planes<&T> {
+        Planes {
+            records: self.records.as_ref(),
+            rows: self.rows.as_ref(),
+        }
+    }
+
+    /// Something else for each plane.
+    pub(super) fn map<U>(self, of: impl Fn(T) -> U) -> Planes<U> {
+        Planes {
+            records: self.records.map(&of),
+            rows: self.rows.map(of),
+        }
     }
 
     /// Something else for each plane that is in both.

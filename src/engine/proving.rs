@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::log::{Cursor, Digest, Key};
 
-use super::apply::Arrival;
+use super::arrival::Arrival;
 use super::caller::Engine;
 use super::change_log::{After, Heard, Look, Proof, View};
 use super::differences::Thoroughly;

@@ -11,7 +11,8 @@ use crate::protocol::item::Blob;
 use crate::protocol::text::Text;
 use crate::protocol::wire::Exact;
 
-use super::blobs::{How, Transfers, transfer_all};
+use super::blobs::{Transfers, transfer_all};
+use super::bring::How;
 use super::caller::Engine;
 use super::claims::claims;
 use super::held::{Direction, said_code};
@@ -136,25 +137,15 @@ where
         let all = HashSet::new();
         let how = How {
             window,
-            more_small: self.options.more_small_blobs,
             stop_nodes: false,
-            verify: self.options.verify_content_hash,
-            replaces: replaces.then_some(&all),
-            same_is_right: false,
-            completes: false,
-            direction: Direction::Outbound,
-            moved: &self.watch.sent,
-            back: &self.watch.received,
-            hears: self.hears(),
+            ..self.how(Direction::Outbound, replaces.then_some(&all))
         };
         let brought = transfer_all(&self.local, &self.remote, send.iter().copied(), how).await;
         done.sent += self.count(&send, &brought, done);
         let how = How {
-            replaces: Some(&all),
-            direction: Direction::Inbound,
-            moved: &self.watch.received,
-            back: &self.watch.sent,
-            ..how
+            window,
+            same_is_right: false,
+            ..self.how(Direction::Inbound, Some(&all))
         };
         let received = transfer_all(&self.remote, &self.local, receive.iter().copied(), how).await;
         done.received += self.count(&receive, &received, done);

@@ -1,31 +1,31 @@
 //! The answering side: take in, then answer what the caller has not seen. It never touches objects.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Error, Result};
-use crate::protocol::delta::{Ask, ContiguousPrefix, Unorderable};
+use crate::error::Result;
+use crate::protocol::delta::Ask;
 use crate::protocol::grant::Grant;
-use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
+use crate::protocol::log::Seen;
 use crate::protocol::message::{Answer, Refusal, Request, Traffic};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{Arrival, Fate, OrderGuard, apply_all};
+use super::answer_coverage::{needs_report, nodes_behind, reported};
+use super::answer_room::Room;
+use super::apply::apply_all;
 use super::beside::{Beside, Deed};
 use super::granted::Granted;
 use super::guards::{hear, late_of};
-use super::held::refusal;
 use super::left_behind::LeftBehind;
 use super::memory::Memory;
-use super::named::Naming;
 use super::node_ids::NodeIds;
-use super::outbound::{Gathered, Writers, coverage, unorderable};
+use super::order_guard::OrderGuard;
+use super::outbound::{Gathered, Writers, coverage};
 use super::overtaken::{answer_of, brought, overtaken_in, questions};
 use super::pair::Planes;
 use super::planes::{hear_of_plain, keeps_logs};
-use super::ports::{Clock, Log, Outcome, Side};
+use super::ports::{Clock, Log, Side};
 use super::resting::{echo, is_scanned};
 use super::shipment::{Sendable, gather_sendable};
 
@@ -46,18 +46,6 @@ pub struct Responder<S: Side> {
     /// The nodes that items came of.
     pub(super) nodes: Arc<NodeIds>,
 }
-
-/// At most this many nodes are remembered; a hostile caller's are not remembered for ever.
-const REMEMBERED: usize = 4096;
-
-/// What has no valid timestamp is looked up again after this long.
-const LOOK_AGAIN_MS: u64 = 60_000;
-
-/// Refusals of each kind may take this part of an answer that has a limit.
-pub(super) const REFUSALS_SHARE: usize = 8;
-
-/// What an answer has room for besides its items, its version vector and its refusals, in bytes.
-pub(super) const FRAME_BYTES: usize = 1024;
 
 impl<S: Side> Responder<S> {
     /// A responder over `side`.
@@ -86,18 +74,8 @@ impl<S: Side> Responder<S> {
         }
     }
 
-    /// Whether the logs may be held against the tables once more, which reads all that is there.
-    pub(super) fn may_verify(&self, now_ms: u64, after_ms: u64) -> bool {
-        let is_due = |at: u64| now_ms < at || now_ms - at >= after_ms;
-        let mut known = self.known();
-        let may = known.verified_ms.is_none_or(is_due);
-        if may {
-            known.verified_ms = Some(now_ms);
-        }
-        may
-    }
-
-    fn known(&self) -> MutexGuard<'_, LeftBehind<S::Body>> {
+    /// What is remembered, for one statement: what else asks for it meanwhile waits for the end of that.
+    pub(super) fn known(&self) -> MutexGuard<'_, LeftBehind<S::Body>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,59 +129,48 @@ impl<S: Side> Responder<S> {
         };
         let grant = Arc::clone(&request.grant);
         let side = &Granted::new(&self.side, &grant, &request.items).await;
-        let seen = match request.log.take().filter(|_| keeps_logs(&self.side)) {
+        match request.log.take().filter(|_| keeps_logs(&self.side)) {
             Some(asked) if asked.seen.is_none() => {
                 self.clock_hears().await;
-                return self.answer_logged(side, request, *asked, packed).await;
+                self.answer_logged(side, request, *asked, packed).await
             }
-            asked => asked.and_then(|asked| asked.seen).unwrap_or_default(),
-        };
+            asked => {
+                let seen = asked.and_then(|asked| asked.seen).unwrap_or_default();
+                self.answer_by_watermarks(side, request, &seen, packed)
+                    .await
+            }
+        }
+    }
+
+    async fn answer_by_watermarks(
+        &self,
+        side: &Granted<'_, S>,
+        request: Request<S::Body>,
+        seen: &Seen,
+        packed: &impl Fn(&mut Item<S::Body>) -> Result<usize>,
+    ) -> Result<Answer<S::Body>> {
+        let room = Room::of(&request);
         let lost = nodes_behind(side, &request.shipped_after).await?;
         let loses = !lost.is_empty();
         let pass = self.pass_for(&request);
         let mut guard = OrderGuard::of_responder(lost);
         let rules = (self.max_clock_skew_ms, &*self.nodes);
         let arrivals = apply_all(side, request.items, rules, &mut guard).await;
-        let coverage = match coverage(side).await {
-            Ok(coverage) => {
-                let before = &request.shipped_after;
-                coverage.map(|held| without_failed(held, before, &arrivals))
-            }
-            Err(error) => {
-                self.side.log().warn(
-                    "getNodeWatermarks failed; the answer reports no coverage",
-                    Some(&error),
-                );
-                None
-            }
-        };
-        if grant.apps.is_some() {
-            // The clock hears of everything, whatever of it this caller is shown.
-            self.clock_hears().await;
-        } else if let Some(held) = &coverage
-            && !self.clock_has_heard.swap(true, Ordering::Relaxed)
-        {
-            hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
-        }
+        let coverage = reported(side, &request.shipped_after, &arrivals).await;
+        self.clock_hears_of(side.grant, coverage.as_ref()).await;
         late_of(&self.side, (u64::MAX, u64::MAX));
-        let taken_in = self.note_taken_in(&arrivals);
-        let budget = request
-            .max_answer_bytes
-            .map_or(usize::MAX, |most| most / REFUSALS_SHARE);
-        let refused = within(budget, self.refused(&arrivals));
-        let brought = brought(&arrivals, &Watermarks::default());
-        let failed: Option<Error> = arrivals
-            .iter()
-            .find_map(|arrival| arrival.failure().cloned())
-            .or_else(|| loses.then(not_taken_in));
-        if let (Some(error), None) = (failed, &coverage) {
+        let taken_in = self.known().note_taken_in(&arrivals);
+        let refused = room.cut(self.refused(&arrivals));
+        if coverage.is_none()
+            && let Some(error) = needs_report(&arrivals, loses)
+        {
             return Err(error);
         }
         let told = if keeps_logs(&self.side) {
             hear_of_plain(side).await?;
-            let views = self.look(side, questions(&seen), Planes::default()).await?;
-            let marks = &request.watermarks;
-            Some(overtaken_in(&views, (marks, &seen), brought))
+            let views = self.look(side, questions(seen), Planes::default()).await?;
+            let brought = brought(&arrivals, &Watermarks::default());
+            Some(overtaken_in(&views, (&request.watermarks, seen), brought))
         } else {
             None
         };
@@ -212,20 +179,16 @@ impl<S: Side> Responder<S> {
             limit: request.limit,
             ..Ask::default()
         };
-        let most = request.max_answer_bytes.map_or(usize::MAX, |most| {
-            let again = told.as_ref().map(|told| &told.again);
-            let watermarks = size_of_watermarks(coverage.as_ref()) + size_of_watermarks(again);
-            most.saturating_sub(FRAME_BYTES + watermarks + 2 * budget)
-        });
+        let again = told.as_ref().map(|told| &told.again);
+        let most = room.for_items(&[coverage.as_ref(), again]);
         let known = pass.and_then(|began_ms| echo(&arrivals, &ask, began_ms));
         let (page, withheld) = self.page(side, &ask, (packed, most), known).await?;
-        let withheld = within(budget, withheld);
         Ok(Answer {
             items: page.items,
             has_more: page.more,
             coverage,
             refused,
-            withheld,
+            withheld: room.cut(withheld),
             log: told.map(answer_of),
             taken_in,
             traffic: Traffic::default(),
@@ -234,6 +197,17 @@ impl<S: Side> Responder<S> {
 
     pub(super) fn has_clock_heard(&self) -> bool {
         self.clock_has_heard.load(Ordering::Relaxed)
+    }
+
+    /// The clock hears of what an answer by watermarks reports, or of everything, whatever of it this caller is shown.
+    async fn clock_hears_of(&self, grant: &Grant, reported: Option<&Watermarks>) {
+        if grant.apps.is_some() {
+            self.clock_hears().await;
+        } else if let Some(held) = reported
+            && !self.clock_has_heard.swap(true, Ordering::Relaxed)
+        {
+            hear(&self.side, [held].into_iter(), self.max_clock_skew_ms).await;
+        }
     }
 
     /// Before the first answer by logs the clock hears of what the stores hold.
@@ -301,169 +275,4 @@ impl<S: Side> Responder<S> {
         named.extend(self.unordered(side.grant, met).await);
         Ok((page, named))
     }
-
-    /// What has no valid timestamp: what the stores can name, and what their reading `met`.
-    async fn unordered(&self, grant: &Grant, met: Unorderable<Item<S::Body>>) -> Vec<Refusal> {
-        let now = self.side.clock().system_ms();
-        let is_due = |at: u64| now < at || now - at >= LOOK_AGAIN_MS;
-        let looked_at_ms = self.known().looked_at_ms;
-        let told = if looked_at_ms.is_none_or(is_due) {
-            Some(unorderable(&self.side).await)
-        } else {
-            None
-        };
-        let mut faults = Vec::new();
-        {
-            let mut known = self.known();
-            if let Some(told) = told {
-                known.unordered.told(told);
-                known.looked_at_ms = Some(now);
-            }
-            known.unordered.met(met);
-            let all = known.unordered.iter();
-            for item in all.filter(|item| grant.shows_item(item)) {
-                faults.extend(
-                    item.fault
-                        .as_ref()
-                        .map(|error| (refusal(item, error), error.clone())),
-                );
-            }
-        }
-        for (refusal, error) in &faults {
-            self.warn_once(refusal, "cannot be exchanged", Some(error));
-        }
-        faults.into_iter().map(|(refusal, _)| refusal).collect()
-    }
-
-    /// What was not taken in, which this side's log names as well.
-    pub(super) fn refused(&self, arrivals: &[Arrival<S::Body>]) -> Vec<Refusal> {
-        let mut refused = Vec::new();
-        for arrival in arrivals {
-            let Some(error) = arrival.failure() else {
-                continue;
-            };
-            let refusal = refusal(&arrival.item, error);
-            self.warn_once(&refusal, "of a caller was not taken in", Some(error));
-            refused.push(refusal);
-        }
-        refused.truncate(Refusal::MOST);
-        refused
-    }
-
-    pub(super) fn warn_once(&self, refusal: &Refusal, what: &str, error: Option<&Error>) {
-        let now_ms = self.side.clock().system_ms();
-        let hlc = refusal.hlc.as_ref();
-        let naming = self.known().named.name(&refusal.kind, hlc, now_ms);
-        if naming == Naming::Silent {
-            return;
-        }
-        let of_node = match &refusal.hlc {
-            Some(hlc) => format!(" of node {:?}, written at {hlc},", hlc.node_id),
-            None => String::new(),
-        };
-        let others = match naming {
-            Naming::Last => "; items after it are not named, for a minute",
-            _ => "",
-        };
-        let message = format!("{}{of_node} {what}{others}", refusal.kind);
-        self.side.log().warn(&message, error);
-    }
-
-    /// What was taken in is there before anything is gathered; what is new of it is returned. A record that is new belongs among those
-    /// that a backlog remembers.
-    pub(super) fn note_taken_in(&self, arrivals: &[Arrival<S::Body>]) -> Vec<ItemKind> {
-        let mut taken_in = Vec::new();
-        let mut known = self.known();
-        if known.there.len() > REMEMBERED {
-            known.there = Watermarks::default();
-        }
-        for arrival in arrivals.iter().filter(|arrival| arrival.is_here()) {
-            known.there.advance(&arrival.item.hlc);
-            known.backlog.pass.took_in(&arrival.item.hlc);
-            if matches!(arrival.fate, Fate::Settled(Outcome::Applied)) {
-                known.backlog.forget();
-                known.forgotten += 1;
-                taken_in.push(arrival.item.kind.clone());
-            }
-        }
-        taken_in
-    }
-}
-
-/// The nodes of which this side holds less than the caller was told before. Something was lost here
-/// then, or a newer version of another node has taken the place of what was held; the caller finds
-/// out by the answer's coverage, and sends again what follows on that. A side whose stores know no
-/// coverage cannot check anything.
-async fn nodes_behind<S: Side>(side: &S, shipped_after: &Watermarks) -> Result<HashSet<NodeId>> {
-    if shipped_after.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let Some(held) = coverage(side).await? else {
-        return Ok(HashSet::new());
-    };
-    let behind = shipped_after.iter().filter(|(_, hlc)| !held.covers(hlc));
-    Ok(behind.map(|(node, _)| node.clone()).collect())
-}
-
-/// As many of the refusals as have at most `budget` bytes as text.
-pub(super) fn within(budget: usize, refusals: Vec<Refusal>) -> Vec<Refusal> {
-    const FRAME: usize = 256;
-    const UNIT: usize = 6;
-    let mut total = 0usize;
-    let size = |refusal: &Refusal| {
-        let id = match &refusal.kind {
-            ItemKind::Record(id) => id.units().len(),
-            ItemKind::Row(table) => table.app.units().len() + table.name.units().len(),
-        };
-        let node = refusal
-            .hlc
-            .as_ref()
-            .map_or(0, |hlc| hlc.node_id.units().len());
-        FRAME + UNIT * (id + node + refusal.code.len() + refusal.reason.len())
-    };
-    let fits = |refusal: &Refusal| {
-        total = total.saturating_add(size(refusal));
-        total <= budget
-    };
-    refusals.into_iter().take_while(fits).collect()
-}
-
-/// At most how many bytes a version vector has as text.
-fn size_of_watermarks(watermarks: Option<&Watermarks>) -> usize {
-    const NUMBERS: usize = 96;
-    const UNIT: usize = 6;
-    let nodes = watermarks.into_iter().flat_map(Watermarks::iter);
-    nodes
-        .map(|(node, _)| NUMBERS + 2 * UNIT * node.units().len())
-        .sum()
-}
-
-fn not_taken_in() -> Error {
-    let message = "this side lost what the items follow on, and cannot say what it still holds; \
-                   see the warnings of its `getNodeWatermarks`";
-    Error::sync("exchange", message)
-}
-
-/// What is held, but of no node past an item that could not be taken in: two items may share a timestamp,
-/// and the one that is here must not answer for the other. What was there `before` the request still is.
-fn without_failed<B>(
-    mut held: Watermarks,
-    before: &Watermarks,
-    arrivals: &[Arrival<B>],
-) -> Watermarks {
-    let mut runs = ContiguousPrefix::default();
-    for arrival in arrivals
-        .iter()
-        .filter(|arrival| !matches!(arrival.fate, Fate::Dropped))
-    {
-        runs.note(&arrival.item.hlc, arrival.is_here());
-    }
-    let reached = runs.unbroken();
-    for (node, gap) in runs.gaps() {
-        if held.get(node).is_some_and(|hlc| hlc >= gap) {
-            let before = before.get(node).filter(|before| *before < gap);
-            held.set(node.clone(), reached.get(node).max(before).cloned());
-        }
-    }
-    held
 }

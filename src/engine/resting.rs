@@ -11,7 +11,7 @@ use crate::protocol::delta::{Ask, Unorderable};
 use crate::protocol::item::Item;
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::Arrival;
+use super::arrival::Arrival;
 use super::caller::Engine;
 use super::outbound::{Gathered, Writers};
 use super::planes::keeps_logs;

@@ -13,7 +13,9 @@ use crate::protocol::hlc::NodeId;
 use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::watermarks::Watermarks;
 
-use super::apply::{apply_all, warn_of_failed_rows};
+use super::advancing::{Known, Learned};
+use super::apply::apply_all;
+use super::apply_rows::warn_of_failed_rows;
 pub use super::caller::{
     DEFAULT_BLOB_CONCURRENCY, DEFAULT_MAX_CLOCK_SKEW_MS, Engine, RoundOptions,
 };
@@ -26,7 +28,7 @@ use super::overtaken::{Brought, Persisted};
 use super::planes::keeps_logs;
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::sending::Sent;
-use super::sweep::{Known, Learned, Sweep};
+use super::sweep::Sweep;
 use super::watch::Moved;
 
 /// What a round did. What is data alone of it can be written as JSON.

@@ -19,7 +19,8 @@ mod state;
 use std::future::Future;
 
 use proptest::prelude::*;
-use starkeep_sync_engine::engine::apply::{Arrival, Fate, OrderGuard};
+use starkeep_sync_engine::engine::arrival::{Arrival, Fate};
+use starkeep_sync_engine::engine::order_guard::OrderGuard;
 use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::{Hlc, wins};
 use starkeep_sync_engine::protocol::item::Item;

@@ -1,7 +1,7 @@
 //! Stores of shared records.
 
 use proptest::prelude::*;
-use starkeep_sync_engine::engine::apply::apply_records;
+use starkeep_sync_engine::engine::apply_records::apply_records;
 use starkeep_sync_engine::engine::ports::Records;
 use starkeep_sync_engine::engine::scan::find_records;
 use starkeep_sync_engine::protocol::delta::{Ask, Backlog, Selection};

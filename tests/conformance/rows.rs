@@ -1,7 +1,7 @@
 //! Stores of app rows.
 
 use proptest::prelude::*;
-use starkeep_sync_engine::engine::apply::apply_rows;
+use starkeep_sync_engine::engine::apply_rows::apply_rows;
 use starkeep_sync_engine::engine::ports::AppRows;
 use starkeep_sync_engine::engine::scan::find_rows;
 use starkeep_sync_engine::error::ErrorKind;

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use crate::support::{NOW_MS, Setup, body, ids, ids_at, marks, setup};
-use starkeep_sync_engine::engine::apply::{Fate, OrderGuard, apply_all};
+use starkeep_sync_engine::engine::apply::apply_all;
+use starkeep_sync_engine::engine::arrival::Fate;
 use starkeep_sync_engine::engine::node_ids::NodeIds;
+use starkeep_sync_engine::engine::order_guard::OrderGuard;
 use starkeep_sync_engine::engine::ports::Exchange;
 use starkeep_sync_engine::engine::ports::Outcome;
 use starkeep_sync_engine::protocol::hlc::Hlc;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::off_thread::{OffThread, store_of};
-use crate::engine::blobs::copy;
+use crate::engine::copying::copy;
 use crate::engine::object::{Incoming, compare, measure};
 use crate::engine::ports::{Blobs, Stat};
 use crate::engine::watch::ByteCounter;

@@ -145,6 +145,18 @@ pub struct LogAnswer {
     pub overtaken: Option<Overtaken>,
 }
 
+impl LogAnswer {
+    /// What it says of each plane.
+    pub fn planes(&self) -> impl Iterator<Item = &PlaneAnswer> {
+        self.records.iter().chain(&self.rows)
+    }
+
+    /// Whether more follows in a log than came.
+    pub fn has_more(&self) -> bool {
+        self.planes().any(|plane| plane.more)
+    }
+}
+
 /// Of one plane.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -1,57 +1,16 @@
-//! What the engine asks of the world.
-//!
-//! Questions and answers are values, and come in batches, so that a native store answers a page in one hop and a
-//! JavaScript adapter loops where it lives. A port knows nothing of the engine: how a store is asked, by index or by
-//! scan, page by page or one by one, is decided in [`scan`](super::scan) and [`apply`](super::apply) from what it
-//! says that it is [able to do](Capabilities).
-
-#![allow(
-    async_fn_in_trait,
-    reason = "the crate's own callers name the concrete types"
-)]
+//! Stores of items: shared records, and rows of apps.
 
 use std::collections::HashMap;
 
-use super::change_log::ChangeLog;
-pub use super::outcome::Outcome;
-use super::progress::News;
-use super::watch::ByteCounter;
-use crate::error::{Error, Result};
+use super::clock::Clock;
+use crate::engine::change_log::ChangeLog;
+use crate::engine::outcome::Outcome;
+use crate::error::Result;
 use crate::protocol::delta::{Ask, Stretch};
 use crate::protocol::hlc::{Hlc, NodeId};
-use crate::protocol::item::{Blob, Digest, Item, Table};
-use crate::protocol::log::LogPositions;
-use crate::protocol::message::{Answer, Request};
+use crate::protocol::item::{Item, Table};
 use crate::protocol::text::Text;
 use crate::protocol::watermarks::Watermarks;
-
-/// One side of an exchange: the stores of a channel. `None` is a plane that the channel does not carry.
-pub trait Side {
-    /// The body of an item as this side holds it.
-    type Body: Clone;
-    /// Shared records.
-    type Records: Records<Self::Body>;
-    /// App rows.
-    type Rows: AppRows<Self::Body>;
-    /// The hybrid logical clock.
-    type Clock: Clock;
-    /// Where warnings go.
-    type Log: Log;
-
-    /// The shared records.
-    fn records(&self) -> Option<&Self::Records>;
-    /// The app rows.
-    fn rows(&self) -> Option<&Self::Rows>;
-    /// The clock.
-    fn clock(&self) -> &Self::Clock;
-    /// The log.
-    fn log(&self) -> &Self::Log;
-
-    /// Why an item is not taken in, whatever the stores say of it.
-    fn bars(&self, _item: &Item<Self::Body>) -> Option<Error> {
-        None
-    }
-}
 
 /// What a store is able to do beside what every store does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -282,79 +241,6 @@ pub trait AppRows<B>: ChangeLog<B> {
     async fn apply(&self, items: Vec<Item<B>>, order: Order) -> Result<Vec<Outcome>>;
 }
 
-/// What a storage says of an object that is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stat {
-    /// How many bytes it has, if the storage knows.
-    pub size: Option<u64>,
-    /// The SHA-256 of its bytes, if the storage knows.
-    pub digest: Option<Digest>,
-    /// It is a web page, and the server does not say that it speaks the protocol.
-    pub is_page: bool,
-    /// When it was put, in milliseconds since the epoch, if the storage knows. A round does not ask for it.
-    pub modified_ms: Option<u64>,
-}
-
-/// A storage of objects.
-pub trait Blobs {
-    /// An object's bytes, or a way to them.
-    type Data;
-    /// Whether the object is there.
-    async fn has(&self, key: &Text) -> Result<bool>;
-    /// What is known of the object without reading it, if it is there.
-    async fn stat(&self, key: &Text) -> Result<Option<Stat>>;
-    /// The same, but what is not known without reading the object is found by reading it.
-    async fn inspect(&self, key: &Text) -> Result<Option<Stat>>;
-    /// The object, if it is there.
-    async fn get(&self, key: &Text) -> Result<Option<Self::Data>>;
-    /// The object of an item, if it is there. What is not what the item says need not be read to its end.
-    async fn fetch(&self, blob: &Blob) -> Result<Option<Self::Data>> {
-        self.get(&blob.key).await
-    }
-    /// The same object, whose bytes are counted on their way to where it is stored.
-    fn counted(&self, data: Self::Data, _counter: &ByteCounter) -> Self::Data {
-        data
-    }
-    /// Stores the object. It replaces the one under the same key.
-    async fn put(&self, blob: &Blob, data: Self::Data) -> Result<()>;
-    /// Whether many small objects may be on their way to or from it at one time.
-    fn takes_many(&self) -> bool {
-        false
-    }
-    /// Whether [`put_new`](Self::put_new) spares the look at what is there.
-    fn puts_new(&self) -> bool {
-        false
-    }
-    /// Stores the object if none is under its key. Returns whether none was. Asked only of a storage that
-    /// [`puts_new`](Self::puts_new).
-    async fn put_new(&self, blob: &Blob, data: Self::Data) -> Result<bool> {
-        self.put(blob, data).await.map(|()| true)
-    }
-    /// The same object, which cannot be stored if it is not what `blob` says it is: in size, and, if
-    /// `hashed`, in its hash. Either this fails, or the bytes end in an error.
-    async fn checked(&self, blob: &Blob, hashed: bool, data: Self::Data) -> Result<Self::Data>;
-}
-
-/// What an engine remembers between rounds.
-pub trait State {
-    /// What this side has fully taken in.
-    async fn watermarks(&self) -> Result<Watermarks>;
-    /// What the peer is known to hold.
-    async fn peer_watermarks(&self) -> Result<Watermarks>;
-    /// Persists the first.
-    async fn set_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
-    /// Persists the second.
-    async fn set_peer_watermarks(&self, watermarks: &Watermarks) -> Result<()>;
-    /// How far logs were looked at; `None` if the store does not keep that.
-    async fn log_positions(&self) -> Result<Option<LogPositions>> {
-        Ok(None)
-    }
-    /// Persists it, if the store keeps that.
-    async fn set_log_positions(&self, _positions: &LogPositions) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// Timestamps of the own node that a store was given although it held a later one: a pass that goes by
 /// watermarks does not meet their items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -365,69 +251,4 @@ pub struct Late {
     pub stamps: Vec<Hlc>,
     /// The nodes of which nothing was told yet.
     pub untold: Vec<NodeId>,
-}
-
-/// The app's hybrid logical clock, and the system's.
-pub trait Clock {
-    /// Hears of a remote timestamp.
-    async fn receive(&self, remote: &Hlc) -> Result<()>;
-    /// What the clock would stamp now, if it says for whom. It may be given for it.
-    async fn next(&self) -> Result<Option<Hlc>> {
-        Ok(None)
-    }
-    /// Milliseconds since the epoch, as the app sees the system's clock.
-    fn app_ms(&self) -> u64;
-    /// Milliseconds since the epoch, by the system's clock itself.
-    fn system_ms(&self) -> u64;
-}
-
-/// The other side.
-pub trait Exchange<B> {
-    /// One request and its answer.
-    async fn exchange(&self, request: Request<B>) -> Result<Answer<B>>;
-
-    /// Whether the peer works on its answer while this side does something else. Where it does not, nothing is gained by
-    /// asking it early.
-    fn is_elsewhere(&self) -> bool {
-        false
-    }
-
-    /// Brings an item into the form in which it travels to this peer, and returns its size there in bytes; 1 if
-    /// that is not known.
-    ///
-    /// # Errors
-    /// What keeps the item from travelling. Nothing else is held up by that.
-    fn pack(&self, _item: &mut Item<B>) -> Result<usize> {
-        Ok(1)
-    }
-}
-
-/// The listeners of a round.
-pub trait Events {
-    /// These shared records were newly applied.
-    async fn records_applied(&self, ids: Vec<Text>) -> Result<()>;
-    /// Something is to be told of the round or reconciliation that runs.
-    fn told(&self, _news: News) {}
-    /// Whether the app hears of each object on its way.
-    fn hears_transfers(&self) -> bool {
-        false
-    }
-    /// A moment later: as often as an app may hear how far a transfer is.
-    async fn tick(&self) {
-        std::future::pending::<()>().await;
-    }
-    /// Whether the round or reconciliation that runs was called off.
-    fn is_stopped(&self) -> bool {
-        false
-    }
-    /// Waits until it is.
-    async fn stopped(&self) {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Where the engine says what it could not do.
-pub trait Log {
-    /// A warning; the round goes on.
-    fn warn(&self, message: &str, error: Option<&Error>);
 }
