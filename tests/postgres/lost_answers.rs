@@ -126,8 +126,8 @@ async fn an_attempt_counts_once_though_the_answer_to_its_commit_was_lost() {
         records.init().await.unwrap();
         for (cuts, refuses, upto) in [(Some(2), None, 6), (Some(2), Some(3), 12)] {
             proxy.change(Plan {
-                cuts,
                 refuses,
+                cuts,
                 ..plan
             });
             while attempts(&records).await.first() < Some(&upto) {

@@ -13,7 +13,11 @@ use crate::support::{at, item};
 fn versions() -> Vec<Hlc> {
     let of_node = |node: u64| {
         let name = format!("n{node:02}");
-        let count = if node % 9 == 0 { 120 } else { 1 + node % 30 };
+        let count = if node.is_multiple_of(9) {
+            120
+        } else {
+            1 + node % 30
+        };
         let time = move |nr: u64| {
             if node == 7 {
                 nr / 2

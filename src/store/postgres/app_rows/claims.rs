@@ -8,34 +8,23 @@ use super::super::columns::quote;
 use super::super::fault::{during, may_not};
 use super::super::param::Param;
 use super::super::session::PgSession;
-use super::namespaces;
 use super::table::Name;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::TableSpec;
 
-/// Claims the tables of an app that are not in the registry yet, in a transaction of its own. Fails where one of them is
-/// another app's.
+/// Claims tables for an app, in a transaction of its own. Fails where one of them is another app's.
 pub(super) async fn claim(
     operation: &'static str,
     session: &PgSession,
     schema: &str,
-    (app_id, specs): (&str, &[TableSpec]),
+    (app_id, tables): (&str, Vec<Name>),
 ) -> Result<()> {
-    let known = namespaces::get(operation, session, schema, app_id).await?;
-    let is_known = |spec: &&TableSpec| {
-        let known = known.as_ref();
-        known.is_some_and(|known| known.table(&spec.name).is_some())
-    };
-    let new = specs.iter().filter(|spec| !is_known(spec));
-    let (schemas, tables): (Vec<String>, Vec<String>) = new
-        .map(|spec| Name::of(app_id, &spec.name))
-        .map(|name| (name.schema, name.table))
-        .unzip();
     let claims = format!("{}.app_syncable_tables", quote(schema));
     if tables.is_empty() || !prepare(operation, session, &claims).await? {
         return Ok(());
     }
-    let named = [
+    let names = tables.into_iter().map(|name| (name.schema, name.table));
+    let (schemas, tables): (Vec<String>, Vec<String>) = names.unzip();
+    let parameters = [
         Param::texts(schemas),
         Param::texts(tables),
         Param::text(app_id),
@@ -46,14 +35,14 @@ pub(super) async fn claim(
          SELECT u.table_schema, u.table_name, $3 FROM unnest($1::text[], $2::text[]) AS u (table_schema, table_name)
          ON CONFLICT (table_schema, table_name) DO NOTHING"
     );
-    session.query(operation, &insert, &named).await?;
+    session.query(operation, &insert, &parameters).await?;
     let others = format!(
         "SELECT c.table_schema, c.table_name, c.app_id FROM {claims} AS c
            JOIN unnest($1::text[], $2::text[]) AS u (table_schema, table_name)
              ON c.table_schema = u.table_schema AND c.table_name = u.table_name
           WHERE c.app_id <> $3 LIMIT 1"
     );
-    let found = session.query(operation, &others, &named).await?;
+    let found = session.query(operation, &others, &parameters).await?;
     if let Some(row) = found.first() {
         let text = |at| row.try_get(at).map_err(during(operation));
         let (schema, table) = (text(0)?, text(1)?);

@@ -137,7 +137,14 @@ pub(super) async fn register(
         return create_all().await;
     }
     with_new(operation, session, schema, (app_id, &specs)).await?;
-    claims::claim(operation, session, schema, (app_id, &specs)).await?;
+    let known = get(operation, session, schema, app_id).await?;
+    let is_new = |spec: &&TableSpec| {
+        let known = known.as_ref();
+        known.is_none_or(|known| known.table(&spec.name).is_none())
+    };
+    let new = specs.iter().filter(is_new);
+    let new = new.map(|spec| Name::of(app_id, &spec.name)).collect();
+    claims::claim(operation, session, schema, (app_id, new)).await?;
     create_all().await?;
     session.transaction(operation, false).await?;
     enter(operation, session, schema, asked).await?;

@@ -99,7 +99,7 @@ pub async fn advance(sql: &Sql<'_>, advance: &Advance) -> Result<()> {
 /// The attempts that a transaction counted. Where the answer to its commit was lost, the same transaction once more counts no
 /// further.
 #[derive(Debug, Default)]
-pub struct Counted(Mutex<Counts>);
+pub struct Attempted(Mutex<Counts>);
 
 /// Attempts by the direction, the stream and the key of what waits.
 type Attempts = HashMap<[String; 3], i64>;
@@ -112,7 +112,7 @@ struct Counts {
     lost: Attempts,
 }
 
-impl Counted {
+impl Attempted {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +134,7 @@ impl Counted {
 
 /// Notes what an exchange came to, within the caller's transaction. `counted` is the same each time the transaction is
 /// made again.
-pub async fn note(sql: &Sql<'_>, note: &Note, counted: &Counted) -> Result<()> {
+pub async fn note(sql: &Sql<'_>, note: &Note, counted: &Attempted) -> Result<()> {
     // One item waits once, whatever is said of it last.
     let waits: HashMap<_, _> = note
         .waits
@@ -193,7 +193,7 @@ pub async fn note(sql: &Sql<'_>, note: &Note, counted: &Counted) -> Result<()> {
 /// The attempts of items that wait, and the SQL that says what they come to.
 fn attempts<'w>(
     waits: impl Iterator<Item = &'w Waiting>,
-    counted: &Counted,
+    counted: &Attempted,
 ) -> (Param, &'static str) {
     let Counts { last, lost } = &mut *counted.counts();
     lost.extend(last.drain());

@@ -200,7 +200,7 @@ fn cut(note: &mut Note) -> Option<Note> {
 }
 
 fn note_at_once<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
-    let noted = Arc::new((note, log::Counted::default()));
+    let noted = Arc::new((note, log::Attempted::default()));
     // An answering side hears of it from itself. It says nothing of items, so that others may hear of it later.
     run(
         store,
@@ -210,11 +210,11 @@ fn note_at_once<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
             Box::pin(async move {
                 let (_, tables, log) = store.parts();
                 log.begin(session, tables).await?;
-                let notes = |sql| -> BoxFuture<'_, _> {
+                let write = |sql| -> BoxFuture<'_, _> {
                     let noted = Arc::clone(&noted);
                     Box::pin(async move { log::note(&sql, &noted.0, &noted.1).await })
                 };
-                let done = log.write(session, (OPERATION, Begins::Beside), notes).await;
+                let done = log.write(session, (OPERATION, Begins::Beside), write).await;
                 if done.as_ref().is_err_and(is_conflict) {
                     noted.1.forget_last();
                 }
