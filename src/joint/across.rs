@@ -195,7 +195,11 @@ fn said(channel: &impl LocalChannel, operation: &str, error: &Error) -> Error {
     if Refusal::of(error).is_fault() {
         channel.warn(&failed(operation), Some(error));
     }
-    Error::new(error.kind(), "", error.told()).caused_by(AlreadySaid)
+    let told = Error::new(error.kind(), "", error.told()).caused_by(AlreadySaid);
+    match error.network() {
+        Some(network) => told.of_request(network.clone()),
+        None => told,
+    }
 }
 
 fn failed(operation: &str) -> String {

@@ -1,9 +1,12 @@
 //! Rows of apps, in tables of this package's and of Starkeep's cloud.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use starkeep_sync_engine::error::ErrorKind;
 use starkeep_sync_engine::protocol::delta::Ask;
 use starkeep_sync_engine::store::{AppRowStore, Taken};
+use tokio_postgres::NoTls;
 
 use crate::support::postgres::{app_rows, in_each_database, shared, sql, url_on};
 use crate::support::rows::{entry, pages, spec, tables};
@@ -120,6 +123,61 @@ async fn two_processes_that_insert_one_row_end_with_the_newer() {
             1,
             "of two equal times that of the greater node stands"
         );
+    })
+    .await;
+}
+
+/// So that both look before either has written: the registry is locked until both wait, or one is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_apps_with_one_table_that_register_in_one_moment_one_is_refused() {
+    let Some(server) = shared() else { return };
+    in_each_database(server, async |options| {
+        let url = url_on(server, &options);
+        app_rows(&options).namespaces().await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let lock = "BEGIN; LOCK TABLE shared.app_syncable_namespaces IN SHARE MODE";
+        client.batch_execute(lock).await.unwrap();
+        let begun = ["My-App", "my_app"].map(|app| {
+            let rows = app_rows(&options);
+            let pages = tables(vec![spec("pages", &["id"], &[app])]);
+            tokio::spawn(async move { rows.register(app, pages).await })
+        });
+        let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                        WHERE NOT granted AND d.datname = current_database()";
+        while !begun.iter().any(tokio::task::JoinHandle::is_finished) {
+            let waiting: i64 = client.query_one(waiting, &[]).await.unwrap().get(0);
+            if waiting == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        client.batch_execute("COMMIT").await.unwrap();
+        let mut refused = Vec::new();
+        for begun in begun {
+            refused.extend(begun.await.unwrap().err());
+        }
+        let [refused] = &refused[..] else {
+            panic!("one of both is refused: {refused:?}");
+        };
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+        assert!(
+            refused.to_string().contains("belongs to the app"),
+            "{refused}"
+        );
+        let known = app_rows(&options).namespaces().await.unwrap();
+        assert_eq!(known.len(), 1);
+        let column = "SELECT column_name FROM information_schema.columns
+                       WHERE table_schema = 'app_my_app' AND column_name ILIKE 'my%app'";
+        let made: String = client.query_one(column, &[]).await.unwrap().get(0);
+        assert_eq!(made, known[0].app_id, "the other one has made nothing");
+        // Who was first may register again, and more.
+        let rows = app_rows(&options);
+        let more = tables(vec![
+            spec("pages", &["id"], &[]),
+            spec("notes", &["id"], &[]),
+        ]);
+        rows.register(&known[0].app_id, more).await.unwrap();
     })
     .await;
 }

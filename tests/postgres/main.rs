@@ -15,6 +15,7 @@ mod log_history;
 mod log_race;
 mod log_rows;
 mod lost_answers;
+mod pages;
 mod pool;
 mod purge;
 mod quiet;

@@ -1,7 +1,7 @@
 //! What the other side has not seen, found by the index of nodes and times.
 //!
-//! Each node is visited once, by jumping from each to the next in the index, and of each at most a page is looked at. All of
-//! it is one statement, and so one state of the table.
+//! Each node is visited once, by jumping from each to the next in the index, and of each at most a page is looked at, and
+//! mostly little more than its part of one. All of it is one statement, and so one state of the table.
 
 use tokio_postgres::Row;
 
@@ -25,6 +25,12 @@ pub(super) fn is_ordered(row: &str) -> String {
     )
 }
 
+/// The same of `t`, where rows are read in the order of an index. Of a plain condition the planner believes that it lets almost
+/// nothing through; it would read all rows of a node, and sort them, where it can stop at a limit.
+fn is_in_place() -> String {
+    format!("CASE WHEN {} THEN true END", is_ordered("t."))
+}
+
 /// The statements for a table with the columns `node_id` and `updated_at`.
 #[derive(Debug)]
 pub(super) struct ByTime {
@@ -43,10 +49,10 @@ impl ByTime {
         if !dialect.has_jumps() {
             return Self::by_reading(table, read);
         }
-        let is_ordered = is_ordered("t.");
+        let is_in_place = is_in_place();
         let newest_before = |limit: &str| {
             format!(
-                "SELECT t.node_id, t.updated_at FROM {table} AS t WHERE {limit}{is_ordered}
+                "SELECT t.node_id, t.updated_at FROM {table} AS t WHERE {limit}{is_in_place}
                   ORDER BY t.node_id DESC, t.updated_at DESC LIMIT 1"
             )
         };
@@ -59,30 +65,17 @@ impl ByTime {
         let newest_of = |given: &str, limit: &str| {
             format!(
                 "SELECT x.updated_at FROM {given} CROSS JOIN LATERAL (
-                   SELECT t.updated_at FROM {table} AS t WHERE t.node_id = s.node AND {limit}{is_ordered}
+                   SELECT t.updated_at FROM {table} AS t WHERE t.node_id = s.node AND {limit}{is_in_place}
                     ORDER BY t.updated_at DESC LIMIT 1) x"
             )
         };
         Self {
+            page: page(&nodes, table, read),
             watermarks: format!("{nodes} SELECT updated_at FROM n"),
             newest: newest_of("unnest($1::text[]) AS s(node)", ""),
             newest_upto: newest_of(
                 "unnest($1::text[], $2::text[]) AS s(node, ceiling)",
                 "t.updated_at <= s.ceiling AND ",
-            ),
-            page: format!(
-                "{nodes}, page AS MATERIALIZED (
-                   SELECT x.place FROM n
-                     LEFT JOIN unnest($1::text[], $2::text[], $3::text[]) AS s(node, floor, ceiling)
-                       ON s.node = n.node_id
-                    CROSS JOIN LATERAL (
-                      SELECT t.ctid AS place, t.updated_at FROM {table} AS t
-                       WHERE t.node_id = n.node_id AND t.updated_at > coalesce(s.floor, '')
-                         AND t.updated_at <= coalesce(s.ceiling, $4) AND {is_ordered}
-                       ORDER BY t.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES) x
-                    ORDER BY x.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES)
-                 SELECT {read}, t.updated_at FROM {table} AS t
-                  WHERE t.ctid = ANY (ARRAY(SELECT place FROM page))"
             ),
             after: after(table, read),
             unorderable: unorderable(table, read),
@@ -208,6 +201,49 @@ impl ByTime {
             .await?;
         rows.iter().map(read).collect()
     }
+}
+
+/// The rows with the smallest times, `$5` of them and those that have the time of the last, given the newest of each node.
+///
+/// Of each node that has any (`a`) at most a page is read. Of many nodes that would be many rows for few, so it is first found
+/// where `each` rows of a node end, which is twice its part of the page (`cut`). At the time up to which so many nodes
+/// have their `each` that they make a page, all nodes can end: nothing later is on it.
+///
+/// The planner is to read in the order of the index and to stop, also where it has no statistics. So how many rows are wanted is
+/// asked of `k`, where it does not know, and the upper bound is one of rows: it is the same to the index, while the
+/// planner takes two plain bounds of one column to let almost nothing through.
+fn page(nodes: &str, table: &str, read: &str) -> String {
+    let rows_of = |node: &str| {
+        format!(
+            "FROM {table} AS t WHERE t.node_id = {node}.node_id AND t.updated_at > {node}.floor
+               AND (t.updated_at, 0) <= ({node}.ceiling, 0) AND {} ORDER BY t.updated_at",
+            is_in_place()
+        )
+    };
+    format!(
+        "{nodes}, a AS MATERIALIZED (
+           SELECT n.node_id, coalesce(s.floor, '') AS floor, coalesce(s.ceiling, $4) AS ceiling FROM n
+             LEFT JOIN unnest($1::text[], $2::text[], $3::text[]) AS s(node, floor, ceiling) ON s.node = n.node_id
+            WHERE n.updated_at > coalesce(s.floor, '')
+              AND coalesce(s.ceiling, $4) COLLATE \"C\" > coalesce(s.floor, '') COLLATE \"C\"),
+         k AS MATERIALIZED (
+           SELECT $5::bigint AS most, greatest($5::bigint / greatest(count(*) / 2, 1), 1) AS each FROM a),
+         cut AS MATERIALIZED (
+           SELECT x.updated_at FROM a CROSS JOIN LATERAL (
+              SELECT t.updated_at {} OFFSET (SELECT each - 1 FROM k) LIMIT 1) x
+            WHERE (SELECT each < most / 2 FROM k)
+            ORDER BY x.updated_at OFFSET (SELECT (most - 1) / each FROM k) LIMIT 1),
+         b AS MATERIALIZED (
+           SELECT a.node_id, a.floor, least(a.ceiling, (SELECT updated_at FROM cut)) AS ceiling FROM a),
+         page AS MATERIALIZED (
+           SELECT x.place FROM b CROSS JOIN LATERAL (
+              SELECT t.ctid AS place, t.updated_at {} FETCH FIRST ((SELECT most FROM k)) ROWS WITH TIES) x
+            ORDER BY x.updated_at FETCH FIRST ($5::bigint) ROWS WITH TIES)
+         SELECT {read}, t.updated_at FROM {table} AS t
+          WHERE t.ctid = ANY (ARRAY(SELECT place FROM page))",
+        rows_of("a"),
+        rows_of("b"),
+    )
 }
 
 fn after(table: &str, read: &str) -> String {

@@ -6,6 +6,7 @@
 //! - Names come from apps: they are quoted, never pasted.
 
 mod apply;
+mod claims;
 mod create;
 mod known;
 mod logged;

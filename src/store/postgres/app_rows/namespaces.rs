@@ -8,6 +8,7 @@ use super::super::noted::{Noted, Plane};
 use super::super::param::Param;
 use super::super::schema::{SETTING_UP, create_schema, define_all};
 use super::super::session::PgSession;
+use super::claims;
 use super::create::create;
 use super::table::Name;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,7 +106,7 @@ pub(super) async fn prepare(session: &PgSession, schema: &str) -> Result<()> {
 }
 
 /// Registers an app, or adds to what it has: nothing that is there is taken away or changed. It is done within the caller's
-/// transaction; if tables cannot be made in one, they are there before the registry says so.
+/// transaction; if tables cannot be made in one, they are [claimed](claims) first, and are there before the registry says so.
 pub(super) async fn register(
     operation: &'static str,
     session: &PgSession,
@@ -128,6 +129,14 @@ pub(super) async fn register(
         return create_all().await;
     }
     with_new(operation, session, schema, (app_id, &specs)).await?;
+    let known = get(operation, session, schema, app_id).await?;
+    let is_new = |spec: &&TableSpec| {
+        let known = known.as_ref();
+        known.is_none_or(|known| known.table(&spec.name).is_none())
+    };
+    let new = specs.iter().filter(is_new);
+    let new = new.map(|spec| Name::of(app_id, &spec.name)).collect();
+    claims::claim(operation, session, schema, (app_id, new)).await?;
     create_all().await?;
     session.transaction(operation, false).await?;
     enter(operation, session, schema, asked).await?;
@@ -156,12 +165,7 @@ async fn with_new(
                 taken.any(|table| Name::of(&other.app_id, &table.name) == name)
             });
         if let Some(other) = is_taken {
-            let owner = &other.app_id;
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                operation,
-                format!("the table {name} belongs to the app {owner:?} already; use another name"),
-            ));
+            return Err(claims::taken(operation, &name, &other.app_id));
         }
     }
     Ok(tables)

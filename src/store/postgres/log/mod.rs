@@ -46,7 +46,7 @@ pub use self::known::hear_of;
 pub use self::log_tables::LogTables;
 pub use self::look::{KnownStreams, look, quiet};
 pub use self::names::Names;
-pub use self::notes::{advance, come_from, note, renew};
+pub use self::notes::{Attempted, advance, come_from, note, renew};
 pub use self::purge::purge;
 pub use self::schema::{is_in_place, prepare};
 pub use self::settle::{begin_with_turn, settle, settle_all};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_postgres::Row;
 
@@ -95,8 +96,45 @@ pub async fn advance(sql: &Sql<'_>, advance: &Advance) -> Result<()> {
     sql.run(&note, &parameters).await
 }
 
-/// Notes what an exchange came to, within the caller's transaction.
-pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
+/// The attempts that a transaction counted. Where the answer to its commit was lost, the same transaction once more counts no
+/// further.
+#[derive(Debug, Default)]
+pub struct Attempted(Mutex<Counts>);
+
+/// Attempts by the direction, the stream and the key of what waits.
+type Attempts = HashMap<[String; 3], i64>;
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// By the transaction that runs, or ran last.
+    last: Attempts,
+    /// By those before it, of which it is not known whether they last.
+    lost: Attempts,
+}
+
+impl Attempted {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The transaction that ran last was refused, and nothing of it lasts.
+    pub fn forget_last(&self) {
+        self.counts().last.clear();
+    }
+
+    /// Keeps the rows that [`WAIT`] answers.
+    fn keep(&self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            let key = [get(row, 0)?, get(row, 1)?, get(row, 2)?];
+            self.counts().last.insert(key, get(row, 3)?);
+        }
+        Ok(())
+    }
+}
+
+/// Notes what an exchange came to, within the caller's transaction. `counted` is the same each time the transaction is
+/// made again.
+pub async fn note(sql: &Sql<'_>, note: &Note, counted: &Attempted) -> Result<()> {
     // One item waits once, whatever is said of it last.
     let waits: HashMap<_, _> = note
         .waits
@@ -104,6 +142,7 @@ pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
         .map(|waits| ((name_of(waits.direction), &waits.key), waits))
         .collect();
     if !waits.is_empty() {
+        let (attempts, again) = attempts(waits.values().copied(), counted);
         let parameters = [
             Param::text(storable(&note.peer)),
             texts(waits.values().map(|waits| name_of(waits.direction))),
@@ -117,13 +156,15 @@ pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
             ),
             texts(waits.values().map(|waits| &waits.code)),
             texts(waits.values().map(|waits| &waits.reason)),
+            attempts,
         ];
         let wait = if sql.session.dialect().has_triggers() {
             WAIT
         } else {
             WAIT_BY_HASH
         };
-        sql.run(&wait.replace("NOW", NOW_MS), &parameters).await?;
+        let wait = wait.replace("NOW", NOW_MS).replace("AGAIN", again);
+        counted.keep(&sql.rows(&wait, &parameters).await?)?;
     }
     if !note.settled.is_empty() {
         let parameters = [
@@ -149,19 +190,44 @@ pub async fn note(sql: &Sql<'_>, note: &Note) -> Result<()> {
     }
 }
 
-const WAIT: &str = "INSERT INTO @_waiting AS w (peer, direction, stream, key, hlc, code, reason, since, attempts)
-  SELECT $1, u.*, NOW, 1 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS u
+/// The attempts of items that wait, and the SQL that says what they come to.
+fn attempts<'w>(
+    waits: impl Iterator<Item = &'w Waiting>,
+    counted: &Attempted,
+) -> (Param, &'static str) {
+    let Counts { last, lost } = &mut *counted.counts();
+    lost.extend(last.drain());
+    let again = if lost.is_empty() {
+        "w.attempts + 1"
+    } else {
+        "greatest(w.attempts, excluded.attempts)"
+    };
+    let key_of = |waits: &Waiting| {
+        let texts = [waits.key.stream.name(), waits.key.id.to_string()];
+        let [stream, key] = texts.map(|text| storable(&text).into_owned());
+        [name_of(waits.direction).to_owned(), stream, key]
+    };
+    let attempts = waits.map(|waits| lost.get(&key_of(waits)).copied().unwrap_or(1));
+    (Param::Wholes(attempts.collect()), again)
+}
+
+const WAIT: &str = "INSERT INTO @_waiting AS w (peer, direction, stream, key, hlc, code, reason, attempts, since)
+  SELECT $1, u.*, NOW FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[]) AS u
   ON CONFLICT (peer, direction, stream, key) DO UPDATE SET hlc = excluded.hlc, code = excluded.code,
-    reason = excluded.reason, attempts = w.attempts + 1";
+    reason = excluded.reason, attempts = AGAIN
+  RETURNING w.direction, w.stream, w.key, w.attempts";
 
 const SETTLED: &str = "DELETE FROM @_waiting AS w USING unnest($2::text[], $3::text[], $4::text[]) AS u (direction, stream, key)
   WHERE w.peer = $1 AND w.direction = u.direction AND w.stream = u.stream AND w.key = u.key";
 
 /// The same where a row is found by a hash of what it is about.
 const WAIT_BY_HASH: &str = "INSERT INTO @_waiting AS w (id, peer, direction, stream, key, hlc, code, reason, since, attempts)
-  SELECT md5($1) || md5(u.direction || md5(u.stream) || u.key), $1, u.direction, u.stream, u.key, u.hlc, u.code, u.reason, NOW, 1
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS u (direction, stream, key, hlc, code, reason)
-  ON CONFLICT (id) DO UPDATE SET hlc = excluded.hlc, code = excluded.code, reason = excluded.reason, attempts = w.attempts + 1";
+  SELECT md5($1) || md5(u.direction || md5(u.stream) || u.key), $1, u.direction, u.stream, u.key, u.hlc, u.code, u.reason, NOW,
+         u.attempts
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+      AS u (direction, stream, key, hlc, code, reason, attempts)
+  ON CONFLICT (id) DO UPDATE SET hlc = excluded.hlc, code = excluded.code, reason = excluded.reason, attempts = AGAIN
+  RETURNING w.direction, w.stream, w.key, w.attempts";
 
 const SETTLED_BY_HASH: &str = "DELETE FROM @_waiting WHERE id IN (
   SELECT md5($1) || md5(u.direction || md5(u.stream) || u.key)

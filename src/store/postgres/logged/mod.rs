@@ -16,7 +16,7 @@ use self::kept::Begins;
 pub(super) use self::kept::Log;
 pub(super) use self::peers::{hear_of, purge, recognizes};
 use super::database::{Database, Within};
-use super::fault::is_of_one_row;
+use super::fault::{is_conflict, is_of_one_row};
 use super::intake::Pace;
 use super::log::{self, KnownStreams, LogStanding, LogTables, OPERATION, Sql};
 use super::parts;
@@ -193,13 +193,28 @@ fn cut(note: &mut Note) -> Option<Note> {
 }
 
 fn note_at_once<S: HasLog>(store: &S, note: Note) -> Later<'_, ()> {
-    let note = Arc::new(note);
+    let noted = Arc::new((note, log::Attempted::default()));
     // An answering side hears of it from itself. It says nothing of items, so that others may hear of it later.
-    let notes = (OPERATION, Within::Nothing, Begins::Beside);
-    write_log(store, notes, move |sql, _| {
-        let note = Arc::clone(&note);
-        Box::pin(async move { log::note(&sql, &note).await })
-    })
+    run(
+        store,
+        (OPERATION, Within::Nothing),
+        move |session, store| {
+            let noted = Arc::clone(&noted);
+            Box::pin(async move {
+                let (_, tables, log) = store.parts();
+                log.begin(session, tables).await?;
+                let write = |sql| -> BoxFuture<'_, _> {
+                    let noted = Arc::clone(&noted);
+                    Box::pin(async move { log::note(&sql, &noted.0, &noted.1).await })
+                };
+                let done = log.write(session, (OPERATION, Begins::Beside), write).await;
+                if done.as_ref().is_err_and(is_conflict) {
+                    noted.1.forget_last();
+                }
+                done
+            })
+        },
+    )
 }
 
 pub(super) fn verify<S: HasLog>(store: &S) -> Later<'_, u64> {
