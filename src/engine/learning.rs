@@ -17,7 +17,7 @@ use super::inbound::Inbound;
 use super::meeting::ask_for_unsent;
 use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, hash_of, keyed, note};
+use super::planes::{fetch, has_purged, hash_of, keyed, note};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{KnownPeer, Session, Wait, kind_of};
@@ -237,7 +237,8 @@ where
         taken_in.done?;
         let arrivals = taken_in.arrivals;
         super::apply::warn_of_failed_rows(&self.side, &arrivals);
-        self.look_for_a_twin(session, &arrivals);
+        self.look_for_a_twin(session, &arrivals, has_purged(&out.streams))
+            .await;
         // The object of a version over which this side has written need not come.
         let sends = |key: &Key| out.items.iter().any(|one| one.key == *key);
         let (over, arrived): (Vec<_>, Vec<_>) = keys
