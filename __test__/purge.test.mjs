@@ -403,7 +403,12 @@ test("a tombstone that comes back to its writer is no other machine's, and what 
   await drain(engineAt(cloud, baseUrl));
   assert.equal((await purge(one)).removed, 6);
   const warned = [];
-  const logger = { debug() {}, info() {}, error() {}, warn: (...said) => warned.push(String(said)) };
+  const logger = {
+    debug() {},
+    info() {},
+    error() {},
+    warn: (...said) => warned.push(String(said)),
+  };
   const isOfTwin = (line) => line.includes("another machine uses that id");
   const engine = engineAt(one, baseUrl, { logger });
   await drain(engine);
