@@ -193,8 +193,16 @@ async fn what_was_proved_before_the_log_began_another_stretch_counts_no_more_unl
         ..same("laptop", &own, &[""])
     };
     records.hear_of(unproved).await.unwrap();
-    // It is known to the process alone.
     records.hear_of(same("laptop", &own, &[""])).await.unwrap();
+    let late = record("c", &at(3, 0, "n"));
+    records.put(text(&late)).await.unwrap();
+    records.delete("c", at(103, 0, "n")).await.unwrap();
+    // What is proved within the same minute is known to the process alone.
+    let later = end_of(&records).await;
+    records
+        .hear_of(same("laptop", &later, &[""]))
+        .await
+        .unwrap();
     let log = format!("{}._starkeep_records_log", options.schema);
     let begin = format!(
         "SELECT {log}_begin(); {}",
@@ -202,7 +210,8 @@ async fn what_was_proved_before_the_log_began_another_stretch_counts_no_more_unl
     );
     other.batch_execute(&begin).await.unwrap();
     let kept = records.purge(purge(500)).await.unwrap();
-    assert_eq!(kept.kept, [Reason::Unseen, Reason::Unseen]);
+    assert_eq!(removed(&kept), ["a", "b"]);
+    assert_eq!(kept.kept, [Reason::Unseen]);
     records.close().await.unwrap();
 }
 
