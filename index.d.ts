@@ -2427,7 +2427,8 @@ interface PurgeTombstonesOptions {
   readonly remove?: boolean;
   /**
    * Peers that keep nothing any longer, by their {@link TombstonePeer.id}: a device that is gone for ever, `"withoutLog"` or
-   * `"earlier"`. With `remove` they are no longer noted. None by default.
+   * `"earlier"`. With `remove` they are no longer noted, until they come back. A device that was put back or copied stands
+   * there twice, under one id, and both are forgotten. None by default.
    */
   readonly forgetPeers?: readonly string[];
   /**

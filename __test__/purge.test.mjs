@@ -1,5 +1,6 @@
 // Tombstones that are removed for good, over HTTP: two laptops and a cloud.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { describe, test } from "node:test";
 import * as sync from "@starkeep/sync-engine";
@@ -317,6 +318,107 @@ test("a forgotten laptop that comes back is warned of", async (t) => {
     all.join("\n"),
   );
   assert.equal((await engine.exchange()).inSync, true);
+});
+
+test("a forgotten laptop whose engine runs on is warned of, and what is deleted then waits for it", async (t) => {
+  const warned = [];
+  const logger = { debug() {}, info() {}, error() {}, warn: (message) => warned.push(message) };
+  const cloud = await openFor(t, nativePlace, "cloud");
+  const laptop = await openFor(t, nativePlace, "laptop");
+  const { baseUrl } = await serve(t, cloud, { logger });
+  await fill(cloud, 2);
+  const engine = engineAt(laptop, baseUrl, { logger: { ...logger, warn() {} } });
+  for (let i = 0; i < 2; i += 1) await drain(engine);
+  await deleteAll(cloud, 2);
+  const { peers } = await purge(cloud, { remove: false });
+  const forgetPeers = peers.map(({ id }) => id);
+  assert.equal((await purge(cloud, { forgetPeers })).removed, 4);
+  await laptop.put("edit", at(9500, "laptop"));
+  await engine.exchange();
+  assert.ok(
+    warned.some((line) => line.includes("whose tombstones were purged")),
+    warned.join("\n"),
+  );
+  await drain(engine);
+  await cloud.records.delete("r0", at(9600, "cloud"));
+  await cloud.put("later", at(9700, "cloud"));
+  assert.equal((await purge(cloud, { before: at(20_000, "") })).kept.unseen, 1);
+  await drain(engine);
+  assert.deepEqual(await holding(laptop), await holding(cloud));
+  assert.equal("r0" in (await cloud.labels()), false);
+});
+
+test("a laptop that another process has forgotten is noted again by the server that runs on", async (t) => {
+  const cloud = await openFor(t, nativePlace, "cloud");
+  const laptop = await openFor(t, nativePlace, "laptop");
+  const { baseUrl } = await serve(t, cloud);
+  await fill(cloud, 1);
+  const engine = engineAt(laptop, baseUrl);
+  for (let i = 0; i < 2; i += 1) await drain(engine);
+  const forgetting = `
+    import * as sync from "@starkeep/sync-engine";
+    const records = sync.createSqliteDatabaseAdapter({ path: process.argv[1] });
+    await records.init();
+    await sync.purgeTombstones({ records, before: 0, remove: true, forgetPeersUnseenForMs: 0 });
+    await records.close();`;
+  const args = ["--input-type=module", "-e", forgetting, cloud.paths.records];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  const peersOf = async () => (await purge({ records: cloud.records }, { remove: false })).peers;
+  assert.deepEqual(await peersOf(), []);
+  await engine.exchange();
+  assert.equal((await peersOf()).length, 1);
+  await cloud.records.delete("r0", at(1000, "cloud"));
+  await cloud.put("later", at(2000, "cloud"));
+  assert.equal((await purge(cloud)).kept.unseen, 1);
+  await drain(engine);
+  for (const place of [laptop, cloud]) assert.equal("r0" in (await place.labels()), false);
+});
+
+test("a place that has forgotten its peer notes it again before it sends anything", async (t) => {
+  const cloud = await openFor(t, nativePlace, "cloud");
+  const laptop = await openFor(t, nativePlace, "laptop");
+  const { baseUrl } = await serve(t, cloud);
+  await fill(laptop, 1);
+  const engine = engineAt(laptop, baseUrl, { pageLimit: 2 });
+  for (let i = 0; i < 2; i += 1) await drain(engine);
+  await purge(laptop, { forgetPeersUnseenForMs: 0 });
+  for (let i = 0; i < 5; i += 1) await laptop.put(`new${i}`, at(100 + i, "laptop"));
+  assert.equal((await engine.exchange()).hasMore, true, "it is not proved to hold the same");
+  await laptop.records.delete("new0", at(200, "laptop"));
+  await laptop.put("last", at(300, "laptop"));
+  const { kept, removed } = await purge(laptop);
+  assert.deepEqual([kept.unseen, removed], [1, 0]);
+  await drain(engine);
+  for (const place of [laptop, cloud]) assert.equal("new0" in (await place.labels()), false);
+});
+
+test("a tombstone that comes back to its writer is no other machine's, and what another one writes is", async (t) => {
+  const { cloud, one, first } = await three(t);
+  await fill(one, 3);
+  await drain(first);
+  await deleteAll(one, 3);
+  for (let i = 0; i < 2; i += 1) await drain(first);
+  const other = await openFor(t, nativePlace, "other");
+  const { baseUrl } = await serve(t, other);
+  await drain(engineAt(cloud, baseUrl));
+  assert.equal((await purge(one)).removed, 6);
+  const warned = [];
+  const logger = {
+    debug() {},
+    info() {},
+    error() {},
+    warn: (...said) => warned.push(String(said)),
+  };
+  const isOfTwin = (line) => line.includes("another machine uses that id");
+  const engine = engineAt(one, baseUrl, { logger });
+  await drain(engine);
+  assert.equal(await tombstonesOf(one), 6, "they came back, once");
+  assert.deepEqual(warned.filter(isOfTwin), []);
+  assert.equal((await purge(one, { forgetPeersUnseenForMs: 0 })).removed, 6);
+  await other.put("twin", at(20_000, "one"));
+  await drain(engine);
+  assert.equal(warned.filter(isOfTwin).length, 1, warned.join("\n"));
 });
 
 test("stores that cannot know who has seen what are refused, and say why", async (t) => {

@@ -184,8 +184,10 @@ pub struct Heard {
     pub own: Option<Cursor>,
     /// What was proved of them just now.
     pub proof: Proof,
-    /// Up to which number it has taken in the own log, if it is greeted and says so.
+    /// Up to which number it has taken in the own log, if it says so.
     pub has: Option<u64>,
+    /// Whether the two sides greet each other.
+    pub greets: bool,
 }
 
 /// What the digests of two sides prove of what the peer has seen.

@@ -74,7 +74,8 @@ impl Common {
             } else {
                 Proof::None
             },
-            has: asked.hello.then_some(view.after),
+            has: Some(view.after),
+            greets: asked.hello,
         };
         let (records, rows) = (views.records.as_ref(), views.rows.as_ref());
         Planes {

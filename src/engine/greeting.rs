@@ -7,9 +7,9 @@ use crate::protocol::log::{Cursor, Keyed, LogAnswer, LogRequest, PlaneRequest};
 use crate::protocol::message::Request;
 
 use super::caller::Engine;
-use super::change_log::{Heard, Look, Others, View, Waiting};
+use super::change_log::{Look, Others, View, Waiting};
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, hash_of, hear_of, look, streams_of};
+use super::planes::{fetch, hash_of, hear_of, heard_of, look, streams_of};
 use super::ports::{Blobs, Events, Exchange, Log, Side, State};
 use super::session::{KnownPeer, Session};
 use super::waiting::note_waiting;
@@ -90,17 +90,7 @@ where
             records: pairs.records.map(|(_, pair)| pair),
             rows: pairs.rows.map(|(_, pair)| pair),
         };
-        let heard = |(pair, own): (&Pair, Option<Cursor>)| Heard {
-            id: Some(pair.id.clone()),
-            history: pair.history.clone(),
-            own,
-            has: Some(pair.have),
-            ..Heard::default()
-        };
-        let heard = Planes {
-            records: pairs.records.as_ref().zip(own.records).map(heard),
-            rows: pairs.rows.as_ref().zip(own.rows).map(heard),
-        };
+        let heard = heard_of(&pairs, own, true);
         session.even = hear_of(&self.side, heard).await?;
         session.met.begin(&pairs);
         session.peer = KnownPeer::Logged(Box::new(pairs));

@@ -8,7 +8,7 @@ use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Cursor, Digest, Digests, Key, Keyed, Stream, Streams};
 
 use super::change_log::{ChangeLog, Heard, Look, Note, Recognized, View};
-use super::pair::Planes;
+use super::pair::{Pair, Planes};
 use super::ports::{Log, Side};
 
 /// Whether each plane of `side` keeps a log.
@@ -106,6 +106,26 @@ pub(super) fn are_even(
     }
     let mut all = planes.iter().flat_map(|streams| streams.iter());
     all.all(|(name, _)| even.contains(name))
+}
+
+/// What is known of the peer that these `pairs` are about, for a side whose logs end at `ends`.
+pub(super) fn heard_of(
+    pairs: &Planes<Pair>,
+    ends: Planes<Option<Cursor>>,
+    greets: bool,
+) -> Planes<Heard> {
+    let known = Planes {
+        records: pairs.records.as_ref(),
+        rows: pairs.rows.as_ref(),
+    };
+    known.zip(ends, |pair, own| Heard {
+        id: Some(pair.id.clone()),
+        history: pair.history.clone(),
+        own,
+        has: Some(pair.have),
+        greets,
+        ..Heard::default()
+    })
 }
 
 /// Hears of a peer that keeps no logs.

@@ -1,6 +1,7 @@
 //! Whether both sides hold the same, and what is done if they do not.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::item::{Item, ItemKind};
 use crate::protocol::log::{Cursor, Digest, Key};
 
 use super::arrival::Arrival;
@@ -10,7 +11,7 @@ use super::differences::Thoroughly;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
 use super::planes::{PlaneStreams, counted_of, ends_of, hear_of, look, names_of, streams_of};
-use super::ports::{Blobs, Clock, Events, Exchange, Log, Side, State};
+use super::ports::{AppRows, Blobs, Clock, Events, Exchange, Log, Records, Side, State};
 use super::reconcile::bars_route;
 use super::round::Report;
 use super::session::{KnownPeer, RECONCILE_AFTER_MS, Session};
@@ -153,7 +154,7 @@ where
             } else {
                 Proof::Alive(pair.confirmed.min(end_of(own.as_ref())))
             },
-            has: None,
+            ..Heard::default()
         };
         let heard = Planes {
             records: pairs.records.as_ref().zip(ends.records.as_ref()).map(heard),
@@ -190,11 +191,12 @@ where
     }
 
     /// An item of the own node that this side did not know, while the peer has everything of this side's log: another
-    /// machine writes with the same node id.
-    pub(super) fn look_for_a_twin(
+    /// machine writes with the same node id. Where tombstones were purged, an older item may be one of them that comes back.
+    pub(super) async fn look_for_a_twin(
         &self,
         session: &mut Session<S::Body>,
         arrivals: &[Arrival<S::Body>],
+        has_purged: bool,
     ) {
         let Some(own) = session.node.clone() else {
             return;
@@ -204,7 +206,11 @@ where
         }
         let is_of_twin =
             |arrival: &&Arrival<S::Body>| arrival.item.hlc.node_id == own && arrival.is_applied();
-        if let Some(arrival) = arrivals.iter().find(is_of_twin) {
+        let of_twin = arrivals.iter().filter(is_of_twin);
+        let newest = of_twin.max_by(|a, b| a.item.hlc.cmp(&b.item.hlc));
+        if let Some(arrival) = newest
+            && (!has_purged || self.is_newest_of_node(&arrival.item).await)
+        {
             session.told_of_twin = true;
             let error = Error::new(
                 ErrorKind::DuplicateNodeId,
@@ -218,5 +224,21 @@ where
             );
             self.side.log().warn(&message, Some(&error));
         }
+    }
+
+    /// Whether nothing that its node wrote later is in the store of an item: what is purged never is the newest. Where that
+    /// cannot be read, it is not known to be.
+    async fn is_newest_of_node(&self, item: &Item<S::Body>) -> bool {
+        let held = match &item.kind {
+            ItemKind::Record(_) => match self.side.records() {
+                Some(records) => records.coverage().await,
+                None => return false,
+            },
+            ItemKind::Row(table) => match self.side.rows() {
+                Some(rows) => rows.coverage(table).await,
+                None => return false,
+            },
+        };
+        held.is_ok_and(|held| held.get(&item.hlc.node_id) == Some(&item.hlc))
     }
 }

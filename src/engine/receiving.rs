@@ -17,7 +17,7 @@ use super::log_answer::{learn_of_withheld, unsent_of};
 use super::meeting::ask_for_unsent;
 use super::outgoing::Outgoing;
 use super::pair::{Pair, Planes};
-use super::planes::{fetch, keyed};
+use super::planes::{fetch, has_purged, keyed};
 use super::ports::{Blobs, Events, Exchange, Side, State};
 use super::session::{Session, Wait};
 use super::stuck::{Lesson, Waits};
@@ -111,7 +111,8 @@ where
         taken_in.done?;
         let arrivals = taken_in.arrivals;
         warn_of_failed_rows(&self.side, &arrivals);
-        self.look_for_a_twin(session, &arrivals);
+        self.look_for_a_twin(session, &arrivals, has_purged(&out.streams))
+            .await;
         Ok(arrivals)
     }
 

@@ -19,7 +19,10 @@ use super::greeting::WHOLE_HISTORY;
 use super::held::Direction;
 use super::outgoing::{One, Outgoing, SentPlane};
 use super::pair::{Pair, Planes};
-use super::planes::{are_even, counted_of, fetch, has_purged, hash_of, hear_of_plain, names_of};
+use super::planes::{
+    are_even, counted_of, ends_of, fetch, has_purged, hash_of, hear_of, hear_of_plain, heard_of,
+    names_of,
+};
 use super::ports::{Blobs, Clock, Events, Exchange, Side, State};
 use super::round::Report;
 use super::session::{ASK_AGAIN_MS, KnownPeer, Session, Untold};
@@ -133,6 +136,9 @@ where
         if !is_own {
             return Ok(None);
         }
+        // The app may have forgotten the peer since: it is noted again before it gets anything.
+        let heard = heard_of(&pairs, ends_of(&views), false);
+        session.even = hear_of(&self.side, heard).await?;
         // What waits is not sent along before the peer has passed it: else it never would.
         let is_confirmed = pairs.iter().all(|pair| pair.confirmed == pair.have);
         let mut out = self.gather_logged(session, views, is_confirmed).await?;

@@ -8,8 +8,8 @@ use crate::engine::change_log::{Heard, Proof, Recognized};
 use crate::engine::purge::{Kind, NotedPeer, find, has_missed};
 use crate::protocol::log::{Cursor, Generation};
 
-/// How far a known peer got is written at most so often: what is not yet written is known to this process, and if it ends
-/// before, less is purged until the next round.
+/// How far a known peer got is written at once, and then at most so often: what is not yet written is known to this process,
+/// and if it ends before, less is purged until the next round.
 const A_MINUTE_MS: u64 = 60_000;
 
 /// A known peer that is heard of is noted again at most so often: a round with nothing to do writes nothing.
@@ -32,6 +32,8 @@ struct Remembered {
     known: NotedPeer,
     /// As it is written.
     written: NotedPeer,
+    /// When it was last written how far it got, if this process has done so.
+    told_ms: Option<u64>,
 }
 
 /// What is to be written of a peer: what is to be removed, and what takes its place.
@@ -83,7 +85,8 @@ impl KnownPeers {
         found.known.learn(heard);
         let since = now_ms.abs_diff(found.written.heard_ms);
         let is_news = found.known.is_news_beside(&found.written);
-        let is_due = since >= AN_HOUR_MS || (is_news && since >= A_MINUTE_MS);
+        let may_tell = |told_ms: u64| now_ms.abs_diff(told_ms) >= A_MINUTE_MS;
+        let is_due = since >= AN_HOUR_MS || (is_news && found.told_ms.is_none_or(may_tell));
         let due = if is_due { Due::Later } else { Due::Not };
         (due, found.known.known())
     }
@@ -92,10 +95,20 @@ impl KnownPeers {
     pub(super) fn remember(&self, written: NotedPeer) {
         let mut memory = self.memory();
         let of_id = memory.by_id.entry(written.id.clone()).or_default();
+        let before = of_id.iter().find(|one| is_same(&one.written, &written));
+        let told_ms = before.and_then(|before| {
+            let is_news = written.is_news_beside(&before.written);
+            if is_news {
+                Some(written.heard_ms)
+            } else {
+                before.told_ms
+            }
+        });
         of_id.retain(|one| !is_same(&one.written, &written));
         of_id.push(Remembered {
             known: written.clone(),
             written,
+            told_ms,
         });
     }
 
@@ -116,7 +129,10 @@ impl KnownPeers {
             // Another process may have written more, or forgotten it.
             let mut same = noted.iter_mut();
             let same = same.find(|noted| is_same(noted, &one.written));
-            if let Some(noted) = same.filter(|noted| noted.proved < one.known.proved) {
+            let is_news = |noted: &&mut NotedPeer| {
+                noted.proved <= one.known.proved && one.known.is_news_beside(noted)
+            };
+            if let Some(noted) = same.filter(is_news) {
                 changes.push(PeerChange {
                     before: Some(noted.clone()),
                     now: one.known.clone(),

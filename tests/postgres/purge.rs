@@ -37,7 +37,7 @@ fn same(id: &str, own: &Cursor, common: &[&str]) -> Heard {
         common: common.iter().map(|name| (*name).to_owned()).collect(),
         own: Some(own.clone()),
         proof: Proof::Same(own.seq),
-        has: None,
+        ..Heard::default()
     }
 }
 
@@ -96,6 +96,37 @@ async fn what_was_deleted_goes_only_once_every_known_peer_has_seen_it_in_whichev
     );
     assert!(after.streams.has_purged());
     records.close().await.unwrap();
+    beside.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_another_process_forgot_is_noted_again_by_the_next_that_is_heard_of_it() {
+    let Some(server) = shared() else { return };
+    let (options, server, _other) = begun(server).await;
+    fill(&server).await;
+    let own = end_of(&server).await;
+    server.hear_of(same("laptop", &own, &[""])).await.unwrap();
+    assert!(server.recognizes(&same("laptop", &own, &[""])).is_some());
+    let beside = records(&options);
+    let forgetting = Purge {
+        forget: vec!["laptop".to_owned()],
+        ..purge(0)
+    };
+    beside.purge(forgetting).await.unwrap();
+    assert!(beside.purge(purge(0)).await.unwrap().peers.is_empty());
+    let again = Heard {
+        proof: Proof::None,
+        ..same("laptop", &end_of(&server).await, &[""])
+    };
+    assert_eq!(
+        server.recognizes(&again),
+        None,
+        "it is to be noted before it gets anything"
+    );
+    server.hear_of(again).await.unwrap();
+    let kept = beside.purge(purge(500)).await.unwrap();
+    assert_eq!(kept.kept, [Reason::Unseen, Reason::Unseen]);
+    server.close().await.unwrap();
     beside.close().await.unwrap();
 }
 
@@ -162,8 +193,16 @@ async fn what_was_proved_before_the_log_began_another_stretch_counts_no_more_unl
         ..same("laptop", &own, &[""])
     };
     records.hear_of(unproved).await.unwrap();
-    // It is known to the process alone.
     records.hear_of(same("laptop", &own, &[""])).await.unwrap();
+    let late = record("c", &at(3, 0, "n"));
+    records.put(text(&late)).await.unwrap();
+    records.delete("c", at(103, 0, "n")).await.unwrap();
+    // What is proved within the same minute is known to the process alone.
+    let later = end_of(&records).await;
+    records
+        .hear_of(same("laptop", &later, &[""]))
+        .await
+        .unwrap();
     let log = format!("{}._starkeep_records_log", options.schema);
     let begin = format!(
         "SELECT {log}_begin(); {}",
@@ -171,7 +210,8 @@ async fn what_was_proved_before_the_log_began_another_stretch_counts_no_more_unl
     );
     other.batch_execute(&begin).await.unwrap();
     let kept = records.purge(purge(500)).await.unwrap();
-    assert_eq!(kept.kept, [Reason::Unseen, Reason::Unseen]);
+    assert_eq!(removed(&kept), ["a", "b"]);
+    assert_eq!(kept.kept, [Reason::Unseen]);
     records.close().await.unwrap();
 }
 

@@ -34,7 +34,7 @@ fn heard(id: &str, history: History, (own, proved): (&Option<Cursor>, Option<u64
         common: vec![String::new()],
         own: own.clone(),
         proof: proved.map_or(Proof::None, Proof::Same),
-        has: None,
+        ..Heard::default()
     }
 }
 
@@ -256,6 +256,42 @@ async fn a_forgotten_peer_that_comes_back_is_told_and_is_known_again() {
         records.purge(purge(500)).await.unwrap().kept,
         [Reason::Unseen]
     );
+}
+
+#[tokio::test]
+async fn what_is_proved_after_a_greeting_is_known_to_the_next_process_at_once() {
+    let home = Home::new();
+    let records = store(&home, &["a"]).await;
+    let own = end_of(&records).await;
+    let head = own.as_ref().map(|own| own.seq);
+    let greeted = heard("laptop", history("a1", 9), (&own, None));
+    records.hear_of(greeted.clone()).await.unwrap();
+    let proved = heard("laptop", history("a1", 9), (&own, head));
+    records.hear_of(proved).await.unwrap();
+    records.close().await.unwrap();
+    let next = home.records();
+    let known = next.hear_of(greeted).await.unwrap();
+    assert_eq!(known.even, Some(vec![String::new()]));
+    assert_eq!(removed(&next.purge(purge(500)).await.unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn that_both_sides_held_the_same_is_written_with_a_purge_also_of_an_empty_log() {
+    let home = Home::new();
+    let records = home.records();
+    let same = |common: &[&str]| Heard {
+        common: common.iter().map(|name| (*name).to_owned()).collect(),
+        ..heard("laptop", History::default(), (&None, Some(0)))
+    };
+    for common in [&[][..], &[""], &["", "notes\u{1f}lines"]] {
+        records.hear_of(same(common)).await.unwrap();
+    }
+    records.purge(purge(500)).await.unwrap();
+    records.close().await.unwrap();
+    let greeted = heard("laptop", History::default(), (&None, None));
+    let known = home.records().hear_of(greeted).await.unwrap();
+    let both = vec![String::new(), "notes\u{1f}lines".to_owned()];
+    assert_eq!(known.even, Some(both));
 }
 
 #[tokio::test]

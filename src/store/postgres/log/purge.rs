@@ -36,10 +36,15 @@ pub async fn purge<T: LogTables>(
     let known = flushed(sql, peers).await?;
     let mut purged = Purged::begin(purge, known, now_ms(sql).await?);
     if !purge.is_dry && purge.after == 0 {
+        let mut is_any = false;
         for (known, _, is_forgotten) in &purged.peers {
             if *is_forgotten {
                 remove(sql, known).await?;
+                is_any = true;
             }
+        }
+        if is_any {
+            begin_at_once(sql).await?;
         }
     }
     let found = tombstones(sql, purge).await?;
@@ -90,6 +95,14 @@ pub async fn purge<T: LogTables>(
         settle_all(sql).await?;
     }
     Ok(purged)
+}
+
+/// Begins a stretch in which a number is used up, so that it is told at once: other processes know the forgotten peers no
+/// more either.
+async fn begin_at_once(sql: &Sql<'_>) -> Result<()> {
+    sql.batch("SELECT @_begin()").await?;
+    let pass = "UPDATE @_meta SET head = head + 1, written = pg_current_xact_id()::xid";
+    sql.run(pass, &[]).await
 }
 
 /// The tombstones of a batch.

@@ -195,8 +195,7 @@ impl<H: AppHandle> ChangeLog<H::Body> for Logged<H> {
     async fn hear_of(&self, heard: Heard) -> Result<Recognized> {
         let log = self.log()?;
         let (due, known) = log.peers.hear_of(&heard, now_ms());
-        let is_greeting = heard.has.is_some();
-        if due == Due::Not && !is_greeting {
+        if due == Due::Not && !heard.greets {
             return Ok(known);
         }
         let written = log.write(&self.at, None, |sql, _| {

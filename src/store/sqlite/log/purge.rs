@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::columns::quote;
 use super::entries::fold;
 use super::known::{flushed, now_ms, remove, set_purged, waits};
+use super::schema::begin_at_once;
 use super::sql::{Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
 use crate::engine::purge::{Purge, Purged, Tombstone};
@@ -30,8 +31,14 @@ pub fn purge(
             .peers
             .iter()
             .filter(|(_, _, is_forgotten)| *is_forgotten);
+        let mut is_any = false;
         for (known, _, _) in forgotten {
             remove(sql, plane, known)?;
+            is_any = true;
+        }
+        if is_any {
+            // Other processes that have the file open know the peer no more either.
+            begin_at_once(sql, plane)?;
         }
     }
     let found = tombstones(sql, plane, purge)?;

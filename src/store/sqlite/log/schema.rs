@@ -1,7 +1,7 @@
 //! The tables and triggers of a log.
 
 use super::super::columns::quote;
-use super::entries::{changed, has_noted, head};
+use super::entries::{changed, has_noted, head, set_head};
 use super::known;
 use super::sql::{OPERATION, Plane, Sql, integer, number, one, string, text};
 use super::tracked::Tracked;
@@ -323,6 +323,13 @@ pub(super) fn is_begun(sql: &dyn Sql, plane: Plane) -> Result<bool> {
 /// Whether a log whose tables and triggers are in place says all that it has to: nothing was noted since.
 pub fn is_up_to_date(sql: &dyn Sql, plane: Plane) -> Result<bool> {
     Ok(is_begun(sql, plane)? && !has_noted(sql, plane)?)
+}
+
+/// Begins a stretch in which a number is used up, so that it is told at once: what processes remember of the own log and of
+/// peers holds no more.
+pub(super) fn begin_at_once(sql: &dyn Sql, plane: Plane) -> Result<()> {
+    begin_generation(sql, plane)?;
+    set_head(sql, plane, head(sql, plane)? + 1)
 }
 
 /// Begins a stretch of the history: what this opening of the file writes is told apart from what a copy of the file
