@@ -11,7 +11,7 @@ use super::super::session::PgSession;
 use super::claims;
 use super::create::create;
 use super::table::Name;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::row::namespaces::{add_specs, read_tables, specs_of, write_tables};
 use crate::store::{Namespace, Registration, TableInfo, TableSpec};
 
