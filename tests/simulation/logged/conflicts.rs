@@ -21,6 +21,8 @@ type Pair = (Key, Hlc, Hlc);
 pub struct Versions {
     /// What a place has had or was sent.
     seen: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
+    /// What counts as seen by a place, although it may not have it: a child that ended held it back, and forgot.
+    forgotten: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
     /// What the app of a place was told since its program began.
     told: RefCell<BTreeMap<usize, BTreeSet<Pair>>>,
     /// What it was told before that: of a file that was put back it may have to be told once more, and need not be.
@@ -74,7 +76,10 @@ impl World {
     pub fn forget_conflicts(&self, place: usize) {
         if self.versions.holds.borrow_mut().remove(&place) == Some(true) {
             let parent = self.nodes[place].place.parent;
-            self.see(parent, self.holding(place).values());
+            let versions = self.holding(place).into_iter();
+            let mut forgotten = self.versions.forgotten.borrow_mut();
+            let of_parent = forgotten.entry(parent).or_default();
+            of_parent.extend(versions.map(|(key, item)| (key, item.hlc)));
         }
         let told = self.versions.told.borrow_mut().remove(&place);
         let mut before = self.versions.told_before.borrow_mut();
@@ -148,9 +153,13 @@ impl World {
             let Some(stands) = after.get(&key).filter(|now| now.hlc != lost.hlc) else {
                 continue;
             };
-            let seen = self.versions.seen.borrow();
-            let is_seen = |seen: &BTreeSet<_>| seen.contains(&(key.clone(), lost.hlc.clone()));
-            if !seen.get(&parent).is_some_and(is_seen) {
+            let of = [&self.versions.seen, &self.versions.forgotten];
+            let version = (key.clone(), lost.hlc.clone());
+            let has = |of: &RefCell<BTreeMap<_, BTreeSet<_>>>| {
+                let of = of.borrow();
+                of.get(&parent).is_some_and(|of| of.contains(&version))
+            };
+            if !of.into_iter().any(has) {
                 self.count("unsent versions lost");
                 untold.insert((key, lost.hlc.clone(), stands.hlc.clone()));
             }
