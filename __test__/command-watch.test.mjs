@@ -79,7 +79,8 @@ test("a token that is renewed in its file is taken up", notOnWindows, async (t) 
   write(at.cwd, "x", "after that");
   await ok(at, ["put", "x", "--data", "a"]);
   await watching.has("out", /^1 sent/m);
-  assert.ok(!/401/.test(watching.printed.err), watching.printed.err);
+  // The id of a record may have these digits.
+  assert.ok(!/\b401\b/.test(watching.printed.err), watching.printed.err);
 });
 
 test("a peer without news is said to have none, and is asked at intervals", async (t) => {
