@@ -1,31 +1,43 @@
-//! The round of data, over ports.
+//! The round of data, over ports. Nothing here knows a database, a socket or JavaScript: the world is in [`ports`], and in
+//! [`change_log`] what a store says of its changes. Each file has one subject; these are all of them, in the order in which
+//! data goes through them.
 //!
-//! [`round`] is the caller's side of an exchange, [`responder`] the answering side. Both gather what the
-//! other has not seen with [`outbound`] and [`scan`], and take in items with [`apply`]: what `admission` lets through
-//! goes to [`apply_records`] and [`apply_rows`], and [`order_guard`] says what waits behind a failure. `blobs` moves the
-//! objects, each with `bring` and [`copying`], and [`transfer`] tells of each. [`sweep`] is what the caller remembers from
-//! round to round, so that an item which is held keeps nothing else from moving, and `advancing` how far the watermarks
-//! go. [`shipment`] says which items of a page
-//! may go into a message, [`held`] what is said of those that may not. `guards` says what of the watermarks counts where a
-//! clock went back, a node id is in two places, or a store lost what it had.
+//! **A caller** (`caller`) is asked for an [`action`]. `asking` and [`watch`] are what an app sees and stops of one that runs,
+//! [`progress`] what it hears.
 //!
-//! Two sides whose stores keep change logs exchange by them instead. `greeting` asks a peer where its logs stand,
-//! `round_logged` sends a page of the own log (`outgoing`) and gets one, `learning` takes in the answer (`receiving` its
-//! items) and notes how far both got (`log_answer`), `proving` compares what both sides hold, and `differences` and
-//! `reconcile` mend what differs; `first_sync` begins with that. The answering side is `answer_logged` (`answer_compare`); `beside` says which of its requests run
-//! together, and `memory` which need no store. [`session`] is what is remembered of the peer, [`change_log`] what is asked
-//! of a store, and `backlog` counts what the peer lacks.
+//! **A round by watermarks** ([`round`]) sends what the other side has not seen:
+//! - [`outbound`] gathers a page, by an index or by a [`scan`] ([`pages`]); [`shipment`] says what of it may go into one
+//!   message, and `sending` sends it;
+//! - [`sweep`] is what is remembered from round to round, so that an item which is held (`holding`) keeps nothing else from
+//!   moving, and `advancing` how far the watermarks go;
+//! - `guards` and `guarding` say what of the watermarks counts where a clock went back, a node id is in two places, or a store
+//!   lost what it had; `superseded` and `resting` spare what need not be sent or read again.
 //!
-//! An answering side keeps `left_behind` from one request to the next. Its answers say what it holds (`answer_coverage`)
-//! and what it did not take in or cannot send (`refusals`), within `answer_room`.
+//! **A round by change logs** (`round_logged`, one `step` after the other) is between two sides whose stores keep them:
+//! - `greeting` asks a peer where its logs stand; `first_sync` is for two sides that both hold something. [`session`] is what is
+//!   remembered of the peer, of each plane (`planes`) as a `pair` of logs;
+//! - `outgoing` is a page of the own log, and `ahead` (`prepared`) reads the next one while the peer works;
+//! - `learning` takes in the answer: `receiving` its items, `log_answer` how far both logs got. `waiting` and `stuck` are what
+//!   waits;
+//! - `proving` compares what both sides hold, and `differences` and `reconcile` mend what differs.
 //!
+//! **Taking in** is [`apply`] by watermarks, and `apply_logged` by logs. What `admission` lets through goes to [`apply_records`]
+//! and [`apply_rows`], or as a page to a store that is able to (`apply_page`). [`order_guard`] says what waits behind a failure,
+//! [`node_ids`] how many nodes there may be. [`arrival`], `inbound`, [`outcome`] and [`held`] are what becomes of items.
 //! [`conflict`] says which versions are in conflict, and `meeting` where a caller finds them.
 //!
-//! [`purge`] says which tombstones may go for good, by what was heard of peers.
+//! **Objects** of a round are in `carry`: `claims` says which item decides what is under a key, `blobs` moves many at one time
+//! (`window`), `bring` one of them, [`copying`] its bytes, [`object`] those between native storages. [`transfer`] tells of each.
 //!
-//! A caller without logs is told by a peer that keeps them what its watermarks have passed over: `overtaken`.
+//! **The answering side** is [`responder`], which sees what a caller may ([`granted`]):
+//! - `answer_logged` and `answer_compare` are its answers by logs, `common` what the two sides both have;
+//! - an answer says what it holds (`answer_coverage`) and what it did not take in or cannot send (`refusals`, `named`), within
+//!   `answer_page` and `answer_room`. `left_behind` is kept from one request to the next;
+//! - `beside` says which requests run together, and `memory` which need no store (`at_hand`, [`freshness`]);
+//! - `overtaken` tells a caller without logs what its watermarks have passed over.
 //!
-//! Nothing here knows a database, a socket or JavaScript: the world is in [`ports`].
+//! **What an app asks for itself**: [`reconcile_all`] and [`reconcile_objects`], `backlog`, and [`purge`], which says what
+//! tombstones may go for good.
 //!
 //! Invariants of rounds by logs:
 //! - how far a log was taken in is noted in the store that took it in, never before the items and their objects are
