@@ -103,8 +103,11 @@ class Cloud {
     const settle = async (name) => {
       held[name] = await ask("holds", "settle", join(this.folder, name), name, this.#urls(name));
     };
-    // The second time, for what the others brought after one had come to rest.
-    for (let pass = 0; pass < 2; pass += 1) await Promise.all(LAPTOPS.map(settle));
+    await Promise.all(LAPTOPS.map(settle));
+    // Once more, for what the others brought after one had come to rest. What a server has in memory of what another one took
+    // in is at most a second old.
+    await pause(1_200);
+    await Promise.all(LAPTOPS.map(settle));
     held.cloud = await ask("holds", "show-cloud", this.stores);
     for (const side of Object.values(held)) forgetTypes(side.files);
     return { held, wrote: this.wrote };

@@ -28,8 +28,10 @@ use super::watch::Moved;
     reason = "each says something else, and any of them may hold"
 )]
 struct Exchanged {
-    /// Whether anything moved.
+    /// Whether either log got any further.
     moved: bool,
+    /// Whether anything is stored by it that was not here: also of what was asked for by its key, and is in no log.
+    is_new: bool,
     /// Whether something does not wait any longer.
     has_settled: bool,
     /// Whether any of the items in the answer is here.
@@ -78,6 +80,7 @@ where
         let rewound = !only_heard && lost(&pairs, &told);
         let exchanged = Exchanged {
             moved: moved(&pairs, &told, &out, &stuck),
+            is_new: inbound.arrivals.iter().any(Arrival::is_applied),
             has_settled,
             applied: inbound.arrivals.iter().any(Arrival::is_here),
             told_more: told.has_more(),
@@ -174,7 +177,8 @@ where
         };
         let is_confirmed = session.pairs().is_some_and(is_confirmed);
         let is_heard = out.stays && session.heard_all;
-        let mut has_more = (out.more() || exchanged.told_more) && (exchanged.moved || is_heard);
+        let goes_on = exchanged.moved || exchanged.is_new || is_heard;
+        let mut has_more = (out.more() || exchanged.told_more) && goes_on;
         session.told_of_full &= session.is_full(most);
         if out.only_retries {
             // Something new follows, unless nothing goes on.

@@ -11,6 +11,7 @@ use starkeep_sync_engine::testing::Body;
 use super::super::model::Key;
 use super::super::node::{key_of, place_of};
 use super::super::scenario::Rounds;
+use super::scenario::Deed;
 use super::world::{Holding, World};
 
 /// Which version of a place met which other one.
@@ -21,6 +22,8 @@ type Pair = (Key, Hlc, Hlc);
 pub struct Versions {
     /// What a place has had or was sent.
     seen: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
+    /// What a place has had.
+    had: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
     /// What counts as seen by a place, although it may not have it: a child that ended held it back, and forgot.
     forgotten: RefCell<BTreeMap<usize, BTreeSet<(Key, Hlc)>>>,
     /// What the app of a place was told since its program began.
@@ -54,15 +57,19 @@ impl World {
             .extend(had.into_iter().flatten());
     }
 
-    pub fn has_seen(&self, place: usize, key: &Key, hlc: &Hlc) -> bool {
-        let seen = self.versions.seen.borrow();
-        let seen = seen.get(&place);
-        seen.is_some_and(|seen| seen.contains(&(key.clone(), hlc.clone())))
+    pub fn has_had(&self, place: usize, key: &Key, hlc: &Hlc) -> bool {
+        let had = self.versions.had.borrow();
+        let had = had.get(&place);
+        had.is_some_and(|had| had.contains(&(key.clone(), hlc.clone())))
     }
 
     pub fn see_all(&self) {
         for place in 0..self.nodes.len() {
-            self.see(place, self.holding(place).values());
+            let held = self.holding(place);
+            self.see(place, held.values());
+            let mut had = self.versions.had.borrow_mut();
+            let of_place = had.entry(place).or_default();
+            of_place.extend(held.into_iter().map(|(key, item)| (key, item.hlc)));
         }
     }
 
@@ -149,7 +156,12 @@ impl World {
         }
         let mut all_untold = self.versions.untold.borrow_mut();
         let untold = all_untold.entry(place).or_default();
+        let copies = self.scenario.deeds.iter().any(Deed::copies);
         for (key, lost) in before {
+            // A log that was taken in before the app was known counts as taken in by a copy, which knows the app.
+            if copies && key.0.starts_with("late/") {
+                continue;
+            }
             let Some(stands) = after.get(&key).filter(|now| now.hlc != lost.hlc) else {
                 continue;
             };

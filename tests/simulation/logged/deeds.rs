@@ -111,6 +111,7 @@ impl World {
     }
 
     fn purge(&self, place: usize, older_than_ms: u64) {
+        self.see_all();
         let node = &self.nodes[place];
         let wall = self.now_ms.get().saturating_sub(older_than_ms);
         let purge = Purge {
@@ -147,7 +148,7 @@ impl World {
         let all = written.get(&key).map(Vec::as_slice).unwrap_or_default();
         let before = all.iter().take_while(|hlc| *hlc != tombstone);
         let deleted = before
-            .filter(|hlc| *hlc < tombstone && self.has_seen(place, &key, hlc))
+            .filter(|hlc| *hlc < tombstone && self.has_had(place, &key, hlc))
             .cloned()
             .collect::<Vec<_>>();
         let mut buried = self.buried.borrow_mut();
