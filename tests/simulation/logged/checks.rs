@@ -88,10 +88,7 @@ impl World {
                 "n{place} is proved equal, but differs in {differing:?}"
             ));
         }
-        // Beside a copy, a round with no room for what waits may end before that; the next one proves it.
-        let has_room = self.nodes[place].place.most_waiting >= MOST_WAITING;
-        let has_copies = self.scenario.deeds.iter().any(Deed::copies);
-        if !proved && differing.is_empty() && is_drained && (has_room || !has_copies) {
+        if !proved && differing.is_empty() && is_drained {
             self.violation(format!(
                 "n{place} is equal, and it is not proved: {round:?}"
             ));
